@@ -1,0 +1,112 @@
+"""The ledger: names are functions of the run, the last event wins, and a torn line costs nothing else."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medsearch.core.errors import BadInput
+from medsearch.study.ledger import Ledger, PlannedRun, fold, reference_name
+
+TRIAL = PlannedRun(
+    role="trial",
+    number=3,
+    seed=0,
+    knobs={"segmentation.weights.rec": 2.5},
+    stages=(("translation", "a1"), ("test", "b2")),
+)
+
+
+def test_names_say_what_is_run() -> None:
+    assert PlannedRun(role="prefix", seed=2).run == "prefix-2"
+    assert TRIAL.run == "trial-0003"
+    assert PlannedRun(role="replicate", number=12, seed=1).run == "replicate-0012-seed-1"
+    assert PlannedRun(role="reference", label="w/o ST (T1→T2)", seed=0).run == "reference-w-o-st-t1-t2-seed-0"
+
+
+def test_a_run_without_a_name_is_refused() -> None:
+    with pytest.raises(BadInput, match="needs the number"):
+        _ = PlannedRun(role="trial", seed=0).run
+    with pytest.raises(BadInput, match="letter or digit"):
+        reference_name("→", 0)
+
+
+def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    assert ledger.started(TRIAL) == "trial-0003"
+    running = ledger.runs()["trial-0003"]
+    assert (running.state, running.value, running.ended) == ("running", None, None)
+    assert (running.role, running.number, running.seed, running.label) == ("trial", 3, 0, "")
+    assert (running.knobs, running.stages) == (dict(TRIAL.knobs), TRIAL.stages)
+    ledger.finished("trial-0003", state="cut", value=0.25, rung=4, reason="below the median at epoch 4")
+    cut = Ledger(tmp_path).runs()["trial-0003"]
+    assert (cut.state, cut.value, cut.rung, cut.cause) == ("cut", 0.25, 4, None)
+    assert cut.reason == "below the median at epoch 4"
+    assert cut.started == running.started
+    assert cut.ended is not None
+    assert cut.ended >= cut.started
+
+
+def test_starting_again_reopens_and_keeps_the_first_start(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.started(TRIAL)
+    ledger.finished(TRIAL.run, state="failed", reason="out of memory", cause="OutOfMemoryError")
+    first = ledger.runs()[TRIAL.run]
+    ledger.started(TRIAL)
+    again = ledger.runs()[TRIAL.run]
+    assert (again.state, again.cause, again.ended, again.started) == ("running", None, None, first.started)
+
+
+def test_a_torn_line_spoils_no_other(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.started(TRIAL)
+    whole = ledger.path.read_bytes()
+    ledger.path.write_bytes(whole + b'{"event":"finished","run":"trial-0003","state":"comp')
+    assert ledger.runs()[TRIAL.run].state == "running"
+    ledger.finished(TRIAL.run, state="complete", value=0.5)
+    assert ledger.runs()[TRIAL.run].value == 0.5
+    assert len(list(ledger.events())) == 2
+
+
+def test_a_non_finite_value_survives(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.started(TRIAL)
+    ledger.finished(TRIAL.run, state="failed", value=math.nan, cause="Diverged", reason="loss is nan")
+    value = ledger.runs()[TRIAL.run].value
+    assert value is not None
+    assert math.isnan(value)
+
+
+def test_an_empty_folder_is_an_empty_ledger(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "none")
+    assert (ledger.runs(), ledger.header(), list(ledger.events())) == ({}, {}, [])
+    assert not ledger.folder.exists()
+
+
+def test_the_header_is_replaced_whole(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.write_header({"name": "λ search", "question": "why?", "seeds": (0, 1)})
+    ledger.write_header({"name": "λ search", "selection": "source"})
+    assert ledger.header() == {"name": "λ search", "selection": "source"}
+
+
+STEP = st.tuples(st.sampled_from(["p", "q", "r"]), st.sampled_from(["started", "complete", "cut", "failed"]))
+
+
+@given(st.lists(STEP, max_size=12))
+def test_the_last_event_of_a_run_wins(story: list[tuple[str, str]]) -> None:
+    events, last = [], {}
+    for clock, (run, what) in enumerate(story):
+        if what == "started":
+            stub = {"role": "reference", "number": None, "label": run, "seed": 0, "knobs": {}, "stages": []}
+            events.append({"event": "started", "run": run, "time": clock, **stub})
+            last[run] = "running"
+        else:
+            tail = {"value": None, "rung": None, "reason": None, "cause": None}
+            events.append({"event": "finished", "run": run, "state": what, "time": clock, **tail})
+            if run in last:
+                last[run] = what
+    assert {run: record.state for run, record in fold(json.loads(json.dumps(events))).items()} == last
