@@ -1,0 +1,111 @@
+"""Recipes: frozen, keyword-only dataclasses whose leaves are knobs.
+
+A knob is named by its dotted path (`translation.weights.cyc`). Recipes are never edited; `override` returns
+another one. Two recipes with equal knobs have equal fingerprints, on every machine and in every process.
+"""
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import PurePath
+from typing import Any, TypeVar, dataclass_transform
+
+from medsearch.core.errors import BadInput
+
+R = TypeVar("R")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def recipe(cls: type[R]) -> type[R]:
+    """Make `cls` a recipe: a frozen dataclass with keyword-only fields."""
+    return dataclasses.dataclass(frozen=True, kw_only=True)(cls)
+
+
+def knobs(of: Any, prefix: str = "") -> dict[str, Any]:
+    """Every leaf of a recipe by dotted path, in the order of declaration."""
+    return dict(_leaves(of, prefix))
+
+
+def _leaves(of: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    for field in dataclasses.fields(of):
+        value, path = getattr(of, field.name), f"{prefix}{field.name}"
+        if dataclasses.is_dataclass(value):
+            yield from _leaves(value, f"{path}.")
+        else:
+            yield path, value
+
+
+def override(of: R, changes: Mapping[str, Any]) -> R:
+    """`of` with the knobs in `changes` set.
+
+    Raises:
+        BadInput: a path names no knob (with the nearest one that exists), or a value has another type.
+    """
+    for path, value in changes.items():
+        of = _set(of, path, path.split("."), value)
+    return of
+
+
+def _set(of: Any, path: str, parts: list[str], value: Any) -> Any:
+    names = [field.name for field in dataclasses.fields(of)]
+    head, rest = parts[0], parts[1:]
+    if head not in names or bool(rest) != dataclasses.is_dataclass(getattr(of, head)):
+        raise BadInput(_unknown_knob(of, path, parts))
+    if rest:
+        return dataclasses.replace(of, **{head: _set(getattr(of, head), path, rest, value)})
+    return dataclasses.replace(of, **{head: _fitting(of, head, path, value)})
+
+
+def _unknown_knob(of: Any, path: str, parts: list[str]) -> str:
+    known = list(knobs(of, prefix=path[: len(path) - len(".".join(parts))]))
+    near = difflib.get_close_matches(path, known, n=1, cutoff=0.0)
+    return f"no knob {path!r}; did you mean {near[0]!r}?" if near else f"no knob {path!r}"
+
+
+def _fitting(of: Any, name: str, path: str, value: Any) -> Any:
+    declared = typing.get_type_hints(type(of))[name]
+    if typing.get_origin(declared) is typing.Literal:
+        if value not in typing.get_args(declared):
+            msg = f"knob {path!r} takes one of {list(typing.get_args(declared))}, got {value!r}"
+            raise BadInput(msg)
+        return value
+    old = getattr(of, name)
+    if isinstance(old, tuple) and isinstance(value, list):
+        return tuple(value)
+    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if old is not None and not isinstance(value, type(old)):
+        msg = f"knob {path!r} takes {type(old).__name__}, got {value!r} ({type(value).__name__})"
+        raise BadInput(msg)
+    return value
+
+
+def plain(of: Any) -> Any:
+    """`of` as JSON knows it: recipes become mappings, tuples lists, paths strings, sets sorted lists.
+
+    Raises:
+        TypeError: a value has no stable JSON form.
+    """
+    if dataclasses.is_dataclass(of) and not isinstance(of, type):
+        return {field.name: plain(getattr(of, field.name)) for field in dataclasses.fields(of)}
+    if isinstance(of, Mapping):
+        return {str(key): plain(value) for key, value in of.items()}
+    if isinstance(of, (set, frozenset)):
+        return sorted(plain(value) for value in of)
+    if isinstance(of, (list, tuple)):
+        return [plain(value) for value in of]
+    if isinstance(of, PurePath):
+        return str(of)
+    if of is None or isinstance(of, (bool, int, float, str)):
+        return of
+    msg = f"{of!r} ({type(of).__name__}) has no stable JSON form; a recipe holds numbers, strings and tuples of them"
+    raise TypeError(msg)
+
+
+def fingerprint(of: Any) -> str:
+    """Sixteen hex digits that change exactly when `plain(of)` does."""
+    text = json.dumps(plain(of), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

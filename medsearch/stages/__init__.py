@@ -1,0 +1,11 @@
+"""Stages: what a training phase is, the key that names its result, and the store that holds it.
+
+A method declares its stages without torch, so that a plan can be made in a moment:
+
+    Stage      a recipe, the parts of the task it reads, and a generator that trains      (stage)
+    Pipeline   stages wired to each other                                                 (pipelines)
+    StageRun   one stage of a pipeline under a seed, on a cohort, with its content key    (pipelines)
+    Store      finished and running stages by key                                         (store)
+    run_stage  trains what is not stored, resumes what was interrupted                    (execution)
+    Method     what a study asks of a method                                              (method)
+"""

@@ -1,0 +1,34 @@
+"""What a study asks of a method."""
+
+from collections.abc import Mapping
+from typing import Any, Literal, Protocol
+
+from medsearch.stages.pipelines import Pipeline
+
+Selection = Literal["source", "pseudo-target", "oracle"]
+"""What model selection may see: source labels, translated source labels, or target labels."""
+
+
+class Method(Protocol):
+    """A published method: a recipe with the paper's defaults, and the pipeline that a recipe means."""
+
+    @property
+    def name(self) -> str:
+        """The package's name."""
+
+    @property
+    def scale(self) -> str:
+        """Which set of sizes the recipe has: tiny, small or paper."""
+
+    @property
+    def recipe(self) -> Any:
+        """The frozen dataclass whose leaves are the method's knobs."""
+
+    def at(self, scale: str) -> "Method":
+        """The same method in another set of sizes."""
+
+    def pipeline(self, recipe: Any, *, selection: Selection, test: bool = False) -> Pipeline:
+        """The stages that `recipe` means; `test` appends the only node that reads test cases."""
+
+    def reported(self) -> Mapping[str, Any]:
+        """The paper's own values by table, with page, spread and n."""

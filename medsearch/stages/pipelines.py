@@ -1,0 +1,72 @@
+"""Stages wired to each other, and the keys that name their results."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from medsearch.core.recipes import fingerprint
+from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.views import part_fingerprint
+from medsearch.stages.stage import Stage
+
+
+@dataclass(frozen=True)
+class Node:
+    """A stage in a pipeline: `upstream` names, by role, the nodes whose artifacts it takes."""
+
+    name: str
+    stage: Stage
+    upstream: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The data a pipeline runs on: a task over the subjects of a cohort."""
+
+    task: CrossModalityTask
+    cohort: str
+    """The cohort's fingerprint."""
+    subjects: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class StageRun:
+    """One stage under a seed on a setting; `upstream` holds, by role, the keys of its inputs."""
+
+    node: str
+    stage: Stage
+    seed: int
+    parts: Mapping[str, str]
+    upstream: Mapping[str, str]
+
+    @property
+    def key(self) -> str:
+        """Changes exactly when something that can change the stage's result does."""
+        return fingerprint(
+            {
+                "stage": self.stage.name,
+                "version": self.stage.version,
+                "recipe": self.stage.recipe,
+                "parts": self.parts,
+                "seed": self.seed,
+                "upstream": self.upstream,
+            }
+        )
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """Nodes in an order in which each comes after what it takes."""
+
+    nodes: tuple[Node, ...]
+
+    def runs(self, setting: Setting, seed: int) -> tuple[StageRun, ...]:
+        """The pipeline's stage runs under `seed`, in order."""
+        runs: dict[str, StageRun] = {}
+        for node in self.nodes:
+            parts = {
+                part: part_fingerprint(setting.task, setting.cohort, setting.subjects, part)
+                for part in sorted(node.stage.reads())
+            }
+            upstream = {role: runs[name].key for role, name in node.upstream.items()}
+            runs[node.name] = StageRun(node.name, node.stage, seed, parts, upstream)
+        return tuple(runs.values())
