@@ -1,0 +1,104 @@
+"""From a file's grid to the grid of a task: axes turned to (z, y, x) of LPS, voxels averaged by area.
+
+LPS (x to the patient's left, y to the back, z up) is the orientation of the BraTS files, where turning does nothing.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsearch.core.errors import BadInput
+
+if TYPE_CHECKING:
+    from medsearch.data.volumes import Volume
+
+SAME = 0.01  # spacings closer than this (relative) are one grid
+MAJORITY = 0.5
+
+
+@dataclass(frozen=True)
+class Image:
+    """One contrast on the task's grid: `values` (Z, Y, X), 0 outside `brain` (Z, Y, X)."""
+
+    values: NDArray[np.float32]
+    brain: NDArray[np.bool_]
+
+
+def image_on_grid(volume: "Volume", spacing: float) -> Image:
+    """The mean of each new voxel's brain part; brain is where the file is not 0, for at least half of the new voxel.
+
+    Averaging over brain only keeps the rim of a skull-stripped brain from fading into the background.
+
+    Raises:
+        BadInput: values that are not finite, or voxels larger than `spacing` mm.
+
+    """
+    values, sizes = _upright(volume, np.float32)
+    if not np.isfinite(values).all():
+        msg = f"{volume.path}: holds values that are not finite; export it again or exclude the case"
+        raise BadInput(msg)
+    known = values != 0
+    weights = _all_weights(volume, values.shape, sizes, spacing)
+    share = _averaged(known.astype(np.float32), weights)
+    brain = share >= MAJORITY
+    mean = np.divide(_averaged(values, weights), share, out=np.zeros_like(share), where=brain)
+    return Image(mean, brain)
+
+
+def mask_on_grid(volume: "Volume", spacing: float) -> NDArray[np.uint8]:
+    """Whole tumour (any label above 0) by majority: (Z, Y, X) of 0 and 1."""
+    values, sizes = _upright(volume, np.float32)
+    weights = _all_weights(volume, values.shape, sizes, spacing)
+    return (_averaged((values > 0).astype(np.float32), weights) >= MAJORITY).astype(np.uint8)
+
+
+def _upright(volume: "Volume", dtype: type[np.float32]) -> tuple[NDArray[np.float32], tuple[float, ...]]:
+    """The array as (z, y, x) of LPS, and its voxel sizes in that order, mm."""
+    axes = volume.affine[:3, :3]
+    sizes = np.linalg.norm(axes, axis=0)
+    order, flips = _towards_lps(axes / sizes)
+    array = np.transpose(np.asarray(volume.array, dtype=dtype), order)
+    return np.flip(array, tuple(axis for axis in range(3) if flips[axis])), tuple(float(sizes[axis]) for axis in order)
+
+
+def _towards_lps(directions: NDArray[np.floating]) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+    """For z, y and x of LPS: which file axis runs along it, and whether backwards. NIfTI's world is RAS."""
+    order: list[int] = []
+    for world in (2, 1, 0):
+        free = [axis for axis in range(3) if axis not in order]
+        order.append(max(free, key=lambda axis: abs(directions[world, axis])))
+    signs = (1, -1, -1)
+    flips = tuple(bool(directions[2 - k, axis] * signs[k] < 0) for k, axis in enumerate(order))
+    return tuple(order), flips
+
+
+def _all_weights(
+    volume: "Volume", shape: tuple[int, ...], sizes: tuple[float, ...], spacing: float
+) -> list[NDArray[np.float32] | None]:
+    if max(sizes) > spacing * (1 + SAME):
+        msg = (
+            f"{volume.path}: its voxels ({max(sizes):g} mm) are larger than the task's {spacing:g} mm; "
+            f"choose a geometry of {max(sizes):g} mm or more (--scale), or finer files"
+        )
+        raise BadInput(msg)
+    return [_weights(size, spacing / edge) for size, edge in zip(shape, sizes, strict=True)]
+
+
+def _weights(size: int, ratio: float) -> NDArray[np.float32] | None:
+    """Rows of overlap between new voxels (`ratio` old ones long) and old voxels, each row summing to 1."""
+    if abs(ratio - 1) <= SAME:
+        return None
+    low = np.arange(max(1, round(size / ratio)))[:, None] * ratio
+    old = np.arange(size)[None, :]
+    overlap = np.clip(np.minimum(low + ratio, old + 1) - np.maximum(low, old), 0, None)
+    rows: NDArray[np.float32] = (overlap / overlap.sum(axis=1, keepdims=True)).astype(np.float32)
+    return rows
+
+
+def _averaged(array: NDArray[np.float32], weights: list[NDArray[np.float32] | None]) -> NDArray[np.float32]:
+    for axis, rows in enumerate(weights):
+        if rows is not None:
+            array = np.moveaxis(np.tensordot(rows, array, axes=(1, axis)), 0, axis)
+    return np.ascontiguousarray(array)

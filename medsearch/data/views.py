@@ -1,0 +1,165 @@
+"""A task as one stage may see it: the parts that the stage declared to read, and nothing else.
+
+A part is named "<domain>.<split>.<kind>", such as "target.train.images". What a stage reads decides its key, so a read
+outside the declaration raises, whether by mistake or to peek at target labels.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsearch.core.errors import BadInput, UndeclaredRead
+from medsearch.core.recipes import fingerprint
+from medsearch.data.geometry import Box, Geometry, Triple
+from medsearch.data.preparation import VERSION, PreparedCohort
+from medsearch.data.tasks import CrossModalityTask, Split, split
+
+Domain = Literal["source", "target"]
+SplitName = Literal["train", "validation", "test"]
+
+DOMAINS = ("source", "target")
+SPLITS = ("train", "validation", "test")
+KINDS = ("images", "masks", "presence")
+PARTS = frozenset(".".join(names) for names in product(DOMAINS, SPLITS, KINDS))
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """A task over prepared arrays, limited to the parts in `reads`."""
+
+    prepared: PreparedCohort
+    task: CrossModalityTask
+    reads: frozenset[str]
+
+    def __post_init__(self) -> None:
+        """Refuse parts that do not exist."""
+        for part in sorted(self.reads - PARTS):
+            _parsed(part)
+
+    @property
+    def geometry(self) -> Geometry:
+        """The task's sizes."""
+        return self.task.geometry
+
+    @property
+    def shape(self) -> Triple:
+        """(Z, Y, X) of every volume."""
+        return self.prepared.shape
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel size along z, y and x, mm."""
+        return self.prepared.spacing
+
+    @cached_property
+    def _split(self) -> Split:
+        return split(self.task, self.prepared.subjects)
+
+    def subjects(self, domain: Domain, split: SplitName) -> tuple[str, ...]:
+        """Who is in this part, in the split's order.
+
+        Raises:
+            UndeclaredRead: no kind of this part was declared.
+
+        """
+        if not any(f"{domain}.{split}.{kind}" in self.reads for kind in KINDS):
+            raise UndeclaredRead(_undeclared(f"{domain}.{split}", self.reads))
+        return _members(self._split, domain, split)
+
+    def image(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.float32]:
+        """One volume of the domain's contrast, (Z, Y, X) in [-1, 1], background 0."""
+        index = self._index(domain, split, "images", subject)
+        contrast = _contrast(self.task, domain)
+        if contrast not in self.prepared.case(subject)["statistics"]:
+            msg = f"case {subject} has no {contrast} image; exclude it or add the file"
+            raise BadInput(msg)
+        volume: NDArray[np.float32] = self.prepared.image(contrast)[index].astype(np.float32)
+        return volume
+
+    def mask(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.uint8] | None:
+        """The whole tumour, (Z, Y, X) of 0 and 1; None when the task keeps this training subject unlabelled."""
+        index = self._index(domain, split, "masks", subject)
+        if split == "train" and subject not in _labelled(self._split, domain):
+            return None
+        self._require_annotation(subject)
+        return np.array(self.prepared.mask[index])
+
+    def presence(self, domain: Domain, split: SplitName, subject: str) -> tuple[bool, bool]:
+        """Whether there is tumour at low and at high x: the weak label that every subject has (section 5.4.2)."""
+        index = self._index(domain, split, "presence", subject)
+        self._require_annotation(subject)
+        low, high = self.prepared.presence[index]
+        return bool(low), bool(high)
+
+    def box(self, subject: str) -> Box:
+        """The subject's brain box, voxels."""
+        return self.prepared.boxes[self.prepared.index(subject)]
+
+    def _index(self, domain: Domain, split: SplitName, kind: str, subject: str) -> int:
+        part = f"{domain}.{split}.{kind}"
+        if part not in self.reads:
+            raise UndeclaredRead(_undeclared(part, self.reads))
+        if subject not in _members(self._split, domain, split):
+            msg = f"subject {subject!r} is not in {domain}.{split}; ask TaskView.subjects for those that are"
+            raise BadInput(msg)
+        return self.prepared.index(subject)
+
+    def _require_annotation(self, subject: str) -> None:
+        if not self.prepared.case(subject)["annotated"]:
+            msg = f"case {subject} has no mask, but the task needs it; add the file or exclude the case"
+            raise BadInput(msg)
+
+
+def part_fingerprint(task: CrossModalityTask, cohort: str, subjects: Iterable[str], part: str) -> str:
+    """Changes exactly when what `part` holds does; reads no array.
+
+    cohort: the fingerprint of the files. subjects: all that are included.
+
+    Raises:
+        BadInput: no such part.
+
+    """
+    domain, name, kind = _parsed(part)
+    drawn = split(task, subjects)
+    held: dict[str, object] = {
+        "cohort": cohort,
+        "version": VERSION,
+        "geometry": task.geometry,
+        "subjects": _members(drawn, domain, name),
+    }
+    if kind == "images":
+        held |= {"contrast": _contrast(task, domain), "normalisation": task.normalisation}
+    if kind == "masks" and name == "train":
+        held["labelled"] = frozenset(_labelled(drawn, domain))
+    return fingerprint({"kind": kind, **held})
+
+
+def _parsed(part: str) -> tuple[Domain, SplitName, str]:
+    if part not in PARTS:
+        msg = f"no part {part!r}; a part is <source|target>.<train|validation|test>.<images|masks|presence>"
+        raise BadInput(msg)
+    domain, name, kind = part.split(".")
+    return domain, name, kind  # type: ignore[return-value]
+
+
+def _members(drawn: Split, domain: Domain, name: SplitName) -> tuple[str, ...]:
+    if name == "train":
+        return drawn.train_source if domain == "source" else drawn.train_target
+    return drawn.validation if name == "validation" else drawn.test
+
+
+def _labelled(drawn: Split, domain: Domain) -> tuple[str, ...]:
+    return drawn.labelled_source if domain == "source" else drawn.labelled_target
+
+
+def _contrast(task: CrossModalityTask, domain: Domain) -> str:
+    return task.source if domain == "source" else task.target
+
+
+def _undeclared(part: str, reads: frozenset[str]) -> str:
+    return f"part {part!r} was not declared; the stage reads {sorted(reads)}: add the part to its reads() or leave it"
