@@ -1,0 +1,123 @@
+"""Cohorts: which subjects there are, which files each has, and the fingerprint of what the files hold."""
+
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from medsearch.core import recipes
+from medsearch.core.records import read_json, write_json
+from medsearch.data.volumes import UnreadableVolume
+
+
+@dataclass(frozen=True)
+class Case:
+    """One subject's images, all on one grid: a file per contrast, and the mask where there is one."""
+
+    subject: str
+    images: Mapping[str, Path]
+    mask: Path | None
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """Every file of the case by what it is: the contrasts, and "mask"."""
+        return {**self.images, **({} if self.mask is None else {"mask": self.mask})}
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """The cases under one folder. `phantom`: the images were computed, so no result on them reproduces a paper's."""
+
+    name: str
+    root: Path
+    layout: str
+    contrasts: tuple[str, ...]
+    cases: tuple[Case, ...]
+    phantom: bool = False
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """Subject identifiers in the order of the cases."""
+        return tuple(case.subject for case in self.cases)
+
+    def without(self, subjects: Collection[str]) -> "Cohort":
+        """The cohort with these subjects left out."""
+        return replace(self, cases=tuple(case for case in self.cases if case.subject not in set(subjects)))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One fault of a cohort: whose, in which file, what, and what to do. A fatal one excludes the subject.
+
+    A fatal finding without a subject (the folder is missing, say) refuses the whole cohort.
+    """
+
+    subject: str | None
+    file: Path | None
+    problem: str
+    remedy: str
+    fatal: bool = True
+
+    def __str__(self) -> str:
+        where = ": ".join(str(part) for part in (self.subject, self.file) if part is not None)
+        line = f"{'error' if self.fatal else 'warning'}: {where}: {self.problem}; {self.remedy}"
+        return line.replace("\n", " ").replace("\r", " ")
+
+
+class Digests:
+    """Hashes of file contents, remembered in a JSON file as long as path, size and modification time stay."""
+
+    def __init__(self, cache: Path) -> None:
+        self._cache = cache
+        try:
+            self._known: dict[str, str] = read_json(cache)
+        except (FileNotFoundError, ValueError):  # none yet, or damaged: hashing again restores it
+            self._known = {}
+
+    def of(self, paths: Iterable[Path]) -> dict[Path, str]:
+        """The digest of every file's bytes.
+
+        Raises:
+            UnreadableVolume: a file cannot be read.
+        """
+        keys = {path: _state(path) for path in paths}
+        missing = [path for path, key in keys.items() if key not in self._known]
+        if missing:
+            with ThreadPoolExecutor(max_workers=2) as pool:
+                fresh = list(pool.map(_digest, missing))
+            self._known.update({keys[path]: digest for path, digest in zip(missing, fresh, strict=True)})
+            write_json(self._cache, self._known)
+        return {path: self._known[key] for path, key in keys.items()}
+
+
+def fingerprint(cohort: Cohort, digests_cache: Path) -> str:
+    """Sixteen hex digits over the subjects and the contents of their files.
+
+    Moving the folder does not change it; leaving out a case, or changing one byte of one, does.
+
+    Raises:
+        UnreadableVolume: a file of the cohort cannot be read.
+    """
+    digests = Digests(digests_cache).of(path for case in cohort.cases for path in case.files.values())
+    content = [
+        (case.subject, {kind: digests[path] for kind, path in case.files.items()})
+        for case in sorted(cohort.cases, key=lambda case: case.subject)
+    ]
+    return recipes.fingerprint({"contrasts": cohort.contrasts, "cases": content})
+
+
+def _state(path: Path) -> str:
+    try:
+        stat = path.stat()
+    except OSError:
+        raise UnreadableVolume(path, "cannot be found", "put the file there, or leave out the case") from None
+    return f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
+
+
+def _digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+    except OSError:
+        raise UnreadableVolume(path, "cannot be read", "check its permissions, or leave out the case") from None

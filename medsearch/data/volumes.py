@@ -1,0 +1,156 @@
+"""Volumes: NIfTI files in and out, with errors that name the file and never quote its header.
+
+A header may hold a patient's name (`descrip`, `db_name`); so no message here carries text from a file, and no
+message of nibabel's is passed on.
+"""
+
+import gzip
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import numpy.typing as npt
+
+from medsearch.core.errors import BadInput
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_NIFTI2_HEADER_SIZE = (540).to_bytes(4, "little"), (540).to_bytes(4, "big")
+_SMALLER = {"bool": np.uint8, "int64": np.int32, "uint64": np.uint32, "float64": np.float32, "float16": np.float32}
+
+
+class UnreadableVolume(BadInput):
+    """A file does not hold a 3D volume; says which, why, and what to do."""
+
+    def __init__(self, path: Path, problem: str, remedy: str) -> None:
+        super().__init__(f"{path}: {problem}; {remedy}")
+        self.path, self.problem, self.remedy = path, problem, remedy
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """A 3D image: `array` (x, y, z), `affine` (4, 4) from voxel indices to millimetres, and the file it came from."""
+
+    array: npt.NDArray[Any]
+    affine: npt.NDArray[np.float64]
+    path: Path
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel edge lengths in mm along (x, y, z)."""
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(x), float(y), float(z)
+
+
+def read_volume(path: Path) -> Volume:
+    """The volume in a NIfTI file (.nii or .nii.gz) as float32, axes (x, y, z), scaling of the header applied.
+
+    Raises:
+        UnreadableVolume: missing, truncated or damaged file, not a NIfTI, not 3D, or a header without
+            a usable geometry.
+    """
+    stored = decode_volume(read_bytes(path), path)
+    return Volume(array=stored.array.astype(np.float32), affine=stored.affine, path=path)
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's bytes as stored.
+
+    Raises:
+        UnreadableVolume: the file is missing, empty, or may not be read.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        problem = "is a link to a file that does not exist" if path.is_symlink() else "does not exist"
+        raise UnreadableVolume(path, problem, "put the file there, or leave out the case") from None
+    except OSError as error:
+        raise UnreadableVolume(path, f"cannot be read ({type(error).__name__})", "check its permissions") from None
+    if not content:
+        raise UnreadableVolume(path, "is empty (0 bytes)", "copy or download it again")
+    return content
+
+
+def decode_volume(content: bytes, path: Path) -> Volume:
+    """The volume in the bytes of a NIfTI file, in the type that it is stored with; the gzip checksum is verified.
+
+    Raises:
+        UnreadableVolume: as `read_volume`.
+    """
+    plain = _decompressed(content, path)
+    image = _parsed(plain, path)
+    try:
+        array = np.asanyarray(image.dataobj)
+    except (OSError, ValueError, EOFError):
+        raise UnreadableVolume(path, "is truncated", "copy or download it again") from None
+    if array.dtype.kind not in "biuf":
+        raise UnreadableVolume(path, "does not hold one number per voxel", "convert it to a scalar NIfTI volume")
+    while array.ndim > 3 and array.shape[-1] == 1:
+        array = array[..., 0]
+    if array.ndim != 3 or 0 in array.shape:
+        shape = "x".join(str(size) for size in array.shape)
+        raise UnreadableVolume(path, f"is not 3D (shape {shape})", "store one 3D volume per contrast")
+    return Volume(array=array, affine=_geometry(image, path), path=path)
+
+
+def _decompressed(content: bytes, path: Path) -> bytes:
+    named_gzip, is_gzip = path.name.endswith(".gz"), content.startswith(_GZIP_MAGIC)
+    if named_gzip != is_gzip:
+        problem = "is not gzip, though named .gz" if named_gzip else "is gzip, though not named .gz"
+        raise UnreadableVolume(path, problem, "rename it to what it is, or copy or download it again")
+    if not is_gzip:
+        return content
+    try:
+        return gzip.decompress(content)
+    except EOFError:
+        raise UnreadableVolume(path, "is truncated", "copy or download it again") from None
+    except (OSError, zlib.error):
+        raise UnreadableVolume(path, "is damaged (gzip check failed)", "copy or download it again") from None
+
+
+def _parsed(plain: bytes, path: Path) -> Any:
+    import nibabel
+
+    kind = nibabel.Nifti2Image if plain[:4] in _NIFTI2_HEADER_SIZE else nibabel.Nifti1Image
+    if b"\0" not in plain[:4] or len(plain) < kind.header_class.sizeof_hdr:
+        _refuse_as_other(path)
+    try:
+        return kind.from_bytes(plain)
+    except Exception:  # nibabel raises many types, whose messages may quote the header: none is passed on
+        _refuse_as_other(path)
+
+
+def _refuse_as_other(path: Path) -> NoReturn:
+    raise UnreadableVolume(path, "is not a NIfTI file", "convert it to NIfTI, or copy or download it again") from None
+
+
+def _geometry(image: Any, path: Path) -> npt.NDArray[np.float64]:
+    affine = np.asarray(image.affine, dtype=np.float64)
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+        problem = "has a header without a usable geometry"
+        raise UnreadableVolume(path, problem, "restore its affine, or convert it again")
+    return affine
+
+
+def write_volume(path: Path, array: npt.NDArray[Any], affine: npt.NDArray[np.float64]) -> None:
+    """Write `array` (x, y, z) as NIfTI: the same bytes for the same content, and never half a file.
+
+    Types that NIfTI readers often lack are narrowed (float64 to float32, int64 to int32, bool to uint8).
+
+    Raises:
+        BadInput: `path` ends neither in .nii nor in .nii.gz.
+    """
+    import nibabel
+
+    if not path.name.endswith((".nii", ".nii.gz")):
+        msg = f"{path}: a volume is written as .nii or .nii.gz; rename it"
+        raise BadInput(msg)
+    image = nibabel.Nifti1Image(array.astype(_SMALLER.get(array.dtype.name, array.dtype)), affine)
+    image.header.set_xyzt_units("mm")
+    content = image.to_bytes()
+    if path.name.endswith(".gz"):
+        content = gzip.compress(content, compresslevel=1, mtime=0)
+    aside = path.with_name(f".{path.name}.aside")
+    aside.write_bytes(content)
+    aside.replace(path)
