@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,11 @@ from numpy.typing import NDArray
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
 from medsearch.core.records import read_json, sync_directory, write_json
+from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.geometry import Box, Triple, bounding_box, presence
 from medsearch.data.resampling import Image, image_on_grid, mask_on_grid
-
-if TYPE_CHECKING:
-    from medsearch.data.cohorts import Case, Cohort
-    from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.volumes import read_volume
 
 VERSION = 1
 """Raised whenever equal files would give other arrays; part of the folder's name and of every data fingerprint."""
@@ -36,12 +35,12 @@ CASES = "cases.json"
 MASK = "mask.npy"
 
 
-def prepared_directory(folder: Path, fingerprint: str, task: "CrossModalityTask") -> Path:
+def prepared_directory(folder: Path, fingerprint: str, task: CrossModalityTask) -> Path:
     """Where the arrays of a cohort for a task lie: by content, voxel size and normalisation."""
     return folder / f"prepared-{fingerprint}-{task.geometry.spacing:g}mm-{task.normalisation}-v{VERSION}"
 
 
-def prepare(cohort: "Cohort", fingerprint: str, *, task: "CrossModalityTask", folder: Path) -> "PreparedCohort":
+def prepare(cohort: Cohort, fingerprint: str, *, task: CrossModalityTask, folder: Path) -> "PreparedCohort":
     """Make the arrays unless they are there. Processes that ask at once wait for the first; a kill leaves no half.
 
     Raises:
@@ -154,12 +153,12 @@ def _as_box(sides: list[list[int]]) -> Box:
     return (z0, z1), (y0, y1), (x0, x1)
 
 
-def _write(cohort: "Cohort", task: "CrossModalityTask", aside: Path) -> None:
+def _write(cohort: Cohort, task: CrossModalityTask, aside: Path) -> None:
     spacing = task.geometry.spacing
     shape = _grid(cohort, spacing)
     arrays = _new_arrays(cohort, shape, aside)
 
-    def one(numbered: tuple[int, "Case"]) -> dict[str, Any]:
+    def one(numbered: tuple[int, Case]) -> dict[str, Any]:
         index, case = numbered
         images, mask = _read(case, shape, spacing)
         statistics = _statistics(case, images, joint=task.normalisation == "joint")
@@ -184,9 +183,7 @@ def _write(cohort: "Cohort", task: "CrossModalityTask", aside: Path) -> None:
     write_json(aside / CASES, {**record, "voxel_volume": spacing**3, "normalisation": task.normalisation})
 
 
-def _grid(cohort: "Cohort", spacing: float) -> Triple:
-    from medsearch.data.volumes import read_volume
-
+def _grid(cohort: Cohort, spacing: float) -> Triple:
     if not cohort.cases:
         msg = f"cohort {cohort.name} in {cohort.root} has no usable case; run `medsearch check` on it"
         raise BadInput(msg)
@@ -194,7 +191,7 @@ def _grid(cohort: "Cohort", spacing: float) -> Triple:
     return deep, high, wide
 
 
-def _new_arrays(cohort: "Cohort", shape: Triple, aside: Path) -> dict[str, np.memmap[Any, Any]]:
+def _new_arrays(cohort: Cohort, shape: Triple, aside: Path) -> dict[str, np.memmap[Any, Any]]:
     """One empty array per contrast, by its name, and the mask's; a case without a contrast stays 0 there."""
     whole = (len(cohort.cases), *shape)
 
@@ -205,9 +202,7 @@ def _new_arrays(cohort: "Cohort", shape: Triple, aside: Path) -> dict[str, np.me
     return {**images, MASK: new(MASK, np.uint8)}
 
 
-def _read(case: "Case", shape: Triple, spacing: float) -> tuple[dict[str, Image], NDArray[np.uint8]]:
-    from medsearch.data.volumes import read_volume
-
+def _read(case: Case, shape: Triple, spacing: float) -> tuple[dict[str, Image], NDArray[np.uint8]]:
     images = {contrast: image_on_grid(read_volume(path), spacing) for contrast, path in case.images.items()}
     mask = np.zeros(shape, np.uint8) if case.mask is None else mask_on_grid(read_volume(case.mask), spacing)
     grids = {case.images[contrast]: image.values.shape for contrast, image in images.items()}
@@ -220,7 +215,7 @@ def _read(case: "Case", shape: Triple, spacing: float) -> tuple[dict[str, Image]
     return images, mask
 
 
-def _statistics(case: "Case", images: Mapping[str, Image], *, joint: bool) -> dict[str, tuple[float, float]]:
+def _statistics(case: Case, images: Mapping[str, Image], *, joint: bool) -> dict[str, tuple[float, float]]:
     """Mean and standard deviation over brain voxels, per contrast or over all together (the released code)."""
     brains = {contrast: image.values[image.brain].astype(np.float64) for contrast, image in images.items()}
     if joint:

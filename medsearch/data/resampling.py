@@ -4,15 +4,12 @@ LPS (x to the patient's left, y to the back, z up) is the orientation of the Bra
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput
-
-if TYPE_CHECKING:
-    from medsearch.data.volumes import Volume
+from medsearch.data.volumes import Volume
 
 SAME = 0.01  # spacings closer than this (relative) are one grid
 MAJORITY = 0.5
@@ -26,7 +23,7 @@ class Image:
     brain: NDArray[np.bool_]
 
 
-def image_on_grid(volume: "Volume", spacing: float) -> Image:
+def image_on_grid(volume: Volume, spacing: float) -> Image:
     """The mean of each new voxel's brain part; brain is where the file is not 0, for at least half of the new voxel.
 
     Averaging over brain only keeps the rim of a skull-stripped brain from fading into the background.
@@ -47,14 +44,14 @@ def image_on_grid(volume: "Volume", spacing: float) -> Image:
     return Image(mean, brain)
 
 
-def mask_on_grid(volume: "Volume", spacing: float) -> NDArray[np.uint8]:
+def mask_on_grid(volume: Volume, spacing: float) -> NDArray[np.uint8]:
     """Whole tumour (any label above 0) by majority: (Z, Y, X) of 0 and 1."""
     values, sizes = _upright(volume, np.float32)
     weights = _all_weights(volume, values.shape, sizes, spacing)
     return (_averaged((values > 0).astype(np.float32), weights) >= MAJORITY).astype(np.uint8)
 
 
-def _upright(volume: "Volume", dtype: type[np.float32]) -> tuple[NDArray[np.float32], tuple[float, ...]]:
+def _upright(volume: Volume, dtype: type[np.float32]) -> tuple[NDArray[np.float32], tuple[float, ...]]:
     """The array as (z, y, x) of LPS, and its voxel sizes in that order, mm."""
     axes = volume.affine[:3, :3]
     sizes = np.linalg.norm(axes, axis=0)
@@ -75,7 +72,7 @@ def _towards_lps(directions: NDArray[np.floating]) -> tuple[tuple[int, ...], tup
 
 
 def _all_weights(
-    volume: "Volume", shape: tuple[int, ...], sizes: tuple[float, ...], spacing: float
+    volume: Volume, shape: tuple[int, ...], sizes: tuple[float, ...], spacing: float
 ) -> list[NDArray[np.float32] | None]:
     if max(sizes) > spacing * (1 + SAME):
         msg = (

@@ -1,0 +1,1 @@
+"""What predictions are scored by: `overlap` (Dice), `surfaces` (distances in mm). NumPy arrays in, numbers out."""
