@@ -1,0 +1,108 @@
+"""Medformer's convolution blocks: pre-activation residual blocks, MBConv, patch merging (Medformer, released code of 002)."""
+
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from medsearch.methods.modatts.networks.layers import Convolution, Layers, Mode
+
+SQUEEZE = 4
+
+
+@final
+class NormActConv(nn.Module):
+    """Instance norm, GELU (unless `activated` is false), convolution."""
+
+    def __init__(self, layers: Layers, convolution: Convolution, *, activated: bool = True):
+        super().__init__()
+        self.norm = layers.norm(convolution.weight.shape[1] * convolution.groups)
+        self.convolution = convolution
+        self.activated = activated
+
+    def forward(self, x: Float[Tensor, "b c *space"], mode: Mode | None) -> Float[Tensor, "b o *space"]:
+        """Keeps the size."""
+        x = self.norm(x, mode)
+        return self.convolution(F.gelu(x) if self.activated else x)
+
+
+@final
+class BasicBlock(nn.Module):
+    """Two norm-GELU-convolutions and a shortcut, itself a norm-GELU-convolution where the channels change."""
+
+    def __init__(self, layers: Layers, inputs: int, outputs: int):
+        super().__init__()
+        self.first = NormActConv(layers, layers.conv(inputs, outputs))
+        self.second = NormActConv(layers, layers.conv(outputs, outputs))
+        self.shortcut = NormActConv(layers, layers.conv(inputs, outputs)) if inputs != outputs else None
+
+    def forward(self, x: Float[Tensor, "b c *space"], mode: Mode | None = None) -> Float[Tensor, "b o *space"]:
+        """Keeps the size."""
+        shortcut = x if self.shortcut is None else self.shortcut(x, mode)
+        return self.second(self.first(x, mode), mode) + shortcut
+
+
+@final
+class SqueezeExcitation(nn.Module):
+    """Channels weighted by a gate that sees their means over space."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.squeeze = nn.Linear(channels, max(1, channels // SQUEEZE))
+        self.excite = nn.Linear(max(1, channels // SQUEEZE), channels)
+
+    def forward(self, x: Float[Tensor, "b c *space"]) -> Float[Tensor, "b c *space"]:
+        """Keeps the shape."""
+        gate = torch.sigmoid(self.excite(F.relu(self.squeeze(x.flatten(2).mean(2)))))
+        return x * gate.view(*gate.shape, *[1] * (x.dim() - 2))
+
+
+@final
+class MBConv(nn.Module):
+    """Inverted bottleneck: expand, depthwise 3-convolution, squeeze and excitation, project; residual."""
+
+    def __init__(self, layers: Layers, channels: int, *, expansion: int):
+        super().__init__()
+        wide = channels * expansion
+        self.expand = NormActConv(layers, layers.conv(channels, wide, kernel=1))
+        self.depthwise = NormActConv(layers, layers.conv(wide, wide, groups=wide))
+        self.gate = SqueezeExcitation(wide)
+        self.project = NormActConv(layers, layers.conv(wide, channels, kernel=1), activated=False)
+
+    def forward(self, x: Float[Tensor, "b c *space"], mode: Mode | None) -> Float[Tensor, "b c *space"]:
+        """Keeps the shape."""
+        wide = self.gate(self.depthwise(self.expand(x, mode), mode))
+        return x + self.project(wide, mode)
+
+
+def separable(layers: Layers, inputs: int, outputs: int) -> nn.Sequential:
+    """A depthwise 3-convolution and a pointwise one, nothing between."""
+    return nn.Sequential(layers.conv(inputs, inputs, groups=inputs), layers.conv(inputs, outputs, kernel=1))
+
+
+@final
+class PatchMerging(nn.Module):
+    """Down-sampling by `scale` on every axis: the voxels of a patch become channels, are normed and projected."""
+
+    def __init__(self, layers: Layers, inputs: int, outputs: int, *, scale: int):
+        super().__init__()
+        merged = inputs * scale**layers.dimensions
+        self.scale = scale
+        self.norm = layers.norm(merged)
+        self.project = separable(layers, merged, outputs)
+
+    def forward(self, x: Float[Tensor, "b c *fine"], mode: Mode | None = None) -> Float[Tensor, "b o *coarse"]:
+        """The sides must be multiples of the scale."""
+        return self.project(self.norm(self._merged(x), mode))
+
+    def _merged(self, x: Tensor) -> Tensor:
+        if self.scale == 1:
+            return x
+        dimensions = x.dim() - 2
+        for axis in range(2, 2 + 2 * dimensions, 2):
+            x = x.unflatten(axis, (-1, self.scale))  # b c (z s) (y s) (x s), one axis a turn
+        within = [axis + 1 for axis in range(2, 2 + 2 * dimensions, 2)]
+        across = [axis for axis in range(2, 2 + 2 * dimensions, 2)]
+        return x.permute(0, *within, 1, *across).flatten(1, 1 + dimensions)  # a patch's voxels before its channels

@@ -1,0 +1,192 @@
+"""Sizes of the networks. Defaults are the paper's; `at` gives them for a scale. No torch here: recipes import it.
+
+A config is checked where a network is built from it, not here: a recipe may pass through states that fit no network
+while its knobs are overridden one by one.
+"""
+
+from typing import Literal, Self
+
+from medsearch.core.errors import BadInput
+from medsearch.core.recipes import override, recipe
+
+Scale = Literal["tiny", "small", "paper"]
+Dimensions = Literal[2, 3]
+
+
+@recipe
+class TransUNetConfig:
+    """The generators of the translation stage: R50-ViT-B/16 and its "cup" decoder (section 5.5.1).
+
+    input_size: side of a square slice, pixels, a multiple of 16; tokens = (input_size / 16)².
+    width: channels of the ResNet's root; skips are 8, 4 and 1 times as wide.
+    units: bottleneck units in each of the three ResNet blocks.
+    hidden, layers, heads, mlp, dropout: the transformer's.
+    bridge: channels of the convolution between the tokens and the decoder's first block.
+    decoder: channels of the decoder's four blocks, coarse to fine.
+    """
+
+    input_size: int = 256
+    width: int = 64
+    units: tuple[int, int, int] = (3, 4, 9)
+    hidden: int = 768
+    layers: int = 12
+    heads: int = 12
+    mlp: int = 3072
+    dropout: float = 0.1
+    bridge: int = 512
+    decoder: tuple[int, int, int, int] = (256, 128, 64, 16)
+
+    @classmethod
+    def at(cls, scale: Scale) -> Self:
+        """The sizes for one scale: 105.3, 3.4 or 0.1 million parameters with one decoder."""
+        return override(cls(), _TRANSUNET[scale])
+
+    def check(self) -> None:
+        """Refuse sizes that fit no network.
+
+        Raises:
+            BadInput: with the knob and what it must satisfy.
+        """
+        if self.input_size % 16:
+            msg = f"input_size {self.input_size} is no multiple of 16, which the token grid needs"
+            raise BadInput(msg)
+        if self.hidden % self.heads:
+            msg = f"hidden {self.hidden} does not divide into {self.heads} heads; change hidden or heads"
+            raise BadInput(msg)
+
+    @property
+    def skips(self) -> tuple[int, int, int]:
+        """Channels of the skips, coarse to fine (1/8, 1/4 and 1/2 of the input's resolution)."""
+        return 8 * self.width, 4 * self.width, self.width
+
+    @property
+    def grid(self) -> int:
+        """Side of the token grid."""
+        return self.input_size // 16
+
+
+@recipe
+class DiscriminatorConfig:
+    """A discriminator (table 5.1, with the released code's strides and kernel).
+
+    channels: outputs of the stride-2 convolutions; as many layers as entries.
+    kernel: side of the kernels, voxels.
+    scales: copies of the network, each on an input half as fine as the one before.
+    """
+
+    dimensions: Dimensions = 2
+    channels: tuple[int, ...] = (60, 120, 240, 480)
+    kernel: int = 3
+    scales: int = 3
+
+    @classmethod
+    def at(cls, scale: Scale, dimensions: Dimensions) -> Self:
+        """The sizes for one scale."""
+        return override(cls(dimensions=dimensions), _DISCRIMINATOR[scale])
+
+
+@recipe
+class MedformerConfig:
+    """The segmentation network: 3D Medformer (table 5.2), or the same in 2D.
+
+    channels: of the stem and the four levels; the decoder mirrors them.
+    scales: down-sampling before each of the four levels, on every axis; the input's sides are multiples of their product.
+    convs: BasicBlocks in the stem and at level 1. attentions, heads: B-MHA blocks at levels 2-4; the decoder mirrors the first two.
+    decoder_convs: BasicBlocks in the decoder's two finest levels.
+    expansion: of the MBConv that follows each attention.
+    codes: semantic codes per level (3 x 10 x 4 in the released code; only 1x1 convolutions see them, so their
+        arrangement plays no part).
+    fusion_channels, fusion_heads, fusion_layers: the transformer that fuses the three levels' codes.
+    unique_fraction: share of the bottleneck's channels that hold the unique code u; 0 when nothing is disentangled.
+    """
+
+    dimensions: Dimensions = 3
+    channels: tuple[int, int, int, int, int] = (32, 64, 128, 256, 320)
+    scales: tuple[int, int, int, int] = (2, 2, 2, 2)
+    convs: tuple[int, int] = (1, 2)
+    attentions: tuple[int, int, int] = (2, 4, 6)
+    heads: tuple[int, int, int] = (4, 8, 10)
+    decoder_convs: tuple[int, int] = (2, 2)
+    expansion: int = 4
+    codes: int = 120
+    fusion_channels: int = 320
+    fusion_heads: int = 10
+    fusion_layers: int = 2
+    unique_fraction: float = 0.0
+
+    @classmethod
+    def at(cls, scale: Scale, supervision: Literal["self", "semi"], dimensions: Dimensions = 3) -> Self:
+        """The sizes for one scale of the self-supervised or the semi-supervised variant."""
+        return override(cls(dimensions=dimensions), _MEDFORMER[dimensions, scale] | _SUPERVISION[supervision, scale])
+
+    def check(self) -> None:
+        """Refuse sizes that fit no network.
+
+        Raises:
+            BadInput: with the knob and what it must satisfy.
+        """
+        if not 0 <= self.unique_fraction < 1:
+            msg = f"unique_fraction {self.unique_fraction} leaves no common code; it must lie in [0, 1)"
+            raise BadInput(msg)
+
+    @property
+    def unique_channels(self) -> int:
+        """Channels of the unique code u: the last ones of the bottleneck."""
+        return round(self.channels[-1] * self.unique_fraction)
+
+    @property
+    def common_channels(self) -> int:
+        """Channels of the common code c: the first ones of the bottleneck."""
+        return self.channels[-1] - self.unique_channels
+
+
+_TRANSUNET: dict[Scale, dict[str, object]] = {
+    "paper": {},
+    "small": {
+        "input_size": 128, "width": 32, "units": (2, 2, 2), "hidden": 192, "layers": 4, "heads": 6, "mlp": 384,
+        "bridge": 128, "decoder": (96, 64, 32, 16),
+    },
+    "tiny": {
+        "input_size": 64, "width": 8, "units": (1, 1, 1), "hidden": 32, "layers": 1, "heads": 4, "mlp": 64,
+        "dropout": 0.0, "bridge": 32, "decoder": (24, 16, 8, 8),
+    },
+}  # fmt: skip
+
+_DISCRIMINATOR: dict[Scale, dict[str, object]] = {
+    "paper": {},
+    "small": {"channels": (24, 48, 96, 192)},
+    "tiny": {"channels": (8, 16, 24), "scales": 2},
+}
+
+_MEDFORMER: dict[tuple[Dimensions, Scale], dict[str, object]] = {
+    (3, "paper"): {},
+    (2, "paper"): {"codes": 40},
+    (3, "small"): {"attentions": (1, 2, 2), "codes": 64},
+    (2, "small"): {"attentions": (1, 2, 2), "codes": 24},
+    (3, "tiny"): {"codes": 16},
+    (2, "tiny"): {"codes": 16},
+}
+
+_SUPERVISION: dict[tuple[str, Scale], dict[str, object]] = {
+    ("self", "paper"): {},
+    ("semi", "paper"): {
+        "channels": (16, 32, 64, 128, 256), "fusion_channels": 256, "unique_fraction": 0.25,
+    },
+    ("self", "small"): {
+        "channels": (16, 32, 64, 96, 128), "heads": (4, 6, 8), "fusion_channels": 128, "fusion_heads": 8,
+    },
+    ("semi", "small"): {
+        "channels": (12, 24, 48, 64, 96), "heads": (4, 4, 6), "fusion_channels": 96, "fusion_heads": 6,
+        "unique_fraction": 0.25,
+    },
+    ("self", "tiny"): {},
+    ("semi", "tiny"): {"unique_fraction": 0.25},
+}  # fmt: skip
+
+_TINY: dict[str, object] = {
+    "channels": (4, 8, 12, 16, 16), "scales": (2, 2, 2, 1), "convs": (1, 1), "attentions": (1, 1, 1),
+    "heads": (2, 2, 2), "decoder_convs": (1, 1), "expansion": 2, "fusion_channels": 16, "fusion_heads": 2,
+    "fusion_layers": 1,
+}  # fmt: skip
+for _of in ("self", "semi"):
+    _SUPERVISION[_of, "tiny"] |= _TINY

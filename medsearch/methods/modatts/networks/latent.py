@@ -1,0 +1,46 @@
+"""What the Medformer encoder hands to its decoders, and the split of the bottleneck into the codes c and u (5.4.2)."""
+
+from dataclasses import dataclass, replace
+from typing import Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Latent:
+    """One batch of encoded images.
+
+    code: the bottleneck (b, channels, *coarsest); its first `common_channels` are c, the others u.
+    skips: features of the stem and of levels 1-3, fine to coarse; not split.
+    maps: semantic maps (b, channels, codes) of levels 2-4; not split.
+    """
+
+    code: Tensor
+    skips: tuple[Tensor, ...]
+    maps: tuple[Tensor, ...]
+    common_channels: int
+
+    @property
+    def common(self) -> Float[Tensor, "b c *space"]:
+        """The code c: what diseased and healthy images share."""
+        return self.code[:, : self.common_channels]
+
+    @property
+    def unique(self) -> Float[Tensor, "b u *space"]:
+        """The code u: what only diseased images have."""
+        return self.code[:, self.common_channels :]
+
+    def with_unique(self, u: Float[Tensor, "b u *space"]) -> Self:
+        """The same image with another unique code, as in Eq. 5.10."""
+        return replace(self, code=torch.cat([self.common, u], 1))
+
+    def __getitem__(self, samples: slice) -> Self:
+        """Some samples of the batch."""
+        return replace(
+            self,
+            code=self.code[samples],
+            skips=tuple(skip[samples] for skip in self.skips),
+            maps=tuple(codes[samples] for codes in self.maps),
+        )
