@@ -1,17 +1,14 @@
 """From a cohort's files to arrays that every trial of a node maps into memory: made once, found again by content.
 
-<folder>/prepared-<fingerprint>-<spacing>mm-<normalisation>-v<version>/
-    image-<contrast>.npy    (cases, Z, Y, X) float16 in [-1, 1], background 0
-    mask.npy                (cases, Z, Y, X) uint8, whole tumour = 1
-    cases.json              shape, spacing, and what was measured of each case; written last
+The folder's name holds the cohort's fingerprint, the voxel size, the normalisation and the version; `data.prepared`
+tells what lies in it.
 """
 
+import math
 import os
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +17,17 @@ from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
-from medsearch.core.records import read_json, sync_directory, write_json
+from medsearch.core.records import sync_directory, write_json
 from medsearch.data.cohorts import Case, Cohort
-from medsearch.data.geometry import Box, Triple, bounding_box, presence
+from medsearch.data.geometry import Triple, bounding_box, presence
+from medsearch.data.prepared import CASES, MASK, VERSION, PreparedCohort, image_file
 from medsearch.data.resampling import Image, image_on_grid, mask_on_grid
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.data.volumes import read_volume
 
-VERSION = 1
-"""Raised whenever equal files would give other arrays; part of the folder's name and of every data fingerprint."""
+__all__ = ["PreparedCohort", "prepare", "prepared_directory"]
 
 SPREAD = 5.0  # standard deviations that fit into [-1, 1] (thesis section 5.4.2)
-CASES = "cases.json"
-MASK = "mask.npy"
 
 
 def prepared_directory(folder: Path, fingerprint: str, task: CrossModalityTask) -> Path:
@@ -40,7 +35,7 @@ def prepared_directory(folder: Path, fingerprint: str, task: CrossModalityTask) 
     return folder / f"prepared-{fingerprint}-{task.geometry.spacing:g}mm-{task.normalisation}-v{VERSION}"
 
 
-def prepare(cohort: Cohort, fingerprint: str, *, task: CrossModalityTask, folder: Path) -> "PreparedCohort":
+def prepare(cohort: Cohort, fingerprint: str, *, task: CrossModalityTask, folder: Path) -> PreparedCohort:
     """Make the arrays unless they are there. Processes that ask at once wait for the first; a kill leaves no half.
 
     Raises:
@@ -55,102 +50,10 @@ def prepare(cohort: Cohort, fingerprint: str, *, task: CrossModalityTask, folder
                 shutil.rmtree(aside, ignore_errors=True)
                 aside.mkdir(parents=True)
                 _write(cohort, task, aside)
+                shutil.rmtree(directory, ignore_errors=True)  # without its record it is worth nothing
                 aside.rename(directory)
                 sync_directory(folder)
     return PreparedCohort(directory)
-
-
-@dataclass(frozen=True)
-class PreparedCohort:
-    """Prepared arrays, opened on first use and shared between processes; what travels between them is the path."""
-
-    directory: Path
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"directory": self.directory}
-
-    @cached_property
-    def record(self) -> Mapping[str, Any]:
-        """The content of cases.json."""
-        record: dict[str, Any] = read_json(self.directory / CASES)
-        return record
-
-    @property
-    def shape(self) -> Triple:
-        """(Z, Y, X) of every volume."""
-        deep, high, wide = self.record["shape"]
-        return deep, high, wide
-
-    @property
-    def spacing(self) -> tuple[float, float, float]:
-        """Voxel size along z, y and x, mm."""
-        return (self.record["spacing"],) * 3
-
-    @cached_property
-    def subjects(self) -> tuple[str, ...]:
-        """The subjects, in the order of the arrays' first axis."""
-        return tuple(case["subject"] for case in self.record["cases"])
-
-    @cached_property
-    def boxes(self) -> tuple[Box, ...]:
-        """Each case's brain box over all its contrasts."""
-        return tuple(_as_box(case["box"]) for case in self.record["cases"])
-
-    @cached_property
-    def presence(self) -> NDArray[np.bool_]:
-        """(cases, 2): tumour anywhere left and right of the midline."""
-        return np.array([case["presence"] for case in self.record["cases"]], dtype=bool).reshape(-1, 2)
-
-    @cached_property
-    def mask(self) -> NDArray[np.uint8]:
-        """(cases, Z, Y, X) of 0 and 1."""
-        mask: NDArray[np.uint8] = np.load(self.directory / MASK, mmap_mode="r")
-        return mask
-
-    @cached_property
-    def _images(self) -> dict[str, NDArray[np.float16]]:
-        return {}
-
-    @cached_property
-    def _indices(self) -> dict[str, int]:
-        return {subject: index for index, subject in enumerate(self.subjects)}
-
-    def image(self, contrast: str) -> NDArray[np.float16]:
-        """(cases, Z, Y, X) in [-1, 1].
-
-        Raises:
-            BadInput: the cohort has no such contrast.
-
-        """
-        if contrast not in self._images:
-            path = self.directory / f"image-{contrast}.npy"
-            if not path.exists():
-                msg = f"no contrast {contrast!r} in the cohort; it has {', '.join(self.record['contrasts'])}"
-                raise BadInput(msg)
-            self._images[contrast] = np.load(path, mmap_mode="r")
-        return self._images[contrast]
-
-    def index(self, subject: str) -> int:
-        """The place of a subject along the arrays' first axis.
-
-        Raises:
-            BadInput: the cohort has no such subject.
-
-        """
-        if subject not in self._indices:
-            msg = f"no subject {subject!r} in {self.directory.name}; prepare the cohort that has it"
-            raise BadInput(msg)
-        return self._indices[subject]
-
-    def case(self, subject: str) -> Mapping[str, Any]:
-        """What was measured of a subject: box, presence, annotated, and per contrast the mean and SD."""
-        case: dict[str, Any] = self.record["cases"][self.index(subject)]
-        return case
-
-
-def _as_box(sides: list[list[int]]) -> Box:
-    (z0, z1), (y0, y1), (x0, x1) = sides
-    return (z0, z1), (y0, y1), (x0, x1)
 
 
 def _write(cohort: Cohort, task: CrossModalityTask, aside: Path) -> None:
@@ -194,12 +97,21 @@ def _grid(cohort: Cohort, spacing: float) -> Triple:
 def _new_arrays(cohort: Cohort, shape: Triple, aside: Path) -> dict[str, np.memmap[Any, Any]]:
     """One empty array per contrast, by its name, and the mask's; a case without a contrast stays 0 there."""
     whole = (len(cohort.cases), *shape)
+    _require_space(aside, math.prod(whole) * (2 * len(cohort.contrasts) + 1))
 
     def new(name: str, dtype: type[np.generic]) -> np.memmap[Any, Any]:
         return np.lib.format.open_memmap(aside / name, mode="w+", dtype=dtype, shape=whole)
 
-    images = {contrast: new(f"image-{contrast}.npy", np.float16) for contrast in cohort.contrasts}
+    images = {contrast: new(image_file(contrast), np.float16) for contrast in cohort.contrasts}
     return {**images, MASK: new(MASK, np.uint8)}
+
+
+def _require_space(folder: Path, needed: int) -> None:
+    """Refuse early: a mapped file on a full disk kills the process without a word."""
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        msg = f"{folder.parent}: prepared arrays need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; make room"
+        raise BadInput(msg)
 
 
 def _read(case: Case, shape: Triple, spacing: float) -> tuple[dict[str, Image], NDArray[np.uint8]]:

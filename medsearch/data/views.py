@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from medsearch.core.errors import BadInput, UndeclaredRead
 from medsearch.core.recipes import fingerprint
 from medsearch.data.geometry import Box, Geometry, Triple
-from medsearch.data.preparation import VERSION, PreparedCohort
+from medsearch.data.prepared import VERSION, PreparedCohort
 from medsearch.data.tasks import CrossModalityTask, Split, split
 
 Domain = Literal["source", "target"]
@@ -73,21 +73,32 @@ class TaskView:
 
     def image(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.float32]:
         """One volume of the domain's contrast, (Z, Y, X) in [-1, 1], background 0."""
+        volume: NDArray[np.float32] = self.mapped_image(domain, split, subject).astype(np.float32)
+        return volume
+
+    def mapped_image(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.float16]:
+        """As `image`, but the read-only array on disk: nothing is read until a part of it is copied."""
         index = self._index(domain, split, "images", subject)
         contrast = _contrast(self.task, domain)
         if contrast not in self.prepared.case(subject)["statistics"]:
             msg = f"case {subject} has no {contrast} image; exclude it or add the file"
             raise BadInput(msg)
-        volume: NDArray[np.float32] = self.prepared.image(contrast)[index].astype(np.float32)
+        volume: NDArray[np.float16] = self.prepared.image(contrast)[index]
         return volume
 
     def mask(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.uint8] | None:
         """The whole tumour, (Z, Y, X) of 0 and 1; None when the task keeps this training subject unlabelled."""
+        mapped = self.mapped_mask(domain, split, subject)
+        return None if mapped is None else np.array(mapped)
+
+    def mapped_mask(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.uint8] | None:
+        """As `mask`, but the read-only array on disk."""
         index = self._index(domain, split, "masks", subject)
         if split == "train" and subject not in _labelled(self._split, domain):
             return None
         self._require_annotation(subject)
-        return np.array(self.prepared.mask[index])
+        marked: NDArray[np.uint8] = self.prepared.mask[index]
+        return marked
 
     def presence(self, domain: Domain, split: SplitName, subject: str) -> tuple[bool, bool]:
         """Whether there is tumour at low and at high x: the weak label that every subject has (section 5.4.2)."""

@@ -1,0 +1,123 @@
+"""Prepared arrays, as every trial of a node maps them into memory.
+
+image-<contrast>.npy    (cases, Z, Y, X) float16 in [-1, 1], background 0
+mask.npy                (cases, Z, Y, X) uint8, whole tumour = 1
+cases.json              shape, spacing, and what was measured of each case; written last
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsearch.core.errors import BadInput
+from medsearch.core.records import read_json
+from medsearch.data.geometry import Box, Triple
+
+VERSION = 1
+"""Raised whenever equal files would give other arrays; part of the folder's name and of every data fingerprint."""
+
+CASES = "cases.json"
+MASK = "mask.npy"
+
+
+def image_file(contrast: str) -> str:
+    """The name of a contrast's array."""
+    return f"image-{contrast}.npy"
+
+
+@dataclass(frozen=True)
+class PreparedCohort:
+    """Prepared arrays, opened on first use and shared between processes; what travels between them is the path."""
+
+    directory: Path
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"directory": self.directory}
+
+    @cached_property
+    def record(self) -> Mapping[str, Any]:
+        """The content of cases.json."""
+        record: dict[str, Any] = read_json(self.directory / CASES)
+        return record
+
+    @property
+    def shape(self) -> Triple:
+        """(Z, Y, X) of every volume."""
+        deep, high, wide = self.record["shape"]
+        return deep, high, wide
+
+    @property
+    def spacing(self) -> tuple[float, float, float]:
+        """Voxel size along z, y and x, mm."""
+        return (self.record["spacing"],) * 3
+
+    @cached_property
+    def subjects(self) -> tuple[str, ...]:
+        """The subjects, in the order of the arrays' first axis."""
+        return tuple(case["subject"] for case in self.record["cases"])
+
+    @cached_property
+    def boxes(self) -> tuple[Box, ...]:
+        """Each case's brain box over all its contrasts."""
+        return tuple(_as_box(case["box"]) for case in self.record["cases"])
+
+    @cached_property
+    def presence(self) -> NDArray[np.bool_]:
+        """(cases, 2): tumour anywhere left and right of the midline."""
+        return np.array([case["presence"] for case in self.record["cases"]], dtype=bool).reshape(-1, 2)
+
+    @cached_property
+    def mask(self) -> NDArray[np.uint8]:
+        """(cases, Z, Y, X) of 0 and 1."""
+        mask: NDArray[np.uint8] = np.load(self.directory / MASK, mmap_mode="r")
+        return mask
+
+    @cached_property
+    def _images(self) -> dict[str, NDArray[np.float16]]:
+        return {}
+
+    @cached_property
+    def _indices(self) -> dict[str, int]:
+        return {subject: index for index, subject in enumerate(self.subjects)}
+
+    def image(self, contrast: str) -> NDArray[np.float16]:
+        """(cases, Z, Y, X) in [-1, 1].
+
+        Raises:
+            BadInput: the cohort has no such contrast.
+
+        """
+        if contrast not in self._images:
+            path = self.directory / image_file(contrast)
+            if not path.exists():
+                msg = f"no contrast {contrast!r} in the cohort; it has {', '.join(self.record['contrasts'])}"
+                raise BadInput(msg)
+            self._images[contrast] = np.load(path, mmap_mode="r")
+        return self._images[contrast]
+
+    def index(self, subject: str) -> int:
+        """The place of a subject along the arrays' first axis.
+
+        Raises:
+            BadInput: the cohort has no such subject.
+
+        """
+        if subject not in self._indices:
+            msg = f"no subject {subject!r} in {self.directory.name}; prepare the cohort that has it"
+            raise BadInput(msg)
+        return self._indices[subject]
+
+    def case(self, subject: str) -> Mapping[str, Any]:
+        """What was measured of a subject: box, presence, annotated, and per contrast the mean and SD."""
+        case: dict[str, Any] = self.record["cases"][self.index(subject)]
+        return case
+
+
+def _as_box(sides: list[list[int]]) -> Box:
+    (z0, z1), (y0, y1), (x0, x1) = sides
+    return (z0, z1), (y0, y1), (x0, x1)
