@@ -1,0 +1,91 @@
+"""Where a phantom's voxels lie.
+
+Head coordinates are mm from a point near the anterior commissure: x to the right, y to the front, z up; the midline
+is x = 0. Files are laid out as BraTS's: a box of 240 x 240 x 155 mm, first axis to the left, second to the back,
+third up, with the midline in the middle of the first axis.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float32]
+
+BOX_MM = (240, 240, 155)
+ORIGIN_MM = (120.0, 103.5, 72.5)
+"""The head's origin, from the outer corner of the first voxel. With a brain of usual size, the head's top and bottom
+are then as far from the box's as in BraTS, and the geometry's band of depth holds the cerebrum."""
+
+_SIGNS = (-1, -1, 1)
+_REACH_MM = ((-80, 80), (-116, 88), (-73, 84))
+"""No brain reaches out of this window (head coordinates), so nothing outside it is computed."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The part of a BraTS-like box in which a brain can lie: voxel `spacing` in mm, first voxel, and size."""
+
+    spacing: float
+    first: tuple[int, int, int]
+    shape: tuple[int, int, int]
+
+    @property
+    def axes(self) -> tuple[Array, Array, Array]:
+        """Head coordinates in mm of the voxel centres, per axis."""
+        x, y, z = (
+            np.float32(sign) * ((first + np.arange(size) + 0.5) * self.spacing - origin).astype(np.float32)
+            for sign, first, size, origin in zip(_SIGNS, self.first, self.shape, ORIGIN_MM, strict=True)
+        )
+        return x, y, z
+
+    def points(self) -> tuple[Array, Array, Array]:
+        """Head coordinates in mm of every voxel centre, broadcastable to (x, y, z)."""
+        x, y, z = self.axes
+        return x[:, None, None], y[None, :, None], z[None, None, :]
+
+    def finer(self, factor: int) -> "Grid":
+        """The same part of the box with every voxel cut into factor^3."""
+        first, shape = ((a * factor, b * factor, c * factor) for a, b, c in (self.first, self.shape))
+        return Grid(self.spacing / factor, first, shape)
+
+
+def box_shape(spacing: float) -> tuple[int, int, int]:
+    """The size in voxels of the whole box."""
+    x, y, z = (round(size / spacing) for size in BOX_MM)
+    return x, y, z
+
+
+def brain_grid(spacing: float) -> Grid:
+    """The grid for one spacing: the window of the box in which a brain can lie."""
+    starts, sizes = [], []
+    for sign, origin, reach, size in zip(_SIGNS, ORIGIN_MM, _REACH_MM, box_shape(spacing), strict=True):
+        low, high = sorted((origin + sign * reach[0], origin + sign * reach[1]))
+        start, stop = max(0, int(low / spacing)), min(size, int(np.ceil(high / spacing)))
+        starts.append(start)
+        sizes.append(stop - start)
+    return Grid(spacing, (starts[0], starts[1], starts[2]), (sizes[0], sizes[1], sizes[2]))
+
+
+def into_box(array: npt.NDArray[np.generic], grid: Grid) -> npt.NDArray[np.generic]:
+    """`array` (x, y, z on `grid`) in the whole box, zero outside the grid."""
+    box = np.zeros(box_shape(grid.spacing), dtype=array.dtype)
+    box[tuple(slice(a, a + n) for a, n in zip(grid.first, grid.shape, strict=True))] = array
+    return box
+
+
+def box_affine(spacing: float) -> npt.NDArray[np.float64]:
+    """Voxel indices of the whole box to mm, as in BraTS files: at 1 mm the first voxel lies at (0, 239, 0)."""
+    half = (spacing - 1) / 2
+    affine = np.diag([-spacing, -spacing, spacing, 1.0])
+    affine[:3, 3] = (-half + 0.0, 239 - half, half)
+    return affine
+
+
+def block_mean(array: Array, factor: int) -> Array:
+    """Means over factor^3 voxels of the last three axes, which must be multiples of `factor`."""
+    if factor == 1:
+        return array
+    *front, x, y, z = array.shape
+    blocks = array.reshape(*front, x // factor, factor, y // factor, factor, z // factor, factor)
+    return np.asarray(blocks.mean(axis=(-1, -3, -5)), dtype=np.float32)
