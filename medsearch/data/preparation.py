@@ -148,5 +148,5 @@ def _normalised(image: Image, mean: float, sd: float) -> NDArray[np.float16]:
 
 
 def _cores() -> int:
-    """The cores that this process may use, which in a container are fewer than the machine's."""
+    """The cores that this process may use, which may be fewer than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
