@@ -1,0 +1,155 @@
+"""Starting, joining and leaving Ray. All that Ray must be told before it is imported is told here."""
+
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, final
+
+from medsearch.core.errors import BadInput
+from medsearch.stages.context import Runtime
+
+OBJECTS = 200_000_000  # bytes of shared memory; results are a few numbers
+CALM = 5.0  # seconds for which the cluster's size is believed
+
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours stops at once and says how to go on
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Tune's snapshots are never read
+    "TUNE_MAX_PENDING_TRIALS_PG": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What one run is given. cpus, gpus: of the embedded cluster; None: what the machine has."""
+
+    cpus_per_trial: float = 1.0
+    gpus_per_trial: float = 0.0
+    cpus: int | None = None
+    gpus: int | None = None
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    micro_batch: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse shares that no machine can give."""
+        if self.cpus_per_trial <= 0 or self.gpus_per_trial < 0:
+            msg = f"{self.cpus_per_trial} CPUs and {self.gpus_per_trial} GPUs per trial; CPUs must be above 0"
+            raise BadInput(msg)
+
+    @property
+    def runtime(self) -> Runtime:
+        """How stages compute on this share."""
+        return Runtime(
+            device="cuda" if self.gpus_per_trial else "cpu",
+            threads=max(1, int(self.cpus_per_trial)),
+            precision=self.precision,
+            micro_batch=self.micro_batch,
+        )
+
+    @property
+    def per_trial(self) -> dict[str, float]:
+        """Ray's words for it."""
+        gpus = {"GPU": self.gpus_per_trial} if self.gpus_per_trial else {}
+        return {"CPU": self.cpus_per_trial, **gpus}
+
+
+@contextmanager
+def cluster(resources: Resources, address: str | None) -> Iterator[None]:
+    """A Ray cluster: the caller's if there is one, that at `address`, or an embedded one that ends with the block.
+
+    Raises:
+        BadInput: the cluster cannot be joined, or has no token to join it with.
+
+    """
+    os.environ.update(ENVIRONMENT)
+    _use_token(address)
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    start(resources, address)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def start(resources: Resources, address: str | None) -> None:
+    """Join `address`, or start an embedded cluster.
+
+    Raises:
+        BadInput: the cluster cannot be joined.
+
+    """
+    import ray
+
+    quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
+    if address is None:
+        ray.init(
+            address="local",
+            num_cpus=resources.cpus or _cores(),
+            num_gpus=resources.gpus,
+            object_store_memory=OBJECTS,
+            **quiet,
+        )
+        return
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        line = str(error).strip().splitlines()[0]
+        msg = f"cannot join the Ray cluster at {address!r}: {line}; is it up, and is its token in RAY_AUTH_TOKEN_PATH?"
+        raise BadInput(msg) from error
+
+
+@final
+class Slots:
+    """How many runs the cluster can hold at once; asked anew every few seconds, for clusters grow and shrink."""
+
+    def __init__(self, resources: Resources) -> None:
+        self.resources = resources
+        self._count = 0
+        self._asked = 0.0
+
+    def __call__(self) -> int:
+        """The number of slots."""
+        import ray
+
+        now = time.monotonic()
+        if not self._count or now - self._asked > CALM:
+            have = ray.cluster_resources()
+            shares = [have.get(name, 0.0) / share for name, share in self.resources.per_trial.items()]
+            self._count, self._asked = int(min(shares) + 1e-6), now
+        return self._count
+
+
+def _use_token(address: str | None) -> None:
+    """Ray listens on every interface, so nothing starts or joins without a token.
+
+    An embedded cluster gets one of its own, which lives in the environment only: no file that others can read, no
+    need of a writable home.
+    """
+    os.environ["RAY_AUTH_MODE"] = "token"
+    if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
+        return
+    if address is None:
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        return
+    if not (Path.home() / ".ray" / "auth_token").exists():
+        msg = f"no token for the Ray cluster at {address!r}; set RAY_AUTH_TOKEN_PATH to a copy of its auth_token file"
+        raise BadInput(msg)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

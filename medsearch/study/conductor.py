@@ -1,0 +1,279 @@
+"""The conductor: hands out jobs as the agenda wants them, and writes down how they end. Knows nothing of Ray.
+
+The ledger, the stage store and the sampler's storage are its only memory, so a new conductor goes on where another one
+was killed. Each end is told to the sampler first and written to the ledger second; `_reconcile` repeats what a kill
+between the two left out.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, final
+
+from medsearch.core.errors import MedsearchError
+from medsearch.core.recipes import plain
+from medsearch.stages.store import Store
+from medsearch.study.agenda import Plan, Progress, Slot, doomed, finalists, finished, prefix, searched, wanted
+from medsearch.study.jobs import End, Job, Planner, ancestors, stored_end
+from medsearch.study.ledger import Ledger, RunRecord
+from medsearch.study.proposals import Proposals
+from medsearch.study.search import Search
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that the user may want to know: a run that began, went on, ended or said something."""
+
+    kind: Literal["started", "epoch", "ended", "retried", "message"]
+    run: str = ""
+    job: Job | None = None
+    end: End | None = None
+    node: str = ""
+    epoch: int | None = None
+    metrics: Mapping[str, float] | None = None
+    text: str = ""
+
+
+Listener = Callable[[Event], None]
+
+
+class StudyFailed(MedsearchError):
+    """What every trial stands on could not be trained, or no trial came to its end."""
+
+
+@final
+class Conductor:
+    """Runs one search to its end, one job at a time per caller."""
+
+    def __init__(
+        self,
+        planner: Planner,
+        *,
+        ledger: Ledger,
+        proposals: Callable[[], Proposals],
+        listener: Listener = lambda event: None,
+    ) -> None:
+        self.planner = planner
+        self.ledger = ledger
+        self.plan = plan_of(planner)
+        self.listener = listener
+        self.running: dict[str, Job] = {}
+        self.unfinished: dict[int, Mapping[str, Any]] = {}
+        self._open = proposals
+        self._proposals: Proposals | None = None
+        self._held: dict[Slot, Job] = {}
+        self._ended: dict[Slot, End] = {}
+        self._knobs: dict[int, Mapping[str, Any]] = {}
+        self._recall()
+
+    @property
+    def search(self) -> Search:
+        """The search."""
+        return self.planner.search
+
+    @property
+    def store(self) -> Store:
+        """The stage store."""
+        return self.planner.place.store
+
+    @property
+    def proposals(self) -> Proposals:
+        """The sampler's memory, opened when it is first needed."""
+        if self._proposals is None:
+            self._proposals = self._open()
+            self._reconcile(self._proposals)
+        return self._proposals
+
+    @property
+    def progress(self) -> Progress:
+        """What has happened."""
+        return Progress(
+            ended={slot: end.state for slot, end in self._ended.items()},
+            running=frozenset(slot_of(job) for job in self.running.values()),
+            ranking=ranking(self.search, self._values(), self._knobs),
+        )
+
+    @property
+    def finalists(self) -> tuple[int, ...]:
+        """The trials that are repeated over seeds, best first."""
+        return finalists(self.plan, self.progress)
+
+    def next(self) -> Job | Literal["not yet", "finished"]:
+        """The next job; runs whose stages are all stored end here and now.
+
+        Raises:
+            StudyFailed: what all trials stand on could not be trained.
+
+        """
+        while True:
+            progress = self.progress
+            self._require_hope(progress)
+            job = self._first_free(progress)
+            if job is None:
+                return "finished" if finished(self.plan, progress) else "not yet"
+            self._begin(job)
+            if not all(self.store.has(key) for key in job.keys):
+                return job
+            self.ended(job.run, stored_end(job, self.store))
+
+    def ended(self, run: str, end: End) -> None:
+        """Record the end of a run that was handed out."""
+        job = self.running.pop(run)
+        if job.planned.role == "trial" and job.planned.number is not None:
+            self.proposals.tell(job.planned.number, end)
+        self._write_end(run, end)
+        self._ended[slot_of(job)] = end
+        self.listener(Event(kind="ended", run=run, job=job, end=end))
+
+    def require_result(self) -> None:
+        """Refuse a search that ended without one complete trial.
+
+        Raises:
+            StudyFailed: no trial came to its end.
+
+        """
+        if not searched(self.plan, self.progress) or self.progress.ranking:
+            return
+        reasons = [end.reason for slot, end in self._ended.items() if slot.role == "trial" and end.reason]
+        why = f"; the last one: {reasons[-1]}" if reasons else ""
+        msg = f"none of {self.plan.trials} trials came to its end{why}; see {self.ledger.folder / 'failures'}"
+        raise StudyFailed(msg)
+
+    def _first_free(self, progress: Progress) -> Job | None:
+        """The most urgent job that shares no unfinished stage with one under way."""
+        busy = {key for job in self.running.values() for key in job.keys}
+        proposed = any(slot.role == "trial" for slot in self._held)
+        for slot in wanted(self.plan, progress):
+            if slot.role == "trial" and slot not in self._held:
+                if proposed:  # one that waits is enough: later proposals know more
+                    continue
+                proposed = True
+            job = self._held.get(slot) or self._job(slot)
+            self._held[slot] = job
+            if not any(key in busy and not self.store.has(key) for key in job.keys):
+                return job
+        return None
+
+    def _job(self, slot: Slot) -> Job:
+        knobs: Mapping[str, Any] = {}
+        if slot.role == "trial" and slot.number is not None:
+            knobs = self.unfinished.get(slot.number) or self.proposals.propose(slot.number)
+            self._knobs[slot.number] = knobs
+        elif slot.role == "replicate" and slot.number is not None:
+            knobs = self._knobs[slot.number]
+        elif slot.role == "reference":
+            knobs = next(row.knobs for row in self.search.references if row.label == slot.label)
+        return self.planner.job(slot.role, slot.seed, knobs=knobs, number=slot.number, label=slot.label)
+
+    def _begin(self, job: Job) -> None:
+        del self._held[slot_of(job)]
+        self.running[job.run] = job
+        self.ledger.started(job.planned)
+        self.listener(Event(kind="started", run=job.run, job=job))
+
+    def _write_end(self, run: str, end: End) -> None:
+        self.ledger.finished(
+            run, state=end.state, value=end.value, rung=end.rung, reason=end.reason, cause=end.cause
+        )
+
+    def _values(self) -> dict[int, tuple[float, ...]]:
+        return {
+            slot.number: end.values
+            for slot, end in self._ended.items()
+            if slot.role == "trial" and slot.number is not None and end.state == "complete"
+        }
+
+    def _require_hope(self, progress: Progress) -> None:
+        if doomed(self.plan, progress):
+            reason = self._ended[prefix(self.plan.seeds[0])].reason
+            msg = f"the stages that all trials share could not be trained: {reason}"
+            raise StudyFailed(msg)
+
+    def _recall(self) -> None:
+        """Take over what earlier lives of the study wrote."""
+        records = self.ledger.runs()
+        for record in records.values():
+            slot = Slot(role=record.role, seed=record.seed, number=record.number, label=record.label)
+            if record.role == "trial" and record.number is not None:
+                self._knobs[record.number] = record.knobs
+                if record.state == "running":
+                    self.unfinished[record.number] = record.knobs
+            if record.state != "running" and self._counts(record):
+                self._ended[slot] = _end(record)
+        several = len(self.search.objectives) > 1 and bool(self._values())  # the ledger holds the first value only
+        if several or self.unfinished:
+            self._proposals = self._open()
+            self._reconcile(self._proposals)
+
+    def _counts(self, record: RunRecord) -> bool:
+        """Whether an end from an earlier life still stands; a failure other than divergence is given another chance."""
+        if record.role == "trial":
+            return True
+        if record.state == "failed" and record.cause != "diverged":
+            return False
+        if record.role == "reference" and record.label not in self.plan.references:
+            return False
+        if record.role == "replicate" and record.number not in self._knobs:
+            return False
+        slot = Slot(role=record.role, seed=record.seed, number=record.number, label=record.label)
+        return self._job(slot).planned.stages == record.stages
+
+    def _reconcile(self, proposals: Proposals) -> None:
+        """Bring the ledger up to what the sampler was told."""
+        for number, knobs, end in proposals.ended():
+            slot = Slot(role="trial", seed=self.plan.seeds[0], number=number)
+            known = self._ended.get(slot)
+            self._knobs.setdefault(number, knobs)
+            self.unfinished.pop(number, None)
+            if known is None:
+                job = self.planner.job("trial", slot.seed, knobs=self._knobs[number], number=number)
+                self.ledger.started(job.planned)
+                self._write_end(job.run, end)
+            self._ended[slot] = end
+
+
+def plan_of(planner: Planner) -> Plan:
+    """How much of what the search wants."""
+    search = planner.search
+    whole = planner.job("trial", search.seeds[0], knobs={}, number=0)
+    return Plan(
+        seeds=search.seeds,
+        trials=search.trials,
+        finalists=search.finalists,
+        references=tuple(row.label for row in search.references),
+        prefixed=bool(ancestors(whole.runs, search.searched_stage)),
+    )
+
+
+def slot_of(job: Job) -> Slot:
+    """The agenda's name of a job."""
+    planned = job.planned
+    return Slot(role=planned.role, seed=planned.seed, number=planned.number, label=planned.label)
+
+
+def ranking(
+    search: Search, values: Mapping[int, tuple[float, ...]], knobs: Mapping[int, Mapping[str, Any]]
+) -> tuple[int, ...]:
+    """Complete trials, best first, each configuration once; with several objectives front by front."""
+    signs = [1.0 if direction == "maximize" else -1.0 for direction in search.objectives.values()]
+    scores = {n: tuple(s * v for s, v in zip(signs, found, strict=False)) for n, found in values.items()}
+    ordered, seen = [], []
+    for number in sorted(scores, key=lambda n: (_beaten(scores, n), tuple(-s for s in scores[n]), n)):
+        if plain(knobs[number]) not in seen:
+            ordered.append(number)
+            seen.append(plain(knobs[number]))
+    return tuple(ordered)
+
+
+def _beaten(scores: Mapping[int, tuple[float, ...]], number: int) -> int:
+    """How many trials are at least as good in every objective and better in one."""
+    mine = scores[number]
+    if len(mine) == 1:
+        return 0
+    return sum(other != mine and all(o >= m for o, m in zip(other, mine, strict=True)) for other in scores.values())
+
+
+def _end(record: RunRecord) -> End:
+    values = () if record.value is None else (record.value,)
+    state = "complete" if record.state == "running" else record.state
+    return End(state=state, values=values, rung=record.rung, reason=record.reason, cause=record.cause)  # type: ignore[arg-type]

@@ -1,0 +1,95 @@
+"""The header of a study, and whether a folder belongs to the question that is asked of it."""
+
+import dataclasses
+import time
+from typing import Any
+
+from medsearch.core.errors import BadInput
+from medsearch.core.recipes import fingerprint, knobs, plain
+from medsearch.study.jobs import Planner
+from medsearch.study.ledger import Ledger
+
+MAY_GROW = "trials, finalists, seeds after the first, references and the scheduler"
+
+
+def open_study(planner: Planner, ledger: Ledger) -> None:
+    """Write the header, unless the folder belongs to another question.
+
+    Raises:
+        BadInput: it does; the message says in what they differ.
+
+    """
+    header, old = header_of(planner), ledger.header()
+    theirs, ours = old.get("identity", {}), header["identity"]
+    if old and theirs != ours:
+        parts = ", ".join(part for part in ours if theirs.get(part) != ours[part])
+        msg = (
+            f"study {planner.search.name!r} in {ledger.folder} was begun with another {parts}; only {MAY_GROW} may "
+            "change: choose another --home or study name, or remove the folder"
+        )
+        raise BadInput(msg)
+    begun = old.get("begun", time.time())
+    if {**old, "begun": begun} != {**header, "begun": begun}:
+        ledger.write_header({**header, "begun": begun})
+
+
+def header_of(planner: Planner) -> dict[str, Any]:
+    """All that the report and the tracking need to know of the question."""
+    search, place = planner.search, planner.place
+    declared: dict[str, Any] = plain(
+        {
+            "name": search.name,
+            "question": search.question,
+            "cost": search.cost,
+            "method": search.method.name,
+            "scale": search.scale,
+            "selection": search.selection,
+            "task": search.task,
+            "data": search.data,
+            "cohort": place.cohort,
+            "subjects": len(place.subjects),
+            "about": place.about,
+            "space": {knob: _domain(domain) for knob, domain in search.space.items()},
+            "nuisance": {knob: _domain(domain) for knob, domain in search.nuisance.items()},
+            "fixed": search.fixed,
+            "published": search.published,
+            "published_in": search.published_in,
+            "weights": search.weights,
+            "sampler": search.sampler.name,
+            "scheduler": search.scheduler,
+            "searched_stage": search.searched_stage,
+            "objectives": search.objectives,
+            "trials": search.trials,
+            "finalists": search.finalists,
+            "seeds": search.seeds,
+            "references": [{"label": row.label, "knobs": row.knobs} for row in search.references],
+        }
+    )
+    return {**declared, "identity": _identity(planner)}
+
+
+def _identity(planner: Planner) -> dict[str, Any]:
+    """What a study cannot change and stay the same study, each part by a fingerprint."""
+    search = planner.search
+    base = planner.job("trial", search.seeds[0], knobs={}, number=0)
+    shared = planner.job("prefix", search.seeds[0], knobs={})
+    return {
+        "space": fingerprint({knob: _domain(domain) for knob, domain in search.domains.items()}),
+        "objective": fingerprint([search.objectives, search.selection, search.searched_stage]),
+        "scale": search.scale,
+        "cohort": planner.place.cohort,
+        "task": fingerprint(search.setup({}).task),
+        "recipe": fingerprint(_frozen_knobs(planner)),
+        "first seed": search.seeds[0],
+        "stage version": fingerprint([[run.node, run.stage.version] for run in (*shared.runs, *base.runs)]),
+    }
+
+
+def _frozen_knobs(planner: Planner) -> dict[str, Any]:
+    """The method's knobs that no trial moves."""
+    recipe = knobs(planner.search.setup({}).recipe)
+    return {knob: value for knob, value in recipe.items() if knob not in planner.search.domains}
+
+
+def _domain(domain: Any) -> dict[str, Any]:
+    return {"domain": type(domain).__name__.lower(), **dataclasses.asdict(domain)}

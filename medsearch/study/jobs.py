@@ -1,0 +1,228 @@
+"""Jobs: the runs of a study as work that a worker can do alone, and how a job is done.
+
+A job is plain data that travels to a worker; `perform` does it. Nothing here knows of Ray.
+"""
+
+import gc
+import math
+import traceback
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, final
+
+from medsearch.core.errors import BadInput, Diverged, MedsearchError
+from medsearch.data.preparation import PreparedCohort
+from medsearch.data.tasks import CrossModalityTask
+from medsearch.stages.context import Artifact, Runtime
+from medsearch.stages.execution import Bench, run_stage
+from medsearch.stages.pipelines import Setting, StageRun
+from medsearch.stages.store import Store
+from medsearch.study.ledger import PlannedRun, Role
+from medsearch.study.search import Search
+
+Cause = Literal["diverged", "out of memory", "bad input", "error", "worker died"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Workplace:
+    """Where a study runs and on which data.
+
+    cohort: fingerprint of the files. subjects: all that are included. prepared: the folder of the arrays for a task,
+    made if need be. about: facts on the cohort for the header, such as the cases left out.
+    """
+
+    home: Path
+    cohort: str
+    subjects: tuple[str, ...]
+    prepared: Callable[[CrossModalityTask], Path]
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def store(self) -> Store:
+        """The stage store under the home."""
+        return Store(self.home.resolve() / "stages")
+
+    def study(self, name: str) -> Path:
+        """The folder of a study."""
+        return self.home.resolve() / "studies" / name
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One run: its stage runs in order, and what to tell of them.
+
+    watched: the node at whose epochs a scheduler may stop the run; None for a run that is never stopped.
+    scored: the node whose metrics `objectives` are the run's values; None for a run without values.
+    """
+
+    planned: PlannedRun
+    task: CrossModalityTask
+    prepared: Path
+    runs: tuple[StageRun, ...]
+    watched: str | None = None
+    scored: str | None = None
+    objectives: tuple[str, ...] = ()
+
+    @property
+    def run(self) -> str:
+        """The run's name."""
+        return self.planned.run
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of its stage runs."""
+        return tuple(key for _, key in self.planned.stages)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """What a job says after an epoch."""
+
+    node: str
+    epoch: int
+    metrics: Mapping[str, float]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class End:
+    """How a job ended: with values in the order of the objectives, cut at a rung, or failed for a reason."""
+
+    state: Literal["complete", "cut", "failed"]
+    values: tuple[float, ...] = ()
+    rung: int | None = None
+    reason: str | None = None
+    cause: Cause | None = None
+
+    @property
+    def value(self) -> float | None:
+        """The value that ranks."""
+        return self.values[0] if self.values else None
+
+
+@final
+@dataclass(frozen=True)
+class Planner:
+    """Makes the jobs of a search on its data."""
+
+    search: Search
+    place: Workplace
+
+    def job(
+        self, role: Role, seed: int, *, knobs: Mapping[str, Any], number: int | None = None, label: str = ""
+    ) -> Job:
+        """The run of `role` under `seed` with `knobs`, which may be those of a trial or of a reference."""
+        setup = self.search.setup(knobs)
+        tested = role in ("replicate", "reference")
+        pipeline = self.search.pipeline(setup, test=tested)
+        runs = pipeline.runs(Setting(setup.task, self.place.cohort, self.place.subjects), seed)
+        if role == "prefix":
+            upstream = ancestors(runs, self.search.searched_stage)
+            runs = tuple(run for run in runs if run.node in upstream)
+        trained = [node.name for node in self.search.pipeline(setup).nodes]
+        return Job(
+            planned=PlannedRun(
+                role=role,
+                seed=seed,
+                number=number,
+                label=label,
+                knobs=dict(knobs),
+                stages=tuple((run.node, run.key) for run in runs),
+            ),
+            task=setup.task,
+            prepared=self.place.prepared(setup.task),
+            runs=runs,
+            watched=self.search.searched_stage if role == "trial" else None,
+            scored=None if role == "prefix" else trained[-1],
+            objectives=() if role == "prefix" else tuple(self.search.objectives),
+        )
+
+
+def ancestors(runs: tuple[StageRun, ...], node: str) -> frozenset[str]:
+    """The nodes that must be finished before `node` begins."""
+    by_key = {run.key: run for run in runs}
+    found: set[str] = set()
+    open_ = [run for run in runs if run.node == node]
+    while open_:
+        for key in open_.pop().upstream.values():
+            if by_key[key].node not in found:
+                found.add(by_key[key].node)
+                open_.append(by_key[key])
+    return frozenset(found)
+
+
+def perform(job: Job, store: Store, *, runtime: Runtime, failures: Path) -> Generator[Report, None, End]:
+    """Do the job, reporting each epoch that is trained now; a failure is an answer, with its traceback in a file."""
+    bench = Bench(store, PreparedCohort(job.prepared), job.task, runtime)
+    try:
+        artifacts: dict[str, Artifact] = {}
+        for run in job.runs:
+            artifacts[run.node] = yield from _reported(bench, run)
+        return End(state="complete", values=values(job, artifacts))
+    except Exception as error:
+        failures.mkdir(parents=True, exist_ok=True)
+        (failures / f"{job.run}.txt").write_text(traceback.format_exc())
+        return failure(error)
+    finally:
+        gc.collect()
+
+
+def stored_end(job: Job, store: Store) -> End:
+    """The end of a job whose stages are all stored."""
+    try:
+        return End(state="complete", values=values(job, {node: store.artifact(key) for node, key in job.planned.stages}))
+    except MedsearchError as error:
+        return failure(error)
+
+
+def values(job: Job, artifacts: Mapping[str, Artifact]) -> tuple[float, ...]:
+    """The job's objectives.
+
+    Raises:
+        BadInput: the scored stage says nothing of one.
+        Diverged: one is not finite.
+
+    """
+    if job.scored is None:
+        return ()
+    metrics = artifacts[job.scored].metrics
+    for name in job.objectives:
+        if name not in metrics:
+            msg = f"stage {job.scored!r} reports no {name!r}; it reports {', '.join(metrics) or 'nothing'}"
+            raise BadInput(msg)
+        if not math.isfinite(metrics[name]):
+            msg = f"{name} = {metrics[name]} at the end of {job.scored!r}: training diverged"
+            raise Diverged(msg)
+    return tuple(float(metrics[name]) for name in job.objectives)
+
+
+def failure(error: BaseException) -> End:
+    """A failed end: one line, and the kind of thing that went wrong."""
+    text = str(error).strip().splitlines()
+    line = text[0] if text else type(error).__name__
+    if isinstance(error, Diverged):
+        return End(state="failed", reason=line, cause="diverged")
+    if isinstance(error, MemoryError) or "out of memory" in line.lower():
+        remedy = "lower the micro-batch or give a trial a larger share of the device"
+        return End(state="failed", reason=f"out of memory: {line}; {remedy}", cause="out of memory")
+    if isinstance(error, MedsearchError):
+        return End(state="failed", reason=line, cause="bad input")
+    return End(state="failed", reason=f"{type(error).__name__}: {line}", cause="error")
+
+
+def _reported(bench: Bench, run: StageRun) -> Generator[Report, None, Artifact]:
+    training = run_stage(bench, run)
+    try:
+        while True:
+            try:
+                epoch = next(training)
+            except StopIteration as end:
+                artifact: Artifact = end.value
+                return artifact
+            yield Report(node=run.node, epoch=epoch.number, metrics=dict(epoch.metrics))
+    finally:
+        training.close()

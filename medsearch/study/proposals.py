@@ -1,0 +1,175 @@
+"""Proposals: Optuna's storage as the search's durable memory of what was proposed and how it went.
+
+Trials are known by number. One that was proposed but has not ended is proposed again with the same knobs, whatever
+killed the study in between. Cut trials are told as pruned with their value at the rung, failed ones as failed.
+"""
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from medsearch.core.errors import BadInput
+from medsearch.study.jobs import End
+from medsearch.study.search import Search
+
+if TYPE_CHECKING:
+    import optuna
+
+BUSY = 60  # seconds to wait for another process that holds the database
+
+
+def sqlite(folder: Path) -> str:
+    """The address of a study's own database."""
+    return f"sqlite:///{(folder / 'optuna.db').resolve()}"
+
+
+@final
+class Proposals:
+    """The trials of `search` in the Optuna storage at `url`.
+
+    Raises:
+        BadInput: the storage cannot be opened.
+
+    """
+
+    def __init__(self, search: Search, url: str, *, root: int = 0) -> None:
+        self.search = search
+        self.root = root
+        self.study = _open(search, url)
+        if search.published and not self.study.get_trials(deepcopy=False):
+            known = {knob: search.domains[knob].encoded(value) for knob, value in self._published().items()}
+            self.study.enqueue_trial(known, user_attrs={"origin": "published"})
+
+    def propose(self, number: int) -> dict[str, Any]:
+        """The knobs of trial `number`: those it had in an earlier life, or the sampler's next.
+
+        Raises:
+            BadInput: the storage holds other trials than the ledger knows.
+
+        """
+        self.study.sampler = self.search.sampler.build(self.root, number)
+        trial = self._open_trial(number)
+        if trial.number != number:
+            msg = f"the sampler's storage is at trial {trial.number}, the ledger at {number}; remove the study's folder"
+            raise BadInput(msg)
+        return {knob: domain.suggest(trial, knob) for knob, domain in self.search.domains.items()}
+
+    def tell(self, number: int, end: End) -> None:
+        """Record the end of trial `number`; telling it again changes nothing."""
+        import optuna
+
+        trial = self._frozen(number)
+        if trial is None or trial.state.is_finished():
+            return
+        live = optuna.trial.Trial(self.study, trial._trial_id)
+        for name in ("reason", "cause", "rung"):
+            if getattr(end, name) is not None:
+                live.set_user_attr(name, getattr(end, name))
+        if end.state == "complete":
+            self.study.tell(number, list(end.values))
+            return
+        if end.state == "cut" and end.value is not None and end.rung is not None:
+            live.report(end.value, end.rung)
+        states = optuna.trial.TrialState
+        self.study.tell(number, state=states.PRUNED if end.state == "cut" else states.FAIL)
+
+    def ended(self) -> Iterator[tuple[int, dict[str, Any], End]]:
+        """Every trial that has ended: number, knobs, end."""
+        for trial in self.study.get_trials(deepcopy=False):
+            if trial.state.is_finished():
+                yield trial.number, self._knobs(trial.params), _end(trial)
+
+    def importances(self) -> tuple[dict[str, float], str]:
+        """How much of the values' variance each knob explains, and why it cannot be said when it cannot.
+
+        The shares sum to 1. The first objective counts where there are several.
+        """
+        return importances(self.study, self.search)
+
+    def _published(self) -> dict[str, Any]:
+        """The published point; a searched knob that the paper does not name keeps the recipe's own value."""
+        setup = self.search.setup({})
+        known = dict(self.search.published)
+        for knob, domain in self.search.domains.items():
+            own = _leaf(setup if knob.startswith("task.") else setup.recipe, knob)
+            if knob not in known and domain.holds(own):
+                known[knob] = own
+        return known
+
+    def _frozen(self, number: int) -> "optuna.trial.FrozenTrial | None":
+        trials = self.study.get_trials(deepcopy=False)
+        return trials[number] if number < len(trials) else None
+
+    def _open_trial(self, number: int) -> "optuna.Trial":
+        import optuna
+
+        earlier = self._frozen(number)
+        if earlier is not None and earlier.state == optuna.trial.TrialState.RUNNING:
+            return optuna.trial.Trial(self.study, earlier._trial_id)
+        return self.study.ask()
+
+    def _knobs(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        found = {}
+        for knob, domain in self.search.domains.items():
+            if knob in params:
+                options = {json.dumps(domain.encoded(option)): option for option in domain.edges()}
+                found[knob] = options.get(json.dumps(params[knob]), params[knob])
+        return found
+
+
+def importances(study: "optuna.Study", search: Search) -> tuple[dict[str, float], str]:
+    """Optuna's importances of the searched knobs, or nothing and the reason."""
+    import optuna
+
+    complete = [t for t in study.get_trials(deepcopy=False) if t.state == optuna.trial.TrialState.COMPLETE]
+    if len(complete) < 4:
+        return {}, f"{len(complete)} complete trials; importances need at least 4"
+    if len({trial.values[0] for trial in complete}) == 1:
+        return {}, f"all {len(complete)} complete trials have the same value"
+    target = None if len(search.objectives) == 1 else (lambda trial: trial.values[0])
+    try:
+        found = optuna.importance.get_param_importances(study, target=target)
+    except (RuntimeError, ValueError) as error:
+        return {}, f"Optuna cannot tell: {error}"
+    return {knob: float(share) for knob, share in found.items()}, ""
+
+
+def _open(search: Search, url: str) -> "optuna.Study":
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    busy = {"connect_args": {"timeout": BUSY}} if url.startswith("sqlite") else {}
+    try:
+        storage = optuna.storages.RDBStorage(url, engine_kwargs=busy)
+        return optuna.create_study(
+            study_name=search.name,
+            storage=storage,
+            directions=list(search.objectives.values()),
+            load_if_exists=True,
+        )
+    except (SQLAlchemyError, ValueError, ImportError) as error:
+        line = str(error).splitlines()[0]
+        msg = f"cannot open the sampler's storage {url}: {line}; check the address, or remove the file"
+        raise BadInput(msg) from error
+
+
+def _end(trial: "optuna.trial.FrozenTrial") -> End:
+    attrs = trial.user_attrs
+    if trial.state.name == "COMPLETE":
+        return End(state="complete", values=tuple(trial.values))
+    if trial.state.name == "PRUNED":
+        rung = attrs.get("rung")
+        last = trial.intermediate_values.get(rung) if rung is not None else None
+        return End(state="cut", values=() if last is None else (last,), rung=rung, reason=attrs.get("reason"))
+    return End(state="failed", reason=attrs.get("reason"), cause=attrs.get("cause"))
+
+
+def _leaf(of: Any, path: str) -> Any:
+    head, _, rest = path.partition(".")
+    return _leaf(getattr(of, head), rest) if rest else getattr(of, head)

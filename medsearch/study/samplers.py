@@ -1,0 +1,112 @@
+"""Samplers: who proposes the next configuration. Plain data; Optuna's objects are built when it is asked.
+
+A sampler is built anew for each proposal and seeded by the proposal's number, so its only memory is the storage, and a
+search that was killed goes on as it would have.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, final
+
+from medsearch.core.seeds import seed
+
+SEEDS = 2**32  # what NumPy's legacy generators, inside Optuna, take
+
+
+class Sampler(Protocol):
+    """Proposes configurations."""
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+
+    @property
+    def objectives(self) -> int | None:
+        """How many objectives it can weigh at most; None: any number."""
+
+    def build(self, root: int, number: int) -> Any:
+        """Optuna's sampler for proposal `number` under the root seed."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class TPE:
+    """Tree-structured Parzen estimator, over all knobs jointly, aware of trials that still run."""
+
+    startup: int = 10
+    name: Literal["TPE"] = "TPE"
+    objectives: Literal[1] = 1
+
+    def build(self, root: int, number: int) -> Any:
+        """Optuna's sampler."""
+        from optuna.samplers import TPESampler
+
+        return TPESampler(
+            n_startup_trials=self.startup, multivariate=True, constant_liar=True, seed=_seed(root, number)
+        )
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class GP:
+    """Gaussian process with expected improvement: the choice for few and dear trials."""
+
+    startup: int = 10
+    name: Literal["GP"] = "GP"
+    objectives: Literal[1] = 1
+
+    def build(self, root: int, number: int) -> Any:
+        """Optuna's sampler."""
+        from optuna.samplers import GPSampler
+
+        return GPSampler(n_startup_trials=self.startup, deterministic_objective=False, seed=_seed(root, number))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class QMC:
+    """A scrambled Sobol sequence: even cover of the space, for a first look and for honest marginals."""
+
+    name: Literal["QMC"] = "QMC"
+    objectives: None = None
+
+    def build(self, root: int, number: int) -> Any:  # noqa: ARG002
+        """Optuna's sampler. One seed for the whole sequence: the storage counts its points."""
+        from optuna.samplers import QMCSampler, RandomSampler
+
+        alone = RandomSampler(seed=_seed(root, 0))
+        return QMCSampler(scramble=True, seed=_seed(root, 0), independent_sampler=alone, warn_independent_sampling=False)
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Random:
+    """Independent uniform draws."""
+
+    name: Literal["random"] = "random"
+    objectives: None = None
+
+    def build(self, root: int, number: int) -> Any:
+        """Optuna's sampler."""
+        from optuna.samplers import RandomSampler
+
+        return RandomSampler(seed=_seed(root, number))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class NSGA2:
+    """A genetic algorithm that keeps what no other trial beats in every objective."""
+
+    population: int = 20
+    name: Literal["NSGA-II"] = "NSGA-II"
+    objectives: None = None
+
+    def build(self, root: int, number: int) -> Any:
+        """Optuna's sampler."""
+        from optuna.samplers import NSGAIISampler
+
+        return NSGAIISampler(population_size=self.population, seed=_seed(root, number))
+
+
+def _seed(root: int, number: int) -> int:
+    return seed(root, "sampler", number) % SEEDS

@@ -1,0 +1,256 @@
+"""A search: the question that a study file asks, as data that is checked when the file is loaded.
+
+Knobs are dotted paths over the task and the method's recipe: `task.source_labels`, `segmentation.weights.rec`. A number
+that depends on the scale is written as a mapping, {"tiny": 8, "small": 30, "paper": 100}, wherever a plain one may stand.
+"""
+
+import dataclasses
+import re
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeVar, final
+
+from medsearch.core.errors import BadInput
+from medsearch.core.recipes import override
+from medsearch.data.geometry import GEOMETRIES
+from medsearch.data.tasks import CrossModalityTask
+from medsearch.stages.method import Method, Selection
+from medsearch.stages.pipelines import Pipeline
+from medsearch.study.ledger import reference_name
+from medsearch.study.samplers import GP, Sampler
+from medsearch.study.schedulers import Scheduler
+from medsearch.study.spaces import Choice, Domain, Integers, Uniform
+
+V = TypeVar("V")
+Scaled = V | Mapping[str, V]
+"""One value, or one for each scale."""
+
+Direction = Literal["maximize", "minimize"]
+DICE: Mapping[str, Direction] = {"validation/dice": "maximize"}
+
+
+@final
+@dataclass(frozen=True)
+class Variant:
+    """A row: a label, and the knobs in which it differs from the method as the study sets it."""
+
+    label: str
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True)
+class Setup:
+    """A task and a recipe with a set of knobs applied."""
+
+    task: CrossModalityTask
+    recipe: Any
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """Trials over a space, the best few repeated over seeds, and references beside them.
+
+    space: the knobs asked about. nuisance: knobs tuned along, so that each configuration is seen at its best.
+    fixed: knobs set once, for every run. selection: what model selection may see.
+    searched_stage: the node at whose epochs the scheduler may stop a trial; what precedes it is trained once.
+    trials, finalists, seeds: how many trials, how many of them are repeated, and under which seeds. Trials run under
+        the first one.
+    published: the paper's values, tried first. references: rows that are not searched.
+    objectives: metrics of the last training stage; the first ranks. weights: knobs of which only the ratios act.
+
+    Raises:
+        BadInput: a knob does not exist or has two roles, a value does not fit, a number is impossible.
+
+    """
+
+    name: str
+    question: str
+    method: Method
+    task: CrossModalityTask
+    data: str = "brats2020"
+    space: Mapping[str, Scaled[Domain]]
+    nuisance: Mapping[str, Scaled[Domain]] = field(default_factory=dict)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    selection: Selection
+    sampler: Sampler = field(default_factory=GP)
+    scheduler: Scheduler
+    trials: Scaled[int]
+    finalists: Scaled[int]
+    seeds: Scaled[tuple[int, ...]]
+    published: Mapping[str, Any] = field(default_factory=dict)
+    published_in: str = ""
+    references: tuple[Variant, ...] = ()
+    searched_stage: str = "segmentation"
+    objectives: Mapping[str, Direction] = field(default_factory=lambda: dict(DICE))
+    weights: tuple[str, ...] = ()
+    cost: str = ""
+
+    def __post_init__(self) -> None:
+        """Check everything that can be checked without data."""
+        here = self._resolved(self.scale)
+        _require_name(here)
+        _require_roles(here)
+        _require_numbers(here)
+        _require_published(here)
+        for domains in (here.space, here.nuisance):
+            for knob, domain in domains.items():
+                for value in domain.edges():
+                    here.setup({knob: value})
+        for reference in here.references:
+            here.setup(reference.knobs)
+        _require_searched_stage(here)
+
+    @property
+    def scale(self) -> str:
+        """Which set of sizes the method has."""
+        return self.method.scale
+
+    @property
+    def domains(self) -> dict[str, Domain]:
+        """Everything that the sampler proposes: the space and the nuisance knobs."""
+        return {**self.space, **self.nuisance}
+
+    @property
+    def metric(self) -> str:
+        """The metric that ranks trials."""
+        return next(iter(self.objectives))
+
+    def at(self, scale: str) -> "Search":
+        """The same question in another set of sizes.
+
+        Raises:
+            BadInput: no such scale, or a number that is given for other scales only.
+
+        """
+        if scale not in GEOMETRIES:
+            msg = f"no scale {scale!r}; choose one of {', '.join(GEOMETRIES)}"
+            raise BadInput(msg)
+        task = replace(self.task, geometry=GEOMETRIES[scale])
+        return replace(self, method=self.method.at(scale), task=task, **self._numbers(scale))
+
+    def resolved(self) -> "Search":
+        """The search with every number that depends on the scale settled."""
+        return replace(self, **self._numbers(self.scale))
+
+    def setup(self, knobs: Mapping[str, Any]) -> Setup:
+        """The task and recipe that `knobs` mean, on top of the fixed ones.
+
+        Raises:
+            BadInput: no such knob (with the nearest one that exists), or a value that does not fit.
+
+        """
+        everything = override(_everything(self.task, self.method.recipe), {**self.fixed, **knobs})
+        names = [part.name for part in dataclasses.fields(self.method.recipe)]
+        recipe = replace(self.method.recipe, **{name: getattr(everything, name) for name in names})
+        return Setup(everything.task, recipe)
+
+    def pipeline(self, setup: Setup, *, test: bool = False) -> Pipeline:
+        """The stages of `setup` under the study's selection rule."""
+        return self.method.pipeline(setup.recipe, selection=self.selection, test=test)
+
+    def _resolved(self, scale: str) -> "Search":
+        settled = object.__new__(Search)
+        for part in dataclasses.fields(self):
+            object.__setattr__(settled, part.name, getattr(self, part.name))
+        for name, value in self._numbers(scale).items():
+            object.__setattr__(settled, name, value)
+        return settled
+
+    def _numbers(self, scale: str) -> dict[str, Any]:
+        single = {name: settle(getattr(self, name), scale, name) for name in ("trials", "finalists", "seeds")}
+        mapped = {
+            name: {knob: settle(value, scale, knob) for knob, value in getattr(self, name).items()}
+            for name in ("space", "nuisance", "fixed", "published")
+        }
+        references = tuple(
+            Variant(row.label, {knob: settle(value, scale, knob) for knob, value in row.knobs.items()})
+            for row in self.references
+        )
+        return {**single, **mapped, "references": references, "scheduler": self.scheduler.at(scale)}
+
+
+def settle(value: Any, scale: str, owner: str) -> Any:
+    """`value` at `scale`, if it is given for each scale; itself otherwise.
+
+    Raises:
+        BadInput: it is given for other scales only.
+
+    """
+    if not isinstance(value, Mapping):
+        return value
+    if scale not in value:
+        msg = f"{owner!r} is given for {', '.join(map(str, value))}, not for scale {scale!r}; add it"
+        raise BadInput(msg)
+    return value[scale]
+
+
+def _everything(task: CrossModalityTask, recipe: Any) -> Any:
+    """One recipe with the task beside the method's own parts, so that one path names any knob."""
+    hints = typing.get_type_hints(type(recipe))
+    own = {part.name: getattr(recipe, part.name) for part in dataclasses.fields(recipe)}
+    parts = [("task", type(task)), *((name, hints[name]) for name in own)]
+    return dataclasses.make_dataclass("Knobs", parts, frozen=True, kw_only=True)(task=task, **own)
+
+
+def _require_name(search: Search) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", search.name):
+        msg = f"study name {search.name!r} names a folder: letters, digits, '_', '-' and '.' only"
+        raise BadInput(msg)
+    slugs = [reference_name(reference.label, 0) for reference in search.references]
+    twice = [ref.label for ref, slug in zip(search.references, slugs, strict=True) if slugs.count(slug) > 1]
+    if twice:
+        msg = f"references {twice!r} would share one run name; give them labels that differ in letters or digits"
+        raise BadInput(msg)
+
+
+def _require_roles(search: Search) -> None:
+    if not search.space:
+        msg = f"study {search.name!r} searches nothing; name at least one knob in `space`"
+        raise BadInput(msg)
+    for knob in {**search.domains, **search.fixed}:
+        roles = [role for role in ("space", "nuisance", "fixed") if knob in getattr(search, role)]
+        if len(roles) > 1:
+            msg = f"knob {knob!r} is in {' and in '.join(roles)}; a knob has one role"
+            raise BadInput(msg)
+    for knob, domain in search.domains.items():
+        if not isinstance(domain, (Uniform, Integers, Choice)):
+            msg = f"knob {knob!r} has the domain {domain!r}; use uniform, loguniform, integers or choice"
+            raise BadInput(msg)
+
+
+def _require_numbers(search: Search) -> None:
+    if search.selection not in typing.get_args(Selection):
+        msg = f"selection={search.selection!r}; declare one of {', '.join(typing.get_args(Selection))}"
+        raise BadInput(msg)
+    if search.trials < 1 or search.finalists < 0:
+        msg = f"trials={search.trials!r} must be 1 or more and finalists={search.finalists!r} 0 or more"
+        raise BadInput(msg)
+    if not search.seeds or len(set(search.seeds)) < len(search.seeds):
+        msg = f"seeds={search.seeds!r} must name at least one seed, each once"
+        raise BadInput(msg)
+    limit = search.sampler.objectives
+    if not search.objectives or (limit is not None and len(search.objectives) > limit):
+        msg = f"{len(search.objectives)} objectives with {search.sampler.name}; use NSGA2() for several"
+        raise BadInput(msg)
+
+
+def _require_published(search: Search) -> None:
+    for knob, value in search.published.items():
+        search.setup({knob: value})
+        domain = search.domains.get(knob)
+        if domain is None:
+            msg = f"published value of {knob!r}, which is not searched; give only knobs of the space"
+            raise BadInput(msg)
+        if not domain.holds(value):
+            msg = f"published value {value!r} of {knob!r} lies outside {domain}; widen the domain"
+            raise BadInput(msg)
+
+
+def _require_searched_stage(search: Search) -> None:
+    names = [node.name for node in search.pipeline(search.setup({})).nodes]
+    if search.searched_stage not in names:
+        msg = f"searched_stage={search.searched_stage!r}; the method's stages are {', '.join(names)}"
+        raise BadInput(msg)

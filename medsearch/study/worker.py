@@ -1,0 +1,126 @@
+"""The worker: one process that does job after job, each step of Tune's an epoch.
+
+A worker is used again for the next run, so nothing may stay behind: the generator of the last job is closed, which
+frees its stage's lock and memory, before the next begins.
+"""
+
+import gc
+import os
+import sys
+import time
+from collections.abc import Generator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, final
+
+from ray import tune
+
+from medsearch.stages.context import Runtime
+from medsearch.stages.store import Store
+from medsearch.study.jobs import End, Job, Report, perform
+from medsearch.study.schedulers import RUNG, SELECTION
+
+END = "end"
+QUIET = 0.5  # seconds of epochs that one step may bundle where no scheduler looks
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Errand:
+    """A job and where to do it: what travels to a worker."""
+
+    job: Job
+    store: Path
+    failures: Path
+    runtime: Runtime
+
+    def __deepcopy__(self, memo: Any) -> "Errand":
+        """Itself: nothing in it changes, and Tune copies configurations often."""
+        return self
+
+    def __repr__(self) -> str:
+        """Short, because Tune writes configurations into names."""
+        return self.job.run
+
+
+@final
+class Worker(tune.Trainable):
+    """Ray Tune's trainable: `config` is {"errand": Errand}."""
+
+    def setup(self, config: dict[str, Any]) -> None:
+        """Begin the first job."""
+        self._work: Generator[Report, None, End] | None = None
+        self._begin(config["errand"])
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        """Leave the last job and begin the next."""
+        self._begin(new_config["errand"])
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """Train until there is something to report: an epoch of the watched stage, a while of others, or the end."""
+        began = time.monotonic()
+        while self._work is not None:
+            try:
+                report = next(self._work)
+            except StopIteration as stop:
+                self._work = None
+                return {END: asdict(stop.value), "done": True}
+            watched = report.node == self._job.watched
+            if watched or time.monotonic() - began > QUIET:
+                return _result(report, self._job.objectives[0] if watched else None)
+        msg = f"{self._job.run} was asked to go on after its end"
+        raise RuntimeError(msg)
+
+    def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:  # noqa: ARG002
+        """Called by Tune when a run ends or is cut: let go of the stage, so that another worker may have it."""
+        self._close()
+        return {}
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing: a stage resumes from its own checkpoint in the store."""
+
+    def cleanup(self) -> None:
+        """Leave the job; its stage keeps its checkpoint."""
+        self._close()
+
+    def _begin(self, errand: Errand) -> None:
+        self._close()
+        self.config = {}  # Tune would send it back with every result
+        self._job = errand.job
+        _set_threads(errand.runtime.threads)
+        self._work = perform(
+            errand.job, Store(errand.store), runtime=errand.runtime, failures=errand.failures
+        )
+
+    def _close(self) -> None:
+        if self._work is not None:
+            self._work.close()
+            self._work = None
+        gc.collect()
+        torch = sys.modules.get("torch")
+        if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
+            torch.cuda.empty_cache()
+
+
+def _result(report: Report, metric: str | None) -> dict[str, Any]:
+    result: dict[str, Any] = {"node": report.node, "epoch": report.epoch, "metrics": dict(report.metrics)}
+    if metric is not None and metric in report.metrics:
+        result |= {RUNG: report.epoch, SELECTION: report.metrics[metric]}
+    return result
+
+
+def _set_threads(threads: int) -> None:
+    """As many threads as the run was given; before torch is imported by the environment, afterwards by itself."""
+    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads)))
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(threads)
+
+
+def end_of(result: Mapping[str, Any]) -> End | None:
+    """The end in a result of Tune's, which flattens what is nested."""
+    if f"{END}/state" not in result:
+        return None
+    fields = {name.removeprefix(f"{END}/"): value for name, value in result.items() if name.startswith(f"{END}/")}
+    return End(**{**fields, "values": tuple(fields.get("values", ()))})
