@@ -35,15 +35,28 @@ class SmoothField:
         """The field at head coordinates (mm) given per axis: (x, y, z)."""
         step = self.sigma * _STEP_PER_SIGMA
         field = self.coefficients
-        for axis in (2, 1, 0):
-            weights = _weights((axes[axis] - _LOW_MM[axis]) / step, self.coefficients.shape[axis])
-            field = np.moveaxis(np.tensordot(weights, field, axes=(1, axis)), 0, axis)
+        for axis in (0, 1, 2):
+            field = _along(field, axis, (axes[axis] - np.float32(_LOW_MM[axis])) / np.float32(step))
         return field
 
 
-def _weights(positions: Array, knots: int) -> Array:
-    """The B-spline weight of every knot at every position (in knot steps): (positions, knots)."""
-    distance = np.abs(positions[:, None] - (np.arange(knots) - 1)[None, :])
+def _along(field: Array, axis: int, positions: Array) -> Array:
+    """The field between its knots: `axis` is replaced by positions, in knot steps from the second knot.
+
+    Written out, as four knots reach each position: a matrix product over all knots costs more, and BLAS threads fight.
+    """
+    first = np.floor(positions).astype(np.intp)
+    shape = [-1 if other == axis else 1 for other in range(3)]
+    distances = [positions - first + 1 - knot for knot in range(4)]
+    parts = [
+        np.take(field, first + knot, axis=axis) * _bspline(np.abs(distance)).reshape(shape)
+        for knot, distance in enumerate(distances)
+    ]
+    return np.asarray(sum(parts[1:], start=parts[0]))
+
+
+def _bspline(distance: Array) -> Array:
+    """The cubic B-spline at a distance in knot steps."""
     near = 2 / 3 - distance**2 + distance**3 / 2
     far = np.clip(2 - distance, 0, None) ** 3 / 6
     return np.where(distance < 1, near, far).astype(np.float32)

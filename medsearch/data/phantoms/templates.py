@@ -32,9 +32,11 @@ _LABELS = {
     "lesion": (25, 57),
 }
 """FreeSurfer's numbers, as SynthSeg's training maps use them (Billot et al., MedIA 2023); the rest is no brain."""
-_RIGHT, _LEFT, _CEREBRUM = (41, 42), (2, 3), (2, 3, 41, 42)
-_TOP_MM = 72.0
-_FRONT_BACK_MM = -16.5
+_LANDMARKS = (41, 42), (2, 3), (10, 49), (11, 50)
+"""Right and left cerebrum, thalami, caudates."""
+_NUCLEI_MM, _NUCLEI_PITCH = (0.0, -5.0, 7.1), np.deg2rad(5.3)
+"""Where the middle of thalami and caudates lies in a head of usual size, and how steeply the line between them rises
+(their centroids in MNI152: y -19 and 8, z 6.5 and 9)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,18 +60,13 @@ def mni152() -> Template:
 
     images = [load(resolution=1) for load in (load_mni152_wm_template, load_mni152_gm_template, load_mni152_brain_mask)]
     white, grey, brain = (np.asarray(image.dataobj, dtype=np.float32) for image in images)
-    to_voxels = np.linalg.inv(np.asarray(images[0].affine, dtype=np.float64))
+    to_voxels = np.asarray(np.linalg.inv(images[0].affine), dtype=np.float64)
     inside = brain > 0
     deep = grey * _deep_share(grey.shape, images[0].affine)
-    maps = np.zeros((len(NORMAL), *grey.shape), dtype=np.float32)
-    maps[0], maps[1], maps[2] = white, grey - deep, deep
-    maps *= inside
-    maps[3] = np.clip(1 - maps.sum(axis=0), 0, 1) * inside
-    return Template(_as_bytes(maps), to_voxels, MNI_SCALE, blurred=True)
-
-
-def _as_bytes(maps: Array) -> npt.NDArray[np.uint8]:
-    return np.asarray((255 * maps).round(), dtype=np.uint8)
+    maps = np.zeros((len(NORMAL), *grey.shape), dtype=np.uint8)
+    for number, share in enumerate((white, grey - deep, deep, np.clip(1 - white - grey, 0, 1))):
+        np.rint(255 * share * inside, out=maps[number], casting="unsafe")
+    return Template(maps, to_voxels, MNI_SCALE, blurred=True)
 
 
 def _deep_share(shape: tuple[int, ...], affine: npt.NDArray[np.float64]) -> Array:
@@ -104,11 +101,11 @@ def labelled_head(path: Path) -> Template:
     volume = read_volume(path)
     labels = volume.array.round().astype(np.int16)
     where = np.argwhere(np.isin(labels, [number for numbers in _LABELS.values() for number in numbers]))
-    if not all(np.isin(labels, hemisphere).any() for hemisphere in (_RIGHT, _LEFT)):
-        msg = f"{path}: labels no cerebrum (2, 3, 41, 42); give label maps with FreeSurfer's numbers"
+    if not all(np.isin(labels, numbers).any() for numbers in _LANDMARKS):
+        msg = f"{path}: lacks one of the labels {_LANDMARKS}; give label maps with FreeSurfer's numbers"
         raise BadInput(msg)
     window = tuple(slice(max(0, a - 3), b + 4) for a, b in zip(where.min(axis=0), where.max(axis=0), strict=True))
-    to_voxels: npt.NDArray[np.float64] = np.linalg.inv(_to_head(labels, volume.affine))
+    to_voxels = np.asarray(np.linalg.inv(_to_head(labels, volume.affine)), dtype=np.float64)
     to_voxels[:3, 3] -= [part.start for part in window]
     return Template(_one_hot(labels[window]), to_voxels, scale=1.0, blurred=False)
 
@@ -116,27 +113,34 @@ def labelled_head(path: Path) -> Template:
 def _one_hot(labels: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
     from scipy import ndimage
 
-    maps = np.zeros((len(NORMAL), *labels.shape), dtype=np.float32)
+    soft = np.zeros((len(NORMAL), *labels.shape), dtype=np.float32)
     for number, tissue in enumerate(NORMAL):
-        ndimage.gaussian_filter(np.isin(labels, _LABELS[tissue]).astype(np.float32), _EDGE_SIGMA_VOXELS, maps[number])
-    total = maps.sum(axis=0)
-    return _as_bytes(np.where(total >= 0.5, maps / np.maximum(total, 0.5), 0))
+        alone = np.isin(labels, _LABELS[tissue]).astype(np.float32)
+        ndimage.gaussian_filter(alone, _EDGE_SIGMA_VOXELS, output=soft[number])
+    total = soft.sum(axis=0)
+    parts, _ = ndimage.label(total >= 0.5)
+    brain = parts == np.bincount(parts[parts > 0]).argmax()  # what is labelled apart from it, vessels say, is no brain
+    scale = np.where(brain, 255 / np.maximum(total, 0.5), 0)
+    return np.asarray(np.rint(soft * scale), dtype=np.uint8)
 
 
 def _to_head(labels: npt.NDArray[np.int16], affine: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Voxels to head coordinates: a turn that levels the line between the hemispheres, and a shift."""
-    right, left = (_centroid(labels, affine, numbers) for numbers in (_RIGHT, _LEFT))
-    x_axis = (right - left) / np.linalg.norm(right - left)
-    y_axis = np.array([0.0, 1.0, 0.0]) - x_axis[1] * x_axis
-    y_axis /= np.linalg.norm(y_axis)
+    """Voxels to head coordinates, by landmarks: the line between the hemispheres, and where the deep nuclei lie."""
+    right, left, thalamus, caudate = (_centroid(labels, affine, numbers) for numbers in _LANDMARKS)
+    x_axis = _unit(right - left)
+    forward = _unit(caudate - thalamus - np.dot(caudate - thalamus, x_axis) * x_axis)
+    upward = np.cross(x_axis, forward)
+    y_axis = np.cos(_NUCLEI_PITCH) * forward - np.sin(_NUCLEI_PITCH) * upward
     turn = np.eye(4)
     turn[:3, :3] = np.stack([x_axis, y_axis, np.cross(x_axis, y_axis)])
     to_head = turn @ affine
-    cerebrum = np.argwhere(np.isin(labels, _CEREBRUM))[::7] @ to_head[:3, :3].T + to_head[:3, 3]
-    low, high = np.percentile(cerebrum, 0.05, axis=0), np.percentile(cerebrum, 99.95, axis=0)
-    middle = turn[:3, :3] @ ((right + left) / 2)
-    to_head[:3, 3] -= [middle[0], (low[1] + high[1]) / 2 - _FRONT_BACK_MM, high[2] - _TOP_MM]
+    middle = turn[:3, :3] @ np.stack([(right + left) / 2, (thalamus + caudate) / 2, (thalamus + caudate) / 2], axis=1)
+    to_head[:3, 3] += np.array(_NUCLEI_MM) - np.diag(middle)
     return to_head
+
+
+def _unit(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray(vector / np.linalg.norm(vector))
 
 
 def _centroid(

@@ -47,7 +47,7 @@ class Tumour:
         whole = float(np.clip(_MEDIAN_ML * np.exp(_VOLUME_SD * rng.standard_normal()), *_VOLUME_ML))
         core = whole * float(rng.uniform(0.55, 0.85) if low_grade else rng.uniform(0.2, 0.6))
         side = 0 if two_sided else int(rng.choice((-1, 1)))
-        seeds = _seeds(anatomy, side, _radius(whole))
+        seeds = _seeds(anatomy, side, _radius(core))
         foci = [seeds[rng.integers(len(seeds))]]
         if second:
             apart = np.linalg.norm(seeds - foci[0], axis=1)
@@ -63,7 +63,7 @@ class Tumour:
         """The share of each voxel that is core, oedema and rim: (3, x, y, z), for normal tissue (tissue, x, y, z)."""
         points = grid.points()
         squares = [sum((axis - c) ** 2 for axis, c in zip(points, focus, strict=True)) for focus in self.foci]
-        distance = np.sqrt(np.minimum.reduce(squares)) + self._barrier(grid)
+        distance = np.sqrt(np.minimum.reduce(np.stack(squares))) + self._barrier(grid)
         wide, narrow, loose = (field.on(grid.axes) for field in self.noise)
         brain, fluid = normal.sum(axis=0), normal[3] + normal[5]
         voxel_ml = grid.spacing**3 / 1000
@@ -91,7 +91,7 @@ class Tumour:
         if self.side:
             depth = self.side * x
             barrier = barrier + np.where(depth < grid.spacing / 2, np.inf, 4 * np.clip(5 - depth, 0, None))
-        return barrier
+        return np.asarray(barrier, dtype=np.float32)
 
 
 def _radius(volume_ml: float) -> float:
@@ -100,7 +100,7 @@ def _radius(volume_ml: float) -> float:
 
 
 def _seeds(anatomy: Anatomy, side: int, radius: float) -> Array:
-    """Where a tumour may start: deep white matter, in the band of depth, far enough from the midline; (n, 3) in mm."""
+    """Where a tumour may start: deep white matter with room for a core of `radius` in its half and band; (n, 3), mm."""
     from scipy import ndimage
 
     grid = brain_grid(_PLANNING_SPACING_MM)
@@ -108,9 +108,9 @@ def _seeds(anatomy: Anatomy, side: int, radius: float) -> Array:
     x, y, z = (np.broadcast_to(axis, grid.shape) for axis in grid.points())
     cortex = (normal[1] > 0.5) | (normal.sum(axis=0) < 0.5)
     deep = ndimage.distance_transform_edt(~cortex, sampling=_PLANNING_SPACING_MM)
-    room = 0.6 * radius
+    room = min(0.8 * radius, 26.0)
     lateral = side * x if side else 25 - np.abs(x)
-    central = (z > _BAND_MM[0] + room) & (z < _BAND_MM[1] - room) & (lateral > min(room, 16.0))
+    central = (z > _BAND_MM[0] + room) & (z < _BAND_MM[1] - room) & (lateral > max(room, 10.0))
     fit = central & (normal[0] > 0.6) & (deep > _CORTEX_MM)
     if not fit.any():  # an unusual head: the deepest white matter on this side will do
         fit = central & (normal[0] > 0.3)
@@ -120,7 +120,7 @@ def _seeds(anatomy: Anatomy, side: int, radius: float) -> Array:
 
 def _inside(depth: Array, level: float) -> Array:
     """One below `level`, zero above, with an edge of `_EDGE_MM`."""
-    return np.clip((level - depth) / _EDGE_MM + 0.5, 0, 1)
+    return np.asarray(np.clip((level - depth) / _EDGE_MM + 0.5, 0, 1), dtype=np.float32)
 
 
 def _level(depth: Array, available: Array, voxels: float) -> float:
@@ -130,4 +130,5 @@ def _level(depth: Array, available: Array, voxels: float) -> float:
     filled = np.cumsum(available[candidates][order], dtype=np.float64)
     if not len(filled):
         return -np.inf
-    return float(depth[candidates][order[min(np.searchsorted(filled, voxels), len(filled) - 1)]])
+    last = min(int(np.searchsorted(filled, voxels)), len(filled) - 1)
+    return float(depth[candidates][order[last]])

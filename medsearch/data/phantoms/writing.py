@@ -78,12 +78,12 @@ def _put(aside: Path, root: Path, spec: PhantomSpec) -> None:
 
 
 def _write(spec: PhantomSpec, folder: Path) -> None:
-    grades: dict[int, str] = {}
+    numbers = template_order(spec)
+    grades = {numbers[0]: _write_subject(spec, numbers[0], folder)}  # alone: the template is loaded once
     pool = ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1))
     try:
-        numbers = template_order(spec)
-        for number, grade in zip(numbers, pool.map(lambda n: _write_subject(spec, n, folder), numbers), strict=True):
-            grades[number] = grade
+        rest = pool.map(lambda number: _write_subject(spec, number, folder), numbers[1:])
+        grades.update(zip(numbers[1:], rest, strict=True))
     finally:
         pool.shutdown(cancel_futures=True)
     with (folder / "name_mapping.csv").open("w", newline="") as file:
@@ -98,6 +98,7 @@ def _write_subject(spec: PhantomSpec, number: int, folder: Path) -> str:
     name, affine = subject_name(number), box_affine(spec.spacing)
     home = folder / name
     home.mkdir()
-    for kind, array in {**subject.images, "seg": subject.mask}.items():
-        write_volume(home / f"{name}_{kind}.nii.gz", into_box(array, subject.grid), affine)
+    for contrast, image in subject.images.items():
+        write_volume(home / f"{name}_{contrast}.nii.gz", into_box(image, subject.grid), affine)
+    write_volume(home / f"{name}_seg.nii.gz", into_box(subject.mask, subject.grid), affine)
     return subject.grade
