@@ -3,23 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from medsearch.core.recipes import recipe
 from medsearch.data.views import TaskView
+from medsearch.training.runtime import Runtime
 
-
-@recipe
-class Runtime:
-    """How to compute, never what: nothing here is part of a key. The manifest records it."""
-
-    device: str = "cpu"
-    threads: int = 1
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """`auto` is bf16 autocast where the device has it in hardware, fp32 elsewhere."""
-    micro_batch: int = 0
-    """Samples per forward pass; gradients accumulate to the recipe's batch. 0: the whole batch."""
-    deterministic: bool = True
+__all__ = ["Artifact", "Runtime", "StageContext"]
 
 
 @dataclass(frozen=True)

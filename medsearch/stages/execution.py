@@ -37,6 +37,7 @@ def run_stage(bench: Bench, run: StageRun) -> Generator[Epoch, None, Artifact]:
 
     Raises:
         Diverged: a reported loss is not finite.
+
     """
     store, key = bench.store, run.key
     if not store.has(key):
@@ -80,7 +81,9 @@ def _journalled(store: Store, key: str, training: Training) -> Generator[Epoch, 
 def _require_finite(epoch: Epoch) -> None:
     bad = [f"{name} = {value}" for name, value in epoch.metrics.items() if not math.isfinite(value)]
     if bad:
-        msg = f"{', '.join(bad)} at epoch {epoch.number}: training diverged; lower the learning rate or the loss weights"
+        msg = (
+            f"{', '.join(bad)} at epoch {epoch.number}: training diverged; lower the learning rate or the loss weights"
+        )
         raise Diverged(msg)
 
 

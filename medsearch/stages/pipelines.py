@@ -45,7 +45,7 @@ class StageRun:
             {
                 "stage": self.stage.name,
                 "version": self.stage.version,
-                "recipe": self.stage.recipe,
+                "settings": self.stage,
                 "parts": self.parts,
                 "seed": self.seed,
                 "upstream": self.upstream,

@@ -1,29 +1,16 @@
 """What a stage is."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from medsearch.training.epochs import Epoch, Outcome
 
 if TYPE_CHECKING:
     from medsearch.stages.context import StageContext
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """One epoch's record: losses as `train/<term>`, the selection metric as `validation/dice`."""
-
-    number: int
-    metrics: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a finished stage says of itself; its files lie in the context's directory."""
-
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    notes: Mapping[str, Any] = field(default_factory=dict)
-
+__all__ = ["Epoch", "Outcome", "Stage", "Training"]
 
 Training = Generator[Epoch, None, Outcome]
 
@@ -31,7 +18,7 @@ Training = Generator[Epoch, None, Outcome]
 class Stage(ABC):
     """A training phase: a recipe, the data it declares to read, and a generator that trains.
 
-    Subclasses are frozen dataclasses with the single field `recipe`, importable without torch.
+    Subclasses are frozen dataclasses, importable without torch; every field is part of the stage's key.
     """
 
     name: ClassVar[str]
@@ -50,4 +37,5 @@ class Stage(ABC):
 
         Raises:
             Diverged: a loss became non-finite.
+
         """

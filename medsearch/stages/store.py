@@ -1,11 +1,11 @@
 """The store: finished and running stages by key. It is the truth; trackers and reports are views of it.
 
-    <root>/<key>/lock                held by the process that trains the stage
-                 checkpoint/         a resumable state while it runs
-                 journal.jsonl       every epoch's metrics, with seconds and the time of day
-                 .aside/             outputs before they are committed
-                 manifest.json       written last: the stage is finished
-                 weights.safetensors, ...
+<root>/<key>/lock                held by the process that trains the stage
+             checkpoint/         a resumable state while it runs
+             journal.jsonl       every epoch's metrics, with seconds and the time of day
+             .aside/             outputs before they are committed
+             manifest.json       written last: the stage is finished
+             weights.safetensors, ...
 """
 
 import fcntl
@@ -45,6 +45,7 @@ class Store:
 
         Raises:
             BadInput: the stage is not finished, or its manifest cannot be read.
+
         """
         folder = self.folder(key)
         try:

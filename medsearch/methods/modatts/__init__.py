@@ -1,0 +1,59 @@
+"""MoDATTS: modality-agnostic domain adaptation for tumour segmentation (papers/002, chapter 5).
+
+    Eq. 5.1-5.4    losses.adversarial_*, cycle, tumour_aware      translation.TranslationTraining.g_terms
+    Eq. 5.5        losses.dice                                    segmentation.SegmentationTraining.g_terms
+    Eq. 5.6-5.10   generative.presence_to_absence, absence_to_presence
+    Eq. 5.11       losses.reconstruction; L_lat: losses.latent
+    Eq. 5.12       segmentation.SegmentationTraining.g_terms
+    Eq. 5.13       self_training.train (λ_st = λ_pT)
+    Table 5.1      networks.discriminator     Table 5.2    networks.medformer
+
+Departures from the paper, all as the released code does (which is the side to take where the paper's table and the
+trained sizes disagree): discriminators have four strided convolutions of kernel 3; slices are padded to 256 x 256;
+Medformer merges patches instead of resampling, its first attention level has four heads, and its channel columns are
+those of Table 5.2 exchanged; coupled weight decay 1e-4; D's loss is scaled by the same weight as G's; Dice is
+batch-wise and negative; pseudo-labels are hard. Departures from the released code, all towards the paper: patients
+are disjoint, test cases are never trained on, contrasts are normalised one by one, residual and segmentation decoders
+share their weights, masks are not shifted by a slice, the seed is set before the networks are built.
+"""
+
+from dataclasses import dataclass, replace
+
+from medsearch.methods.modatts.pipeline import pipeline
+from medsearch.methods.modatts.recipe import MoDATTSRecipe, Variant, preset
+from medsearch.stages.method import Selection
+from medsearch.stages.pipelines import Pipeline
+
+__all__ = ["MoDATTS"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoDATTS:
+    """The method in one of its variants, at a scale; knobs are those of `recipe`."""
+
+    variant: Variant = "semi-supervised"
+    preset: str = "paper"
+    scale: str = "paper"
+
+    @property
+    def name(self) -> str:
+        """The package's name."""
+        return "modatts"
+
+    @property
+    def recipe(self) -> MoDATTSRecipe:
+        """The preset's values at this scale."""
+        return preset(self.preset, self.scale, self.variant)
+
+    @property
+    def task_knobs(self) -> dict[str, str]:
+        """What the preset wants of the task: the released code normalises all contrasts together."""
+        return {"normalisation": "joint"} if self.preset == "released" else {}
+
+    def at(self, scale: str) -> "MoDATTS":
+        """The same method in another set of sizes."""
+        return replace(self, scale=scale)
+
+    def pipeline(self, recipe: MoDATTSRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
+        """The stages that `recipe` means."""
+        return pipeline(recipe, selection=selection, test=test)

@@ -1,0 +1,124 @@
+"""The losses of 002, chapter 5: one function per equation, in the paper's letters.
+
+Conventions that the paper leaves open follow the released code: every L1 term is a mean over a sample's elements and
+then over the batch; targets are not detached; a hinge is the mean over patches, then over the discriminator's scales;
+Dice is computed over the whole labelled batch at once and is negative (-1 is perfect), so that total losses compare.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from medsearch.methods.modatts.generative import FromAbsence, FromPresence
+
+Scales = Sequence[Tensor]
+"""A discriminator's patch outputs, one tensor per scale."""
+
+
+def adversarial_d(real: Scales, fake: Scales) -> Float[Tensor, ""]:
+    """The discriminator's part of Eq. 5.1: mean of relu(1 - D(x)) plus mean of relu(1 + D(x̂))."""
+    terms = [torch.relu(1 - r).mean() + torch.relu(1 + f).mean() for r, f in zip(real, fake, strict=True)]
+    return torch.stack(terms).mean()
+
+
+def adversarial_g(fake: Scales) -> Float[Tensor, ""]:
+    """The generator's part of Eq. 5.1: mean of -D(x̂)."""
+    return torch.stack([-scale.mean() for scale in fake]).mean()
+
+
+def l1(a: Tensor, b: Tensor) -> Float[Tensor, ""]:
+    """Mean absolute difference; the norm of Eqs. 5.2 and 5.11."""
+    return (a - b).abs().mean()
+
+
+def cycle(x_s: Tensor, x_sts: Tensor, x_t: Tensor, x_tst: Tensor) -> Float[Tensor, ""]:
+    """Eq. 5.2: both images come back after a round trip through the other contrast."""
+    return l1(x_s, x_sts) + l1(x_t, x_tst)
+
+
+def dice(y: Tensor, y_hat: Tensor, counted: Tensor | None = None) -> Float[Tensor, ""]:
+    """Negative soft Dice of Eqs. 5.3 and 5.5 over the whole batch, smooth 1 on both sides; in [-1, 0].
+
+    Args:
+        y: masks, any shape.
+        y_hat: probabilities of the same shape.
+        counted: where it is False a voxel takes no part (the ignore band of self-training).
+
+    An empty batch gives the constant -1, which has no gradient.
+    """
+    if counted is not None:
+        y, y_hat = y * counted, y_hat * counted
+    return -(2 * (y * y_hat).sum() + 1) / (y.sum() + y_hat.sum() + 1)
+
+
+def tumour_aware(y_s: Tensor, y_hat_s: Tensor, y_hat_st: Tensor) -> Float[Tensor, ""]:
+    """Eq. 5.3: the mask is found in the source image and in its translation."""
+    return dice(y_s, y_hat_s) + dice(y_s, y_hat_st)
+
+
+def reconstruction(from_p: "FromPresence", from_a: "FromAbsence | None") -> Float[Tensor, ""]:
+    """Eq. 5.11: healthy and diseased images are rebuilt from their codes."""
+    loss = l1(from_p.x_pp, from_p.x_p)
+    return loss if from_a is None else loss + l1(from_a.x_aa, from_a.x_a)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AbsenceCodes:
+    """Codes of healthy images: `a` of the image, `aa` and `ap` found again in x_AA and x_AP, `u` as sampled."""
+
+    a: Tensor
+    aa: Tensor
+    ap: Tensor
+    u: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class LatentCodes:
+    """Codes of diseased images: `p` of the image, `pa` and `pp` found again in x_PA and x_PP.
+
+    Each code is a bottleneck (b, channels, *space) whose first `common_channels` are c, the others u. `from_a` is None
+    when absence is not translated to presence.
+    """
+
+    common_channels: int
+    p: Tensor
+    pa: Tensor
+    pp: Tensor
+    from_a: AbsenceCodes | None
+
+
+def latent(codes: LatentCodes) -> Float[Tensor, ""]:
+    """L_lat of section 5.4.2: the codes of generated images match those they were made of; u_AP matches u."""
+    c = slice(codes.common_channels)
+    loss = l1(codes.pa[:, c], codes.p[:, c]) + l1(codes.pp, codes.p)
+    if codes.from_a is None:
+        return loss
+    of = codes.from_a
+    return loss + l1(of.aa[:, c], of.a[:, c]) + l1(of.ap, torch.cat([of.a[:, c], of.u], dim=1))
+
+
+def normalised(weights: Mapping[str, float]) -> dict[str, float]:
+    """The weights divided by their sum (sections 5.4.1 and 5.4.2), so only their ratios act."""
+    total = sum(weights.values())
+    return {name: weight / total for name, weight in weights.items()}
+
+
+def scheduled(seg: float, annotated: float) -> float:
+    """λ_seg for a fraction of annotated source volumes: 100 %, 70 %, 40 %, 10 %, 1 % take 100, 50, 25, 1, 0.1 of 100.
+
+    Section 5.5.1 gives those five points for λ_seg = 100; between them the factor is interpolated in logarithms, and
+    another λ_seg is scaled alike.
+    """
+    points = ((0.01, 1e-3), (0.1, 1e-2), (0.4, 0.25), (0.7, 0.5), (1.0, 1.0))
+    fraction = torch.tensor(min(max(annotated, points[0][0]), 1.0), dtype=torch.float64).log()
+    xs = torch.tensor([x for x, _ in points], dtype=torch.float64).log()
+    ys = torch.tensor([y for _, y in points], dtype=torch.float64).log()
+    right = int(torch.searchsorted(xs, fraction).clamp(1, len(points) - 1))
+    share = (fraction - xs[right - 1]) / (xs[right] - xs[right - 1])
+    return seg * float((ys[right - 1] + share * (ys[right] - ys[right - 1])).exp())

@@ -1,0 +1,49 @@
+"""Which stages a recipe means, and what each takes from which."""
+
+import dataclasses
+
+from medsearch.methods.modatts.recipe import MoDATTSRecipe
+from medsearch.methods.modatts.stages import Segmentation, SelfTraining, Synthesis, Test, Translation
+from medsearch.stages.method import Selection
+from medsearch.stages.pipelines import Node, Pipeline
+
+
+def pipeline(recipe: MoDATTSRecipe, *, selection: Selection, test: bool) -> Pipeline:
+    """Translation, synthesis, segmentation and the rounds of self-training; or a reference's segmentation alone.
+
+    A reference is selected on the labels it trains with, whatever the study's rule: it has no others.
+    """
+    if recipe.segmentation.supervision == "pseudo-target":
+        nodes = _adaptation(recipe, selection)
+    else:
+        own: Selection = "source" if recipe.segmentation.supervision == "source" else "oracle"
+        nodes = [Node("segmentation", Segmentation(recipe=recipe.segmentation, selection=own))]
+    if test:
+        nodes.append(_test(recipe, nodes))
+    return Pipeline(tuple(nodes))
+
+
+def _adaptation(recipe: MoDATTSRecipe, selection: Selection) -> list[Node]:
+    nodes = [
+        Node("translation", Translation(recipe=recipe.translation)),
+        Node(
+            "synthesis",
+            Synthesis(recipe=recipe.synthesis, translation=recipe.translation),
+            {"translation": "translation"},
+        ),
+        Node("segmentation", Segmentation(recipe=recipe.segmentation, selection=selection), {"synthesis": "synthesis"}),
+    ]
+    one_round = dataclasses.replace(recipe.self_training, rounds=1)  # a round does not depend on how many follow
+    for number in range(1, recipe.self_training.rounds + 1):
+        stage = SelfTraining(recipe=one_round, segmentation=recipe.segmentation, selection=selection)
+        nodes.append(
+            Node(f"self_training_{number}", stage, {"teacher": nodes[-1].name, "synthesis": "synthesis"}),
+        )
+    return nodes
+
+
+def _test(recipe: MoDATTSRecipe, nodes: list[Node]) -> Node:
+    adapted = nodes[0].name == "translation"
+    stage = Test(recipe=recipe.segmentation, translation=recipe.translation if adapted else None)
+    upstream = {"segmentor": nodes[-1].name} | ({"translation": "translation"} if adapted else {})
+    return Node("test", stage, upstream)

@@ -1,0 +1,202 @@
+"""MoDATTS's knobs. Defaults are the paper's values; where it is silent, the released code's."""
+
+import dataclasses
+from dataclasses import field
+from typing import Any, Literal
+
+from medsearch.core.errors import BadInput
+from medsearch.core.recipes import override, recipe
+from medsearch.methods.modatts.networks.config import DiscriminatorConfig, MedformerConfig, Scale, TransUNetConfig
+from medsearch.training.recipes import OptimiserRecipe
+
+Variant = Literal["self-supervised", "semi-supervised"]
+
+
+@recipe
+class TranslationWeights:
+    """λ of Eq. 5.4, normalised to sum 1 before use."""
+
+    adv: float = 1.0
+    seg: float = 1.0
+    cyc: float = 10.0
+
+
+@recipe
+class TranslationRecipe:
+    """Tumour-aware modality translation (section 5.5.1)."""
+
+    network: TransUNetConfig = field(default_factory=TransUNetConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    weights: TranslationWeights = field(default_factory=TranslationWeights)
+    optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
+    epochs: int = 200
+    batch: int = 15
+    augment: bool = True
+    empty_slices: bool = False
+    """Whether the Dice of Eq. 5.3 also counts annotated slices without tumour (the released code leaves them out)."""
+    imagenet: str = ""
+    """Path of `R50+ViT-B_16.npz`; empty: random initialisation."""
+    validate_every: int = 1
+
+
+@recipe
+class SynthesisRecipe:
+    """Synthetic target data generation (section 5.5.1)."""
+
+    checkpoint: Literal["last", "best"] = "last"
+    """The translator's last state (paper) or the one with the lowest validation loss (released code)."""
+
+
+@recipe
+class SegmentationWeights:
+    """λ of Eq. 5.12, normalised to sum 1 before use."""
+
+    adv: float = 5.0
+    rec: float = 50.0
+    lat: float = 5.0
+    seg: float = 100.0
+    seg_schedule: Literal["by annotated fraction", "constant"] = "by annotated fraction"
+    """100, 50, 25, 1, 0.1 at 100, 70, 40, 10, 1 % of the source annotated (section 5.5.1), scaled with `seg`."""
+
+
+@recipe
+class SegmentationRecipe:
+    """Target-modality segmentation (section 5.4.2)."""
+
+    variant: Variant = "semi-supervised"
+    supervision: Literal["pseudo-target", "source", "target"] = "pseudo-target"
+    """`source` is the reference without adaptation, `target` the target-supervised one."""
+    decoders: Literal["shared", "separate"] = "shared"
+    """Whether residual and segmentation share weights (paper), or not (released code; Table 5.5, w/o dual-use)."""
+    translate: Literal["both", "presence-to-absence", "none"] = "both"
+    """Directions of the diseased-healthy translation (Table 5.5, w/o A→P, w/o P→A and A→P)."""
+    network: MedformerConfig = field(default_factory=lambda: MedformerConfig.at("paper", "semi"))
+    width: float = 1.0
+    """Multiplies the channels of every level of the segmentor."""
+    discriminator: DiscriminatorConfig = field(default_factory=lambda: DiscriminatorConfig.at("paper", 3))
+    weights: SegmentationWeights = field(default_factory=SegmentationWeights)
+    optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
+    epochs: int = 300
+    batch: int = 2
+    augment: bool = True
+    validate_every: int = 1
+
+    @property
+    def generative(self) -> bool:
+        """Whether diseased and healthy target images are translated into each other."""
+        adapts = self.variant == "semi-supervised" and self.supervision == "pseudo-target"
+        return adapts and self.translate != "none"
+
+    @property
+    def sized_network(self) -> MedformerConfig:
+        """The network with every level `width` times as wide, in whole multiples of what its heads need."""
+        if self.width == 1.0:
+            return self.network
+        heads = self.network.fusion_heads
+        return dataclasses.replace(
+            self.network,
+            channels=tuple(max(1, round(channels * self.width / 4)) * 4 for channels in self.network.channels),
+            fusion_channels=max(1, round(self.network.fusion_channels * self.width / heads)) * heads,
+        )
+
+
+@recipe
+class SelfTrainingRecipe:
+    """Self-training rounds (section 5.4.2, Eq. 5.13); everything else is the segmentation stage's."""
+
+    rounds: int = 3
+    epochs: int = 150
+    threshold: float = 0.6
+    """α: a voxel above it is tumour."""
+    uncertain: Literal["background", "ignore"] = "background"
+    """What lies between 1 - α and α: background (released code), or no part of the loss."""
+
+
+@recipe
+class MoDATTSRecipe:
+    """The whole method."""
+
+    translation: TranslationRecipe = field(default_factory=TranslationRecipe)
+    synthesis: SynthesisRecipe = field(default_factory=SynthesisRecipe)
+    segmentation: SegmentationRecipe = field(default_factory=SegmentationRecipe)
+    self_training: SelfTrainingRecipe = field(default_factory=SelfTrainingRecipe)
+
+
+RELEASED: dict[str, Any] = {
+    "translation.weights.adv": 3.0,
+    "translation.weights.cyc": 40.0,
+    "translation.weights.seg": 1.0,
+    "translation.epochs": 150,
+    "synthesis.checkpoint": "best",
+    "segmentation.decoders": "separate",
+    "segmentation.weights.adv": 3.0,
+    "segmentation.weights.rec": 50.0,
+    "segmentation.weights.lat": 5.0,
+    "segmentation.weights.seg": 10.0,
+    "segmentation.weights.seg_schedule": "constant",
+}
+"""Where the released code's values differ from the paper's."""
+
+
+def preset(name: str, scale: Scale, variant: Variant) -> MoDATTSRecipe:
+    """The recipe of a preset (`paper`, `released`), a scale (`tiny`, `small`, `paper`) and a variant.
+
+    Raises:
+        BadInput: one of the names is unknown.
+    """
+    if name not in ("paper", "released") or scale not in SCALES:
+        msg = f"MoDATTS has presets paper, released and scales {', '.join(SCALES)}; got {name!r} at {scale!r}"
+        raise BadInput(msg)
+    chosen = override(MoDATTSRecipe(), {} if name == "paper" else RELEASED)
+    return SCALES[scale](chosen, variant)
+
+
+def _paper(of: MoDATTSRecipe, variant: Variant) -> MoDATTSRecipe:
+    return _sized(of, "paper", variant)
+
+
+def _small(of: MoDATTSRecipe, variant: Variant) -> MoDATTSRecipe:
+    return override(
+        _sized(of, "small", variant),
+        {
+            "translation.epochs": 30,
+            "segmentation.epochs": 60,
+            "self_training.rounds": 2,
+            "self_training.epochs": 30,
+        },
+    )
+
+
+def _tiny(of: MoDATTSRecipe, variant: Variant) -> MoDATTSRecipe:
+    # A hundredth of the paper's steps, so the steps are larger.
+    return override(
+        _sized(of, "tiny", variant),
+        {
+            "translation.epochs": 12,
+            "translation.optimiser.lr": 1e-3,
+            "translation.validate_every": 4,
+            "segmentation.epochs": 20,
+            "segmentation.batch": 4,
+            "segmentation.optimiser.lr": 1e-3,
+            "segmentation.validate_every": 2,
+            "self_training.rounds": 1,
+            "self_training.epochs": 8,
+        },
+    )
+
+
+def _sized(of: MoDATTSRecipe, scale: Scale, variant: Variant) -> MoDATTSRecipe:
+    supervision: Literal["self", "semi"] = "semi" if variant == "semi-supervised" else "self"
+    translation = dataclasses.replace(
+        of.translation, network=TransUNetConfig.at(scale), discriminator=DiscriminatorConfig.at(scale, 2)
+    )
+    segmentation = dataclasses.replace(
+        of.segmentation,
+        variant=variant,
+        network=MedformerConfig.at(scale, supervision),
+        discriminator=DiscriminatorConfig.at(scale, 3),
+    )
+    return dataclasses.replace(of, translation=translation, segmentation=segmentation)
+
+
+SCALES = {"tiny": _tiny, "small": _small, "paper": _paper}

@@ -1,0 +1,120 @@
+"""Weights and resumable states as safetensors with JSON in the header: nothing is ever unpickled.
+
+A resumable state is one file, so it is either the old one or the new one after a crash. It holds every module and
+optimiser; random streams are re-derived from the run's seed at each epoch, so they need no saving.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from medsearch.core.errors import BadInput
+from medsearch.core.records import sync_directory
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any] | None = None) -> None:
+    """Write `tensors` atomically, with `state` as JSON in the header."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}")
+    own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    save_file(own, aside, metadata={"state": json.dumps(state or {})})
+    with aside.open("rb") as file:
+        os.fsync(file.fileno())
+    aside.replace(path)
+    sync_directory(path.parent)
+
+
+def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What `save_tensors` wrote.
+
+    Raises:
+        BadInput: the file is not whole.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            state = json.loads((file.metadata() or {}).get("state", "{}"))
+        return load_file(path), state
+    except (SafetensorError, OSError, ValueError) as error:
+        msg = f"{path} is not a whole safetensors file ({error}); remove its folder and run again"
+        raise BadInput(msg) from error
+
+
+def save_modules(path: Path, modules: Mapping[str, nn.Module]) -> None:
+    """Write the weights and buffers of `modules` as `<module>/<parameter>`."""
+    save_tensors(path, module_tensors(modules))
+
+
+def load_modules(path: Path, modules: Mapping[str, nn.Module]) -> None:
+    """Load what `save_modules` wrote; every tensor of `modules` must be in the file.
+
+    Raises:
+        BadInput: names or shapes differ.
+    """
+    tensors, _ = load_tensors(path)
+    _fill(modules, tensors, path)
+
+
+def module_tensors(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
+    """Every weight and buffer of `modules` by `<module>/<parameter>`."""
+    return {f"{name}/{key}": value for name, module in modules.items() for key, value in module.state_dict().items()}
+
+
+def _fill(modules: Mapping[str, nn.Module], tensors: Mapping[str, Tensor], path: Path) -> None:
+    for name, module in modules.items():
+        prefix = f"{name}/"
+        own = {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+        try:
+            module.load_state_dict(own)
+        except RuntimeError as error:
+            msg = f"{path} does not fit {name}: {str(error).splitlines()[-1].strip()}; the recipe must have changed"
+            raise BadInput(msg) from error
+
+
+class Checkpoint:
+    """The resumable state of a run: modules, optimisers, and a few plain values."""
+
+    def __init__(
+        self, folder: Path, modules: Mapping[str, nn.Module], optimisers: Mapping[str, torch.optim.Optimizer]
+    ) -> None:
+        self.path = folder / "state.safetensors"
+        self._modules = modules
+        self._optimisers = optimisers
+
+    def save(self, state: Mapping[str, Any], extra: Mapping[str, Tensor] | None = None) -> None:
+        """Write everything; `extra` tensors come back from `load`."""
+        tensors = {f"module/{name}": value for name, value in module_tensors(self._modules).items()}
+        for name, optimiser in self._optimisers.items():
+            for index, slots in optimiser.state_dict()["state"].items():
+                for slot, value in slots.items():
+                    tensors[f"optimiser/{name}/{index}/{slot}"] = torch.as_tensor(value)
+        tensors |= {f"extra/{name}": value for name, value in (extra or {}).items()}
+        save_tensors(self.path, tensors, state)
+
+    def load(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
+        """Fill modules and optimisers; return the plain state and the extra tensors, or None if nothing is there."""
+        if not self.path.exists():
+            return None
+        tensors, state = load_tensors(self.path)
+        _fill(self._modules, _below(tensors, "module/"), self.path)
+        for name, optimiser in self._optimisers.items():
+            _fill_optimiser(optimiser, _below(tensors, f"optimiser/{name}/"))
+        return state, _below(tensors, "extra/")
+
+
+def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _fill_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, slot = key.split("/")
+        slots.setdefault(int(index), {})[slot] = value
+    optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})

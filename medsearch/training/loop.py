@@ -1,0 +1,103 @@
+"""The loop that every stage runs: epochs of steps, validation, the best state so far, and a checkpoint to go on from."""
+
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from medsearch.core.seeds import seed
+from medsearch.training.checkpoints import Checkpoint, module_tensors
+from medsearch.training.epochs import Epoch
+
+CHECKPOINT_SECONDS = 20.0
+"""A crash loses at most this much training, and never less than one epoch is kept."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """What a stage gives to the loop.
+
+    `steps(epoch)` runs one epoch, yielding the loss terms of each step; `validate()` returns metrics of which
+    `validation/<best>` picks the best epoch (`better` is `max` or `min`).
+    """
+
+    modules: Mapping[str, nn.Module]
+    optimisers: Mapping[str, torch.optim.Optimizer]
+    steps: Callable[[int], Iterator[Mapping[str, Tensor]]]
+    validate: Callable[[], Mapping[str, float]]
+    epochs: int
+    validate_every: int = 1
+    best: str = "validation/dice"
+    better: Callable[[float, float], float] = max
+    keep: tuple[str, ...] = ()
+    """Names of the modules whose best weights are kept; all of them when empty."""
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best epoch so far."""
+
+    epoch: int
+    value: float
+    tensors: Mapping[str, Tensor]
+
+
+def run(loop: Loop, *, root: int, checkpoint: Path) -> Generator[Epoch, None, Best]:
+    """Train to the end, from `checkpoint` if it holds a state; return the best epoch's weights.
+
+    Every epoch draws from its own stream of `root`, so a resumed run repeats an uninterrupted one.
+    """
+    store = Checkpoint(checkpoint, loop.modules, loop.optimisers)
+    done, best = _resume(store)
+    saved = time.monotonic()
+    for number in range(done + 1, loop.epochs + 1):
+        torch.manual_seed(seed(root, "epoch", number))
+        metrics = {f"train/{term}": value for term, value in _mean(loop.steps(number)).items()}
+        if number % loop.validate_every == 0 or number == loop.epochs:
+            metrics |= loop.validate()
+            best = _better(loop, best, number, metrics[loop.best])
+        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+            _save(store, number, best)
+            saved = time.monotonic()
+        yield Epoch(number, metrics)
+    if best is None:
+        best = Best(done, float("nan"), _kept(loop))
+    return best
+
+
+def _mean(steps: Iterator[Mapping[str, Tensor]]) -> dict[str, float]:
+    sums: dict[str, Tensor] = {}
+    count = 0
+    for terms in steps:
+        count += 1
+        for term, value in terms.items():
+            sums[term] = sums.get(term, torch.zeros((), device=value.device)) + value.detach().float()
+    return {term: (total / count).item() for term, total in sums.items()}
+
+
+def _kept(loop: Loop) -> dict[str, Tensor]:
+    modules = {name: loop.modules[name] for name in loop.keep or loop.modules}
+    return {name: tensor.detach().clone() for name, tensor in module_tensors(modules).items()}
+
+
+def _better(loop: Loop, best: Best | None, number: int, value: float) -> Best:
+    if best is not None and loop.better(best.value, value) == best.value:
+        return best
+    return Best(number, value, _kept(loop))
+
+
+def _save(store: Checkpoint, number: int, best: Best | None) -> None:
+    state = {"epoch": number, "best": None if best is None else {"epoch": best.epoch, "value": best.value}}
+    store.save(state, best.tensors if best else None)
+
+
+def _resume(store: Checkpoint) -> tuple[int, Best | None]:
+    loaded = store.load()
+    if loaded is None:
+        return 0, None
+    state, extra = loaded
+    best = state["best"]
+    return state["epoch"], Best(best["epoch"], best["value"], extra) if best else None

@@ -1,0 +1,20 @@
+"""The optimiser that 002 uses throughout: Adam with AMSGrad and coupled L2 weight decay, one for G and one for D."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from medsearch.training.recipes import OptimiserRecipe
+
+
+def amsgrad(modules: Iterable[nn.Module], settings: OptimiserRecipe) -> torch.optim.Adam:
+    """One optimiser over all parameters of `modules`."""
+    parameters = [parameter for module in modules for parameter in module.parameters()]
+    return torch.optim.Adam(
+        parameters,
+        lr=settings.lr,
+        betas=settings.betas,
+        weight_decay=settings.weight_decay,
+        amsgrad=True,
+    )

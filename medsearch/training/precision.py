@@ -1,0 +1,27 @@
+"""bf16 autocast where the device has it in hardware; full precision elsewhere."""
+
+from contextlib import AbstractContextManager
+
+import torch
+
+from medsearch.training.runtime import Runtime
+
+
+def uses_bf16(runtime: Runtime) -> bool:
+    """Whether forward passes run in bf16."""
+    if runtime.precision == "auto":
+        return runtime.device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
+    return runtime.precision == "bf16"
+
+
+def autocast(runtime: Runtime) -> AbstractContextManager[object]:
+    """The context of a forward pass; losses are computed outside it, in fp32."""
+    return torch.autocast(runtime.device.split(":")[0], dtype=torch.bfloat16, enabled=uses_bf16(runtime))
+
+
+def prepare_torch(runtime: Runtime) -> None:
+    """Set this process's threads and determinism for a run."""
+    torch.set_num_threads(runtime.threads)
+    torch.use_deterministic_algorithms(runtime.deterministic, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads it, and filling costs a tenth
+    torch.backends.cudnn.benchmark = not runtime.deterministic

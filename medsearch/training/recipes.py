@@ -1,0 +1,12 @@
+"""Recipes that every method's training shares; importable without torch."""
+
+from medsearch.core.recipes import recipe
+
+
+@recipe
+class OptimiserRecipe:
+    """AMSGrad's settings (002, section 5.5.1; weight decay as released, the paper does not mention it)."""
+
+    lr: float = 1e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    weight_decay: float = 1e-4
