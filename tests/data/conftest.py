@@ -5,9 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.volumes import write_volume
+
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 CONTRASTS = ("flair", "t1", "t2")
 LPS = np.diag([-4.0, -4.0, 4.0, 1.0])

@@ -1,0 +1,203 @@
+import dataclasses
+import itertools
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from medsearch.core.errors import BadInput, UndeclaredRead
+from medsearch.data.cohorts import Case, Cohort
+from medsearch.data.geometry import GEOMETRIES
+from medsearch.data.preparation import prepare
+from medsearch.data.prepared import PreparedCohort
+from medsearch.data.tasks import CrossModalityTask, split
+from medsearch.data.views import PARTS, TaskView, part_fingerprint
+
+TASK = CrossModalityTask(geometry=GEOMETRIES["tiny"])
+SUBJECTS = tuple(f"case-{number:02d}" for number in range(12))
+
+Prepared = dict[str, PreparedCohort]
+tasks = st.builds(
+    CrossModalityTask,
+    source=st.sampled_from(["t1", "flair"]),
+    target=st.just("t2"),
+    source_labels=st.sampled_from([0.0, 0.5, 1.0]),
+    target_labels=st.sampled_from([0.0, 0.5, 1.0]),
+    split_seed=st.integers(0, 2),
+    pairing=st.sampled_from(["disjoint", "overlap"]),
+    normalisation=st.sampled_from(["per-contrast", "joint"]),
+    geometry=st.just(GEOMETRIES["tiny"]),
+)
+
+
+@pytest.fixture
+def prepared(write_cohort: Callable[..., Cohort], tmp_path: Path) -> Prepared:
+    """The same twelve cases under either normalisation."""
+    cohort = write_cohort(12)
+    return {
+        normalisation: prepare(
+            cohort, "f", task=dataclasses.replace(TASK, normalisation=normalisation), folder=tmp_path / "arrays"
+        )
+        for normalisation in ("per-contrast", "joint")
+    }
+
+
+def held(prepared: Prepared, task: CrossModalityTask, part: str) -> list[object]:
+    """What a part really holds, as the view hands it out."""
+    domain, name, kind = part.split(".")
+    view = TaskView(prepared[task.normalisation], task, frozenset({part}))
+    read = {"images": view.image, "masks": view.mask, "presence": view.presence}[kind]
+    content: list[object] = []
+    for subject in view.subjects(domain, name):
+        value = read(domain, name, subject)
+        content.append((subject, value.tobytes() if isinstance(value, np.ndarray) else value))
+    return content
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(one=tasks, other=tasks)
+def test_fingerprint_changes_exactly_when_the_content_does(
+    prepared: Prepared, one: CrossModalityTask, other: CrossModalityTask
+) -> None:
+    for part in sorted(PARTS):
+        same = part_fingerprint(one, "f", SUBJECTS, part) == part_fingerprint(other, "f", SUBJECTS, part)
+        assert same == (held(prepared, one, part) == held(prepared, other, part)), part
+
+
+def changed(task: CrossModalityTask, **knobs: object) -> set[str]:
+    after = dataclasses.replace(task, **knobs)
+    return {
+        part
+        for part in PARTS
+        if part_fingerprint(task, "f", SUBJECTS, part) != part_fingerprint(after, "f", SUBJECTS, part)
+    }
+
+
+def test_target_labels_change_nothing_but_target_training_masks() -> None:
+    assert changed(TASK, target_labels=0.5) == {"target.train.masks"}
+
+
+def test_source_labels_change_nothing_but_source_training_masks() -> None:
+    assert changed(TASK, source_labels=0.5) == {"source.train.masks"}
+
+
+def test_contrast_changes_its_images_only() -> None:
+    assert changed(TASK, source="flair") == {f"source.{name}.images" for name in ("train", "validation", "test")}
+
+
+def test_normalisation_changes_images_only() -> None:
+    assert changed(TASK, normalisation="joint") == {part for part in PARTS if part.endswith(".images")}
+
+
+def test_split_seed_and_geometry_change_everything() -> None:
+    assert changed(TASK, split_seed=1) == PARTS
+    assert changed(TASK, geometry=GEOMETRIES["small"]) == PARTS
+
+
+def test_other_files_change_everything_and_the_order_of_subjects_nothing() -> None:
+    for part in PARTS:
+        now = part_fingerprint(TASK, "f", SUBJECTS, part)
+        assert part_fingerprint(TASK, "g", SUBJECTS, part) != now
+        assert part_fingerprint(TASK, "f", SUBJECTS[::-1], part) == now
+
+
+@pytest.mark.parametrize("part", sorted(PARTS))
+def test_only_the_declared_part_can_be_read(prepared: Prepared, part: str) -> None:
+    view = TaskView(prepared["per-contrast"], TASK, frozenset({part}))
+    for other in PARTS:
+        domain, name, kind = other.split(".")
+        everyone = TaskView(view.prepared, TASK, PARTS).subjects(domain, name)
+        read = {"images": view.image, "masks": view.mask, "presence": view.presence}[kind]
+        if other == part:
+            assert read(domain, name, everyone[0]) is not None or part == "target.train.masks"
+            continue
+        with pytest.raises(UndeclaredRead, match=rf"part '{other}' was not declared; the stage reads \['{part}'\]"):
+            read(domain, name, everyone[0])
+        if not part.startswith(f"{domain}.{name}."):
+            with pytest.raises(UndeclaredRead, match=f"{domain}.{name}"):
+                view.subjects(domain, name)
+
+
+def test_mapped_arrays_are_guarded_alike(prepared: Prepared) -> None:
+    view = TaskView(prepared["per-contrast"], TASK, frozenset({"source.train.presence"}))
+    subject = view.subjects("source", "train")[0]
+    for read in (view.mapped_image, view.mapped_mask):
+        with pytest.raises(UndeclaredRead):
+            read("source", "train", subject)
+
+
+def test_a_subject_of_another_part_is_refused(prepared: Prepared) -> None:
+    view = TaskView(prepared["per-contrast"], TASK, PARTS)
+    for domain, one, other in itertools.product(("source", "target"), *[("train", "validation", "test")] * 2):
+        if one != other:
+            with pytest.raises(BadInput, match=f"is not in {domain}.{other}"):
+                view.image(domain, other, view.subjects(domain, one)[0])
+
+
+def test_view_hands_out_the_right_arrays(prepared: Prepared) -> None:
+    arrays = prepared["per-contrast"]
+    view = TaskView(arrays, TASK, PARTS)
+    for domain, contrast in (("source", "t1"), ("target", "t2")):
+        for subject in view.subjects(domain, "validation"):
+            index = arrays.index(subject)
+            image, mask = view.image(domain, "validation", subject), view.mask(domain, "validation", subject)
+            np.testing.assert_array_equal(image, arrays.image(contrast)[index])
+            np.testing.assert_array_equal(view.mapped_image(domain, "validation", subject), image)
+            np.testing.assert_array_equal(mask, arrays.mask[index])
+            assert (image.dtype, mask.dtype, image.shape) == (np.float32, np.uint8, view.shape)
+            assert view.presence(domain, "validation", subject) == tuple(arrays.presence[index])
+            assert view.box(subject) == arrays.boxes[index]
+            image[:] = 0  # a copy: the next reader is not harmed
+            assert view.image(domain, "validation", subject).any()
+
+
+@pytest.mark.parametrize("labels", [0.0, 0.5, 1.0])
+def test_masks_of_unlabelled_training_subjects_are_hidden(prepared: Prepared, labels: float) -> None:
+    task = dataclasses.replace(TASK, target_labels=labels)
+    view = TaskView(prepared["per-contrast"], task, PARTS)
+    seen = {s for s in view.subjects("target", "train") if view.mask("target", "train", s) is not None}
+    assert seen == set(split(task, SUBJECTS).labelled_target)
+    for name in ("validation", "test"):
+        assert all(view.mask("target", name, s) is not None for s in view.subjects("target", name))
+
+
+def test_cases_that_lack_what_is_asked_for_are_named(
+    write_cohort: Callable[..., Cohort], write_case: Callable[..., Case], head: Callable[..., tuple], tmp_path: Path
+) -> None:
+    cohort = write_cohort(12)
+    images, _ = head(np.random.default_rng(0))
+    del images["t2"]
+    shown = split(TASK, SUBJECTS).validation[0]
+    bare = write_case(tmp_path / "bare" / shown, images, None)
+    cases = tuple(bare if case.subject == shown else case for case in cohort.cases)
+    arrays = prepare(dataclasses.replace(cohort, cases=cases), "f", task=TASK, folder=tmp_path / "arrays")
+    view = TaskView(arrays, TASK, PARTS)
+    with pytest.raises(BadInput, match=f"case {shown} has no t2 image"):
+        view.image("target", "validation", shown)
+    with pytest.raises(BadInput, match=f"case {shown} has no mask"):
+        view.mask("target", "validation", shown)
+    with pytest.raises(BadInput, match=f"case {shown} has no mask"):
+        view.presence("target", "validation", shown)
+
+
+def test_unknown_parts_are_refused(prepared: Prepared) -> None:
+    with pytest.raises(BadInput, match=r"no part 'target\.train\.labels'"):
+        TaskView(prepared["joint"], TASK, frozenset({"target.train.labels"}))
+    with pytest.raises(BadInput, match="no part 'images'"):
+        part_fingerprint(TASK, "f", SUBJECTS, "images")
+
+
+def test_view_travels_between_processes(prepared: Prepared) -> None:
+    view = TaskView(prepared["per-contrast"], TASK, frozenset({"source.train.images"}))
+    subject = view.subjects("source", "train")[0]
+    view.image("source", "train", subject)
+    sent = pickle.dumps(view)
+    assert len(sent) < 5000
+    np.testing.assert_array_equal(
+        pickle.loads(sent).image("source", "train", subject),  # noqa: S301
+        view.image("source", "train", subject),
+    )
