@@ -54,14 +54,15 @@ def read_volume(path: Path) -> Volume:
     return Volume(array=stored.array.astype(np.float32), affine=stored.affine, path=path)
 
 
-def read_bytes(path: Path) -> bytes:
-    """A file's bytes as stored.
+def read_bytes(path: Path, limit: int = -1) -> bytes:
+    """A file's bytes as stored; at most `limit` of them, if given.
 
     Raises:
         UnreadableVolume: the file is missing, empty, or may not be read.
     """
     try:
-        content = path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(limit)
     except FileNotFoundError:
         problem = "is a link to a file that does not exist" if path.is_symlink() else "does not exist"
         raise UnreadableVolume(path, problem, "put the file there, or leave out the case") from None

@@ -1,0 +1,165 @@
+"""What the files of a case hold: the facts from which `checks` judges, gathered in one reading of each file.
+
+Facts are numbers only. They are kept in a JSON file under the digests of the contents: no content is read twice.
+"""
+
+import dataclasses
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from medsearch.core import recipes
+from medsearch.core.records import read_json, write_json
+from medsearch.data.cohorts import Digests
+from medsearch.data.volumes import UnreadableVolume, Volume, decode_volume, read_bytes
+
+INSPECTION_VERSION = 1
+"""Raised whenever the facts of an unchanged file would come out otherwise."""
+
+_MOST_VALUES = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileFacts:
+    """One file: why it cannot be used (`problem`, `remedy`), or else its grid and its values.
+
+    `affine` by rows (16 numbers); `content`: a digest of the voxels; `zeros`: the share of zero voxels; `values`: the
+    distinct non-zero values of a mask, the first few.
+    """
+
+    problem: str | None = None
+    remedy: str | None = None
+    shape: tuple[int, ...] = ()
+    affine: tuple[float, ...] = ()
+    content: str = ""
+    not_finite: int = 0
+    low: float = 0.0
+    high: float = 0.0
+    zeros: float = 0.0
+    values: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class CaseFacts:
+    """A case's files by what they are. `outside`: share of the mask's voxels where an image is zero; -1 unknown."""
+
+    files: Mapping[str, FileFacts]
+    outside: float = -1.0
+
+
+def inspect_cases(cases: Sequence[Mapping[str, Path]], cache: Path | None) -> list[CaseFacts]:
+    """The facts of every case, given its files by what they are ("mask" or a contrast), two cases at a time.
+
+    `cache`: the folder that remembers digests and facts.
+    """
+    reachable = [_reachable(files) for files in cases]
+    known, keys = _remembered(cache), _keys([good for good, _ in reachable], cache)
+    unknown = [number for number, key in enumerate(keys) if key not in known]
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        fresh = pool.map(lambda number: _inspect(reachable[number][0]), unknown)
+        known.update({keys[number]: facts for number, facts in zip(unknown, fresh, strict=True)})
+    if cache is not None and unknown:
+        write_json(_facts_file(cache), known)
+    return [
+        CaseFacts({**known[key].files, **faults}, known[key].outside)
+        for key, (_, faults) in zip(keys, reachable, strict=True)
+    ]
+
+
+def _reachable(files: Mapping[str, Path]) -> tuple[dict[str, Path], dict[str, FileFacts]]:
+    """The files that can be opened, and what is wrong with the others."""
+    good, faults = {}, {}
+    for kind, path in files.items():
+        try:
+            read_bytes(path, limit=1)
+            good[kind] = path
+        except UnreadableVolume as error:
+            faults[kind] = FileFacts(problem=error.problem, remedy=error.remedy)
+    return good, faults
+
+
+def _keys(cases: Sequence[Mapping[str, Path]], cache: Path | None) -> list[str]:
+    """A name for the content of each case; without a cache, for its paths."""
+    paths: Iterable[Path] = (path for files in cases for path in files.values())
+    names = {path: str(path) for path in paths} if cache is None else Digests(cache / "digests.json").of(paths)
+    return [recipes.fingerprint({kind: names[path] for kind, path in files.items()}) for files in cases]
+
+
+def _facts_file(cache: Path) -> Path:
+    return cache / f"inspections-{INSPECTION_VERSION}.json"
+
+
+def _remembered(cache: Path | None) -> dict[str, CaseFacts]:
+    if cache is None:
+        return {}
+    try:
+        return {key: _restored(plain) for key, plain in read_json(_facts_file(cache)).items()}
+    except (FileNotFoundError, ValueError, TypeError, KeyError):  # none yet, or damaged: reading again restores it
+        return {}
+
+
+def _restored(plain: Any) -> CaseFacts:
+    files: dict[str, FileFacts] = {}
+    for kind, facts in plain["files"].items():
+        values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in facts.items()}
+        files[kind] = FileFacts(**values)
+    return CaseFacts(files, plain["outside"])
+
+
+def _inspect(files: Mapping[str, Path]) -> CaseFacts:
+    facts: dict[str, FileFacts] = {}
+    brain: npt.NDArray[np.bool_] | None = None
+    mask: npt.NDArray[np.bool_] | None = None
+    for kind, path in files.items():
+        try:
+            volume = decode_volume(read_bytes(path), path)
+        except UnreadableVolume as error:
+            facts[kind] = FileFacts(problem=error.problem, remedy=error.remedy)
+            continue
+        facts[kind] = _facts(volume)
+        if kind == "mask":
+            facts[kind] = dataclasses.replace(facts[kind], values=_values(volume.array))
+            mask = volume.array > 0
+        elif brain is None:
+            brain = volume.array != 0
+    return CaseFacts(facts, _outside(brain, mask))
+
+
+def _facts(volume: Volume) -> FileFacts:
+    array = volume.array
+    finite = np.isfinite(array) if array.dtype.kind == "f" else np.True_
+    not_finite = 0 if np.all(finite) else int(np.count_nonzero(~finite))
+    usable = array[finite] if not_finite else array
+    return FileFacts(
+        shape=tuple(int(size) for size in array.shape),
+        affine=tuple(float(number) for number in volume.affine.ravel()),
+        content=_content(array),
+        not_finite=not_finite,
+        low=float(usable.min()) if usable.size else 0.0,
+        high=float(usable.max()) if usable.size else 0.0,
+        zeros=1 - np.count_nonzero(array) / array.size,
+    )
+
+
+def _content(array: npt.NDArray[Any]) -> str:
+    """A digest of the voxels, whatever type and compression they were stored with."""
+    digest = hashlib.blake2b(str(array.shape).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(array.T, dtype=np.float32).data)
+    return digest.hexdigest()
+
+
+def _values(array: npt.NDArray[Any]) -> tuple[float, ...]:
+    values = np.unique(array[array != 0])
+    return tuple(float(value) for value in values[np.isfinite(values)][:_MOST_VALUES])
+
+
+def _outside(brain: npt.NDArray[np.bool_] | None, mask: npt.NDArray[np.bool_] | None) -> float:
+    if brain is None or mask is None or brain.shape != mask.shape or not mask.any():
+        return -1.0
+    return float(np.count_nonzero(mask & ~brain) / np.count_nonzero(mask))
