@@ -1,6 +1,5 @@
 """What a study asks of a method."""
 
-from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 from medsearch.stages.pipelines import Pipeline
@@ -29,6 +28,3 @@ class Method(Protocol):
 
     def pipeline(self, recipe: Any, *, selection: Selection, test: bool = False) -> Pipeline:
         """The stages that `recipe` means; `test` appends the only node that reads test cases."""
-
-    def reported(self) -> Mapping[str, Any]:
-        """The paper's own values by table, with page, spread and n."""

@@ -1,0 +1,144 @@
+"""The cohort that a study runs on: the user's folder or a phantom, checked, without the cases that were skipped."""
+
+import functools
+import importlib.metadata
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medsearch.core.errors import BadInput
+from medsearch.data.cohorts import Cohort, fingerprint
+from medsearch.data.layouts import PHANTOM_RECORD
+
+if TYPE_CHECKING:
+    from medsearch.data.phantoms import PhantomSpec
+    from medsearch.data.tasks import CrossModalityTask
+    from medsearch.study.jobs import Workplace
+
+PACKAGES = ("torch", "ray", "optuna", "mlflow", "monai", "numpy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """What the user says of the data. `data` None: a phantom, of the label maps in `anatomy` if given."""
+
+    layout: str
+    data: Path | None
+    anatomy: Path | None
+    skip_bad: bool
+    home: Path
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A checked cohort, and the cases that were left out of it with the reason."""
+
+    cohort: Cohort
+    skipped: tuple[Mapping[str, str], ...]
+    phantom: bool
+
+
+def phantom_spec(options: DataOptions, spacing: float) -> "PhantomSpec":
+    """The phantom that stands in for missing data."""
+    from medsearch.data.phantoms import PHANTOMS
+
+    if options.layout not in PHANTOMS:
+        msg = f"layout {options.layout!r} has no phantom; give --data DIR"
+        raise BadInput(msg)
+    anatomy = str(options.anatomy.resolve()) if options.anatomy else None
+    return PHANTOMS[options.layout].spec(spacing=spacing, anatomy=anatomy)
+
+
+def phantom_folder(options: DataOptions, spacing: float) -> Path:
+    """Where that phantom lies or will lie."""
+    spec = phantom_spec(options, spacing)
+    return options.home.resolve() / "cohorts" / f"{options.layout}-phantom-{spec.fingerprint}"
+
+
+def choose(options: DataOptions, task: "CrossModalityTask", say: Callable[[str], None]) -> Chosen:
+    """The cohort, written first if it is a phantom that is not there yet, and checked.
+
+    Raises:
+        BadInput: cases are faulty and `--skip-bad` was not given; each finding was said.
+    """
+    root = options.data or _phantom(options, task.geometry.spacing, say)
+    from medsearch.data.checks import check
+
+    checked = check(
+        root,
+        options.layout,
+        required=(task.source, task.target) if task.normalisation == "per-contrast" else None,
+        cache=options.home / "cohorts" / "checks",
+    )
+    for finding in checked.findings:
+        say(str(finding))
+    bad = checked.bad_subjects
+    whole = [finding for finding in checked.findings if finding.fatal and finding.subject is None]
+    if whole:
+        msg = f"{root}: {whole[0].problem}; {whole[0].remedy}"
+        raise BadInput(msg)
+    if bad and not options.skip_bad:
+        msg = f"{root}: {len(bad)} of {len(checked.cohort.subjects)} cases are faulty (named above); mend them, or leave them out with --skip-bad"
+        raise BadInput(msg)
+    reasons = {finding.subject: finding.problem for finding in checked.findings if finding.fatal}
+    skipped = tuple({"subject": subject, "problem": reasons[subject]} for subject in sorted(bad))
+    return Chosen(checked.cohort.without(bad), skipped, (root / PHANTOM_RECORD).exists())
+
+
+def _phantom(options: DataOptions, spacing: float, say: Callable[[str], None]) -> Path:
+    from medsearch.data.phantoms import PHANTOMS
+
+    folder = phantom_folder(options, spacing)
+    spec = phantom_spec(options, spacing)
+    if not folder.exists():
+        say(f"writing a phantom cohort of {spec.cases} cases at {spacing:g} mm into {folder}")
+    return PHANTOMS[options.layout].write(spec, folder)
+
+
+def workplace(options: DataOptions, chosen: Chosen) -> "Workplace":
+    """Where the study runs: its home, the cohort's fingerprint, and arrays that are prepared at the first use."""
+    from medsearch.study.jobs import Workplace
+
+    cohorts = options.home.resolve() / "cohorts"
+    content = fingerprint(chosen.cohort, cohorts / "digests.json")
+
+    @functools.cache
+    def prepared(task: "CrossModalityTask") -> Path:
+        from medsearch.data.preparation import prepare
+
+        return prepare(chosen.cohort, content, task=task, folder=cohorts).directory
+
+    return Workplace(
+        home=options.home.resolve(),
+        cohort=content,
+        subjects=chosen.cohort.subjects,
+        prepared=prepared,
+        about=about(chosen),
+    )
+
+
+def about(chosen: Chosen) -> dict[str, Any]:
+    """What a report says of data, code and machine."""
+    return {
+        "cohort": chosen.cohort.name,
+        "phantom": chosen.phantom,
+        "skipped": chosen.skipped,
+        "git_commit": _git_commit(),
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+    }
+
+
+def _git_commit() -> str | None:
+    """The commit of the study file's repository, if it is in one."""
+    folder = Path(sys.argv[0]).resolve().parent
+    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
+    except OSError:  # no git on this machine: the report says nothing of a commit
+        return None
+    return answer.stdout.strip() or None

@@ -1,0 +1,113 @@
+"""The `medsearch` command."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from medsearch.cli.exits import exits
+from medsearch.core.errors import BadInput
+from medsearch.stages.store import Store
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Parse and do one command; errors become one line and an exit code."""
+    with exits():
+        options = _parser().parse_args(arguments)
+        code = options.do(options)
+    if code:
+        raise SystemExit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="medsearch", description="Studies of medical-imaging methods.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    check = commands.add_parser("check", help="validate a cohort: one line per finding")
+    check.add_argument("dir", type=Path)
+    check.add_argument("--layout", default="brats2020")
+    check.set_defaults(do=_check)
+
+    phantom = commands.add_parser("phantom", help="write a phantom cohort")
+    phantom.add_argument("layout")
+    phantom.add_argument("dir", type=Path)
+    phantom.add_argument("--cases", type=int, default=40)
+    phantom.add_argument("--spacing", type=float, default=4.0, metavar="MM")
+    phantom.add_argument("--seed", type=int, default=0)
+    phantom.add_argument("--anatomy", type=Path, metavar="DIR", help="label maps to build on, instead of MNI152")
+    phantom.set_defaults(do=_phantom)
+
+    for name, do, about in (
+        ("report", _report, "rebuild tables, figures and page from what is stored"),
+        ("sync", _sync, "bring a tracking server up to date with what is stored"),
+    ):
+        command = commands.add_parser(name, help=about)
+        command.add_argument("study")
+        command.add_argument("--home", type=Path, default=Path("runs"), metavar="DIR")
+        command.set_defaults(do=do)
+        if name == "sync":
+            command.add_argument("--tracking-uri", metavar="URI")
+
+    ui = commands.add_parser("ui", help="MLflow's pages over a home, on loopback")
+    ui.add_argument("--home", type=Path, default=Path("runs"), metavar="DIR")
+    ui.add_argument("--port", type=int, default=5000)
+    ui.set_defaults(do=_ui)
+    return parser
+
+
+def _check(options: argparse.Namespace) -> int:
+    from medsearch.data.checks import check
+
+    checked = check(options.dir, options.layout)
+    for finding in checked.findings:
+        sys.stdout.write(f"{finding}\n")
+    cases, bad = len(checked.cohort.subjects), len(checked.bad_subjects)
+    sys.stdout.write(f"{cases} cases, {bad} faulty, {len(checked.findings)} findings\n")
+    return BadInput.exit_code if any(finding.fatal for finding in checked.findings) else 0
+
+
+def _phantom(options: argparse.Namespace) -> int:
+    from medsearch.data.phantoms import PHANTOMS
+
+    if options.layout not in PHANTOMS:
+        msg = f"no phantom for layout {options.layout!r}; there are {', '.join(PHANTOMS)}"
+        raise BadInput(msg)
+    phantom = PHANTOMS[options.layout]
+    anatomy = str(options.anatomy.resolve()) if options.anatomy else None
+    spec = phantom.spec(cases=options.cases, spacing=options.spacing, seed=options.seed, anatomy=anatomy)
+    sys.stdout.write(f"{phantom.write(spec, options.dir)}\n")
+    return 0
+
+
+def _report(options: argparse.Namespace) -> int:
+    from medsearch.reporting.collect import collect
+    from medsearch.reporting.report import write_report
+
+    folder, store = _stored(options)
+    sys.stdout.write(f"{write_report(collect(folder, store), folder / 'report')}\n")
+    return 0
+
+
+def _sync(options: argparse.Namespace) -> int:
+    from medsearch.study.tracking import sync
+
+    folder, store = _stored(options)
+    report = sync(folder, store.root, options.tracking_uri)
+    sys.stdout.write(f"{report}\n")
+    return 1 if report.behind else 0
+
+
+def _stored(options: argparse.Namespace) -> tuple[Path, Store]:
+    home = options.home.resolve()
+    folder = home / "studies" / options.study
+    if not (folder / "study.json").exists():
+        known = sorted(path.parent.name for path in home.glob("studies/*/study.json"))
+        msg = f"no study {options.study!r} in {home}; there are: {', '.join(known) or 'none'}; see --home"
+        raise BadInput(msg)
+    return folder, Store(home / "stages")
+
+
+def _ui(options: argparse.Namespace) -> int:
+    from medsearch.study.tracking.ui import serve
+
+    return serve(options.home.resolve(), port=options.port)

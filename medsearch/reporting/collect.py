@@ -1,0 +1,189 @@
+"""From the ledger and the stage store to `SearchResults`: every number of a report is looked up here, none is kept twice."""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from medsearch.core.errors import BadInput
+from medsearch.core.records import read_json
+from medsearch.reporting.results import (
+    Axis,
+    Design,
+    Finalist,
+    Picture,
+    Provenance,
+    Published,
+    Reference,
+    Replicate,
+    Scheduler,
+    SearchResults,
+    Skipped,
+    State,
+    Trial,
+)
+from medsearch.stages.store import Store
+from medsearch.study.ledger import Ledger, RunRecord
+
+SELECTION_METRIC = "validation/dice"
+IMPORTANCES = "importances.json"
+"""In the study's folder: Optuna's shares by knob, written when a search ends."""
+
+
+def collect(folder: Path, store: Store) -> SearchResults:
+    """What the study in `folder` has come to so far.
+
+    Raises:
+        BadInput: there is no study in `folder`.
+
+    """
+    ledger = Ledger(folder)
+    header = ledger.header()
+    if not header:
+        msg = f"no study in {folder}; run its file first, or name its folder's --home"
+        raise BadInput(msg)
+    runs = tuple(ledger.runs().values())
+    return SearchResults(
+        design=_design(header),
+        provenance=_provenance(header),
+        trials=tuple(_trial(header, run, store) for run in runs if run.role == "trial"),
+        importances=_importances(folder),
+        finalists=tuple(_finalists(runs, store)),
+        references=tuple(_references(header, runs, store)),
+        pictures=tuple(_pictures(runs, store)),
+    )
+
+
+def _importances(folder: Path) -> dict[str, float]:
+    path = folder / IMPORTANCES
+    return dict(read_json(path)["shares"]) if path.exists() else {}
+
+
+def _design(header: Mapping[str, Any]) -> Design:
+    task, domains = header["task"], {**header["space"], **header["nuisance"]}
+    return Design(
+        study=header["name"],
+        question=header["question"],
+        method=header["method"],
+        task=f"{task['source']} → {task['target']}",
+        selection=header["selection"],
+        cost=header["cost"],
+        sampler=header["sampler"],
+        scheduler=_scheduler(header["scheduler"]),
+        trials=header["trials"],
+        finalists=header["finalists"],
+        seeds=tuple(header["seeds"]),
+        space={knob: _axis(domain) for knob, domain in domains.items()},
+        nuisance=tuple(header["nuisance"]),
+        fixed=header["fixed"],
+        shared_stages=tuple(header.get("shared_stages", ())),
+        weights=tuple(header["weights"]),
+        published={knob: Published(value=v, where=header["published_in"]) for knob, v in header["published"].items()},
+    )
+
+
+def _scheduler(of: Mapping[str, Any]) -> Scheduler:
+    return Scheduler(name=of["name"], reason=of["because"], grace=of.get("grace"), reduction=of.get("reduction"))
+
+
+def _axis(domain: Mapping[str, Any]) -> Axis:
+    return Axis(
+        low=domain.get("low"),
+        high=domain.get("high"),
+        log=bool(domain.get("log", False)),
+        choices=tuple(domain.get("options", ())),
+    )
+
+
+def _provenance(header: Mapping[str, Any]) -> Provenance:
+    about = header["about"]
+    return Provenance(
+        cohort=about["cohort"],
+        phantom=about["phantom"],
+        subjects=header["subjects"],
+        data_fingerprint=header["cohort"],
+        scale=header["scale"],
+        git_commit=about.get("git_commit"),
+        versions=about.get("versions", {}),
+        machine=about.get("machine", ""),
+        created=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        skipped=tuple(Skipped(**case) for case in about.get("skipped", ())),
+    )
+
+
+def _trial(header: Mapping[str, Any], run: RunRecord, store: Store) -> Trial:
+    return Trial(
+        number=int(run.number or 0),
+        knobs=run.knobs,
+        state=run.state,
+        value=run.value,
+        curve=tuple(_curve(run, header["searched_stage"], store)),
+        seconds=_seconds(run, store),
+        rung=run.rung,
+        reason=run.reason,
+    )
+
+
+def _curve(run: RunRecord, node: str, store: Store) -> Iterator[tuple[int, float]]:
+    key = dict(run.stages).get(node)
+    for line in store.journal(key) if key else ():
+        if SELECTION_METRIC in line["metrics"]:
+            yield line["epoch"], line["metrics"][SELECTION_METRIC]
+
+
+def _seconds(run: RunRecord, store: Store) -> float:
+    """Training time of the run's stages, also where another run had trained them before."""
+    return sum(line["seconds"] for _, key in run.stages for line in store.journal(key))
+
+
+def _finalists(runs: tuple[RunRecord, ...], store: Store) -> Iterator[Finalist]:
+    numbers = dict.fromkeys(run.number for run in runs if run.role == "replicate")
+    for number in numbers:
+        own = [run for run in runs if run.role == "replicate" and run.number == number]
+        yield Finalist(
+            number=int(number or 0),
+            knobs=own[0].knobs,
+            replicates=tuple(_replicate(run, store) for run in own),
+        )
+
+
+def _references(header: Mapping[str, Any], runs: tuple[RunRecord, ...], store: Store) -> Iterator[Reference]:
+    for row in header["references"]:
+        own = [run for run in runs if run.role == "reference" and run.label == row["label"]]
+        yield Reference(label=row["label"], replicates=tuple(_replicate(run, store) for run in own))
+
+
+def _replicate(run: RunRecord, store: Store) -> Replicate:
+    test = _tested(run, store)
+    manifest = store.artifact(test).manifest if test else {}
+    metrics = {name: value for name, value in manifest.get("metrics", {}).items() if name.startswith("test/")}
+    state: State = run.state
+    return Replicate(
+        seed=run.seed,
+        state=state,
+        value=run.value,
+        metrics=metrics,
+        cases=tuple(manifest.get("notes", {}).get("cases", ())),
+        seconds=_seconds(run, store),
+        reason=run.reason,
+    )
+
+
+def _tested(run: RunRecord, store: Store) -> str | None:
+    """The key of the run's test stage, once that is finished."""
+    key = dict(run.stages).get("test")
+    return key if key and run.state == "complete" and store.has(key) else None
+
+
+def _pictures(runs: tuple[RunRecord, ...], store: Store) -> Iterator[Picture]:
+    """Of the best finalist's first seed, and of each reference's."""
+    shown: set[str] = set()
+    tested = [run for run in runs if run.role in ("replicate", "reference") and _tested(run, store)]
+    for run in sorted(tested, key=lambda run: (run.role != "replicate", -(run.value or 0.0), run.seed)):
+        owner = run.label if run.role == "reference" else "best configuration"
+        if owner in shown:
+            continue
+        shown.add(owner)
+        key = _tested(run, store)
+        for path in sorted((store.folder(str(key)) / "pictures").glob("*.png")):
+            yield Picture(title=path.stem, path=str(path), note=f"{owner}, seed {run.seed}")
