@@ -106,5 +106,5 @@ def _ranked(task: CrossModalityTask, subjects: Sequence[str], *stream: str) -> t
 
 def _labelled(task: CrossModalityTask, subjects: Sequence[str], domain: Literal["source", "target"]) -> tuple[str, ...]:
     fraction = task.source_labels if domain == "source" else task.target_labels
-    count = math.ceil(fraction * len(subjects) - 1e-9)  # errs to more, as the released code; 0.1 * 30 is 3, not 4
+    count = math.ceil(fraction * len(subjects) - 1e-9)  # errs to more, as the released code; 0.07 of 100 is 7, not 8
     return _ranked(task, subjects, "labels", domain)[:count]

@@ -151,8 +151,9 @@ def test_view_hands_out_the_right_arrays(prepared: Prepared) -> None:
             assert (image.dtype, mask.dtype, image.shape) == (np.float32, np.uint8, view.shape)
             assert view.presence(domain, "validation", subject) == tuple(arrays.presence[index])
             assert view.box(subject) == arrays.boxes[index]
-            image[:] = 0  # a copy: the next reader is not harmed
+            image[:] = mask[:] = 0  # copies: the next reader is not harmed
             assert view.image(domain, "validation", subject).any()
+            assert view.mask(domain, "validation", subject).any()
 
 
 @pytest.mark.parametrize("labels", [0.0, 0.5, 1.0])
