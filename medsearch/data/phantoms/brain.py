@@ -21,7 +21,7 @@ CONTRASTS = ("flair", "t1", "t1ce", "t2")
 
 _FINEST_NEEDED_MM = 2.0
 """Partial volumes are computed at this voxel size or the files' own, if finer, and averaged into the files' voxels."""
-_BIAS_SIGMA_MM, _BIAS_SD = 45.0, (0.03, 0.10)
+_BIAS_SIGMA_MM, _BIAS_SD = 45.0, (0.02, 0.07)
 _SIGNAL_TO_NOISE = (25.0, 45.0)
 _WHITE_MATTER_VALUE, _GAIN_SD = 500.0, 0.25
 _INVERSION_MS, _INVERSION_SD_MS = 2500.0, 25.0

@@ -2,7 +2,8 @@
 
 Times lie within the published ranges (Wansapura et al. 1999 and Stanisz et al. 2005 for normal tissue, MR
 fingerprinting of gliomas and Schad et al. 1989 for tumours); within them they were chosen so that the ratios to
-white matter lie where they lie in real volumes (see the test of this module). Spread between subjects: Bojorquez et
+white matter lie where they lie in real volumes (see the test of this module); for the core, whose T1 and T2 are those
+of non-enhancing tumour, that took a lower proton density than reported. Spread between subjects: Bojorquez et
 al., Magn Reson Imaging 2017, report far more between studies than the 7 % drawn here.
 """
 
@@ -20,15 +21,15 @@ TUMOUR = {"core": 1, "oedema": 2, "rim": 4}
 
 TISSUES: Mapping[str, Tissue] = {
     "white matter": Tissue(850, 75, 0.72, 0.007),
-    "grey matter": Tissue(1400, 84, 0.82, 0.004),
+    "grey matter": Tissue(1400, 82, 0.82, 0.004),
     "deep grey matter": Tissue(1150, 74, 0.80, 0.004),
     "fluid": Tissue(3700, 1200, 1.00),
     "vessel": Tissue(1900, 200, 0.85, 1.0),
     "choroid plexus": Tissue(1900, 180, 0.88, 0.3),
     "lesion": Tissue(1350, 170, 0.76, 0.01),
-    "core": Tissue(1850, 180, 0.80, 0.01),
+    "core": Tissue(1850, 205, 0.735, 0.01),
     "oedema": Tissue(1350, 125, 0.80, 0.015),
-    "rim": Tissue(1500, 110, 0.83, 0.15),
+    "rim": Tissue(1500, 114, 0.83, 0.15),
 }
 
 _SHARED_SD = 0.05
