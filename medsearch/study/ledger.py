@@ -156,9 +156,9 @@ class Ledger:
         return fold(self.events())
 
 
-def fold(events: Iterable[Mapping[str, Any]]) -> dict[str, RunRecord]:
-    """What a sequence of events amounts to: the last event of a run wins."""
-    runs: dict[str, RunRecord] = {}
+def fold(events: Iterable[Mapping[str, Any]], onto: dict[str, RunRecord] | None = None) -> dict[str, RunRecord]:
+    """What a sequence of events amounts to: the last event of a run wins. `onto`, from earlier ones, is extended."""
+    runs = {} if onto is None else onto
     for event in events:
         name = event["run"]
         if event["event"] == "started":

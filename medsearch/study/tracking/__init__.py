@@ -1,0 +1,22 @@
+"""MLflow as a view of the ledger and the stage store, brought up to date from outside the search.
+
+Nothing in the search ever talks to MLflow: workers write journals, the driver writes the ledger, and a sender in a
+process of its own reads both and sends what is new. Killed at any moment, started twice, or kept waiting by a dead
+server, it ends with the same runs, because a plan is the difference between the files and what the server has:
+
+    reading    what the files say, piece by piece
+    wanted     the runs that MLflow should show (pure)
+    planning   the operations that are missing (pure)
+    mirror     doing them, and what the server then holds;     server, backend    MLflow behind an interface
+    sender     the whole round; `sync` is one of it;           receipts           locks, and which files were uploaded
+    follow     the process beside the driver;                  follower           the driver's handle on it
+
+A run is found by its tags medsearch.run (<study>/<run>) and medsearch.origin (which tells this study from another of
+the same name on a shared server), never by a remembered id.
+"""
+
+from medsearch.study.tracking.follower import Follower, start_follower
+from medsearch.study.tracking.report import SyncReport
+from medsearch.study.tracking.sender import sync
+
+__all__ = ["Follower", "SyncReport", "start_follower", "sync"]

@@ -1,0 +1,183 @@
+"""What a study's files say, read piece by piece: a look costs what is new since the last one."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
+
+from medsearch.core.records import read_json
+from medsearch.stages.store import JOURNAL, MANIFEST
+from medsearch.study.ledger import HEADER, LEDGER, RunRecord, fold
+
+
+@final
+@dataclass(frozen=True)
+class File:
+    """A file to show beside a run, in `folder` of its artifacts."""
+
+    path: Path
+    folder: str
+    digest: str
+
+    @property
+    def name(self) -> str:
+        """Where it lies among the run's artifacts."""
+        return f"{self.folder}/{self.path.name}"
+
+
+@final
+@dataclass(frozen=True)
+class Finished:
+    """A finished stage: its outcome's metrics, duration (s), when it ended (Unix seconds), and its pictures."""
+
+    metrics: dict[str, float]
+    seconds: float | None
+    time: float
+    pictures: tuple[File, ...]
+
+
+@final
+@dataclass
+class Study:
+    """Everything that tracking shows. `journals` are a stage's epochs in the order in which they were recorded."""
+
+    name: str
+    header: dict[str, Any] = field(default_factory=dict)
+    origin: str | None = None
+    runs: dict[str, RunRecord] = field(default_factory=dict)
+    journals: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    finished: dict[str, Finished] = field(default_factory=dict)
+    first: dict[str, str] = field(default_factory=dict)
+    """Stage key -> the run that listed it first."""
+    listing: dict[str, set[str]] = field(default_factory=dict)
+    """Stage key -> every run that listed it."""
+
+    @property
+    def title(self) -> str:
+        """The study's own name, which its experiment bears."""
+        return str(self.header.get("name", self.name))
+
+
+@final
+class Tail:
+    """The JSON lines that were added to a file since the last call of `new`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._at = 0
+
+    def new(self) -> list[dict[str, Any]]:
+        """New complete lines. A line that a crash tore is skipped once the next writer has closed it off."""
+        size = self._path.stat().st_size if self._path.exists() else 0
+        if size == self._at:
+            return []
+        if size < self._at:  # the file was replaced: its lines are read again
+            self._at = 0
+        with self._path.open("rb") as file:
+            file.seek(self._at)
+            *lines, rest = file.read().split(b"\n")
+        self._at += sum(len(line) + 1 for line in lines)
+        if _parsed(rest):  # whole, but its newline is still on the way
+            lines.append(rest)
+            self._at += len(rest)
+        return [parsed for line in lines if (parsed := _parsed(line))]
+
+
+def _parsed(line: bytes) -> dict[str, Any] | None:
+    try:
+        of = json.loads(line)
+    except ValueError:
+        return None
+    return of if isinstance(of, dict) else None
+
+
+@final
+class StudyReader:
+    """Keeps a `Study` up to date with the files under `folder` (studies/<study>) and `store_root` (stages/)."""
+
+    def __init__(self, folder: Path, store_root: Path) -> None:
+        self.folder = folder
+        self.study = Study(folder.name)
+        self._store_root = store_root
+        self._ledger = Tail(folder / LEDGER)
+        self._unfinished: dict[str, Tail] = {}
+        self._header_stamp: tuple[int, int] | None = None
+
+    def refresh(self) -> set[str]:
+        """Read what is new; return the runs that it touches."""
+        touched = self._read_header() | self._read_ledger()
+        for key in list(self._unfinished):
+            if self._read_stage(key):
+                touched |= self.study.listing[key]
+        return touched
+
+    def report(self) -> tuple[File, ...]:
+        """The files of the study's report, as they are now."""
+        root = self.folder / "report"
+        return _files(root, "report", "*")
+
+    def _read_header(self) -> set[str]:
+        path = self.folder / HEADER
+        if not path.exists():
+            return set()
+        stat = path.stat()
+        if (stat.st_mtime_ns, stat.st_size) == self._header_stamp:
+            return set()
+        self._header_stamp = (stat.st_mtime_ns, stat.st_size)
+        self.study.header = dict(read_json(path))
+        return set(self.study.runs)
+
+    def _read_ledger(self) -> set[str]:
+        study, events = self.study, self._ledger.new()
+        for event in events:
+            if study.origin is None:
+                study.origin = _origin(event)
+            for key in [stage["key"] for stage in event.get("stages", ())]:
+                study.first.setdefault(key, event["run"])
+                study.listing.setdefault(key, set()).add(event["run"])
+                if key not in study.finished:
+                    self._unfinished.setdefault(key, Tail(self._store_root / key / JOURNAL))
+        fold(events, study.runs)
+        return {event["run"] for event in events} & set(study.runs)
+
+    def _read_stage(self, key: str) -> bool:
+        # Asked before the journal is read: once the manifest stands, no epoch is added.
+        manifest = self._store_root / key / MANIFEST
+        done = manifest.exists()
+        new = self._unfinished[key].new()
+        journal = self.study.journals.setdefault(key, [])
+        known = {line["epoch"] for line in journal}
+        for line in new:
+            if line["epoch"] not in known:  # an epoch trained again after a crash keeps its first record
+                known.add(line["epoch"])
+                journal.append(line)
+        if done:
+            self.study.finished[key] = _finished(manifest)
+            del self._unfinished[key]
+        return done or bool(new)
+
+
+def _origin(event: dict[str, Any]) -> str:
+    """What tells this study from another of the same name on a shared server: its first event, wherever it lies."""
+    return hashlib.sha256(f"{event['run']} {event['time']!r}".encode()).hexdigest()[:16]
+
+
+def _finished(manifest: Path) -> Finished:
+    of = read_json(manifest)
+    return Finished(
+        metrics=dict(of.get("metrics", {})),
+        seconds=of.get("seconds"),
+        time=of.get("finished", manifest.stat().st_mtime),
+        pictures=_files(manifest.parent / "pictures", "pictures", "*.png"),
+    )
+
+
+def _files(root: Path, folder: str, pattern: str) -> tuple[File, ...]:
+    paths = [path for path in sorted(root.rglob(pattern)) if path.is_file() and not path.name.startswith(".")]
+    return tuple(File(path, "/".join([folder, *path.relative_to(root).parent.parts]), _digest(path)) for path in paths)
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "blake2b").hexdigest()[:32]

@@ -1,0 +1,82 @@
+"""What one place remembers about one backend: studies/<study>/tracking/<backend>.*
+
+.json       which files were uploaded, by content; without it they are uploaded once more, over themselves
+.lock       held while something is sent, so that two senders never create the same run; names the last sender
+.following  held (shared) by followers while their driver lives
+"""
+
+import fcntl
+import os
+import time
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, final
+
+from medsearch.core.records import read_json, write_json
+
+
+@final
+class Receipts:
+    """The memory and the locks of the sender of `folder` (studies/<study>/tracking) to the backend called `short`."""
+
+    def __init__(self, folder: Path, short: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._memory = folder / f"{short}.json"
+        self._lock = folder / f"{short}.lock"
+        self._life = folder / f"{short}.following"
+        self._name = uuid.uuid4().hex
+
+    @contextmanager
+    def sole_sender(self, *, wait_s: float = 0.0) -> Iterator[bool | None]:
+        """None: somebody else is sending. Otherwise hold the lock; True: nobody else has sent since the last time."""
+        with _opened(self._lock) as file:
+            if not _acquired(file, fcntl.LOCK_EX, wait_s):
+                yield None
+                return
+            alone = file.read() == self._name
+            file.seek(0)
+            file.write(self._name)
+            file.flush()
+            yield alone
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Say that a driver is at work, until this process dies or leaves."""
+        with _opened(self._life) as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            yield
+
+    def followed(self) -> bool:
+        """Whether a driver is at work."""
+        with _opened(self._life) as file:
+            return not _acquired(file, fcntl.LOCK_EX, 0.0)
+
+    def uploaded(self) -> dict[str, dict[str, str]]:
+        """Run id -> artifact name -> digest."""
+        try:
+            return dict(read_json(self._memory)["files"])
+        except (FileNotFoundError, ValueError, KeyError):  # nothing remembered: everything is uploaded again
+            return {}
+
+    def remember(self, files: Mapping[str, Mapping[str, str]]) -> None:
+        """Keep what was uploaded, for the next process."""
+        write_json(self._memory, {"files": files})
+
+
+def _opened(path: Path) -> IO[str]:
+    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+")
+
+
+def _acquired(file: IO[str], kind: int, wait_s: float) -> bool:
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.1)
+        else:
+            return True

@@ -1,0 +1,121 @@
+"""What a sender asks of MLflow, and MLflow's client behind it."""
+
+from typing import Any, Protocol, final
+
+from medsearch.study.tracking.backend import Backend, create_database
+from medsearch.study.tracking.planning import HeldRun, Log
+from medsearch.study.tracking.reading import File
+
+
+class Server(Protocol):
+    """The operations of a plan. Any may raise; whether it took effect is then unknown until `load` is asked."""
+
+    def load(self, study: str, origin: str) -> list[HeldRun]:
+        """Every run of the study that is not deleted; the study's experiment is made if it does not exist."""
+
+    def create(self, name: str, started: int, tags: dict[str, str]) -> str:
+        """A new run in the experiment of the last `load`; its id."""
+
+    def log(self, run: str, batch: Log) -> None:
+        """Store a batch; what is stored already is stored once."""
+
+    def untag(self, run: str, key: str) -> None:
+        """Remove a tag."""
+
+    def upload(self, run: str, file: File) -> None:
+        """Store a file among the run's artifacts."""
+
+    def close(self, run: str, status: str, ended: int | None) -> None:
+        """Set the status, and the end (Unix milliseconds) if there is one."""
+
+    def delete(self, run: str) -> None:
+        """Mark a run as deleted."""
+
+
+@final
+class MlflowServer:
+    """An MLflow server or database."""
+
+    def __init__(self, backend: Backend) -> None:
+        """Open it; an embedded database is made first.
+
+        Raises:
+            MlflowException: a database of another MLflow version.
+
+        """
+        create_database(backend)
+        from mlflow import MlflowClient
+
+        self._client = MlflowClient(tracking_uri=backend.uri)
+        self._artifacts = backend.artifacts
+        self._experiment = ""
+
+    def load(self, study: str, origin: str) -> list[HeldRun]:
+        """See `Server`."""
+        self._experiment = self._find_experiment(study)
+        found: list[HeldRun] = []
+        page = None
+        while True:
+            runs = self._client.search_runs(
+                [self._experiment], f"tags.`medsearch.origin` = '{origin}'", max_results=1000, page_token=page
+            )
+            found += [_held(run) for run in runs]
+            page = runs.token
+            if not page:
+                return found
+
+    def _find_experiment(self, name: str) -> str:
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is None:
+            artifacts = self._artifacts and f"{self._artifacts}/{name}"
+            return str(self._client.create_experiment(name, artifact_location=artifacts))
+        if experiment.lifecycle_stage == "deleted":  # a view of the store can be rebuilt, so it comes back
+            self._client.restore_experiment(experiment.experiment_id)
+        return str(experiment.experiment_id)
+
+    def create(self, name: str, started: int, tags: dict[str, str]) -> str:
+        """See `Server`."""
+        run = self._client.create_run(self._experiment, start_time=started, tags=tags, run_name=name)
+        return str(run.info.run_id)
+
+    def log(self, run: str, batch: Log) -> None:
+        """See `Server`."""
+        from mlflow.entities import Metric, Param, RunTag
+
+        self._client.log_batch(
+            run,
+            metrics=[Metric(point.key, point.value, point.time, point.step) for point in batch.points],
+            params=[Param(key, value) for key, value in batch.params.items()],
+            tags=[RunTag(key, value) for key, value in batch.tags.items()],
+            synchronous=True,
+        )
+
+    def untag(self, run: str, key: str) -> None:
+        """See `Server`."""
+        self._client.delete_tag(run, key)
+
+    def upload(self, run: str, file: File) -> None:
+        """See `Server`."""
+        self._client.log_artifact(run, str(file.path), artifact_path=file.folder)
+
+    def close(self, run: str, status: str, ended: int | None) -> None:
+        """See `Server`."""
+        if ended is None:
+            self._client.update_run(run, status=status)
+        else:
+            self._client.set_terminated(run, status=status, end_time=ended)
+
+    def delete(self, run: str) -> None:
+        """See `Server`."""
+        self._client.delete_run(run)
+
+
+def _held(run: Any) -> HeldRun:
+    return HeldRun(
+        id=run.info.run_id,
+        status=run.info.status,
+        ended=run.info.end_time,
+        tags=dict(run.data.tags),
+        params=dict(run.data.params),
+        value=run.data.metrics.get("value"),
+    )

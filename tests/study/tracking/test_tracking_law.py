@@ -1,0 +1,172 @@
+"""The law of tracking: whenever, however often and with whatever losses a study was sent, MLflow shows the same."""
+
+import itertools
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pretended import PretendedServer
+from scene import Scene, nowhere, small_search
+
+from medsearch.study.ledger import PlannedRun
+from medsearch.study.tracking import sender as sending
+from medsearch.study.tracking.planning import POINTS, HeldRun, Log, plan
+from medsearch.study.tracking.sender import Sender
+from medsearch.study.tracking.wanted import Point, WantedRun
+
+KEYS = ("k1", "k2", "k3")
+RUNS = (("prefix", None, ""), ("trial", 0, ""), ("trial", 1, ""), ("reference", None, "No adaptation"))
+ROUTES = ((), (("a", "k1"),), (("a", "k1"), ("b", "k2")), (("a", "k1"), ("b", "k3")), (("b", "k2"),))
+
+STARTS = st.tuples(
+    st.just("start"), st.sampled_from(RUNS), st.sampled_from(ROUTES), st.sampled_from(({"x": 1}, {"x": 2}))
+)
+ENDS = st.tuples(
+    st.just("end"),
+    st.sampled_from(RUNS),
+    st.sampled_from(("complete", "cut", "failed")),
+    st.sampled_from((None, 0.5, 0.25)),
+)
+EPOCHS = st.tuples(st.just("epoch"), st.sampled_from(KEYS))
+COMMITS = st.tuples(st.just("commit"), st.sampled_from(KEYS))
+SYNCS = st.tuples(
+    st.just("sync"),
+    st.booleans(),  # by the same sender or a new one
+    st.booleans(),  # while the driver lives or after it
+    st.lists(st.sampled_from((None, None, None, "before", "amid", "after")), max_size=12),
+)
+
+
+def play(scene: Scene, step: Any, committed: set[str], epochs: dict[str, int]) -> None:
+    """One step of a story, as the files tell it: no epoch after the commit of its stage."""
+    kind, what, *rest = step
+    if kind == "start":
+        role, number, label = what
+        scene.start(PlannedRun(role=role, number=number, label=label, seed=0, stages=rest[0], knobs=rest[1]))
+    elif kind == "end":
+        role, number, label = what
+        run = PlannedRun(role=role, number=number, label=label, seed=0).run
+        more = (
+            {"rung": 3, "reason": "late"} if rest[0] == "cut" else {"cause": "Diverged"} if rest[0] == "failed" else {}
+        )
+        scene.end(run, rest[0], rest[1], **more)
+    elif kind == "epoch" and what not in committed:
+        epochs[what] = epochs.get(what, 0) + 1
+        scene.epoch(what, epochs[what], {"train/loss": 1.0 / epochs[what]})
+    elif kind == "commit" and what not in committed:
+        committed.add(what)
+        scene.commit(what, {"validation/dice": 0.5}, {"p.png": what.encode()})
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.one_of(STARTS, STARTS, ENDS, ENDS, EPOCHS, COMMITS, SYNCS, SYNCS), max_size=30))
+def test_sending_along_the_way_ends_as_sending_once(story: list[Any]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        scene, committed, epochs = Scene(Path(folder)), set[str](), dict[str, int]()
+        along, sender = PretendedServer(), None
+        for step in story:
+            if step[0] != "sync":
+                play(scene, step, committed, epochs)
+                continue
+            _, same, live, trouble = step
+            sender = sender if same and sender else Sender(scene.reader(), nowhere(), connect=lambda _: along)
+            along.trouble = iter(trouble)
+            sender.step(live=live, final=not live)
+        along.trouble = iter(())
+        assert not Sender(scene.reader(), nowhere(), connect=lambda _: along).finish().behind
+        once = PretendedServer()
+        assert not Sender(scene.reader(), nowhere("http://127.0.0.1:10"), connect=lambda _: once).finish().behind
+        assert along.shown() == once.shown()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 80), st.sampled_from(("before", "amid", "after")))
+def test_one_lost_answer_is_made_good_by_the_same_sender(at: int, how: str) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sending, "PAUSE_S", 0.0)
+        scene, server, once = Scene(Path(folder)), PretendedServer(), PretendedServer()
+        small_search(scene)
+        server.trouble = itertools.chain(itertools.repeat(None, at), [how])
+        assert not Sender(scene.reader(), nowhere(), connect=lambda _: server).finish().behind
+        Sender(scene.reader(), nowhere("http://127.0.0.1:10"), connect=lambda _: once).finish()
+        assert server.shown() == once.shown()
+
+
+def test_sending_again_does_nothing(tmp_path: Path) -> None:
+    scene, server = Scene(tmp_path), PretendedServer()
+    small_search(scene)
+    first = Sender(scene.reader(), nowhere(), connect=lambda _: server).finish()
+    assert (first.runs, first.created, first.behind) == (6, 7, False)
+    done = server.operations
+    again = Sender(scene.reader(), nowhere(), connect=lambda _: server).finish()
+    assert (again.created, again.points, again.files, server.operations) == (0, 0, 0, done)
+
+
+def test_without_receipts_only_files_go_out_again(tmp_path: Path) -> None:
+    scene, server = Scene(tmp_path), PretendedServer()
+    small_search(scene)
+    Sender(scene.reader(), nowhere(), connect=lambda _: server).finish()
+    shown, done = server.shown(), server.operations
+    for file in (scene.folder / "tracking").iterdir():
+        file.unlink()
+    again = Sender(scene.reader(), nowhere(), connect=lambda _: server).finish()
+    assert (again.files, server.operations - done) == (3, 3)
+    assert server.shown() == shown
+
+
+def test_a_step_costs_only_what_is_new(tmp_path: Path) -> None:
+    scene, server = Scene(tmp_path), PretendedServer()
+    small_search(scene)
+    sender = Sender(scene.reader(), nowhere(), connect=lambda _: server)
+    sender.step(live=True)
+    done = server.operations
+    sender.step(live=True)
+    assert server.operations == done
+    scene.epoch("k-segmentation-3", 3, {"train/dice": 0.1})
+    sender.step(live=True)
+    assert server.operations == done + 1
+
+
+def test_a_run_that_is_refused_holds_up_no_other(tmp_path: Path) -> None:
+    class Fussy(PretendedServer):
+        def log(self, run: str, batch: Log) -> None:
+            if "segmentation.weights.rec" in batch.params and batch.params["segmentation.weights.rec"] == "10.0":
+                msg = "no such number here"
+                raise ValueError(msg)
+            super().log(run, batch)
+
+    scene, server = Scene(tmp_path), Fussy()
+    small_search(scene)
+    sender = Sender(scene.reader(), nowhere(), connect=lambda _: server)
+    problem = sender.step(live=False, final=True)
+    assert problem == "trial-0001: ValueError: no such number here"
+    assert sender.report().behind
+    assert server.shown()["demo/trial-0002"]["status"] == "FAILED"
+
+
+def test_batches_keep_to_the_limits_and_count_what_they_complete() -> None:
+    entries = tuple(tuple(Point(f"m{i}", 0.5, 1000 * step, step) for i in range(400)) for step in range(7))
+    huge = (tuple(Point(f"n{i}", 0.5, 1, 1) for i in range(2 * POINTS + 1)),)
+    wanted = WantedRun(
+        run="trial-0000",
+        name="n",
+        started=1,
+        status="RUNNING",
+        ended=None,
+        tags={"medsearch.knobs": "f"},
+        params={f"p{i}": "1" for i in range(120)},
+        series={"a": entries, "b": huge},
+    )
+    logs = [step for step in plan(wanted, None, parent="up") if isinstance(step, Log)]
+    assert all(len(log.points) <= 1000 and len(log.params) <= 100 for log in logs)
+    assert {point for log in logs for point in log.points} == {point for entry in entries + huge for point in entry}
+    seen: set[Point] = set()
+    for log in logs:
+        seen |= set(log.points)
+        counted = HeldRun(id="", status="", tags=log.tags).sent
+        assert seen.issuperset(point for entry in entries[: counted.get("a", 0)] for point in entry)
+        assert counted.get("b", 0) == 0 or seen.issuperset(huge[0])
+    assert counted == {"a": 7, "b": 1}
