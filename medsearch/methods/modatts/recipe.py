@@ -172,15 +172,14 @@ def _tiny(of: MoDATTSRecipe, variant: Variant) -> MoDATTSRecipe:
     return override(
         _sized(of, "tiny", variant),
         {
-            "translation.epochs": 12,
+            "translation.epochs": 4,
             "translation.optimiser.lr": 1e-3,
             "translation.validate_every": 4,
-            "segmentation.epochs": 20,
-            "segmentation.batch": 4,
+            "segmentation.epochs": 10,
             "segmentation.optimiser.lr": 1e-3,
             "segmentation.validate_every": 2,
             "self_training.rounds": 1,
-            "self_training.epochs": 8,
+            "self_training.epochs": 4,
         },
     )
 
