@@ -2,7 +2,7 @@
 
 | part of the paper | here |
 |---|---|
-| E_S, E_T (5.4.1): TransUNet R50-ViT-B/16 | `transunet.TransUNetEncoder` = `resnet.ResNetV2` + `vit.VisionTransformer` |
+| E_S, E_T (5.4.1): TransUNet R50-ViT-B/16 | `transunet.TransUNetEncoder`: `resnet.ResNetV2`, `transformer` layers |
 | G_S, G_T, G_S^seg, G_T^seg (5.4.1) | `transunet.CupDecoder`, tanh for an image, sigmoid for a mask |
 | D_S, D_T; D_P, D_A (table 5.1) | `discriminator.MultiScaleDiscriminator`, 2D or 3D |
 | E (table 5.2): Medformer | `medformer.MedformerEncoder`, which answers a `latent.Latent` with the codes c and u |
@@ -13,8 +13,8 @@
 
 `config` holds their sizes and imports no torch. `imagenet.load_imagenet` starts an encoder from ImageNet-21k.
 
-Departures from the paper's tables, after the released code (which the printed numbers came from): discriminators have
-four stride-2 convolutions of kernel 3, not a stride-1 one and kernel 4; slices are 256 wide, not 240; Medformer halves its
-resolution by patch merging, not trilinear interpolation; its first attention level has 4 heads, not 2; and table
-5.2's two columns of channels belong under each other's headings.
+Departures from the paper's tables, after the released code: discriminators have four stride-2 convolutions of kernel 3,
+not a stride-1 one and kernel 4; slices are 256 wide, not 240; Medformer halves its resolution by patch merging, not
+by trilinear interpolation; its first attention level has 4 heads, not 2; and the two columns of channels in
+table 5.2 belong under each other's headings.
 """

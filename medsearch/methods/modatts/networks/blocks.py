@@ -1,4 +1,4 @@
-"""Medformer's convolution blocks: pre-activation residual blocks, MBConv, patch merging (Medformer, released code of 002)."""
+"""Medformer's convolutions: pre-activation residual blocks, MBConv, patch merging (table 5.2, released code)."""
 
 from typing import final
 
@@ -18,30 +18,42 @@ class NormActConv(nn.Module):
 
     def __init__(self, layers: Layers, convolution: Convolution, *, activated: bool = True):
         super().__init__()
-        self.norm = layers.norm(convolution.weight.shape[1] * convolution.groups)
+        self.norm = layers.norm(convolution.inputs)
         self.convolution = convolution
         self.activated = activated
 
     def forward(self, x: Float[Tensor, "b c *space"], mode: Mode | None) -> Float[Tensor, "b o *space"]:
         """Keeps the size."""
         x = self.norm(x, mode)
-        return self.convolution(F.gelu(x) if self.activated else x)
+        y: Tensor = self.convolution(F.gelu(x) if self.activated else x)
+        return y
 
 
 @final
 class BasicBlock(nn.Module):
-    """Two norm-GELU-convolutions and a shortcut, itself a norm-GELU-convolution where the channels change."""
+    """Two norm-GELU-convolutions and a shortcut, itself a norm-GELU-convolution where the channels change.
+
+    Both branches begin at the same features. Where their norms have no parameters they are one branch until the
+    convolution, so that it is made one of twice the outputs: the widest activations are computed and kept once.
+    """
 
     def __init__(self, layers: Layers, inputs: int, outputs: int):
         super().__init__()
-        self.first = NormActConv(layers, layers.conv(inputs, outputs))
+        self.joined = inputs != outputs and not layers.modes
+        self.first = NormActConv(layers, layers.conv(inputs, 2 * outputs if self.joined else outputs))
         self.second = NormActConv(layers, layers.conv(outputs, outputs))
-        self.shortcut = NormActConv(layers, layers.conv(inputs, outputs)) if inputs != outputs else None
+        separate = inputs != outputs and not self.joined
+        self.shortcut = NormActConv(layers, layers.conv(inputs, outputs)) if separate else None
 
     def forward(self, x: Float[Tensor, "b c *space"], mode: Mode | None = None) -> Float[Tensor, "b o *space"]:
         """Keeps the size."""
-        shortcut = x if self.shortcut is None else self.shortcut(x, mode)
-        return self.second(self.first(x, mode), mode) + shortcut
+        y, shortcut = self.first(x, mode), x
+        if self.joined:
+            y, shortcut = y.chunk(2, 1)
+        elif self.shortcut is not None:
+            shortcut = self.shortcut(x, mode)
+        out: Tensor = self.second(y, mode) + shortcut
+        return out
 
 
 @final
@@ -74,7 +86,8 @@ class MBConv(nn.Module):
     def forward(self, x: Float[Tensor, "b c *space"], mode: Mode | None) -> Float[Tensor, "b c *space"]:
         """Keeps the shape."""
         wide = self.gate(self.depthwise(self.expand(x, mode), mode))
-        return x + self.project(wide, mode)
+        out: Tensor = x + self.project(wide, mode)
+        return out
 
 
 def separable(layers: Layers, inputs: int, outputs: int) -> nn.Sequential:
@@ -95,14 +108,15 @@ class PatchMerging(nn.Module):
 
     def forward(self, x: Float[Tensor, "b c *fine"], mode: Mode | None = None) -> Float[Tensor, "b o *coarse"]:
         """The sides must be multiples of the scale."""
-        return self.project(self.norm(self._merged(x), mode))
+        out: Tensor = self.project(self.norm(_merged(x, self.scale), mode))
+        return out
 
-    def _merged(self, x: Tensor) -> Tensor:
-        if self.scale == 1:
-            return x
-        dimensions = x.dim() - 2
-        for axis in range(2, 2 + 2 * dimensions, 2):
-            x = x.unflatten(axis, (-1, self.scale))  # b c (z s) (y s) (x s), one axis a turn
-        within = [axis + 1 for axis in range(2, 2 + 2 * dimensions, 2)]
-        across = [axis for axis in range(2, 2 + 2 * dimensions, 2)]
-        return x.permute(0, *within, 1, *across).flatten(1, 1 + dimensions)  # a patch's voxels before its channels
+
+def _merged(x: Float[Tensor, "b c *fine"], scale: int) -> Float[Tensor, "b merged *coarse"]:
+    """Space to channels, a patch's voxels before its channels."""
+    if scale == 1:
+        return x
+    sides = x.shape[2:]
+    x = x.reshape(*x.shape[:2], *(part for side in sides for part in (side // scale, scale)))
+    across, within = range(2, x.dim(), 2), range(3, x.dim(), 2)
+    return x.permute(0, *within, 1, *across).flatten(1, 1 + len(sides))

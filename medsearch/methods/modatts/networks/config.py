@@ -11,6 +11,7 @@ from medsearch.core.recipes import override, recipe
 
 Scale = Literal["tiny", "small", "paper"]
 Dimensions = Literal[2, 3]
+Supervision = Literal["self", "semi"]
 
 
 @recipe
@@ -38,7 +39,7 @@ class TransUNetConfig:
 
     @classmethod
     def at(cls, scale: Scale) -> Self:
-        """The sizes for one scale: 105.3, 3.4 or 0.1 million parameters with one decoder."""
+        """The sizes for one scale."""
         return override(cls(), _TRANSUNET[scale])
 
     def check(self) -> None:
@@ -47,12 +48,11 @@ class TransUNetConfig:
         Raises:
             BadInput: with the knob and what it must satisfy.
         """
-        if self.input_size % 16:
-            msg = f"input_size {self.input_size} is no multiple of 16, which the token grid needs"
-            raise BadInput(msg)
-        if self.hidden % self.heads:
-            msg = f"hidden {self.hidden} does not divide into {self.heads} heads; change hidden or heads"
-            raise BadInput(msg)
+        _refuse(
+            (self.input_size < 16 or self.input_size % 16, f"input_size {self.input_size} must be a multiple of 16"),
+            (min(self.units) < 1, f"units {self.units} leave a ResNet block empty; each must be 1 or more"),
+            (self.hidden % self.heads, f"hidden {self.hidden} does not divide into {self.heads} heads"),
+        )
 
     @property
     def skips(self) -> tuple[int, int, int]:
@@ -90,8 +90,9 @@ class MedformerConfig:
     """The segmentation network: 3D Medformer (table 5.2), or the same in 2D.
 
     channels: of the stem and the four levels; the decoder mirrors them.
-    scales: down-sampling before each of the four levels, on every axis; the input's sides are multiples of their product.
-    convs: BasicBlocks in the stem and at level 1. attentions, heads: B-MHA blocks at levels 2-4; the decoder mirrors the first two.
+    scales: down-sampling before each level, on every axis; an image's sides are multiples of their product.
+    convs: BasicBlocks in the stem and at level 1.
+    attentions, heads: B-MHA blocks at levels 2-4, and their heads; the decoder mirrors levels 2 and 3.
     decoder_convs: BasicBlocks in the decoder's two finest levels.
     expansion: of the MBConv that follows each attention.
     codes: semantic codes per level (3 x 10 x 4 in the released code; only 1x1 convolutions see them, so their
@@ -115,9 +116,9 @@ class MedformerConfig:
     unique_fraction: float = 0.0
 
     @classmethod
-    def at(cls, scale: Scale, supervision: Literal["self", "semi"], dimensions: Dimensions = 3) -> Self:
+    def at(cls, scale: Scale, supervision: Supervision, dimensions: Dimensions = 3) -> Self:
         """The sizes for one scale of the self-supervised or the semi-supervised variant."""
-        return override(cls(dimensions=dimensions), _MEDFORMER[dimensions, scale] | _SUPERVISION[supervision, scale])
+        return override(cls(dimensions=dimensions, codes=_CODES[scale][dimensions]), _MEDFORMER[supervision, scale])
 
     def check(self) -> None:
         """Refuse sizes that fit no network.
@@ -125,9 +126,16 @@ class MedformerConfig:
         Raises:
             BadInput: with the knob and what it must satisfy.
         """
-        if not 0 <= self.unique_fraction < 1:
-            msg = f"unique_fraction {self.unique_fraction} leaves no common code; it must lie in [0, 1)"
-            raise BadInput(msg)
+        blocks = min(*self.attentions, *self.decoder_convs)
+        heads = zip(self.heads, self.channels[2:], strict=True)
+        u, c = self.unique_channels, self.common_channels
+        _refuse(
+            (blocks < 1, "attentions and decoder_convs leave a level empty; each must be 1 or more"),
+            (min(self.scales) < 1, f"scales {self.scales} must be 1 or more"),
+            (any(h > channels for h, channels in heads), f"heads {self.heads} exceed channels {self.channels[2:]}"),
+            (self.fusion_heads > self.fusion_channels, f"fusion_heads {self.fusion_heads} exceed fusion_channels"),
+            (c < 1 or u < bool(self.unique_fraction), f"unique_fraction {self.unique_fraction} leaves a code empty"),
+        )
 
     @property
     def unique_channels(self) -> int:
@@ -138,6 +146,13 @@ class MedformerConfig:
     def common_channels(self) -> int:
         """Channels of the common code c: the first ones of the bottleneck."""
         return self.channels[-1] - self.unique_channels
+
+
+def _refuse(*faults: tuple[object, str]) -> None:
+    """Raise the message of the first fault that is one."""
+    for fault, msg in faults:
+        if fault:
+            raise BadInput(msg)
 
 
 _TRANSUNET: dict[Scale, dict[str, object]] = {
@@ -158,35 +173,29 @@ _DISCRIMINATOR: dict[Scale, dict[str, object]] = {
     "tiny": {"channels": (8, 16, 24), "scales": 2},
 }
 
-_MEDFORMER: dict[tuple[Dimensions, Scale], dict[str, object]] = {
-    (3, "paper"): {},
-    (2, "paper"): {"codes": 40},
-    (3, "small"): {"attentions": (1, 2, 2), "codes": 64},
-    (2, "small"): {"attentions": (1, 2, 2), "codes": 24},
-    (3, "tiny"): {"codes": 16},
-    (2, "tiny"): {"codes": 16},
+_CODES: dict[Scale, dict[Dimensions, int]] = {
+    "paper": {2: 40, 3: 120},
+    "small": {2: 24, 3: 64},
+    "tiny": {2: 16, 3: 16},
 }
 
-_SUPERVISION: dict[tuple[str, Scale], dict[str, object]] = {
-    ("self", "paper"): {},
-    ("semi", "paper"): {
-        "channels": (16, 32, 64, 128, 256), "fusion_channels": 256, "unique_fraction": 0.25,
-    },
-    ("self", "small"): {
-        "channels": (16, 32, 64, 96, 128), "heads": (4, 6, 8), "fusion_channels": 128, "fusion_heads": 8,
-    },
-    ("semi", "small"): {
-        "channels": (12, 24, 48, 64, 96), "heads": (4, 4, 6), "fusion_channels": 96, "fusion_heads": 6,
-        "unique_fraction": 0.25,
-    },
-    ("self", "tiny"): {},
-    ("semi", "tiny"): {"unique_fraction": 0.25},
+_TINY: dict[str, object] = {
+    "channels": (4, 4, 8, 16, 16), "scales": (2, 2, 2, 1), "convs": (0, 1), "attentions": (1, 1, 1),
+    "heads": (2, 2, 2), "decoder_convs": (1, 1), "expansion": 2,
+    "fusion_channels": 16, "fusion_heads": 2, "fusion_layers": 1,
 }  # fmt: skip
 
-_TINY: dict[str, object] = {
-    "channels": (4, 8, 12, 16, 16), "scales": (2, 2, 2, 1), "convs": (1, 1), "attentions": (1, 1, 1),
-    "heads": (2, 2, 2), "decoder_convs": (1, 1), "expansion": 2, "fusion_channels": 16, "fusion_heads": 2,
-    "fusion_layers": 1,
+_MEDFORMER: dict[tuple[Supervision, Scale], dict[str, object]] = {
+    ("self", "paper"): {},
+    ("semi", "paper"): {"channels": (16, 32, 64, 128, 256), "fusion_channels": 256, "unique_fraction": 0.25},
+    ("self", "small"): {
+        "channels": (16, 32, 64, 96, 128), "attentions": (1, 2, 2), "heads": (4, 6, 8),
+        "fusion_channels": 128, "fusion_heads": 8,
+    },
+    ("semi", "small"): {
+        "channels": (12, 24, 48, 64, 96), "attentions": (1, 2, 2), "heads": (4, 4, 6),
+        "fusion_channels": 96, "fusion_heads": 6, "unique_fraction": 0.25,
+    },
+    ("self", "tiny"): _TINY,
+    ("semi", "tiny"): _TINY | {"unique_fraction": 0.25},
 }  # fmt: skip
-for _of in ("self", "semi"):
-    _SUPERVISION[_of, "tiny"] |= _TINY

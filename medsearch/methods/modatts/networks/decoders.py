@@ -1,4 +1,4 @@
-"""The Medformer decoders: segmentation, common, and the residual/segmentation decoder that shares its weights (5.4.2)."""
+"""The Medformer decoders: segmentation, common, and the one that residual and segmentation share (5.4.2)."""
 
 from collections.abc import Sequence
 from typing import final
@@ -94,7 +94,7 @@ class DecoderTrunk(nn.Module):
 
 
 def _unreached(config: MedformerConfig) -> nn.ModuleDict:
-    """Weights of the released decoder that no output depends on: kept, frozen, so that sizes and checkpoints compare."""
+    """Weights of the released decoder that reach no output: kept, frozen, so that sizes and checkpoints compare."""
     stem, first, second, *_ = config.channels
     inner = second // config.heads[0] * config.heads[0]
     unreached = nn.ModuleDict(

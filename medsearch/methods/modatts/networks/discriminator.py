@@ -8,7 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
-from medsearch.methods.modatts.networks.config import DiscriminatorConfig, Dimensions
+from medsearch.methods.modatts.networks.config import Dimensions, DiscriminatorConfig
 
 SLOPE = 0.2
 _CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
@@ -25,7 +25,8 @@ class SampleNorm(nn.Module):
         self.shift = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Float[Tensor, "b c *space"]) -> Float[Tensor, "b c *space"]:
-        """Keeps the shape."""
+        """Keeps the shape; in full precision under autocast, as PyTorch's own norms."""
+        x = x.float()
         over = tuple(range(1, x.dim()))
         deviation, mean = torch.std_mean(x, over, keepdim=True)
         shape = (1, -1, *[1] * (x.dim() - 2))
@@ -33,7 +34,8 @@ class SampleNorm(nn.Module):
         return torch.addcmul(self.shift.view(shape) - mean * gain, x, gain)
 
 
-class _Scale(nn.Module):
+@final
+class PatchScores(nn.Module):
     """One scale: stride-2 convolutions and a 1x1 convolution to one channel; norms from the third layer on."""
 
     def __init__(self, config: DiscriminatorConfig):
@@ -51,6 +53,7 @@ class _Scale(nn.Module):
             nn.init.kaiming_normal_(layer.weight)
 
     def forward(self, x: Float[Tensor, "b 1 *space"]) -> Float[Tensor, "b 1 *patches"]:
+        """One score per patch."""
         for index, convolve in enumerate(self.convolutions):
             if index > 0:
                 x = F.leaky_relu(x if index == 1 else self.norms[index - 2](x), SLOPE)
@@ -71,7 +74,7 @@ class MultiScaleDiscriminator(nn.Module):
     def __init__(self, config: DiscriminatorConfig):
         super().__init__()
         self.config = config
-        self.scales = nn.ModuleList(_Scale(config) for _ in range(config.scales))
+        self.scales = nn.ModuleList(PatchScores(config) for _ in range(config.scales))
 
     def forward(self, image: Float[Tensor, "b 1 *space"]) -> list[Float[Tensor, "b 1 *patches"]]:
         """Scores of the patches, one tensor per scale, fine to coarse; above 0 is real."""
@@ -83,13 +86,14 @@ class MultiScaleDiscriminator(nn.Module):
         return scores
 
     def _check_size(self, size: tuple[int, ...]) -> None:
-        side = min(size)
-        for _ in range(self.config.scales + len(self.config.channels) - 2):
-            side = -(-side // 2)
-        if len(size) != self.config.dimensions or side < 2:
+        side, layers = min(size), len(self.config.channels)
+        for _ in range(self.config.scales - 1 + layers - 1):
+            side = -(-side // 2)  # what enters the last convolution of the last scale
+        reflects = self.config.dimensions == 2
+        if len(size) != self.config.dimensions or (reflects and side <= self.config.kernel // 2):
             msg = (
                 f"an image of {'x'.join(map(str, size))} is too small for a {self.config.dimensions}D discriminator of "
-                f"{len(self.config.channels)} layers on {self.config.scales} scales; take fewer scales or channels"
+                f"{layers} layers on {self.config.scales} scales; take fewer scales or channels"
             )
             raise BadInput(msg)
 

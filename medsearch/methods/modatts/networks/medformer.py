@@ -50,7 +50,9 @@ class MedformerEncoder(nn.Module):
         config.check()
         layers, (stem, first, *_) = Layers(config.dimensions), config.channels
         self.config = config
-        self.stem = nn.Sequential(layers.conv(1, stem), *(BasicBlock(layers, stem, stem) for _ in range(config.convs[0])))
+        self.stem = nn.Sequential(
+            layers.conv(1, stem), *(BasicBlock(layers, stem, stem) for _ in range(config.convs[0]))
+        )
         self.level1 = nn.Sequential(
             PatchMerging(layers, stem, first, scale=config.scales[0]),
             *(BasicBlock(layers, first, first) for _ in range(config.convs[1])),
@@ -72,7 +74,7 @@ class MedformerEncoder(nn.Module):
         whole = math.prod(self.config.scales)
         if len(size) != self.config.dimensions or any(side % whole for side in size):
             msg = (
-                f"an image of {'x'.join(map(str, size))} voxels does not fit a {self.config.dimensions}D Medformer: its "
-                f"sides must be multiples of {whole}; change the task's crop or the network's scales {self.config.scales}"
+                f"an image of {'x'.join(map(str, size))} does not fit a {self.config.dimensions}D Medformer whose sides "
+                f"must be multiples of {whole}; change the task's crop, or network.scales {self.config.scales}"
             )
             raise BadInput(msg)

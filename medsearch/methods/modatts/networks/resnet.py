@@ -32,7 +32,7 @@ class StandardisedConvolution(nn.Module):
 
 @final
 class Bottleneck(nn.Module):
-    """1x1, 3x3 (with the stride) and 1x1 convolution, each with its norm; a normed 1x1 shortcut where the shape changes."""
+    """1x1, 3x3 (with the stride), 1x1 convolution, each normed; a normed 1x1 shortcut where the shape changes."""
 
     def __init__(self, inputs: int, outputs: int, *, stride: int):
         super().__init__()
@@ -69,10 +69,12 @@ class ResNetV2(nn.Module):
             self.blocks.append(nn.Sequential(*chain))
             inputs = outputs
 
-    def forward(self, image: Float[Tensor, "b 3 h w"]) -> tuple[Float[Tensor, "b c h16 w16"], tuple[Tensor, Tensor, Tensor]]:
+    def forward(
+        self, image: Float[Tensor, "b 3 h w"]
+    ) -> tuple[Float[Tensor, "b c h16 w16"], tuple[Tensor, Tensor, Tensor]]:
         """The features, and the skips coarse to fine. Sides are multiples of 16."""
         half = F.relu(self.gn_root(self.conv_root(image)))
-        # the pooling has no padding, so 1/4 of the size comes out a pixel short: the skip gets a row and a column of zeros
+        # the pooling has no padding, so 1/4 comes out a pixel short, and its skip gets a row and a column of zeros
         quarter = self.blocks[0](F.max_pool2d(half, 3, stride=2))
         eighth = self.blocks[1](quarter)
         return self.blocks[2](eighth), (eighth, F.pad(quarter, (0, 1, 0, 1)), half)

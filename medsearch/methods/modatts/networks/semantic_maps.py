@@ -4,6 +4,7 @@ A level's semantic map is a tensor (batch, channels, codes); the released code f
 only 1x1 convolutions and norms over all of them ever see it.
 """
 
+import math
 from collections.abc import Sequence
 from typing import final
 
@@ -33,7 +34,8 @@ class SemanticMap(nn.Module):
     def forward(self, x: Float[Tensor, "b c *space"]) -> Float[Tensor, "b c codes"]:
         """One column per code."""
         values, logits = self.project(x).flatten(2).split(self.split, 1)
-        return values @ logits.softmax(2).transpose(1, 2)
+        codes: Tensor = values @ logits.softmax(2).transpose(1, 2)
+        return codes
 
 
 @final
@@ -43,31 +45,31 @@ class BidirectionalAttention(nn.Module):
     With `returns_codes` false nobody reads the updated codes, and they are not computed.
     """
 
-    def __init__(self, layers: Layers, inputs: int, outputs: int, *, codes_channels: int, heads: int, returns_codes: bool):
+    def __init__(self, layers: Layers, inputs: int, outputs: int, *, heads: int, returns_codes: bool):
         super().__init__()
         inner = outputs // heads * heads
         self.heads = heads
         self.features_qv = separable(layers, inputs, 2 * inner)
-        self.codes_qv = pointwise(codes_channels, 2 * inner)
+        self.codes_qv = pointwise(outputs, 2 * inner)
         self.features_out = separable(layers, inner, outputs)
-        self.codes_out = pointwise(inner, codes_channels) if returns_codes else None
+        self.codes_out = pointwise(inner, outputs) if returns_codes else None
 
     def forward(
-        self, x: Float[Tensor, "b c *space"], codes: Float[Tensor, "b m codes"]
-    ) -> tuple[Float[Tensor, "b o *space"], Float[Tensor, "b m codes"] | None]:
+        self, x: Float[Tensor, "b c *space"], codes: Float[Tensor, "b o codes"]
+    ) -> tuple[Float[Tensor, "b o *space"], Float[Tensor, "b o codes"] | None]:
         """The two updates, before they are added to what they update."""
         x_q, x_v = self._heads(self.features_qv(x))
         codes_q, codes_v = self._heads(self.codes_qv(codes))
         scale = x_q.shape[2] ** -0.5
         affinity = x_q.transpose(2, 3) @ (codes_q * scale)  # batch, heads, voxels, codes
         x_new = codes_v @ affinity.softmax(3).transpose(2, 3)
-        x_new = self.features_out(x_new.flatten(1, 2).unflatten(2, x.shape[2:]))
+        x_new = self.features_out(x_new.reshape(len(x), -1, *x.shape[2:]))
         if self.codes_out is None:
             return x_new, None
         return x_new, self.codes_out((x_v @ affinity.softmax(2)).flatten(1, 2))
 
     def _heads(self, qv: Tensor) -> tuple[Tensor, Tensor]:
-        q, v = qv.flatten(2).unflatten(1, (2, self.heads, -1)).unbind(1)
+        q, v = qv.reshape(len(qv), 2, self.heads, -1, math.prod(qv.shape[2:])).unbind(1)
         return q, v
 
 
@@ -75,12 +77,12 @@ class BidirectionalAttention(nn.Module):
 class AttentionBlock(nn.Module):
     """Norms on both streams, bidirectional attention, residuals, and an MBConv on the features."""
 
-    def __init__(self, layers: Layers, inputs: int, outputs: int, *, heads: int, expansion: int, returns_codes: bool = True):
+    def __init__(
+        self, layers: Layers, inputs: int, outputs: int, *, heads: int, expansion: int, returns_codes: bool = True
+    ):
         super().__init__()
         self.norm, self.codes_norm = layers.norm(inputs), layers.norm(outputs)
-        self.attention = BidirectionalAttention(
-            layers, inputs, outputs, codes_channels=outputs, heads=heads, returns_codes=returns_codes
-        )
+        self.attention = BidirectionalAttention(layers, inputs, outputs, heads=heads, returns_codes=returns_codes)
         self.shortcut = NormActConv(layers, layers.conv(inputs, outputs, kernel=1)) if inputs != outputs else None
         self.feedforward = MBConv(layers, outputs, expansion=expansion)
 
@@ -101,8 +103,7 @@ class MapFusion(nn.Module):
         super().__init__()
         self.enter = nn.ModuleList(pointwise(c, width) for c in channels)
         self.layers = nn.ModuleList(
-            TransformerLayer(width, heads=heads, inner=width // heads * heads, mlp=width, qkv_bias=False)
-            for _ in range(depth)
+            TransformerLayer(width, heads=heads, mlp=width, qkv_bias=False) for _ in range(depth)
         )
         self.leave = nn.ModuleList(pointwise(width, c) for c in channels)
 

@@ -11,13 +11,15 @@ from torch import Tensor, nn
 class TransformerLayer(nn.Module):
     """x + attention(norm(x)), then x + mlp(norm(x)).
 
-    inner: channels of all heads together. Dropout acts in the MLP only, as in the released R50-ViT-B/16 configuration.
+    Dropout acts in the MLP only, as in the published R50-ViT-B/16 configuration. Where the width does not divide into
+    heads, their channels together are fewer than the width.
     """
 
     def __init__(
-        self, width: int, *, heads: int, inner: int, mlp: int, qkv_bias: bool = True, dropout: float = 0.0, eps: float = 1e-5
+        self, width: int, *, heads: int, mlp: int, qkv_bias: bool = True, dropout: float = 0.0, eps: float = 1e-5
     ):
         super().__init__()
+        inner = width // heads * heads
         self.heads = heads
         self.attention_norm = nn.LayerNorm(width, eps=eps)
         self.qkv = nn.Linear(width, 3 * inner, bias=qkv_bias)
@@ -32,4 +34,5 @@ class TransformerLayer(nn.Module):
         q, k, v = self.qkv(self.attention_norm(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
         x = x + self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
         hidden = self.dropout(F.gelu(self.mlp_in(self.mlp_norm(x))))
-        return x + self.dropout(self.mlp_out(hidden))
+        out: Tensor = x + self.dropout(self.mlp_out(hidden))
+        return out

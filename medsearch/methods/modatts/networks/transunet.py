@@ -1,4 +1,4 @@
-"""TransUNet R50-ViT-B/16: the encoders and decoders of the translation stage (thesis 5.5.1; facts of the released code)."""
+"""TransUNet R50-ViT-B/16: the encoders and decoders of the translation stage (section 5.5.1)."""
 
 from dataclasses import dataclass
 from typing import Literal, final
@@ -45,9 +45,11 @@ class TransUNetEncoder(nn.Module):
         """Encode slices in [-1, 1]."""
         side = self.config.input_size
         if image.shape[1:] != (1, side, side):
-            msg = f"TransUNet was built for slices of 1x{side}x{side}, got {'x'.join(map(str, image.shape[1:]))}"
-            raise BadInput(f"{msg}; make network.input_size the task's slice_size")
-        deepest, skips = self.resnet(image.expand(-1, 3, -1, -1))  # its first weights come from colour photographs
+            got = "x".join(map(str, image.shape[1:]))
+            msg = f"TransUNet for 1x{side}x{side} slices got {got}; make network.input_size the task's slice_size"
+            raise BadInput(msg)
+        image = image.expand(-1, 3, -1, -1)  # the first weights come from colour photographs
+        deepest, skips = self.resnet(image.contiguous(memory_format=torch.channels_last))
         tokens = self.dropout(self.embedding(deepest).flatten(2).transpose(1, 2) + self.positions)
         for layer in self.layers:
             tokens = layer(tokens)
@@ -56,9 +58,7 @@ class TransUNetEncoder(nn.Module):
 
 
 def _vit_layer(config: TransUNetConfig) -> TransformerLayer:
-    layer = TransformerLayer(
-        config.hidden, heads=config.heads, inner=config.hidden, mlp=config.mlp, dropout=config.dropout, eps=1e-6
-    )
+    layer = TransformerLayer(config.hidden, heads=config.heads, mlp=config.mlp, dropout=config.dropout, eps=1e-6)
     for linear in (layer.mlp_in, layer.mlp_out):
         nn.init.xavier_uniform_(linear.weight)
         nn.init.normal_(linear.bias, std=1e-6)
