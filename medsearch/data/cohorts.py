@@ -71,8 +71,8 @@ class Digests:
     def __init__(self, cache: Path) -> None:
         self._cache = cache
         try:
-            self._known: dict[str, str] = read_json(cache)
-        except (FileNotFoundError, ValueError):  # none yet, or damaged: hashing again restores it
+            self._known: dict[str, str] = dict(read_json(cache))
+        except (FileNotFoundError, ValueError, TypeError):  # none yet, or damaged: hashing again restores it
             self._known = {}
 
     def of(self, paths: Iterable[Path]) -> dict[Path, str]:

@@ -100,7 +100,13 @@ def _remembered(cache: Path | None) -> dict[str, CaseFacts]:
         return {}
     try:
         return {key: _restored(plain) for key, plain in read_json(_facts_file(cache)).items()}
-    except (FileNotFoundError, ValueError, TypeError, KeyError):  # none yet, or damaged: reading again restores it
+    except (
+        FileNotFoundError,
+        ValueError,
+        TypeError,
+        KeyError,
+        AttributeError,
+    ):  # none yet, or damaged: reading again restores it
         return {}
 
 
