@@ -79,8 +79,8 @@ def cluster(resources: Resources, address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    start(resources, address)
     try:
+        start(resources, address)
         yield
     finally:
         ray.shutdown()

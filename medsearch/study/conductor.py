@@ -37,6 +37,10 @@ class Event:
 Listener = Callable[[Event], None]
 
 
+def unheard(event: Event) -> None:
+    """A listener that does not listen."""
+
+
 class StudyFailed(MedsearchError):
     """What every trial stands on could not be trained, or no trial came to its end."""
 
@@ -51,7 +55,7 @@ class Conductor:
         *,
         ledger: Ledger,
         proposals: Callable[[], Proposals],
-        listener: Listener = lambda event: None,
+        listener: Listener = unheard,
     ) -> None:
         self.planner = planner
         self.ledger = ledger
@@ -162,7 +166,7 @@ class Conductor:
         elif slot.role == "replicate" and slot.number is not None:
             knobs = self._knobs[slot.number]
         elif slot.role == "reference":
-            knobs = next(row.knobs for row in self.search.references if row.label == slot.label)
+            knobs = next(row.knobs for row in self.search.settled.references if row.label == slot.label)
         return self.planner.job(slot.role, slot.seed, knobs=knobs, number=slot.number, label=slot.label)
 
     def _begin(self, job: Job) -> None:
@@ -172,9 +176,7 @@ class Conductor:
         self.listener(Event(kind="started", run=job.run, job=job))
 
     def _write_end(self, run: str, end: End) -> None:
-        self.ledger.finished(
-            run, state=end.state, value=end.value, rung=end.rung, reason=end.reason, cause=end.cause
-        )
+        self.ledger.finished(run, state=end.state, value=end.value, rung=end.rung, reason=end.reason, cause=end.cause)
 
     def _values(self) -> dict[int, tuple[float, ...]]:
         return {
@@ -235,12 +237,12 @@ class Conductor:
 def plan_of(planner: Planner) -> Plan:
     """How much of what the search wants."""
     search = planner.search
-    whole = planner.job("trial", search.seeds[0], knobs={}, number=0)
+    whole = planner.job("trial", search.settled.seeds[0], knobs={}, number=0)
     return Plan(
-        seeds=search.seeds,
-        trials=search.trials,
-        finalists=search.finalists,
-        references=tuple(row.label for row in search.references),
+        seeds=search.settled.seeds,
+        trials=search.settled.trials,
+        finalists=search.settled.finalists,
+        references=tuple(row.label for row in search.settled.references),
         prefixed=bool(ancestors(whole.runs, search.searched_stage)),
     )
 

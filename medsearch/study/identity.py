@@ -36,6 +36,7 @@ def open_study(planner: Planner, ledger: Ledger) -> None:
 def header_of(planner: Planner) -> dict[str, Any]:
     """All that the report and the tracking need to know of the question."""
     search, place = planner.search, planner.place
+    here = search.settled
     declared: dict[str, Any] = plain(
         {
             "name": search.name,
@@ -49,20 +50,20 @@ def header_of(planner: Planner) -> dict[str, Any]:
             "cohort": place.cohort,
             "subjects": len(place.subjects),
             "about": place.about,
-            "space": {knob: _domain(domain) for knob, domain in search.space.items()},
-            "nuisance": {knob: _domain(domain) for knob, domain in search.nuisance.items()},
-            "fixed": search.fixed,
-            "published": search.published,
+            "space": {knob: _domain(domain) for knob, domain in here.space.items()},
+            "nuisance": {knob: _domain(domain) for knob, domain in here.nuisance.items()},
+            "fixed": here.fixed,
+            "published": here.published,
             "published_in": search.published_in,
             "weights": search.weights,
             "sampler": search.sampler.name,
-            "scheduler": search.scheduler,
+            "scheduler": here.scheduler,
             "searched_stage": search.searched_stage,
             "objectives": search.objectives,
-            "trials": search.trials,
-            "finalists": search.finalists,
-            "seeds": search.seeds,
-            "references": [{"label": row.label, "knobs": row.knobs} for row in search.references],
+            "trials": here.trials,
+            "finalists": here.finalists,
+            "seeds": here.seeds,
+            "references": [{"label": row.label, "knobs": row.knobs} for row in here.references],
         }
     )
     return {**declared, "identity": _identity(planner)}
@@ -70,17 +71,17 @@ def header_of(planner: Planner) -> dict[str, Any]:
 
 def _identity(planner: Planner) -> dict[str, Any]:
     """What a study cannot change and stay the same study, each part by a fingerprint."""
-    search = planner.search
-    base = planner.job("trial", search.seeds[0], knobs={}, number=0)
-    shared = planner.job("prefix", search.seeds[0], knobs={})
+    search, here = planner.search, planner.search.settled
+    base = planner.job("trial", here.seeds[0], knobs={}, number=0)
+    shared = planner.job("prefix", here.seeds[0], knobs={})
     return {
-        "space": fingerprint({knob: _domain(domain) for knob, domain in search.domains.items()}),
+        "space": fingerprint({knob: _domain(domain) for knob, domain in here.domains.items()}),
         "objective": fingerprint([search.objectives, search.selection, search.searched_stage]),
         "scale": search.scale,
         "cohort": planner.place.cohort,
         "task": fingerprint(search.setup({}).task),
         "recipe": fingerprint(_frozen_knobs(planner)),
-        "first seed": search.seeds[0],
+        "first seed": here.seeds[0],
         "stage version": fingerprint([[run.node, run.stage.version] for run in (*shared.runs, *base.runs)]),
     }
 
@@ -88,7 +89,7 @@ def _identity(planner: Planner) -> dict[str, Any]:
 def _frozen_knobs(planner: Planner) -> dict[str, Any]:
     """The method's knobs that no trial moves."""
     recipe = knobs(planner.search.setup({}).recipe)
-    return {knob: value for knob, value in recipe.items() if knob not in planner.search.domains}
+    return {knob: value for knob, value in recipe.items() if knob not in planner.search.settled.domains}
 
 
 def _domain(domain: Any) -> dict[str, Any]:

@@ -174,7 +174,9 @@ def perform(job: Job, store: Store, *, runtime: Runtime, failures: Path) -> Gene
 def stored_end(job: Job, store: Store) -> End:
     """The end of a job whose stages are all stored."""
     try:
-        return End(state="complete", values=values(job, {node: store.artifact(key) for node, key in job.planned.stages}))
+        return End(
+            state="complete", values=values(job, {node: store.artifact(key) for node, key in job.planned.stages})
+        )
     except MedsearchError as error:
         return failure(error)
 

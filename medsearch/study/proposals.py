@@ -38,8 +38,8 @@ class Proposals:
         self.search = search
         self.root = root
         self.study = _open(search, url)
-        if search.published and not self.study.get_trials(deepcopy=False):
-            known = {knob: search.domains[knob].encoded(value) for knob, value in self._published().items()}
+        if search.settled.published and not self.study.get_trials(deepcopy=False):
+            known = {knob: search.settled.domains[knob].encoded(value) for knob, value in self._published().items()}
             self.study.enqueue_trial(known, user_attrs={"origin": "published"})
 
     def propose(self, number: int) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class Proposals:
         if trial.number != number:
             msg = f"the sampler's storage is at trial {trial.number}, the ledger at {number}; remove the study's folder"
             raise BadInput(msg)
-        return {knob: domain.suggest(trial, knob) for knob, domain in self.search.domains.items()}
+        return {knob: domain.suggest(trial, knob) for knob, domain in self.search.settled.domains.items()}
 
     def tell(self, number: int, end: End) -> None:
         """Record the end of trial `number`; telling it again changes nothing."""
@@ -91,8 +91,8 @@ class Proposals:
     def _published(self) -> dict[str, Any]:
         """The published point; a searched knob that the paper does not name keeps the recipe's own value."""
         setup = self.search.setup({})
-        known = dict(self.search.published)
-        for knob, domain in self.search.domains.items():
+        known = dict(self.search.settled.published)
+        for knob, domain in self.search.settled.domains.items():
             own = _leaf(setup if knob.startswith("task.") else setup.recipe, knob)
             if knob not in known and domain.holds(own):
                 known[knob] = own
@@ -112,7 +112,7 @@ class Proposals:
 
     def _knobs(self, params: Mapping[str, Any]) -> dict[str, Any]:
         found = {}
-        for knob, domain in self.search.domains.items():
+        for knob, domain in self.search.settled.domains.items():
             if knob in params:
                 options = {json.dumps(domain.encoded(option)): option for option in domain.edges()}
                 found[knob] = options.get(json.dumps(params[knob]), params[knob])

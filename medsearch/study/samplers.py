@@ -74,7 +74,9 @@ class QMC:
         from optuna.samplers import QMCSampler, RandomSampler
 
         alone = RandomSampler(seed=_seed(root, 0))
-        return QMCSampler(scramble=True, seed=_seed(root, 0), independent_sampler=alone, warn_independent_sampling=False)
+        return QMCSampler(
+            scramble=True, seed=_seed(root, 0), independent_sampler=alone, warn_independent_sampling=False
+        )
 
 
 @final

@@ -1,9 +1,10 @@
 """Schedulers: may a trial be stopped before its end, when at the earliest, and why the study believes that it may.
 
-Adversarial learning curves cross: what leads early need not win. So stopping has no default. A study that wants it names
-the epochs of grace and the reason, both of which the report prints beside every cut.
+Adversarial learning curves cross: what leads early need not win. So stopping has no default. A study that wants it
+names the epochs of grace and the reason, both of which the report prints beside every cut.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal, final
@@ -83,7 +84,7 @@ class Median:
         from ray.tune.schedulers import MedianStoppingRule
 
         return MedianStoppingRule(
-            time_attr=RUNG, metric=SELECTION, mode=mode, grace_period=self.grace, min_time_slice=FOREVER
+            time_attr=RUNG, metric=SELECTION, mode=mode, grace_period=self.grace, min_time_slice=math.inf
         )
 
 

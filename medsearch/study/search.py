@@ -1,7 +1,7 @@
 """A search: the question that a study file asks, as data that is checked when the file is loaded.
 
-Knobs are dotted paths over the task and the method's recipe: `task.source_labels`, `segmentation.weights.rec`. A number
-that depends on the scale is written as a mapping, {"tiny": 8, "small": 30, "paper": 100}, wherever a plain one may stand.
+Knobs are dotted paths over the task and the method's recipe: `task.source_labels`, `segmentation.weights.rec`. A value
+that depends on the scale is written as a mapping, {"tiny": 8, "small": 30, "paper": 100}; `settled` has the right one.
 """
 
 import dataclasses
@@ -9,7 +9,8 @@ import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar, final
+from functools import cached_property
+from typing import Any, Literal, TypeAlias, TypeVar, final
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override
@@ -23,7 +24,7 @@ from medsearch.study.schedulers import Scheduler
 from medsearch.study.spaces import Choice, Domain, Integers, Uniform
 
 V = TypeVar("V")
-Scaled = V | Mapping[str, V]
+Scaled: TypeAlias = V | Mapping[str, V]
 """One value, or one for each scale."""
 
 Direction = Literal["maximize", "minimize"]
@@ -46,6 +47,27 @@ class Setup:
 
     task: CrossModalityTask
     recipe: Any
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What depends on the scale, for one scale."""
+
+    space: Mapping[str, Domain]
+    nuisance: Mapping[str, Domain]
+    fixed: Mapping[str, Any]
+    published: Mapping[str, Any]
+    trials: int
+    finalists: int
+    seeds: tuple[int, ...]
+    references: tuple[Variant, ...]
+    scheduler: Scheduler
+
+    @property
+    def domains(self) -> dict[str, Domain]:
+        """Everything that the sampler proposes: the space and the nuisance knobs."""
+        return {**self.space, **self.nuisance}
 
 
 @final
@@ -90,28 +112,26 @@ class Search:
 
     def __post_init__(self) -> None:
         """Check everything that can be checked without data."""
-        here = self._resolved(self.scale)
-        _require_name(here)
-        _require_roles(here)
-        _require_numbers(here)
-        _require_published(here)
-        for domains in (here.space, here.nuisance):
-            for knob, domain in domains.items():
-                for value in domain.edges():
-                    here.setup({knob: value})
-        for reference in here.references:
-            here.setup(reference.knobs)
-        _require_searched_stage(here)
+        _require_name(self)
+        _require_roles(self)
+        _require_numbers(self)
+        _require_published(self)
+        for knob, domain in self.settled.domains.items():
+            for value in domain.edges():
+                self.setup({knob: value})
+        for reference in self.settled.references:
+            self.setup(reference.knobs)
+        _require_searched_stage(self)
 
     @property
     def scale(self) -> str:
         """Which set of sizes the method has."""
         return self.method.scale
 
-    @property
-    def domains(self) -> dict[str, Domain]:
-        """Everything that the sampler proposes: the space and the nuisance knobs."""
-        return {**self.space, **self.nuisance}
+    @cached_property
+    def settled(self) -> Settled:
+        """The numbers of this scale."""
+        return self._settled(self.scale)
 
     @property
     def metric(self) -> str:
@@ -129,11 +149,9 @@ class Search:
             msg = f"no scale {scale!r}; choose one of {', '.join(GEOMETRIES)}"
             raise BadInput(msg)
         task = replace(self.task, geometry=GEOMETRIES[scale])
-        return replace(self, method=self.method.at(scale), task=task, **self._numbers(scale))
-
-    def resolved(self) -> "Search":
-        """The search with every number that depends on the scale settled."""
-        return replace(self, **self._numbers(self.scale))
+        settled = self._settled(scale)
+        numbers = {part.name: getattr(settled, part.name) for part in dataclasses.fields(settled)}
+        return replace(self, method=self.method.at(scale), task=task, **numbers)
 
     def setup(self, knobs: Mapping[str, Any]) -> Setup:
         """The task and recipe that `knobs` mean, on top of the fixed ones.
@@ -142,7 +160,7 @@ class Search:
             BadInput: no such knob (with the nearest one that exists), or a value that does not fit.
 
         """
-        everything = override(_everything(self.task, self.method.recipe), {**self.fixed, **knobs})
+        everything = override(_everything(self.task, self.method.recipe), {**self.settled.fixed, **knobs})
         names = [part.name for part in dataclasses.fields(self.method.recipe)]
         recipe = replace(self.method.recipe, **{name: getattr(everything, name) for name in names})
         return Setup(everything.task, recipe)
@@ -151,17 +169,11 @@ class Search:
         """The stages of `setup` under the study's selection rule."""
         return self.method.pipeline(setup.recipe, selection=self.selection, test=test)
 
-    def _resolved(self, scale: str) -> "Search":
-        settled = object.__new__(Search)
-        for part in dataclasses.fields(self):
-            object.__setattr__(settled, part.name, getattr(self, part.name))
-        for name, value in self._numbers(scale).items():
-            object.__setattr__(settled, name, value)
-        return settled
-
-    def _numbers(self, scale: str) -> dict[str, Any]:
-        single = {name: settle(getattr(self, name), scale, name) for name in ("trials", "finalists", "seeds")}
-        mapped = {
+    def _settled(self, scale: str) -> Settled:
+        single: dict[str, Any] = {
+            name: settle(getattr(self, name), scale, name) for name in ("trials", "finalists", "seeds")
+        }
+        mapped: dict[str, Any] = {
             name: {knob: settle(value, scale, knob) for knob, value in getattr(self, name).items()}
             for name in ("space", "nuisance", "fixed", "published")
         }
@@ -169,7 +181,7 @@ class Search:
             Variant(row.label, {knob: settle(value, scale, knob) for knob, value in row.knobs.items()})
             for row in self.references
         )
-        return {**single, **mapped, "references": references, "scheduler": self.scheduler.at(scale)}
+        return Settled(**single, **mapped, references=references, scheduler=self.scheduler.at(scale))
 
 
 def settle(value: Any, scale: str, owner: str) -> Any:
@@ -207,29 +219,31 @@ def _require_name(search: Search) -> None:
 
 
 def _require_roles(search: Search) -> None:
-    if not search.space:
+    here = search.settled
+    if not here.space:
         msg = f"study {search.name!r} searches nothing; name at least one knob in `space`"
         raise BadInput(msg)
-    for knob in {**search.domains, **search.fixed}:
-        roles = [role for role in ("space", "nuisance", "fixed") if knob in getattr(search, role)]
+    for knob in {**here.domains, **here.fixed}:
+        roles = [role for role in ("space", "nuisance", "fixed") if knob in getattr(here, role)]
         if len(roles) > 1:
             msg = f"knob {knob!r} is in {' and in '.join(roles)}; a knob has one role"
             raise BadInput(msg)
-    for knob, domain in search.domains.items():
+    for knob, domain in here.domains.items():
         if not isinstance(domain, (Uniform, Integers, Choice)):
             msg = f"knob {knob!r} has the domain {domain!r}; use uniform, loguniform, integers or choice"
             raise BadInput(msg)
 
 
 def _require_numbers(search: Search) -> None:
+    here = search.settled
     if search.selection not in typing.get_args(Selection):
         msg = f"selection={search.selection!r}; declare one of {', '.join(typing.get_args(Selection))}"
         raise BadInput(msg)
-    if search.trials < 1 or search.finalists < 0:
-        msg = f"trials={search.trials!r} must be 1 or more and finalists={search.finalists!r} 0 or more"
+    if here.trials < 1 or here.finalists < 0:
+        msg = f"trials={here.trials!r} must be 1 or more and finalists={here.finalists!r} 0 or more"
         raise BadInput(msg)
-    if not search.seeds or len(set(search.seeds)) < len(search.seeds):
-        msg = f"seeds={search.seeds!r} must name at least one seed, each once"
+    if not here.seeds or len(set(here.seeds)) < len(here.seeds):
+        msg = f"seeds={here.seeds!r} must name at least one seed, each once"
         raise BadInput(msg)
     limit = search.sampler.objectives
     if not search.objectives or (limit is not None and len(search.objectives) > limit):
@@ -238,9 +252,9 @@ def _require_numbers(search: Search) -> None:
 
 
 def _require_published(search: Search) -> None:
-    for knob, value in search.published.items():
+    for knob, value in search.settled.published.items():
         search.setup({knob: value})
-        domain = search.domains.get(knob)
+        domain = search.settled.domains.get(knob)
         if domain is None:
             msg = f"published value of {knob!r}, which is not searched; give only knobs of the space"
             raise BadInput(msg)

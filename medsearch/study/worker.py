@@ -44,7 +44,7 @@ class Errand:
 
 
 @final
-class Worker(tune.Trainable):
+class Worker(tune.Trainable):  # type: ignore[misc]
     """Ray Tune's trainable: `config` is {"errand": Errand}."""
 
     def setup(self, config: dict[str, Any]) -> None:
@@ -86,12 +86,10 @@ class Worker(tune.Trainable):
 
     def _begin(self, errand: Errand) -> None:
         self._close()
-        self.config = {}  # Tune would send it back with every result
+        self.config: dict[str, Any] = {}  # Tune would send it back with every result
         self._job = errand.job
         _set_threads(errand.runtime.threads)
-        self._work = perform(
-            errand.job, Store(errand.store), runtime=errand.runtime, failures=errand.failures
-        )
+        self._work = perform(errand.job, Store(errand.store), runtime=errand.runtime, failures=errand.failures)
 
     def _close(self) -> None:
         if self._work is not None:

@@ -86,7 +86,9 @@ class ToyStage(Stage):
             yield epoch
 
     def reads(self) -> frozenset[str]:
-        return frozenset({"source.train.images", "source.train.masks", "target.train.images", "target.validation.masks"})
+        return frozenset(
+            {"source.train.images", "source.train.masks", "target.train.images", "target.validation.masks"}
+        )
 
 
 @dataclass(frozen=True)
@@ -202,9 +204,7 @@ class Toy:
 def workplace(home: Path, subjects: int = 12) -> Workplace:
     """A prepared cohort of tiny random volumes in `home`, made once."""
     names = tuple(f"S{index:02d}" for index in range(subjects))
-    return Workplace(
-        home=home, cohort="toy-cohort", subjects=names, prepared=Prepared(home / "cohorts" / "toy", names)
-    )
+    return Workplace(home=home, cohort="toy-cohort", subjects=names, prepared=Prepared(home / "cohorts" / "toy", names))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,95 @@
+"""Stopping when told to: SIGINT, SIGTERM and SIGHUP end a study at once, in order, with a word on how to go on."""
+
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import Any, final
+
+from medsearch.core.errors import Interrupted
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Halt(BaseException):
+    """Ends Ray's loop at once: a BaseException, which no handler takes for a failed trial.
+
+    `error` is what the user is told.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+@contextmanager
+def halting() -> Iterator[None]:
+    """Whatever goes wrong within ends the study, and is not taken for a trial's failure."""
+    try:
+        yield
+    except Exception as error:
+        raise Halt(error) from error
+
+
+@final
+class Interruption:
+    """A block in which a signal raises `Interrupted` in the main thread; elsewhere it does nothing.
+
+    Nothing is waited for: the store, the ledger and the sampler's storage are right at any moment.
+    """
+
+    def __init__(self, study: str) -> None:
+        self.study = study
+        self._received = ""
+        self._gentle = False
+        self._before: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "Interruption":
+        """Begin to listen."""
+        if threading.current_thread() is threading.main_thread():
+            self._before = {name: signal.getsignal(name) for name in SIGNALS}
+            self.catch()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the handlers as they were; turn a signal into `Interrupted`."""
+        for name, handler in self._before.items():
+            signal.signal(name, handler)
+        if self._received and error is not None:
+            raise self._interrupted() from None
+        if isinstance(error, Halt):
+            raise error.error from None
+
+    def catch(self) -> None:
+        """Listen, again if somebody else has taken the handlers."""
+        if self._before:
+            for name in SIGNALS:
+                signal.signal(name, self._stop)
+
+    @contextmanager
+    def gently(self) -> Iterator[None]:
+        """Within, a signal is only noted, for `check` to raise: Ray's waiting turns an exception into a SystemError."""
+        self._gentle = True
+        yield
+        self._gentle = False
+        self.check()
+
+    def check(self) -> None:
+        """Stop if a signal came."""
+        if self._received:
+            raise Halt(self._interrupted())
+
+    def _interrupted(self) -> Interrupted:
+        again = "what is finished is stored: run the same command again to go on"
+        msg = f"study {self.study!r} stopped by {self._received}; {again}"
+        return Interrupted(msg)
+
+    def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        for name in SIGNALS:
+            signal.signal(name, signal.SIG_IGN)  # one is enough: what follows takes seconds
+        self._received = signal.Signals(number).name
+        if not self._gentle:
+            raise Halt(self._interrupted())

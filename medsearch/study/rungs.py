@@ -1,0 +1,96 @@
+"""Between Ray Tune and the scheduler: it sees searched stages only, by run, and remembers earlier lives' curves.
+
+Ray's ASHA and median rule judge what they are shown. Prefixes, references and replicates are not shown, so they cannot
+be cut. What was recorded before a restart is shown again in the order in which it happened, so that a trial meets the
+same rungs as if nothing had been interrupted.
+"""
+
+import heapq
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, final
+
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from medsearch.stages.store import Store
+from medsearch.study.jobs import End
+from medsearch.study.ledger import RunRecord
+from medsearch.study.schedulers import RUNG, SELECTION, Scheduler
+from medsearch.study.search import Search
+
+Point = tuple[float, str, int, float]  # time, run, epoch, value
+
+
+@final
+class Rungs(FIFOScheduler):  # type: ignore[misc]
+    """Tune's scheduler. `judged`: runs that their recorded curve already condemns; `errors`: last words by run."""
+
+    def __init__(self, rule: Scheduler, *, maximise: bool, retried: Callable[[str], None]) -> None:
+        super().__init__()
+        self.rule = rule
+        self.judged: dict[str, End] = {}
+        self.errors: dict[str, str] = {}
+        self._inner = rule.build("max" if maximise else "min")
+        self._curves: dict[str, Curve] = {}
+        self._retried = retried
+
+    def recall(self, points: Iterable[Point], *, open_runs: Iterable[str]) -> None:
+        """Show the rule what earlier lives recorded; condemn open runs whose last point it would have stopped at."""
+        open_runs = set(open_runs)
+        for _, run, epoch, value in points:
+            stopped = self.judge(run, epoch, value)
+            self.judged.pop(run, None)
+            if stopped and run in open_runs:
+                self.judged[run] = self.cut(run, epoch, value)
+
+    def judge(self, run: str, epoch: int, value: float) -> bool:
+        """Whether the rule stops the run at this epoch."""
+        if run not in self._curves:
+            self._curves[run] = Curve(run)
+            self._inner.on_trial_add(None, self._curves[run])
+        decision = self._inner.on_trial_result(None, self._curves[run], {RUNG: epoch, SELECTION: value})
+        return bool(decision == TrialScheduler.STOP)
+
+    def cut(self, run: str, epoch: int, value: float) -> End:  # noqa: ARG002
+        """The end of a run that was stopped."""
+        reason = f"stopped by {self.rule.name} at epoch {epoch} with {value:.4g}"
+        return End(state="cut", values=(value,), rung=epoch, reason=reason)
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> str:  # noqa: ARG002
+        """Tune's question whether a trial goes on."""
+        if SELECTION not in result:
+            return str(TrialScheduler.CONTINUE)
+        stopped = self.judge(run_of(trial), int(result[RUNG]), float(result[SELECTION]))
+        return str(TrialScheduler.STOP if stopped else TrialScheduler.CONTINUE)
+
+    def on_trial_error(self, tune_controller: Any, trial: Any) -> None:  # noqa: ARG002
+        """A worker failed; Tune may try again."""
+        error = trial.get_error()
+        lines = str(error).strip().splitlines() if error is not None else []
+        self.errors[run_of(trial)] = lines[0] if lines else "no message"
+        self._retried(run_of(trial))
+
+
+@final
+class Curve:
+    """What Ray's schedulers ask of a trial: an identity."""
+
+    def __init__(self, run: str) -> None:
+        self.trial_id = run
+
+
+def run_of(trial: Any) -> str:
+    """The run's name in a trial of Tune's."""
+    return str(trial.config["errand"].job.run)
+
+
+def recorded(store: Store, search: Search, runs: Iterable[RunRecord]) -> Iterator[Point]:
+    """The curves of all trials in the searched stage, in the order in which their epochs ended."""
+    return heapq.merge(*(_curve(store, search, run) for run in runs if run.role == "trial"))
+
+
+def _curve(store: Store, search: Search, run: RunRecord) -> Iterator[Point]:
+    key = dict(run.stages).get(search.searched_stage)
+    for line in store.journal(key) if key else []:
+        until = run.rung if run.rung is not None else line["epoch"]
+        if search.metric in line["metrics"] and line["epoch"] <= until:
+            yield line["time"], run.run, line["epoch"], line["metrics"][search.metric]

@@ -1,0 +1,78 @@
+"""A study's driver as its own process, for tests that kill it: `python drive.py HOME '{"trials": 4, ...}'`."""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import toy
+
+from medsearch.core.errors import MedsearchError
+from medsearch.core.recipes import override
+from medsearch.core.records import append_line
+from medsearch.data.tasks import CrossModalityTask
+from medsearch.study.cluster import Resources
+from medsearch.study.conductor import Event
+from medsearch.study.execution import run_search
+from medsearch.study.samplers import GP, NSGA2, QMC, TPE, Random
+from medsearch.study.schedulers import ASHA, FullLength, Median
+from medsearch.study.search import Search, Variant
+from medsearch.study.spaces import choice, loguniform, uniform
+
+SAMPLERS = {kind().name: kind() for kind in (GP, NSGA2, QMC, TPE, Random)}
+FULL = FullLength(because="a toy")
+
+
+def search(**changes: Any) -> Search:
+    """The toy search; `toy` in `changes` sets knobs of the method itself."""
+    method = toy.Toy(base=override(toy.ToyRecipe(), changes.pop("toy", {})))
+    declared: dict[str, Any] = {
+        "name": "toy_search",
+        "question": "Which weights make the toy best?",
+        "method": method,
+        "task": CrossModalityTask(),
+        "space": {"segmentation.weights.a": loguniform(0.1, 1000), "segmentation.weights.b": uniform(0, 1)},
+        "nuisance": {"polish.wide": choice([False, True])},
+        "selection": "oracle",
+        "sampler": TPE(startup=4),
+        "scheduler": FULL,
+        "trials": 6,
+        "finalists": 2,
+        "seeds": (0, 1),
+        "published": {"segmentation.weights.a": 1.0, "segmentation.weights.b": 0.0},
+        "references": (Variant("No adaptation", {"segmentation.weights.a": 0.2}),),
+    }
+    return Search(**{**declared, **changes}).at("tiny")
+
+
+def from_json(text: str) -> Search:
+    """A toy search whose changes came as JSON."""
+    changes = json.loads(text)
+    if "sampler" in changes:
+        changes["sampler"] = SAMPLERS[changes["sampler"]]
+    if "scheduler" in changes:
+        kind = {"asha": ASHA, "median": Median}[changes["scheduler"].pop("name")]
+        changes["scheduler"] = kind(because="a test", **changes["scheduler"])
+    if "references" in changes:
+        changes["references"] = tuple(Variant(label, knobs) for label, knobs in changes["references"])
+    if "seeds" in changes:
+        changes["seeds"] = tuple(changes["seeds"])
+    return search(**changes)
+
+
+def main(home: Path, text: str) -> int:
+    def listen(event: Event) -> None:
+        line = {"time": time.time(), "kind": event.kind, "run": event.run, "epoch": event.epoch, "node": event.node}
+        append_line(home / "events.jsonl", line)
+
+    try:
+        run_search(from_json(text), toy.workplace(home), resources=Resources(cpus=2), listener=listen)
+    except MedsearchError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
