@@ -10,12 +10,16 @@ from medsearch.core.recipes import plain
 
 
 def write_json(path: Path, of: Any) -> None:
-    """Write `of` atomically: a reader sees the old file or the new one, also after a power cut."""
+    """Write `of` as JSON, atomically."""
+    write_bytes(path, json.dumps(plain(of), indent=1).encode() + b"\n")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` atomically: a reader sees the old file or the new one, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("w") as file:
-        json.dump(plain(of), file, indent=1)
-        file.write("\n")
+    with aside.open("wb") as file:
+        file.write(content)
         sync(file)
     aside.replace(path)
     sync_directory(path.parent)

@@ -1,0 +1,106 @@
+"""The answer in a sentence, and the warnings that stand beside it."""
+
+from collections.abc import Iterator
+
+from medsearch.reporting import statistics
+from medsearch.reporting.results import SearchResults
+from medsearch.reporting.statistics import Interval
+from medsearch.reporting.tables import Row, best_knobs, best_trial, names_of, summary
+from medsearch.reporting.wording import counted, listed, number, percent, score
+
+
+def answer(results: SearchResults) -> str:
+    """What was found, in plain words; while nothing was tested, how far the search is."""
+    best = next((row for row in summary(results) if row.kind == "best"), None)
+    if best is None or best.dice.mean is None:
+        return _so_far(results)
+    found = f"{score(best.dice.mean)}" + (f" ± {score(best.dice.sd)}" if best.dice.sd is not None else "")
+    design, cases = results.design, best.over_cases.n
+    on = f", {counted(cases, 'test case')}" if cases else ""
+    sentence = (
+        f"With {_setting(results)}, {design.method} reaches a test Dice of {found} on {design.task} "
+        f"({counted(best.dice.n, 'seed')}{on})"
+    )
+    comparison = listed(part for part in (_share_in_words(results, best), _gain_in_words(results, best)) if part)
+    return f"{sentence}{f': {comparison}' if comparison else ''}."
+
+
+def _so_far(results: SearchResults) -> str:
+    finished = len(results.trials) - len(results.in_state("running"))
+    progress = f"{finished} of {counted(results.design.trials, 'trial')}"
+    best = best_trial(results)
+    if best is None:
+        return f"No answer yet: {progress} ended, none with a value."
+    tested = any(finalist.replicates for finalist in results.finalists)
+    waiting = "no finalist has finished its test" if tested else "no finalist was tested"
+    return (
+        f"No answer yet: {progress} ended and {waiting}. "
+        f"The best so far is trial {best.number} with a validation Dice of {score(best.value)}, at {_setting(results)}."
+    )
+
+
+def _setting(results: SearchResults) -> str:
+    """The best weights, then the best values of what else was asked about."""
+    names, found, design = names_of(results), best_knobs(results), results.design
+    others = [path for path in design.space if path not in (*design.weights, *design.nuisance)]
+    paths = [path for path in (*design.weights, *others) if path in found]
+    return listed(f"{names[path].text} = {number(found[path])}" for path in paths) or "the study's settings"
+
+
+def _share_in_words(results: SearchResults, best: Row) -> str:
+    if best.share is None:
+        return ""
+    supervised = next(row for row in summary(results) if row.label == results.design.supervised)
+    share = f"{percent(best.share.estimate)}{_bounds(best.share)}"
+    return f"{share} of the target-supervised model's {score(supervised.dice.mean)}"
+
+
+def _gain_in_words(results: SearchResults, best: Row) -> str:
+    reference = results.reference(results.design.no_adaptation)
+    gain = statistics.gain(best.replicates, reference.replicates) if reference else None
+    if gain is None or reference is None:
+        return ""
+    floor = statistics.over_seeds(reference.replicates, "test/dice").mean
+    direction = "above" if gain.estimate >= 0 else "below"
+    return f"{abs(gain.estimate):.2f} {direction} no adaptation ({score(floor)})"
+
+
+def _bounds(interval: Interval) -> str:
+    if interval.low is None or interval.high is None:
+        return ""
+    return f" ({statistics.CONFIDENCE:.0%} interval {100 * interval.low:.0f}–{100 * interval.high:.0f}%)"
+
+
+def warnings(results: SearchResults) -> tuple[str, ...]:
+    """What must stand beside the answer, not below it: phantom data, oracle selection, unfinished or failed runs."""
+    return tuple(_warnings(results))
+
+
+def _warnings(results: SearchResults) -> Iterator[str]:
+    if results.provenance.phantom:
+        yield (
+            "Phantom cohort: synthetic subjects written by this program. The numbers show that the search works, "
+            "they are not a reproduction of the paper's and say nothing of patients."
+        )
+    elif results.provenance.scale != "paper":
+        scale = results.provenance.scale
+        yield f"Scale {scale}: smaller than the paper's; the numbers are no reproduction of its results."
+    if results.design.selection == "oracle":
+        yield "Oracle selection: target labels chose the configuration, so this is not unsupervised adaptation."
+    missing = unfinished(results)
+    if missing:
+        yield f"Provisional: {missing} still to come. The same command goes on from here."
+    failed = sum(run.state == "failed" for row in summary(results) for run in row.replicates)
+    if failed:
+        yield f"{counted(failed, 'tested run')} failed: no mean contains it, and the caption says why."
+
+
+def unfinished(results: SearchResults) -> str:
+    """What the study planned and has not run yet, in words; empty when it is done."""
+    design = results.design
+    trials = design.trials - len(results.trials) + len(results.in_state("running"))
+    rows = summary(results)
+    absent = max(0, design.finalists - len(results.finalists)) * len(design.seeds)
+    replicates = absent + sum(max(0, row.dice.waiting) for row in rows)
+    parts = [(trials, "trial"), (replicates, "tested run")]
+    return listed(counted(count, noun) for count, noun in parts if count > 0)

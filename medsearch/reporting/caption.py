@@ -1,0 +1,90 @@
+"""How to read the table, and on what it stands: the lines without which it may not be shown."""
+
+from collections.abc import Iterator
+
+from medsearch.reporting import statistics
+from medsearch.reporting.results import SearchResults
+from medsearch.reporting.statistics import HOW
+from medsearch.reporting.tables import Row, names_of, summary
+from medsearch.reporting.wording import SELECTION, counted, listed, number
+
+
+def failures(results: SearchResults) -> tuple[str, ...]:
+    """Every failed trial and tested run with its reason, one line each."""
+    trials = [f"trial {trial.number}: {trial.reason or 'no reason recorded'}" for trial in results.in_state("failed")]
+    tested = [
+        f"{row.title}, seed {run.seed}: {run.reason or 'no reason recorded'}"
+        for row in summary(results)
+        for run in row.replicates
+        if run.state == "failed"
+    ]
+    return (*trials, *tested)
+
+
+def caption(results: SearchResults) -> tuple[str, ...]:
+    """How to read the table, and on what it stands, one line per matter."""
+    return tuple(_caption(results))
+
+
+def _caption(results: SearchResults) -> Iterator[str]:
+    design, origin = results.design, results.provenance
+    rows = summary(results)
+    cases = max((row.over_cases.n for row in rows), default=0)
+    yield (
+        f"Mean ± sample SD over seeds {listed(design.seeds)} (n; none at n=1) of the mean per-case volumetric Dice"
+        f"{f' over {cases} test cases' if cases else ''}; ASSD in mm. "
+        "Test cases were seen by finalists and references only."
+    )
+    yield from _cohort(results)
+    yield (
+        f"Model selection ({design.selection}): {SELECTION[design.selection]}. "
+        "Best = highest mean validation Dice over seeds, never by test."
+    )
+    if any(row.share and row.share.low is not None for row in rows):
+        yield f"Share of target supervised: ratio of mean test Dice, {HOW}; few seeds make it too narrow, not too wide."
+    yield from _frozen(results)
+    yield _counts(results)
+    yield from (f"Failed: {line}." for line in failures(results))
+    yield from _undefined(rows)
+    for case in origin.skipped:
+        yield f"Skipped case {case.subject}: {case.problem}."
+
+
+def _cohort(results: SearchResults) -> Iterator[str]:
+    origin = results.provenance
+    phantom = " (a phantom cohort: never a reproduction of the paper's result)" if origin.phantom else ""
+    yield (
+        f"Data: {origin.cohort}{phantom}, {counted(origin.subjects, 'subject')}, fingerprint "
+        f"{origin.data_fingerprint}, scale {origin.scale}; {results.design.task}."
+    )
+
+
+def _frozen(results: SearchResults) -> Iterator[str]:
+    design, names = results.design, names_of(results)
+    searched = listed(names[path].text for path in design.space)
+    nuisance = f" (nuisance: {listed(names[path].text for path in design.nuisance)})" if design.nuisance else ""
+    fixed = listed(f"{names[path].text} = {number(value)}" for path, value in design.fixed.items())
+    stages = f"; {listed(design.shared_stages)} trained once for all trials of a seed" if design.shared_stages else ""
+    yield (
+        f"Searched: {searched or 'nothing'}{nuisance}. Frozen: {fixed or 'nothing by the study'}{stages}. "
+        "References were not tuned."
+    )
+
+
+def _counts(results: SearchResults) -> str:
+    states = [(len(results.in_state(state)), state) for state in ("complete", "cut", "failed", "running")]
+    counts = listed(f"{count} {state}" for count, state in states if count)
+    tested = [run for row in summary(results) for run in row.replicates]
+    failed = sum(run.state == "failed" for run in tested)
+    return (
+        f"Runs: {len(results.trials)} of {counted(results.design.trials, 'trial')}{f' ({counts})' if counts else ''}; "
+        f"{counted(len(tested), 'tested run')}, {failed} failed."
+    )
+
+
+def _undefined(rows: tuple[Row, ...]) -> Iterator[str]:
+    for row in rows:
+        missing, total = statistics.undefined(row.replicates, "assd")
+        if missing:
+            cases = f"{missing} of {total} case scores"
+            yield f"{row.title}: ASSD is undefined in {cases} (empty prediction), which its mean leaves out."

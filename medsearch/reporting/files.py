@@ -1,0 +1,164 @@
+"""The tables as files: csv for programs, Markdown for a README, LaTeX (booktabs) for an article.
+
+csv holds every number in full; the others show what the page shows.
+"""
+
+import base64
+import csv
+import io
+import json
+from collections.abc import Iterable, Sequence
+
+from medsearch.core.recipes import plain
+from medsearch.reporting.answer import answer, warnings
+from medsearch.reporting.caption import caption
+from medsearch.reporting.cuts import verdicts
+from medsearch.reporting.replay import replays
+from medsearch.reporting.results import SearchResults
+from medsearch.reporting.statistics import Summary
+from medsearch.reporting.storage import finite, to_json
+from medsearch.reporting.tables import KnobRow, Row, other_knobs, runs, share_cell, spread, summary, weights
+from medsearch.reporting.wording import NOTHING, markdown, number, tex
+
+HEADINGS = ("", "Validation Dice", "Test Dice", "ASSD (mm)", "Share of target supervised")
+KNOB_HEADINGS = ("", "Best (measured)", "Paper", "Best, normalised", "Paper, normalised")
+CSV_SUMMARIES = ("validation", "dice", "dice_micro", "assd", "over_cases")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A row of the summary as text, under `HEADINGS`."""
+    dice = f"{spread(row.dice)} ({runs(row.dice)})"
+    assd = spread(row.assd, 2) + (f" (n={row.assd.n})" if 0 < row.assd.n != row.dice.n else "")
+    return row.title, spread(row.validation), dice, assd, share_cell(row.share)
+
+
+def knob_cells(row: KnobRow) -> tuple[str, ...]:
+    """A row of the knobs as text, under `KNOB_HEADINGS`, without the knob's name."""
+    shares = (NOTHING if share is None else f"{share:.3f}" for share in (row.found_share, row.published_share))
+    return number(row.found) + ("" if row.searched else " (fixed)"), number(row.published), *shares
+
+
+def downloads(results: SearchResults) -> tuple[tuple[str, str, str], ...]:
+    """Every table as (file name, media type, content in base64), for a page that carries its own files."""
+    made = (
+        ("table.csv", "text/csv", table_csv(results)),
+        ("knobs.csv", "text/csv", knobs_csv(results)),
+        ("table.md", "text/markdown", table_md(results)),
+        ("table.tex", "text/x-tex", table_tex(results)),
+        ("results.json", "application/json", json_text(results)),
+    )
+    return tuple((name, kind, base64.b64encode(text.encode()).decode()) for name, kind, text in made)
+
+
+def json_text(results: SearchResults) -> str:
+    """results.json: everything that was put in, and what was made of it under "derived"."""
+    derived = {
+        "answer": answer(results),
+        "warnings": warnings(results),
+        "caption": caption(results),
+        "rows": [
+            {"title": row.title, "kind": row.kind, "trial": row.trial, "share": row.share}
+            | {name: _numbers(getattr(row, name)) for name in CSV_SUMMARIES}
+            for row in summary(results)
+        ],
+        "knobs": [{"path": row.knob.path, **plain(row)} for row in (*weights(results), *other_knobs(results))],
+        "cuts": verdicts(results),
+        "replays": replays(results),
+    }
+    return json.dumps(to_json(results) | {"derived": finite(plain(derived))}, indent=1, allow_nan=False) + "\n"
+
+
+def _numbers(of: Summary) -> dict[str, float | int | None]:
+    return {"mean": of.mean, "sd": of.sd, "n": of.n, "failed": of.failed, "waiting": of.waiting}
+
+
+def table_csv(results: SearchResults) -> str:
+    """table.csv: one line per row of the summary, numbers in full, empty where there is none."""
+    names = [f"{summary}_{part}" for summary in CSV_SUMMARIES for part in ("mean", "sd", "n")]
+    lines: list[list[object]] = [
+        ["row", "kind", "trial", *names, "failed", "waiting", "share", "share_low", "share_high"]
+    ]
+    for row in summary(results):
+        summaries: list[Summary] = [getattr(row, name) for name in CSV_SUMMARIES]
+        numbers = [value for of in summaries for value in (of.mean, of.sd, of.n)]
+        share = (row.share.estimate, row.share.low, row.share.high) if row.share else (None, None, None)
+        lines.append([row.label, row.kind, row.trial, *numbers, row.dice.failed, row.dice.waiting, *share])
+    return _csv(lines)
+
+
+def knobs_csv(results: SearchResults) -> str:
+    """knobs.csv: every searched knob and every weight, the best value beside the published one."""
+    lines: list[list[object]] = [["knob", "best", "published", "where", "best_share", "published_share", "searched"]]
+    for row in (*weights(results), *other_knobs(results)):
+        shares = (row.found_share, row.published_share, row.searched)
+        lines.append([row.knob.path, row.found, row.published, row.where, *shares])
+    return _csv(lines)
+
+
+def _csv(lines: Iterable[Sequence[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
+    return text.getvalue()
+
+
+def table_md(results: SearchResults) -> str:
+    """table.md: the answer, what to beware of, both tables and the caption."""
+    knobs = [(row.knob.text, *knob_cells(row)) for row in (*weights(results), *other_knobs(results))]
+    parts = [
+        f"### {markdown(results.design.study)}",
+        markdown(results.design.question),
+        f"**{markdown(answer(results))}**",
+        *(f"> {markdown(line)}" for line in warnings(results)),
+        _markdown_table(HEADINGS, [cells(row) for row in summary(results)]),
+        _markdown_table(KNOB_HEADINGS, knobs),
+        "\n".join(f"- {markdown(line)}" for line in caption(results)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    if not rows:
+        return ""
+    marks = ["---", *["---:"] * (len(headings) - 1)]
+    lines = [headings, marks, *([markdown(cell) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def table_tex(results: SearchResults) -> str:
+    """table.tex: two `table` environments with booktabs rules; the first carries the whole caption."""
+    rows = [[tex(cell) for cell in cells(row)] for row in summary(results)]
+    knobs = [
+        [row.knob.tex, *(tex(cell) for cell in knob_cells(row))] for row in (*weights(results), *other_knobs(results))
+    ]
+    label = "".join(c if c.isalnum() else "-" for c in results.design.study)
+    words = tex(" ".join([answer(results), *warnings(results), *caption(results)]))
+    return "% needs \\usepackage{booktabs}\n" + "\n".join(
+        [
+            *_latex_table([tex(h) for h in HEADINGS], rows, caption=words, label=f"tab:{label}"),
+            *_latex_table(
+                [tex(h) for h in KNOB_HEADINGS],
+                knobs,
+                caption="Knobs of the best configuration beside the published ones. "
+                "Loss weights are normalised to sum 1, since only their ratios act.",
+                label=f"tab:{label}-knobs",
+            ),
+        ]
+    )
+
+
+def _latex_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str, label: str) -> list[str]:
+    return [
+        r"\begin{table}",
+        r"  \centering",
+        rf"  \caption{{{caption}}}",
+        rf"  \label{{{label}}}",
+        rf"  \begin{{tabular}}{{l{'r' * (len(headings) - 1)}}}",
+        r"    \toprule",
+        f"    {' & '.join(headings)} \\\\",
+        r"    \midrule",
+        *(f"    {' & '.join(row)} \\\\" for row in rows),
+        r"    \bottomrule",
+        r"  \end{tabular}",
+        r"\end{table}",
+        "",
+    ]

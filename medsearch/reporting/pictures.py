@@ -1,0 +1,53 @@
+"""The page's pictures, carried inside it."""
+
+import base64
+import struct
+from itertools import groupby
+from pathlib import Path
+
+from medsearch.reporting.markup import Markup, joined, tag
+from medsearch.reporting.results import Picture, SearchResults
+from medsearch.reporting.sections import heading
+
+IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}
+
+
+def pictures(results: SearchResults, folder: Path) -> Markup | None:
+    """Every picture, inside the page, those of one title together. Relative paths start at `folder`."""
+    if not results.pictures:
+        return None
+    order = list(dict.fromkeys(picture.title for picture in results.pictures))
+    grouped = groupby(sorted(results.pictures, key=lambda p: order.index(p.title)), key=lambda p: p.title)
+    return tag(
+        "section", heading("pictures", "Pictures"), *(_group(title, tuple(found), folder) for title, found in grouped)
+    )
+
+
+def _group(title: str, found: tuple[Picture, ...], folder: Path) -> Markup:
+    figures = [_picture(picture, folder / picture.path) for picture in found]
+    wide = any(ratio > 1.7 for _, ratio in figures)
+    return joined(
+        [
+            tag("h3", title[:1].upper() + title[1:]),
+            tag("div", *(one for one, _ in figures), class_="pictures wide" if wide else "pictures"),
+        ]
+    )
+
+
+def _picture(picture: Picture, path: Path) -> tuple[Markup, float]:
+    """The picture and its width over its height; a note in its place when the file cannot be shown."""
+    kind = IMAGES.get(path.suffix.lower())
+    if kind is None or not path.is_file():
+        why = "is not there" if kind else "is no png, jpg or svg"
+        return tag("div", f"{picture.title}: the picture {path.name} {why}.", class_="missing"), 1.0
+    content = path.read_bytes()
+    width, height = _png_size(content) if kind == "image/png" else (None, None)
+    source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
+    image = tag("img", src=source, alt=picture.note or picture.title, width=width, height=height, loading="lazy")
+    shown = tag("figure", image, tag("figcaption", picture.note) if picture.note else None)
+    return shown, width / height if width and height else 1.0
+
+
+def _png_size(content: bytes) -> tuple[int, int] | tuple[None, None]:
+    """Width and height from a PNG's header."""
+    return struct.unpack(">II", content[16:24]) if content[12:16] == b"IHDR" else (None, None)

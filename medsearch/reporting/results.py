@@ -1,0 +1,171 @@
+"""What a search found, as plain data: all that the tables, the figures and the page need, and nothing they look up.
+
+A builder fills `SearchResults` from the ledger and the stage store. Every field may be filled at any moment: a search
+that has just begun has few trials, no finalists and references without replicates, and its report says so.
+
+Scores are maximised. A score that is not finite (a diverged run) is None. Curves, rungs and values of trials belong to
+the searched stage and the selection rule (`validation/dice`); test metrics exist for finalists and references only.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Knobs = Mapping[str, Any]  # dotted path -> value
+State = Literal["complete", "cut", "failed", "running"]
+Selection = Literal["source", "pseudo-target", "oracle"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One configuration that the sampler proposed."""
+
+    number: int
+    knobs: Knobs  # the searched ones
+    state: State
+    value: float | None = None  # what the sampler was told; for a cut trial its last value
+    curve: tuple[tuple[int, float], ...] = ()  # (epoch, value), epochs ascending
+    seconds: float | None = None
+    rung: int | None = None  # cut trials: the epoch at which the scheduler stopped it
+    reason: str | None = None  # failed trials: one line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replicate:
+    """One run of a finalist or a reference, tested: the same knobs under one seed."""
+
+    seed: int
+    state: State = "complete"
+    value: float | None = None  # by the selection rule, on validation cases
+    metrics: Mapping[str, float | None] = field(default_factory=dict)  # "test/dice", "test/dice_micro", "test/assd" mm
+    cases: tuple[Mapping[str, Any], ...] = ()  # one per test case: "subject", "dice", "assd" (mm; None if undefined)
+    seconds: float | None = None
+    reason: str | None = None  # failed replicates: one line
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finalist:
+    """A trial that is repeated over seeds."""
+
+    number: int  # of the trial
+    knobs: Knobs
+    replicates: tuple[Replicate, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """A row to compare with, which the search did not tune."""
+
+    label: str
+    replicates: tuple[Replicate, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """What a paper reports for a knob."""
+
+    value: Any
+    where: str = ""  # "thesis, section 5.5.1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Axis:
+    """The range of a searched knob."""
+
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[Any, ...] = ()  # instead of low and high
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scheduler:
+    """What could stop a trial early, with the study's reason for it."""
+
+    name: Literal["none", "asha", "median"] = "none"
+    reason: str = ""
+    grace: int | None = None  # epochs before the first rung
+    reduction: int | None = None  # ASHA keeps the best 1/reduction at each rung
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """A case that was left out because its files are faulty."""
+
+    subject: str
+    problem: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """An image file to show. Pictures with one title stand together."""
+
+    title: str
+    path: str  # png, jpg or svg; read when the page is written
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """Where the numbers come from."""
+
+    cohort: str
+    phantom: bool  # synthetic subjects: the numbers are no reproduction of anything
+    subjects: int
+    data_fingerprint: str
+    scale: str  # "tiny", "small", "paper"
+    git_commit: str | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)  # package -> version
+    machine: str = ""
+    created: str = ""  # when the report was made, ISO 8601
+    skipped: tuple[Skipped, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """The search as the study file declares it."""
+
+    study: str
+    question: str
+    method: str
+    task: str  # "t1 → t2"
+    selection: Selection
+    cost: str = ""
+    sampler: str = ""
+    scheduler: Scheduler = field(default_factory=Scheduler)
+    trials: int  # planned
+    finalists: int  # planned
+    seeds: tuple[int, ...]  # planned, for finalists and references
+    space: Mapping[str, Axis] = field(default_factory=dict)  # searched knobs
+    nuisance: tuple[str, ...] = ()  # those of them that are tuned but not asked about
+    fixed: Knobs = field(default_factory=dict)  # knobs that the study set and froze
+    shared_stages: tuple[str, ...] = ()  # trained once, the same for every trial
+    weights: tuple[str, ...] = ()  # loss weights of which only the ratios act
+    published: Mapping[str, Published] = field(default_factory=dict)  # knob -> what the paper reports
+    no_adaptation: str = "No adaptation"  # labels of the two references that the answer speaks of
+    supervised: str = "Target supervised"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchResults:
+    """A search, finished or not."""
+
+    design: Design
+    provenance: Provenance
+    trials: tuple[Trial, ...] = ()
+    importances: Mapping[str, float] = field(default_factory=dict)  # knob -> share, computed by the study floor
+    finalists: tuple[Finalist, ...] = ()
+    references: tuple[Reference, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+
+    def trial(self, number: int) -> Trial | None:
+        """The trial with that number."""
+        return next((trial for trial in self.trials if trial.number == number), None)
+
+    def reference(self, label: str) -> Reference | None:
+        """The reference row with that label."""
+        return next((reference for reference in self.references if reference.label == label), None)
+
+    def in_state(self, state: State) -> tuple[Trial, ...]:
+        """The trials in that state, by number."""
+        return tuple(sorted((t for t in self.trials if t.state == state), key=lambda trial: trial.number))

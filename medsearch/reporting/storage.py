@@ -1,0 +1,70 @@
+"""`results.json`: search results as a file that dashboards, and this program, read again."""
+
+import dataclasses
+import math
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from medsearch.core.errors import BadInput
+from medsearch.core.recipes import plain
+from medsearch.core.records import read_json
+from medsearch.reporting.results import SearchResults
+
+FORMAT = 1  # raised when a reader of the old files could no longer read the new ones
+
+
+def to_json(results: SearchResults) -> dict[str, Any]:
+    """`results` as JSON knows it; numbers that are not finite become null, tuples in knobs lists."""
+    return {"format": FORMAT, "results": finite(plain(results))}
+
+
+def from_json(content: Mapping[str, Any], *, source: str = "results.json") -> SearchResults:
+    """The results that `to_json` wrote.
+
+    Raises:
+        BadInput: the content is of another format, or a field is missing or unknown.
+
+    """
+    if content.get("format") != FORMAT:
+        msg = f"{source}: format {content.get('format')!r}, expected {FORMAT}; rebuild it with `medsearch report`"
+        raise BadInput(msg)
+    try:
+        return typing.cast(SearchResults, _decode(SearchResults, content["results"]))
+    except (TypeError, KeyError) as error:
+        msg = f"{source}: not search results ({error}); rebuild it with `medsearch report`"
+        raise BadInput(msg) from error
+
+
+def read_results(path: Path) -> SearchResults:
+    """The results in a report's `results.json`."""
+    return from_json(read_json(path), source=str(path))
+
+
+def finite(of: Any) -> Any:
+    """`of` (plain data) with null in place of NaN and infinities, which JSON does not have."""
+    if isinstance(of, float):
+        return of if math.isfinite(of) else None
+    if isinstance(of, dict):
+        return {key: finite(value) for key, value in of.items()}
+    return [finite(value) for value in of] if isinstance(of, list) else of
+
+
+def _decode(kind: Any, value: Any) -> Any:
+    """`value` as the annotation `kind` wants it: dataclasses, tuples, mappings and optional values, nested."""
+    if value is None:
+        return None
+    if dataclasses.is_dataclass(kind):
+        hints = typing.get_type_hints(kind)
+        return typing.cast(Any, kind)(**{name: _decode(hints.get(name), inner) for name, inner in value.items()})
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is tuple:
+        kinds = [arguments[0]] * len(value) if arguments[-1] is Ellipsis else arguments
+        return tuple(_decode(inner, item) for inner, item in zip(kinds, value, strict=True))
+    if origin is Mapping:
+        return {key: _decode(arguments[1], item) for key, item in value.items()}
+    if origin is types.UnionType:
+        return _decode(next(inner for inner in arguments if inner is not type(None)), value)
+    return value

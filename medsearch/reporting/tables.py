@@ -1,0 +1,192 @@
+"""The rows of the summary table and of the table of weights, as data; `files`, `terminal` and `page` draw them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, cast
+
+from medsearch.reporting import statistics
+from medsearch.reporting.results import Finalist, Reference, Replicate, SearchResults, Trial
+from medsearch.reporting.statistics import Interval, Summary, known
+from medsearch.reporting.wording import NOTHING, KnobName, knob_names, percent, score
+
+Kind = Literal["best", "finalist", "reference"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of the summary: a finalist or a reference, over its seeds."""
+
+    label: str
+    kind: Kind
+    replicates: tuple[Replicate, ...]
+    planned: int  # seeds
+    supervised: tuple[Replicate, ...]  # the target-supervised row's
+    trial: int | None = None
+
+    @property
+    def title(self) -> str:
+        """The label with the trial's number."""
+        return self.label if self.trial is None else f"{self.label}, trial {self.trial}"
+
+    @cached_property
+    def share(self) -> Interval | None:
+        """Test Dice as a share of the target-supervised model's, which has no error against itself."""
+        found = statistics.share(self.replicates, self.supervised)
+        return Interval(1.0) if found and self.replicates is self.supervised else found
+
+    @property
+    def validation(self) -> Summary:
+        """The selection value over seeds; empty for references, whose validation may see other labels."""
+        return Summary() if self.kind == "reference" else self._over_seeds("value")
+
+    @property
+    def dice(self) -> Summary:
+        """Test Dice, the mean over cases, over seeds."""
+        return self._over_seeds("test/dice")
+
+    @property
+    def dice_micro(self) -> Summary:
+        """Test Dice with the voxels of all cases pooled, over seeds."""
+        return self._over_seeds("test/dice_micro")
+
+    @property
+    def assd(self) -> Summary:
+        """Test average symmetric surface distance over seeds, mm."""
+        return self._over_seeds("test/assd")
+
+    @property
+    def over_cases(self) -> Summary:
+        """Test Dice over cases, each the mean over seeds."""
+        return statistics.over_cases(self.replicates)
+
+    def _over_seeds(self, metric: str) -> Summary:
+        return statistics.over_seeds(self.replicates, metric, planned=self.planned)
+
+
+@dataclass(frozen=True)
+class KnobRow:
+    """A knob of the best configuration beside the published one; shares only for loss weights."""
+
+    knob: KnobName
+    found: Any
+    published: Any
+    where: str = ""
+    found_share: float | None = None  # of the sum of the weights
+    published_share: float | None = None
+    searched: bool = True
+
+
+def ranking(results: SearchResults) -> tuple[Finalist, ...]:
+    """Finalists, best first: those that failed on no seed, by their mean selection value over seeds, never by test."""
+
+    def merit(finalist: Finalist) -> tuple[int, float, int]:
+        runs = statistics.over_seeds(finalist.replicates, "value")
+        trial = results.trial(finalist.number)
+        alone = trial.value if trial and trial.value is not None else float("-inf")
+        return -runs.failed, alone if runs.mean is None else runs.mean, -finalist.number
+
+    return tuple(sorted(results.finalists, key=merit, reverse=True))
+
+
+def best_trial(results: SearchResults) -> Trial | None:
+    """The finished trial with the highest value; the earlier one of equals."""
+    finished = [trial for trial in results.in_state("complete") if trial.value is not None]
+    return max(finished, key=lambda trial: (trial.value, -trial.number), default=None)
+
+
+def best_knobs(results: SearchResults) -> dict[str, Any]:
+    """Searched and fixed knobs of the best finalist, or of the best trial while there are no finalists."""
+    ranked, trial = ranking(results), best_trial(results)
+    searched: Mapping[str, Any] = ranked[0].knobs if ranked else trial.knobs if trial else {}
+    return {**results.design.fixed, **searched}
+
+
+def summary(results: SearchResults) -> tuple[Row, ...]:
+    """The best finalist, the other finalists, then the references in the study's order."""
+    rows = []
+    for place, finalist in enumerate(ranking(results)):
+        label, kind = (f"Finalist {place + 1}", "finalist") if place else ("Best (measured)", "best")
+        rows.append(_row(results, finalist, label=label, kind=kind))
+    return (*rows, *(_row(results, reference, label=reference.label) for reference in results.references))
+
+
+def _row(results: SearchResults, of: Finalist | Reference, *, label: str, kind: str = "reference") -> Row:
+    supervised = results.reference(results.design.supervised)
+    return Row(
+        label=label,
+        kind=cast(Kind, kind),
+        replicates=of.replicates,
+        planned=len(results.design.seeds),
+        supervised=supervised.replicates if supervised else (),
+        trial=of.number if isinstance(of, Finalist) else None,
+    )
+
+
+def weights(results: SearchResults) -> tuple[KnobRow, ...]:
+    """The loss weights of the best configuration beside the published ones, both also as shares of their sum."""
+    paths, found = results.design.weights, best_knobs(results)
+    published = {path: entry.value for path, entry in results.design.published.items()}
+    return _knob_rows(results, paths, (_shares(paths, found), _shares(paths, published)))
+
+
+def other_knobs(results: SearchResults) -> tuple[KnobRow, ...]:
+    """The other searched knobs of the best configuration beside the published ones."""
+    paths = tuple(path for path in results.design.space if path not in results.design.weights)
+    return _knob_rows(results, paths, ({}, {}))
+
+
+def _knob_rows(
+    results: SearchResults, paths: Sequence[str], shares: tuple[dict[str, float], dict[str, float]]
+) -> tuple[KnobRow, ...]:
+    names, found, design = names_of(results), best_knobs(results), results.design
+    rows = []
+    for path in paths:
+        entry = design.published.get(path)
+        values = (found.get(path), entry.value if entry else None, entry.where if entry else "")
+        rows.append(
+            KnobRow(names[path], *values, shares[0].get(path), shares[1].get(path), searched=path not in design.fixed)
+        )
+    return tuple(rows)
+
+
+def _shares(paths: Sequence[str], values: Mapping[str, Any]) -> dict[str, float]:
+    """Each weight over the sum of all; empty unless all are known, because only ratios act."""
+    weighed = {path: float(values[path]) for path in paths if known(values.get(path))}
+    total = sum(weighed.values())
+    return {path: value / total for path, value in weighed.items()} if total and len(weighed) == len(paths) else {}
+
+
+def names_of(results: SearchResults) -> dict[str, KnobName]:
+    """The short name of every knob that the results mention."""
+    design = results.design
+    used = (path for trial in results.trials for path in trial.knobs)
+    return knob_names([*design.weights, *design.space, *design.fixed, *design.published, *results.importances, *used])
+
+
+def spread(summary: Summary, digits: int = 3) -> str:
+    """A cell: `0.612 ± 0.013`; without values it says why."""
+    if summary.mean is None:
+        return "failed" if summary.failed and not summary.waiting else "not yet" if summary.waiting else NOTHING
+    return score(summary.mean, digits) + ("" if summary.sd is None else f" ± {score(summary.sd, digits)}")
+
+
+def runs(summary: Summary) -> str:
+    """How many runs a cell rests on: `n=2`, `n=1 of 2, 1 failed`, `n=0 of 3 so far, 1 failed`."""
+    return counted_runs(summary) + (f", {summary.failed} failed" if summary.failed else "")
+
+
+def counted_runs(summary: Summary) -> str:
+    """`runs` without the failures: `n=1 of 2`."""
+    planned = summary.n + summary.failed + summary.waiting
+    text = f"n={summary.n}" if summary.n == planned else f"n={summary.n} of {planned}"
+    return text + (" so far" if summary.waiting > 0 else "")
+
+
+def share_cell(interval: Interval | None) -> str:
+    """A share with its interval: `91% [84, 97]`."""
+    if interval is None:
+        return NOTHING
+    if interval.low is None or interval.high is None:
+        return percent(interval.estimate)
+    return f"{percent(interval.estimate)} [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
