@@ -70,7 +70,7 @@ def supervised_step(
 
 def micro_batches(indices: Sequence[int], size: int) -> list[Sequence[int]]:
     """A batch's indices in pieces of `size`; one piece when `size` is 0."""
-    size = size or len(indices)
+    size = size or max(1, len(indices))
     return [indices[start : start + size] for start in range(0, len(indices), size)]
 
 
