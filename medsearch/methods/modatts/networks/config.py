@@ -4,7 +4,7 @@ A config is checked where a network is built from it, not here: a recipe may pas
 while its knobs are overridden one by one.
 """
 
-from typing import Literal, Self
+from typing import Literal
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override, recipe
@@ -38,7 +38,7 @@ class TransUNetConfig:
     decoder: tuple[int, int, int, int] = (256, 128, 64, 16)
 
     @classmethod
-    def at(cls, scale: Scale) -> Self:
+    def at(cls, scale: Scale) -> "TransUNetConfig":
         """The sizes for one scale."""
         return override(cls(), _TRANSUNET[scale])
 
@@ -80,7 +80,7 @@ class DiscriminatorConfig:
     scales: int = 3
 
     @classmethod
-    def at(cls, scale: Scale, dimensions: Dimensions) -> Self:
+    def at(cls, scale: Scale, dimensions: Dimensions) -> "DiscriminatorConfig":
         """The sizes for one scale."""
         return override(cls(dimensions=dimensions), _DISCRIMINATOR[scale])
 
@@ -116,7 +116,7 @@ class MedformerConfig:
     unique_fraction: float = 0.0
 
     @classmethod
-    def at(cls, scale: Scale, supervision: Supervision, dimensions: Dimensions = 3) -> Self:
+    def at(cls, scale: Scale, supervision: Supervision, dimensions: Dimensions = 3) -> "MedformerConfig":
         """The sizes for one scale of the self-supervised or the semi-supervised variant."""
         return override(cls(dimensions=dimensions, codes=_CODES[scale][dimensions]), _MEDFORMER[supervision, scale])
 

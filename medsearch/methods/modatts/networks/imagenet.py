@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -116,12 +115,13 @@ def _vector(name: str, weight: Tensor) -> Iterator[Wanted]:
     yield name, weight, lambda stored: stored.flatten()
 
 
-def _convolution(stored: Float[Tensor, "height width in_ out"]) -> Float[Tensor, "out in_ height width"]:
+def _convolution(stored: Tensor) -> Tensor:
+    """Height, width, in, out to out, in, height, width."""
     return stored.permute(3, 2, 0, 1)
 
 
-def _resized(stored: Float[Tensor, "1 tokens width"], grid: int) -> Float[Tensor, "1 new_tokens width"]:
-    """Position embeddings without the class token's, interpolated linearly to another grid, corners in place."""
+def _resized(stored: Tensor, grid: int) -> Tensor:
+    """(1, 1 + side², width) to (1, grid², width): without the class token, interpolated linearly, corners in place."""
     of_patches = stored[:, 1:]
     side = math.isqrt(of_patches.shape[1])
     square = of_patches.transpose(1, 2).reshape(1, -1, side, side)

@@ -1,7 +1,6 @@
 """What the Medformer encoder hands to its decoders, and the split of the bottleneck into the codes c and u (5.4.2)."""
 
 from dataclasses import dataclass, replace
-from typing import Self
 
 import torch
 from jaxtyping import Float
@@ -32,11 +31,11 @@ class Latent:
         """The code u: what only diseased images have."""
         return self.code[:, self.common_channels :]
 
-    def with_unique(self, u: Float[Tensor, "b u *space"]) -> Self:
+    def with_unique(self, u: Float[Tensor, "b u *space"]) -> "Latent":
         """The same image with another unique code, as in Eq. 5.10."""
         return replace(self, code=torch.cat([self.common, u], 1))
 
-    def __getitem__(self, samples: slice) -> Self:
+    def __getitem__(self, samples: slice) -> "Latent":
         """Some samples of the batch."""
         return replace(
             self,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, final
+from typing import Literal, final
 
 import torch
 import torch.nn.functional as F
@@ -57,14 +57,6 @@ class Convolution(nn.Module):
         return F.conv3d(x, self.weight, self.bias, padding=self._padding, groups=self._groups).contiguous()
 
 
-class Norm(Protocol):
-    """Normalises each channel of each sample over space; `mode` chooses among sets of parameters, if there are any."""
-
-    def __call__(self, x: Tensor, mode: Mode | None) -> Tensor:
-        """`x` with mean 0 and variance 1, then scaled and shifted."""
-        ...
-
-
 @final
 class InstanceNorm(nn.Module):
     """Instance norm without parameters, eps 1e-5."""
@@ -87,6 +79,9 @@ class SwitchedInstanceNorm(nn.Module):
         """Uses, and in the backward pass touches, only the parameters of `mode`."""
         assert mode is not None
         return F.group_norm(x, x.shape[1], self.scale[mode], self.shift[mode])
+
+
+Norm = InstanceNorm | SwitchedInstanceNorm
 
 
 @dataclass(frozen=True)

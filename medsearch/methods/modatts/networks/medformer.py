@@ -73,8 +73,9 @@ class MedformerEncoder(nn.Module):
     def _check_size(self, size: tuple[int, ...]) -> None:
         whole = math.prod(self.config.scales)
         if len(size) != self.config.dimensions or any(side % whole for side in size):
+            got = "x".join(map(str, size))
             msg = (
-                f"an image of {'x'.join(map(str, size))} does not fit a {self.config.dimensions}D Medformer whose sides "
-                f"must be multiples of {whole}; change the task's crop, or network.scales {self.config.scales}"
+                f"an image of {got} does not fit a {self.config.dimensions}D Medformer, whose sides must be "
+                f"multiples of {whole}; change the task's crop, or network.scales {self.config.scales}"
             )
             raise BadInput(msg)
