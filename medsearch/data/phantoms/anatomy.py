@@ -42,10 +42,10 @@ class Anatomy:
         matrix = np.diag(1 / size) @ _turn(np.deg2rad(_TURN_SD_DEGREES) * rng.standard_normal(3))
         shift = _SHIFT_SD_MM * rng.standard_normal(3)
         warps = tuple(
-            (SmoothField.draw(rng, sigma), SmoothField.draw(rng, sigma), SmoothField.draw(rng, sigma))
-            for sigma, _ in _WARPS
+            (SmoothField.draw(rng, sigma, sd), SmoothField.draw(rng, sigma, sd), SmoothField.draw(rng, sigma, sd))
+            for sigma, sd in _WARPS
         )
-        folds = tuple(SmoothField.draw(rng, _FOLD_SIGMA_MM) for _ in range(4)) if template.blurred else ()
+        folds = tuple(SmoothField.draw(rng, _FOLD_SIGMA_MM, _FOLDING) for _ in range(4)) if template.blurred else ()
         return cls(template, matrix.astype(np.float32), shift.astype(np.float32), warps, folds)
 
     def on(self, grid: Grid, push: Push | None = None) -> Array:
@@ -68,7 +68,7 @@ class Anatomy:
             points = [axis - inward * away for axis, away in zip(points, outward, strict=True)]
         source = [
             sum(self.matrix[row, column] * (points[column] - self.shift[column]) for column in range(3))
-            + sum(sd * warp[row].on(grid.axes) for warp, (_, sd) in zip(self.warps, _WARPS, strict=True))
+            + sum(warp[row].on(grid.axes) for warp in self.warps)
             for row in range(3)
         ]
         to = self.template.to_voxels.astype(np.float32)
@@ -77,7 +77,7 @@ class Anatomy:
     def _folded(self, maps: Array, grid: Grid) -> Array:
         inside = maps.sum(axis=0) > 127
         for number, fold in enumerate(self.folds):
-            maps[number] = (maps[number] / 255) ** _SHARPNESS * np.exp(_FOLDING * fold.on(grid.axes))
+            maps[number] = (maps[number] / 255) ** _SHARPNESS * np.exp(fold.on(grid.axes))
         return np.where(inside, maps / np.maximum(maps.sum(axis=0), 1e-6), 0)
 
 

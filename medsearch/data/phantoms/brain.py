@@ -111,7 +111,7 @@ class _Scanner:
             dtype=np.float32,
         )
         clean = np.einsum("t,txyz->xyz", signals, self.shares)
-        bias = rng.uniform(*_BIAS_SD) * SmoothField.draw(rng, _BIAS_SIGMA_MM).on(self.grid.axes)
+        bias = SmoothField.draw(rng, _BIAS_SIGMA_MM, rng.uniform(*_BIAS_SD)).on(self.grid.axes)
         noise_sd = np.float32(signals[0] / rng.uniform(*_SIGNAL_TO_NOISE))
         real, imaginary = noise_sd * rng.standard_normal((2, *self.grid.shape), dtype=np.float32)
         noisy = np.hypot(clean * np.exp(bias) + real, imaginary)

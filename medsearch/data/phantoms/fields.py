@@ -19,17 +19,17 @@ _POWER = (151 / 315) ** 1.5
 
 @dataclass(frozen=True, eq=False)
 class SmoothField:
-    """A random field over the head with mean 0, SD 1, smooth like white noise behind a Gaussian of `sigma` mm."""
+    """A random field over the head with mean 0, smooth like white noise behind a Gaussian of `sigma` mm."""
 
     sigma: float
     coefficients: Array
 
     @classmethod
-    def draw(cls, rng: np.random.Generator, sigma: float) -> "SmoothField":
+    def draw(cls, rng: np.random.Generator, sigma: float, sd: float = 1.0) -> "SmoothField":
         """A field drawn from `rng`."""
         step = sigma * _STEP_PER_SIGMA
         knots = [int(np.ceil((high - low) / step)) + 4 for low, high in zip(_LOW_MM, _HIGH_MM, strict=True)]
-        return cls(sigma, (rng.standard_normal(knots) / _POWER).astype(np.float32))
+        return cls(sigma, (sd / _POWER * rng.standard_normal(knots)).astype(np.float32))
 
     def on(self, axes: tuple[Array, Array, Array]) -> Array:
         """The field at head coordinates (mm) given per axis: (x, y, z)."""
