@@ -112,7 +112,7 @@ class Ledger:
         return dict(read_json(path)) if path.exists() else {}
 
     def write_header(self, header: Mapping[str, Any]) -> None:
-        """Write the header whole. Tracking reads `name`, `question`, `method`, `selection` and `commit` from it."""
+        """Write the header whole. Tracking shows its name, question, method, selection, task, commit, ..."""
         write_json(self.folder / HEADER, header)
 
     def started(self, planned: PlannedRun) -> str:

@@ -10,14 +10,14 @@ from dataclasses import dataclass, field
 from typing import final
 
 from medsearch.study.tracking.reading import File
-from medsearch.study.tracking.wanted import PARENT, Point, WantedRun
+from medsearch.study.tracking.wanted import PARENT, SHARED, Point, WantedRun
 
 SENT = "medsearch.sent"
 """The tag that counts, per series, the entries that are on the server; it travels in one batch with them."""
 
 POINTS, PARAMS = 900, 50  # in one batch; MLflow takes 1000 entities, 100 params, 1 MB
 
-OWN = frozenset({"method", "selection", "task", "variant", "trial", "cut_rung", "reason", "cause"})
+OWN = frozenset({*SHARED, "task", "variant", "trial", "finalist", "cut_rung", "reason", "cause"})
 """Tags that come and go with what they tell; every other tag on the server is somebody else's."""
 
 

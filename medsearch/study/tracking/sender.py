@@ -5,6 +5,7 @@ uncertain. Then it is asked again, so a run that was created without our hearing
 """
 
 import dataclasses
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -146,5 +147,8 @@ class Sender:
 
 
 def _brief(error: Exception) -> str:
+    if "API request to" in str(error) and (lost := re.search(r"failed with (?:timeout )?exception", str(error))):
+        cause = re.search(r"Caused by (\w+)", str(error)[lost.end() :])
+        return f"the server does not answer ({cause[1] if cause else 'timeout'})"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"[:300]

@@ -6,6 +6,9 @@ from medsearch.study.tracking.backend import Backend, create_database
 from medsearch.study.tracking.planning import HeldRun, Log
 from medsearch.study.tracking.reading import File
 
+PAGE = 1000
+"""Runs in one answer; servers differ in what they allow above it."""
+
 
 class Server(Protocol):
     """The operations of a plan. Any may raise; whether it took effect is then unknown until `load` is asked."""
@@ -57,7 +60,7 @@ class MlflowServer:
         page = None
         while True:
             runs = self._client.search_runs(
-                [self._experiment], f"tags.`medsearch.origin` = '{origin}'", max_results=1000, page_token=page
+                [self._experiment], f"tags.`medsearch.origin` = '{origin}'", max_results=PAGE, page_token=page
             )
             found += [_held(run) for run in runs]
             page = runs.token

@@ -3,8 +3,8 @@
     params     dotted knobs
     metrics    <stage>/<domain>/<split>/<metric> by epoch; final/<stage>/... what a finished stage ended with;
                value: the selection metric. Times are those of the journals, so sending twice adds no point.
-    tags       study, role, variant, trial, seed, selection, method, commit, state, cut_rung, reason, cause,
-               stage.<node> = key. medsearch.* are this program's own.
+    tags       study, role, variant, trial, seed, task, selection, method, scale, cohort, commit, state, finalist,
+               cut_rung, reason, cause, stage.<node> = key. medsearch.* are this program's own.
 
 A stage that a prefix run listed first has its curves there and not once more in every trial that builds on it.
 """
@@ -23,6 +23,9 @@ from medsearch.study.tracking.reading import File, Finished, Study
 
 PARENT = "search"
 """The name of the parent among the runs; the ledger's runs all have a number or a seed in theirs."""
+
+SHARED = ("method", "scale", "selection", "cohort")
+"""What every run repeats from the study's header, so that runs can be filtered by it."""
 
 NAME_LENGTH, PARAM_LENGTH, TAG_LENGTH = 250, 6000, 5000  # MLflow's limits; tags as the oldest supported server has it
 
@@ -89,7 +92,7 @@ def wanted_run(study: Study, record: RunRecord, *, live: bool) -> WantedRun:
         started=_ms(record.started),
         status=status,
         ended=None if status == "RUNNING" else _last(study, record),
-        tags=_shared_tags(study, record.run) | _own_tags(record) | {"medsearch.knobs": fingerprint(params)},
+        tags=_shared_tags(study, record.run) | _own_tags(study, record) | {"medsearch.knobs": fingerprint(params)},
         once=_once(study),
         params=params,
         series=dict(_series(study, record, stages)),
@@ -100,19 +103,27 @@ def wanted_run(study: Study, record: RunRecord, *, live: bool) -> WantedRun:
 
 def _shared_tags(study: Study, run: str) -> dict[str, str]:
     title = study.title
-    named = {key: study.header.get(key) for key in ("method", "selection", "task")}
-    tags = {key: value for key, value in named.items() if isinstance(value, str)}
+    named = {key: study.header.get(key) for key in SHARED}
+    tags = {key: value for key, value in named.items() if isinstance(value, str)} | _task(study.header.get("task"))
     identity = {"medsearch.run": f"{title}/{run}", "medsearch.origin": str(study.origin)}
     return {key: _text(value, TAG_LENGTH) for key, value in ({"study": title} | tags | identity).items()}
 
 
-def _own_tags(record: RunRecord) -> dict[str, str]:
+def _task(of: Any) -> dict[str, str]:
+    if isinstance(of, dict) and {"source", "target"} <= set(of):
+        return {"task": f"{of['source']} to {of['target']}"}
+    return {"task": of} if isinstance(of, str) else {}
+
+
+def _own_tags(study: Study, record: RunRecord) -> dict[str, str]:
+    chosen = record.role == "trial" and record.number in study.header.get("chosen", ())
     of: dict[str, Any] = {
         "role": record.role,
         "variant": record.label or None,
         "trial": record.number,
         "seed": record.seed,
         "state": record.state,
+        "finalist": "yes" if chosen else None,
         "cut_rung": record.rung if record.state == "cut" else None,
         "reason": record.reason,
         "cause": record.cause,

@@ -29,18 +29,23 @@ class Run:
 class PretendedServer:
     """Params never change, points are a set, runs of one name may be many, deleted runs take nothing.
 
-    `trouble` yields for every operation whether it fails "before" or "after" it took effect, or goes well (None).
+    `trouble` yields for every operation whether it fails "before", "amid" or "after" its effect, or goes well (None).
+    "late": it fails, and takes effect only after the sender has asked what there is.
     """
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
-        self.operations = 0
+        self.operations = self._created = 0
         self.trouble: Iterator[str | None] = iter(())
+        self._late: list[Callable[[], Any]] = []
 
     def _do(self, effect: Callable[[], Any], *parts: Callable[[], Any]) -> Any:
         self.operations += 1
         trouble = next(self.trouble, None)
         if trouble == "before":
+            raise Lost
+        if trouble == "late":
+            self._late += [effect, *parts]
             raise Lost
         result = effect()
         if trouble == "amid":
@@ -52,7 +57,7 @@ class PretendedServer:
         return result
 
     def load(self, study: str, origin: str) -> list[HeldRun]:
-        return [
+        found = [
             HeldRun(
                 id=id,
                 status=run.status,
@@ -64,9 +69,14 @@ class PretendedServer:
             for id, run in self.runs.items()
             if run.tags["medsearch.origin"] == origin and not run.deleted
         ]
+        for effect in self._late:
+            effect()
+        self._late = []
+        return found
 
     def create(self, name: str, started: int, tags: dict[str, str]) -> str:
-        id = f"id-{len(self.runs)}"
+        self._created += 1
+        id = f"id-{self._created}"
         self._do(lambda: self.runs.update({id: Run(name, started, dict(tags))}))
         return id
 

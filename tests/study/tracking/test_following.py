@@ -173,7 +173,7 @@ def test_a_killed_server_delays_nothing_and_loses_nothing(server: LightServer, t
         scene.commit(f"k{number}", {"validation/dice": 0.5}, {"mask.png": b"mask"})
         scene.end(f"trial-{number:04d}", value=0.5)
     log = scene.folder / "tracking" / "follow.log"
-    until(lambda: "API request" in log.read_text())
+    until(lambda: "does not answer" in log.read_text())
     server.start()
     scene.end("trial-0003", value=0.3)
     until(server.ready, 60)

@@ -1,6 +1,7 @@
 """The law of tracking: whenever, however often and with whatever losses a study was sent, MLflow shows the same."""
 
 import itertools
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from scene import Scene, nowhere, small_search
 from medsearch.study.ledger import PlannedRun
 from medsearch.study.tracking import sender as sending
 from medsearch.study.tracking.planning import POINTS, HeldRun, Log, plan
+from medsearch.study.tracking.reading import Tail
 from medsearch.study.tracking.sender import Sender
 from medsearch.study.tracking.wanted import Point, WantedRun
 
@@ -83,7 +85,7 @@ def test_sending_along_the_way_ends_as_sending_once(story: list[Any]) -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 80), st.sampled_from(("before", "amid", "after")))
+@given(st.integers(0, 80), st.sampled_from(("before", "amid", "after", "late")))
 def test_one_lost_answer_is_made_good_by_the_same_sender(at: int, how: str) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(sending, "PAUSE_S", 0.0)
@@ -145,6 +147,100 @@ def test_a_run_that_is_refused_holds_up_no_other(tmp_path: Path) -> None:
     assert problem == "trial-0001: ValueError: no such number here"
     assert sender.report().behind
     assert server.shown()["demo/trial-0002"]["status"] == "FAILED"
+
+
+def test_senders_that_take_turns_see_each_other(tmp_path: Path) -> None:
+    scene, server = Scene(tmp_path), PretendedServer()
+    small_search(scene)
+    one, other = (Sender(scene.reader(), nowhere(), connect=lambda _: server) for _ in range(2))
+    for turn, sender in enumerate([one, other, one, other]):
+        scene.start(PlannedRun(role="trial", number=10 + turn, seed=0))
+        assert sender.step(live=True) is None
+        assert len(server.shown()) == 8 + turn
+
+
+def test_only_one_sends_at_a_time(tmp_path: Path) -> None:
+    scene, server = Scene(tmp_path), PretendedServer()
+    small_search(scene)
+    one, other = (Sender(scene.reader(), nowhere(), connect=lambda _: server) for _ in range(2))
+    with one.receipts.sole_sender():
+        assert other.step(live=True) == "another sender is at work"
+    assert server.operations == 0
+    assert other.step(live=True) is None
+
+
+def trial(*stages: tuple[str, str], **more: Any) -> PlannedRun:
+    return PlannedRun(role="trial", number=0, seed=0, stages=stages, **more)
+
+
+def sent(scene: Scene, server: PretendedServer) -> dict[str, Any]:
+    assert not Sender(scene.reader(), nowhere(), connect=lambda _: server).finish().behind
+    return server.shown()
+
+
+def test_a_run_started_again_with_another_stage_shows_only_that_one(tmp_path: Path) -> None:
+    scene, server = Scene(tmp_path), PretendedServer()
+    scene.start(trial(("fit", "k1")))
+    scene.epoch("k1", 1, {"train/dice": 0.1})
+    sent(scene, server)
+    scene.start(trial(("fit", "k2")))
+    scene.epoch("k2", 1, {"train/dice": 0.2})
+    run = sent(scene, server)["demo/trial-0000"]
+    assert {point.value for point in run["points"]} == {0.2}
+    assert run["tags"]["stage.fit"] == "k2"
+
+
+def test_tags_that_are_no_longer_true_go(tmp_path: Path) -> None:
+    scene, server = Scene(tmp_path), PretendedServer()
+    scene.start(trial())
+    scene.end("trial-0000", "failed", reason="out of memory", cause="oom")
+    assert sent(scene, server)["demo/trial-0000"]["tags"]["cause"] == "oom"
+    scene.start(trial())
+    tags = sent(scene, server)["demo/trial-0000"]["tags"]
+    assert tags["state"] == "running"
+    assert not {"reason", "cause"} & set(tags)
+
+
+def test_a_stage_shared_by_trials_alone_is_shown_in_each(tmp_path: Path) -> None:
+    scene, server = Scene(tmp_path), PretendedServer()
+    scene.start(trial(("fit", "k1")))
+    scene.start(PlannedRun(role="replicate", number=0, seed=0, stages=(("fit", "k1"), ("test", "k2"))))
+    scene.epoch("k1", 1, {"train/dice": 0.1})
+    shown = sent(scene, server)
+    assert len(shown["demo/trial-0000"]["points"]) == len(shown["demo/replicate-0000-seed-0"]["points"]) == 1
+
+
+def test_an_epoch_trained_again_keeps_its_first_record(tmp_path: Path) -> None:
+    scene, server = Scene(tmp_path), PretendedServer()
+    scene.start(trial(("fit", "k1")))
+    for number, value in ((1, 0.1), (2, 0.2), (2, 0.9), (3, 0.3)):
+        scene.epoch("k1", number, {"train/dice": value})
+    points = sent(scene, server)["demo/trial-0000"]["points"]
+    assert sorted((point.step, point.value) for point in points) == [(1, 0.1), (2, 0.2), (3, 0.3)]
+
+
+def test_finalists_are_marked(tmp_path: Path) -> None:
+    scene, server = Scene(tmp_path), PretendedServer()
+    small_search(scene)
+    header = {"name": "demo", "task": {"source": "t1", "target": "t2"}, "scale": "tiny", "chosen": [1]}
+    (scene.folder / "study.json").write_text(json.dumps(header))
+    shown = sent(scene, server)
+    assert [run for run, face in shown.items() if "finalist" in face["tags"]] == ["demo/trial-0001"]
+    assert {(face["tags"]["task"], face["tags"]["scale"]) for face in shown.values()} == {("t1 to t2", "tiny")}
+
+
+def test_a_tail_gives_every_line_once(tmp_path: Path) -> None:
+    path = tmp_path / "lines"
+    tail = Tail(path)
+    assert tail.new() == []
+    seen = []
+    for piece in ('{"a":1}\n{"a"', ":2}", "\n", '{"a":3}\n{"a":to', 'rn\n{"a":4}', '\n{"a":5}\n'):
+        with path.open("a") as file:
+            file.write(piece)
+        seen.append([line["a"] for line in tail.new()])
+    assert seen == [[1], [2], [], [3], [4], [5]]
+    path.write_text('{"a":6}\n')
+    assert [line["a"] for line in tail.new()] == [6]
 
 
 def test_batches_keep_to_the_limits_and_count_what_they_complete() -> None:

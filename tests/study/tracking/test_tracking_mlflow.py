@@ -157,6 +157,12 @@ def test_a_resumed_study_goes_on_in_its_own_runs(scene: Scene) -> None:
     assert runs(scene)["demo/search"].info.status == "FINISHED"
 
 
+def test_more_runs_than_one_page_are_found_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    sync(scene.folder, scene.stages, None)
+    monkeypatch.setattr("medsearch.study.tracking.server.PAGE", 2)
+    assert sync(scene.folder, scene.stages, None).created == 0
+
+
 def test_what_a_user_wrote_stays(scene: Scene) -> None:
     sync(scene.folder, scene.stages, None)
     mlflow, parent = client(scene), runs(scene)["demo/search"].info.run_id
@@ -341,6 +347,6 @@ def test_an_unreachable_server_is_reported(scene: Scene, monkeypatch: pytest.Mon
     monkeypatch.setattr("medsearch.study.tracking.sender.PAUSE_S", 0.0)
     report = sync(scene.folder, scene.stages, "http://user:secret@127.0.0.1:9")
     assert report.behind
-    assert str(report).startswith("http://127.0.0.1:9 is behind (MlflowException: ")
+    assert str(report).startswith("http://127.0.0.1:9 is behind (the server does not answer (")
     assert str(report).endswith("run: medsearch sync demo")
     assert "secret" not in str(report)
