@@ -1,5 +1,6 @@
 """Starting, joining and leaving Ray. All that Ray must be told before it is imported is told here."""
 
+import importlib.metadata
 import os
 import secrets
 import time
@@ -99,7 +100,7 @@ def start(resources: Resources, address: str | None) -> None:
     if address is None:
         ray.init(
             address="local",
-            num_cpus=resources.cpus or _cores(),
+            num_cpus=resources.cpus or cores(),
             num_gpus=resources.gpus,
             object_store_memory=OBJECTS,
             **quiet,
@@ -151,5 +152,16 @@ def _use_token(address: str | None) -> None:
         raise BadInput(msg)
 
 
-def _cores() -> int:
+def cores() -> int:
+    """The cores that this process may use, which in a container are fewer than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpus_here() -> int:
+    """How many GPUs this machine has, without asking torch, which takes seconds; 0 if torch was built for none."""
+    if importlib.metadata.version("torch").endswith("+cpu"):
+        return 0
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([device for device in visible.split(",") if device.strip() not in ("", "-1")])
+    return len([device for device in Path("/dev").glob("nvidia*") if device.name.removeprefix("nvidia").isdigit()])

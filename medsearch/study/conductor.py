@@ -6,39 +6,17 @@ between the two left out.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, final
 
 from medsearch.core.errors import MedsearchError
-from medsearch.core.recipes import plain
 from medsearch.stages.store import Store
 from medsearch.study.agenda import Plan, Progress, Slot, doomed, finalists, finished, prefix, searched, wanted
+from medsearch.study.events import Event, Listener, unheard
 from medsearch.study.jobs import End, Job, Planner, ancestors, stored_end
-from medsearch.study.ledger import Ledger, RunRecord
+from medsearch.study.ledger import Ledger, PlannedRun, RunRecord
 from medsearch.study.proposals import Proposals
+from medsearch.study.ranking import ranking
 from medsearch.study.search import Search
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """Something that the user may want to know: a run that began, went on, ended or said something."""
-
-    kind: Literal["started", "epoch", "ended", "retried", "message"]
-    run: str = ""
-    job: Job | None = None
-    end: End | None = None
-    node: str = ""
-    epoch: int | None = None
-    metrics: Mapping[str, float] | None = None
-    text: str = ""
-
-
-Listener = Callable[[Event], None]
-
-
-def unheard(event: Event) -> None:
-    """A listener that does not listen."""
 
 
 class StudyFailed(MedsearchError):
@@ -127,7 +105,7 @@ class Conductor:
             self.proposals.tell(job.planned.number, end)
         self._write_end(run, end)
         self._ended[slot_of(job)] = end
-        self.listener(Event(kind="ended", run=run, job=job, end=end))
+        self.listener(Event(kind="ended", run=run, planned=job.planned, end=end))
 
     def require_result(self) -> None:
         """Refuse a search that ended without one complete trial.
@@ -173,7 +151,7 @@ class Conductor:
         del self._held[slot_of(job)]
         self.running[job.run] = job
         self.ledger.started(job.planned)
-        self.listener(Event(kind="started", run=job.run, job=job))
+        self.listener(Event(kind="started", run=job.run, planned=job.planned))
 
     def _write_end(self, run: str, end: End) -> None:
         self.ledger.finished(run, state=end.state, value=end.value, rung=end.rung, reason=end.reason, cause=end.cause)
@@ -206,6 +184,10 @@ class Conductor:
         if several or self.unfinished:
             self._proposals = self._open()
             self._reconcile(self._proposals)
+        for slot, end in self._ended.items():
+            knobs = self._knobs.get(slot.number, {}) if slot.number is not None else {}
+            planned = PlannedRun(role=slot.role, seed=slot.seed, number=slot.number, label=slot.label, knobs=knobs)
+            self.listener(Event(kind="resumed", run=planned.run, planned=planned, end=end))
 
     def _counts(self, record: RunRecord) -> bool:
         """Whether an end from an earlier life still stands; a failure other than divergence is given another chance."""
@@ -251,28 +233,6 @@ def slot_of(job: Job) -> Slot:
     """The agenda's name of a job."""
     planned = job.planned
     return Slot(role=planned.role, seed=planned.seed, number=planned.number, label=planned.label)
-
-
-def ranking(
-    search: Search, values: Mapping[int, tuple[float, ...]], knobs: Mapping[int, Mapping[str, Any]]
-) -> tuple[int, ...]:
-    """Complete trials, best first, each configuration once; with several objectives front by front."""
-    signs = [1.0 if direction == "maximize" else -1.0 for direction in search.objectives.values()]
-    scores = {n: tuple(s * v for s, v in zip(signs, found, strict=False)) for n, found in values.items()}
-    ordered, seen = [], []
-    for number in sorted(scores, key=lambda n: (_beaten(scores, n), tuple(-s for s in scores[n]), n)):
-        if plain(knobs[number]) not in seen:
-            ordered.append(number)
-            seen.append(plain(knobs[number]))
-    return tuple(ordered)
-
-
-def _beaten(scores: Mapping[int, tuple[float, ...]], number: int) -> int:
-    """How many trials are at least as good in every objective and better in one."""
-    mine = scores[number]
-    if len(mine) == 1:
-        return 0
-    return sum(other != mine and all(o >= m for o, m in zip(other, mine, strict=True)) for other in scores.values())
 
 
 def _end(record: RunRecord) -> End:

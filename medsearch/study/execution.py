@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from medsearch.study.cluster import Resources, Slots, cluster
-from medsearch.study.conductor import Conductor, Event, Listener, unheard
-from medsearch.study.identity import open_study
+from medsearch.study.conductor import Conductor
+from medsearch.study.events import Event, Listener, unheard
+from medsearch.study.identity import choose, open_study
 from medsearch.study.interruption import Interruption
 from medsearch.study.jobs import Job, Planner, Workplace
 from medsearch.study.ledger import Ledger, RunRecord
@@ -63,6 +64,7 @@ def run_search(
             with cluster(resources or Resources(), address):
                 interruption.catch()  # Ray has put handlers of its own in the place of ours
                 _fit(conductor, first, resources or Resources(), interruption)
+        choose(ledger, conductor.finalists)
     conductor.require_result()
     return SearchRun(folder=folder, finalists=conductor.finalists, runs=ledger.runs(), trained=isinstance(first, Job))
 

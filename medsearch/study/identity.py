@@ -2,6 +2,7 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from medsearch.core.errors import BadInput
@@ -28,9 +29,16 @@ def open_study(planner: Planner, ledger: Ledger) -> None:
             "change: choose another --home or study name, or remove the folder"
         )
         raise BadInput(msg)
-    begun = old.get("begun", time.time())
-    if {**old, "begun": begun} != {**header, "begun": begun}:
-        ledger.write_header({**header, "begun": begun})
+    kept = {"begun": old.get("begun", time.time()), "chosen": old.get("chosen", [])}
+    if old != {**header, **kept}:
+        ledger.write_header({**header, **kept})
+
+
+def choose(ledger: Ledger, finalists: Sequence[int]) -> None:
+    """Note in the header which trials are the finalists; others may have been before the search grew."""
+    header = ledger.header()
+    if header.get("chosen") != list(finalists):
+        ledger.write_header({**header, "chosen": list(finalists)})
 
 
 def header_of(planner: Planner) -> dict[str, Any]:
@@ -59,6 +67,7 @@ def header_of(planner: Planner) -> dict[str, Any]:
             "sampler": search.sampler.name,
             "scheduler": here.scheduler,
             "searched_stage": search.searched_stage,
+            "shared_stages": [run.node for run in planner.job("prefix", here.seeds[0], knobs={}).runs],
             "objectives": search.objectives,
             "trials": here.trials,
             "finalists": here.finalists,

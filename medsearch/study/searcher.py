@@ -11,7 +11,8 @@ from ray.tune import Callback
 from ray.tune.search import Searcher
 
 from medsearch.stages.context import Runtime
-from medsearch.study.conductor import Conductor, Event
+from medsearch.study.conductor import Conductor
+from medsearch.study.events import Event
 from medsearch.study.interruption import Interruption, halting
 from medsearch.study.jobs import End, Job
 from medsearch.study.rungs import Rungs
@@ -110,7 +111,9 @@ class Jobs(Searcher):  # type: ignore[misc]
 
     def _say_epoch(self, job: Job, result: Mapping[str, Any]) -> None:
         metrics = {name.removeprefix("metrics/"): v for name, v in result.items() if name.startswith("metrics/")}
-        event = Event(kind="epoch", run=job.run, job=job, node=result["node"], epoch=result["epoch"], metrics=metrics)
+        event = Event(
+            kind="epoch", run=job.run, planned=job.planned, node=result["node"], epoch=result["epoch"], metrics=metrics
+        )
         self.conductor.listener(event)
 
 

@@ -13,7 +13,7 @@ from medsearch.core.recipes import override
 from medsearch.core.records import append_line
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.study.cluster import Resources
-from medsearch.study.conductor import Event
+from medsearch.study.events import Event
 from medsearch.study.execution import run_search
 from medsearch.study.samplers import GP, NSGA2, QMC, TPE, Random
 from medsearch.study.schedulers import ASHA, FullLength, Median

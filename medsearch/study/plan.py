@@ -1,0 +1,244 @@
+"""What is left of a search, before anything is done: stage runs by role, what is stored, how long the rest may take.
+
+Neither torch nor Ray nor Optuna is imported: configurations that are still to be proposed are counted, not known.
+"""
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+from medsearch.core.recipes import plain
+from medsearch.data.tasks import CrossModalityTask
+from medsearch.stages.pipelines import StageRun
+from medsearch.stages.store import Store
+from medsearch.study.cluster import cores
+from medsearch.study.conductor import plan_of
+from medsearch.study.jobs import Job, Planner, Workplace
+from medsearch.study.ledger import Ledger, Role, RunRecord
+from medsearch.study.search import Search
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+HOUR = 3600
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One stage in one role. asked: stage runs that the role needs. distinct: those that no row above has trained.
+
+    stored: distinct ones that are finished. hours: of what is left, None when no such stage was ever timed.
+    """
+
+    role: Role
+    node: str
+    asked: int
+    distinct: int
+    stored: int
+    hours: float | None
+
+    @property
+    def left(self) -> int:
+        """Stage runs to train."""
+        return self.distinct - self.stored
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """The plan of a search. slots: runs at a time."""
+
+    study: str
+    rows: tuple[Row, ...]
+    slots: int
+
+    @property
+    def left(self) -> int:
+        """Stage runs to train."""
+        return sum(row.left for row in self.rows)
+
+    @property
+    def hours(self) -> float | None:
+        """Elapsed hours if every slot is always busy; None when a stage was never timed."""
+        known = [row.hours for row in self.rows if row.hours is not None]
+        return sum(known) / self.slots if len(known) == len(self.rows) else None
+
+
+def plan(search: Search, place: Workplace | None = None, *, slots: int | None = None) -> Forecast:
+    """The plan of `search`, given what the store and the study's ledger hold now.
+
+    place: where it runs; None when there is no data yet, so that nothing can be stored. slots: runs at a time; None:
+    one for each core.
+    """
+    place = replace(place or PRETENDED, prepared=_unprepared)
+    counter = _Counter(Planner(search, place), Ledger(place.study(search.name)).runs())
+    rows = [*counter.prefixes(), *counter.trials(), *counter.references(), *counter.replicates()]
+    return Forecast(study=search.name, rows=tuple(rows), slots=slots or cores())
+
+
+def render(forecast: Forecast) -> None:
+    """Print the plan."""
+    from rich.console import Console
+
+    Console().print(table(forecast))
+
+
+def table(forecast: Forecast) -> "Table":
+    """The plan as a table for the terminal."""
+    from rich.table import Table
+
+    left = f"{forecast.left} stage runs to train"
+    time = f"; time: {_duration(forecast.hours)} with {forecast.slots} at a time" if forecast.left else ""
+    shown = Table(title=f"{forecast.study}: {left}{time}")
+    for column in ("role", "stage", "asked", "distinct", "stored", "to train", "estimate"):
+        shown.add_column(column, justify="left" if column in ("role", "stage") else "right", no_wrap=True)
+    for row in forecast.rows:
+        counts = (row.asked, row.distinct, row.stored, row.left)
+        shown.add_row(row.role, row.node, *map(str, counts), _duration(row.hours) if row.left else "")
+    return shown
+
+
+@final
+class _Counter:
+    """Counts stage runs role by role; a stage run that two roles need counts where it comes first."""
+
+    def __init__(self, planner: Planner, runs: Mapping[str, RunRecord]) -> None:
+        self.planner = planner
+        self.plan = plan_of(planner)
+        self.runs = runs
+        self.store: Store = planner.place.store
+        self.timings = Timings(self.store)
+        self.seen: set[str] = set()
+
+    def prefixes(self) -> Iterator[Row]:
+        """What precedes the searched stage, for every seed."""
+        seeds = self.plan.seeds if self.plan.finalists else self.plan.seeds[:1]
+        return self._known([self.planner.job("prefix", seed, knobs={}) for seed in seeds])
+
+    def references(self) -> Iterator[Row]:
+        """Rows that are not searched."""
+        rows = self.planner.search.settled.references
+        return self._known(
+            [
+                self.planner.job("reference", seed, knobs=row.knobs, label=row.label)
+                for row in rows
+                for seed in self.plan.seeds
+            ]
+        )
+
+    def trials(self) -> Iterator[Row]:
+        """Trials: those of the ledger are known, the others only counted."""
+        job = self.planner.job("trial", self.plan.seeds[0], knobs={}, number=0)
+        shared = {run.node for run in job.runs if run.key in self.seen}
+        planned = [run for run in self.runs.values() if run.role == "trial" and (run.number or 0) < self.plan.trials]
+        for run in job.runs:
+            if run.node in shared:
+                continue
+            ended = [trial for trial in planned if trial.state != "running" or self._stored(trial, run.node)]
+            self.seen.update(dict(trial.stages).get(run.node, "") for trial in planned)
+            left = [run] * (self.plan.trials - len(ended))
+            yield self._row("trial", [run] * self.plan.trials, distinct=self.plan.trials, left=left)
+
+    def replicates(self) -> Iterator[Row]:
+        """Finalists over seeds: under the first seed, all but the test is a trial's own."""
+        job = self.planner.job("replicate", self.plan.seeds[0], knobs={}, number=0)
+        trained = {run.node for run in self.planner.job("trial", self.plan.seeds[0], knobs={}, number=0).runs}
+        shared = {run.node for run in self.planner.job("prefix", self.plan.seeds[0], knobs={}).runs}
+        done = [run for run in self.runs.values() if run.role == "replicate"]
+        for run in job.runs:
+            if run.node in shared or not self.plan.finalists:
+                continue
+            asked = self.plan.finalists * len(self.plan.seeds)
+            seeds = self.plan.seeds[1:] if run.node in trained else self.plan.seeds
+            distinct = self.plan.finalists * len(seeds)
+            stored = sum(self._stored(one, run.node) for one in done if one.seed in seeds)
+            yield self._row("replicate", [run] * asked, distinct=distinct, left=[run] * max(0, distinct - stored))
+
+    def _known(self, jobs: Sequence[Job]) -> Iterator[Row]:
+        for node in dict.fromkeys(run.node for job in jobs for run in job.runs):
+            runs = [run for job in jobs for run in job.runs if run.node == node]
+            new = {run.key: run for run in runs if run.key not in self.seen}
+            self.seen.update(new)
+            left = [run for key, run in new.items() if not self.store.has(key)]
+            yield self._row(jobs[0].planned.role, runs, distinct=len(new), left=left)
+
+    def _row(self, role: Role, runs: Sequence[StageRun], *, distinct: int, left: Sequence[StageRun]) -> Row:
+        seconds = [self.timings.seconds(run) for run in left]
+        known = [second for second in seconds if second is not None]
+        hours = sum(known) / HOUR if len(known) == len(seconds) else None
+        return Row(
+            role=role,
+            node=runs[0].node,
+            asked=len(runs),
+            distinct=distinct,
+            stored=distinct - len(left),
+            hours=hours,
+        )
+
+    def _stored(self, run: RunRecord, node: str) -> bool:
+        key = dict(run.stages).get(node)
+        return key is not None and self.store.has(key)
+
+
+@final
+class Timings:
+    """How long stages took, from the store's manifests."""
+
+    def __init__(self, store: Store) -> None:
+        self._manifests: dict[str, list[Mapping[str, Any]]] = {}
+        for artifact in store.artifacts() if store.root.exists() else ():
+            self._manifests.setdefault(artifact.manifest["stage"], []).append(artifact.manifest)
+
+    def seconds(self, run: StageRun) -> float | None:
+        """The median over the stages most like this one, scaled to its number of epochs where the recipe has one."""
+        timed = self._manifests.get(run.stage.name, [])
+        if not timed:
+            return None
+        recipe = leaves(plain(run.stage.recipe))
+        likeness = [_alike(recipe, leaves(manifest["recipe"])) for manifest in timed]
+        nearest = [manifest for manifest, like in zip(timed, likeness, strict=True) if like == max(likeness)]
+        return statistics.median(_scaled(manifest, recipe.get("epochs")) for manifest in nearest)
+
+
+def leaves(of: Any, prefix: str = "") -> dict[str, Any]:
+    """The values of nested mappings by dotted path."""
+    if not isinstance(of, Mapping):
+        return {prefix: of}
+    found = {}
+    for name, value in of.items():
+        found.update(leaves(value, f"{prefix}.{name}" if prefix else name))
+    return found
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:
+    return sum(other.get(path, ...) == value for path, value in one.items())
+
+
+def _scaled(manifest: Mapping[str, Any], epochs: Any) -> float:
+    seconds, took = float(manifest["seconds"]), manifest["recipe"].get("epochs") if manifest["recipe"] else None
+    return seconds * epochs / took if isinstance(epochs, int) and isinstance(took, int) and took else seconds
+
+
+def _unprepared(task: CrossModalityTask) -> Path:  # noqa: ARG001
+    """A plan reads no arrays, and must not make any."""
+    return Path()
+
+
+PRETENDED = Workplace(
+    home=Path("nowhere"),
+    cohort="unknown",
+    subjects=tuple(f"subject-{number}" for number in range(40)),
+    prepared=_unprepared,
+)
+"""Stands in for data that is not there: only counts are taken from it."""
+
+
+def _duration(hours: float | None) -> str:
+    if hours is None:
+        return "unknown"
+    if hours < 1 / 60:
+        return f"about {hours * HOUR:.0f} s"
+    return f"about {hours * 60:.0f} min" if hours < 1 else f"about {hours:.1f} h"

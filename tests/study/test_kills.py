@@ -1,0 +1,96 @@
+"""A driver that is killed, and run again: only unfinished work is done. Each driver is a process of its own."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import toy
+
+from medsearch.study.ledger import Ledger
+
+pytestmark = pytest.mark.slow
+
+PLAN = {"trials": 5, "toy": {"segmentation.seconds": 0.25}, "references": [["Plain", {"segmentation.weights.a": 0.2}]]}
+START = 90  # seconds that a driver may take to get going on a busy machine
+
+
+def begin(home: Path, plan: dict[str, Any]) -> "subprocess.Popen[str]":
+    home.mkdir(exist_ok=True)
+    drive = Path(__file__).with_name("drive.py")
+    return subprocess.Popen(
+        [sys.executable, str(drive), str(home), json.dumps(plan)], stderr=subprocess.PIPE, text=True, env=os.environ
+    )
+
+
+def until(condition: Callable[[], bool], driver: "subprocess.Popen[str]") -> None:
+    end = time.monotonic() + START
+    while not condition():
+        assert time.monotonic() < end, "the study did not get so far"
+        assert driver.poll() is None, driver.stderr and driver.stderr.read()
+        time.sleep(0.02)
+
+
+def ended(home: Path) -> int:
+    runs = Ledger(home / "studies" / "toy_search").runs().values()
+    return sum(run.state != "running" for run in runs)
+
+
+def stop(driver: "subprocess.Popen[str]", number: signal.Signals) -> tuple[int, float, str]:
+    """Exit code, seconds until it was gone, last words."""
+    began = time.monotonic()
+    driver.send_signal(number)
+    _, words = driver.communicate(timeout=60)
+    return driver.returncode, time.monotonic() - began, words
+
+
+def test_a_study_killed_four_times_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    for number, enough in ((signal.SIGINT, 2), (signal.SIGTERM, 4), (signal.SIGKILL, 6), (signal.SIGHUP, 8)):
+        driver = begin(home, PLAN)
+        until(lambda enough=enough: ended(home) >= enough, driver)  # type: ignore[misc]
+        code, seconds, words = stop(driver, number)
+        if number is not signal.SIGKILL:
+            assert code == 130, words
+            assert seconds < 10
+            assert "run the same command again" in words
+            assert "Traceback" not in words
+    driver = begin(home, PLAN)
+    _, words = driver.communicate(timeout=START)
+    assert driver.returncode == 0, words
+
+    runs = Ledger(home / "studies" / "toy_search").runs()
+    assert {run.state for run in runs.values()} == {"complete"}
+    assert Counter(run.role for run in runs.values()) == {"prefix": 2, "trial": 5, "reference": 2, "replicate": 4}
+    assert_nothing_was_done_twice(home)
+    assert proposals_match(home)
+
+
+def assert_nothing_was_done_twice(home: Path) -> None:
+    """A stage starts from zero once; when it starts again it goes on from its checkpoint."""
+    starts: dict[str, list[int]] = {}
+    for execution in toy.executions(home):
+        starts.setdefault(execution["key"], []).append(execution["from"])
+    for key, epochs in starts.items():
+        assert epochs == sorted(epochs), key
+        assert epochs.count(0) == 1 or epochs[:-1] == [0] * (len(epochs) - 1), (key, epochs)
+    finished = {manifest.parent.name for manifest in (home / "stages").glob("*/manifest.json")}
+    assert finished == set(starts)
+
+
+def proposals_match(home: Path) -> bool:
+    """Whether the sampler was told, once per trial, what the ledger says."""
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder = home / "studies" / "toy_search"
+    told = optuna.load_study(study_name="toy_search", storage=f"sqlite:///{folder / 'optuna.db'}").trials
+    ledger = {run.number: run.value for run in Ledger(folder).runs().values() if run.role == "trial"}
+    return [trial.value for trial in told] == [ledger[number] for number in range(len(told))] and len(told) == 5
