@@ -1,6 +1,5 @@
 """The cohort that a study runs on: the user's folder or a phantom, checked, without the cases that were skipped."""
 
-import functools
 import importlib.metadata
 import platform
 import subprocess
@@ -106,19 +105,28 @@ def workplace(options: DataOptions, chosen: Chosen) -> "Workplace":
     cohorts = options.home.resolve() / "cohorts"
     content = fingerprint(chosen.cohort, cohorts / "digests.json")
 
-    @functools.cache
-    def prepared(task: "CrossModalityTask") -> Path:
-        from medsearch.data.preparation import prepare
-
-        return prepare(chosen.cohort, content, task=task, folder=cohorts).directory
-
     return Workplace(
         home=options.home.resolve(),
         cohort=content,
         subjects=chosen.cohort.subjects,
-        prepared=prepared,
+        prepared=Arrays(chosen.cohort, content, cohorts),
         about=about(chosen),
     )
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """Where a task's arrays lie, made at the first call; plain data, because it travels to workers."""
+
+    cohort: Cohort
+    fingerprint: str
+    folder: Path
+
+    def __call__(self, task: "CrossModalityTask") -> Path:
+        """The folder of the arrays for `task`."""
+        from medsearch.data.preparation import prepare
+
+        return prepare(self.cohort, self.fingerprint, task=task, folder=self.folder).directory
 
 
 def about(chosen: Chosen) -> dict[str, Any]:

@@ -186,4 +186,4 @@ def _pictures(runs: tuple[RunRecord, ...], store: Store) -> Iterator[Picture]:
         shown.add(owner)
         key = _tested(run, store)
         for path in sorted((store.folder(str(key)) / "pictures").glob("*.png")):
-            yield Picture(title=path.stem, path=str(path), note=f"{owner}, seed {run.seed}")
+            yield Picture(title=path.stem, path=str(path.resolve()), note=f"{owner}, seed {run.seed}")
