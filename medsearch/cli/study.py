@@ -47,7 +47,7 @@ def _parser(study: "Search") -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data", type=Path, metavar="DIR", help=f"a cohort in the {study.data} layout (default: write a phantom)")
     add("--anatomy", type=Path, metavar="DIR", help="label maps to build the phantom from, instead of MNI152")
-    add("--scale", choices=scales, default="tiny", help="sizes: minutes on two cores, an hour on a GPU, the paper's")
+    add("--scale", choices=scales, default="tiny", help="tiny: minutes on two cores; small: one GPU; paper: the paper's own sizes")
     add("--home", type=Path, default=Path("runs"), metavar="DIR", help="where everything is kept (default: ./runs)")
     add("--trials", type=int, metavar="N", help="trials of the search; may grow when run again")
     add("--finalists", type=int, metavar="N", help="how many of the best are repeated over the seeds")

@@ -91,7 +91,8 @@ class Proposals:
     def _published(self) -> dict[str, Any]:
         """The published point; a searched knob that the paper does not name keeps the recipe's own value."""
         setup = self.search.setup({})
-        known = dict(self.search.settled.published)
+        searched = self.search.settled.domains
+        known = {knob: value for knob, value in self.search.settled.published.items() if knob in searched}
         for knob, domain in self.search.settled.domains.items():
             own = _leaf(setup if knob.startswith("task.") else setup.recipe, knob)
             if knob not in known and domain.holds(own):

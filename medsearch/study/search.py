@@ -80,7 +80,7 @@ class Search:
     searched_stage: the node at whose epochs the scheduler may stop a trial; what precedes it is trained once.
     trials, finalists, seeds: how many trials, how many of them are repeated, and under which seeds. Trials run under
         the first one.
-    published: the paper's values, tried first. references: rows that are not searched.
+    published: the paper's values of searched and fixed knobs, tried first. references: rows that are not searched.
     objectives: metrics of the last training stage; the first ranks. weights: knobs of which only the ratios act.
 
     Raises:
@@ -255,10 +255,10 @@ def _require_published(search: Search) -> None:
     for knob, value in search.settled.published.items():
         search.setup({knob: value})
         domain = search.settled.domains.get(knob)
-        if domain is None:
-            msg = f"published value of {knob!r}, which is not searched; give only knobs of the space"
+        if domain is None and knob not in search.fixed:
+            msg = f"published value of {knob!r}, which is neither searched nor fixed; name it in one of the two"
             raise BadInput(msg)
-        if not domain.holds(value):
+        if domain is not None and not domain.holds(value):
             msg = f"published value {value!r} of {knob!r} lies outside {domain}; widen the domain"
             raise BadInput(msg)
 
