@@ -17,4 +17,10 @@ Departures from the paper's tables, after the released code: discriminators have
 not a stride-1 one and kernel 4; slices are 256 wide, not 240; Medformer halves its resolution by patch merging, not
 by trilinear interpolation; its first attention level has 4 heads, not 2; and the two columns of channels in
 table 5.2 belong under each other's headings.
+
+At paper scale every network has as many parameters as the released one (tests/methods/modatts/networks/test_sizes.py):
+generators of the translation 225.419M, its discriminators 8.186M; self-supervised segmentor 39.677M; semi-supervised
+encoder 14.879M and all 21.491M (24.790M with separate decoders), its discriminators 24.522M. Each Medformer decoder
+includes weights that reach no output (26 624 of them in the self-supervised one), frozen here. No reading of table
+5.2 gives the paper's "8M" for the semi-supervised segmentor.
 """

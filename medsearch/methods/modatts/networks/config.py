@@ -84,6 +84,21 @@ class DiscriminatorConfig:
         """The sizes for one scale."""
         return override(cls(dimensions=dimensions), _DISCRIMINATOR[scale])
 
+    def check(self) -> None:
+        """Refuse sizes that fit no network.
+
+        Raises:
+            BadInput: with the knob and what it must satisfy.
+        """
+        _refuse(
+            (
+                not self.channels or min(self.channels) < 1,
+                f"channels {self.channels} must be positive numbers",
+            ),
+            (self.kernel < 1 or self.kernel % 2 == 0, f"kernel {self.kernel} must be odd"),
+            (self.scales < 1, f"scales {self.scales} must be 1 or more"),
+        )
+
 
 @recipe
 class MedformerConfig:

@@ -94,7 +94,10 @@ class DecoderTrunk(nn.Module):
 
 
 def _unreached(config: MedformerConfig) -> nn.ModuleDict:
-    """Weights of the released decoder that reach no output: kept, frozen, so that sizes and checkpoints compare."""
+    """Weights of the released decoder that reach no output: kept, frozen, so that sizes and checkpoints compare.
+
+    Two levels without attention have a map reduction, and the last attention block writes codes that nobody reads.
+    """
     stem, first, second, *_ = config.channels
     inner = second // config.heads[0] * config.heads[0]
     unreached = nn.ModuleDict(

@@ -1,6 +1,7 @@
 """The multi-scale patch discriminators D_S, D_T (2D) and D_P, D_A (3D): table 5.1 as the released code builds it."""
 
-from typing import final
+from itertools import pairwise
+from typing import Literal, final
 
 import torch
 import torch.nn.functional as F
@@ -34,33 +35,23 @@ class SampleNorm(nn.Module):
         return torch.addcmul(self.shift.view(shape) - mean * gain, x, gain)
 
 
-@final
-class PatchScores(nn.Module):
-    """One scale: stride-2 convolutions and a 1x1 convolution to one channel; norms from the third layer on."""
-
-    def __init__(self, config: DiscriminatorConfig):
-        super().__init__()
-        convolution, widths = _CONVOLUTION[config.dimensions], (1, *config.channels)
-        # Departs from the paper, with the released code: kernel 3, and no stride-1 layer first
-        self.convolutions = nn.ModuleList(
-            convolution(i, o, config.kernel, stride=2) for i, o in zip(widths, config.channels, strict=False)
-        )
-        self.norms = nn.ModuleList(SampleNorm(channels) for channels in config.channels[1:])
-        self.last = convolution(config.channels[-1], 1, 1)
-        self.padding = [config.kernel // 2] * (2 * config.dimensions)
-        self.padding_mode = "reflect" if config.dimensions == 2 else "constant"
-        for layer in (*self.convolutions, self.last):
-            nn.init.kaiming_normal_(layer.weight)
-
-    def forward(self, x: Float[Tensor, "b 1 *space"]) -> Float[Tensor, "b 1 *patches"]:
-        """One score per patch."""
-        for index, convolve in enumerate(self.convolutions):
-            if index > 0:
-                x = F.leaky_relu(x if index == 1 else self.norms[index - 2](x), SLOPE)
-            x = convolve(F.pad(x, self.padding, mode=self.padding_mode))
-        x = self.norms[-1](x) if len(self.convolutions) > 1 else x
-        y: Tensor = self.last(F.leaky_relu(x, SLOPE))
-        return y
+def _one_scale(config: DiscriminatorConfig) -> nn.Sequential:
+    """Stride-2 convolutions, then a 1x1 convolution to one channel; norms before the third layer and all after it."""
+    convolution, padding = _CONVOLUTION[config.dimensions], config.kernel // 2
+    mode: Literal["reflect", "zeros"] = "reflect" if config.dimensions == 2 else "zeros"
+    # Departs from the paper, with the released code: kernel 3, and no stride-1 layer first
+    layers: list[nn.Module] = [
+        convolution(inputs, outputs, config.kernel, stride=2, padding=padding, padding_mode=mode)
+        for inputs, outputs in pairwise((1, *config.channels))
+    ]
+    layers.append(convolution(config.channels[-1], 1, 1))
+    parts: list[nn.Module] = []
+    for depth, layer in enumerate(layers):
+        nn.init.kaiming_normal_(layer.get_parameter("weight"))
+        norm = [SampleNorm(config.channels[depth - 1])] if depth >= 2 else []
+        activation = [nn.LeakyReLU(SLOPE)] if depth >= 1 else []
+        parts += [*norm, *activation, layer]
+    return nn.Sequential(*parts)
 
 
 @final
@@ -68,13 +59,14 @@ class MultiScaleDiscriminator(nn.Module):
     """Judges patches of an image at several resolutions.
 
     Raises:
-        BadInput: the image is too small for the config's layers and scales.
+        BadInput: the config fits no network, or an image is too small for its layers and scales.
     """
 
     def __init__(self, config: DiscriminatorConfig):
         super().__init__()
+        config.check()
         self.config = config
-        self.scales = nn.ModuleList(PatchScores(config) for _ in range(config.scales))
+        self.scales = nn.ModuleList(_one_scale(config) for _ in range(config.scales))
 
     def forward(self, image: Float[Tensor, "b 1 *space"]) -> list[Float[Tensor, "b 1 *patches"]]:
         """Scores of the patches, one tensor per scale, fine to coarse; above 0 is real."""

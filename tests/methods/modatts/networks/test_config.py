@@ -81,3 +81,11 @@ def test_every_preset_fits(scale):
     for dimensions in (2, 3):
         for supervision in ("self", "semi"):
             MedformerConfig.at(scale, supervision, dimensions).check()
+
+
+@pytest.mark.parametrize(
+    ("change", "named"), [({"channels": ()}, "channels"), ({"kernel": 4}, "kernel 4"), ({"scales": 0}, "scales 0")]
+)
+def test_discriminator_refuses_what_fits_no_network(change, named):
+    with pytest.raises(BadInput, match=named):
+        override(DiscriminatorConfig(), change).check()

@@ -108,7 +108,7 @@ def test_scales_judge_independently():
     discriminator = MultiScaleDiscriminator(DiscriminatorConfig.at("tiny", 2))
     x = torch.randn(1, 1, 64, 64)
     before = discriminator(x)
-    torch.nn.init.zeros_(discriminator.scales[1].last.weight)
+    torch.nn.init.zeros_(discriminator.scales[1][-1].weight)
     after = discriminator(x)
 
     assert torch.equal(before[0], after[0])
