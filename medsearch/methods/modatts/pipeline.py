@@ -44,6 +44,7 @@ def _adaptation(recipe: MoDATTSRecipe, selection: Selection) -> list[Node]:
 
 def _test(recipe: MoDATTSRecipe, nodes: list[Node]) -> Node:
     adapted = nodes[0].name == "translation"
-    stage = Test(recipe=recipe.segmentation, translation=recipe.translation if adapted else None)
+    translation = recipe.translation if adapted else None
+    stage = Test(recipe=recipe.segmentation, translation=translation, synthesis=recipe.synthesis)
     upstream = {"segmentor": nodes[-1].name} | ({"translation": "translation"} if adapted else {})
     return Node("test", stage, upstream)

@@ -121,9 +121,10 @@ class Test(Stage):
     version: ClassVar[int] = 1
     recipe: SegmentationRecipe
     translation: TranslationRecipe | None
+    synthesis: SynthesisRecipe
 
     def reads(self) -> frozenset[str]:
-        """Test images and masks of the target; of the source too when a translation is pictured."""
+        """Test images and masks of the target; images of the source too when a translation is pictured."""
         parts = {"target.test.images", "target.test.masks", "target.test.presence"}
         return frozenset(parts | {"source.test.images"} if self.translation else parts)
 
@@ -131,4 +132,4 @@ class Test(Stage):
         """Nothing is trained: one pass over the test cases."""
         from medsearch.methods.modatts.evaluation import evaluate
 
-        return evaluate(self.recipe, self.translation, context)
+        return evaluate(self.recipe, context, translation=self.translation, synthesis=self.synthesis)
