@@ -115,10 +115,10 @@ class Search:
         _require_name(self)
         _require_roles(self)
         _require_numbers(self)
-        _require_published(self)
         for knob, domain in self.settled.domains.items():
             for value in domain.edges():
                 self.setup({knob: value})
+        _require_published(self)
         for reference in self.settled.references:
             self.setup(reference.knobs)
         _require_searched_stage(self)
