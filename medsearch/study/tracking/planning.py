@@ -118,8 +118,7 @@ def settled(wanted: WantedRun, held: HeldRun | None, *, id: str, parent: str | N
     """What the server has once the plan is done."""
     kept = held if held is not None and held.id == id else HeldRun(id=id, status="RUNNING", tags={})
     sent = {**kept.sent, **{name: len(entries) for name, entries in wanted.series.items()}}
-    others = {key: value for key, value in kept.tags.items() if key not in OWN}
-    tags = {**wanted.once, **others, **wanted.tags, **({"mlflow.parentRunId": parent} if parent else {})}
+    tags = {**wanted.once, **wanted.tags, **({"mlflow.parentRunId": parent} if parent else {})}
     return HeldRun(
         id=id,
         status=wanted.status,
@@ -132,10 +131,10 @@ def settled(wanted: WantedRun, held: HeldRun | None, *, id: str, parent: str | N
 
 
 def adopt(found: Iterable[HeldRun]) -> tuple[dict[str, HeldRun], list[Delete]]:
-    """Runs by name; of several with one name (a lost answer made the sender ask twice) the fullest stays."""
+    """Runs by name; of several with one name (a lost answer made the sender ask twice) one stays, to be completed."""
     kept: dict[str, HeldRun] = {}
     extra = []
-    for held in sorted(found, key=lambda held: (-sum(held.sent.values()), held.id)):
+    for held in sorted(found, key=lambda held: held.id):
         run = held.tags["medsearch.run"].rpartition("/")[2]
         if run in kept:
             extra.append(Delete(held.id))

@@ -84,16 +84,19 @@ def test_sending_along_the_way_ends_as_sending_once(story: list[Any]) -> None:
         assert along.shown() == once.shown()
 
 
-@settings(max_examples=30, deadline=None)
-@given(st.integers(0, 80), st.sampled_from(("before", "amid", "after", "late")))
-def test_one_lost_answer_is_made_good_by_the_same_sender(at: int, how: str) -> None:
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sending, "PAUSE_S", 0.0)
-        scene, server, once = Scene(Path(folder)), PretendedServer(), PretendedServer()
-        small_search(scene)
+@pytest.mark.parametrize("how", ["before", "amid", "after", "late"])
+def test_any_lost_answer_is_made_good_by_the_same_sender(
+    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "PAUSE_S", 0.0)
+    scene, once = Scene(tmp_path), PretendedServer()
+    small_search(scene)
+    Sender(scene.reader(), nowhere(), connect=lambda _: once).finish()
+    for at in range(once.operations):
+        server = PretendedServer()
         server.trouble = itertools.chain(itertools.repeat(None, at), [how])
-        assert not Sender(scene.reader(), nowhere(), connect=lambda _: server).finish().behind
-        Sender(scene.reader(), nowhere("http://127.0.0.1:10"), connect=lambda _: once).finish()
+        sender = Sender(scene.reader(), nowhere(f"http://127.0.0.1:{10 + at}"), connect=lambda _, to=server: to)
+        assert not sender.finish().behind
         assert server.shown() == once.shown()
 
 
@@ -157,6 +160,45 @@ def test_senders_that_take_turns_see_each_other(tmp_path: Path) -> None:
         scene.start(PlannedRun(role="trial", number=10 + turn, seed=0))
         assert sender.step(live=True) is None
         assert len(server.shown()) == 8 + turn
+
+
+def test_who_is_running_is_interrupted_when_nobody_drives(tmp_path: Path) -> None:
+    scene, server = Scene(tmp_path), PretendedServer()
+    small_search(scene)
+    follower, other = (Sender(scene.reader(), nowhere(), connect=lambda _: server) for _ in range(2))
+
+    def statuses() -> list[str]:
+        return [server.shown()[f"demo/{run}"]["status"] for run in ("search", "trial-0003", "trial-0000")]
+
+    follower.step(live=True)
+    assert statuses() == ["RUNNING", "RUNNING", "FINISHED"]
+    other.step(live=False)
+    assert statuses() == ["KILLED", "KILLED", "FINISHED"]
+    scene.epoch("k-segmentation-1", 3, {"train/dice": 0.1})
+    follower.step(live=True)
+    assert statuses() == ["RUNNING", "RUNNING", "FINISHED"]
+    follower.step(live=False)
+    assert statuses() == ["KILLED", "KILLED", "FINISHED"]
+
+
+def test_what_could_not_be_said_once_is_said_later(tmp_path: Path) -> None:
+    scene, server = Scene(tmp_path), PretendedServer()
+    scene.start(trial())
+    scene.end("trial-0000", value=0.5)
+    sender = Sender(scene.reader(), nowhere(), connect=lambda _: server)
+    sender.step(live=True)
+    server.trouble = iter(["before"])
+    assert sender.step(live=False) == "Lost: no message"
+    assert sender.step(live=False) is None
+    assert server.shown()["demo/search"]["status"] == "FINISHED"
+
+
+def test_a_run_that_ends_again_has_its_last_value(tmp_path: Path) -> None:
+    scene, server = Scene(tmp_path), PretendedServer()
+    for value in (0.5, None, 0.25):
+        scene.start(trial(knobs={"x": 1}))
+        scene.end("trial-0000", "failed" if value is None else "complete", value)
+        assert sent(scene, server)["demo/trial-0000"]["value"] == (set() if value is None else {value})
 
 
 def test_only_one_sends_at_a_time(tmp_path: Path) -> None:
