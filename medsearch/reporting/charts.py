@@ -89,11 +89,11 @@ def _frontier(results: SearchResults) -> tuple[tuple[float, float], ...]:
 def learning_curves(results: SearchResults) -> Chart:
     """Every recorded curve of the searched stage, with the rungs at which the scheduler may cut."""
     lines = [
-        Series(roles(results)[trial.number], trial.curve, (note_of(results, trial),))
+        Series(roles(results)[trial.number], trial.points, (note_of(results, trial),))
         for trial in results.trials
-        if trial.curve
+        if trial.points
     ]
-    longest = max((trial.curve[-1][0] for trial in results.trials if trial.curve), default=0)
+    longest = max((trial.points[-1][0] for trial in results.trials if trial.points), default=0)
     scheduler, marks = results.design.scheduler, []
     if scheduler.name == "asha" and scheduler.grace and scheduler.reduction:
         marks = [(float(rung), "rung") for rung in rungs(scheduler.grace, scheduler.reduction, longest)]

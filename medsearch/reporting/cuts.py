@@ -5,7 +5,6 @@ epoch to their end is known for those that were left to finish; the largest such
 proof: the trials that finished were the better ones at the rung, so the slowest starters' gains were never seen.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -65,7 +64,7 @@ class Foretelling:
 
 def value_at(trial: Trial, epoch: int) -> float | None:
     """The last finite value of the trial's curve up to `epoch`."""
-    return next((value for at, value in reversed(trial.curve) if at <= epoch and math.isfinite(value)), None)
+    return next((value for at, value in reversed(trial.points) if at <= epoch), None)
 
 
 def bar(results: SearchResults) -> float | None:
@@ -85,7 +84,7 @@ def verdicts(results: SearchResults) -> tuple[Verdict, ...]:
 
 
 def _verdict(trial: Trial, finished: Sequence[Trial], needed: float | None) -> Verdict:
-    epoch = trial.rung if trial.rung is not None else trial.curve[-1][0] if trial.curve else None
+    epoch = trial.rung if trial.rung is not None else trial.points[-1][0] if trial.points else None
     value = trial.value if epoch is None else value_at(trial, epoch)
     value = trial.value if value is None else value
     gains = [] if epoch is None else _gains(finished, epoch)

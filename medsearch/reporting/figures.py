@@ -37,7 +37,8 @@ def _mark(x: float, text: str) -> dict[str, Any]:
 def _whole(chart: Chart) -> dict[str, Any]:
     """Trials and epochs are whole numbers, and so are their ticks."""
     last = max((x for series in chart.series for x, _ in series.points), default=0)
-    return {"tick0": 0, "dtick": max(1, round(last / 10)), "range": [-0.5 if chart.kind == "points" else 0, last + 0.6]}
+    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 1000, last) if step >= last / 12)
+    return {"tick0": 0, "dtick": step, "range": [-0.5 if chart.kind == "points" else 0, last + 0.6]}
 
 
 def _parallel(chart: Chart) -> Figure:
@@ -114,7 +115,7 @@ def _trace(chart: Chart, series: Series, *, named: bool) -> dict[str, Any]:
             "color": style.colour, "symbol": style.marker,
             "size": [0] * (len(x) - 1) + [11] if ended else 10,
         },
-        "hovertext": notes if len(notes) == len(x) else notes * len(x),
+        "hovertext": notes if scattered else notes[0],
         "hoverinfo": "text",
     }  # fmt: skip
 

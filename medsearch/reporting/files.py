@@ -21,6 +21,7 @@ from medsearch.reporting.tables import KnobRow, Row, other_knobs, runs, share_ce
 from medsearch.reporting.wording import NOTHING, markdown, number, tex
 
 HEADINGS = ("", "Validation Dice", "Test Dice", "ASSD (mm)", "Share of target supervised")
+TEX_HEADINGS = ("", "Val. Dice", "Test Dice", "ASSD (mm)", "Share")  # a column of an article is narrow
 KNOB_HEADINGS = ("", "Best (measured)", "Paper", "Best, normalised", "Paper, normalised")
 CSV_SUMMARIES = ("validation", "dice", "dice_micro", "assd", "over_cases")
 
@@ -134,7 +135,7 @@ def table_tex(results: SearchResults) -> str:
     words = tex(" ".join([answer(results), *warnings(results), *caption(results)]))
     return "% needs \\usepackage{booktabs}\n" + "\n".join(
         [
-            *_latex_table([tex(h) for h in HEADINGS], rows, caption=words, label=f"tab:{label}"),
+            *_latex_table(TEX_HEADINGS, rows, caption=words, label=f"tab:{label}"),
             *_latex_table(
                 [tex(h) for h in KNOB_HEADINGS],
                 knobs,
@@ -149,10 +150,10 @@ def table_tex(results: SearchResults) -> str:
 def _latex_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str, label: str) -> list[str]:
     return [
         r"\begin{table}",
-        r"  \centering",
+        r"  \centering\footnotesize\setlength{\tabcolsep}{3pt}",
         rf"  \caption{{{caption}}}",
         rf"  \label{{{label}}}",
-        rf"  \begin{{tabular}}{{l{'r' * (len(headings) - 1)}}}",
+        rf"  \begin{{tabular}}{{@{{}}l{'r' * (len(headings) - 1)}@{{}}}}",
         r"    \toprule",
         f"    {' & '.join(headings)} \\\\",
         r"    \midrule",

@@ -5,6 +5,7 @@ how an asynchronous scheduler meets them. Trials that were cut, failed or are ru
 part.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ def replay_asha(
 
 
 def replay_median(trials: Sequence[Trial], *, grace: int, finalists: Iterable[int], workers: int = 1) -> Replay:
-    """Median stopping: a trial stops when its best value so far is below the median of the others' running means."""
+    """Median stopping: a trial stops when its best value is below the median of the others' means since grace."""
     return _replay(f"median stopping (grace {grace})", _full(trials), _median(grace), finalists, workers)
 
 
@@ -63,11 +64,11 @@ def replays(results: SearchResults) -> tuple[Replay, ...]:
 
 
 def _full(trials: Sequence[Trial]) -> list[Trial]:
-    return sorted((t for t in trials if t.state == "complete" and t.curve), key=lambda trial: trial.number)
+    return sorted((t for t in trials if t.state == "complete" and t.points), key=lambda trial: trial.number)
 
 
 def _longest(curves: Sequence[Trial]) -> int:
-    return max((trial.curve[-1][0] for trial in curves), default=0)
+    return max((trial.points[-1][0] for trial in curves), default=0)
 
 
 def _asha(levels: tuple[int, ...], reduction: int) -> Rule:
@@ -85,25 +86,32 @@ def _asha(levels: tuple[int, ...], reduction: int) -> Rule:
 
 
 def _median(grace: int, fewest: int = 3) -> Rule:
-    history: dict[int, list[tuple[int, float]]] = {}
+    best: dict[int, float] = {}
+    since: dict[int, tuple[list[int], list[float]]] = {}  # epochs from grace on, and the sum of values up to each
 
     def stop(trial: int, epoch: int, value: float) -> bool:
-        history.setdefault(trial, []).append((epoch, value))
-        others = [curve for number, curve in history.items() if number != trial and curve[-1][0] >= epoch]
-        means = [float(np.mean([v for e, v in curve if e <= epoch])) for curve in others]
-        best = max(v for _, v in history[trial])
-        return epoch >= grace and len(means) >= fewest and best < float(np.median(means))
+        best[trial] = max(best.get(trial, value), value)
+        if epoch < grace:
+            return False
+        epochs, sums = since.setdefault(trial, ([], []))
+        epochs.append(epoch)
+        sums.append(value + (sums[-1] if sums else 0.0))
+        others = [since[number] for number in since if number != trial and since[number][0][-1] >= epoch]
+        counts = [(bisect_right(epochs, epoch), sums) for epochs, sums in others]
+        means = [sums[count - 1] / count for count, sums in counts if count]
+        return len(means) >= fewest and best[trial] < float(np.median(means))
 
     return stop
 
 
 def _replay(name: str, curves: list[Trial], rule: Rule, finalists: Iterable[int], workers: int) -> Replay:
     cut: dict[int, int] = {}
+    last = {trial.number: trial.points[-1][0] for trial in curves}
     for trial, epoch, value in _turns(curves, workers, stopped=cut):
-        if epoch < trial.curve[-1][0] and rule(trial.number, epoch, value):
+        if epoch < last[trial.number] and rule(trial.number, epoch, value):
             cut[trial.number] = epoch
-    total = sum(len(trial.curve) for trial in curves)
-    run = sum(sum(epoch <= cut.get(t.number, epoch) for epoch, _ in t.curve) for t in curves)
+    total = sum(len(trial.points) for trial in curves)
+    run = sum(sum(epoch <= cut.get(t.number, epoch) for epoch, _ in t.points) for t in curves)
     lost = tuple(sorted(set(cut) & set(finalists)))
     return Replay(name, len(curves), tuple(sorted(cut.items())), lost, 1 - run / total if total else 0.0)
 
@@ -114,7 +122,7 @@ def _turns(curves: list[Trial], workers: int, *, stopped: dict[int, int]) -> Ite
     running: list[tuple[Trial, Iterator[tuple[int, float]]]] = []
     while True:
         while len(running) < workers and (trial := next(waiting, None)) is not None:
-            running.append((trial, iter(trial.curve)))
+            running.append((trial, iter(trial.points)))
         if not running:
             return
         for slot in tuple(running):

@@ -7,6 +7,7 @@ Scores are maximised. A score that is not finite (a diverged run) is None. Curve
 the searched stage and the selection rule (`validation/dice`); test metrics exist for finalists and references only.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -28,6 +29,11 @@ class Trial:
     seconds: float | None = None
     rung: int | None = None  # cut trials: the epoch at which the scheduler stopped it
     reason: str | None = None  # failed trials: one line
+
+    @property
+    def points(self) -> tuple[tuple[int, float], ...]:
+        """The curve without epochs whose value is not a finite number."""
+        return tuple((epoch, value) for epoch, value in self.curve if value is not None and math.isfinite(value))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,7 +43,7 @@ def _cut_by(results: SearchResults) -> str:
 
 
 def _foretold(results: SearchResults) -> Markup | None:
-    longest = max((t.curve[-1][0] for t in results.in_state("complete") if t.curve), default=0)
+    longest = max((t.points[-1][0] for t in results.in_state("complete") if t.points), default=0)
     scheduler = results.design.scheduler
     epochs = rungs(scheduler.grace or max(1, longest // 4), scheduler.reduction or 2, longest)
     found = foretelling(results.trials, epochs)

@@ -137,5 +137,5 @@ def html(text: str) -> str:
 
 def markdown(text: str) -> str:
     """`text` for a Markdown table cell or line: nothing in it acts as markup."""
-    flat = " ".join(text.splitlines())
-    return "".join(f"\\{c}" if c in r"\`*_[]<>|#" else c for c in flat)
+    flat = " ".join(text.splitlines()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join(f"\\{c}" if c in r"\`*_[]|#$~" else c for c in flat)

@@ -42,7 +42,9 @@ def design(**changes) -> Design:
         "selection": "pseudo-target",
         "cost": "12 trials of 16 epochs and 10 tested runs: about 8 minutes on two cores",
         "sampler": "TPE, multivariate",
-        "scheduler": Scheduler(name="asha", reason="half the budget is spent on hopeless weights", grace=6, reduction=2),
+        "scheduler": Scheduler(
+            name="asha", reason="half the budget is spent on hopeless weights", grace=6, reduction=2
+        ),
         "trials": 12,
         "finalists": 2,
         "seeds": (0, 1),
@@ -79,7 +81,9 @@ def provenance(**changes) -> Provenance:
         "versions": {"medsearch": "0.1.0", "python": "3.11.9", "torch": "2.13.0", "ray": "2.60.0", "optuna": "5.0.0"},
         "machine": "x86_64, 2 cores, no GPU",
         "created": "2026-01-17T09:40:12+00:00",
-        "skipped": (Skipped(subject="BraTS20_Training_012", problem="t2: truncated volume (BraTS20_Training_012_t2.nii.gz)"),),
+        "skipped": (
+            Skipped(subject="BraTS20_Training_012", problem="t2: truncated volume (BraTS20_Training_012_t2.nii.gz)"),
+        ),
     }
     return Provenance(**{**settings, **changes})
 
@@ -95,10 +99,17 @@ def trials() -> tuple[Trial, ...]:
             WIDTH: int(draw.choice([8, 12, 16])),
             CODES: int(draw.choice([4, 8])),
         }
-        final = 0.62 - 0.05 * abs(np.log(knobs[REC] / 60)) - 0.04 * abs(np.log(knobs[ADV] / 4)) + 0.01 * (knobs[WIDTH] - 8) / 4
+        final = (
+            0.62
+            - 0.05 * abs(np.log(knobs[REC] / 60))
+            - 0.04 * abs(np.log(knobs[ADV] / 4))
+            + 0.01 * (knobs[WIDTH] - 8) / 4
+        )
         pace = 0.55 if final < 0.5 else 0.22
         noise = draw.normal(0, 0.012, EPOCHS)
-        curve = [(e, round(float(max(0, final * (1 - np.exp(-pace * e)) + noise[e - 1])), 4)) for e in range(1, EPOCHS + 1)]
+        curve = [
+            (e, round(float(max(0, final * (1 - np.exp(-pace * e)) + noise[e - 1])), 4)) for e in range(1, EPOCHS + 1)
+        ]
         made.append(_ended(number, knobs, curve))
     return tuple(made)
 
@@ -123,9 +134,8 @@ def replicate(label: str, seed: int, dice: float, *, value: float | None = None)
         {"subject": subject, "dice": float(score), "assd": float(distance)}
         for subject, score, distance in zip(TEST_CASES, scores, distances, strict=True)
     )
-    metrics = {
-        "test/dice": float(scores.mean()), "test/dice_micro": float(scores.mean()) + 0.02, "test/assd": float(distances.mean())
-    }  # fmt: skip
+    dice, assd = float(scores.mean()), float(distances.mean())
+    metrics = {"test/dice": dice, "test/dice_micro": dice + 0.02, "test/assd": assd}
     return Replicate(seed=seed, value=value, metrics=metrics, cases=cases, seconds=41.0)
 
 
@@ -137,7 +147,9 @@ def finished() -> SearchResults:
         Finalist(
             number=trial.number,
             knobs=trial.knobs,
-            replicates=tuple(replicate(str(trial.number), seed, dice, value=trial.value - 0.01 * seed) for seed in (0, 1)),
+            replicates=tuple(
+                replicate(str(trial.number), seed, dice, value=trial.value - 0.01 * seed) for seed in (0, 1)
+            ),
         )
         for trial, dice in ((best, 0.60), (second, 0.57))
     )

@@ -1,0 +1,251 @@
+import csv
+import dataclasses
+import io
+
+import made_up_search
+import pytest
+from made_up_search import ADV, CODES, LAT, REC, SEG, WIDTH
+
+from medsearch.reporting.answer import answer, unfinished, warnings
+from medsearch.reporting.caption import caption
+from medsearch.reporting.files import knobs_csv, table_csv, table_md, table_tex
+from medsearch.reporting.results import Finalist, Provenance, Reference, Replicate, SearchResults, Skipped, Trial
+from medsearch.reporting.tables import other_knobs, ranking, spread, summary, weights
+from medsearch.reporting.terminal import summary_text
+
+
+def replicate(seed: int, dice: float, *, value: float | None = None) -> Replicate:
+    cases = ({"subject": "a", "dice": dice - 0.1, "assd": 2.0}, {"subject": "b", "dice": dice + 0.1, "assd": 3.0})
+    return Replicate(seed=seed, value=value, metrics={"test/dice": dice, "test/assd": 2.5}, cases=cases)
+
+
+def small(**changes) -> SearchResults:
+    """Two finalists over two seeds: trial 0 wins on validation, trial 1 on test; one reference seed failed."""
+    failed = Replicate(seed=1, state="failed", reason="out of memory")
+    knobs = {ADV: 10.0, REC: 30.0, LAT: 60.0, WIDTH: 8, CODES: 4}
+    made = SearchResults(
+        design=made_up_search.design(trials=3),
+        provenance=made_up_search.provenance(skipped=()),
+        trials=(
+            Trial(number=0, knobs=knobs, state="complete", value=0.8),
+            Trial(number=1, knobs=knobs, state="complete", value=0.7),
+            Trial(number=2, knobs=knobs, state="failed", reason="loss became non-finite"),
+        ),
+        finalists=(
+            Finalist(
+                number=1, knobs=knobs, replicates=(replicate(0, 0.70, value=0.70), replicate(1, 0.70, value=0.68))
+            ),
+            Finalist(number=0, knobs=knobs, replicates=(replicate(0, 0.5, value=0.80), replicate(1, 0.6, value=0.76))),
+        ),
+        references=(
+            Reference(label="No adaptation", replicates=(replicate(0, 0.25), failed)),
+            Reference(label="Target supervised", replicates=(replicate(0, 0.8), replicate(1, 0.8))),
+        ),
+    )
+    return dataclasses.replace(made, **changes)
+
+
+def test_the_best_is_chosen_on_validation_never_on_test():
+    assert [finalist.number for finalist in ranking(small())] == [0, 1]
+
+
+def test_a_finalist_that_failed_on_a_seed_comes_after_those_that_did_not():
+    first, second = small().finalists
+    broken = dataclasses.replace(second, replicates=(second.replicates[0], Replicate(seed=1, state="failed")))
+    assert [finalist.number for finalist in ranking(small(finalists=(first, broken)))] == [1, 0]
+
+
+def test_before_replicates_finish_finalists_stand_by_their_trials():
+    bare = tuple(Finalist(number=number, knobs={}) for number in (1, 0))
+    assert [finalist.number for finalist in ranking(small(finalists=bare))] == [0, 1]
+
+
+def test_summary_rows_of_worked_numbers():
+    best, other, floor, ceiling = summary(small())
+    assert [row.title for row in (best, other, floor, ceiling)] == [
+        "Best (measured), trial 0", "Finalist 2, trial 1", "No adaptation", "Target supervised",
+    ]  # fmt: skip
+    assert best.dice.mean == pytest.approx(0.55)
+    assert best.share.estimate == pytest.approx(0.6875)
+    assert ceiling.share.estimate == 1
+    assert ceiling.share.low is None
+    assert (floor.dice.n, floor.dice.failed) == (1, 1)
+    assert floor.validation.n == 0
+
+
+def test_weights_are_compared_as_shares_of_their_sum():
+    rows = weights(small())  # 10, 30, 60 and the fixed 100; the paper's 5, 50, 5, 100
+    assert [row.found_share for row in rows] == pytest.approx([0.05, 0.15, 0.3, 0.5])
+    assert [row.published_share for row in rows] == pytest.approx([0.03125, 0.3125, 0.03125, 0.625])
+    assert [row.searched for row in rows] == [True, True, True, False]
+    assert [(row.knob.text, row.found, row.published) for row in other_knobs(small())] == [
+        ("width", 8, 16), ("semantic codes", 4, None),
+    ]  # fmt: skip
+
+
+def test_without_every_weight_there_are_no_shares():
+    made = small(design=made_up_search.design(fixed={}))
+    assert [row.found_share for row in weights(made)] == [None] * 4
+    assert weights(made)[3].found is None
+
+
+def test_answer_says_what_was_found_and_against_what():
+    assert answer(small()) == (
+        "With λ_adv = 10, λ_rec = 30, λ_lat = 60, λ_seg = 100 and width = 8, MoDATTS reaches a test Dice of "
+        "0.550 ± 0.071 on T1 → T2 (2 seeds, 2 test cases): 69% (95% interval 57–78%) of the target-supervised "
+        "model's 0.800 and 0.30 above no adaptation (0.250)."
+    )
+
+
+def test_answer_tells_when_adaptation_hurts():
+    worse = (Reference(label="No adaptation", replicates=(replicate(0, 0.65),)),)
+    assert "0.10 below no adaptation (0.650)" in answer(small(references=worse))
+
+
+def test_half_done_search_has_no_answer_and_says_how_far_it_is():
+    made = made_up_search.half_done()
+    assert answer(made).startswith("No answer yet: 5 of 12 trials ended and no finalist was tested. The best so far is")
+    assert unfinished(made) == "7 trials and 8 tested runs"
+    assert unfinished(small()) == ""
+    assert any(line.startswith("Provisional") for line in warnings(made))
+
+
+def test_nothing_at_all_is_answered_too():
+    made = SearchResults(design=made_up_search.design(), provenance=made_up_search.provenance())
+    assert answer(made) == "No answer yet: 0 of 12 trials ended, none with a value."
+    assert summary(made) == ()
+
+
+def test_phantoms_are_never_called_a_reproduction():
+    assert any("not a reproduction" in line for line in warnings(small()))
+    assert any("never a reproduction" in line for line in caption(small()))
+
+
+def test_real_data_at_another_scale_are_no_reproduction_either():
+    origin = made_up_search.provenance(phantom=False, cohort="brats2020", scale="small")
+    assert any("no reproduction" in line for line in warnings(small(provenance=origin)))
+    paper = dataclasses.replace(origin, scale="paper")
+    assert not any(
+        "reproduction" in line for line in (*warnings(small(provenance=paper)), *caption(small(provenance=paper)))
+    )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "never by test",
+        "Model selection (pseudo-target)",
+        "fingerprint 9f1c02ab77de4410, scale tiny",
+        "Frozen: λ_seg = 100, source labels = 1, target labels = 0 and lr = 0.0001",
+        "Runs: 3 of 3 trials (2 complete and 1 failed); 8 tested runs, 1 failed.",
+        "Failed: trial 2: loss became non-finite.",
+        "Failed: No adaptation, seed 1: out of memory.",
+        "Skipped case P3: t2 truncated.",
+        "9999 bootstrap resamples",
+    ],
+)
+def test_caption_tells(told):
+    origin = made_up_search.provenance(skipped=(Skipped(subject="P3", problem="t2 truncated"),))
+    assert told in "\n".join(caption(small(provenance=origin)))
+
+
+def test_oracle_selection_is_named():
+    made = small(design=made_up_search.design(selection="oracle"))
+    assert any("target labels chose" in line for line in warnings(made))
+
+
+def test_undefined_distances_are_told():
+    assert any("ASSD is undefined in 1 of 8 case scores" in line for line in caption(made_up_search.finished()))
+
+
+@pytest.mark.parametrize(
+    ("replicates", "text"),
+    [
+        ((), "not yet"),
+        ((Replicate(seed=0, state="failed"), Replicate(seed=1, state="failed")), "failed"),
+        ((Replicate(seed=0, state="failed"),), "not yet"),
+        ((replicate(0, 0.5),), "0.500"),
+        ((replicate(0, 0.5), replicate(1, 0.7)), "0.600 ± 0.141"),
+    ],
+)
+def test_cells_of_every_kind(replicates, text):
+    made = small(references=(Reference(label="No adaptation", replicates=replicates),))
+    assert spread(summary(made)[-1].dice) == text
+
+
+def test_csv_holds_every_number_in_full():
+    best, other, floor, _ = csv.DictReader(io.StringIO(table_csv(small())))
+    assert (best["row"], best["trial"], other["trial"], floor["trial"]) == ("Best (measured)", "0", "1", "")
+    assert float(best["dice_mean"]) == pytest.approx(0.55)
+    assert float(best["dice_sd"]) == pytest.approx(0.0707106781)
+    assert float(best["assd_mean"]) == 2.5
+    assert float(best["over_cases_sd"]) == pytest.approx(0.1414213562)
+    assert (floor["dice_sd"], floor["dice_n"], floor["failed"], floor["waiting"]) == ("", "1", "1", "0")
+    knobs = {row["knob"]: row for row in csv.DictReader(io.StringIO(knobs_csv(small())))}
+    assert (knobs[SEG]["best"], knobs[SEG]["published"], knobs[SEG]["searched"]) == ("100.0", "100.0", "False")
+    assert float(knobs[REC]["best_share"]) == 0.15
+
+
+def test_markdown_rows():
+    text = table_md(small())
+    assert "| Best (measured), trial 0 | 0.780 ± 0.028 | 0.550 ± 0.071 (n=2) | 2.50 ± 0.00 | 69% \\[57, 78\\] |" in text
+    assert "| No adaptation | – | 0.250 (n=1 of 2, 1 failed) | 2.50 | 31% \\[" in text
+    assert "| λ\\_rec | 30 | 50 | 0.150 | 0.312 |" in text
+    assert "| λ\\_seg | 100 (fixed) | 100 | 0.500 | 0.625 |" in text
+
+
+def test_latex_rows():
+    text = table_tex(small())
+    test = r"0.550 $\pm$ 0.071 (n=2) & 2.50 $\pm$ 0.00 & 69\% {[}57, 78{]}"
+    assert rf"Best (measured), trial 0 & 0.780 $\pm$ 0.028 & {test} \\" in text
+    assert r"$\lambda_{\mathrm{rec}}$ & 30 & 50 & 0.150 & 0.312 \\" in text
+    assert text.count(r"\toprule") == text.count(r"\bottomrule") == 2
+    assert r"With $\lambda_{\mathrm{adv}}$ = 10" in text
+
+
+HOSTILE = "<script>alert(1)</script> | 50% & $x_1$ #~^\\{} [bold] `code` *it*\nnext"
+
+
+def hostile() -> SearchResults:
+    design = made_up_search.design(
+        study=HOSTILE, question=HOSTILE, method=HOSTILE, task=HOSTILE, sampler=HOSTILE, cost=HOSTILE,
+        no_adaptation=HOSTILE, fixed={SEG: HOSTILE, HOSTILE: HOSTILE}, shared_stages=(HOSTILE,),
+    )  # fmt: skip
+    origin = Provenance(
+        cohort=HOSTILE, phantom=True, subjects=3, data_fingerprint=HOSTILE, scale=HOSTILE, git_commit=HOSTILE,
+        versions={HOSTILE: HOSTILE}, machine=HOSTILE, created=HOSTILE,
+        skipped=(Skipped(subject=HOSTILE, problem=HOSTILE),),
+    )  # fmt: skip
+    failed = Trial(number=2, knobs={HOSTILE: HOSTILE, ADV: 3.0}, state="failed", reason=HOSTILE)
+    references = (
+        Reference(label=HOSTILE, replicates=(replicate(0, 0.2), Replicate(seed=1, state="failed", reason=HOSTILE))),
+    )
+    return small(design=design, provenance=origin, trials=(*small().trials[:2], failed), references=references)
+
+
+def test_markdown_from_outside_stays_text():
+    text = table_md(hostile())
+    assert "<script" not in text
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    assert {line.replace("\\|", "").count("|") for line in rows} == {6}
+
+
+def test_latex_from_outside_stays_text():
+    text = table_tex(hostile())
+    body = text.replace(r"\\", "").replace(r"\&", "").replace(r"\%", "").replace(r"\#", "").replace(r"\$", "")
+    assert "#" not in body
+    assert body.count("%") == 1  # our own comment
+    assert all(line.count(" & ") == 4 for line in text.replace(r"\&", "").splitlines() if line.endswith(r"\\"))
+
+
+def test_the_terminal_shows_labels_as_they_are():
+    from rich.console import Console
+
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(
+        summary_text(small(references=(Reference(label="[red]No[/red] [link]", replicates=(replicate(0, 0.5),)),)))
+    )
+    shown = console.export_text()
+    assert "[red]No[/red] [link]" in shown
+    assert "0.550 ± 0.071 (n=2)" in shown
+    assert "never a reproduction" in shown
