@@ -1,6 +1,7 @@
 """A study's driver as its own process, for tests that kill it: `python drive.py HOME '{"trials": 4, ...}'`."""
 
 import json
+import random
 import sys
 import time
 from pathlib import Path
@@ -12,9 +13,15 @@ from medsearch.core.errors import MedsearchError
 from medsearch.core.recipes import override
 from medsearch.core.records import append_line
 from medsearch.data.tasks import CrossModalityTask
+from medsearch.stages.context import Runtime
 from medsearch.study.cluster import Resources
+from medsearch.study.conductor import Conductor
 from medsearch.study.events import Event
 from medsearch.study.execution import run_search
+from medsearch.study.identity import open_study
+from medsearch.study.jobs import End, Job, Planner, perform
+from medsearch.study.ledger import Ledger
+from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.samplers import GP, NSGA2, QMC, TPE, Random
 from medsearch.study.schedulers import ASHA, FullLength, Median
 from medsearch.study.search import Search, Variant
@@ -44,6 +51,39 @@ def search(**changes: Any) -> Search:
         "references": (Variant("No adaptation", {"segmentation.weights.a": 0.2}),),
     }
     return Search(**{**declared, **changes}).at("tiny")
+
+
+def conduct(what: Search, home: Path) -> Conductor:
+    """A conductor on the toy's data; its study need not be new."""
+    place = toy.workplace(home)
+    planner, ledger = Planner(what, place), Ledger(place.study(what.name))
+    open_study(planner, ledger)
+    return Conductor(planner, ledger=ledger, proposals=lambda: Proposals(what, sqlite(ledger.folder)))
+
+
+def carry_out(conductor: Conductor, *, slots: int = 1, seed: int = 0) -> None:
+    """Do all jobs in this process, `slots` of them begun at a time and ended in any order."""
+    rng = random.Random(seed)
+    begun: list[Job] = []
+    while True:
+        job = conductor.next() if len(begun) < slots else "not yet"
+        if job == "finished":
+            return
+        if isinstance(job, Job):
+            begun.append(job)
+            continue
+        ready = begun.pop(rng.randrange(len(begun)))
+        conductor.ended(ready.run, do(conductor, ready))
+
+
+def do(conductor: Conductor, job: Job) -> End:
+    """What a worker does with a job."""
+    work = perform(job, conductor.store, runtime=Runtime(), failures=conductor.ledger.folder / "failures")
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            return stop.value
 
 
 def from_json(text: str) -> Search:

@@ -1,0 +1,130 @@
+"""The sampler's memory: what was proposed is proposed again, what ended is told once, and restarts change nothing."""
+
+from pathlib import Path
+
+import pytest
+from drive import search
+
+from medsearch.core.errors import BadInput
+from medsearch.study import GP, NSGA2, QMC, TPE, Random, choice, uniform
+from medsearch.study.jobs import End
+from medsearch.study.proposals import Proposals, sqlite
+from medsearch.study.samplers import Sampler
+from medsearch.study.search import Search
+
+
+def told(proposals: Proposals, count: int, *, first: int = 0) -> list[dict[str, object]]:
+    """Propose and tell; the value is a function of the knobs."""
+    found = []
+    for number in range(first, count):
+        knobs = proposals.propose(number)
+        value = float(knobs["segmentation.weights.b"]) - abs(float(knobs["segmentation.weights.a"]) - 10) / 1000
+        proposals.tell(number, End(state="complete", values=(value,)))
+        found.append(knobs)
+    return found
+
+
+@pytest.mark.parametrize(
+    "sampler", [TPE(startup=2), GP(startup=2), QMC(), Random(), NSGA2(population=2)], ids=lambda s: s.name
+)
+def test_a_restart_after_each_proposal_changes_none(tmp_path: Path, sampler: Sampler) -> None:
+    what = search(sampler=sampler)
+    whole = told(Proposals(what, sqlite(tmp_path / "whole")), 6)
+    broken = []
+    for number in range(6):
+        broken += told(Proposals(what, sqlite(tmp_path / "broken")), number + 1, first=number)
+    assert broken == whole
+    assert len({str(knobs) for knobs in whole}) > 3
+    other = told(Proposals(what, sqlite(tmp_path / "other"), root=1), 6)
+    assert other[0] == whole[0] == {**whole[0], "segmentation.weights.a": 1.0, "segmentation.weights.b": 0.0}
+    assert other[1:] != whole[1:]
+
+
+def test_the_published_point_comes_first_and_once(tmp_path: Path) -> None:
+    what = search(sampler=Random())
+    for _ in range(3):
+        assert Proposals(what, sqlite(tmp_path)).propose(0)["segmentation.weights.a"] == 1.0
+    proposals = Proposals(what, sqlite(tmp_path))
+    assert proposals.study.trials[0].user_attrs["origin"] == "published"
+    later = [proposals.propose(number)["segmentation.weights.a"] for number in (1, 2)]
+    assert 1.0 not in later
+    assert len(proposals.study.trials) == 3
+
+
+def test_an_open_trial_is_proposed_again_even_when_its_knobs_were_half_written(tmp_path: Path) -> None:
+    what = search(sampler=Random(), published={})
+    half = Proposals(what, sqlite(tmp_path))
+    half.study.sampler = what.sampler.build(0, 0)
+    trial = half.study.ask()
+    first = what.settled.space["segmentation.weights.a"].suggest(trial, "segmentation.weights.a")
+    again = Proposals(what, sqlite(tmp_path)).propose(0)
+    assert again["segmentation.weights.a"] == first
+    assert set(again) == set(what.settled.domains)
+    assert Proposals(what, sqlite(tmp_path)).propose(0) == again
+
+
+def test_cut_and_failed_trials_are_told_as_such_and_only_once(tmp_path: Path) -> None:
+    what = search(sampler=Random())
+    proposals = Proposals(what, sqlite(tmp_path))
+    cut = End(state="cut", values=(0.25,), rung=4, reason="stopped by asha at epoch 4 with 0.25")
+    failed = End(state="failed", reason="train/dice = nan at epoch 2", cause="diverged")
+    for number, end in enumerate((cut, failed)):
+        proposals.propose(number)
+        proposals.tell(number, end)
+        proposals.tell(number, End(state="complete", values=(9.0,)))
+    stored = proposals.study.trials
+    assert [trial.state.name for trial in stored] == ["PRUNED", "FAIL"]
+    assert stored[0].intermediate_values == {4: 0.25}
+    assert [end for _, _, end in Proposals(what, sqlite(tmp_path)).ended()] == [cut, failed]
+
+
+def test_tuples_survive_the_storage(tmp_path: Path) -> None:
+    from toy import Toy
+
+    from medsearch.data.tasks import CrossModalityTask
+    from medsearch.study import FullLength
+
+    what = Search(
+        name="tuples",
+        question="?",
+        method=Toy(),
+        task=CrossModalityTask(),
+        space={"task.geometry.depth": choice([(0, 2), (1, 3)]), "segmentation.weights.b": uniform(0, 1)},
+        selection="source",
+        scheduler=FullLength(because="a test"),
+        sampler=Random(),
+        trials=1,
+        finalists=0,
+        seeds=(0,),
+        published={"task.geometry.depth": [1, 3]},
+    )
+    proposals = Proposals(what, sqlite(tmp_path))
+    assert proposals.propose(0)["task.geometry.depth"] == (1, 3)
+    proposals.tell(0, End(state="complete", values=(1.0,)))
+    assert next(proposals.ended())[1]["task.geometry.depth"] == (1, 3)
+
+
+def test_importances_are_shares_or_say_why_there_are_none(tmp_path: Path) -> None:
+    what = search(sampler=Random())
+    proposals = Proposals(what, sqlite(tmp_path))
+    told(proposals, 3)
+    shares, why = proposals.importances()
+    assert (shares, "at least 4" in why) == ({}, True)
+    told(proposals, 12, first=3)
+    shares, why = proposals.importances()
+    assert why == ""
+    assert sum(shares.values()) == pytest.approx(1)
+    assert set(shares) == set(what.settled.domains)
+    assert max(shares, key=lambda knob: shares[knob]) in ("segmentation.weights.a", "segmentation.weights.b")
+
+    flat = Proposals(search(sampler=Random(), name="flat"), sqlite(tmp_path))
+    for number in range(5):
+        flat.propose(number)
+        flat.tell(number, End(state="complete", values=(0.5,)))
+    assert "same value" in flat.importances()[1]
+
+
+def test_a_storage_that_cannot_be_opened_is_named_with_a_remedy(tmp_path: Path) -> None:
+    (tmp_path / "optuna.db").write_text("no database at all, but long enough to be taken for one" * 20)
+    with pytest.raises(BadInput, match=r"optuna.db.*remove the file"):
+        Proposals(search(), sqlite(tmp_path))
