@@ -90,9 +90,12 @@ def _warnings(results: SearchResults) -> Iterator[str]:
     missing = unfinished(results)
     if missing:
         yield f"Provisional: {missing} still to come. The same command goes on from here."
+    best = next((row for row in summary(results) if row.kind == "best"), None)
+    if best is not None and best.dice.n and best.share is None and not missing:
+        yield f"No share of target supervised: '{results.design.supervised}' has no finished run with a score."
     failed = sum(run.state == "failed" for row in summary(results) for run in row.replicates)
     if failed:
-        yield f"{counted(failed, 'tested run')} failed: no mean contains it, and the caption says why."
+        yield f"{counted(failed, 'tested run')} failed: no mean contains {'it' if failed == 1 else 'them'}; see below."
 
 
 def unfinished(results: SearchResults) -> str:

@@ -47,6 +47,11 @@ class Chart:
     bars: tuple[tuple[KnobName, float, bool], ...] = ()  # knob, share, whether it is a nuisance
 
 
+def has_end(chart: Chart, series: Series) -> bool:
+    """Whether a line's last point is marked: where it was cut or failed, or when it is the only one."""
+    return chart.kind == "lines" and (series.role in ("cut", "failed") or len(series.points) == 1)
+
+
 def roles(results: SearchResults) -> Mapping[int, Role]:
     """The part that each trial plays, by its number."""
     ranked = [finalist.number for finalist in ranking(results)]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
-from medsearch.reporting.charts import Chart, Scale, Series
+from medsearch.reporting.charts import Chart, Scale, Series, has_end
 from medsearch.reporting.palette import STYLES, opacity
 from medsearch.reporting.wording import html
 
@@ -95,7 +95,7 @@ def _traces(chart: Chart) -> list[dict[str, Any]]:
 def _trace(chart: Chart, series: Series, *, named: bool) -> dict[str, Any]:
     style = STYLES[series.role]
     scattered = chart.kind == "points" and series.role != "frontier"
-    ended = chart.kind == "lines" and series.role in ("cut", "failed")
+    ended = has_end(chart, series)
     x, y = ([point[axis] for point in series.points] for axis in (0, 1))
     notes = [html(note).replace("\n", "<br>") for note in series.notes]
     return {

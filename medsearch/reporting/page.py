@@ -33,14 +33,14 @@ CAPTIONS = {
 
 
 def page(results: SearchResults, charts: Sequence[Chart], folder: Path) -> str:
-    """The whole page. Relative picture paths start at `folder`."""
+    """The whole page; `folder` is where it will stand."""
     from plotly.offline import get_plotlyjs
 
     drawn = {chart.name: figure(chart) for chart in charts}
     parts = {
         "Result": result(results),
         "Weights": knobs(results),
-        "Search": _search(drawn),
+        "Search": _search(results, drawn),
         "Curves": _curves(results, drawn),
         "Pictures": pictures(results, folder),
         "Runs": every_run(results),
@@ -63,15 +63,18 @@ def _own(name: str) -> str:
     return files("medsearch.reporting").joinpath(name).read_text(encoding="utf-8")
 
 
-def _search(drawn: dict[str, Figure]) -> Markup | None:
+def _search(results: SearchResults, drawn: dict[str, Figure]) -> Markup | None:
     found = [(name, *CAPTIONS[name]) for name in CAPTIONS if name in drawn]
     if not found:
         return None
+    missing = [tag("h3", "Importances"), tag("p", results.no_importances, class_="lead")]
     blocks = (
         joined([tag("h3", title), tag("p", lead, class_="lead"), chart(name, title, drawn[name])])
         for name, title, lead in found
     )
-    return tag("section", heading("search", "How the search went"), *blocks)
+    return tag(
+        "section", heading("search", "How the search went"), *blocks, *(missing if results.no_importances else ())
+    )
 
 
 def _curves(results: SearchResults, drawn: dict[str, Figure]) -> Markup | None:

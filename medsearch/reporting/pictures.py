@@ -13,7 +13,10 @@ IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".sv
 
 
 def pictures(results: SearchResults, folder: Path) -> Markup | None:
-    """Every picture, inside the page, those of one title together. Relative paths start at `folder`."""
+    """Every picture, inside the page, those of one title together.
+
+    A relative path starts at `folder`, or else at the working directory.
+    """
     if not results.pictures:
         return None
     order = list(dict.fromkeys(picture.title for picture in results.pictures))
@@ -24,28 +27,26 @@ def pictures(results: SearchResults, folder: Path) -> Markup | None:
 
 
 def _group(title: str, found: tuple[Picture, ...], folder: Path) -> Markup:
-    figures = [_picture(picture, folder / picture.path) for picture in found]
-    wide = any(ratio > 1.7 for _, ratio in figures)
-    return joined(
-        [
-            tag("h3", title[:1].upper() + title[1:]),
-            tag("div", *(one for one, _ in figures), class_="pictures wide" if wide else "pictures"),
-        ]
-    )
+    shown = (_picture(picture, _found(picture, folder)) for picture in found)
+    return joined([tag("h3", title[:1].upper() + title[1:]), tag("div", *shown, class_="pictures")])
 
 
-def _picture(picture: Picture, path: Path) -> tuple[Markup, float]:
-    """The picture and its width over its height; a note in its place when the file cannot be shown."""
+def _found(picture: Picture, folder: Path) -> Path:
+    beside = folder / picture.path
+    return beside if beside.is_file() else Path(picture.path)
+
+
+def _picture(picture: Picture, path: Path) -> Markup:
+    """The picture; a note in its place when the file cannot be shown."""
     kind = IMAGES.get(path.suffix.lower())
     if kind is None or not path.is_file():
         why = "is not there" if kind else "is no png, jpg or svg"
-        return tag("div", f"{picture.title}: the picture {path.name} {why}.", class_="missing"), 1.0
+        return tag("div", f"{picture.title}: the picture {path.name} {why}.", class_="missing")
     content = path.read_bytes()
     width, height = _png_size(content) if kind == "image/png" else (None, None)
     source = f"data:{kind};base64,{base64.b64encode(content).decode()}"
     image = tag("img", src=source, alt=picture.note or picture.title, width=width, height=height, loading="lazy")
-    shown = tag("figure", image, tag("figcaption", picture.note) if picture.note else None)
-    return shown, width / height if width and height else 1.0
+    return tag("figure", image, tag("figcaption", picture.note) if picture.note else None)
 
 
 def _png_size(content: bytes) -> tuple[int, int] | tuple[None, None]:

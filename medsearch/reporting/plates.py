@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from medsearch.reporting.charts import Chart, Series
+from medsearch.reporting.charts import Chart, Series, has_end
 from medsearch.reporting.palette import MATPLOTLIB_DASH, MATPLOTLIB_MARKER, STYLES, opacity
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def _line(axes: "Axes", chart: Chart, series: Series, *, label: str) -> None:
     style = STYLES[series.role]
     scattered = chart.kind == "points" and series.role != "frontier"
     x, y = ([point[axis] for point in series.points] for axis in (0, 1))
-    ended = series.role in ("cut", "failed") and chart.kind == "lines"
+    ended = has_end(chart, series)
     axes.plot(
         x, y, label=label, color=style.colour, linewidth=0.7 * style.width,
         linestyle="none" if scattered else MATPLOTLIB_DASH[style.dash],

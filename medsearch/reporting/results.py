@@ -107,7 +107,7 @@ class Picture:
     """An image file to show. Pictures with one title stand together."""
 
     title: str
-    path: str  # png, jpg or svg; read when the page is written
+    path: str  # png, jpg or svg, from the report's folder (then it moves with it) or the working directory
     note: str = ""
 
 
@@ -160,6 +160,7 @@ class SearchResults:
     provenance: Provenance
     trials: tuple[Trial, ...] = ()
     importances: Mapping[str, float] = field(default_factory=dict)  # knob -> share, computed by the study floor
+    no_importances: str = ""  # why there are none
     finalists: tuple[Finalist, ...] = ()
     references: tuple[Reference, ...] = ()
     pictures: tuple[Picture, ...] = ()

@@ -44,6 +44,13 @@ def test_learning_curves_show_every_curve_and_mark_the_rungs():
     assert chart.series[-1].role == "best"  # drawn last, on top
 
 
+def test_a_curve_of_one_point_is_seen():
+    trial = Trial(number=0, knobs={}, state="complete", value=0.5, curve=((1, 0.5),))
+    (trace,) = figure(learning_curves(dataclasses.replace(EMPTY, trials=(trial,))))["data"]
+    assert trace["mode"] == "lines+markers"
+    assert trace["marker"]["size"] == [11]
+
+
 def test_importances_fall_and_know_the_nuisance():
     bars = importances(FINISHED).bars
     assert [name.text for name, _, _ in bars] == ["λ_rec", "λ_adv", "width", "λ_lat", "semantic codes"]

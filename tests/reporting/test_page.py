@@ -12,7 +12,7 @@ from test_report_tables import HOSTILE, hostile, small
 from medsearch.reporting.markup import tag
 from medsearch.reporting.page import page
 from medsearch.reporting.report import drawable
-from medsearch.reporting.results import Picture, SearchResults
+from medsearch.reporting.results import Picture, Reference, SearchResults
 
 EMPTY = SearchResults(design=made_up_search.design(), provenance=made_up_search.provenance())
 
@@ -130,6 +130,13 @@ def test_pictures_are_carried_inside(tmp_path):
     assert found.text.index("Translations") < found.text.index("Residuals") < found.text.index("Predicted over true")
 
 
+def test_pictures_are_also_found_from_the_working_directory(tmp_path, monkeypatch):
+    made_up_search.draw_pictures(tmp_path / "home")
+    monkeypatch.chdir(tmp_path)
+    picture = Picture(title="Residuals", path=f"home/1-{made_up_search.TEST_CASES[0]}.png")
+    assert any(name == "img" for name, _ in outline(small(pictures=(picture,)), tmp_path / "report").elements)
+
+
 @pytest.mark.parametrize(("name", "told"), [("gone.png", "is not there"), ("notes.txt", "is no png, jpg or svg")])
 def test_a_picture_that_cannot_be_shown_is_said_so(name, told, tmp_path):
     (tmp_path / "notes.txt").write_text("x")
@@ -156,6 +163,20 @@ def test_an_empty_search_has_a_page(tmp_path):
     text = outline(EMPTY, tmp_path).text
     assert "0 of 12" in text
     assert "None" not in text.replace("None recorded", "")
+
+
+def test_missing_importances_say_why(tmp_path):
+    made = dataclasses.replace(made_up_search.half_done(), no_importances="fewer than 5 trials are complete")
+    assert "Importances fewer than 5 trials are complete" in re.sub(
+        "(?<=Importances)", " ", outline(made, tmp_path).text
+    )
+
+
+def test_a_reference_without_a_score_is_named_in_the_warnings(tmp_path):
+    failed = dataclasses.replace(small().references[1].replicates[0], state="failed")
+    references = (small().references[0], Reference(label="Target supervised", replicates=(failed, failed)))
+    text = outline(small(references=references), tmp_path).text
+    assert "No share of target supervised: 'Target supervised' has no finished run" in text
 
 
 def test_early_stopping_is_judged_on_the_page(tmp_path):
