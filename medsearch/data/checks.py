@@ -4,14 +4,12 @@ The layout looks at the names, `inspection` reads every file once; here the fact
 subject, or refuses the cohort where it has none; the others are warnings.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from medsearch.core.errors import BadInput
+from medsearch.data.agreement import common_grid, described, difference
 from medsearch.data.cohorts import Case, Cohort, Finding
 from medsearch.data.inspection import CaseFacts, FileFacts, inspect_cases
 from medsearch.data.layouts import Layout
@@ -19,7 +17,6 @@ from medsearch.data.layouts import layout as layout_named
 
 _LEAST_BACKGROUND = 0.05
 _MOST_OUTSIDE = 0.5
-_AFFINE_DIGITS, _SPACING_DIGITS = 2, 3
 _EXCLUDE = "or leave out the case"
 
 
@@ -91,13 +88,13 @@ class _CaseJudge:
     phantom: bool
 
     def findings(self) -> Iterator[Finding]:
-        common = _case_grid(self.facts)
+        common = common_grid(self.facts)
         for kind, facts in self.facts.files.items():
             if facts.problem is not None:
                 yield self._fatal(kind, facts.problem, facts.remedy or _EXCLUDE)
             else:
                 yield from self._about_values(kind, facts)
-                yield from self._about_grid(kind, facts, common)
+                yield from self._about_grid(kind, difference(facts, common or facts))
 
     def _fatal(self, kind: str, problem: str, remedy: str) -> Finding:
         return Finding(self.subject, self.paths[kind], problem, remedy)
@@ -128,65 +125,22 @@ class _CaseJudge:
             share = f"{self.facts.outside:.0%}"
             yield self._fatal("mask", f"{share} of the tumour lies outside the brain", "flip or register the mask")
 
-    def _about_grid(self, kind: str, facts: FileFacts, common: FileFacts) -> Iterator[Finding]:
-        difference = _difference(facts, common)
-        if difference is None:
-            return
-        whose = "mask lies on another grid than the images" if kind == "mask" else "differs from the other contrasts"
-        yield self._fatal(kind, f"{whose}: {difference}", f"resample it to their grid, {_EXCLUDE}")
-
-
-def _case_grid(facts: CaseFacts) -> FileFacts:
-    """A file on the grid that most of the images share; the earliest, where two are as common."""
-    images = [found for kind, found in facts.files.items() if kind != "mask" and found.problem is None]
-    if not images:
-        return next((found for found in facts.files.values() if found.problem is None), FileFacts())
-    return max(images, key=lambda one: sum(_difference(one, other) is None for other in images))
-
-
-def _difference(one: FileFacts, other: FileFacts) -> str | None:
-    """How two grids differ, in words; None if they do not."""
-    if one.shape != other.shape:
-        return f"shape {_times(one.shape)}, theirs {_times(other.shape)}"
-    if _spacing(one) != _spacing(other):
-        return f"spacing {_times(_spacing(one))} mm, theirs {_times(_spacing(other))} mm"
-    if not np.allclose(one.affine, other.affine, rtol=0, atol=10**-_AFFINE_DIGITS):
-        return "another affine (position or orientation)"
-    return None
-
-
-def _spacing(facts: FileFacts) -> tuple[float, ...]:
-    edges = np.linalg.norm(np.array(facts.affine).reshape(4, 4)[:3, :3], axis=0)
-    return tuple(round(float(edge), _SPACING_DIGITS) for edge in edges)
-
-
-def _times(numbers: Sequence[float]) -> str:
-    return " x ".join(f"{number:g}" for number in numbers)
+    def _about_grid(self, kind: str, how: str | None) -> Iterator[Finding]:
+        if how is not None:
+            what = "mask lies on another grid than the images" if kind == "mask" else "differs from the other contrasts"
+            yield self._fatal(kind, f"{what}: {how}", f"resample it to their grid, {_EXCLUDE}")
 
 
 def _about_cohort_grid(
     cohort: Cohort, files: Sequence[Mapping[str, Path]], facts: Sequence[CaseFacts]
 ) -> Iterator[Finding]:
     """Cases that lie on another grid than most; position in space may differ, size and axes may not."""
-    grids = [_case_grid(found) for found in facts]
-    described = [_described(grid) if grid.shape else None for grid in grids]
-    counts = Counter(one for one in described if one is not None)
-    if len(counts) < 2:
-        return
-    usual = counts.most_common(1)[0][0]
-    for case, paths, one in zip(cohort.cases, files, described, strict=True):
-        if one is not None and one != usual:
+    grids = [None if (grid := common_grid(found)) is None else described(grid) for found in facts]
+    usual = max(grids, key=lambda one: one is not None and grids.count(one), default=None)
+    for case, paths, one in zip(cohort.cases, files, grids, strict=True):
+        if one not in (None, usual):
             folder = next(iter(paths.values())).parent
             yield Finding(case.subject, folder, f"{one}, the cohort's {usual}", f"resample the case, {_EXCLUDE}")
-
-
-def _described(facts: FileFacts) -> str:
-    directions = np.array(facts.affine).reshape(4, 4)[:3, :3] / np.array(_spacing(facts))
-    axes = "".join(
-        ("RAS" if directions[row, column] > 0 else "LPI")[row]
-        for column, row in enumerate(np.abs(directions).argmax(axis=0))
-    )
-    return f"grid is {_times(facts.shape)} voxels of {_times(_spacing(facts))} mm, axes {axes}"
 
 
 def _about_duplicates(

@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medsearch.core import recipes
 from medsearch.core.records import read_json, write_json
+from medsearch.data.concurrency import concurrently
 from medsearch.data.volumes import UnreadableVolume
 
 
@@ -84,9 +84,8 @@ class Digests:
         keys = {path: _state(path) for path in paths}
         missing = [path for path, key in keys.items() if key not in self._known]
         if missing:
-            with ThreadPoolExecutor(max_workers=2) as pool:
-                fresh = list(pool.map(_digest, missing))
-            self._known.update({keys[path]: digest for path, digest in zip(missing, fresh, strict=True)})
+            fresh = concurrently(_digest, missing)
+            self._known.update((keys[path], digest) for path, digest in zip(missing, fresh, strict=True))
             write_json(self._cache, self._known)
         return {path: self._known[key] for path, key in keys.items()}
 

@@ -6,7 +6,6 @@ Facts are numbers only. They are kept in a JSON file under the digests of the co
 import dataclasses
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from medsearch.core import recipes
 from medsearch.core.records import read_json, write_json
 from medsearch.data.cohorts import Digests
+from medsearch.data.concurrency import concurrently
 from medsearch.data.volumes import UnreadableVolume, Volume, decode_volume, read_bytes
 
 INSPECTION_VERSION = 1
@@ -61,11 +61,12 @@ def inspect_cases(cases: Sequence[Mapping[str, Path]], cache: Path | None) -> li
     reachable = [_reachable(files) for files in cases]
     known, keys = _remembered(cache), _keys([good for good, _ in reachable], cache)
     unknown = [number for number, key in enumerate(keys) if key not in known]
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        fresh = pool.map(lambda number: _inspect(reachable[number][0]), unknown)
-        known.update({keys[number]: facts for number, facts in zip(unknown, fresh, strict=True)})
-    if cache is not None and unknown:
-        write_json(_facts_file(cache), known)
+    fresh = concurrently(lambda number: _inspect(reachable[number][0]), unknown)
+    try:
+        known.update((keys[number], facts) for number, facts in zip(unknown, fresh, strict=True))
+    finally:  # interrupted, what was read so far is kept
+        if cache is not None and unknown:
+            write_json(_facts_file(cache), known)
     return [
         CaseFacts({**known[key].files, **faults}, known[key].outside)
         for key, (_, faults) in zip(keys, reachable, strict=True)

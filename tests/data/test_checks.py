@@ -101,7 +101,7 @@ def test_content_is_read_once(root: Path, tmp_path: Path, monkeypatch: pytest.Mo
     assert len(read) == FILES_READ + len(broken.CONTRASTS) + 1
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"x": 1}'])
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"x": "1"}'])
 def test_damaged_records_are_restored(root: Path, tmp_path: Path, damage: str) -> None:
     cache = tmp_path / "cache"
     broken.edited("t1", broken.filled(np.inf))(root)

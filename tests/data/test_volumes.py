@@ -84,7 +84,7 @@ def test_no_truncated_file_is_read(tmp_path: Path, share: float, ending: str) ->
 
 
 @given(place=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
-def test_no_flipped_bit_in_a_compressed_file_goes_unnoticed(
+def test_no_flipped_bit_in_a_compressed_file_changes_a_voxel(
     tmp_path_factory: pytest.TempPathFactory, place: float, bit: int
 ) -> None:
     path = tmp_path_factory.mktemp("volumes") / "image.nii.gz"
@@ -93,8 +93,11 @@ def test_no_flipped_bit_in_a_compressed_file_goes_unnoticed(
     content = bytearray(path.read_bytes())
     content[10 + int(place * (len(content) - 10))] ^= 1 << bit  # behind gzip's header, whose time and name are free
     path.write_bytes(content)
-    with pytest.raises(UnreadableVolume):
-        read_volume(path)
+    try:
+        read = read_volume(path).array
+    except UnreadableVolume:
+        return
+    np.testing.assert_array_equal(read, array)  # one of the few bits that only fill up the last byte
 
 
 def test_a_header_that_promises_too_much_is_a_truncated_file(tmp_path: Path) -> None:

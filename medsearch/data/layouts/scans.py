@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from medsearch.data.cohorts import Cohort, Finding
 
@@ -19,6 +19,7 @@ class Scan:
     findings: tuple[Finding, ...]
 
 
+@runtime_checkable
 class Layout(Protocol):
     """How one public data set names its folders and files."""
 

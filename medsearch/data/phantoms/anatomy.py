@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from medsearch.data.phantoms.fields import SmoothField
 from medsearch.data.phantoms.grids import Array, Grid
@@ -81,7 +82,7 @@ class Anatomy:
         return np.where(inside, maps / np.maximum(maps.sum(axis=0), 1e-6), 0)
 
 
-def _turn(angles: np.typing.NDArray[np.float64]) -> np.typing.NDArray[np.float64]:
+def _turn(angles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The rotation by three angles (radians) about x, y and z."""
     matrix = np.eye(3)
     for axis, angle in enumerate(angles):

@@ -45,12 +45,12 @@ def _along(field: Array, axis: int, positions: Array) -> Array:
 
     Written out, as four knots reach each position: a matrix product over all knots costs more, and BLAS threads fight.
     """
-    first = np.floor(positions).astype(np.intp)
+    first = np.floor(positions)
+    knots = first.astype(np.intp)
     shape = [-1 if other == axis else 1 for other in range(3)]
-    distances = [positions - first + 1 - knot for knot in range(4)]
     parts = [
-        np.take(field, first + knot, axis=axis) * _bspline(np.abs(distance)).reshape(shape)
-        for knot, distance in enumerate(distances)
+        np.take(field, knots + number, axis=axis) * _bspline(np.abs(positions - first + 1 - number)).reshape(shape)
+        for number in range(4)
     ]
     return np.asarray(sum(parts[1:], start=parts[0]))
 

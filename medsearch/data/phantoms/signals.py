@@ -31,25 +31,25 @@ class Tissue:
         return replace(self, t1=t1, t2=t2, gadolinium=0.0)
 
 
-def spin_echo(tissue: Tissue, *, repetition: float = 600, echo: float = 10) -> float:
+def spin_echo(tissue: Tissue, *, repetition: float = 600.0, echo: float = 10.0) -> float:
     """T1-weighted spin echo."""
     inverted = 2 * np.exp(-(repetition - echo / 2) / tissue.t1)
     recovery = 1 - inverted + np.exp(-repetition / tissue.t1)
     return float(tissue.density * recovery * np.exp(-echo / tissue.t2))
 
 
-def turbo_spin_echo(tissue: Tissue, *, repetition: float = 5000, echo: float = 95) -> float:
+def turbo_spin_echo(tissue: Tissue, *, repetition: float = 5000.0, echo: float = 95.0) -> float:
     """T2-weighted turbo spin echo."""
     return float(tissue.density * (1 - np.exp(-repetition / tissue.t1)) * np.exp(-echo / tissue.t2))
 
 
-def flair(tissue: Tissue, *, inversion: float = 2500, repetition: float = 9000, echo: float = 110) -> float:
+def flair(tissue: Tissue, *, inversion: float = 2500.0, repetition: float = 9000.0, echo: float = 110.0) -> float:
     """Fluid-attenuated inversion recovery; the magnitude, so that a badly nulled fluid is bright, not negative."""
     recovery = 1 - 2 * np.exp(-inversion / tissue.t1) + np.exp(-(repetition - echo) / tissue.t1)
     return float(tissue.density * abs(recovery) * np.exp(-echo / tissue.t2))
 
 
-def signal(contrast: str, tissue: Tissue, *, inversion: float = 2500) -> float:
+def signal(contrast: str, tissue: Tissue, *, inversion: float = 2500.0) -> float:
     """The signal of `tissue` in one of BraTS's contrasts: flair, t1, t1ce, t2.
 
     Raises:

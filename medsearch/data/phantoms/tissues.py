@@ -20,16 +20,16 @@ TUMOUR = {"core": 1, "oedema": 2, "rim": 4}
 """What a tumour adds, with the label of BraTS. The core is necrotic (high grade) or does not enhance (low grade)."""
 
 TISSUES: Mapping[str, Tissue] = {
-    "white matter": Tissue(850, 75, 0.72, 0.007),
-    "grey matter": Tissue(1400, 82, 0.82, 0.004),
-    "deep grey matter": Tissue(1150, 74, 0.80, 0.004),
-    "fluid": Tissue(3700, 1200, 1.00),
-    "vessel": Tissue(1900, 200, 0.85, 1.0),
-    "choroid plexus": Tissue(1900, 180, 0.88, 0.3),
-    "lesion": Tissue(1350, 170, 0.76, 0.01),
-    "core": Tissue(1850, 205, 0.735, 0.01),
-    "oedema": Tissue(1350, 125, 0.80, 0.015),
-    "rim": Tissue(1500, 114, 0.83, 0.15),
+    "white matter": Tissue(850.0, 75.0, 0.72, 0.007),
+    "grey matter": Tissue(1400.0, 82.0, 0.82, 0.004),
+    "deep grey matter": Tissue(1150.0, 74.0, 0.80, 0.004),
+    "fluid": Tissue(3700.0, 1200.0, 1.00),
+    "vessel": Tissue(1900.0, 200.0, 0.85, 1.0),
+    "choroid plexus": Tissue(1900.0, 180.0, 0.88, 0.3),
+    "lesion": Tissue(1350.0, 170.0, 0.76, 0.01),
+    "core": Tissue(1850.0, 205.0, 0.735, 0.01),
+    "oedema": Tissue(1350.0, 125.0, 0.80, 0.015),
+    "rim": Tissue(1500.0, 114.0, 0.83, 0.15),
 }
 
 _SHARED_SD = 0.05

@@ -3,11 +3,11 @@
 import csv
 import os
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import read_json, write_json
+from medsearch.data.concurrency import concurrently
 from medsearch.data.layouts.scans import PHANTOM_RECORD
 from medsearch.data.phantoms.brain import phantom_subject, template_order
 from medsearch.data.phantoms.grids import box_affine, into_box
@@ -80,12 +80,8 @@ def _put(aside: Path, root: Path, spec: PhantomSpec) -> None:
 def _write(spec: PhantomSpec, folder: Path) -> None:
     numbers = template_order(spec)
     grades = {numbers[0]: _write_subject(spec, numbers[0], folder)}  # alone: the template is loaded once
-    pool = ThreadPoolExecutor(max_workers=min(2, os.cpu_count() or 1))
-    try:
-        rest = pool.map(lambda number: _write_subject(spec, number, folder), numbers[1:])
-        grades.update(zip(numbers[1:], rest, strict=True))
-    finally:
-        pool.shutdown(cancel_futures=True)
+    rest = concurrently(lambda number: _write_subject(spec, number, folder), numbers[1:])
+    grades.update(zip(numbers[1:], rest, strict=True))
     with (folder / "name_mapping.csv").open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(_COLUMNS)
