@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from medsearch.core.errors import BadInput
 from medsearch.data.cohorts import Cohort, fingerprint
-from medsearch.data.layouts import PHANTOM_RECORD
 
 if TYPE_CHECKING:
     from medsearch.data.phantoms import PhantomSpec
@@ -38,7 +37,6 @@ class Chosen:
 
     cohort: Cohort
     skipped: tuple[Mapping[str, str], ...]
-    phantom: bool
 
 
 def phantom_spec(options: DataOptions, spacing: float) -> "PhantomSpec":
@@ -75,17 +73,18 @@ def choose(options: DataOptions, task: "CrossModalityTask", say: Callable[[str],
     )
     for finding in checked.findings:
         say(str(finding))
-    bad = checked.bad_subjects
-    whole = [finding for finding in checked.findings if finding.fatal and finding.subject is None]
-    if whole:
-        msg = f"{root}: {whole[0].problem}; {whole[0].remedy}"
+    if checked.refusals:
+        refusal = checked.refusals[0]
+        msg = f"{root}: {refusal.problem}; {refusal.remedy}"
         raise BadInput(msg)
+    bad = checked.bad_subjects
     if bad and not options.skip_bad:
-        msg = f"{root}: {len(bad)} of {len(checked.cohort.subjects)} cases are faulty (named above); mend them, or leave them out with --skip-bad"
+        names = ", ".join(sorted(bad))
+        msg = f"{root}: faulty cases (named above): {names}; mend them, or leave them out with --skip-bad"
         raise BadInput(msg)
     reasons = {finding.subject: finding.problem for finding in checked.findings if finding.fatal}
     skipped = tuple({"subject": subject, "problem": reasons[subject]} for subject in sorted(bad))
-    return Chosen(checked.cohort.without(bad), skipped, (root / PHANTOM_RECORD).exists())
+    return Chosen(checked.usable, skipped)
 
 
 def _phantom(options: DataOptions, spacing: float, say: Callable[[str], None]) -> Path:
@@ -133,7 +132,7 @@ def about(chosen: Chosen) -> dict[str, Any]:
     """What a report says of data, code and machine."""
     return {
         "cohort": chosen.cohort.name,
-        "phantom": chosen.phantom,
+        "phantom": chosen.cohort.phantom,
         "skipped": chosen.skipped,
         "git_commit": _git_commit(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},

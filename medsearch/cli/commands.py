@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     phantom.add_argument("--cases", type=int, default=40)
     phantom.add_argument("--spacing", type=float, default=4.0, metavar="MM")
     phantom.add_argument("--seed", type=int, default=0)
+    phantom.add_argument("--healthy", type=int, default=0, metavar="N", help="how many of the cases have no tumour")
     phantom.add_argument("--anatomy", type=Path, metavar="DIR", help="label maps to build on, instead of MNI152")
     phantom.set_defaults(do=_phantom)
 
@@ -74,7 +75,9 @@ def _phantom(options: argparse.Namespace) -> int:
         raise BadInput(msg)
     phantom = PHANTOMS[options.layout]
     anatomy = str(options.anatomy.resolve()) if options.anatomy else None
-    spec = phantom.spec(cases=options.cases, spacing=options.spacing, seed=options.seed, anatomy=anatomy)
+    spec = phantom.spec(
+        cases=options.cases, spacing=options.spacing, seed=options.seed, anatomy=anatomy, healthy=options.healthy
+    )
     sys.stdout.write(f"{phantom.write(spec, options.dir)}\n")
     return 0
 

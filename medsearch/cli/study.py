@@ -47,7 +47,12 @@ def _parser(study: "Search") -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--data", type=Path, metavar="DIR", help=f"a cohort in the {study.data} layout (default: write a phantom)")
     add("--anatomy", type=Path, metavar="DIR", help="label maps to build the phantom from, instead of MNI152")
-    add("--scale", choices=scales, default="tiny", help="tiny: minutes on two cores; small: one GPU; paper: the paper's own sizes")
+    add(
+        "--scale",
+        choices=scales,
+        default="tiny",
+        help="tiny: minutes on two cores; small: one GPU; paper: the paper's own sizes",
+    )
     add("--home", type=Path, default=Path("runs"), metavar="DIR", help="where everything is kept (default: ./runs)")
     add("--trials", type=int, metavar="N", help="trials of the search; may grow when run again")
     add("--finalists", type=int, metavar="N", help="how many of the best are repeated over the seeds")
@@ -111,9 +116,7 @@ def _run(search: "Search", data: DataOptions, options: argparse.Namespace) -> No
     follower = start_follower(folder, place.store.root, options.tracking_uri)
     try:
         with progress(search) as listener:
-            ended = run_search(
-                search, place, resources=_resources(options), address=options.address, listener=listener
-            )
+            ended = run_search(search, place, resources=_resources(options), address=options.address, listener=listener)
         _report(search, place)
     except BaseException:
         follower.finish(2.0)
@@ -160,5 +163,3 @@ def _tell(folder: Path, report: "SyncReport") -> None:
 def _say(line: str) -> None:
     sys.stdout.write(line + "\n")
     sys.stdout.flush()
-
-

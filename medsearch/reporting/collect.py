@@ -1,5 +1,6 @@
-"""From the ledger and the stage store to `SearchResults`: every number of a report is looked up here, none is kept twice."""
+"""From the ledger and the stage store to `SearchResults`: every number is looked up here, none is kept twice."""
 
+import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,7 +28,14 @@ from medsearch.study.ledger import Ledger, RunRecord
 
 SELECTION_METRIC = "validation/dice"
 IMPORTANCES = "importances.json"
-"""In the study's folder: Optuna's shares by knob, written when a search ends."""
+"""In the study's folder: Optuna's shares by knob, or why there are none; written when a search ends."""
+
+PICTURES = {
+    "translations": "Translations",
+    "residuals": "Residuals",
+    "predictions": "Predicted over true masks",
+}
+"""Titles by file name, in the order of the page; others follow under their own names."""
 
 
 def collect(folder: Path, store: Store) -> SearchResults:
@@ -43,23 +51,25 @@ def collect(folder: Path, store: Store) -> SearchResults:
         msg = f"no study in {folder}; run its file first, or name its folder's --home"
         raise BadInput(msg)
     runs = tuple(ledger.runs().values())
+    importances = _importances(folder)
     return SearchResults(
-        design=_design(header),
+        design=_design(header, runs),
         provenance=_provenance(header),
         trials=tuple(_trial(header, run, store) for run in runs if run.role == "trial"),
-        importances=_importances(folder),
+        importances=importances["shares"],
+        no_importances=importances["why"],
         finalists=tuple(_finalists(runs, store)),
         references=tuple(_references(header, runs, store)),
-        pictures=tuple(_pictures(runs, store)),
+        pictures=tuple(sorted(_pictures(runs, store, folder / "report"), key=_place)),
     )
 
 
-def _importances(folder: Path) -> dict[str, float]:
+def _importances(folder: Path) -> dict[str, Any]:
     path = folder / IMPORTANCES
-    return dict(read_json(path)["shares"]) if path.exists() else {}
+    return dict(read_json(path)) if path.exists() else {"shares": {}, "why": "the search has not ended"}
 
 
-def _design(header: Mapping[str, Any]) -> Design:
+def _design(header: Mapping[str, Any], runs: tuple[RunRecord, ...]) -> Design:
     task, domains = header["task"], {**header["space"], **header["nuisance"]}
     return Design(
         study=header["name"],
@@ -76,7 +86,7 @@ def _design(header: Mapping[str, Any]) -> Design:
         space={knob: _axis(domain) for knob, domain in domains.items()},
         nuisance=tuple(header["nuisance"]),
         fixed=header["fixed"],
-        shared_stages=tuple(header.get("shared_stages", ())),
+        shared_stages=tuple(dict.fromkeys(node for run in runs if run.role == "prefix" for node, _ in run.stages)),
         weights=tuple(header["weights"]),
         published={knob: Published(value=v, where=header["published_in"]) for knob, v in header["published"].items()},
     )
@@ -133,7 +143,7 @@ def _curve(run: RunRecord, node: str, store: Store) -> Iterator[tuple[int, float
 
 def _seconds(run: RunRecord, store: Store) -> float:
     """Training time of the run's stages, also where another run had trained them before."""
-    return sum(line["seconds"] for _, key in run.stages for line in store.journal(key))
+    return float(sum(line["seconds"] for _, key in run.stages for line in store.journal(key)))
 
 
 def _finalists(runs: tuple[RunRecord, ...], store: Store) -> Iterator[Finalist]:
@@ -175,8 +185,8 @@ def _tested(run: RunRecord, store: Store) -> str | None:
     return key if key and run.state == "complete" and store.has(key) else None
 
 
-def _pictures(runs: tuple[RunRecord, ...], store: Store) -> Iterator[Picture]:
-    """Of the best finalist's first seed, and of each reference's."""
+def _pictures(runs: tuple[RunRecord, ...], store: Store, report: Path) -> Iterator[Picture]:
+    """Of the best finalist's first seed, and of each reference's; paths relative to the report, so a home can move."""
     shown: set[str] = set()
     tested = [run for run in runs if run.role in ("replicate", "reference") and _tested(run, store)]
     for run in sorted(tested, key=lambda run: (run.role != "replicate", -(run.value or 0.0), run.seed)):
@@ -184,6 +194,11 @@ def _pictures(runs: tuple[RunRecord, ...], store: Store) -> Iterator[Picture]:
         if owner in shown:
             continue
         shown.add(owner)
-        key = _tested(run, store)
-        for path in sorted((store.folder(str(key)) / "pictures").glob("*.png")):
-            yield Picture(title=path.stem, path=str(path.resolve()), note=f"{owner}, seed {run.seed}")
+        for path in sorted((store.folder(str(_tested(run, store))) / "pictures").glob("*.png")):
+            title = PICTURES.get(path.stem, path.stem)
+            yield Picture(title=title, path=os.path.relpath(path, report), note=f"{owner}, seed {run.seed}")
+
+
+def _place(picture: Picture) -> int:
+    titles = list(PICTURES.values())
+    return titles.index(picture.title) if picture.title in titles else len(titles)
