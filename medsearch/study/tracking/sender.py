@@ -20,6 +20,7 @@ from medsearch.study.tracking.server import MlflowServer, Server
 from medsearch.study.tracking.wanted import wanted_parent, wanted_run
 
 ATTEMPTS, PAUSE_S, BUSY_S = 3, 1.0, 60.0
+BUSY = "another sender is at work"
 TOLERATED = 3
 """Runs in a row that may be refused before the server is taken for dead."""
 
@@ -58,7 +59,7 @@ class Sender:
         """Send everything, the report's files too; a server that has just gone away gets a moment to come back."""
         for attempt in range(ATTEMPTS):
             time.sleep(PAUSE_S if attempt else 0.0)
-            if self.step(live=self.receipts.followed(), final=True, wait_s=BUSY_S) is None:
+            if self.step(live=self.receipts.followed(), final=True, wait_s=BUSY_S) in (None, BUSY):
                 break
         return self.report()
 
@@ -81,7 +82,7 @@ class Sender:
             self._problem = None
             if self._note_changes(live=live, final=final) or owing:
                 with self.receipts.sole_sender(wait_s=wait_s) as alone:
-                    self._problem = "another sender is at work" if alone is None else self._send(alone, final=final)
+                    self._problem = BUSY if alone is None else self._send(alone, final=final)
         except Exception as error:  # whatever it was: the files still hold everything, and the next step sends it
             self._problem = _brief(error)
         if self._problem is not None:

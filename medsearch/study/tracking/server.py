@@ -68,13 +68,20 @@ class MlflowServer:
                 return found
 
     def _find_experiment(self, name: str) -> str:
-        experiment = self._client.get_experiment_by_name(name)
-        if experiment is None:
-            artifacts = self._artifacts and f"{self._artifacts}/{name}"
-            return str(self._client.create_experiment(name, artifact_location=artifacts))
+        experiment = self._client.get_experiment_by_name(name) or self._make_experiment(name)
         if experiment.lifecycle_stage == "deleted":  # a view of the store can be rebuilt, so it comes back
             self._client.restore_experiment(experiment.experiment_id)
         return str(experiment.experiment_id)
+
+    def _make_experiment(self, name: str) -> Any:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.create_experiment(name, artifact_location=self._artifacts and f"{self._artifacts}/{name}")
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # a study of the same name elsewhere was faster
+                raise
+        return self._client.get_experiment_by_name(name)
 
     def create(self, name: str, started: int, tags: dict[str, str]) -> str:
         """See `Server`."""
