@@ -299,16 +299,17 @@ def picture(scene: Scene) -> dict[str, Any]:
     }
 
 
-def make(home: str) -> str:
+def make(home: str, study: str = "demo") -> str:
     backend = locate(None, home=Path(home))
     with quiet_mlflow():
         create_database(backend)
-        return str(MlflowServer(backend).load("demo", "none"))
+        return str(MlflowServer(backend).load(study, "none"))
 
 
 def test_processes_that_open_a_new_database_together_all_find_it_whole(tmp_path: Path) -> None:
     with multiprocessing.get_context("fork").Pool(4) as pool:
-        assert pool.map(make, [str(tmp_path)] * 4) == ["[]"] * 4
+        answers = pool.starmap(make, [(str(tmp_path), f"study {turn // 4}") for turn in range(24)], chunksize=1)
+        assert answers == ["[]"] * 24
     assert {path.name for path in tmp_path.iterdir()} == {"mlflow.db", ".mlflow.db.lock"}
 
 
