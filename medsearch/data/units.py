@@ -1,35 +1,44 @@
-"""What a network trains on: axial slices of whole volumes, and half-brain crops, with their masks where they are known.
+"""What a network trains on: axial slices of whole volumes, half-brain crops, and axial slices of those.
 
-A unit is named by subject and place. Units are cut from memory-mapped volumes when they are asked for.
+Units are cut from memory-mapped volumes when they are asked for, and only then turned to float32; no volume is kept.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.data.geometry import Box, Geometry, halves, padded_slices
+from medsearch.data.geometry import Box, Geometry, half_starts, halves, padded_slices
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.uint8]
-Volume = NDArray[np.floating]
+Volume = NDArray[np.floating[Any]]
+
+LEAST_BRAIN = 0.25
+"""Share of a half's axial slice that must be brain for a network that sees slices (released code of M-GenSeg)."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where units come from: images (Z, Y, X) by subject, masks or None where they may not be seen, brain boxes."""
+    """Where units come from, by subject: volumes (Z, Y, X), masks or None where they may not be seen, brain boxes.
+
+    `presence` tells whether there is tumour at low and at high x, `slice_presence` the same for every slice, (2, Z).
+    """
 
     subjects: tuple[str, ...]
     image: Callable[[str], Volume]
     mask: Callable[[str], Mask | None]
+    presence: Callable[[str], tuple[bool, bool]]
+    slice_presence: Callable[[str], NDArray[np.bool_]]
     box: Callable[[str], Box]
     geometry: Geometry
 
 
 @dataclass(frozen=True)
 class Slices:
-    """Every axial slice of the depth range, padded to a square, also the empty ones (facts of the released code)."""
+    """Every axial slice of the depth range, padded to a square, also the empty ones (as the released code)."""
 
     source: Source
 
@@ -39,31 +48,86 @@ class Slices:
 
     def __getitem__(self, index: int) -> tuple[Image, Mask | None]:
         """Image and mask of one slice, (S, S) each; the mask is None where it is unknown."""
-        low, high = self.source.geometry.depth
-        subject, z = self.source.subjects[index // (high - low)], low + index % (high - low)
-        one = Geometry(**{**vars(self.source.geometry), "depth": (z, z + 1)})
-        image = padded_slices(self.source.image(subject), one)[0].astype(np.float32)
+        subject, one = self._place(index)
+        return padded_slices(self.source.image(subject), one)[0].astype(np.float32), self.mask(index)
+
+    def mask(self, index: int) -> Mask | None:
+        """The mask alone."""
+        subject, one = self._place(index)
         mask = self.source.mask(subject)
-        return image, None if mask is None else padded_slices(mask, one)[0]
+        return None if mask is None else padded_slices(mask, one)[0]
+
+    def _place(self, index: int) -> tuple[str, Geometry]:
+        low, high = self.source.geometry.depth
+        z = low + index % (high - low)
+        return self.source.subjects[index // (high - low)], replace(self.source.geometry, depth=(z, z + 1))
+
+
+class Unit(NamedTuple):
+    """One half of a subject's brain, side 0 at low x; or its axial slice `z`, counted in the volume."""
+
+    subject: str
+    side: int
+    z: int | None = None
 
 
 @dataclass(frozen=True)
 class Halves:
-    """Half-brain crops; `sides` lists (subject, side)."""
+    """Crops of the listed halves, (z, y, x), or of their listed slices, (y, x)."""
 
     source: Source
-    sides: tuple[tuple[str, int], ...]
+    units: tuple[Unit, ...]
 
     def __len__(self) -> int:
-        return len(self.sides)
+        return len(self.units)
 
     def __getitem__(self, index: int) -> tuple[Image, Mask | None]:
-        """Image and mask of one crop, (z, y, x) each; the mask is None where it is unknown."""
-        subject, side = self.sides[index]
-        geometry, box = self.source.geometry, self.source.box(subject)
-        image = halves(self.source.image(subject), geometry, box)[side].astype(np.float32)
-        mask = self.source.mask(subject)
-        return image, None if mask is None else halves(mask, geometry, box)[side]
+        """Image and mask of one crop; the mask is None where it is unknown."""
+        unit = self.units[index]
+        mask = self.source.mask(unit.subject)
+        image = self._cut(self.source.image(unit.subject), unit).astype(np.float32)
+        return image, None if mask is None else self._cut(mask, unit)
+
+    def _cut(self, volume: NDArray[Any], unit: Unit) -> NDArray[Any]:
+        box, geometry = self.source.box(unit.subject), self.source.geometry
+        if unit.z is None:
+            crop: NDArray[Any] = halves(volume, geometry, box)[unit.side]
+            return crop
+        flat = replace(geometry, depth=(unit.z, unit.z + 1), crop=(1, *geometry.crop[1:]))
+        one: NDArray[Any] = halves(volume, flat, box)[unit.side, 0]
+        return one
+
+
+def half_crops(source: Source) -> tuple[Halves, Halves]:
+    """Both halves of every subject: those with tumour anywhere, and those without (section 5.5.1 of 002)."""
+    sided = [
+        (Unit(subject, side), present)
+        for subject in source.subjects
+        for side, present in enumerate(source.presence(subject))
+    ]
+    return _parted(source, sided)
+
+
+def half_slices(source: Source) -> tuple[Halves, Halves]:
+    """Axial slices of every half that are not nearly empty: those with tumour, and those without."""
+    sided = []
+    for subject in source.subjects:
+        volume, box, crop = source.image(subject), source.box(subject), source.geometry.crop
+        first = half_starts(volume.shape, source.geometry, box)[0][0]
+        brain = np.count_nonzero(halves(volume, source.geometry, box), axis=(2, 3)) >= LEAST_BRAIN * crop[1] * crop[2]
+        present = source.slice_presence(subject)
+        sided += [
+            (Unit(subject, side, first + z), bool(present[side, first + z]))
+            for side, z in np.argwhere(brain).tolist()
+        ]
+    return _parted(source, sided)
+
+
+def _parted(source: Source, sided: Sequence[tuple[Unit, bool]]) -> tuple[Halves, Halves]:
+    return (
+        Halves(source, tuple(unit for unit, present in sided if present)),
+        Halves(source, tuple(unit for unit, present in sided if not present)),
+    )
 
 
 def batches(count: int, size: int, rng: np.random.Generator) -> Iterator[Sequence[int]]:
@@ -74,7 +138,7 @@ def batches(count: int, size: int, rng: np.random.Generator) -> Iterator[Sequenc
 
 
 def cycled(count: int, size: int, length: int, rng: np.random.Generator) -> Iterator[Sequence[int]]:
-    """`length` batches of `size` from `count` units, reshuffled whenever all have been used; empty ones if count is 0."""
+    """`length` batches of `size` from `count` units, reshuffled when all have been used; empty ones if count is 0."""
     order: list[int] = []
     for _ in range(length):
         while count and len(order) < size:

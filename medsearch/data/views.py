@@ -107,6 +107,14 @@ class TaskView:
         low, high = self.prepared.presence[index]
         return bool(low), bool(high)
 
+    def slice_presence(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.bool_]:
+        """The weak label of every axial slice for methods that see slices: tumour at low and at high x, (2, Z)."""
+        index = self._index(domain, split, "presence", subject)
+        self._require_annotation(subject)
+        marked = self.prepared.mask[index]
+        middle = marked.shape[2] // 2
+        return np.stack([marked[..., :middle].any((1, 2)), marked[..., middle:].any((1, 2))])
+
     def box(self, subject: str) -> Box:
         """The subject's brain box, voxels."""
         return self.prepared.boxes[self.prepared.index(subject)]

@@ -22,7 +22,8 @@ class Artifact:
     @property
     def metrics(self) -> Mapping[str, float]:
         """The outcome's metrics."""
-        return self.manifest["metrics"]
+        metrics: Mapping[str, float] = self.manifest["metrics"]
+        return metrics
 
     def file(self, name: str) -> Path:
         """The path of one output."""

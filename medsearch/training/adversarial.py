@@ -1,10 +1,12 @@
 """One adversarial step: forward once, step D on detached fakes, then step G through the updated D.
 
 With several micro-batches the graphs of all of them would not fit, which is why there are several: each is run
-forward twice with equal random numbers, once for D and once for G, and gradients accumulate.
+forward twice with equal random numbers, once for D and once for G, and gradients accumulate, weighted by their shares
+of the batch. Terms that are means over samples are then those of the whole batch; a batch-wise Dice is the mean of the
+micro-batches' own.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -12,7 +14,7 @@ from typing import Generic, TypeVar
 import torch
 from torch import Tensor, nn
 
-Batch = TypeVar("Batch")
+Batch = TypeVar("Batch", bound=Sized)
 Out = TypeVar("Out")
 Terms = Mapping[str, Tensor]
 
@@ -22,6 +24,7 @@ class AdversarialStep(Generic[Batch, Out]):
     """What is stepped.
 
     `d_terms(out)` and `g_terms(out)` return named loss terms, already weighted; each optimiser descends their sum.
+    `forward` must not run the discriminators.
     """
 
     forward: Callable[[Batch], Out]
@@ -29,25 +32,23 @@ class AdversarialStep(Generic[Batch, Out]):
     g_terms: Callable[[Out], Terms]
     optimiser_d: torch.optim.Optimizer
     optimiser_g: torch.optim.Optimizer
+    generators: Sequence[nn.Module]
     discriminators: Sequence[nn.Module]
 
-    def __call__(self, micro_batches: Sequence[Batch]) -> dict[str, Tensor]:
+    def __call__(self, batches: Sequence[Batch]) -> dict[str, Tensor]:
         """Step D, then G, on the micro-batches of one batch; return the mean of every term."""
-        seeds = torch.randint(0, 2**31, (len(micro_batches),)).tolist()
-        share = 1 / len(micro_batches)
-        whole = self._run(micro_batches[0], seeds[0]) if len(micro_batches) == 1 else None
+        seeds: list[int] = torch.randint(0, 2**31, (len(batches),)).tolist()
+        pieces = list(zip(batches, _shares(batches), seeds, strict=True))
+        whole = self._run(batches[0], seeds[0]) if len(batches) == 1 else None
         terms: dict[str, Tensor] = {}
         self.optimiser_d.zero_grad(set_to_none=True)
-        for batch, number in zip(micro_batches, seeds, strict=True):
-            with torch.set_grad_enabled(whole is not None):
-                out = self._run(batch, number) if whole is None else whole
-            with torch.enable_grad():
-                _descend(self.d_terms(out), share, terms)
+        for batch, share, number in pieces:
+            _descend(self.d_terms(self._rehearsed(batch, number) if whole is None else whole), share, terms)
         self.optimiser_d.step()
         self.optimiser_g.zero_grad(set_to_none=True)
         with _frozen(self.discriminators):
-            for batch, number in zip(micro_batches, seeds, strict=True):
-                _descend(self.g_terms(whole if whole is not None else self._run(batch, number)), share, terms)
+            for batch, share, number in pieces:
+                _descend(self.g_terms(self._run(batch, number) if whole is None else whole), share, terms)
         self.optimiser_g.step()
         return terms
 
@@ -55,36 +56,46 @@ class AdversarialStep(Generic[Batch, Out]):
         torch.manual_seed(number)
         return self.forward(batch)
 
+    def _rehearsed(self, batch: Batch, number: int) -> Out:
+        """The output without its graph; running statistics move in the other pass."""
+        with torch.no_grad(), _untracked(self.generators):
+            return self._run(batch, number)
+
 
 def supervised_step(
-    micro_batches: Sequence[Batch], loss: Callable[[Batch], Terms], optimiser: torch.optim.Optimizer
+    batches: Sequence[Batch], loss: Callable[[Batch], Terms], optimiser: torch.optim.Optimizer
 ) -> dict[str, Tensor]:
     """Step on the sum of `loss`'s terms, accumulated over the micro-batches of one batch."""
     terms: dict[str, Tensor] = {}
     optimiser.zero_grad(set_to_none=True)
-    for batch in micro_batches:
-        _descend(loss(batch), 1 / len(micro_batches), terms)
+    for batch, share in zip(batches, _shares(batches), strict=True):
+        _descend(loss(batch), share, terms)
     optimiser.step()
     return terms
 
 
-def micro_batches(indices: Sequence[int], size: int) -> list[Sequence[int]]:
-    """A batch's indices in pieces of `size`; one piece when `size` is 0."""
-    size = size or max(1, len(indices))
-    return [indices[start : start + size] for start in range(0, len(indices), size)]
+def pieces(count: int, size: int) -> list[slice]:
+    """Micro-batches of `size` samples out of `count`; one of all when `size` is 0."""
+    size = size or max(1, count)
+    return [slice(start, start + size) for start in range(0, count, size)]
+
+
+def _shares(batches: Sequence[Sized]) -> list[float]:
+    total = sum(len(batch) for batch in batches)
+    return [len(batch) / total for batch in batches]
 
 
 def _descend(terms: Terms, share: float, sums: dict[str, Tensor]) -> None:
     total = torch.stack([term.float() for term in terms.values()]).sum() * share
     if total.requires_grad:
-        total.backward()
+        torch.autograd.backward(total)
     for name, term in terms.items():
         sums[name] = sums.get(name, torch.zeros((), device=term.device)) + term.detach() * share
 
 
 @contextmanager
 def _frozen(modules: Iterable[nn.Module]) -> Iterator[None]:
-    parameters = [parameter for module in modules for parameter in module.parameters()]
+    parameters = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
     for parameter in parameters:
         parameter.requires_grad_(False)
     try:
@@ -92,3 +103,20 @@ def _frozen(modules: Iterable[nn.Module]) -> Iterator[None]:
     finally:
         for parameter in parameters:
             parameter.requires_grad_(True)
+
+
+@contextmanager
+def _untracked(modules: Iterable[nn.Module]) -> Iterator[None]:
+    norms = [
+        part
+        for module in modules
+        for part in module.modules()
+        if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) and part.track_running_stats
+    ]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm in norms:
+            norm.track_running_stats = True

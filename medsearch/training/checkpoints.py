@@ -36,6 +36,7 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
     Raises:
         BadInput: the file is not whole.
+
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -56,6 +57,7 @@ def load_modules(path: Path, modules: Mapping[str, nn.Module]) -> None:
 
     Raises:
         BadInput: names or shapes differ.
+
     """
     tensors, _ = load_tensors(path)
     _fill(modules, tensors, path)

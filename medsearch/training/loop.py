@@ -1,5 +1,6 @@
-"""The loop that every stage runs: epochs of steps, validation, the best state so far, and a checkpoint to go on from."""
+"""The loop that every stage runs: epochs of steps, validation, the best state so far, a checkpoint to go on from."""
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,20 +9,21 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from medsearch.core.errors import BadInput
 from medsearch.core.seeds import seed
 from medsearch.training.checkpoints import Checkpoint, module_tensors
 from medsearch.training.epochs import Epoch
 
 CHECKPOINT_SECONDS = 20.0
-"""A crash loses at most this much training, and never less than one epoch is kept."""
+"""A kill loses at most this much training and the running epoch; a stop loses the running epoch."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loop:
     """What a stage gives to the loop.
 
-    `steps(epoch)` runs one epoch, yielding the loss terms of each step; `validate()` returns metrics of which
-    `validation/<best>` picks the best epoch (`better` is `max` or `min`).
+    `steps(epoch)` runs one epoch, yielding the loss terms of each step; `validate()` returns metrics, of which
+    `best` picks the best epoch (`better` is `max` or `min`; the earlier one if they are equal).
     """
 
     modules: Mapping[str, nn.Module]
@@ -48,8 +50,14 @@ class Best:
 def run(loop: Loop, *, root: int, checkpoint: Path) -> Generator[Epoch, None, Best]:
     """Train to the end, from `checkpoint` if it holds a state; return the best epoch's weights.
 
-    Every epoch draws from its own stream of `root`, so a resumed run repeats an uninterrupted one.
+    Every epoch draws from its own stream of `root`, so a resumed run repeats an uninterrupted one. Closing the
+    generator saves the last epoch.
+
+    Raises:
+        BadInput: there is no epoch to train.
+
     """
+    _require_epochs(loop)
     store = Checkpoint(checkpoint, loop.modules, loop.optimisers)
     done, best = _resume(store)
     saved = time.monotonic()
@@ -59,13 +67,25 @@ def run(loop: Loop, *, root: int, checkpoint: Path) -> Generator[Epoch, None, Be
         if number % loop.validate_every == 0 or number == loop.epochs:
             metrics |= loop.validate()
             best = _better(loop, best, number, metrics[loop.best])
-        if time.monotonic() - saved > CHECKPOINT_SECONDS:
+        sound = all(math.isfinite(value) for value in metrics.values())  # what diverged is not worth going on from
+        if due := sound and time.monotonic() - saved > CHECKPOINT_SECONDS:
             _save(store, number, best)
             saved = time.monotonic()
-        yield Epoch(number, metrics)
-    if best is None:
-        best = Best(done, float("nan"), _kept(loop))
+        try:
+            yield Epoch(number, metrics)
+        except GeneratorExit:
+            if sound and not due:
+                _save(store, number, best)
+            raise
+    assert best is not None  # the last epoch is always validated
     return best
+
+
+def _require_epochs(loop: Loop) -> None:
+    for knob, value in (("epochs", loop.epochs), ("validate_every", loop.validate_every)):
+        if value < 1:
+            msg = f"{knob} = {value} leaves nothing to train; it must be 1 or more"
+            raise BadInput(msg)
 
 
 def _mean(steps: Iterator[Mapping[str, Tensor]]) -> dict[str, float]:

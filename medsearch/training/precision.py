@@ -23,5 +23,6 @@ def prepare_torch(runtime: Runtime) -> None:
     """Set this process's threads and determinism for a run."""
     torch.set_num_threads(runtime.threads)
     torch.use_deterministic_algorithms(runtime.deterministic, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing reads it, and filling costs a tenth
+    # nothing reads such memory, and filling it costs a tenth of the time
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not runtime.deterministic

@@ -19,6 +19,7 @@ share their weights, masks are not shifted by a slice, the seed is set before th
 
 from dataclasses import dataclass, replace
 
+from medsearch.methods.modatts.networks.config import Dimensions, Scale
 from medsearch.methods.modatts.pipeline import pipeline
 from medsearch.methods.modatts.recipe import MoDATTSRecipe, Variant, preset
 from medsearch.stages.method import Selection
@@ -33,7 +34,9 @@ class MoDATTS:
 
     variant: Variant = "semi-supervised"
     preset: str = "paper"
-    scale: str = "paper"
+    scale: Scale = "paper"
+    dimensions: Dimensions = 3
+    """2: the segmentation stage sees axial slices (the paper's comparison with 2D methods)."""
 
     @property
     def name(self) -> str:
@@ -43,14 +46,14 @@ class MoDATTS:
     @property
     def recipe(self) -> MoDATTSRecipe:
         """The preset's values at this scale."""
-        return preset(self.preset, self.scale, self.variant)
+        return preset(self.preset, self.scale, variant=self.variant, dimensions=self.dimensions)
 
     @property
     def task_knobs(self) -> dict[str, str]:
         """What the preset wants of the task: the released code normalises all contrasts together."""
         return {"normalisation": "joint"} if self.preset == "released" else {}
 
-    def at(self, scale: str) -> "MoDATTS":
+    def at(self, scale: Scale) -> "MoDATTS":
         """The same method in another set of sizes."""
         return replace(self, scale=scale)
 

@@ -2,67 +2,89 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Bool, Float
+from numpy.typing import NDArray
 from torch import Tensor
 
+from medsearch.data.augmentation.slices import augment_slice
 from medsearch.data.augmentation.volumes import augment_volume
-from medsearch.data.units import Halves
+from medsearch.data.units import Halves, Image, Mask, Unit
 
 IGNORED = 2
-"""In a pseudo-mask: neither tumour nor background, no part of the loss."""
+"""In a pseudo-mask: neither tumour nor background, no part of the loss. No mask is ever interpolated."""
 
 
 @dataclass(frozen=True)
 class CropBatch:
-    """Crops x (b, 1, z, y, x); masks y of those at the indices `annotated`; `counted` is False at ignored voxels."""
+    """Crops `x`, of which the first ones are annotated; `y` are their masks. `counted` is False at ignored voxels."""
 
-    x: Tensor
-    y: Tensor
-    annotated: Tensor
-    counted: Tensor | None = None
+    x: Float[Tensor, "crops 1 *space"]
+    y: Float[Tensor, "annotated 1 *space"]
+    counted: Bool[Tensor, "annotated 1 *space"] | None = None
+
+    def __getitem__(self, part: slice) -> "CropBatch":
+        """Some of the crops."""
+        return CropBatch(self.x[part], self.y[part], None if self.counted is None else self.counted[part])
+
+    def to(self, device: str) -> "CropBatch":
+        """On another device."""
+        counted = None if self.counted is None else self.counted.to(device)
+        return CropBatch(self.x.to(device), self.y.to(device), counted)
 
 
 @dataclass(frozen=True)
 class Crops:
-    """Half-brain crops; `pseudo` gives masks by unit for those that have none of their own."""
+    """Half-brain crops, or slices of them; `pseudo` gives masks for those that have none of their own."""
 
     halves: Halves
-    pseudo: Callable[[tuple[str, int]], np.ndarray | None] = lambda _: None
+    pseudo: Callable[[Unit], Mask | None] = lambda _: None
 
     def __len__(self) -> int:
         return len(self.halves)
 
     def none(self) -> "Crops":
         """The same list, empty."""
-        return Crops(replace(self.halves, sides=()))
+        return Crops(replace(self.halves, units=()))
 
-    def load(self, which: Sequence[int], rng: np.random.Generator | None, device: str) -> CropBatch:
+    @cached_property
+    def annotated(self) -> frozenset[int]:
+        """Which crops have a mask, true or pseudo."""
+        known = {subject: self.halves.source.mask(subject) is not None for subject, *_ in self.halves.units}
+        return frozenset(
+            index
+            for index, unit in enumerate(self.halves.units)
+            if known[unit.subject] or self.pseudo(unit) is not None
+        )
+
+    def load(self, which: Sequence[int], rng: np.random.Generator | None) -> CropBatch:
         """Cut crops, and augment them when a generator is given."""
-        pairs = [self._one(index, rng) for index in which]
-        annotated = [i for i, (_, mask) in enumerate(pairs) if mask is not None]
-        shape = (1, *self.halves.source.geometry.crop)
-        x = _stack([image for image, _ in pairs], shape, device)
-        y = _stack([np.asarray(pairs[i][1]) for i in annotated], shape, device)
-        counted = y != IGNORED
-        known = torch.tensor(annotated, dtype=torch.long, device=device)
-        return CropBatch(x, (y == 1).float(), known, None if counted.all() else counted)
+        pairs = sorted((self._one(index, rng) for index in which), key=lambda pair: pair[1] is None)
+        x, y = _stack([image for image, _ in pairs]), _stack([mask for _, mask in pairs if mask is not None])
+        ignored = y == IGNORED
+        return CropBatch(_tensor(x), _tensor(y == 1), torch.from_numpy(~ignored) if ignored.any() else None)
 
-    def each(self, size: int, device: str) -> Iterator[tuple[Tensor, Tensor]]:
-        """All annotated crops in batches, as they are."""
+    def each(self, size: int) -> Iterator[CropBatch]:
+        """All crops in batches, as they are."""
         for start in range(0, len(self), size):
-            batch = self.load(range(start, min(start + size, len(self))), None, device)
-            yield batch.x[batch.annotated], batch.y
+            yield self.load(range(start, min(start + size, len(self))), None)
 
-    def _one(self, index: int, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray | None]:
+    def _one(self, index: int, rng: np.random.Generator | None) -> tuple[Image, Mask | None]:
         image, mask = self.halves[index]
         if mask is None:
-            mask = self.pseudo(self.halves.sides[index])
-        return (image, mask) if rng is None else augment_volume(image, mask, rng)
+            mask = self.pseudo(self.halves.units[index])
+        if rng is None:
+            return image, mask
+        return augment_slice(image, mask, rng) if image.ndim == 2 else augment_volume(image, mask, rng)
 
 
-def _stack(arrays: Sequence[np.ndarray], shape: tuple[int, ...], device: str) -> Tensor:
-    if not arrays:
-        return torch.zeros((0, *shape), device=device)
-    return torch.from_numpy(np.stack(arrays).astype(np.float32)).unsqueeze(1).to(device)
+def _stack(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return np.stack(arrays)[:, None] if arrays else np.zeros((0, 1))
+
+
+def _tensor(array: NDArray[Any]) -> Tensor:
+    return torch.from_numpy(array.astype(np.float32))

@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 from medsearch.data.geometry import Box, halves, outside_crops, place_halves
 from medsearch.methods.modatts.pictures import COLUMNS, Pictures
 from medsearch.methods.modatts.recipe import SegmentationRecipe, SynthesisRecipe, TranslationRecipe
-from medsearch.methods.modatts.segmentation import predict
-from medsearch.methods.modatts.segmentor import Segmentor
+from medsearch.methods.modatts.segmentor import Segmentor, predict
 from medsearch.methods.modatts.synthesis import WEIGHTS, load_translator
 from medsearch.metrics.overlap import MicroDice, dice
 from medsearch.metrics.surfaces import assd
@@ -85,7 +84,7 @@ def test_cases(segmentor: Segmentor, context: StageContext) -> Iterator[TestCase
         assert mask is not None  # test subjects are always annotated
         box = task.box(subject)
         crops = torch.from_numpy(halves(image, task.geometry, box)).unsqueeze(1).to(context.runtime.device)
-        found = (predict(segmentor, crops, context)[:, 0] > THRESHOLD).cpu().numpy().astype(np.uint8)
+        found = (predict(segmentor, crops, context.runtime)[:, 0] > THRESHOLD).cpu().numpy().astype(np.uint8)
         yield TestCase(
             subject=subject,
             image=image,

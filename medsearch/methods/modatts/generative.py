@@ -26,53 +26,55 @@ class FromPresence:
 
 @dataclass(frozen=True)
 class FromAbsence:
-    """Eqs. 5.9-5.10."""
+    """Eqs. 5.9-5.10, with the sampled unique code."""
 
     x_a: Tensor
     x_aa: Tensor
     x_ap: Tensor
+    u: Tensor
 
 
-def generate(
-    net: Segmentor, *, x_p: Tensor, x_a: Tensor, codes: Latent, u: Tensor | None
-) -> tuple[FromPresence, FromAbsence | None]:
-    """Eqs. 5.6-5.10.
+def from_presence(net: Segmentor, x_p: Tensor, codes: Latent) -> FromPresence:
+    """x_PA = G_com(c_P), Δ_PP = G_res(c_P, u_P), x_PP = x_PA + Δ_PP; `codes` are those of `x_p`."""
+    x_pa, delta_pp = net.common(codes).float(), net.residual(codes).float()
+    return FromPresence(x_p, x_pa, delta_pp, x_pa + delta_pp)
 
-    x_PA = G_com(c_P), Δ_PP = G_res(c_P, u_P), x_PP = x_PA + Δ_PP;
-    x_AA = G_com(c_A), x_AP = x_AA + G_res(c_A, u ~ N(0, I)).
+
+def from_both(
+    net: Segmentor, x_p: Tensor, *, x_a: Tensor, codes: Latent, u: Tensor
+) -> tuple[FromPresence, FromAbsence]:
+    """As `from_presence`, and x_AA = G_com(c_A), x_AP = x_AA + G_res(c_A, u), u ~ N(0, I).
 
     Args:
         net: the segmentor with its decoders G_com and G_res.
-        x_p, x_a: diseased and healthy crops.
+        x_p: diseased crops.
+        x_a: healthy crops.
         codes: of `x_p`, followed by those of `x_a`.
-        u: the sampled unique codes of `x_a`; None leaves out absence to presence (Table 5.5).
+        u: the sampled unique codes that take the place of those of `x_a`.
+
     """
     count = len(x_p)
-    if u is None:
-        codes = codes[:count]
-        x_pa, delta_pp = net.common(codes), net.residual(codes)
-        return FromPresence(x_p, x_pa, delta_pp, x_pa + delta_pp), None
-    healthy = net.common(codes)
-    delta = net.residual(codes.with_unique(torch.cat([codes.unique[:count], u])))
-    added = healthy + delta
-    return (
-        FromPresence(x_p, healthy[:count], delta[:count], added[:count]),
-        FromAbsence(x_a, healthy[count:], added[count:]),
-    )
+    x_0 = net.common(codes).float()
+    delta = net.residual(codes.with_unique(torch.cat([codes.unique[:count], u]))).float()
+    x_1 = x_0 + delta
+    presence = FromPresence(x_p, x_0[:count], delta[:count], x_1[:count])
+    return presence, FromAbsence(x_a, x_0[count:], x_1[count:], u)
 
 
 def codes_found_again(
-    net: Segmentor, codes: Latent, from_p: FromPresence, *, u: Tensor | None, from_a: FromAbsence | None
+    net: Segmentor, codes: Latent, p: FromPresence, a: FromAbsence | None
 ) -> losses.LatentCodes:
-    """The codes of the generated images beside those that they were made of; `codes` as in `generate`."""
-    count = len(from_p.x_p)
-    images = [from_p.x_pa, from_p.x_pp] + ([from_a.x_aa, from_a.x_ap] if from_a else [])
-    found = net.encoder(torch.cat(images)).code
-    pa, pp, aa, ap = (found[start : start + count] for start in range(0, 4 * count, count))
+    """The codes of the generated images beside those that they were made of; `codes` as in `from_both`."""
+    count = len(p.x_p)
+    found = net.encoder(torch.cat([p.x_pa, p.x_pp] + ([a.x_aa, a.x_ap] if a else []))).code.float()
+    of, absence = codes.code.float(), None
+    if a is not None:
+        aa, ap = found[2 * count :].chunk(2)
+        absence = losses.AbsenceCodes(a=of[count:], aa=aa, ap=ap, u=a.u)
     return losses.LatentCodes(
         common_channels=codes.common_channels,
-        p=codes.code[:count],
-        pa=pa,
-        pp=pp,
-        from_a=None if u is None else losses.AbsenceCodes(a=codes.code[count:], aa=aa, ap=ap, u=u),
+        p=of[:count],
+        pa=found[:count],
+        pp=found[count : 2 * count],
+        from_a=absence,
     )

@@ -5,17 +5,12 @@ then over the batch; targets are not detached; a hinge is the mean over patches,
 Dice is computed over the whole labelled batch at once and is negative (-1 is perfect), so that total losses compare.
 """
 
-from collections.abc import Mapping, Sequence
-
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-
-if TYPE_CHECKING:
-    from medsearch.methods.modatts.generative import FromAbsence, FromPresence
 
 Scales = Sequence[Tensor]
 """A discriminator's patch outputs, one tensor per scale."""
@@ -37,7 +32,7 @@ def l1(a: Tensor, b: Tensor) -> Float[Tensor, ""]:
     return (a - b).abs().mean()
 
 
-def cycle(x_s: Tensor, x_sts: Tensor, x_t: Tensor, x_tst: Tensor) -> Float[Tensor, ""]:
+def cycle(x_s: Tensor, x_sts: Tensor, *, x_t: Tensor, x_tst: Tensor) -> Float[Tensor, ""]:
     """Eq. 5.2: both images come back after a round trip through the other contrast."""
     return l1(x_s, x_sts) + l1(x_t, x_tst)
 
@@ -51,21 +46,39 @@ def dice(y: Tensor, y_hat: Tensor, counted: Tensor | None = None) -> Float[Tenso
         counted: where it is False a voxel takes no part (the ignore band of self-training).
 
     An empty batch gives the constant -1, which has no gradient.
+
     """
     if counted is not None:
         y, y_hat = y * counted, y_hat * counted
     return -(2 * (y * y_hat).sum() + 1) / (y.sum() + y_hat.sum() + 1)
 
 
-def tumour_aware(y_s: Tensor, y_hat_s: Tensor, y_hat_st: Tensor) -> Float[Tensor, ""]:
+@dataclass
+class RunningDice:
+    """Dice over more than fits in one batch: that of `dice`, not negated."""
+
+    both: float = 0.0
+    sizes: float = 0.0
+
+    def add(self, y: Tensor, y_hat: Tensor) -> None:
+        """Count masks and probabilities (or predicted masks)."""
+        self.both += float((y * y_hat).sum())
+        self.sizes += float(y.sum() + y_hat.sum())
+
+    @property
+    def value(self) -> float:
+        """The score so far, in (0, 1]."""
+        return (2 * self.both + 1) / (self.sizes + 1)
+
+
+def tumour_aware(y_s: Tensor, y_hat_s: Tensor, *, y_hat_st: Tensor) -> Float[Tensor, ""]:
     """Eq. 5.3: the mask is found in the source image and in its translation."""
     return dice(y_s, y_hat_s) + dice(y_s, y_hat_st)
 
 
-def reconstruction(from_p: "FromPresence", from_a: "FromAbsence | None") -> Float[Tensor, ""]:
-    """Eq. 5.11: healthy and diseased images are rebuilt from their codes."""
-    loss = l1(from_p.x_pp, from_p.x_p)
-    return loss if from_a is None else loss + l1(from_a.x_aa, from_a.x_a)
+def reconstruction(*pairs: tuple[Tensor, Tensor]) -> Float[Tensor, ""]:
+    """Eq. 5.11 for pairs of images and what was rebuilt of them: x_P, x_PP and, if translated too, x_A, x_AA."""
+    return torch.stack([l1(rebuilt, x) for x, rebuilt in pairs]).sum()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,24 +114,3 @@ def latent(codes: LatentCodes) -> Float[Tensor, ""]:
         return loss
     of = codes.from_a
     return loss + l1(of.aa[:, c], of.a[:, c]) + l1(of.ap, torch.cat([of.a[:, c], of.u], dim=1))
-
-
-def normalised(weights: Mapping[str, float]) -> dict[str, float]:
-    """The weights divided by their sum (sections 5.4.1 and 5.4.2), so only their ratios act."""
-    total = sum(weights.values())
-    return {name: weight / total for name, weight in weights.items()}
-
-
-def scheduled(seg: float, annotated: float) -> float:
-    """λ_seg for a fraction of annotated source volumes: 100 %, 70 %, 40 %, 10 %, 1 % take 100, 50, 25, 1, 0.1 of 100.
-
-    Section 5.5.1 gives those five points for λ_seg = 100; between them the factor is interpolated in logarithms, and
-    another λ_seg is scaled alike.
-    """
-    points = ((0.01, 1e-3), (0.1, 1e-2), (0.4, 0.25), (0.7, 0.5), (1.0, 1.0))
-    fraction = torch.tensor(min(max(annotated, points[0][0]), 1.0), dtype=torch.float64).log()
-    xs = torch.tensor([x for x, _ in points], dtype=torch.float64).log()
-    ys = torch.tensor([y for _, y in points], dtype=torch.float64).log()
-    right = int(torch.searchsorted(xs, fraction).clamp(1, len(points) - 1))
-    share = (fraction - xs[right - 1]) / (xs[right] - xs[right - 1])
-    return seg * float((ys[right - 1] + share * (ys[right] - ys[right - 1])).exp())

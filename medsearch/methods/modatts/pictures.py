@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from medsearch.data.geometry import halves
-from medsearch.methods.modatts.generative import generate
+from medsearch.methods.modatts.generative import from_presence
 from medsearch.methods.modatts.segmentor import Segmentor
 from medsearch.methods.modatts.synthesis import translate_volume
 from medsearch.stages.context import StageContext
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
     from medsearch.methods.modatts.evaluation import TestCase
-    from medsearch.methods.modatts.translation import Translator
+    from medsearch.methods.modatts.translator import Translator
 
 Plane = NDArray[np.floating[Any]]
 Mask = NDArray[np.integer[Any] | np.bool_]
@@ -102,10 +102,11 @@ class Pictures:
 
     def _made_healthy(self, crop: NDArray[np.float32], z: int) -> tuple[Plane, ...]:
         """The slice `z` of X_P, X_PA and Δ_PP for a crop (z, y, x)."""
-        x_p = torch.from_numpy(crop)[None, None].to(self.context.runtime.device)
-        codes = self.segmentor.encoder(x_p)
-        made, _ = generate(self.segmentor, x_p=x_p, x_a=x_p[:0], codes=codes, u=None)
-        return tuple(x[0, 0, z].float().cpu().numpy() for x in (made.x_p, made.x_pa, made.delta_pp))
+        flat = self.segmentor.dimensions == 2
+        x_p = torch.from_numpy(crop[z] if flat else crop)[None, None].to(self.context.runtime.device)
+        made = from_presence(self.segmentor, x_p, self.segmentor.encoder(x_p))
+        images = (x[0, 0].cpu().numpy() for x in (made.x_p, made.x_pa, made.delta_pp))
+        return tuple(image if flat else image[z] for image in images)
 
     def _draw(self, name: str, lines: Sequence[str], columns: Sequence[Sequence[Panel]], titles: Sequence[str]) -> None:
         from matplotlib.figure import Figure

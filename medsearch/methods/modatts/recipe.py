@@ -5,8 +5,14 @@ from dataclasses import field
 from typing import Any, Literal
 
 from medsearch.core.errors import BadInput
-from medsearch.core.recipes import override, recipe
-from medsearch.methods.modatts.networks.config import DiscriminatorConfig, MedformerConfig, Scale, TransUNetConfig
+from medsearch.core.recipes import knobs, override, recipe
+from medsearch.methods.modatts.networks.config import (
+    Dimensions,
+    DiscriminatorConfig,
+    MedformerConfig,
+    Scale,
+    TransUNetConfig,
+)
 from medsearch.training.recipes import OptimiserRecipe
 
 Variant = Literal["self-supervised", "semi-supervised"]
@@ -93,9 +99,10 @@ class SegmentationRecipe:
         if self.width == 1.0:
             return self.network
         heads = self.network.fusion_heads
+        a, b, c, d, e = (max(1, round(channels * self.width / 4)) * 4 for channels in self.network.channels)
         return dataclasses.replace(
             self.network,
-            channels=tuple(max(1, round(channels * self.width / 4)) * 4 for channels in self.network.channels),
+            channels=(a, b, c, d, e),
             fusion_channels=max(1, round(self.network.fusion_channels * self.width / heads)) * heads,
         )
 
@@ -138,17 +145,29 @@ RELEASED: dict[str, Any] = {
 """Where the released code's values differ from the paper's."""
 
 
-def preset(name: str, scale: Scale, variant: Variant) -> MoDATTSRecipe:
-    """The recipe of a preset (`paper`, `released`), a scale (`tiny`, `small`, `paper`) and a variant.
+def preset(name: str, scale: Scale, *, variant: Variant, dimensions: Dimensions = 3) -> MoDATTSRecipe:
+    """The recipe of a preset (`paper`, `released`), a scale (`tiny`, `small`, `paper`) and a variant, in 2D or 3D.
 
     Raises:
         BadInput: one of the names is unknown.
+
     """
     if name not in ("paper", "released") or scale not in SCALES:
         msg = f"MoDATTS has presets paper, released and scales {', '.join(SCALES)}; got {name!r} at {scale!r}"
         raise BadInput(msg)
     chosen = override(MoDATTSRecipe(), {} if name == "paper" else RELEASED)
-    return SCALES[scale](chosen, variant)
+    sized = SCALES[scale](chosen, variant)
+    return sized if dimensions == 3 else override(sized, _in_2d(scale, variant))
+
+
+def _in_2d(scale: Scale, variant: Variant) -> dict[str, Any]:
+    """What changes when the segmentation stage sees axial slices; batch and discriminator are those of other slices."""
+    flat, solid = (knobs(MedformerConfig.at(scale, _supervision(variant), d)) for d in (2, 3))
+    network = {f"segmentation.network.{knob}": value for knob, value in flat.items() if value != solid[knob]}
+    judges = {"segmentation.discriminator.dimensions": 2}
+    if scale == "small":
+        judges["segmentation.discriminator.scales"] = 2  # half a slice is too narrow for three
+    return {**network, **judges, "segmentation.batch": 15}
 
 
 def _paper(of: MoDATTSRecipe, variant: Variant) -> MoDATTSRecipe:
@@ -185,17 +204,20 @@ def _tiny(of: MoDATTSRecipe, variant: Variant) -> MoDATTSRecipe:
 
 
 def _sized(of: MoDATTSRecipe, scale: Scale, variant: Variant) -> MoDATTSRecipe:
-    supervision: Literal["self", "semi"] = "semi" if variant == "semi-supervised" else "self"
     translation = dataclasses.replace(
         of.translation, network=TransUNetConfig.at(scale), discriminator=DiscriminatorConfig.at(scale, 2)
     )
     segmentation = dataclasses.replace(
         of.segmentation,
         variant=variant,
-        network=MedformerConfig.at(scale, supervision),
+        network=MedformerConfig.at(scale, _supervision(variant)),
         discriminator=DiscriminatorConfig.at(scale, 3),
     )
     return dataclasses.replace(of, translation=translation, segmentation=segmentation)
+
+
+def _supervision(variant: Variant) -> Literal["self", "semi"]:
+    return "semi" if variant == "semi-supervised" else "self"
 
 
 SCALES = {"tiny": _tiny, "small": _small, "paper": _paper}

@@ -4,19 +4,23 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from medsearch.data.units import Unit
 from medsearch.methods.modatts.crops import IGNORED, Crops
 from medsearch.methods.modatts.recipe import SegmentationRecipe, SelfTrainingRecipe
-from medsearch.methods.modatts.segmentation import SegmentationTraining, fit, predict
+from medsearch.methods.modatts.segmentation import SegmentationTraining, fit
+from medsearch.methods.modatts.segmentor import predict
 from medsearch.methods.modatts.supervision import supervision
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Training
+from medsearch.training.adversarial import pieces
 from medsearch.training.checkpoints import load_modules
 
 
 def train(
-    recipe: SelfTrainingRecipe, segmentation: SegmentationRecipe, selection: Selection, context: StageContext
+    recipe: SelfTrainingRecipe, segmentation: SegmentationRecipe, *, selection: Selection, context: StageContext
 ) -> Training:
     """One round. True target labels stay; every other diseased target crop gets the teacher's prediction."""
     teacher = context.upstream["teacher"]
@@ -29,18 +33,24 @@ def train(
 
 
 def pseudo_labelled(training: SegmentationTraining, recipe: SelfTrainingRecipe) -> Crops:
-    """The diseased target crops with the teacher's thresholded predictions where no mask is known."""
-    crops, device = training.given.diseased, training.context.runtime.device
-    masks: dict[tuple[str, int], np.ndarray] = {}
-    for index, unit in enumerate(crops.halves.sides):
-        x = crops.load([index], None, device).x
-        masks[unit] = pseudo_mask(predict(training.segmentor, x, training.context)[0, 0], recipe)
+    """The diseased target crops with the teacher's thresholded predictions where no mask is known.
+
+    Departs from the paper in its self-supervised variant, as released: it too knows which halves are diseased.
+    """
+    crops, runtime = training.given.diseased, training.context.runtime
+    unknown = [index for index in range(len(crops)) if index not in crops.annotated]
+    masks: dict[Unit, NDArray[np.uint8]] = {}
+    for part in pieces(len(unknown), training.recipe.batch):
+        x = crops.load(unknown[part], None).x.to(runtime.device)
+        found = pseudo_mask(predict(training.segmentor, x, runtime)[:, 0], recipe)
+        masks |= dict(zip((crops.halves.units[index] for index in unknown[part]), found, strict=True))
     return Crops(crops.halves, masks.get)
 
 
-def pseudo_mask(y_hat: torch.Tensor, recipe: SelfTrainingRecipe) -> np.ndarray:
+def pseudo_mask(y_hat: torch.Tensor, recipe: SelfTrainingRecipe) -> NDArray[np.uint8]:
     """1 above α; below it 0, or `IGNORED` between 1 - α and α when uncertain voxels are to be left out."""
     mask = (y_hat > recipe.threshold).to(torch.uint8)
     if recipe.uncertain == "ignore":
         mask[(y_hat > 1 - recipe.threshold) & (y_hat <= recipe.threshold)] = IGNORED
-    return mask.cpu().numpy()
+    found: NDArray[np.uint8] = mask.cpu().numpy()
+    return found

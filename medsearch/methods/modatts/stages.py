@@ -1,6 +1,6 @@
 """MoDATTS as stages: what each reads and takes; the training itself is imported when it starts.
 
-    translation ──> synthesis ──> segmentation ──> self_training_1 ──> ... ──> test
+translation ──> synthesis ──> segmentation ──> self_training_1 ──> ... ──> test
 """
 
 from dataclasses import dataclass
@@ -49,7 +49,7 @@ class Translation(Stage):
 
 @dataclass(frozen=True, kw_only=True)
 class Synthesis(Stage):
-    """Pseudo-target volumes of the training and validation sources (section 5.5.1, Synthetic target data generation)."""
+    """Pseudo-target volumes of training and validation sources (section 5.5.1, Synthetic target data generation)."""
 
     name: ClassVar[str] = "synthesis"
     version: ClassVar[int] = 1
@@ -110,7 +110,7 @@ class SelfTraining(Stage):
         """Eq. 5.13."""
         from medsearch.methods.modatts.self_training import train
 
-        return train(self.recipe, self.segmentation, self.selection, context)
+        return train(self.recipe, self.segmentation, selection=self.selection, context=context)
 
 
 @dataclass(frozen=True, kw_only=True)

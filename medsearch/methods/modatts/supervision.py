@@ -1,22 +1,23 @@
 """What the segmentation stage learns from and is selected on, for each kind of supervision and each selection rule."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from medsearch.data.units import Halves, Source
-from medsearch.data.views import Domain, SplitName, TaskView
+from medsearch.core.errors import BadInput
+from medsearch.data.units import Halves, Source, half_crops, half_slices
+from medsearch.data.views import Domain, TaskView
 from medsearch.methods.modatts.crops import Crops
 from medsearch.methods.modatts.data import domain_source, pseudo_target
 from medsearch.methods.modatts.recipe import SegmentationRecipe
 from medsearch.stages.context import Artifact, StageContext
 from medsearch.stages.method import Selection
 
-Presence = Callable[[str], tuple[bool, bool]]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Supervision:
-    """Annotated synthetic crops (or the reference's own), target crops by presence, and validation crops."""
+    """Annotated crops of X_pT (or the reference's own), target crops by presence, and whole validation halves.
+
+    A network that sees slices trains on slices of the crops. `name` seeds the order of the crops.
+    """
 
     synthetic: Crops
     diseased: Crops
@@ -27,57 +28,65 @@ class Supervision:
 
 
 def supervision(recipe: SegmentationRecipe, selection: Selection, context: StageContext) -> Supervision:
-    """Crops for the recipe. Synthetic crops without a tumour are left out, as released."""
-    task, upstream = context.task, context.upstream
-    if recipe.supervision == "target":
-        target = domain_source(task, "target", "train")
-        diseased, healthy = _by_presence(task, "target", "train", _annotated_only(target))
-        empty = replace(diseased, sides=())
-        return _supervision(diseased, empty, healthy, _validation(selection, task, upstream.get("synthesis")), 1.0)
-    source = (
-        domain_source(task, "source", "train")
-        if recipe.supervision == "source"
-        else pseudo_target(task, "train", upstream["synthesis"])
-    )
-    annotated = _annotated_only(source)
-    synthetic, _ = _by_presence(task, "source", "train", annotated)
-    fraction = len(annotated.subjects) / len(source.subjects)
-    validation = _validation(selection, task, upstream.get("synthesis"))
-    if recipe.supervision == "source":
-        nothing = replace(synthetic, sides=())
-        return _supervision(synthetic, nothing, nothing, validation, fraction)
-    diseased, healthy = _by_presence(task, "target", "train", domain_source(task, "target", "train"))
-    return _supervision(synthetic, diseased, healthy, validation, fraction)
+    """Crops for the recipe. Synthetic crops without a tumour are left out, as released.
 
+    Raises:
+        BadInput: the split leaves nothing to train or to select on.
 
-def _supervision(synthetic: Halves, diseased: Halves, healthy: Halves, validation: Halves, fraction: float) -> Supervision:
-    return Supervision(
+    """
+    task, synthesis = context.task, context.upstream.get("synthesis")
+    source = _annotating(recipe, task, synthesis)
+    annotated = replace(source, subjects=tuple(name for name in source.subjects if source.mask(name) is not None))
+    synthetic, _ = _by_presence(recipe, annotated)
+    diseased = healthy = replace(synthetic, units=())
+    if recipe.supervision == "pseudo-target":
+        diseased, healthy = _by_presence(recipe, domain_source(task, "target", "train"))
+    given = Supervision(
         synthetic=Crops(synthetic),
         diseased=Crops(diseased),
         healthy=Crops(healthy),
-        validation=Crops(validation),
-        annotated_fraction=fraction,
+        validation=Crops(_validation(selection, task, synthesis)),
+        annotated_fraction=len(annotated.subjects) / len(source.subjects),
     )
+    _require_enough(recipe, given)
+    return given
+
+
+def _annotating(recipe: SegmentationRecipe, task: TaskView, synthesis: Artifact | None) -> Source:
+    """The volumes whose masks teach."""
+    if recipe.supervision == "pseudo-target":
+        assert synthesis is not None
+        return pseudo_target(task, "train", synthesis)
+    return domain_source(task, recipe.supervision, "train")
+
+
+def _by_presence(recipe: SegmentationRecipe, source: Source) -> tuple[Halves, Halves]:
+    return half_slices(source) if recipe.network.dimensions == 2 else half_crops(source)
 
 
 def _validation(selection: Selection, task: TaskView, synthesis: Artifact | None) -> Halves:
-    if selection == "pseudo-target" and synthesis is not None:
-        return _by_presence(task, "source", "validation", pseudo_target(task, "validation", synthesis))[0]
+    """Diseased halves, whole ones also for a network that sees slices."""
+    if selection == "pseudo-target":
+        assert synthesis is not None
+        return half_crops(pseudo_target(task, "validation", synthesis))[0]
     domain: Domain = "target" if selection == "oracle" else "source"
-    return _by_presence(task, domain, "validation", domain_source(task, domain, "validation"))[0]
+    return half_crops(domain_source(task, domain, "validation"))[0]
 
 
-def _by_presence(task: TaskView, domain: Domain, split: SplitName, source: Source) -> tuple[Halves, Halves]:
-    sides = [
-        (subject, side, present)
-        for subject in source.subjects
-        for side, present in enumerate(task.presence(domain, split, subject))
-    ]
-    return (
-        Halves(source, tuple((subject, side) for subject, side, present in sides if present)),
-        Halves(source, tuple((subject, side) for subject, side, present in sides if not present)),
-    )
-
-
-def _annotated_only(source: Source) -> Source:
-    return replace(source, subjects=tuple(name for name in source.subjects if source.mask(name) is not None))
+def _require_enough(recipe: SegmentationRecipe, given: Supervision) -> None:
+    faults = {
+        "no annotated crop with a tumour to learn from; raise task.source_labels or task.target_labels": not (
+            len(given.synthetic) or given.diseased.annotated
+        ),
+        "no diseased target crop to translate; take segmentation.variant self-supervised": (
+            recipe.generative and not len(given.diseased)
+        ),
+        "no healthy target crop to translate; take segmentation.variant self-supervised": (
+            recipe.generative and not len(given.healthy)
+        ),
+        "no diseased crop to validate on": not len(given.validation),
+    }
+    for problem, fault in faults.items():
+        if fault:
+            msg = f"the split leaves {problem}, add cases, or change task.split_seed"
+            raise BadInput(msg)

@@ -5,17 +5,19 @@ import torch
 
 from medsearch.core.records import write_json
 from medsearch.data.geometry import padded_slices, unpad_slices
+from medsearch.data.units import Volume
 from medsearch.data.views import SplitName
 from medsearch.methods.modatts.data import PSEUDO_TARGET, SUBJECTS
 from medsearch.methods.modatts.recipe import SynthesisRecipe, TranslationRecipe
-from medsearch.methods.modatts.translation import Translator
+from medsearch.methods.modatts.translator import Translator
 from medsearch.stages.context import Artifact, StageContext
 from medsearch.stages.stage import Epoch, Outcome, Training
 from medsearch.training.checkpoints import load_modules
 from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.runtime import Runtime
 
 WEIGHTS = {"last": "weights.safetensors", "best": "best.safetensors"}
+SLICES = 16
+"""Slices per forward pass."""
 SPLITS: tuple[SplitName, ...] = ("train", "validation")
 
 
@@ -27,20 +29,14 @@ def load_translator(recipe: TranslationRecipe, translation: Artifact, weights: s
 
 
 @torch.no_grad()
-def translate_volume(
-    translator: Translator, volume: np.ndarray, context: StageContext, batch: int = 16
-) -> np.ndarray:
+def translate_volume(translator: Translator, volume: Volume, context: StageContext) -> Volume:
     """A source volume (Z, Y, X) as the target contrast; the background stays 0, as does all outside the depth range."""
     geometry, runtime = context.task.geometry, context.runtime
-    slices = torch.from_numpy(padded_slices(np.asarray(volume, dtype=np.float32), geometry)).unsqueeze(1)
-    translated = [_translate(translator, piece, runtime) for piece in slices.split(batch)]
-    whole = unpad_slices(torch.cat(translated)[:, 0].numpy(), volume.shape, geometry)
-    return np.where(volume == 0, 0, whole)
-
-
-def _translate(translator: Translator, slices: torch.Tensor, runtime: Runtime) -> torch.Tensor:
+    slices = torch.from_numpy(padded_slices(volume, geometry).astype(np.float32)).unsqueeze(1)
     with autocast(runtime):
-        return translator.translate(slices.to(runtime.device)).float().cpu()
+        translated = [translator.translate(part.to(runtime.device)).cpu() for part in torch.split(slices, SLICES)]
+    whole = unpad_slices(torch.cat(translated)[:, 0].numpy(), context.task.shape, geometry)
+    return np.where(volume == 0, 0, whole)
 
 
 def synthesise(recipe: SynthesisRecipe, translation: TranslationRecipe, context: StageContext) -> Training:
@@ -53,7 +49,7 @@ def synthesise(recipe: SynthesisRecipe, translation: TranslationRecipe, context:
         context.directory / PSEUDO_TARGET, mode="w+", dtype=np.float16, shape=(len(places), *context.task.shape)
     )
     for index, (split, subject) in enumerate(places):
-        volumes[index] = translate_volume(translator, context.task.image("source", split, subject), context)
+        volumes[index] = translate_volume(translator, context.task.mapped_image("source", split, subject), context)
     volumes.flush()
     write_json(context.directory / SUBJECTS, [subject for _, subject in places])
     yield Epoch(1, {})

@@ -1,70 +1,40 @@
 """Tumour-aware cross-modality translation: section 5.4.1, Eqs. 5.1-5.4."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-import numpy as np
 import torch
-from jaxtyping import Float
 from torch import Tensor, nn
 
 from medsearch.core.seeds import generator, seed
-from medsearch.data.augmentation.slices import augment_slice
-from medsearch.data.units import Slices, batches, cycled
 from medsearch.methods.modatts import losses
-from medsearch.methods.modatts.data import domain_source
+from medsearch.methods.modatts.judging import judged
 from medsearch.methods.modatts.networks.discriminator import MultiScaleDiscriminator
-from medsearch.methods.modatts.networks.transunet import CupDecoder, TransUNetEncoder
+from medsearch.methods.modatts.networks.imagenet import load_imagenet
 from medsearch.methods.modatts.recipe import TranslationRecipe
+from medsearch.methods.modatts.slices import Diseased, Drawing
+from medsearch.methods.modatts.translator import SliceBatch, Translated, Translator
+from medsearch.methods.modatts.weights import normalised
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep, micro_batches
+from medsearch.training.adversarial import AdversarialStep, pieces
 from medsearch.training.checkpoints import save_modules, save_tensors
 from medsearch.training.loop import Loop, run
 from medsearch.training.optimisers import amsgrad
 from medsearch.training.precision import autocast, prepare_torch
+from medsearch.training.prefetch import prefetched
 
-Slice = Float[Tensor, "batch 1 height width"]
-
-
-class Translator(nn.Module):
-    """Encoders E_S, E_T; translation decoders G_S, G_T; segmentation decoders G_seg^S, G_seg^T (Fig. 5.2)."""
-
-    def __init__(self, recipe: TranslationRecipe) -> None:
-        super().__init__()
-        self.encode_s = TransUNetEncoder(recipe.network)
-        self.encode_t = TransUNetEncoder(recipe.network)
-        self.to_s = CupDecoder(recipe.network, "image")
-        self.to_t = CupDecoder(recipe.network, "image")
-        self.segment_s = CupDecoder(recipe.network, "mask")
-        self.segment_t = CupDecoder(recipe.network, "mask")
-
-    def translate(self, x_s: Slice) -> Slice:
-        """X_S' = G_T ∘ E_S(X_S)."""
-        return self.to_t(self.encode_s(x_s))
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class SliceBatch:
-    """Slices of both contrasts; `y_s` is where a mask is known and tumour-bearing, at the indices `annotated`."""
-
-    x_s: Slice
-    x_t: Slice
-    y_s: Slice
-    annotated: Tensor
-
-
-@dataclass(frozen=True)
-class Translated:
-    """One forward pass: x_st is X_S', x_sts is X_S'', x_ts is X_T', x_tst is X_T''."""
+class Pass:
+    """A batch and what came of it."""
 
     batch: SliceBatch
-    x_st: Slice
-    x_sts: Slice
-    x_ts: Slice
-    x_tst: Slice
-    y_hat_s: Slice
-    y_hat_st: Slice
+    out: Translated
 
 
 class TranslationTraining:
@@ -73,60 +43,51 @@ class TranslationTraining:
     def __init__(self, recipe: TranslationRecipe, context: StageContext) -> None:
         prepare_torch(context.runtime)
         torch.manual_seed(seed(context.seed, "translation", "initialisation"))
-        self.recipe, self.context, self.device = recipe, context, torch.device(context.runtime.device)
-        self.weights = losses.normalised(vars(recipe.weights))
+        self.recipe, self.context, self.device = recipe, context, context.runtime.device
+        self.weights = normalised(vars(recipe.weights))
         self.translator = Translator(recipe)
-        if recipe.imagenet:
-            load_imagenet(self.translator.encode_s, recipe.imagenet)
-            load_imagenet(self.translator.encode_t, recipe.imagenet)
-        self.d_s = MultiScaleDiscriminator(recipe.discriminator)
-        self.d_t = MultiScaleDiscriminator(recipe.discriminator)
+        judges = replace(recipe.discriminator, dimensions=2)
+        self.d_s, self.d_t = MultiScaleDiscriminator(judges), MultiScaleDiscriminator(judges)
+        self.encoders_from = _start_encoders(self.translator, recipe.imagenet)
         for module in self.modules.values():
             module.to(self.device)
         self.optimisers = {
             "g": amsgrad([self.translator], recipe.optimiser),
             "d": amsgrad([self.d_s, self.d_t], recipe.optimiser),
         }
-        self.source = Slices(domain_source(context.task, "source", "train"))
-        self.target = Slices(domain_source(context.task, "target", "train", masks=False))
-        self.validation = Slices(domain_source(context.task, "source", "validation"))
+        self.drawing = Drawing(recipe, context.task)
+        self.validation = Diseased(context.task)
 
     @property
     def modules(self) -> dict[str, nn.Module]:
         """Every network by name."""
         return {"translator": self.translator, "d_s": self.d_s, "d_t": self.d_t}
 
-    def forward(self, batch: SliceBatch) -> Translated:
+    def forward(self, batch: SliceBatch) -> Pass:
         """Both cycles and the two segmentations of the source."""
-        net = self.translator
         with autocast(self.context.runtime):
-            f_s, f_t = net.encode_s(batch.x_s), net.encode_t(batch.x_t)
-            x_st, x_ts = net.to_t(f_s), net.to_s(f_t)
-            f_st, f_ts = net.encode_t(x_st), net.encode_s(x_ts)
-            x_sts, x_tst = net.to_s(f_st), net.to_t(f_ts)
-            y_hat_s, y_hat_st = net.segment_s(f_s), net.segment_t(f_st)
-        return Translated(batch, *(x.float() for x in (x_st, x_sts, x_ts, x_tst, y_hat_s, y_hat_st)))
+            return Pass(batch, self.translator(batch.x_s, batch.x_t))
 
-    def d_terms(self, out: Translated) -> dict[str, Tensor]:
+    def d_terms(self, of: Pass) -> dict[str, Tensor]:
         """Eq. 5.1 for D_S and D_T, scaled by the generator's weight as released."""
-        lam = self.weights["adv"]
-        with autocast(self.context.runtime):
-            real_s, fake_s = self.d_s(out.batch.x_s), self.d_s(out.x_ts.detach())
-            real_t, fake_t = self.d_t(out.batch.x_t), self.d_t(out.x_st.detach())
+        lam, runtime = self.weights["adv"], self.context.runtime
+        real_s, fake_s = judged(self.d_s, runtime, of.batch.x_s, of.out.x_ts.detach())
+        real_t, fake_t = judged(self.d_t, runtime, of.batch.x_t, of.out.x_st.detach())
         return {
             "d_s": lam * losses.adversarial_d(real_s, fake_s),
             "d_t": lam * losses.adversarial_d(real_t, fake_t),
         }
 
-    def g_terms(self, out: Translated) -> dict[str, Tensor]:
+    def g_terms(self, of: Pass) -> dict[str, Tensor]:
         """Eq. 5.4, one term a line."""
-        lam, batch, known = self.weights, out.batch, out.batch.annotated
-        with autocast(self.context.runtime):
-            adversarial = losses.adversarial_g(self.d_s(out.x_ts)) + losses.adversarial_g(self.d_t(out.x_st))
+        lam, batch, out = self.weights, of.batch, of.out
+        known = slice(len(batch.y_s))
+        (fake_s,) = judged(self.d_s, self.context.runtime, out.x_ts)
+        (fake_t,) = judged(self.d_t, self.context.runtime, out.x_st)
         return {
-            "seg": lam["seg"] * losses.tumour_aware(batch.y_s, out.y_hat_s[known], out.y_hat_st[known]),
-            "adv": lam["adv"] * adversarial,
-            "cyc": lam["cyc"] * losses.cycle(batch.x_s, out.x_sts, batch.x_t, out.x_tst),
+            "seg": lam["seg"] * losses.tumour_aware(batch.y_s, out.y_hat_s[known], y_hat_st=out.y_hat_st[known]),
+            "adv": lam["adv"] * (losses.adversarial_g(fake_s) + losses.adversarial_g(fake_t)),
+            "cyc": lam["cyc"] * losses.cycle(batch.x_s, out.x_sts, x_t=batch.x_t, x_tst=out.x_tst),
         }
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
@@ -139,63 +100,30 @@ class TranslationTraining:
             g_terms=self.g_terms,
             optimiser_d=self.optimisers["d"],
             optimiser_g=self.optimisers["g"],
+            generators=(self.translator,),
             discriminators=(self.d_s, self.d_t),
         )
         rng = generator(self.context.seed, "translation", "epoch", epoch)
-        order = list(batches(len(self.source), self.recipe.batch, rng))
-        others = cycled(len(self.target), self.recipe.batch, len(order), rng)
-        for source, target in zip(order, others, strict=True):
-            pieces = zip(
-                micro_batches(source, self.context.runtime.micro_batch),
-                micro_batches(target[: len(source)], self.context.runtime.micro_batch),
-                strict=True,
-            )
-            yield step([self.load(s, t, rng) for s, t in pieces])
-
-    def load(self, source: Sequence[int], target: Sequence[int], rng: np.random.Generator) -> SliceBatch:
-        """Cut and augment slices; keep the masks that Eq. 5.3 counts."""
-        loaded = [self._augmented(self.source, index, rng) for index in source]
-        x_t = np.stack([self._augmented(self.target, index, rng)[0] for index in target])
-        counted = [
-            i for i, (_, mask) in enumerate(loaded) if mask is not None and (self.recipe.empty_slices or mask.any())
-        ]
-        masks = [np.asarray(loaded[i][1]) for i in counted]
-        y_s = np.stack(masks) if masks else np.zeros((0, *x_t.shape[1:]))
-        return SliceBatch(
-            self._tensor(np.stack([image for image, _ in loaded])),
-            self._tensor(x_t),
-            self._tensor(y_s),
-            torch.tensor(counted, dtype=torch.long, device=self.device),
-        )
-
-    def _augmented(
-        self, slices: Slices, index: int, rng: np.random.Generator
-    ) -> tuple[np.ndarray, np.ndarray | None]:
-        image, mask = slices[index]
-        return augment_slice(image, mask, rng) if self.recipe.augment else (image, mask)
-
-    def _tensor(self, array: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32)).unsqueeze(1).to(self.device)
+        for batch in prefetched(self.drawing.batches(rng), self.device):
+            parts = pieces(len(batch), self.context.runtime.micro_batch)
+            yield step([batch[part].to(self.device) for part in parts])
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Eq. 5.3 on validation slices with tumour; source labels only."""
         self.translator.eval()
-        loaded = [self.validation[index] for index in range(len(self.validation))]
-        diseased = [(image, mask) for image, mask in loaded if mask is not None and mask.any()]
-        predictions: list[tuple[Tensor, Tensor, Tensor]] = []
-        for start in range(0, len(diseased), self.recipe.batch):
-            piece = diseased[start : start + self.recipe.batch]
-            x_s = self._tensor(np.stack([image for image, _ in piece]))
-            f_s = self.translator.encode_s(x_s)
-            f_st = self.translator.encode_t(self.translator.to_t(f_s))
-            y_s = self._tensor(np.stack([mask for _, mask in piece]))
-            predictions.append((y_s, self.translator.segment_s(f_s), self.translator.segment_t(f_st)))
-        y_s, y_hat_s, y_hat_st = (torch.cat(column) for column in zip(*predictions, strict=True))
+        soft, hard = (losses.RunningDice(), losses.RunningDice()), (losses.RunningDice(), losses.RunningDice())
+        for part in pieces(len(self.validation), self.recipe.batch):
+            x_s, y_s = (tensor.to(self.device) for tensor in self.validation.load(part))
+            with autocast(self.context.runtime):
+                outputs = self.translator.segment(x_s)
+            for y_hat, running, cut in zip(outputs, soft, hard, strict=True):
+                running.add(y_s, y_hat)
+                cut.add(y_s, (y_hat > 0.5).float())
         return {
-            "validation/loss": float(losses.tumour_aware(y_s, y_hat_s, y_hat_st)),
-            "validation/dice": -float(losses.dice(y_s, (y_hat_s > 0.5).float())),
-            "validation/dice_translated": -float(losses.dice(y_s, (y_hat_st > 0.5).float())),
+            "validation/loss": -sum(running.value for running in soft),
+            "validation/dice": hard[0].value,
+            "validation/dice_translated": hard[1].value,
         }
 
 
@@ -216,5 +144,14 @@ def train(recipe: TranslationRecipe, context: StageContext) -> Training:
     best = yield from run(loop, root=seed(context.seed, "translation"), checkpoint=context.checkpoint)
     save_modules(context.directory / "weights.safetensors", {"translator": training.translator})
     save_tensors(context.directory / "best.safetensors", best.tensors)
-    initial = recipe.imagenet or "random (no ImageNet weights given)"
-    return Outcome(training.validate(), {"best_epoch": best.epoch, "encoders_from": initial})
+    return Outcome(training.validate(), {"best_epoch": best.epoch, "encoders_from": training.encoders_from})
+
+
+def _start_encoders(translator: Translator, imagenet: str) -> str:
+    """Load ImageNet weights into both encoders; say where these start from."""
+    if not imagenet:
+        LOG.warning("encoders start from random weights; knob translation.imagenet takes the path of R50+ViT-B_16.npz")
+        return "random (no ImageNet weights given)"
+    for encoder in (translator.encode_s, translator.encode_t):
+        load_imagenet(encoder, Path(imagenet))
+    return imagenet

@@ -1,0 +1,64 @@
+"""What the segmentation stage looks at in one step."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medsearch.data.geometry import Triple as Size
+from medsearch.data.units import cycled
+from medsearch.methods.modatts.crops import CropBatch
+from medsearch.methods.modatts.networks.config import MedformerConfig
+from medsearch.methods.modatts.recipe import SegmentationRecipe
+from medsearch.methods.modatts.supervision import Supervision
+
+
+@dataclass(frozen=True)
+class Triple:
+    """One batch: annotated synthetic crops, diseased target crops (some annotated), healthy ones with sampled u."""
+
+    synthetic: CropBatch
+    diseased: CropBatch
+    healthy: CropBatch
+    u: Tensor
+
+    def __len__(self) -> int:
+        return max(len(crops.x) for crops in (self.synthetic, self.diseased, self.healthy))
+
+    def __getitem__(self, part: slice) -> "Triple":
+        """Some of every kind."""
+        return Triple(self.synthetic[part], self.diseased[part], self.healthy[part], self.u[part])
+
+    def to(self, device: str) -> "Triple":
+        """On another device."""
+        return Triple(self.synthetic.to(device), self.diseased.to(device), self.healthy.to(device), self.u.to(device))
+
+
+def drawn(recipe: SegmentationRecipe, given: Supervision, rng: np.random.Generator) -> Iterator[Triple]:
+    """One pass over the longest list of crops; the others are cycled. Lists that no term looks at stay empty.
+
+    Without translation only the annotated ones among the target crops are loaded.
+    """
+    known, size = given.diseased.annotated, recipe.batch
+    diseased = given.diseased if recipe.generative or known else given.diseased.none()
+    healthy = given.healthy if recipe.generative else given.healthy.none()
+    length = math.ceil(max(len(given.synthetic), len(diseased)) / size)
+    lists = (cycled(len(crops), size, length, rng) for crops in (given.synthetic, diseased, healthy))
+    augmenting = rng if recipe.augment else None
+    for synthetic, sick, well in zip(*lists, strict=True):
+        of_use = sick if recipe.generative else [index for index in sick if index in known]
+        yield Triple(
+            given.synthetic.load(synthetic, augmenting),
+            diseased.load(of_use, augmenting),
+            healthy.load(well, augmenting),
+            _sampled(recipe.sized_network, len(well), crop=given.healthy.halves.source.geometry.crop, rng=rng),
+        )
+
+
+def _sampled(network: MedformerConfig, count: int, *, crop: Size, rng: np.random.Generator) -> Tensor:
+    """U ~ N(0, I) for healthy crops, in the shape of the bottleneck."""
+    space = (side // math.prod(network.scales) for side in crop[-network.dimensions :])
+    return torch.from_numpy(rng.standard_normal((count, network.unique_channels, *space), dtype=np.float32))

@@ -1,0 +1,38 @@
+"""The λ of Eqs. 5.4, 5.12 and 5.13."""
+
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+
+from medsearch.core.errors import BadInput
+
+
+def normalised(weights: Mapping[str, float]) -> dict[str, float]:
+    """The weights divided by their sum (sections 5.4.1 and 5.4.2), so only their ratios act.
+
+    Raises:
+        BadInput: a weight is negative, or all are 0.
+
+    """
+    total = sum(weights.values())
+    if min(weights.values()) < 0 or not total > 0:
+        msg = f"loss weights {dict(weights)} cannot be normalised: none may be negative, and one must be above 0"
+        raise BadInput(msg)
+    return {name: weight / total for name, weight in weights.items()}
+
+
+SCHEDULE = ((0.01, 0.001), (0.1, 0.01), (0.4, 0.25), (0.7, 0.5), (1.0, 1.0))
+"""Annotated fraction and factor of λ_seg (section 5.5.1)."""
+
+
+def scheduled(seg: float, annotated: float) -> float:
+    """λ_seg for a fraction of annotated source volumes: 100 %, 70 %, 40 %, 10 %, 1 % take 100, 50, 25, 1, 0.1 of 100.
+
+    Between the paper's five points the factor is interpolated in logarithms; below 1 % it stays. Another λ_seg is
+    scaled alike.
+    """
+    fraction = min(max(annotated, SCHEDULE[0][0]), SCHEDULE[-1][0])
+    (x0, y0), (x1, y1) = next(pair for pair in pairwise(SCHEDULE) if fraction <= pair[1][0])
+    share = math.log(fraction / x0) / math.log(x1 / x0)
+    factor: float = y0 * (y1 / y0) ** share
+    return seg * factor
