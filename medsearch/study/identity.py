@@ -58,6 +58,7 @@ def header_of(planner: Planner) -> dict[str, Any]:
             "cohort": place.cohort,
             "subjects": len(place.subjects),
             "about": place.about,
+            "commit": place.about.get("git_commit"),
             "space": {knob: _domain(domain) for knob, domain in here.space.items()},
             "nuisance": {knob: _domain(domain) for knob, domain in here.nuisance.items()},
             "fixed": here.fixed,
