@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # its own account of a dead worker, twenty lines long; ours is one
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours stops at once and says how to go on
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -136,18 +137,19 @@ class Slots:
 
 
 def _use_token(address: str | None) -> None:
-    """Ray listens on every interface, so nothing starts or joins without a token.
+    """Ray listens on every interface, so nothing starts or joins without a token, whatever the environment says.
 
     An embedded cluster gets one of its own, which lives in the environment only: no file that others can read, no
-    need of a writable home.
+    need of a writable home. Ray turns tokens on for it when the mode is unset; to join, the mode must be set.
     """
-    os.environ["RAY_AUTH_MODE"] = "token"
-    if os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"):
-        return
+    given = bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"))
     if address is None:
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        os.environ.pop("RAY_AUTH_MODE", None)
+        if not given:
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
         return
-    if not (Path.home() / ".ray" / "auth_token").exists():
+    os.environ["RAY_AUTH_MODE"] = "token"
+    if not given and not (Path.home() / ".ray" / "auth_token").exists():
         msg = f"no token for the Ray cluster at {address!r}; set RAY_AUTH_TOKEN_PATH to a copy of its auth_token file"
         raise BadInput(msg)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from medsearch.study.cluster import Resources, Slots, cluster
 from medsearch.study.conductor import Conductor
-from medsearch.study.events import Event, Listener, unheard
+from medsearch.study.events import Listener, unheard
 from medsearch.study.identity import choose, open_study
 from medsearch.study.interruption import Interruption
 from medsearch.study.jobs import Job, Planner, Workplace
@@ -92,7 +92,7 @@ def _fit(conductor: Conductor, first: Job, resources: Resources, interruption: I
             trial_dirname_creator=_name,
         ),
         run_config=tune.RunConfig(
-            callbacks=[Watch(interruption)],
+            callbacks=[Watch(conductor, interruption)],
             name="tune",
             storage_path=str(folder),
             verbose=0,
@@ -110,11 +110,7 @@ def _rungs(conductor: Conductor) -> "Rungs":
 
     search = conductor.search
     maximise = search.objectives[search.metric] == "maximize"
-
-    def retried(run: str) -> None:
-        conductor.listener(Event(kind="retried", run=run))
-
-    rungs = Rungs(search.settled.scheduler, maximise=maximise, retried=retried)
+    rungs = Rungs(search.settled.scheduler, maximise=maximise)
     runs = conductor.ledger.runs().values()
     open_runs = [run.run for run in runs if run.state == "running"]
     rungs.recall(recorded(conductor.store, search, runs), open_runs=open_runs)

@@ -3,7 +3,6 @@
 A job is plain data that travels to a worker; `perform` does it. Nothing here knows of Ray.
 """
 
-import gc
 import math
 import traceback
 from collections.abc import Callable, Generator, Mapping
@@ -167,8 +166,6 @@ def perform(job: Job, store: Store, *, runtime: Runtime, failures: Path) -> Gene
         failures.mkdir(parents=True, exist_ok=True)
         (failures / f"{job.run}.txt").write_text(traceback.format_exc())
         return failure(error)
-    finally:
-        gc.collect()
 
 
 def stored_end(job: Job, store: Store) -> End:

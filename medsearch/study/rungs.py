@@ -6,7 +6,7 @@ same rungs as if nothing had been interrupted.
 """
 
 import heapq
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, final
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -24,14 +24,13 @@ Point = tuple[float, str, int, float]  # time, run, epoch, value
 class Rungs(FIFOScheduler):  # type: ignore[misc]
     """Tune's scheduler. `judged`: runs that their recorded curve already condemns; `errors`: last words by run."""
 
-    def __init__(self, rule: Scheduler, *, maximise: bool, retried: Callable[[str], None]) -> None:
+    def __init__(self, rule: Scheduler, *, maximise: bool) -> None:
         super().__init__()
         self.rule = rule
         self.judged: dict[str, End] = {}
         self.errors: dict[str, str] = {}
         self._inner = rule.build("max" if maximise else "min")
         self._curves: dict[str, Curve] = {}
-        self._retried = retried
 
     def recall(self, points: Iterable[Point], *, open_runs: Iterable[str]) -> None:
         """Show the rule what earlier lives recorded; condemn open runs whose last point it would have stopped at."""
@@ -67,7 +66,6 @@ class Rungs(FIFOScheduler):  # type: ignore[misc]
         error = trial.get_error()
         lines = str(error).strip().splitlines() if error is not None else []
         self.errors[run_of(trial)] = lines[0] if lines else "no message"
-        self._retried(run_of(trial))
 
 
 @final

@@ -15,7 +15,7 @@ from medsearch.study.conductor import Conductor
 from medsearch.study.events import Event
 from medsearch.study.interruption import Interruption, halting
 from medsearch.study.jobs import End, Job
-from medsearch.study.rungs import Rungs
+from medsearch.study.rungs import Rungs, run_of
 from medsearch.study.schedulers import RUNG, SELECTION
 from medsearch.study.worker import Errand, end_of
 
@@ -119,11 +119,16 @@ class Jobs(Searcher):  # type: ignore[misc]
 
 @final
 class Watch(Callback):  # type: ignore[misc]
-    """Asks before each of Tune's steps, a tenth of a second apart, whether a signal went astray."""
+    """Asks before each of Tune's steps, a tenth of a second apart, whether a signal came; tells of dead workers."""
 
-    def __init__(self, interruption: Interruption) -> None:
+    def __init__(self, conductor: Conductor, interruption: Interruption) -> None:
+        self.conductor = conductor
         self.interruption = interruption
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002
-        """Stop if so."""
+        """Stop if a signal came."""
         self.interruption.check()
+
+    def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
+        """A worker died, and its run begins again from its checkpoint."""
+        self.conductor.listener(Event(kind="retried", run=run_of(trial)))

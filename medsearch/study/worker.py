@@ -86,6 +86,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]
 
     def _begin(self, errand: Errand) -> None:
         self._close()
+        _free_memory()
         self.config: dict[str, Any] = {}  # Tune would send it back with every result
         self._job = errand.job
         _set_threads(errand.runtime.threads)
@@ -95,10 +96,6 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         if self._work is not None:
             self._work.close()
             self._work = None
-        gc.collect()
-        torch = sys.modules.get("torch")
-        if torch is not None and torch.cuda.is_available() and torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
 
 
 def _result(report: Report, metric: str | None) -> dict[str, Any]:
@@ -106,6 +103,14 @@ def _result(report: Report, metric: str | None) -> dict[str, Any]:
     if metric is not None and metric in report.metrics:
         result |= {RUNG: report.epoch, SELECTION: report.metrics[metric]}
     return result
+
+
+def _free_memory() -> None:
+    """What the last job held in cycles, and the GPU memory that torch keeps for itself."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _set_threads(threads: int) -> None:

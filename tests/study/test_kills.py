@@ -51,9 +51,9 @@ def stop(driver: "subprocess.Popen[str]", number: signal.Signals) -> tuple[int, 
     return driver.returncode, time.monotonic() - began, words
 
 
-def test_a_study_killed_four_times_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+def test_a_study_killed_three_times_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    for number, enough in ((signal.SIGINT, 2), (signal.SIGTERM, 4), (signal.SIGKILL, 6), (signal.SIGHUP, 8)):
+    for number, enough in ((signal.SIGINT, 2), (signal.SIGTERM, 4), (signal.SIGKILL, 7)):
         driver = begin(home, PLAN)
         until(lambda enough=enough: ended(home) >= enough, driver)  # type: ignore[misc]
         code, seconds, words = stop(driver, number)

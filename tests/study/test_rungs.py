@@ -14,7 +14,7 @@ from medsearch.study.schedulers import RUNG, SELECTION, Scheduler
 
 
 def rungs(rule: Scheduler, *, maximise: bool = True) -> Rungs:
-    return Rungs(rule, maximise=maximise, retried=lambda run: None)
+    return Rungs(rule, maximise=maximise)
 
 
 def points(seed: int, runs: int = 8, epochs: int = 9) -> list[Point]:

@@ -46,7 +46,7 @@ class Segmentation:
     crossing: bool = False
     """Whether the better configurations start slower."""
     accident: str = ""
-    """"diverge", "bug", "memory" or "die once", for b above 0.9."""
+    """"diverge", "bug", "memory", "die" or "die once", for b above 0.9."""
     seconds: float = 0.0
     """Per epoch, for tests that kill in the middle of one."""
 
@@ -164,7 +164,7 @@ def accident(kind: str, context: StageContext) -> None:
         msg = "CUDA out of memory. Tried to allocate 20.00 GiB"
         raise RuntimeError(msg)
     mark = context.directory.parents[1] / f"died-{context.directory.parent.name}"
-    if kind == "die once" and not mark.exists():
+    if kind == "die" or (kind == "die once" and not mark.exists()):
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
 
