@@ -4,7 +4,7 @@ import math
 import os
 import platform
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,8 +69,9 @@ def _journalled(store: Store, key: str, training: Training) -> Generator[Epoch, 
             try:
                 epoch = next(training)
             except StopIteration as end:
+                _require_finite(end.value.metrics, "at the end")
                 return end.value, time.monotonic() - began
-            _require_finite(epoch)
+            _require_finite(epoch.metrics, f"at epoch {epoch.number}")
             if epoch.number not in recorded:
                 store.record(key, epoch, seconds=time.monotonic() - began, time=time.time())
             yield epoch
@@ -78,12 +79,10 @@ def _journalled(store: Store, key: str, training: Training) -> Generator[Epoch, 
         training.close()
 
 
-def _require_finite(epoch: Epoch) -> None:
-    bad = [f"{name} = {value}" for name, value in epoch.metrics.items() if not math.isfinite(value)]
+def _require_finite(metrics: Mapping[str, float], when: str) -> None:
+    bad = [f"{name} = {value}" for name, value in metrics.items() if not math.isfinite(value)]
     if bad:
-        msg = (
-            f"{', '.join(bad)} at epoch {epoch.number}: training diverged; lower the learning rate or the loss weights"
-        )
+        msg = f"{', '.join(bad)} {when}: training diverged; lower the learning rate or the loss weights"
         raise Diverged(msg)
 
 

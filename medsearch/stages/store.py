@@ -105,7 +105,9 @@ class Store:
 
 
 def _sync_tree(path: Path) -> None:
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    for file in files:
-        with file.open("rb") as handle:
-            os.fsync(handle.fileno())
+    for part in [path, *path.rglob("*")]:
+        if part.is_dir():
+            sync_directory(part)
+        else:
+            with part.open("rb") as handle:
+                os.fsync(handle.fileno())

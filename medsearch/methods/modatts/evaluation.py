@@ -64,6 +64,7 @@ def evaluate(
         add_crops(micro, case, context)
         if len(pictured) < COLUMNS and case.truth.any():
             pictured.append(case)
+    scores = {**means(rows), "test/dice_micro": micro.value}
     pictures = Pictures(context, segmentor)
     pictures.predictions(pictured, {str(row["subject"]): f"Dice {row['dice'] or 0:.2f}" for row in rows})
     if recipe.generative:
@@ -72,7 +73,7 @@ def evaluate(
         artifact, weights = context.upstream["translation"], WEIGHTS[synthesis.checkpoint]
         pictures.translations(pictured, load_translator(translation, artifact, weights, context.runtime.device))
     yield Epoch(1, {})
-    return Outcome({**means(rows), "test/dice_micro": micro.value}, {"cases": rows})
+    return Outcome(scores, {"cases": rows})
 
 
 @torch.no_grad()
