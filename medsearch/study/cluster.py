@@ -4,7 +4,7 @@ import importlib.metadata
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ from medsearch.stages.context import Runtime
 
 OBJECTS = 200_000_000  # bytes of shared memory; results are a few numbers
 CALM = 5.0  # seconds for which the cluster's size is believed
+EPSILON = 1e-6  # three trials of a third of a GPU fill it
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -122,18 +123,31 @@ class Slots:
     def __init__(self, resources: Resources) -> None:
         self.resources = resources
         self._count = 0
-        self._asked = 0.0
+        self._asked = -CALM
 
     def __call__(self) -> int:
-        """The number of slots."""
+        """The number of slots; a run has its share on one node."""
         import ray
 
         now = time.monotonic()
-        if not self._count or now - self._asked > CALM:
-            have = ray.cluster_resources()
-            shares = [have.get(name, 0.0) / share for name, share in self.resources.per_trial.items()]
-            self._count, self._asked = int(min(shares) + 1e-6), now
+        if now - self._asked > CALM:
+            alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+            self._count, self._asked = sum(self._on(node) for node in alive), now
         return self._count
+
+    def require_one(self) -> None:
+        """Refuse to wait for room that no node has.
+
+        Raises:
+            BadInput: no node can hold a run.
+
+        """
+        if self() < 1:
+            msg = f"a trial asks for {self.resources.per_trial}, which no node of the cluster has; give a trial less"
+            raise BadInput(msg)
+
+    def _on(self, has: Mapping[str, float]) -> int:
+        return int(min(has.get(name, 0.0) / share for name, share in self.resources.per_trial.items()) + EPSILON)
 
 
 def _use_token(address: str | None) -> None:

@@ -13,6 +13,7 @@ from medsearch.study.identity import choose, open_study
 from medsearch.study.interruption import Interruption
 from medsearch.study.jobs import Job, Planner, Workplace
 from medsearch.study.ledger import Ledger, RunRecord
+from medsearch.study.nodes import require_fit_nodes
 from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.search import Search
 
@@ -62,6 +63,8 @@ def run_search(
         first = conductor.next()
         if isinstance(first, Job):
             with cluster(resources or Resources(), address):
+                if address is not None:
+                    require_fit_nodes(place.home.resolve(), resources or Resources())
                 interruption.catch()  # Ray has put handlers of its own in the place of ours
                 _fit(conductor, first, resources or Resources(), interruption)
         choose(ledger, conductor.finalists)
@@ -80,7 +83,9 @@ def _fit(conductor: Conductor, first: Job, resources: Resources, interruption: I
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     rungs = _rungs(conductor)
-    jobs = Jobs(conductor, rungs, slots=Slots(resources), runtime=resources.runtime, first=first)
+    slots = Slots(resources)
+    slots.require_one()
+    jobs = Jobs(conductor, rungs, slots=slots, runtime=resources.runtime, first=first)
     tuner = tune.Tuner(
         tune.with_resources(Worker, resources.per_trial),
         tune_config=tune.TuneConfig(

@@ -13,6 +13,7 @@ import pytest
 import toy
 from drive import search
 
+from medsearch.core.errors import BadInput
 from medsearch.study import ASHA, Random, Variant
 from medsearch.study.cluster import Resources, cluster
 from medsearch.study.conductor import StudyFailed
@@ -165,6 +166,11 @@ def test_a_trial_may_have_a_share_of_a_gpu(tmp_path: Path) -> None:
     assert {record.state for record in done.runs.values()} == {"complete"}
     manifest = toy.workplace(tmp_path).store.artifact(done.runs["trial-0001"].stages[1][1]).manifest
     assert manifest["runtime"]["device"] == "cuda"
+
+
+def test_more_than_any_node_has_is_refused_not_waited_for(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"a trial asks for \{'CPU': 3.0\}"):
+        run(tmp_path, resources=Resources(cpus_per_trial=3.0))
 
 
 def test_a_study_fails_at_once_when_its_shared_stages_do(tmp_path: Path) -> None:  # last: it leaves a run behind

@@ -1,0 +1,66 @@
+"""Resources as Ray and as torch are told, and the tokens without which nothing starts or joins."""
+
+from pathlib import Path
+
+import pytest
+
+from medsearch.core.errors import BadInput
+from medsearch.study.cluster import Resources, _use_token, gpus_here
+
+
+def test_shares_reach_ray_and_the_runtime() -> None:
+    whole = Resources()
+    assert (whole.per_trial, whole.runtime.device, whole.runtime.threads) == ({"CPU": 1.0}, "cpu", 1)
+    share = Resources(cpus_per_trial=4, gpus_per_trial=0.25, precision="bf16", micro_batch=2)
+    assert share.per_trial == {"CPU": 4, "GPU": 0.25}
+    assert (share.runtime.device, share.runtime.threads) == ("cuda", 4)
+    assert (share.runtime.precision, share.runtime.micro_batch) == ("bf16", 2)
+    assert Resources(cpus_per_trial=0.5).runtime.threads == 1
+    with pytest.raises(BadInput, match="above 0"):
+        Resources(cpus_per_trial=0)
+
+
+def clean(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
+    for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+
+
+def test_an_embedded_cluster_has_a_token_of_its_own_whatever_the_environment_says(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    import os
+
+    clean(monkeypatch, tmp_path / "unwritable")
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    _use_token(None)
+    assert "RAY_AUTH_MODE" not in os.environ, "unset, Ray turns tokens on by itself"
+    assert len(os.environ["RAY_AUTH_TOKEN"]) == 64
+    mine = os.environ["RAY_AUTH_TOKEN"]
+    _use_token(None)
+    assert os.environ["RAY_AUTH_TOKEN"] == mine
+
+
+def test_joining_needs_the_cluster_s_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import os
+
+    clean(monkeypatch, tmp_path)
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    with pytest.raises(BadInput, match=r"no token for the Ray cluster at 'head:6379'.*RAY_AUTH_TOKEN_PATH"):
+        _use_token("head:6379")
+    (tmp_path / ".ray").mkdir()
+    (tmp_path / ".ray" / "auth_token").write_text("0" * 64)
+    _use_token("head:6379")
+    assert os.environ["RAY_AUTH_MODE"] == "token"
+
+
+def test_gpus_are_counted_without_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("medsearch.study.cluster.importlib.metadata.version", lambda name: "2.13.0+cu130")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,3")
+    assert gpus_here() == 2
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert gpus_here() == 0
+    monkeypatch.setattr("medsearch.study.cluster.importlib.metadata.version", lambda name: "2.13.0+cpu")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    assert gpus_here() == 0

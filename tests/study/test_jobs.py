@@ -1,0 +1,69 @@
+"""Jobs: what each role runs, and how failures are told."""
+
+from pathlib import Path
+
+import pytest
+import toy
+from drive import conduct, do, search
+
+from medsearch.core.errors import BadInput, Diverged, UndeclaredRead
+from medsearch.study.jobs import End, Planner, ancestors, failure, stored_end
+
+
+def planner(home: Path) -> Planner:
+    return Planner(search(), toy.workplace(home))
+
+
+def test_each_role_runs_what_it_may(tmp_path: Path) -> None:
+    made = planner(tmp_path)
+    knobs = {"segmentation.weights.a": 3.0, "segmentation.weights.b": 0.1, "polish.wide": True}
+    prefix = made.job("prefix", 0, knobs={})
+    trial = made.job("trial", 0, knobs=knobs, number=3)
+    again = made.job("replicate", 0, knobs=knobs, number=3)
+    elsewhere = made.job("replicate", 1, knobs=knobs, number=3)
+    assert [run.node for run in prefix.runs] == ["translation"]
+    assert [run.node for run in trial.runs] == ["translation", "segmentation", "polish"]
+    assert again.planned.stages[:3] == trial.planned.stages
+    assert again.runs[3].node == "test"
+    assert trial.keys[0] == prefix.keys[0]
+    assert not set(elsewhere.keys) & set(again.keys)
+    assert (prefix.watched, trial.watched, again.watched) == (None, "segmentation", None)
+    assert (prefix.objectives, trial.scored, again.scored) == ((), "polish", "polish")
+    assert ancestors(trial.runs, "polish") == {"translation", "segmentation"}
+    assert ancestors(trial.runs, "translation") == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("error", "cause", "words"),
+    [
+        (Diverged("train/dice = nan at epoch 3"), "diverged", "train/dice = nan at epoch 3"),
+        (MemoryError(), "out of memory", "MemoryError; lower the micro-batch"),
+        (RuntimeError("CUDA out of memory. Tried\nto allocate"), "out of memory", "CUDA out of memory. Tried; lower"),
+        (BadInput("case 3: truncated"), "bad input", "case 3: truncated"),
+        (UndeclaredRead("target.test.masks"), "bad input", "target.test.masks"),
+        (KeyError("weights"), "error", "KeyError: 'weights'"),
+        (ValueError("one\ntwo"), "error", "ValueError: one"),
+    ],
+)
+def test_a_failure_is_one_line_with_its_kind(error: Exception, cause: str, words: str) -> None:
+    end = failure(error)
+    assert (end.state, end.cause, end.value) == ("failed", cause, None)
+    assert words in str(end.reason)
+    assert "\n" not in str(end.reason)
+
+
+def test_a_missing_or_infinite_value_is_a_failure_not_a_score(tmp_path: Path) -> None:
+    conductor = conduct(search(objectives={"validation/dise": "maximize"}), tmp_path)
+    job = conductor.planner.job("trial", 0, knobs={}, number=0)
+    end = do(conductor, job)
+    assert (end.state, end.cause) == ("failed", "bad input")
+    assert "reports no 'validation/dise'; it reports validation/dice" in str(end.reason)
+    assert stored_end(job, conductor.store) == end
+    manifest = conductor.store.folder(job.keys[2]) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"validation/dice": ', '"validation/dise": 1e999, "x": '))
+    assert stored_end(job, conductor.store).cause == "diverged"
+
+
+def test_the_first_objective_ranks() -> None:
+    assert End(state="complete", values=(0.5, 2.0)).value == 0.5
+    assert End(state="failed").value is None
