@@ -30,9 +30,11 @@ def _caption(results: SearchResults) -> Iterator[str]:
     design, origin = results.design, results.provenance
     rows = summary(results)
     cases = max((row.over_cases.n for row in rows), default=0)
+    over = f"{cases} test cases" if cases else "test cases"
     yield (
-        f"Mean ± sample SD over seeds {listed(design.seeds)} (n; none at n=1) of the mean per-case volumetric Dice"
-        f"{f' over {cases} test cases' if cases else ''}; ASSD in mm. "
+        f"Mean ± sample SD over seeds {listed(design.seeds)} (n; none at n=1) of the mean over {over}. "
+        "Test Dice and ASSD (mm) are over a case's diseased hemispheres, which weak labels name; whole volume is "
+        "Dice with false tumour in healthy hemispheres counted too. "
         "Test cases were seen by finalists and references only."
     )
     yield from _cohort(results)

@@ -20,17 +20,17 @@ from medsearch.reporting.storage import finite, to_json
 from medsearch.reporting.tables import KnobRow, Row, other_knobs, runs, share_cell, spread, summary, weights
 from medsearch.reporting.wording import NOTHING, markdown, number, tex
 
-HEADINGS = ("", "Validation Dice", "Test Dice", "ASSD (mm)", "Share of target supervised")
-TEX_HEADINGS = ("", "Val. Dice", "Test Dice", "ASSD (mm)", "Share")  # a column of an article is narrow
+HEADINGS = ("", "Validation Dice", "Test Dice", "Whole volume", "ASSD (mm)", "Share of target supervised")
+TEX_HEADINGS = ("", "Val. Dice", "Test Dice", "Whole", "ASSD (mm)", "Share")  # a column of an article is narrow
 KNOB_HEADINGS = ("", "Best (measured)", "Paper", "Best, normalised", "Paper, normalised")
-CSV_SUMMARIES = ("validation", "dice", "dice_micro", "assd", "over_cases")
+CSV_SUMMARIES = ("validation", "dice", "dice_micro", "dice_volume", "assd", "over_cases")
 
 
 def cells(row: Row) -> tuple[str, ...]:
     """A row of the summary as text, under `HEADINGS`."""
     dice = f"{spread(row.dice)} ({runs(row.dice)})"
     assd = spread(row.assd, 2) + (f" (n={row.assd.n})" if 0 < row.assd.n != row.dice.n else "")
-    return row.title, spread(row.validation), dice, assd, share_cell(row.share)
+    return row.title, spread(row.validation), dice, spread(row.dice_volume), assd, share_cell(row.share)
 
 
 def knob_cells(row: KnobRow) -> tuple[str, ...]:

@@ -59,7 +59,17 @@ def _program(results: SearchResults) -> tuple[tuple[str, Child], ...]:
 def every_run(results: SearchResults) -> Markup:
     """Every tested run and every trial, failed ones with their reason; folded."""
     tested = [_tested(row.title, run) for row in summary(results) for run in row.replicates]
-    head = ("Row", "Seed", "State", "Test Dice", "pooled voxels", "ASSD (mm)", "Validation Dice", "Time")
+    head = (
+        "Row",
+        "Seed",
+        "State",
+        "Test Dice",
+        "whole volume",
+        "pooled voxels",
+        "ASSD (mm)",
+        "Validation Dice",
+        "Time",
+    )
     searched = tuple(dict.fromkeys(path for trial in results.trials for path in trial.knobs))
     names = [Markup(names_of(results)[path].html) for path in searched]
     trials = [_trial(trial, searched) for trial in results.trials]
@@ -76,7 +86,7 @@ def _folded(title: str, head: Sequence[Child], rows: Sequence[Markup]) -> Markup
 
 
 def _tested(title: str, run: Replicate) -> Markup:
-    digits = {"dice": 3, "dice_micro": 3, "assd": 2}
+    digits = {"dice": 3, "dice_volume": 3, "dice_micro": 3, "assd": 2}
     metrics = (score(run.metrics.get(f"test/{name}"), shown) for name, shown in digits.items())
     return _run_row(title, str(run.seed), _state(run.state), *metrics, score(run.value), run=run)
 

@@ -101,7 +101,7 @@ def _between(row: Row) -> str:
 def result(results: SearchResults) -> Markup:
     """The summary table with every seed as a dot, its caption, and the same as files."""
     axis = tag("span", *(tag("span", text) for text in ("0", "Dice, each seed", "1")), class_="axis")
-    head = ("", axis, "Test Dice", "ASSD (mm)", "Share of target supervised", "Validation Dice")
+    head = ("", axis, "Test Dice", "Whole volume", "ASSD (mm)", "Share of target supervised", "Validation Dice")
     links = (
         tag("a", name, href=f"data:{kind};base64,{data}", download=name) for name, kind, data in downloads(results)
     )
@@ -122,6 +122,7 @@ def _row(row: Row) -> Markup:
         tag("th", row.label, tag("small", f"trial {row.trial}") if row.trial is not None else None, scope="row"),
         tag("td", _strip(row), class_="plot"),
         cell("Test Dice", spread(row.dice), tag("small", counted_runs(row.dice)), failed),
+        cell("Whole volume", spread(row.dice_volume)),
         cell("ASSD (mm)", spread(row.assd, 2)),
         cell("Share of target supervised", share_cell(row.share)),
         cell("Validation Dice", spread(row.validation)),

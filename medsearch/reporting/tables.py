@@ -42,13 +42,18 @@ class Row:
 
     @property
     def dice(self) -> Summary:
-        """Test Dice, the mean over cases, over seeds."""
+        """Test Dice over each case's diseased hemispheres, the mean over cases, over seeds."""
         return self._over_seeds("test/dice")
 
     @property
     def dice_micro(self) -> Summary:
         """Test Dice with the voxels of all cases pooled, over seeds."""
         return self._over_seeds("test/dice_micro")
+
+    @property
+    def dice_volume(self) -> Summary:
+        """Test Dice over whole volumes, false tumour in healthy hemispheres included, over seeds."""
+        return self._over_seeds("test/dice_volume")
 
     @property
     def assd(self) -> Summary:

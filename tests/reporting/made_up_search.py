@@ -135,7 +135,7 @@ def replicate(label: str, seed: int, dice: float, *, value: float | None = None)
         for subject, score, distance in zip(TEST_CASES, scores, distances, strict=True)
     )
     dice, assd = float(scores.mean()), float(distances.mean())
-    metrics = {"test/dice": dice, "test/dice_micro": dice + 0.02, "test/assd": assd}
+    metrics = {"test/dice": dice, "test/dice_micro": dice + 0.02, "test/dice_volume": dice - 0.08, "test/assd": assd}
     return Replicate(seed=seed, value=value, metrics=metrics, cases=cases, seconds=41.0)
 
 

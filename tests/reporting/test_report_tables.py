@@ -16,7 +16,8 @@ from medsearch.reporting.terminal import summary_text
 
 def replicate(seed: int, dice: float, *, value: float | None = None) -> Replicate:
     cases = ({"subject": "a", "dice": dice - 0.1, "assd": 2.0}, {"subject": "b", "dice": dice + 0.1, "assd": 3.0})
-    return Replicate(seed=seed, value=value, metrics={"test/dice": dice, "test/assd": 2.5}, cases=cases)
+    metrics = {"test/dice": dice, "test/dice_volume": dice - 0.2, "test/assd": 2.5}
+    return Replicate(seed=seed, value=value, metrics=metrics, cases=cases)
 
 
 def small(**changes) -> SearchResults:
@@ -188,15 +189,18 @@ def test_csv_holds_every_number_in_full():
 
 def test_markdown_rows():
     text = table_md(small())
-    assert "| Best (measured), trial 0 | 0.780 ± 0.028 | 0.550 ± 0.071 (n=2) | 2.50 ± 0.00 | 69% \\[57, 78\\] |" in text
-    assert "| No adaptation | – | 0.250 (n=1 of 2, 1 failed) | 2.50 | 31% \\[" in text
+    assert (
+        "| Best (measured), trial 0 | 0.780 ± 0.028 | 0.550 ± 0.071 (n=2) | 0.350 ± 0.071 | 2.50 ± 0.00 | 69% \\[57, 78\\] |"
+        in text
+    )
+    assert "| No adaptation | – | 0.250 (n=1 of 2, 1 failed) | 0.050 | 2.50 | 31% \\[" in text
     assert "| λ\\_rec | 30 | 50 | 0.150 | 0.312 |" in text
     assert "| λ\\_seg | 100 (fixed) | 100 | 0.500 | 0.625 |" in text
 
 
 def test_latex_rows():
     text = table_tex(small())
-    test = r"0.550 $\pm$ 0.071 (n=2) & 2.50 $\pm$ 0.00 & 69\% {[}57, 78{]}"
+    test = r"0.550 $\pm$ 0.071 (n=2) & 0.350 $\pm$ 0.071 & 2.50 $\pm$ 0.00 & 69\% {[}57, 78{]}"
     assert rf"Best (measured), trial 0 & 0.780 $\pm$ 0.028 & {test} \\" in text
     assert r"$\lambda_{\mathrm{rec}}$ & 30 & 50 & 0.150 & 0.312 \\" in text
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 2
@@ -227,7 +231,7 @@ def test_markdown_from_outside_stays_text():
     text = table_md(hostile())
     assert "<script" not in text
     rows = [line for line in text.splitlines() if line.startswith("| ")]
-    assert {line.replace("\\|", "").count("|") for line in rows} == {6}
+    assert {line.replace("\\|", "").count("|") for line in rows} == {6, 7}  # knobs, summary
 
 
 def test_latex_from_outside_stays_text():
@@ -235,7 +239,7 @@ def test_latex_from_outside_stays_text():
     body = text.replace(r"\\", "").replace(r"\&", "").replace(r"\%", "").replace(r"\#", "").replace(r"\$", "")
     assert "#" not in body
     assert body.count("%") == 1  # our own comment
-    assert all(line.count(" & ") == 4 for line in text.replace(r"\&", "").splitlines() if line.endswith(r"\\"))
+    assert all(line.count(" & ") in (4, 5) for line in text.replace(r"\&", "").splitlines() if line.endswith(r"\\"))
 
 
 def test_the_terminal_shows_labels_as_they_are():
