@@ -3,6 +3,7 @@
 import importlib.metadata
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -82,15 +83,18 @@ def cluster(resources: Resources, address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    session = None
     try:
-        start(resources, address)
+        session = start(resources, address)
         yield
     finally:
         ray.shutdown()
+        if session is not None:
+            shutil.rmtree(session, ignore_errors=True)  # its logs; each life of a study would leave some
 
 
-def start(resources: Resources, address: str | None) -> None:
-    """Join `address`, or start an embedded cluster.
+def start(resources: Resources, address: str | None) -> Path | None:
+    """Join `address`, or start an embedded cluster and return the folder of its logs.
 
     Raises:
         BadInput: the cluster cannot be joined.
@@ -100,20 +104,21 @@ def start(resources: Resources, address: str | None) -> None:
 
     quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
     if address is None:
-        ray.init(
+        started = ray.init(
             address="local",
             num_cpus=resources.cpus or cores(),
             num_gpus=resources.gpus,
             object_store_memory=OBJECTS,
             **quiet,
         )
-        return
+        return Path(started.address_info["session_dir"])
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError) as error:
         line = str(error).strip().splitlines()[0]
         msg = f"cannot join the Ray cluster at {address!r}: {line}; is it up, and is its token in RAY_AUTH_TOKEN_PATH?"
         raise BadInput(msg) from error
+    return None
 
 
 @final

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from medsearch.core.locks import claimed
 from medsearch.study.cluster import Resources, Slots, cluster
 from medsearch.study.conductor import Conductor
 from medsearch.study.events import Listener, unheard
@@ -48,15 +49,16 @@ def run_search(
     address: of a Ray cluster; None: an embedded one. storage: of Optuna; None: a file in the study's folder.
 
     Raises:
-        BadInput: the study's folder belongs to another question, or the cluster cannot be joined.
+        BadInput: the study's folder belongs to another question or is in use, or the cluster cannot be joined.
         StudyFailed: what all trials stand on cannot be trained, or no trial came to its end.
         Interrupted: a signal asked for it.
 
     """
     planner = Planner(search, place)
     folder = place.study(search.name)
-    ledger = Ledger(folder)
-    with Interruption(search.name) as interruption:
+    busy = f"study {search.name!r} in {folder} is being run by another process; wait for it, or stop it first"
+    with Interruption(search.name) as interruption, claimed(folder / "driver.lock", busy):
+        ledger = Ledger(folder)
         open_study(planner, ledger)
         url = storage or sqlite(folder)
         conductor = Conductor(planner, ledger=ledger, proposals=lambda: Proposals(search, url), listener=listener)

@@ -49,7 +49,7 @@ class Proposals:
             BadInput: the storage holds other trials than the ledger knows.
 
         """
-        self.study.sampler = self.search.sampler.build(self.root, number)
+        self.study.sampler = self.search.sampler.build(self.root, number, self.search.settled.trials)
         trial = self._open_trial(number)
         if trial.number != number:
             msg = f"the sampler's storage is at trial {trial.number}, the ledger at {number}; remove the study's folder"

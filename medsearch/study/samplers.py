@@ -23,8 +23,8 @@ class Sampler(Protocol):
     def objectives(self) -> int | None:
         """How many objectives it can weigh at most; None: any number."""
 
-    def build(self, root: int, number: int) -> Any:
-        """Optuna's sampler for proposal `number` under the root seed."""
+    def build(self, root: int, number: int, trials: int) -> Any:
+        """Optuna's sampler for proposal `number` of a search of so many trials, under the root seed."""
 
 
 @final
@@ -32,17 +32,17 @@ class Sampler(Protocol):
 class TPE:
     """Tree-structured Parzen estimator, over all knobs jointly, aware of trials that still run."""
 
-    startup: int = 10
+    startup: int | None = None
+    """Random trials to begin with; None: a quarter of the search, at most 10."""
     name: Literal["TPE"] = "TPE"
     objectives: Literal[1] = 1
 
-    def build(self, root: int, number: int) -> Any:
+    def build(self, root: int, number: int, trials: int) -> Any:
         """Optuna's sampler."""
         from optuna.samplers import TPESampler
 
-        return TPESampler(
-            n_startup_trials=self.startup, multivariate=True, constant_liar=True, seed=_seed(root, number)
-        )
+        begin = _startup(self.startup, trials)
+        return TPESampler(n_startup_trials=begin, multivariate=True, constant_liar=True, seed=_seed(root, number))
 
 
 @final
@@ -50,15 +50,17 @@ class TPE:
 class GP:
     """Gaussian process with expected improvement: the choice for few and dear trials."""
 
-    startup: int = 10
+    startup: int | None = None
+    """Random trials to begin with; None: a quarter of the search, at most 10."""
     name: Literal["GP"] = "GP"
     objectives: Literal[1] = 1
 
-    def build(self, root: int, number: int) -> Any:
+    def build(self, root: int, number: int, trials: int) -> Any:
         """Optuna's sampler."""
         from optuna.samplers import GPSampler
 
-        return GPSampler(n_startup_trials=self.startup, deterministic_objective=False, seed=_seed(root, number))
+        begin = _startup(self.startup, trials)
+        return GPSampler(n_startup_trials=begin, deterministic_objective=False, seed=_seed(root, number))
 
 
 @final
@@ -69,7 +71,7 @@ class QMC:
     name: Literal["QMC"] = "QMC"
     objectives: None = None
 
-    def build(self, root: int, number: int) -> Any:  # noqa: ARG002
+    def build(self, root: int, number: int, trials: int) -> Any:  # noqa: ARG002
         """Optuna's sampler. One seed for the whole sequence: the storage counts its points."""
         from optuna.samplers import QMCSampler, RandomSampler
 
@@ -87,7 +89,7 @@ class Random:
     name: Literal["random"] = "random"
     objectives: None = None
 
-    def build(self, root: int, number: int) -> Any:
+    def build(self, root: int, number: int, trials: int) -> Any:  # noqa: ARG002
         """Optuna's sampler."""
         from optuna.samplers import RandomSampler
 
@@ -103,11 +105,15 @@ class NSGA2:
     name: Literal["NSGA-II"] = "NSGA-II"
     objectives: None = None
 
-    def build(self, root: int, number: int) -> Any:
+    def build(self, root: int, number: int, trials: int) -> Any:  # noqa: ARG002
         """Optuna's sampler."""
         from optuna.samplers import NSGAIISampler
 
         return NSGAIISampler(population_size=self.population, seed=_seed(root, number))
+
+
+def _startup(declared: int | None, trials: int) -> int:
+    return max(1, min(10, trials // 4)) if declared is None else declared
 
 
 def _seed(root: int, number: int) -> int:

@@ -13,12 +13,20 @@ from typing import Any
 
 import pytest
 import toy
+from drive import from_json
 
+from medsearch.core.errors import BadInput
+from medsearch.study.execution import run_search
 from medsearch.study.ledger import Ledger
 
 pytestmark = pytest.mark.slow
 
-PLAN = {"trials": 5, "toy": {"segmentation.seconds": 0.25}, "references": [["Plain", {"segmentation.weights.a": 0.2}]]}
+PLAN = {
+    "trials": 4,
+    "finalists": 1,
+    "toy": {"segmentation.seconds": 0.25},
+    "references": [["Plain", {"segmentation.weights.a": 0.2}]],
+}
 START = 90  # seconds that a driver may take to get going on a busy machine
 
 
@@ -53,9 +61,11 @@ def stop(driver: "subprocess.Popen[str]", number: signal.Signals) -> tuple[int, 
 
 def test_a_study_killed_three_times_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
     home = tmp_path / "home"
-    for number, enough in ((signal.SIGINT, 2), (signal.SIGTERM, 4), (signal.SIGKILL, 7)):
+    for number, enough in ((signal.SIGINT, 1), (signal.SIGTERM, 3), (signal.SIGKILL, 5)):
         driver = begin(home, PLAN)
         until(lambda enough=enough: ended(home) >= enough, driver)  # type: ignore[misc]
+        if number is signal.SIGINT:
+            assert_one_driver_at_a_time(home)
         code, seconds, words = stop(driver, number)
         if number is not signal.SIGKILL:
             assert code == 130, words
@@ -68,9 +78,14 @@ def test_a_study_killed_three_times_ends_as_if_it_had_not_been(tmp_path: Path) -
 
     runs = Ledger(home / "studies" / "toy_search").runs()
     assert {run.state for run in runs.values()} == {"complete"}
-    assert Counter(run.role for run in runs.values()) == {"prefix": 2, "trial": 5, "reference": 2, "replicate": 4}
+    assert Counter(run.role for run in runs.values()) == {"prefix": 2, "trial": 4, "reference": 2, "replicate": 2}
     assert_nothing_was_done_twice(home)
     assert proposals_match(home)
+
+
+def assert_one_driver_at_a_time(home: Path) -> None:
+    with pytest.raises(BadInput, match="being run by another process"):
+        run_search(from_json(json.dumps(PLAN)), toy.workplace(home))
 
 
 def assert_nothing_was_done_twice(home: Path) -> None:
@@ -93,4 +108,4 @@ def proposals_match(home: Path) -> bool:
     folder = home / "studies" / "toy_search"
     told = optuna.load_study(study_name="toy_search", storage=f"sqlite:///{folder / 'optuna.db'}").trials
     ledger = {run.number: run.value for run in Ledger(folder).runs().values() if run.role == "trial"}
-    return [trial.value for trial in told] == [ledger[number] for number in range(len(told))] and len(told) == 5
+    return [trial.value for trial in told] == [ledger[number] for number in range(len(told))] and len(told) == 4

@@ -29,15 +29,21 @@ def told(proposals: Proposals, count: int, *, first: int = 0) -> list[dict[str, 
 )
 def test_a_restart_after_each_proposal_changes_none(tmp_path: Path, sampler: Sampler) -> None:
     what = search(sampler=sampler)
-    whole = told(Proposals(what, sqlite(tmp_path / "whole")), 6)
+    whole = told(Proposals(what, sqlite(tmp_path / "whole")), 5)
     broken = []
-    for number in range(6):
+    for number in range(5):
         broken += told(Proposals(what, sqlite(tmp_path / "broken")), number + 1, first=number)
     assert broken == whole
     assert len({str(knobs) for knobs in whole}) > 3
-    other = told(Proposals(what, sqlite(tmp_path / "other"), root=1), 6)
+    other = told(Proposals(what, sqlite(tmp_path / "other"), root=1), 3)
     assert other[0] == whole[0] == {**whole[0], "segmentation.weights.a": 1.0, "segmentation.weights.b": 0.0}
-    assert other[1:] != whole[1:]
+    assert other[1:] != whole[1:3]
+
+
+def test_a_small_search_does_not_spend_itself_on_random_trials(tmp_path: Path) -> None:
+    for trials, begin in ((3, 1), (8, 2), (100, 10)):
+        assert TPE().build(0, 0, trials)._n_startup_trials == begin
+    assert TPE(startup=4).build(0, 0, 8)._n_startup_trials == 4
 
 
 def test_the_published_point_comes_first_and_once(tmp_path: Path) -> None:
@@ -54,7 +60,7 @@ def test_the_published_point_comes_first_and_once(tmp_path: Path) -> None:
 def test_an_open_trial_is_proposed_again_even_when_its_knobs_were_half_written(tmp_path: Path) -> None:
     what = search(sampler=Random(), published={})
     half = Proposals(what, sqlite(tmp_path))
-    half.study.sampler = what.sampler.build(0, 0)
+    half.study.sampler = what.sampler.build(0, 0, 6)
     trial = half.study.ask()
     first = what.settled.space["segmentation.weights.a"].suggest(trial, "segmentation.weights.a")
     again = Proposals(what, sqlite(tmp_path)).propose(0)
