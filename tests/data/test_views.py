@@ -156,6 +156,19 @@ def test_view_hands_out_the_right_arrays(prepared: Prepared) -> None:
             assert view.mask(domain, "validation", subject).any()
 
 
+def test_slices_have_weak_labels_of_their_own(prepared: Prepared) -> None:
+    arrays = prepared["per-contrast"]
+    view = TaskView(arrays, TASK, frozenset({"target.train.presence"}))
+    for subject in view.subjects("target", "train"):
+        present, marked = view.slice_presence("target", "train", subject), arrays.mask[arrays.index(subject)]
+        middle = view.shape[2] // 2
+        for z in range(view.shape[0]):
+            assert tuple(present[:, z]) == (marked[z, :, :middle].any(), marked[z, :, middle:].any())
+        assert tuple(present.any(1)) == view.presence("target", "train", subject)
+    with pytest.raises(UndeclaredRead, match=r"source\.train\.presence"):
+        view.slice_presence("source", "train", view.subjects("target", "train")[0])
+
+
 @pytest.mark.parametrize("labels", [0.0, 0.5, 1.0])
 def test_masks_of_unlabelled_training_subjects_are_hidden(prepared: Prepared, labels: float) -> None:
     task = dataclasses.replace(TASK, target_labels=labels)

@@ -1,0 +1,104 @@
+import json
+import multiprocessing
+import time
+from pathlib import Path
+
+import pytest
+
+from medsearch.core.errors import BadInput
+from medsearch.stages.stage import Epoch
+from medsearch.stages.store import JOURNAL, MANIFEST, Store
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(tmp_path / "stages")
+
+
+def outputs(store: Store, key: str, text: str = "weights") -> Path:
+    aside = store.aside(key)
+    (aside / "weights.bin").write_text(text)
+    (aside / "pictures").mkdir()
+    (aside / "pictures" / "one.png").write_text(text)
+    return aside
+
+
+def test_a_stage_is_finished_when_its_manifest_is_there_and_not_before(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outputs(store, "k")
+    (store.folder("k") / "checkpoint").mkdir()
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("medsearch.stages.store.write_json", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.commit("k", {"metrics": {}})
+    assert not store.has("k")
+    assert list(store.artifacts()) == []
+    assert (store.folder("k") / "checkpoint").exists()  # there is still something to go on from
+    monkeypatch.undo()
+    outputs(store, "k", "again")
+    artifact = store.commit("k", {"metrics": {"validation/dice": 0.5}})
+    assert store.has("k")
+    assert artifact.metrics == {"validation/dice": 0.5}
+    assert artifact.file("weights.bin").read_text() == "again"
+    assert (artifact.directory / "pictures" / "one.png").read_text() == "again"
+    assert sorted(path.name for path in artifact.directory.iterdir()) == [MANIFEST, "pictures", "weights.bin"]
+
+
+def test_aside_is_empty_whatever_a_crash_has_left(store: Store) -> None:
+    outputs(store, "k")
+    assert list(store.aside("k").iterdir()) == []
+
+
+def test_artifacts_are_those_that_are_finished(store: Store) -> None:
+    for key in ("b", "a"):
+        outputs(store, key)
+        store.commit(key, {"metrics": {}, "node": key})
+    outputs(store, "c")
+    assert [artifact.key for artifact in store.artifacts()] == ["a", "b"]
+
+
+@pytest.mark.parametrize("content", [None, "{torn", ""])
+def test_a_stage_without_a_readable_manifest_is_named(store: Store, content: str | None) -> None:
+    store.folder("k").mkdir(parents=True)
+    if content is not None:
+        (store.folder("k") / MANIFEST).write_text(content)
+    with pytest.raises(BadInput, match=r"stage k in .* has no readable manifest"):
+        store.artifact("k")
+
+
+def test_the_journal_keeps_the_first_record_of_every_epoch_in_order(store: Store) -> None:
+    for number, value in ((1, 0.1), (3, 0.3), (2, 0.2), (3, 0.9), (1, 0.9)):
+        store.record("k", Epoch(number, {"x": value}), seconds=1.0, time=5.0)
+    with (store.folder("k") / JOURNAL).open("a") as file:
+        file.write('{"epoch": 4, "metr')  # a crash in the middle of a line
+    store.record("k", Epoch(5, {"x": 0.5}), seconds=1.0, time=5.0)
+    assert [(line["epoch"], line["metrics"]["x"]) for line in store.journal("k")] == [
+        (1, 0.1), (2, 0.2), (3, 0.3), (5, 0.5),
+    ]  # fmt: skip
+    assert Store(store.root).journal("unknown") == []
+
+
+def hold(root: Path, seconds: float, log: Path) -> None:
+    with Store(root).lock("k"):
+        log.write_text(json.dumps({"held": time.time()}))
+        time.sleep(seconds)
+
+
+def test_the_lock_is_between_processes_and_dies_with_its_holder(store: Store, tmp_path: Path) -> None:
+    log = tmp_path / "held"
+    holder = multiprocessing.get_context("fork").Process(target=hold, args=(store.root, 60.0, log))
+    holder.start()
+    while not log.exists():
+        time.sleep(0.01)
+    waiter = multiprocessing.get_context("fork").Process(target=hold, args=(store.root, 0.0, tmp_path / "second"))
+    waiter.start()
+    waiter.join(0.3)
+    assert waiter.is_alive()
+    holder.kill()
+    waiter.join(10)
+    assert waiter.exitcode == 0
+    assert (tmp_path / "second").exists()

@@ -1,0 +1,85 @@
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from medsearch.core.errors import BadInput
+from medsearch.training.checkpoints import Checkpoint, load_modules, load_tensors, save_modules, save_tensors
+from medsearch.training.optimisers import amsgrad
+from medsearch.training.recipes import OptimiserRecipe
+
+
+def network(seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+
+
+def trained(model: nn.Module, optimiser: torch.optim.Optimizer, steps: int, seed: int) -> None:
+    torch.manual_seed(seed)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        model(torch.randn(8, 3)).square().mean().backward()
+        optimiser.step()
+
+
+def test_training_goes_on_bit_for_bit_after_a_round_trip(tmp_path: Path) -> None:
+    model = network(0)
+    optimiser = amsgrad([model], OptimiserRecipe())
+    trained(model, optimiser, 3, 1)
+    Checkpoint(tmp_path, {"m": model}, {"g": optimiser}).save({"epoch": 3, "note": "ä"}, {"best": torch.arange(3)})
+    other = network(7)
+    again = amsgrad([other], OptimiserRecipe())
+    state, extra = Checkpoint(tmp_path, {"m": other}, {"g": again}).load()
+    assert state == {"epoch": 3, "note": "ä"}
+    assert torch.equal(extra["best"], torch.arange(3))
+    for one, two in ((model, optimiser), (other, again)):
+        trained(one, two, 3, 2)
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
+    assert all("max_exp_avg_sq" in slots for slots in again.state_dict()["state"].values())
+
+
+def test_no_checkpoint_is_no_state(tmp_path: Path) -> None:
+    model = network(0)
+    assert Checkpoint(tmp_path, {"m": model}, {}).load() is None
+
+
+def test_an_optimiser_that_has_not_stepped_comes_back_empty(tmp_path: Path) -> None:
+    model = network(0)
+    Checkpoint(tmp_path, {"m": model}, {"g": amsgrad([model], OptimiserRecipe())}).save({})
+    optimiser = amsgrad([model], OptimiserRecipe())
+    Checkpoint(tmp_path, {"m": model}, {"g": optimiser}).load()
+    assert not optimiser.state_dict()["state"]
+
+
+@pytest.mark.parametrize("damage", [lambda content: content[: len(content) // 2], lambda _: b"", lambda _: b"\0" * 64])
+def test_a_file_that_is_not_whole_is_refused_by_name(tmp_path: Path, damage) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_tensors(path, {"a": torch.randn(100)})
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(BadInput, match=r"weights\.safetensors is not a whole safetensors file"):
+        load_tensors(path)
+
+
+def test_weights_of_another_recipe_are_refused_by_name(tmp_path: Path) -> None:
+    save_modules(tmp_path / "w.safetensors", {"net": nn.Linear(3, 4)})
+    with pytest.raises(BadInput, match=r"w\.safetensors does not fit net: size mismatch"):
+        load_modules(tmp_path / "w.safetensors", {"net": nn.Linear(3, 5)})
+    with pytest.raises(BadInput, match="does not fit other"):
+        load_modules(tmp_path / "w.safetensors", {"other": nn.Linear(3, 4)})
+
+
+def test_one_file_may_hold_more_modules_than_are_asked_for(tmp_path: Path) -> None:
+    kept, left = nn.Linear(2, 2), nn.Linear(2, 2)
+    save_modules(tmp_path / "w.safetensors", {"kept": kept, "left": left})
+    fresh = nn.Linear(2, 2)
+    load_modules(tmp_path / "w.safetensors", {"kept": fresh})
+    assert torch.equal(fresh.weight, kept.weight)
+
+
+def test_nothing_but_the_file_is_left_behind(tmp_path: Path) -> None:
+    for _ in range(2):
+        save_tensors(tmp_path / "w.safetensors", {"a": torch.ones(2).expand(3, 2).T})
+    assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
+    assert torch.equal(load_tensors(tmp_path / "w.safetensors")[0]["a"], torch.ones(2, 3))
