@@ -4,7 +4,7 @@ import importlib.metadata
 import platform
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,21 +56,19 @@ def phantom_folder(options: DataOptions, spacing: float) -> Path:
     return options.home.resolve() / "cohorts" / f"{options.layout}-phantom-{spec.fingerprint}"
 
 
-def choose(options: DataOptions, task: "CrossModalityTask", say: Callable[[str], None]) -> Chosen:
-    """The cohort, written first if it is a phantom that is not there yet, and checked.
+def choose(options: DataOptions, tasks: Sequence["CrossModalityTask"], say: Callable[[str], None]) -> Chosen:
+    """The cohort for these tasks, of one voxel size: written first if it is a missing phantom, and checked.
 
     Raises:
         BadInput: cases are faulty and `--skip-bad` was not given; each finding was said.
     """
-    root = options.data or _phantom(options, task.geometry.spacing, say)
+    root = options.data or _phantom(options, tasks[0].geometry.spacing, say)
     from medsearch.data.checks import check
 
-    checked = check(
-        root,
-        options.layout,
-        required=(task.source, task.target) if task.normalisation == "per-contrast" else None,
-        cache=options.home / "cohorts" / "checks",
-    )
+    needed = sorted({contrast for task in tasks for contrast in (task.source, task.target)})
+    all_needed = any(task.normalisation == "joint" for task in tasks)
+    cache = options.home / "cohorts" / "checks"
+    checked = check(root, options.layout, required=None if all_needed else needed, cache=cache)
     for finding in checked.findings:
         say(str(finding))
     if checked.refusals:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from medsearch.core.errors import BadInput
 from medsearch.data.agreement import common_grid, described, difference
-from medsearch.data.cohorts import Case, Cohort, Finding
+from medsearch.data.cohorts import Cohort, Finding
 from medsearch.data.inspection import CaseFacts, FileFacts, inspect_cases
 from medsearch.data.layouts import Layout
 from medsearch.data.layouts import layout as layout_named
@@ -49,8 +49,8 @@ def check(
 ) -> Checked:
     """Look at the names and the content of every file of the cohort under `root`.
 
-    `required`: the contrasts that a study needs; the others are neither missed nor read. `cache`: a folder that
-    remembers what files hold, by their content.
+    `required`: the contrasts that a study needs; the others are neither missed nor read, and the cohort that comes back
+    is without them. `cache`: a folder that remembers what files hold, by their content.
 
     Raises:
         BadInput: no such layout, or the layout has no such contrast.
@@ -61,20 +61,17 @@ def check(
         msg = f"layout {layout!r} has no contrast {unknown[0]!r}; choose from {', '.join(kind.contrasts)}"
         raise BadInput(msg)
     scan = kind.scan(root, required=required)
-    files = [_wanted_files(case, wanted) for case in scan.cohort.cases]
+    cohort = scan.cohort.only(wanted)
+    files = [case.files for case in cohort.cases]
     facts = inspect_cases(files, cache)
     findings = [*scan.findings]
-    for case, paths, found in zip(scan.cohort.cases, files, facts, strict=True):
-        findings += _CaseJudge(case.subject, paths, found, kind, scan.cohort.phantom).findings()
-    findings += _about_cohort_grid(scan.cohort, files, facts)
-    findings += _about_duplicates(scan.cohort, files, facts)
-    order = {subject: number for number, subject in enumerate(scan.cohort.subjects)}
+    for case, paths, found in zip(cohort.cases, files, facts, strict=True):
+        findings += _CaseJudge(case.subject, paths, found, kind, cohort.phantom).findings()
+    findings += _about_cohort_grid(cohort, files, facts)
+    findings += _about_duplicates(cohort, files, facts)
+    order = {subject: number for number, subject in enumerate(cohort.subjects)}
     findings.sort(key=lambda finding: order.get(finding.subject or "", -1))
-    return Checked(scan.cohort, tuple(findings))
-
-
-def _wanted_files(case: Case, wanted: Sequence[str]) -> dict[str, Path]:
-    return {kind: path for kind, path in case.files.items() if kind == "mask" or kind in wanted}
+    return Checked(cohort, tuple(findings))
 
 
 @dataclass(frozen=True)

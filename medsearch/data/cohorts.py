@@ -45,6 +45,12 @@ class Cohort:
         """The cohort with these subjects left out."""
         return replace(self, cases=tuple(case for case in self.cases if case.subject not in set(subjects)))
 
+    def only(self, contrasts: Collection[str]) -> "Cohort":
+        """The cohort as if it had no other contrasts than these."""
+        kept = tuple(contrast for contrast in self.contrasts if contrast in contrasts)
+        cases = (replace(one, images={c: path for c, path in one.images.items() if c in kept}) for one in self.cases)
+        return replace(self, contrasts=kept, cases=tuple(cases))
+
 
 @dataclass(frozen=True)
 class Finding:

@@ -73,7 +73,10 @@ def test_faults_of_several_cases_are_listed_case_by_case(root: Path) -> None:
 def test_contrasts_that_are_not_required_are_neither_missed_nor_read(root: Path) -> None:
     broken.file(root, "flair").unlink()
     broken.kept(0.5, "t1ce")(root)
-    assert check(root, required=("t1", "t2")).findings == ()
+    checked = check(root, required=("t1", "t2"))
+    assert checked.findings == ()
+    assert checked.usable.contrasts == ("t1", "t2")
+    assert all(set(case.images) == {"t1", "t2"} for case in checked.usable.cases)  # nor will anyone else read them
     assert len(check(root, required=("t1", "flair")).findings) == 1
     with pytest.raises(BadInput, match="no contrast 'pd'; choose from flair, t1, t1ce, t2"):
         check(root, required=("pd",))
