@@ -9,6 +9,9 @@ Nothing heavy is imported before it is needed: `--help` and `--dry-run` answer w
 """
 
 from medsearch.cli.commands import main
+from medsearch.cli.exits import tell_of_uncaught
 from medsearch.cli.study import run
 
 __all__ = ["main", "run"]
+
+tell_of_uncaught()  # a study file imports this first

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medsearch.cli.cohorts import DataOptions, choose, phantom_folder, workplace
 from medsearch.cli.exits import exits
@@ -13,7 +13,9 @@ from medsearch.core.records import write_json
 from medsearch.data.geometry import GEOMETRIES
 
 if TYPE_CHECKING:
+    from medsearch.data.tasks import CrossModalityTask
     from medsearch.study import Search
+    from medsearch.study.cluster import Resources
     from medsearch.study.jobs import Workplace
     from medsearch.study.tracking import SyncReport
 
@@ -34,7 +36,7 @@ def run(study: "Search", arguments: Sequence[str] | None = None) -> None:
             home=options.home,
         )
         if options.dry_run:
-            _print_plan(search, data)
+            _print_plan(search, data, _resources(options))
         else:
             _run(search, data, options)
 
@@ -92,18 +94,35 @@ def _sized(study: "Search", options: argparse.Namespace) -> "Search":
     return replace(search, **{name: value for name, value in given.items() if value is not None})
 
 
-def _print_plan(search: "Search", data: DataOptions) -> None:
-    """The plan needs no torch and no Ray, and writes nothing."""
+def _tasks(search: "Search") -> list["CrossModalityTask"]:
+    """The task of the search, and those of its references and of what it searches."""
+    rows = [row.knobs for row in search.settled.references]
+    tried = [{knob: value} for knob, domain in search.settled.domains.items() for value in domain.edges()]
+    return [search.setup(knobs).task for knobs in ({}, *rows, *tried)]
+
+
+def _print_plan(search: "Search", data: DataOptions, resources: "Resources") -> None:
+    """The plan needs no torch and no Ray, and trains nothing; files that were checked for it are remembered."""
     from medsearch.study.plan import plan, render
 
     spacing = search.task.geometry.spacing
     written = data.data is not None or phantom_folder(data, spacing).exists()
     place = None
     if written:
-        place = workplace(data, choose(data, search.task, _say))
+        place = workplace(data, choose(data, _tasks(search), _say))
     else:
         _say("the phantom cohort is not written yet, so nothing of this study can be stored")
-    render(plan(search, place))
+    render(plan(search, place, slots=_slots(resources)))
+
+
+def _slots(resources: "Resources") -> int:
+    """How many runs this machine holds at once; a cluster's size is not known before it is joined."""
+    from medsearch.study.cluster import cores, gpus_here
+
+    slots = cores() / resources.cpus_per_trial
+    if resources.gpus_per_trial:
+        slots = min(slots, gpus_here() / resources.gpus_per_trial)
+    return max(1, int(slots + 1e-6))
 
 
 def _run(search: "Search", data: DataOptions, options: argparse.Namespace) -> None:
@@ -111,7 +130,7 @@ def _run(search: "Search", data: DataOptions, options: argparse.Namespace) -> No
     from medsearch.study.progress import progress
     from medsearch.study.tracking import start_follower
 
-    place = workplace(data, choose(data, search.task, _say))
+    place = workplace(data, choose(data, _tasks(search), _say))
     folder = place.study(search.name)
     follower = start_follower(folder, place.store.root, options.tracking_uri)
     try:
@@ -124,7 +143,7 @@ def _run(search: "Search", data: DataOptions, options: argparse.Namespace) -> No
     _tell(ended.folder, follower.finish(TRACKING_PATIENCE_S))
 
 
-def _resources(options: argparse.Namespace) -> Any:
+def _resources(options: argparse.Namespace) -> "Resources":
     from medsearch.study.cluster import Resources, gpus_here
 
     gpus = options.gpus_per_trial

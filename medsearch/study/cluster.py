@@ -1,6 +1,7 @@
 """Starting, joining and leaving Ray. All that Ray must be told before it is imported is told here."""
 
 import importlib.metadata
+import math
 import os
 import secrets
 import shutil
@@ -47,8 +48,11 @@ class Resources:
 
     def __post_init__(self) -> None:
         """Refuse shares that no machine can give."""
-        if self.cpus_per_trial <= 0 or self.gpus_per_trial < 0:
+        if not (0 < self.cpus_per_trial < math.inf and 0 <= self.gpus_per_trial < math.inf):
             msg = f"{self.cpus_per_trial} CPUs and {self.gpus_per_trial} GPUs per trial; CPUs must be above 0"
+            raise BadInput(msg)
+        if self.micro_batch < 0:
+            msg = f"a micro-batch of {self.micro_batch} samples; it must be 1 or more, or 0 for the whole batch at once"
             raise BadInput(msg)
 
     @property

@@ -1,6 +1,8 @@
 """The `medsearch` command: what it prints, where, and its exit codes."""
 
 import errno
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -77,6 +79,27 @@ def test_errors_become_one_line_and_a_code(error: BaseException, code: int, caps
         raise error
     assert end.value.code == code
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("raised", "code", "lines"), [("BadInput('no knob')", 2, 1), ("ValueError('a bug')", 1, 4)]
+)
+def test_a_study_file_that_is_wrong_when_it_is_loaded(raised: str, code: int, lines: int, tmp_path: Path) -> None:
+    file = tmp_path / "study.py"
+    file.write_text(f"from medsearch.cli import run\nfrom medsearch.core.errors import BadInput\nraise {raised}\n")
+    done = subprocess.run([sys.executable, file], capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert len(done.stderr.strip().splitlines()) == lines
+
+
+def test_a_reader_that_has_gone_hears_nothing_and_is_not_told_that_all_is_well(tmp_path: Path) -> None:
+    command = f"sleep 0.1; exec {sys.executable} -c 'from medsearch.cli import main; main()' check {tmp_path}"
+    with subprocess.Popen(["sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
 
 
 def test_a_bug_is_not_hidden_behind_a_message() -> None:

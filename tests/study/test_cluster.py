@@ -16,8 +16,11 @@ def test_shares_reach_ray_and_the_runtime() -> None:
     assert (share.runtime.device, share.runtime.threads) == ("cuda", 4)
     assert (share.runtime.precision, share.runtime.micro_batch) == ("bf16", 2)
     assert Resources(cpus_per_trial=0.5).runtime.threads == 1
-    with pytest.raises(BadInput, match="above 0"):
-        Resources(cpus_per_trial=0)
+    for cpus in (0, float("nan"), float("inf")):
+        with pytest.raises(BadInput, match="above 0"):
+            Resources(cpus_per_trial=cpus)
+    with pytest.raises(BadInput, match="micro-batch of -1"):
+        Resources(micro_batch=-1)
 
 
 def clean(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
