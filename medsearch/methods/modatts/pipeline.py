@@ -1,7 +1,9 @@
 """Which stages a recipe means, and what each takes from which."""
 
 import dataclasses
+from pathlib import Path
 
+from medsearch.core.errors import BadInput
 from medsearch.methods.modatts.recipe import MoDATTSRecipe
 from medsearch.methods.modatts.stages import Segmentation, SelfTraining, Synthesis, Test, Translation
 from medsearch.stages.method import Selection
@@ -12,6 +14,9 @@ def pipeline(recipe: MoDATTSRecipe, *, selection: Selection, test: bool) -> Pipe
     """Translation, synthesis, segmentation and the rounds of self-training; or a reference's segmentation alone.
 
     A reference is selected on the labels it trains with, whatever the study's rule: it has no others.
+
+    Raises:
+        BadInput: the recipe names a file of weights that is not there.
     """
     if recipe.segmentation.supervision == "pseudo-target":
         nodes = _adaptation(recipe, selection)
@@ -24,6 +29,7 @@ def pipeline(recipe: MoDATTSRecipe, *, selection: Selection, test: bool) -> Pipe
 
 
 def _adaptation(recipe: MoDATTSRecipe, selection: Selection) -> list[Node]:
+    _require_weights(recipe.translation.imagenet)
     nodes = [
         Node("translation", Translation(recipe=recipe.translation)),
         Node(
@@ -48,3 +54,10 @@ def _test(recipe: MoDATTSRecipe, nodes: list[Node]) -> Node:
     stage = Test(recipe=recipe.segmentation, translation=translation, synthesis=recipe.synthesis)
     upstream = {"segmentor": nodes[-1].name} | ({"translation": "translation"} if adapted else {})
     return Node("test", stage, upstream)
+
+
+def _require_weights(imagenet: str) -> None:
+    """Refuse when the study is loaded, not when its first stage begins."""
+    if imagenet and not Path(imagenet).is_file():
+        msg = f"knob 'translation.imagenet': no file {imagenet!r}; give the path of R50+ViT-B_16.npz, or an empty one"
+        raise BadInput(msg)
