@@ -117,8 +117,7 @@ def half_slices(source: Source) -> tuple[Halves, Halves]:
         brain = np.count_nonzero(halves(volume, source.geometry, box), axis=(2, 3)) >= LEAST_BRAIN * crop[1] * crop[2]
         present = source.slice_presence(subject)
         sided += [
-            (Unit(subject, side, first + z), bool(present[side, first + z]))
-            for side, z in np.argwhere(brain).tolist()
+            (Unit(subject, side, first + z), bool(present[side, first + z])) for side, z in np.argwhere(brain).tolist()
         ]
     return _parted(source, sided)
 

@@ -61,9 +61,7 @@ def from_both(
     return presence, FromAbsence(x_a, x_0[count:], x_1[count:], u)
 
 
-def codes_found_again(
-    net: Segmentor, codes: Latent, p: FromPresence, a: FromAbsence | None
-) -> losses.LatentCodes:
+def codes_found_again(net: Segmentor, codes: Latent, p: FromPresence, a: FromAbsence | None) -> losses.LatentCodes:
     """The codes of the generated images beside those that they were made of; `codes` as in `from_both`."""
     count = len(p.x_p)
     found = net.encoder(torch.cat([p.x_pa, p.x_pp] + ([a.x_aa, a.x_ap] if a else []))).code.float()
