@@ -81,9 +81,7 @@ def test_errors_become_one_line_and_a_code(error: BaseException, code: int, caps
     assert len(capsys.readouterr().err.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize(
-    ("raised", "code", "lines"), [("BadInput('no knob')", 2, 1), ("ValueError('a bug')", 1, 4)]
-)
+@pytest.mark.parametrize(("raised", "code", "lines"), [("BadInput('no knob')", 2, 1), ("ValueError('a bug')", 1, 4)])
 def test_a_study_file_that_is_wrong_when_it_is_loaded(raised: str, code: int, lines: int, tmp_path: Path) -> None:
     file = tmp_path / "study.py"
     file.write_text(f"from medsearch.cli import run\nfrom medsearch.core.errors import BadInput\nraise {raised}\n")

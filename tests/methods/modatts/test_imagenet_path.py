@@ -1,4 +1,4 @@
-"""The knob `translation.imagenet`, from a recipe to both encoders; what files may hold is tested with `load_imagenet`."""
+"""The knob `translation.imagenet`, from a recipe to both encoders; `load_imagenet` has tests of its own."""
 
 from pathlib import Path
 
