@@ -1,6 +1,7 @@
 """The command line of a study file: `run(STUDY)` in its last line makes it a program."""
 
 import argparse
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -140,7 +141,7 @@ def _run(search: "Search", data: DataOptions, options: argparse.Namespace) -> No
     except BaseException:
         follower.finish(2.0)
         raise
-    _tell(ended.folder, follower.finish(TRACKING_PATIENCE_S))
+    _tell(ended.folder, follower.finish(TRACKING_PATIENCE_S), given_uri=options.tracking_uri is not None)
 
 
 def _resources(options: argparse.Namespace) -> "Resources":
@@ -172,11 +173,14 @@ def _report(search: "Search", place: "Workplace") -> None:
     Console().print(summary_text(results))
 
 
-def _tell(folder: Path, report: "SyncReport") -> None:
+def _tell(folder: Path, report: "SyncReport", *, given_uri: bool) -> None:
+    home = f" --home {shlex.quote(str(folder.parent.parent))}"
     _say(f"page: {folder / 'report' / 'index.html'}")
-    _say(f"tracking: {report}")
-    if not report.behind:
-        _say(f"to compare runs: medsearch ui --home {folder.parent.parent}")
+    if report.behind:  # its last word is the command that mends it
+        _say(f"tracking: {report}{home}{f' --tracking-uri {shlex.quote(report.uri)}' if given_uri else ''}")
+    else:
+        _say(f"tracking: {report}")
+        _say(f"to compare runs: medsearch ui{home}")
 
 
 def _say(line: str) -> None:

@@ -30,7 +30,7 @@ def _caption(results: SearchResults) -> Iterator[str]:
     design, origin = results.design, results.provenance
     rows = summary(results)
     cases = max((row.over_cases.n for row in rows), default=0)
-    over = f"{cases} test cases" if cases else "test cases"
+    over = counted(cases, "test case") if cases else "test cases"
     yield (
         f"Mean ± sample SD over seeds {listed(design.seeds)} (n; none at n=1) of the mean over {over}. "
         "Test Dice and ASSD (mm) are over a case's diseased hemispheres, which weak labels name; whole volume is "

@@ -8,7 +8,6 @@
              weights.safetensors, ...
 """
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from medsearch.core.errors import BadInput
+from medsearch.core.locks import locked
 from medsearch.core.records import append_line, read_json, read_lines, sync_directory, write_json
 from medsearch.stages.context import Artifact
 from medsearch.stages.stage import Epoch
@@ -62,10 +62,7 @@ class Store:
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
         """Hold the stage; another process that wants it waits. The kernel frees it when the holder dies."""
-        folder = self.folder(key)
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with locked(self.folder(key) / "lock"):
             yield
 
     def aside(self, key: str) -> Path:

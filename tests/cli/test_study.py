@@ -1,14 +1,16 @@
 """What the command line of a study works out before anything runs."""
 
 import runpy
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from medsearch.cli.study import _slots, _tasks
+from medsearch.cli.study import _slots, _tasks, _tell
 from medsearch.study import Search, Variant, choice, cluster
 from medsearch.study.cluster import Resources
+from medsearch.study.tracking import SyncReport
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +39,14 @@ def test_a_forecast_counts_the_runs_that_fit_on_what_a_trial_asks_for(monkeypatc
     assert _slots(Resources(gpus_per_trial=1.0)) == 1
     assert _slots(Resources(gpus_per_trial=1 / 3)) == 3
     assert _slots(Resources(cpus_per_trial=64)) == 1
+
+
+def test_the_last_words_are_commands_that_can_be_pasted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "my runs" / "studies" / "s"
+    _tell(folder, SyncReport(study="s", uri="http://host:5000", behind=True, problem="down"), given_uri=True)
+    mend = capsys.readouterr().out.splitlines()[1].partition("run: ")[2]
+    options = ["--home", str(tmp_path / "my runs"), "--tracking-uri", "http://host:5000"]
+    assert shlex.split(mend) == ["medsearch", "sync", "s", *options]
+    _tell(folder, SyncReport(study="s", uri="sqlite:///x"), given_uri=False)
+    shown = capsys.readouterr().out.splitlines()[-1].partition(": ")[2]
+    assert shlex.split(shown) == ["medsearch", "ui", "--home", str(tmp_path / "my runs")]
