@@ -26,7 +26,6 @@ from medsearch.reporting.results import (
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger, RunRecord
 
-SELECTION_METRIC = "validation/dice"
 IMPORTANCES = "importances.json"
 """In the study's folder: Optuna's shares by knob, or why there are none; written when a search ends."""
 
@@ -127,18 +126,19 @@ def _trial(header: Mapping[str, Any], run: RunRecord, store: Store) -> Trial:
         knobs=run.knobs,
         state=run.state,
         value=run.value,
-        curve=tuple(_curve(run, header["searched_stage"], store)),
+        curve=tuple(_curve(header, run, store)),
         seconds=_seconds(run, store),
         rung=run.rung,
         reason=run.reason,
     )
 
 
-def _curve(run: RunRecord, node: str, store: Store) -> Iterator[tuple[int, float]]:
-    key = dict(run.stages).get(node)
+def _curve(header: Mapping[str, Any], run: RunRecord, store: Store) -> Iterator[tuple[int, float]]:
+    """The metric that ranks, by epochs of the searched stage."""
+    key, metric = dict(run.stages).get(header["searched_stage"]), next(iter(header["objectives"]))
     for line in store.journal(key) if key else ():
-        if SELECTION_METRIC in line["metrics"]:
-            yield line["epoch"], line["metrics"][SELECTION_METRIC]
+        if metric in line["metrics"]:
+            yield line["epoch"], line["metrics"][metric]
 
 
 def _seconds(run: RunRecord, store: Store) -> float:
