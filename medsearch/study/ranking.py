@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from medsearch.core.recipes import plain
+from medsearch.core.recipes import fingerprint
 from medsearch.study.search import Search
 
 
@@ -13,12 +13,10 @@ def ranking(
     """Complete trials, best first, each configuration once; with several objectives front by front."""
     signs = [1.0 if direction == "maximize" else -1.0 for direction in search.objectives.values()]
     scores = {n: tuple(s * v for s, v in zip(signs, found, strict=False)) for n, found in values.items()}
-    ordered, seen = [], []
+    best: dict[str, int] = {}
     for number in sorted(scores, key=lambda n: (_beaten(scores, n), tuple(-s for s in scores[n]), n)):
-        if plain(knobs[number]) not in seen:
-            ordered.append(number)
-            seen.append(plain(knobs[number]))
-    return tuple(ordered)
+        best.setdefault(fingerprint(knobs[number]), number)
+    return tuple(best.values())
 
 
 def _beaten(scores: Mapping[int, tuple[float, ...]], number: int) -> int:

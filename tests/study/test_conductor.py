@@ -12,7 +12,7 @@ from drive import carry_out, conduct, do, search
 from medsearch.core.errors import BadInput
 from medsearch.study import NSGA2, Random, Variant
 from medsearch.study.conductor import Conductor, StudyFailed
-from medsearch.study.jobs import Job
+from medsearch.study.jobs import End, Job
 from medsearch.study.ledger import Ledger, RunRecord
 
 PLAIN = (Variant("Plain", {"segmentation.weights.a": 0.2}),)
@@ -95,6 +95,23 @@ def test_killed_between_any_two_writes_it_ends_the_same(tmp_path: Path) -> None:
     assert told == [(number, whole[f"trial-{number:04d}"][1]) for number in range(3)]
 
 
+def test_an_end_that_only_the_sampler_heard_of_stands(tmp_path: Path) -> None:
+    small = search(trials=2, finalists=0, sampler=Random(), references=(), seeds=(0,))
+    conductor = conduct(small, tmp_path)
+    cut = End(state="cut", values=(0.1,), rung=2, reason="stopped by asha at epoch 2 with 0.1")
+    while isinstance(job := conductor.next(), Job):
+        if job.planned.role == "trial":
+            conductor.proposals.tell(0, cut)
+            break  # killed before the ledger was written
+        conductor.ended(job.run, do(conductor, job))
+    again = conduct(small, tmp_path)
+    job = again.next()
+    assert isinstance(job, Job)
+    assert job.run == "trial-0001", "what was cut is not begun again"
+    known = runs(tmp_path)["trial-0000"]
+    assert (known.state, known.value, known.rung, known.reason) == ("cut", 0.1, 2, cut.reason)
+
+
 def test_runs_side_by_side_share_no_unfinished_stage_and_their_order_changes_nothing(tmp_path: Path) -> None:
     small = search(trials=3, finalists=1, sampler=Random(), references=PLAIN)
     for slots in (3, 7):
@@ -127,6 +144,16 @@ def test_more_trials_seeds_and_references_train_only_what_is_new(tmp_path: Path)
     assert [run.state for run in runs(tmp_path).values()].count("complete") == 2 + 4 + 2 + len(
         [run for run in runs(tmp_path).values() if run.role == "replicate"]
     )
+
+
+def test_a_reference_that_means_something_else_now_is_run_again(tmp_path: Path) -> None:
+    what = search(trials=1, finalists=0, seeds=(0,), references=PLAIN)
+    carry_out(conduct(what, tmp_path))
+    other = (Variant("Plain", {"segmentation.weights.a": 5.0}),)
+    carry_out(conduct(replace(what, references=other), tmp_path))
+    reference = runs(tmp_path)["reference-plain-seed-0"]
+    assert reference.knobs == {"segmentation.weights.a": 5.0}
+    assert reference.value == pytest.approx(toy.quality(toy.Weights(a=5.0)), abs=0.01)
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,8 @@ def test_without_data_there_is_still_a_plan() -> None:
     planned = plan(search(trials=3))
     assert Counter(row.role for row in planned.rows) == {"prefix": 1, "trial": 2, "reference": 4, "replicate": 3}
     assert all(row.stored == 0 for row in planned.rows)
+    alone = plan(search(trials=3, finalists=0, references=()))
+    assert [(row.role, row.asked) for row in alone.rows] == [("prefix", 1), ("trial", 3), ("trial", 3)]
 
 
 def test_hours_come_from_recorded_timings_of_the_same_stage(tmp_path: Path) -> None:

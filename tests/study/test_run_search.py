@@ -152,6 +152,8 @@ def test_asha_cuts_trials_only_and_every_cut_is_on_record(tmp_path: Path) -> Non
         journal = toy.workplace(tmp_path).store.journal(dict(record.stages)["segmentation"])
         assert [line["epoch"] for line in journal] == list(range(1, (record.rung or 0) + 1)), "it stopped there"
         assert record.value == journal[-1]["metrics"]["validation/dice"]
+        left = (done.folder / "ray" / "tune" / record.run).glob("checkpoint_*")
+        assert list(left), "Tune asked the worker to let go of the stage"
         assert record.reason == f"stopped by asha at epoch {record.rung} with {record.value:.4g}"
     others = [record for record in done.runs.values() if record.role in ("reference", "replicate", "prefix")]
     assert {record.state for record in others} == {"complete"}

@@ -1,0 +1,76 @@
+"""Tune's questions to the conductor, asked without Tune."""
+
+from pathlib import Path
+
+import pytest
+from drive import conduct, do, search
+
+from medsearch.core.records import append_line
+from medsearch.stages.context import Runtime
+from medsearch.study import ASHA, Random
+from medsearch.study.conductor import Conductor
+from medsearch.study.execution import _rungs
+from medsearch.study.interruption import Halt
+from medsearch.study.jobs import Job
+from medsearch.study.searcher import Jobs
+
+SMALL = {"sampler": Random(), "references": (), "seeds": (0,), "finalists": 0}
+RULE = ASHA(grace=2, reduction=2, because="a test")
+
+
+def jobs(conductor: Conductor, slots: int = 1) -> Jobs:
+    first = conductor.next()
+    assert isinstance(first, Job)
+    return Jobs(conductor, _rungs(conductor), slots=lambda: slots, runtime=Runtime(), first=first)
+
+
+def test_it_waits_for_slots_and_finishes(tmp_path: Path) -> None:
+    asked = jobs(conduct(search(trials=2, **SMALL), tmp_path), slots=2)
+    assert asked.suggest("a") == {"errand": asked._errand(asked.runs["a"])}
+    assert asked.suggest("b") is None, "trials wait for what they share"
+    finish(asked, "a")
+    assert asked.suggest("c") is not None
+    assert asked.suggest("d") is not None
+    assert asked.suggest("e") is None, "no proposal ahead of its slot"
+    finish(asked, "c")
+    finish(asked, "d")
+    assert asked.suggest("f") == Jobs.FINISHED
+
+
+def finish(asked: Jobs, trial_id: str) -> None:
+    end = do(asked.conductor, asked.runs[trial_id])
+    flat = {"end/state": end.state, "end/values": end.values, "end/reason": end.reason, "end/cause": end.cause}
+    asked.on_trial_complete(trial_id, flat)
+
+
+def test_a_trial_whose_recorded_curve_condemns_it_is_cut_without_being_begun(tmp_path: Path) -> None:
+    what = search(trials=4, scheduler=RULE, **SMALL)
+    conductor = conduct(what, tmp_path)
+    asked = jobs(conductor)
+    for trial_id in ("prefix", "0", "1", "2"):
+        assert asked.suggest(trial_id) is not None
+        finish(asked, trial_id)
+    assert asked.suggest("3") is not None
+    key = dict(asked.runs["3"].planned.stages)["segmentation"]
+    journal = conductor.store.folder(key) / "journal.jsonl"
+    line = {"epoch": 2, "metrics": {"validation/dice": -9.0}, "seconds": 1.0, "time": 4e9}
+    append_line(journal, line)  # killed after the epoch, before the scheduler saw it
+
+    again = jobs(conduct(what, tmp_path))
+    assert again.suggest("3") == Jobs.FINISHED
+    known = again.conductor.ledger.runs()["trial-0003"]
+    assert (known.state, known.rung, known.value) == ("cut", 2, -9.0)
+    told = again.conductor.proposals.study.trials[3]
+    assert (told.state.name, told.intermediate_values) == ("PRUNED", {2: -9.0})
+
+
+def test_when_the_ledger_cannot_be_written_the_study_ends(tmp_path: Path) -> None:
+    asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
+    assert asked.suggest("a") is not None
+    job = asked.runs["a"]
+    do(asked.conductor, job)
+    asked.conductor.ledger.path.unlink()
+    asked.conductor.ledger.path.mkdir()
+    with pytest.raises(Halt) as halted:
+        asked.on_trial_complete("a", {"end/state": "complete"})
+    assert isinstance(halted.value.error, OSError)
