@@ -1,4 +1,4 @@
-"""MoDATTS at a size that trains in a second: six made-up heads through the real preparation, networks of a few channels.
+"""MoDATTS at a size that trains in a second: six made-up heads, really prepared, and networks of a few channels.
 
 Its numbers depend on no default of any scale, so that tests can hold them.
 """
@@ -83,8 +83,8 @@ RECIPE = MoDATTSRecipe(
 )
 
 
-def write_heads(root: Path, count: int = 6) -> Cohort:
-    """Ellipsoid brains with a tumour on one side, dark in T1 and bright in T2."""
+def write_heads(root: Path, count: int = 6, *, both_sides: bool = False) -> Cohort:
+    """Ellipsoid brains with a tumour on one side, or on both; dark in T1 and bright in T2."""
     cases = []
     for number in range(count):
         rng = np.random.default_rng(number)
@@ -93,6 +93,7 @@ def write_heads(root: Path, count: int = 6) -> Cohort:
         brain = (where**2).sum(0) < 1
         centre = np.array([8.0 if number % 2 else 15.0, 11.0, 7.0]) + rng.uniform(-1, 1, 3)
         mask = brain & (((grid - centre.reshape(3, 1, 1, 1)) ** 2).sum(0) < rng.uniform(5, 9))
+        mask = mask | mask[::-1] if both_sides else mask
         tissue = 100 + 20 * np.sin(grid.sum(0) / 3 + number) + rng.normal(0, 5, SHAPE)
         images = {"t1": tissue - 50.0 * mask, "t2": 220 - tissue + 80.0 * mask}
         cases.append(_written(root / f"case-{number}", {c: np.where(brain, x, 0) for c, x in images.items()}, mask))
@@ -116,9 +117,9 @@ class Micro:
     store: Store
 
     @staticmethod
-    def written(root: Path) -> "Micro":
-        arrays = prepare(write_heads(root / "heads"), "micro", task=TASK, folder=root / "cohorts")
-        return Micro(arrays, Store(root / "stages"))
+    def written(root: Path, *, both_sides: bool = False) -> "Micro":
+        heads = write_heads(root / "heads", both_sides=both_sides)
+        return Micro(prepare(heads, "micro", task=TASK, folder=root / "cohorts"), Store(root / "stages"))
 
     def runs(
         self,
@@ -173,5 +174,3 @@ def drained(training: Training | Any) -> tuple[list[Epoch], Any]:
 def flat(**knobs: Any) -> dict[str, Any]:
     """Knobs of the 2D variant."""
     return {"segmentation.network.dimensions": 2, "segmentation.batch": 6, **knobs}
-
-

@@ -2,7 +2,7 @@
 
 With several micro-batches the graphs of all of them would not fit, which is why there are several: each is run
 forward twice with equal random numbers, once for D and once for G, and gradients accumulate, weighted by their shares
-of the batch. Terms that are means over samples are then those of the whole batch; a batch-wise Dice is the mean of the
+of the batch. Terms that are means over samples are then those of the whole batch; a batch-wise Dice is a mean of the
 micro-batches' own.
 """
 
@@ -78,6 +78,11 @@ def pieces(count: int, size: int) -> list[slice]:
     """Micro-batches of `size` samples out of `count`; one of all when `size` is 0."""
     size = size or max(1, count)
     return [slice(start, start + size) for start in range(0, count, size)]
+
+
+def emphasis(part: int, whole: int, *, share: float) -> float:
+    """What makes a micro-batch that has `share` of the samples weigh as its `part` of the `whole` annotated ones."""
+    return part / whole / share if whole else 1.0
 
 
 def _shares(batches: Sequence[Sized]) -> list[float]:

@@ -14,6 +14,7 @@ from medsearch.methods.modatts.crops import CropBatch
 from medsearch.methods.modatts.networks.config import MedformerConfig
 from medsearch.methods.modatts.recipe import SegmentationRecipe
 from medsearch.methods.modatts.supervision import Supervision
+from medsearch.training.adversarial import emphasis
 
 
 @dataclass(frozen=True)
@@ -24,17 +25,26 @@ class Triple:
     diseased: CropBatch
     healthy: CropBatch
     u: Tensor
+    emphasis: tuple[float, float] = (1.0, 1.0)
+    """Of the Dice of synthetic and of target crops, where this is a part of a batch that has not its share of them."""
 
     def __len__(self) -> int:
         return max(len(crops.x) for crops in (self.synthetic, self.diseased, self.healthy))
 
     def __getitem__(self, part: slice) -> "Triple":
         """Some of every kind."""
-        return Triple(self.synthetic[part], self.diseased[part], self.healthy[part], self.u[part])
+        share = len(range(len(self))[part]) / len(self)
+        synthetic, diseased = self.synthetic[part], self.diseased[part]
+        weights = (
+            emphasis(len(synthetic.y), len(self.synthetic.y), share=share),
+            emphasis(len(diseased.y), len(self.diseased.y), share=share),
+        )
+        return Triple(synthetic, diseased, self.healthy[part], self.u[part], weights)
 
     def to(self, device: str) -> "Triple":
         """On another device."""
-        return Triple(self.synthetic.to(device), self.diseased.to(device), self.healthy.to(device), self.u.to(device))
+        synthetic, diseased, healthy = self.synthetic.to(device), self.diseased.to(device), self.healthy.to(device)
+        return Triple(synthetic, diseased, healthy, self.u.to(device), self.emphasis)
 
 
 def drawn(recipe: SegmentationRecipe, given: Supervision, rng: np.random.Generator) -> Iterator[Triple]:

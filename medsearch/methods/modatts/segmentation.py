@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from medsearch.core.seeds import generator, seed
 from medsearch.methods.modatts import losses
 from medsearch.methods.modatts.batches import Triple, drawn
-from medsearch.methods.modatts.crops import CropBatch
 from medsearch.methods.modatts.generative import (
     FromAbsence,
     FromPresence,
@@ -100,8 +99,7 @@ class SegmentationTraining:
             "adv": lam["adv"] * self._adversarial(p, a),
             "lat": lam["lat"] * losses.latent(of.codes),
             "rec": lam["rec"] * losses.reconstruction((p.x_p, p.x_pp), *([(a.x_a, a.x_aa)] if a else [])),
-            **_dice("seg", of.batch.synthetic, y_hat=of.y_hat_pt, weight=lam["seg"]),
-            **_dice("st", of.batch.diseased, y_hat=of.y_hat_t, weight=lam["seg"]),
+            **_dice_terms(of.batch, of.y_hat_pt, y_hat_t=of.y_hat_t, lam=lam["seg"]),
         }
 
     def _adversarial(self, p: FromPresence, a: FromAbsence | None) -> Tensor:
@@ -117,10 +115,7 @@ class SegmentationTraining:
         synthetic = len(batch.synthetic.x)
         with autocast(self.context.runtime):
             y_hat = self.segmentor(_joined(batch.synthetic.x, batch.diseased.x)).float()
-        return {
-            **_dice("seg", batch.synthetic, y_hat=y_hat[:synthetic], weight=1.0),
-            **_dice("st", batch.diseased, y_hat=y_hat[synthetic:], weight=1.0),
-        }
+        return _dice_terms(batch, y_hat[:synthetic], y_hat_t=y_hat[synthetic:], lam=1.0)
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One pass over the longest list of crops; the others are cycled."""
@@ -159,9 +154,14 @@ def _joined(*crops: Tensor) -> Tensor:
     return torch.cat([part for part in crops if len(part)])
 
 
-def _dice(name: str, crops: CropBatch, *, y_hat: Tensor, weight: float) -> dict[str, Tensor]:
-    """The term of the crops that are annotated; none if none is."""
-    return {name: weight * losses.dice(crops.y, y_hat, crops.counted)} if len(crops.y) else {}
+def _dice_terms(batch: Triple, y_hat_pt: Tensor, *, y_hat_t: Tensor, lam: float) -> dict[str, Tensor]:
+    """L_seg^pT, and L_seg^st of the target crops that are annotated (λ_st = λ_pT); no term where none is."""
+    parts = zip(("seg", "st"), (batch.synthetic, batch.diseased), (y_hat_pt, y_hat_t), batch.emphasis, strict=True)
+    return {
+        name: lam * weight * losses.dice(crops.y, y_hat, crops.counted)
+        for name, crops, y_hat, weight in parts
+        if len(crops.y)
+    }
 
 
 def fit(training: SegmentationTraining, epochs: int) -> Training:

@@ -84,8 +84,9 @@ class TranslationTraining:
         known = slice(len(batch.y_s))
         (fake_s,) = judged(self.d_s, self.context.runtime, out.x_ts)
         (fake_t,) = judged(self.d_t, self.context.runtime, out.x_st)
+        tumour_aware = losses.tumour_aware(batch.y_s, out.y_hat_s[known], y_hat_st=out.y_hat_st[known])
         return {
-            "seg": lam["seg"] * losses.tumour_aware(batch.y_s, out.y_hat_s[known], y_hat_st=out.y_hat_st[known]),
+            "seg": lam["seg"] * batch.emphasis * tumour_aware,
             "adv": lam["adv"] * (losses.adversarial_g(fake_s) + losses.adversarial_g(fake_t)),
             "cyc": lam["cyc"] * losses.cycle(batch.x_s, out.x_sts, x_t=batch.x_t, x_tst=out.x_tst),
         }

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from medsearch.methods.modatts.networks.transunet import CupDecoder, TransUNetEncoder
 from medsearch.methods.modatts.recipe import TranslationRecipe
+from medsearch.training.adversarial import emphasis
 
 Slice = Float[Tensor, "batch 1 height width"]
 
@@ -18,17 +19,21 @@ class SliceBatch:
     x_s: Slice
     x_t: Slice
     y_s: Slice
+    emphasis: float = 1.0
+    """Of the Dice, where this is a part of a batch that has not its share of the masks."""
 
     def __len__(self) -> int:
         return len(self.x_s)
 
     def __getitem__(self, part: slice) -> "SliceBatch":
         """Some of the slices."""
-        return SliceBatch(self.x_s[part], self.x_t[part], self.y_s[part])
+        x_s, y_s = self.x_s[part], self.y_s[part]
+        weight = emphasis(len(y_s), len(self.y_s), share=len(x_s) / len(self))
+        return SliceBatch(x_s, self.x_t[part], y_s, weight)
 
     def to(self, device: str) -> "SliceBatch":
         """On another device."""
-        return SliceBatch(self.x_s.to(device), self.x_t.to(device), self.y_s.to(device))
+        return SliceBatch(self.x_s.to(device), self.x_t.to(device), self.y_s.to(device), self.emphasis)
 
 
 @dataclass(frozen=True)

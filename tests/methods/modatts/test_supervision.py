@@ -1,0 +1,118 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from micro import Micro, flat
+
+from medsearch.core.errors import BadInput
+from medsearch.data.geometry import halves
+from medsearch.methods.modatts.data import synthesised
+from medsearch.methods.modatts.supervision import Supervision, supervision
+
+
+def given(micro: Micro, folder: Path, knobs=None, *, node="segmentation", selection="oracle", task=None) -> Supervision:
+    run = micro.runs(knobs, selection=selection, task=task)[node]
+    if run.upstream:
+        micro.finished("synthesis", knobs, selection=selection, task=task)
+    return supervision(run.stage.recipe, selection, micro.context(run, folder, task=task))
+
+
+@pytest.mark.parametrize(("rule", "contrast"), [("source", "t1"), ("pseudo-target", None), ("oracle", "t2")])
+def test_validation_sees_what_the_rule_allows(micro: Micro, tmp_path: Path, rule: str, contrast: str | None) -> None:
+    crops = given(micro, tmp_path, selection=rule).validation.halves
+    for index, (subject, side, _) in enumerate(crops.units):
+        place = micro.prepared.index(subject)
+        if contrast is None:
+            volumes, places = synthesised(micro.finished("synthesis"))
+            volume = volumes[places[subject]]
+        else:
+            volume = micro.prepared.image(contrast)[place]
+        box, geometry = micro.prepared.boxes[place], crops.source.geometry
+        np.testing.assert_array_equal(crops[index][0], halves(volume, geometry, box)[side])
+        np.testing.assert_array_equal(crops[index][1], halves(micro.prepared.mask[place], geometry, box)[side])
+        assert micro.prepared.presence[place, side]
+
+
+def test_pseudo_target_crops_teach_and_target_crops_are_told_apart_by_presence(micro: Micro, tmp_path: Path) -> None:
+    found = given(micro, tmp_path)
+    assert found.annotated_fraction == 1.0
+    assert found.synthetic.annotated == set(range(len(found.synthetic)))
+    assert found.diseased.annotated == frozenset()
+    presence = {
+        (unit.subject, unit.side): micro.prepared.presence[micro.prepared.index(unit.subject), unit.side]
+        for crops in (found.synthetic, found.diseased)
+        for unit in crops.halves.units
+    }
+    assert all(presence.values())
+    assert len(found.diseased) == len(found.healthy) == 2
+    sources = {unit.subject for unit in found.synthetic.halves.units}
+    assert not sources & {unit.subject for unit in found.diseased.halves.units}
+
+
+def test_fewer_labels_leave_fewer_synthetic_crops(micro: Micro, tmp_path: Path) -> None:
+    found = given(micro, tmp_path, task={"source_labels": 0.5})
+    assert (len(found.synthetic), found.annotated_fraction) == (1, 0.5)
+
+
+@pytest.mark.parametrize(("reference", "contrast"), [("source", "t1"), ("target", "t2")])
+def test_references_learn_from_their_own_images_alone(
+    micro: Micro, tmp_path: Path, reference: str, contrast: str
+) -> None:
+    knobs = {"segmentation.supervision": reference}
+    rule = "source" if reference == "source" else "oracle"
+    found = given(micro, tmp_path, knobs, selection=rule, task={"target_labels": 1.0})
+    assert len(found.diseased) == len(found.healthy) == 0
+    assert len(found.synthetic) == 2
+    subject, side, _ = found.synthetic.halves.units[0]
+    place = micro.prepared.index(subject)
+    image = halves(
+        micro.prepared.image(contrast)[place], found.synthetic.halves.source.geometry, micro.prepared.boxes[place]
+    )
+    np.testing.assert_array_equal(found.synthetic.halves[0][0], image[side])
+
+
+def test_slices_train_and_whole_halves_validate_in_2d(micro: Micro, tmp_path: Path) -> None:
+    found = given(micro, tmp_path, flat())
+    for crops in (found.synthetic, found.diseased, found.healthy):
+        assert all(unit.z is not None for unit in crops.halves.units)
+    for crops, present in ((found.synthetic, True), (found.diseased, True), (found.healthy, False)):
+        for subject, side, z in crops.halves.units:
+            place = micro.prepared.index(subject)
+            crop = halves(micro.prepared.mask[place], crops.halves.source.geometry, micro.prepared.boxes[place])[side]
+            assert crop[z - 4].any() == present
+    assert all(unit.z is None for unit in found.validation.halves.units)
+    assert found.validation.load([0], None).x.shape == (1, 1, 8, 16, 8)
+
+
+@pytest.mark.parametrize(
+    ("knobs", "task", "message"),
+    [
+        ({}, {"source_labels": 0.0}, "no annotated crop with a tumour to learn from"),
+        ({"segmentation.supervision": "source"}, {"source_labels": 0.0}, "no annotated crop"),
+        ({"segmentation.supervision": "target"}, {"target_labels": 0.0}, "no annotated crop"),
+    ],
+)
+def test_nothing_to_learn_from_is_refused(
+    micro: Micro, tmp_path: Path, knobs: dict[str, str], task: dict[str, float], message: str
+) -> None:
+    rule = "source" if knobs.get("segmentation.supervision") == "source" else "oracle"
+    with pytest.raises(BadInput, match=message):
+        given(micro, tmp_path, knobs, selection=rule, task=task)
+
+
+def test_target_labels_alone_are_enough(micro: Micro, tmp_path: Path) -> None:
+    found = given(micro, tmp_path, task={"source_labels": 0.0, "target_labels": 1.0})
+    assert (len(found.synthetic), found.annotated_fraction) == (0, 0.0)
+    assert found.diseased.annotated == {0, 1}
+
+
+def test_tumours_on_both_sides_leave_nothing_healthy_to_translate(tmp_path: Path) -> None:
+    micro = Micro.written(tmp_path / "both", both_sides=True)
+    with pytest.raises(
+        BadInput, match=r"no healthy target crop to translate; take segmentation\.variant self-supervised"
+    ):
+        given(micro, tmp_path)
+    found = given(
+        micro, tmp_path, {"segmentation.variant": "self-supervised", "segmentation.network.unique_fraction": 0.0}
+    )
+    assert (len(found.synthetic), len(found.healthy)) == (4, 0)
