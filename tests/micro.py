@@ -148,12 +148,19 @@ class Micro:
         raise AssertionError(node)
 
     def context(
-        self, run: StageRun, folder: Path, *, task: Mapping[str, Any] | None = None, **runtime: Any
+        self,
+        run: StageRun,
+        folder: Path,
+        *,
+        task: Mapping[str, Any] | None = None,
+        upstream: Mapping[str, Artifact] | None = None,
+        **runtime: Any,
     ) -> StageContext:
-        """What a stage run would be given, with outputs in `folder`; what it takes must be finished."""
+        """What a stage run would be given, with outputs in `folder`; unless given, what it takes must be finished."""
+        taken = upstream or {role: self.store.artifact(key) for role, key in run.upstream.items()}
         return StageContext(
             task=TaskView(self.prepared, override(TASK, task or {}), run.stage.reads()),
-            upstream={role: self.store.artifact(key) for role, key in run.upstream.items()},
+            upstream=taken,
             seed=run.seed,
             runtime=Runtime(**runtime),
             directory=folder,

@@ -164,9 +164,8 @@ def _in_2d(scale: Scale, variant: Variant) -> dict[str, Any]:
     """What changes when the segmentation stage sees axial slices; batch and discriminator are those of other slices."""
     flat, solid = (knobs(MedformerConfig.at(scale, _supervision(variant), d)) for d in (2, 3))
     network = {f"segmentation.network.{knob}": value for knob, value in flat.items() if value != solid[knob]}
-    judges = {"segmentation.discriminator.dimensions": 2}
-    if scale == "small":
-        judges["segmentation.discriminator.scales"] = 2  # half a slice is too narrow for three
+    scales = {"tiny": 1, "small": 2, "paper": 3}[scale]  # half a slice is too narrow for more
+    judges = {"segmentation.discriminator.dimensions": 2, "segmentation.discriminator.scales": scales}
     return {**network, **judges, "segmentation.batch": 15}
 
 

@@ -1,9 +1,14 @@
 import pytest
+import torch
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs, plain
+from medsearch.data.geometry import GEOMETRIES
 from medsearch.methods.modatts import MoDATTS
+from medsearch.methods.modatts.networks.discriminator import MultiScaleDiscriminator
 from medsearch.methods.modatts.recipe import SegmentationRecipe, preset
+from medsearch.methods.modatts.segmentor import Segmentor
+from medsearch.methods.modatts.translator import Translator
 
 # facts of the released code, section 8, rows 1, 4, 5, 7, 8; row 9 is a knob of the task
 RELEASED = {
@@ -57,6 +62,19 @@ def test_two_dimensions_change_what_slices_need(scale: str) -> None:
     assert expected <= set(found) <= expected | sizes
     assert found["segmentation.network.dimensions"] == (3, 2)
     assert found["segmentation.batch"][1] == 15
+
+
+@pytest.mark.parametrize("dimensions", [2, 3])
+@pytest.mark.parametrize("scale", ["tiny", "small"])
+def test_networks_of_every_scale_take_its_geometry(scale: str, dimensions: int) -> None:
+    recipe, geometry = MoDATTS(scale=scale, dimensions=dimensions).recipe, GEOMETRIES[scale]
+    crop = torch.zeros(1, 1, *geometry.crop[3 - dimensions :])
+    with torch.no_grad():
+        assert Segmentor(recipe.segmentation)(crop).shape == crop.shape
+        assert all(score.numel() for score in MultiScaleDiscriminator(recipe.segmentation.discriminator)(crop))
+        slices = torch.zeros(1, 1, geometry.slice_size, geometry.slice_size)
+        assert Translator(recipe.translation).eval().translate(slices).shape == slices.shape
+        assert all(score.numel() for score in MultiScaleDiscriminator(recipe.translation.discriminator)(slices))
 
 
 def test_a_method_at_another_scale_keeps_the_rest() -> None:

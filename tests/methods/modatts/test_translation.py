@@ -134,8 +134,9 @@ def test_random_encoders_are_said_once_in_log_and_manifest(
 
 
 def test_imagenet_weights_that_cannot_be_read_are_refused_by_name(micro: Micro, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"nowhere\.npz"):
-        training(micro, tmp_path, {"translation.imagenet": str(tmp_path / "nowhere.npz")})
+    (tmp_path / "weights.npz").write_bytes(b"no archive")
+    with pytest.raises(BadInput, match=r"weights\.npz: not a readable \.npz file"):
+        training(micro, tmp_path, {"translation.imagenet": str(tmp_path / "weights.npz")})
 
 
 def test_seeds_are_set_before_the_networks_are_built(micro: Micro, tmp_path: Path) -> None:
