@@ -5,7 +5,7 @@ Searched    λ_rec, λ_lat and λ_seg of Eq. 5.12, with λ_adv fixed at the pape
 Fixed       the translation stage (trained once per seed and shared by all trials), optimiser, epochs, augmentation.
 Selection   "pseudo-target": Dice on translated validation sources. Before the test no target mask is seen, only which
             half of a training brain has a tumour (the weak label of section 5.4.2).
-Reported    002, section 5.5.1: 5 / 50 / 5 / 100, found by hand on CrossMoDA and kept for BraTS.
+Reported    section 5.5.1: 5 / 50 / 5 / 100, found by hand on CrossMoDA and kept for BraTS.
 Cost        tiny: under 10 minutes on two cores. small, paper: one GPU or more; --dry-run tells, once a stage was timed.
 
     python studies/modatts_lambda_search.py
@@ -38,7 +38,7 @@ STUDY = Search(
         "segmentation.weights.lat": 5.0,
         "segmentation.weights.seg": 100.0,
     },
-    published_in="002, section 5.5.1",
+    published_in="MoDATTS, section 5.5.1",
     selection="pseudo-target",
     sampler=TPE(),
     scheduler=FullLength(because="adversarial learning curves cross: what leads early need not win"),

@@ -99,7 +99,7 @@ class Halves:
 
 
 def half_crops(source: Source) -> tuple[Halves, Halves]:
-    """Both halves of every subject: those with tumour anywhere, and those without (section 5.5.1 of 002)."""
+    """Both halves of every subject: those with tumour anywhere, and those without (thesis, section 5.5.1)."""
     sided = [
         (Unit(subject, side), present)
         for subject in source.subjects

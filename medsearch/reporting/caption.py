@@ -69,7 +69,7 @@ def _frozen(results: SearchResults) -> Iterator[str]:
     stages = f"; {listed(design.shared_stages)} trained once for all trials of a seed" if design.shared_stages else ""
     yield (
         f"Searched: {searched or 'nothing'}{nuisance}. Frozen: {fixed or 'nothing by the study'}{stages}. "
-        "References were not tuned."
+        "References have the method's own network and were not tuned."
     )
 
 

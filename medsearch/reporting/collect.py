@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,15 +50,15 @@ def collect(folder: Path, store: Store) -> SearchResults:
         msg = f"no study in {folder}; run its file first, or name its folder's --home"
         raise BadInput(msg)
     runs = tuple(ledger.runs().values())
-    importances = _importances(folder)
+    importances, seconds = _importances(folder), _seconds(runs, store)
     return SearchResults(
         design=_design(header, runs),
         provenance=_provenance(header),
-        trials=tuple(_trial(header, run, store) for run in runs if run.role == "trial"),
+        trials=tuple(_trial(header, run, store, seconds[run.run]) for run in runs if run.role == "trial"),
         importances=importances["shares"],
         no_importances=importances["why"],
-        finalists=tuple(_finalists(runs, store)),
-        references=tuple(_references(header, runs, store)),
+        finalists=tuple(_finalists(runs, store, seconds)),
+        references=tuple(_references(header, runs, store, seconds)),
         pictures=tuple(sorted(_pictures(runs, store, folder / "report"), key=_place)),
     )
 
@@ -120,14 +120,14 @@ def _provenance(header: Mapping[str, Any]) -> Provenance:
     )
 
 
-def _trial(header: Mapping[str, Any], run: RunRecord, store: Store) -> Trial:
+def _trial(header: Mapping[str, Any], run: RunRecord, store: Store, seconds: float) -> Trial:
     return Trial(
         number=int(run.number or 0),
         knobs=run.knobs,
         state=run.state,
         value=run.value,
         curve=tuple(_curve(header, run, store)),
-        seconds=_seconds(run, store),
+        seconds=seconds,
         rung=run.rung,
         reason=run.reason,
     )
@@ -141,29 +141,38 @@ def _curve(header: Mapping[str, Any], run: RunRecord, store: Store) -> Iterator[
             yield line["epoch"], line["metrics"][metric]
 
 
-def _seconds(run: RunRecord, store: Store) -> float:
-    """Training time of the run's stages, also where another run had trained them before."""
-    return float(sum(line["seconds"] for _, key in run.stages for line in store.journal(key)))
+def _seconds(runs: Sequence[RunRecord], store: Store) -> dict[str, float]:
+    """Training time by run: of the stages that no earlier run lists, so that times add up to what was spent."""
+    owners: dict[str, str] = {}
+    for run in runs:
+        for _, key in run.stages:
+            owners.setdefault(key, run.run)
+    seconds = dict.fromkeys((run.run for run in runs), 0.0)
+    for key, owner in owners.items():
+        seconds[owner] += sum(line["seconds"] for line in store.journal(key))
+    return seconds
 
 
-def _finalists(runs: tuple[RunRecord, ...], store: Store) -> Iterator[Finalist]:
+def _finalists(runs: tuple[RunRecord, ...], store: Store, seconds: Mapping[str, float]) -> Iterator[Finalist]:
     numbers = dict.fromkeys(run.number for run in runs if run.role == "replicate")
     for number in numbers:
         own = [run for run in runs if run.role == "replicate" and run.number == number]
         yield Finalist(
             number=int(number or 0),
             knobs=own[0].knobs,
-            replicates=tuple(_replicate(run, store) for run in own),
+            replicates=tuple(_replicate(run, store, seconds[run.run]) for run in own),
         )
 
 
-def _references(header: Mapping[str, Any], runs: tuple[RunRecord, ...], store: Store) -> Iterator[Reference]:
+def _references(
+    header: Mapping[str, Any], runs: tuple[RunRecord, ...], store: Store, seconds: Mapping[str, float]
+) -> Iterator[Reference]:
     for row in header["references"]:
         own = [run for run in runs if run.role == "reference" and run.label == row["label"]]
-        yield Reference(label=row["label"], replicates=tuple(_replicate(run, store) for run in own))
+        yield Reference(label=row["label"], replicates=tuple(_replicate(run, store, seconds[run.run]) for run in own))
 
 
-def _replicate(run: RunRecord, store: Store) -> Replicate:
+def _replicate(run: RunRecord, store: Store, seconds: float) -> Replicate:
     test = _tested(run, store)
     manifest = store.artifact(test).manifest if test else {}
     metrics = {name: value for name, value in manifest.get("metrics", {}).items() if name.startswith("test/")}
@@ -174,7 +183,7 @@ def _replicate(run: RunRecord, store: Store) -> Replicate:
         value=run.value,
         metrics=metrics,
         cases=tuple(manifest.get("notes", {}).get("cases", ())),
-        seconds=_seconds(run, store),
+        seconds=seconds,
         reason=run.reason,
     )
 

@@ -1,4 +1,4 @@
-"""The optimiser that 002 uses throughout: Adam with AMSGrad and coupled L2 weight decay, one for G and one for D."""
+"""The optimiser of M-GenSeg and MoDATTS: Adam with AMSGrad and coupled L2 weight decay, one for G and one for D."""
 
 from collections.abc import Iterable
 

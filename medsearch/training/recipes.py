@@ -5,7 +5,7 @@ from medsearch.core.recipes import recipe
 
 @recipe
 class OptimiserRecipe:
-    """AMSGrad's settings (002, section 5.5.1; weight decay as released, the paper does not mention it)."""
+    """AMSGrad's settings (thesis, section 5.5.1; weight decay as released, the paper does not mention it)."""
 
     lr: float = 1e-4
     betas: tuple[float, float] = (0.5, 0.999)

@@ -1,4 +1,4 @@
-"""MoDATTS: modality-agnostic domain adaptation for tumour segmentation (papers/002, chapter 5).
+"""MoDATTS: modality-agnostic domain adaptation for tumour segmentation (the thesis, chapter 5).
 
     Eq. 5.1-5.4    losses.adversarial_*, cycle, tumour_aware      translation.TranslationTraining.g_terms
     Eq. 5.5        losses.dice                                    segmentation.SegmentationTraining.g_terms

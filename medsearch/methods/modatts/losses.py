@@ -1,4 +1,4 @@
-"""The losses of 002, chapter 5: one function per equation, in the paper's letters.
+"""The losses of the thesis, chapter 5: one function per equation, in the paper's letters.
 
 Conventions that the paper leaves open follow the released code: every L1 term is a mean over a sample's elements and
 then over the batch; targets are not detached; a hinge is the mean over patches, then over the discriminator's scales;

@@ -190,9 +190,10 @@ def _tiny(of: MoDATTSRecipe, variant: Variant) -> MoDATTSRecipe:
     return override(
         _sized(of, "tiny", variant),
         {
-            "translation.epochs": 4,
+            "translation.epochs": 5,
+            "translation.batch": 5,
             "translation.optimiser.lr": 1e-3,
-            "translation.validate_every": 4,
+            "translation.validate_every": 5,
             "segmentation.epochs": 10,
             "segmentation.optimiser.lr": 1e-3,
             "segmentation.validate_every": 2,

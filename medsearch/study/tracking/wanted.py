@@ -1,6 +1,6 @@
 """What MLflow should hold of a study: one parent run, one child per run of the ledger. No server is asked here.
 
-    params     dotted knobs
+    params     dotted knobs: those that the study fixed, and the run's own
     metrics    <stage>/<domain>/<split>/<metric> by epoch; final/<stage>/... what a finished stage ended with;
                value: the selection metric. Times are those of the journals, so sending twice adds no point.
     tags       study, role, variant, trial, seed, task, selection, method, scale, cohort, commit, state, finalist,
@@ -76,6 +76,7 @@ def wanted_parent(study: Study, *, live: bool, report: tuple[File, ...] = ()) ->
         ended=None if live else max(_last(study, record) for record in study.runs.values()),
         tags=_shared_tags(study, PARENT) | {"role": "search"},
         once=_once(study) | ({"mlflow.note.content": str(question)} if question else {}),
+        params=_params(study.header.get("fixed", {})),
         files=report,
     )
 
@@ -84,7 +85,7 @@ def wanted_run(study: Study, record: RunRecord, *, live: bool) -> WantedRun:
     """One run of the ledger. One that is unfinished with no driver at work was interrupted: KILLED, until resumed."""
     closed = {"complete": "FINISHED", "cut": "FINISHED", "failed": "FAILED"}
     status = closed.get(record.state, "RUNNING" if live else "KILLED")
-    params = {_name(path): _text(value, PARAM_LENGTH) for path, value in record.knobs.items()}
+    params = _params({**study.header.get("fixed", {}), **record.knobs})
     stages = [(node, key) for node, key in record.stages if _shows(study, record, key)]
     return WantedRun(
         run=record.run,
@@ -99,6 +100,10 @@ def wanted_run(study: Study, record: RunRecord, *, live: bool) -> WantedRun:
         files=tuple(_pictures(study, stages)),
         value=None if record.value is None else _number(record.value),
     )
+
+
+def _params(knobs: Mapping[str, Any]) -> dict[str, str]:
+    return {_name(path): _text(value, PARAM_LENGTH) for path, value in knobs.items()}
 
 
 def _shared_tags(study: Study, run: str) -> dict[str, str]:

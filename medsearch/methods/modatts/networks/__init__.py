@@ -1,4 +1,4 @@
-"""The networks of MoDATTS (thesis 002, chapter 5, tables 5.1 and 5.2).
+"""The networks of MoDATTS (the thesis, chapter 5, tables 5.1 and 5.2).
 
 | part of the paper | here |
 |---|---|

@@ -82,7 +82,7 @@ class DiscriminatorConfig:
     @classmethod
     def at(cls, scale: Scale, dimensions: Dimensions) -> "DiscriminatorConfig":
         """The sizes for one scale."""
-        return override(cls(dimensions=dimensions), _DISCRIMINATOR[scale])
+        return override(cls(dimensions=dimensions), _DISCRIMINATOR[dimensions, scale])
 
     def check(self) -> None:
         """Refuse sizes that fit no network.
@@ -182,10 +182,14 @@ _TRANSUNET: dict[Scale, dict[str, object]] = {
     },
 }  # fmt: skip
 
-_DISCRIMINATOR: dict[Scale, dict[str, object]] = {
-    "paper": {},
-    "small": {"channels": (24, 48, 96, 192)},
-    "tiny": {"channels": (8, 16, 24), "scales": 2},
+_DISCRIMINATOR: dict[tuple[Dimensions, Scale], dict[str, object]] = {
+    (2, "paper"): {},
+    (3, "paper"): {},
+    (2, "small"): {"channels": (24, 48, 96, 192)},
+    (3, "small"): {"channels": (24, 48, 96, 192)},
+    # Fewer channels learn more slowly than the generators, which then get away with anything.
+    (2, "tiny"): {"channels": (16, 32, 64, 64), "scales": 2},
+    (3, "tiny"): {"channels": (16, 32, 64), "scales": 2},
 }
 
 _CODES: dict[Scale, dict[Dimensions, int]] = {
