@@ -97,9 +97,10 @@ def held(stage: str, case: str, found: Numbers) -> None:
     """Compare with what is written above."""
     expected = GOLDEN.get(case, {})
     moved = {name: value for name, value in found.items() if not close(name, value, expected.get(name))}
+    were = {name: expected.get(name) for name in moved}
     assert not moved, (
-        f"the numbers of stage {stage!r} moved ({moved}, were { {name: expected.get(name) for name in moved} }): raise its "
-        f"`version` in methods/modatts/stages.py, and hold the new ones here: {case!r}: {rounded(found)}"
+        f"the numbers of stage {stage!r} moved (now {moved}, before {were}): raise its `version` in "
+        f"methods/modatts/stages.py, and hold the new ones here: {case!r}: {rounded(found)}"
     )
     assert set(found) == set(expected)
 
