@@ -6,8 +6,8 @@ import os
 import secrets
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, final
@@ -73,8 +73,12 @@ class Resources:
 
 
 @contextmanager
-def cluster(resources: Resources, address: str | None) -> Iterator[None]:
+def cluster(
+    resources: Resources, address: str | None, *, starting: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> Iterator[None]:
     """A Ray cluster: the caller's if there is one, that at `address`, or an embedded one that ends with the block.
+
+    starting: a block to start it in.
 
     Raises:
         BadInput: the cluster cannot be joined, or has no token to join it with.
@@ -89,7 +93,8 @@ def cluster(resources: Resources, address: str | None) -> Iterator[None]:
         return
     session = None
     try:
-        session = start(resources, address)
+        with starting(), _without_ray_s_signal_handler():
+            session = start(resources, address)
         yield
     finally:
         ray.shutdown()
@@ -123,6 +128,23 @@ def start(resources: Resources, address: str | None) -> Path | None:
         msg = f"cannot join the Ray cluster at {address!r}: {line}; is it up, and is its token in RAY_AUTH_TOKEN_PATH?"
         raise BadInput(msg) from error
     return None
+
+
+@contextmanager
+def _without_ray_s_signal_handler() -> Iterator[None]:
+    """Ray puts a SIGTERM handler in the place of ours, which raises in the middle of its own start and crashes it."""
+    from ray._private import utils
+
+    theirs = utils.set_sigterm_handler
+    utils.set_sigterm_handler = _leave
+    try:
+        yield
+    finally:
+        utils.set_sigterm_handler = theirs
+
+
+def _leave(handler: object) -> None:
+    """Set no handler."""
 
 
 @final

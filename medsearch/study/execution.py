@@ -64,10 +64,9 @@ def run_search(
         conductor = Conductor(planner, ledger=ledger, proposals=lambda: Proposals(search, url), listener=listener)
         first = conductor.next()
         if isinstance(first, Job):
-            with cluster(resources or Resources(), address):
+            with cluster(resources or Resources(), address, starting=interruption.gently):
                 if address is not None:
                     require_fit_nodes(place.home.resolve(), resources or Resources())
-                interruption.catch()  # Ray has put handlers of its own in the place of ours
                 _fit(conductor, first, resources or Resources(), interruption)
         choose(ledger, conductor.finalists)
     conductor.require_result()

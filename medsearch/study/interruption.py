@@ -49,7 +49,8 @@ class Interruption:
         """Begin to listen."""
         if threading.current_thread() is threading.main_thread():
             self._before = {name: signal.getsignal(name) for name in SIGNALS}
-            self.catch()
+            for name in SIGNALS:
+                signal.signal(name, self._stop)
         return self
 
     def __exit__(
@@ -63,18 +64,17 @@ class Interruption:
         if isinstance(error, Halt):
             raise error.error from None
 
-    def catch(self) -> None:
-        """Listen, again if somebody else has taken the handlers."""
-        if self._before:
-            for name in SIGNALS:
-                signal.signal(name, self._stop)
-
     @contextmanager
     def gently(self) -> Iterator[None]:
-        """Within, a signal is only noted, for `check` to raise: Ray's waiting turns an exception into a SystemError."""
+        """Within, a signal is only noted, for `check` to raise, or the end of the block.
+
+        Ray's C++ does not bear an exception: starting, it crashes; waiting, it makes a SystemError of it.
+        """
         self._gentle = True
-        yield
-        self._gentle = False
+        try:
+            yield
+        finally:
+            self._gentle = False
         self.check()
 
     def check(self) -> None:
