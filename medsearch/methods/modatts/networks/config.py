@@ -199,7 +199,7 @@ _CODES: dict[Scale, dict[Dimensions, int]] = {
 }
 
 _TINY: dict[str, object] = {
-    "channels": (4, 4, 8, 16, 16), "scales": (2, 2, 2, 1), "convs": (0, 1), "attentions": (1, 1, 1),
+    "channels": (8, 8, 16, 16, 16), "scales": (2, 2, 2, 1), "convs": (0, 1), "attentions": (1, 1, 1),
     "heads": (2, 2, 2), "decoder_convs": (1, 1), "expansion": 2,
     "fusion_channels": 16, "fusion_heads": 2, "fusion_layers": 1,
 }  # fmt: skip
