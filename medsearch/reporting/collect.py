@@ -57,7 +57,7 @@ def collect(folder: Path, store: Store) -> SearchResults:
         trials=tuple(_trial(header, run, store, seconds[run.run]) for run in runs if run.role == "trial"),
         importances=importances["shares"],
         no_importances=importances["why"],
-        finalists=tuple(_finalists(runs, store, seconds)),
+        finalists=tuple(_finalists(header, runs, store, seconds)),
         references=tuple(_references(header, runs, store, seconds)),
         pictures=tuple(sorted(_pictures(runs, store, folder / "report"), key=_place)),
     )
@@ -153,13 +153,15 @@ def _seconds(runs: Sequence[RunRecord], store: Store) -> dict[str, float]:
     return seconds
 
 
-def _finalists(runs: tuple[RunRecord, ...], store: Store, seconds: Mapping[str, float]) -> Iterator[Finalist]:
-    numbers = dict.fromkeys(run.number for run in runs if run.role == "replicate")
-    for number in numbers:
+def _finalists(
+    header: Mapping[str, Any], runs: tuple[RunRecord, ...], store: Store, seconds: Mapping[str, float]
+) -> Iterator[Finalist]:
+    for number in header.get("chosen", ()):
+        trial = next(run for run in runs if run.role == "trial" and run.number == number)
         own = [run for run in runs if run.role == "replicate" and run.number == number]
         yield Finalist(
-            number=int(number or 0),
-            knobs=own[0].knobs,
+            number=number,
+            knobs=trial.knobs,
             replicates=tuple(_replicate(run, store, seconds[run.run]) for run in own),
         )
 
