@@ -83,20 +83,29 @@ def _fitting(of: Any, name: str, path: str, value: Any) -> Any:
     return value
 
 
+WHEREABOUTS = {"identity": False}
+"""Metadata of a field that says where something lies, not what it is: recorded, but no part of a fingerprint."""
+
+
 def plain(of: Any) -> Any:
     """`of` as JSON knows it: recipes become mappings, tuples lists, paths strings, sets sorted lists.
 
     Raises:
         TypeError: a value has no stable JSON form.
     """
+    return _plain(of, everything=True)
+
+
+def _plain(of: Any, *, everything: bool) -> Any:
     if dataclasses.is_dataclass(of) and not isinstance(of, type):
-        return {field.name: plain(getattr(of, field.name)) for field in dataclasses.fields(of)}
+        fields = [field for field in dataclasses.fields(of) if everything or field.metadata.get("identity", True)]
+        return {field.name: _plain(getattr(of, field.name), everything=everything) for field in fields}
     if isinstance(of, Mapping):
-        return {str(key): plain(value) for key, value in of.items()}
+        return {str(key): _plain(value, everything=everything) for key, value in of.items()}
     if isinstance(of, (set, frozenset)):
-        return sorted(plain(value) for value in of)
+        return sorted(_plain(value, everything=everything) for value in of)
     if isinstance(of, (list, tuple)):
-        return [plain(value) for value in of]
+        return [_plain(value, everything=everything) for value in of]
     if isinstance(of, PurePath):
         return str(of)
     if of is None or isinstance(of, (bool, int, float, str)):
@@ -106,6 +115,6 @@ def plain(of: Any) -> Any:
 
 
 def fingerprint(of: Any) -> str:
-    """Sixteen hex digits that change exactly when `plain(of)` does."""
-    text = json.dumps(plain(of), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """Sixteen hex digits that change exactly when `plain(of)` does, fields of `WHEREABOUTS` apart."""
+    text = json.dumps(_plain(of, everything=False), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,5 +1,6 @@
 """What a study asks of a method."""
 
+from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 from medsearch.stages.pipelines import Pipeline
@@ -22,6 +23,10 @@ class Method(Protocol):
     @property
     def recipe(self) -> Any:
         """The frozen dataclass whose leaves are the method's knobs."""
+
+    @property
+    def task_knobs(self) -> Mapping[str, Any]:
+        """What the method's preset wants of the task; a study's own knobs come on top."""
 
     def at(self, scale: str) -> "Method":
         """The same method in another set of sizes."""

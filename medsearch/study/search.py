@@ -160,7 +160,9 @@ class Search:
             BadInput: no such knob (with the nearest one that exists), or a value that does not fit.
 
         """
-        everything = override(_everything(self.task, self.method.recipe), {**self.settled.fixed, **knobs})
+        preset = {f"task.{knob}": value for knob, value in self.method.task_knobs.items()}
+        changes = {**preset, **self.settled.fixed, **knobs}
+        everything = override(_everything(self.task, self.method.recipe), changes)
         names = [part.name for part in dataclasses.fields(self.method.recipe)]
         recipe = replace(self.method.recipe, **{name: getattr(everything, name) for name in names})
         return Setup(everything.task, recipe)

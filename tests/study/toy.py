@@ -184,6 +184,10 @@ class Toy:
     def recipe(self) -> ToyRecipe:
         return self.base
 
+    @property
+    def task_knobs(self) -> dict[str, Any]:
+        return {}
+
     def at(self, scale: str) -> "Toy":
         return replace(self, scale=scale)
 

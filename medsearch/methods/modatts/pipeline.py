@@ -1,6 +1,8 @@
 """Which stages a recipe means, and what each takes from which."""
 
 import dataclasses
+import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 from medsearch.core.errors import BadInput
@@ -29,9 +31,9 @@ def pipeline(recipe: MoDATTSRecipe, *, selection: Selection, test: bool) -> Pipe
 
 
 def _adaptation(recipe: MoDATTSRecipe, selection: Selection) -> list[Node]:
-    _require_weights(recipe.translation.imagenet)
+    imagenet = _digest(recipe.translation.imagenet)
     nodes = [
-        Node("translation", Translation(recipe=recipe.translation)),
+        Node("translation", Translation(recipe=recipe.translation, imagenet=imagenet)),
         Node(
             "synthesis",
             Synthesis(recipe=recipe.synthesis, translation=recipe.translation),
@@ -56,8 +58,19 @@ def _test(recipe: MoDATTSRecipe, nodes: list[Node]) -> Node:
     return Node("test", stage, upstream)
 
 
-def _require_weights(imagenet: str) -> None:
-    """Refuse when the study is loaded, not when its first stage begins."""
-    if imagenet and not Path(imagenet).is_file():
+def _digest(imagenet: str) -> str:
+    """What the weights at a path are; a missing file is refused when the study is loaded, not when a stage begins."""
+    if not imagenet:
+        return ""
+    path = Path(imagenet)
+    if not path.is_file():
         msg = f"knob 'translation.imagenet': no file {imagenet!r}; give the path of R50+ViT-B_16.npz, or an empty one"
         raise BadInput(msg)
+    state = path.stat()
+    return _content(imagenet, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache
+def _content(path: str, size: int, changed: int) -> str:  # noqa: ARG001 - a changed file is another one
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

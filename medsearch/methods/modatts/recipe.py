@@ -5,7 +5,7 @@ from dataclasses import field
 from typing import Any, Literal
 
 from medsearch.core.errors import BadInput
-from medsearch.core.recipes import knobs, override, recipe
+from medsearch.core.recipes import WHEREABOUTS, knobs, override, recipe
 from medsearch.methods.modatts.networks.config import (
     Dimensions,
     DiscriminatorConfig,
@@ -40,7 +40,7 @@ class TranslationRecipe:
     augment: bool = True
     empty_slices: bool = False
     """Whether the Dice of Eq. 5.3 also counts annotated slices without tumour (the released code leaves them out)."""
-    imagenet: str = ""
+    imagenet: str = field(default="", metadata=WHEREABOUTS)
     """Path of `R50+ViT-B_16.npz`; empty: random initialisation."""
     validate_every: int = 1
 

@@ -34,6 +34,8 @@ class Translation(Stage):
     name: ClassVar[str] = "translation"
     version: ClassVar[int] = 1
     recipe: TranslationRecipe
+    imagenet: str = ""
+    """Digest of the ImageNet weights that the encoders start from; empty: random."""
 
     def reads(self) -> frozenset[str]:
         """Never a target mask, never a test case."""

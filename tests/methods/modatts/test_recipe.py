@@ -4,11 +4,13 @@ import torch
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs, plain
 from medsearch.data.geometry import GEOMETRIES
+from medsearch.data.tasks import CrossModalityTask
 from medsearch.methods.modatts import MoDATTS
 from medsearch.methods.modatts.networks.discriminator import MultiScaleDiscriminator
 from medsearch.methods.modatts.recipe import SegmentationRecipe, preset
 from medsearch.methods.modatts.segmentor import Segmentor
 from medsearch.methods.modatts.translator import Translator
+from medsearch.study import FullLength, Search, uniform
 
 # facts of the released code, section 8, rows 1, 4, 5, 7, 8; row 9 is a knob of the task
 RELEASED = {
@@ -83,7 +85,7 @@ def test_a_method_at_another_scale_keeps_the_rest() -> None:
     assert method.at("tiny").name == "modatts"
 
 
-@pytest.mark.parametrize(("name", "scale"), [("published", "tiny"), ("paper", "huge")])
+@pytest.mark.parametrize(("name", "scale"), [("published", "tiny"), ("released ", "paper")])
 def test_unknown_names_are_refused(name: str, scale: str) -> None:
     with pytest.raises(BadInput, match="MoDATTS has presets paper, released and scales tiny, small, paper"):
         preset(name, scale, variant="semi-supervised")
@@ -107,3 +109,20 @@ def test_generation_needs_target_images_to_translate() -> None:
     for knob in ({"variant": "self-supervised"}, {"supervision": "source"}, {"translate": "none"}):
         assert not SegmentationRecipe(**knob).generative
     assert SegmentationRecipe(translate="presence-to-absence").generative
+
+
+def test_the_released_preset_reaches_the_task_of_a_study() -> None:
+    search = Search(
+        name="released",
+        question="?",
+        method=MoDATTS(preset="released", scale="tiny"),
+        task=CrossModalityTask(),
+        space={"segmentation.weights.rec": uniform(1, 2)},
+        selection="oracle",
+        scheduler=FullLength(because="a test"),
+        trials=1,
+        finalists=0,
+        seeds=(0,),
+    )
+    assert search.setup({}).task.normalisation == "joint"
+    assert search.setup({"task.normalisation": "per-contrast"}).task.normalisation == "per-contrast"
