@@ -1,8 +1,11 @@
-"""What several floors' tests share; `micro` is importable by all of them."""
+"""What several floors' tests share: shapes are checked as annotated, `micro` is importable by all."""
 
 import pytest
 from hypothesis import settings
-from micro import Micro
+from jaxtyping import install_import_hook
+
+install_import_hook("medsearch.methods", "beartype.beartype")  # before the first of them is imported
+from micro import Micro  # noqa: E402
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")

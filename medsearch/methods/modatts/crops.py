@@ -64,7 +64,9 @@ class Crops:
     def load(self, which: Sequence[int], rng: np.random.Generator | None) -> CropBatch:
         """Cut crops, and augment them when a generator is given."""
         pairs = sorted((self._one(index, rng) for index in which), key=lambda pair: pair[1] is None)
-        x, y = _stack([image for image, _ in pairs]), _stack([mask for _, mask in pairs if mask is not None])
+        masks = [mask for _, mask in pairs if mask is not None]
+        x = np.stack([image for image, _ in pairs])[:, None] if pairs else np.zeros((0, 1))
+        y = np.stack(masks)[:, None] if masks else x[:0]
         ignored = y == IGNORED
         return CropBatch(_tensor(x), _tensor(y == 1), torch.from_numpy(~ignored) if ignored.any() else None)
 
@@ -80,10 +82,6 @@ class Crops:
         if rng is None:
             return image, mask
         return augment_slice(image, mask, rng) if image.ndim == 2 else augment_volume(image, mask, rng)
-
-
-def _stack(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    return np.stack(arrays)[:, None] if arrays else np.zeros((0, 1))
 
 
 def _tensor(array: NDArray[Any]) -> Tensor:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medsearch.data.geometry import Box, halves, outside_crops, place_halves
+from medsearch.data.geometry import Box, Geometry, halves, outside_crops, place_halves
 from medsearch.methods.modatts.pictures import COLUMNS, Pictures
 from medsearch.methods.modatts.recipe import SegmentationRecipe, SynthesisRecipe, TranslationRecipe
 from medsearch.methods.modatts.segmentor import Segmentor, predict
@@ -60,8 +60,8 @@ def evaluate(
     pictured: list[TestCase] = []
     micro = MicroDice()
     for case in test_cases(segmentor, context):
-        rows.append(score(case, context))
-        add_crops(micro, case, context)
+        rows.append(score(case, context.task.geometry, spacing=context.task.spacing))
+        add_crops(micro, case, geometry=context.task.geometry)
         if len(pictured) < COLUMNS and case.truth.any():
             pictured.append(case)
     scores = {**means(rows), "test/dice_micro": micro.value}
@@ -96,7 +96,7 @@ def test_cases(segmentor: Segmentor, context: StageContext) -> Iterator[TestCase
         )
 
 
-def score(case: TestCase, context: StageContext) -> Row:
+def score(case: TestCase, geometry: Geometry, *, spacing: tuple[float, float, float]) -> Row:
     """One case: Dice and ASSD (mm) over its diseased halves, Dice over both, and the tumour that no crop holds.
 
     The ASSD is None where nothing was found; both are None for a subject without a tumour.
@@ -106,16 +106,16 @@ def score(case: TestCase, context: StageContext) -> Row:
     return {
         "subject": case.subject,
         "dice": dice(found, truth) if diseased else None,
-        "assd": assd(found, truth, context.task.spacing) if diseased else None,
+        "assd": assd(found, truth, spacing) if diseased else None,
         "dice_volume": dice(case.prediction, case.truth),
         "tumour_voxels": int(case.truth.sum()),
-        "outside_crops": outside_crops(case.truth, context.task.geometry, case.box),
+        "outside_crops": outside_crops(case.truth, geometry, case.box),
     }
 
 
-def add_crops(micro: MicroDice, case: TestCase, context: StageContext) -> None:
+def add_crops(micro: MicroDice, case: TestCase, *, geometry: Geometry) -> None:
     """Count a case's diseased crops."""
-    found, truth = (halves(mask, context.task.geometry, case.box) for mask in (case.prediction, case.truth))
+    found, truth = (halves(mask, geometry, case.box) for mask in (case.prediction, case.truth))
     for side, diseased in enumerate(case.diseased):
         if diseased:
             micro.add(found[side], truth[side])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.image import AxesImage
 
 Plane = NDArray[np.floating[Any]]
-Mask = NDArray[np.integer[Any] | np.bool_]
+Mask = NDArray[np.uint8] | NDArray[np.bool_]
 
 OUTLINES = {"true": "#4cc9f0", "predicted": "#ffb000"}
 

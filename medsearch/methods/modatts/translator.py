@@ -18,7 +18,7 @@ class SliceBatch:
 
     x_s: Slice
     x_t: Slice
-    y_s: Slice
+    y_s: Float[Tensor, "counted 1 height width"]
     emphasis: float = 1.0
     """Of the Dice, where this is a part of a batch that has not its share of the masks."""
 

@@ -1,5 +1,4 @@
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +12,7 @@ from medsearch.metrics.overlap import MicroDice
 
 GEOMETRY = Geometry(spacing=2.0, slice_size=16, depth=(1, 3), crop=(2, 4, 3))
 BOX = ((0, 4), (0, 8), (0, 10))
-CONTEXT = SimpleNamespace(task=SimpleNamespace(geometry=GEOMETRY, spacing=(2.0, 2.0, 2.0)))
+SPACING = (2.0, 2.0, 2.0)
 
 
 def case(truth: list[tuple[int, int, int]], found: list[tuple[int, int, int]]) -> Case:
@@ -28,7 +27,7 @@ def case(truth: list[tuple[int, int, int]], found: list[tuple[int, int, int]]) -
 
 def test_diseased_halves_are_scored_whole_and_healthy_ones_apart() -> None:
     one = case(truth=[(1, 3, 3), (1, 3, 4), (3, 3, 3)], found=[(1, 3, 4), (1, 2, 4), (1, 3, 6)])
-    row = score(one, CONTEXT)
+    row = score(one, GEOMETRY, spacing=SPACING)
     assert row["dice"] == pytest.approx(2 * 1 / (3 + 2))  # the voxel at x 6 lies in the healthy half
     assert row["dice_volume"] == pytest.approx(2 * 1 / (3 + 3))
     assert (row["tumour_voxels"], row["outside_crops"]) == (3, 1)
@@ -38,19 +37,21 @@ def test_diseased_halves_are_scored_whole_and_healthy_ones_apart() -> None:
 
 def test_micro_dice_is_over_diseased_crops() -> None:
     micro = MicroDice()
-    add_crops(micro, case(truth=[(1, 3, 3), (1, 3, 4), (3, 3, 3)], found=[(1, 3, 4), (1, 2, 4), (1, 3, 6)]), CONTEXT)
+    add_crops(
+        micro, case(truth=[(1, 3, 3), (1, 3, 4), (3, 3, 3)], found=[(1, 3, 4), (1, 2, 4), (1, 3, 6)]), geometry=GEOMETRY
+    )
     assert (micro.units, micro.both, micro.sizes) == (1, 1, 4)  # what lies outside the crop is not counted
-    add_crops(micro, case(truth=[(1, 3, 6)], found=[(1, 3, 6)]), CONTEXT)
+    add_crops(micro, case(truth=[(1, 3, 6)], found=[(1, 3, 6)]), geometry=GEOMETRY)
     assert micro.value == pytest.approx((2 * 2 + 1) / (6 + 1))
 
 
 def test_nothing_found_has_no_surface_distance() -> None:
-    row = score(case(truth=[(1, 3, 3)], found=[]), CONTEXT)
+    row = score(case(truth=[(1, 3, 3)], found=[]), GEOMETRY, spacing=SPACING)
     assert (row["dice"], row["assd"]) == (0.0, None)
 
 
 def test_a_subject_without_a_tumour_has_no_score_but_that_of_the_volume() -> None:
-    row = score(case(truth=[], found=[]), CONTEXT)
+    row = score(case(truth=[], found=[]), GEOMETRY, spacing=SPACING)
     assert (row["dice"], row["assd"], row["dice_volume"]) == (None, None, 1.0)
 
 
@@ -88,7 +89,7 @@ def test_a_reference_is_tested_on_the_same_cases(micro: Micro, reference: str) -
 
 def test_no_diseased_crop_is_no_score(tmp_path: Path) -> None:
     micro = MicroDice()
-    add_crops(micro, case(truth=[], found=[(1, 3, 3)]), CONTEXT)
+    add_crops(micro, case(truth=[], found=[(1, 3, 3)]), geometry=GEOMETRY)
     with pytest.raises(BadInput, match="no unit was scored"):
         _ = micro.value
     assert TASK.geometry.crop[0] == 8
