@@ -1,10 +1,12 @@
 """MoDATTS: modality-agnostic domain adaptation for tumour segmentation (the thesis, chapter 5).
 
-    Eq. 5.1-5.4    losses.adversarial_*, cycle, tumour_aware      translation.TranslationTraining.g_terms
-    Eq. 5.5        losses.dice                                    segmentation.SegmentationTraining.g_terms
-    Eq. 5.6-5.10   generative.presence_to_absence, absence_to_presence
+    Eq. 5.1        losses.adversarial_d, adversarial_g            the d_terms and g_terms of both trainings
+    Eq. 5.2-5.3    losses.cycle, tumour_aware                     translator.Translator
+    Eq. 5.4        translation.TranslationTraining.g_terms
+    Eq. 5.5        losses.dice                                    segmentation.SegmentationTraining.supervised_terms
+    Eq. 5.6-5.10   generative.from_presence, from_both
     Eq. 5.11       losses.reconstruction; L_lat: losses.latent
-    Eq. 5.12       segmentation.SegmentationTraining.g_terms
+    Eq. 5.12       segmentation.SegmentationTraining.g_terms      weights.normalised, scheduled
     Eq. 5.13       self_training.train (λ_st = λ_pT)
     Table 5.1      networks.discriminator     Table 5.2    networks.medformer
 
@@ -15,6 +17,9 @@ those of Table 5.2 exchanged; coupled weight decay 1e-4; D's loss is scaled by t
 batch-wise and negative; pseudo-labels are hard. Departures from the released code, all towards the paper: patients
 are disjoint, test cases are never trained on, contrasts are normalised one by one, residual and segmentation decoders
 share their weights, masks are not shifted by a slice, the seed is set before the networks are built.
+
+Where both are silent: the 2D variant sees slices of the same crops, diseased if any voxel of the half's slice is, and
+trains on those of which a quarter is brain, in batches of 15; λ_seg between the paper's fractions is interpolated.
 """
 
 from dataclasses import dataclass, replace
