@@ -194,7 +194,7 @@ def _tiny(of: MoDATTSRecipe, variant: Variant) -> MoDATTSRecipe:
             "translation.batch": 5,
             "translation.optimiser.lr": 1e-3,
             "translation.validate_every": 5,
-            "segmentation.epochs": 10,
+            "segmentation.epochs": 8,
             "segmentation.optimiser.lr": 1e-3,
             "segmentation.validate_every": 2,
             "self_training.rounds": 1,
