@@ -170,7 +170,8 @@ def _report(search: "Search", place: "Workplace") -> None:
     write_json(folder / IMPORTANCES, {"shares": shares, "why": why})
     results = collect(folder, place.store)
     write_report(results, folder / "report")
-    Console().print(summary_text(results))
+    # A log has no width of its own; a table that is folded cannot be read or searched.
+    Console(width=None if sys.stdout.isatty() else 120).print(summary_text(results))
 
 
 def _tell(folder: Path, report: "SyncReport", *, given_uri: bool) -> None:
