@@ -17,6 +17,7 @@ def write_report(results: SearchResults, folder: Path) -> Path:
     Every file is replaced as a whole, the page last, so that whoever reads meanwhile sees an old report or a new one.
     Figures that these results cannot fill are removed.
     """
+    folder.mkdir(parents=True, exist_ok=True)  # pictures are found from here
     charts = drawable(results)
     plain = {
         "results.json": json_text(results),

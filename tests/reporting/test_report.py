@@ -1,3 +1,4 @@
+import base64
 import dataclasses
 import json
 import subprocess
@@ -7,6 +8,7 @@ import made_up_search
 import pytest
 
 from medsearch.reporting.report import write_report
+from medsearch.reporting.results import Picture
 from medsearch.reporting.storage import read_results
 
 FIGURES = ("history", "parallel_coordinates", "importances", "learning_curves")
@@ -58,3 +60,15 @@ def test_reports_need_none_of_the_heavy_libraries(tmp_path):
     imported, used = json.loads(run.stdout)
     assert not {"ray", "optuna", "mlflow", "torch", "monai"} & set(used)
     assert not {"matplotlib", "plotly", "rich", "scipy"} & set(imported), "drawing is imported when it is used"
+
+
+def test_pictures_are_found_from_a_report_folder_that_is_made_now(tmp_path):
+    (tmp_path / "stages").mkdir()
+    plain = base64.b64decode(
+        "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    )
+    (tmp_path / "stages" / "p.png").write_bytes(plain)
+    picture = Picture(title="Translations", path="../../stages/p.png")
+    results = dataclasses.replace(made_up_search.finished(), pictures=(picture,))
+    page = write_report(results, tmp_path / "study" / "report").read_text()
+    assert "data:image/png;base64" in page
