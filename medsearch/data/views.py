@@ -134,6 +134,24 @@ class TaskView:
             raise BadInput(msg)
 
 
+def domains(parts: Iterable[str]) -> dict[str, str]:
+    """Whose cases each split is about, for naming what is measured on them: source, target, both or pseudo-target.
+
+    Training is about all that it reads, a score about the masks it is held against; source masks without source images
+    belong to translated images.
+    """
+    read = frozenset(parts)
+    found = {}
+    for name in SPLITS:
+        kinds = KINDS if name == "train" else ("masks",)
+        here = [domain for domain in DOMAINS if any(f"{domain}.{name}.{kind}" in read for kind in kinds)]
+        if here:
+            found[name] = here[0] if len(here) == 1 else "both"
+        if here == ["source"] and f"source.{name}.images" not in read:
+            found[name] = "pseudo-target"
+    return found
+
+
 def part_fingerprint(task: CrossModalityTask, cohort: str, subjects: Iterable[str], part: str) -> str:
     """Changes exactly when what `part` holds does; reads no array.
 

@@ -13,7 +13,7 @@ from medsearch.core.errors import Diverged
 from medsearch.core.recipes import plain
 from medsearch.data.preparation import PreparedCohort
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.data.views import TaskView
+from medsearch.data.views import TaskView, domains
 from medsearch.stages.context import Artifact, Runtime, StageContext
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.stage import Epoch, Outcome, Training
@@ -43,7 +43,7 @@ def run_stage(bench: Bench, run: StageRun) -> Generator[Epoch, None, Artifact]:
     if not store.has(key):
         with store.lock(key):
             if not store.has(key):
-                outcome, tail = yield from _journalled(store, key, run.stage.train(_context(bench, run)))
+                outcome, tail = yield from _journalled(store, run, run.stage.train(_context(bench, run)))
                 store.commit(key, _manifest(bench, run, outcome, tail))
     return store.artifact(key)
 
@@ -60,8 +60,9 @@ def _context(bench: Bench, run: StageRun) -> StageContext:
     )
 
 
-def _journalled(store: Store, key: str, training: Training) -> Generator[Epoch, None, tuple[Outcome, float]]:
+def _journalled(store: Store, run: StageRun, training: Training) -> Generator[Epoch, None, tuple[Outcome, float]]:
     """Drive `training`, recording each epoch once; return its outcome and the seconds after the last epoch."""
+    key, owners = run.key, domains(run.parts)
     recorded = {line["epoch"] for line in store.journal(key)}
     try:
         while True:
@@ -73,7 +74,8 @@ def _journalled(store: Store, key: str, training: Training) -> Generator[Epoch, 
                 return end.value, time.monotonic() - began
             _require_finite(epoch.metrics, f"at epoch {epoch.number}")
             if epoch.number not in recorded:
-                store.record(key, epoch, seconds=time.monotonic() - began, time=time.time())
+                seconds = time.monotonic() - began
+                store.record(key, epoch, seconds=seconds, time=time.time(), domains=owners)
             yield epoch
     finally:
         training.close()
@@ -95,6 +97,7 @@ def _manifest(bench: Bench, run: StageRun, outcome: Outcome, tail: float) -> dic
         "recipe": plain(run.stage.recipe),
         "seed": run.seed,
         "parts": dict(run.parts),
+        "domains": domains(run.parts),
         "upstream": dict(run.upstream),
         "metrics": dict(outcome.metrics),
         "notes": plain(outcome.notes),

@@ -88,9 +88,12 @@ class Store:
         shutil.rmtree(folder / "checkpoint", ignore_errors=True)
         return self.artifact(key)
 
-    def record(self, key: str, epoch: Epoch, *, seconds: float, time: float) -> None:
-        """Append one epoch to the stage's journal."""
+    def record(
+        self, key: str, epoch: Epoch, *, seconds: float, time: float, domains: Mapping[str, str] | None = None
+    ) -> None:
+        """Append one epoch to the stage's journal. `domains`: whose cases each split holds."""
         line = {"epoch": epoch.number, "metrics": epoch.metrics, "seconds": seconds, "time": time}
+        line |= {"domains": domains} if domains else {}
         append_line(self.folder(key) / JOURNAL, line)
 
     def journal(self, key: str) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from medsearch.data.geometry import GEOMETRIES
 from medsearch.data.preparation import prepare
 from medsearch.data.prepared import PreparedCohort
 from medsearch.data.tasks import CrossModalityTask, split
-from medsearch.data.views import PARTS, TaskView, part_fingerprint
+from medsearch.data.views import PARTS, TaskView, domains, part_fingerprint
 
 TASK = CrossModalityTask(geometry=GEOMETRIES["tiny"])
 SUBJECTS = tuple(f"case-{number:02d}" for number in range(12))
@@ -215,3 +215,18 @@ def test_view_travels_between_processes(prepared: Prepared) -> None:
         pickle.loads(sent).image("source", "train", subject),  # noqa: S301
         view.image("source", "train", subject),
     )
+
+
+@pytest.mark.parametrize(
+    ("parts", "owners"),
+    [
+        ({"source.train.images", "source.train.masks", "target.train.images"}, {"train": "both"}),
+        ({"target.train.masks", "target.validation.masks"}, {"train": "target", "validation": "target"}),
+        ({"source.validation.images", "source.validation.masks"}, {"validation": "source"}),
+        ({"source.validation.masks", "source.validation.presence"}, {"validation": "pseudo-target"}),
+        ({"target.test.images", "target.test.masks", "source.test.images"}, {"test": "target"}),
+        (set(), {}),
+    ],
+)
+def test_the_domain_of_a_split_follows_from_what_is_read(parts, owners):
+    assert domains(parts) == owners

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
@@ -35,6 +36,7 @@ class Finished:
     seconds: float | None
     time: float
     pictures: tuple[File, ...]
+    domains: Mapping[str, str] = field(default_factory=dict)
 
 
 @final
@@ -170,6 +172,7 @@ def _finished(manifest: Path) -> Finished:
         seconds=of.get("seconds"),
         time=of.get("finished", manifest.stat().st_mtime),
         pictures=_files(manifest.parent / "pictures", "pictures", "*.png"),
+        domains=dict(of.get("domains", {})),
     )
 
 

@@ -160,17 +160,24 @@ def _series(
 
 
 def _epoch(node: str, line: Mapping[str, Any]) -> tuple[Point, ...]:
-    return _points(node, line["metrics"], time=line["time"], step=int(line["epoch"]))
+    named = _by_domain(line["metrics"], line.get("domains", {}))
+    return _points(node, named, time=line["time"], step=int(line["epoch"]))
 
 
 def _outcome(node: str, finished: Finished) -> tuple[Point, ...]:
     metrics = finished.metrics | ({} if finished.seconds is None else {"seconds": finished.seconds})
-    points = _points(node, metrics, time=finished.time, step=0)
+    points = _points(node, _by_domain(metrics, finished.domains), time=finished.time, step=0)
     return tuple(replace(point, key=f"final/{point.key}") for point in points)
 
 
+def _by_domain(metrics: Mapping[str, Any], domains: Mapping[str, str]) -> dict[str, Any]:
+    """<split>/<metric> as <domain>/<split>/<metric> where it is known whose cases the split holds."""
+    owner = {name: domains.get(name.partition("/")[0]) for name in metrics}
+    return {f"{owner[name]}/{name}" if owner[name] else name: value for name, value in metrics.items()}
+
+
 def _points(node: str, metrics: Mapping[str, Any], *, time: float, step: int) -> tuple[Point, ...]:
-    """Named <node>/<metric>; the test node's metrics bear its name already."""
+    """Named <node>/<metric>; a name that begins with the node bears it already."""
     return tuple(
         Point(_name(f"{node}/{name.removeprefix(f'{node}/')}"), _number(value), _ms(time), step)
         for name, value in metrics.items()
