@@ -144,6 +144,6 @@ def _git_commit() -> str | None:
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
-    except OSError:  # no git on this machine: the report says nothing of a commit
+    except (OSError, subprocess.TimeoutExpired):  # no git, or none that answers: the report names no commit
         return None
     return answer.stdout.strip() or None

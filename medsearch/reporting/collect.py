@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from medsearch.reporting.results import (
     State,
     Trial,
 )
+from medsearch.reporting.tables import ranking
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger, RunRecord
 
@@ -51,7 +53,7 @@ def collect(folder: Path, store: Store) -> SearchResults:
         raise BadInput(msg)
     runs = tuple(ledger.runs().values())
     importances, seconds = _importances(folder), _seconds(runs, store)
-    return SearchResults(
+    results = SearchResults(
         design=_design(header, runs),
         provenance=_provenance(header),
         trials=tuple(_trial(header, run, store, seconds[run.run]) for run in runs if run.role == "trial"),
@@ -59,8 +61,11 @@ def collect(folder: Path, store: Store) -> SearchResults:
         no_importances=importances["why"],
         finalists=tuple(_finalists(header, runs, store, seconds)),
         references=tuple(_references(header, runs, store, seconds)),
-        pictures=tuple(sorted(_pictures(runs, store, folder / "report"), key=_place)),
     )
+    best = next((finalist.number for finalist in ranking(results)), None)
+    shown = [run for run in runs if run.role == "reference" or (run.role == "replicate" and run.number == best)]
+    pictures = sorted(_pictures(shown, store, folder / "report"), key=_place)
+    return replace(results, pictures=tuple(pictures))
 
 
 def _importances(folder: Path) -> dict[str, Any]:
@@ -196,11 +201,11 @@ def _tested(run: RunRecord, store: Store) -> str | None:
     return key if key and run.state == "complete" and store.has(key) else None
 
 
-def _pictures(runs: tuple[RunRecord, ...], store: Store, report: Path) -> Iterator[Picture]:
-    """Of the best finalist's first seed, and of each reference's; paths relative to the report, so a home can move."""
+def _pictures(runs: Sequence[RunRecord], store: Store, report: Path) -> Iterator[Picture]:
+    """Of the first seed of each row that `runs` belong to; paths relative to the report, so a home can move."""
     shown: set[str] = set()
-    tested = [run for run in runs if run.role in ("replicate", "reference") and _tested(run, store)]
-    for run in sorted(tested, key=lambda run: (run.role != "replicate", -(run.value or 0.0), run.seed)):
+    tested = [run for run in runs if _tested(run, store)]
+    for run in sorted(tested, key=lambda run: (run.role != "replicate", run.seed)):
         owner = run.label if run.role == "reference" else "best configuration"
         if owner in shown:
             continue
