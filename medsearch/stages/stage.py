@@ -27,6 +27,11 @@ class Stage(ABC):
 
     recipe: Any
 
+    @property
+    def batch(self) -> int | None:
+        """Samples of a whole optimiser step, which may be accumulated from parts; None where there is no such step."""
+        return None
+
     @abstractmethod
     def reads(self) -> frozenset[str]:
         """The parts of the task that training may ask for (`data.views`); part of the key."""

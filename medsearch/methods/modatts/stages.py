@@ -37,6 +37,11 @@ class Translation(Stage):
     imagenet: str = ""
     """Digest of the ImageNet weights that the encoders start from; empty: random."""
 
+    @property
+    def batch(self) -> int:
+        """Slices a step."""
+        return self.recipe.batch
+
     def reads(self) -> frozenset[str]:
         """Never a target mask, never a test case."""
         source = ("source.train.images", "source.train.masks", "source.validation.images", "source.validation.masks")
@@ -78,6 +83,11 @@ class Segmentation(Stage):
     recipe: SegmentationRecipe
     selection: Selection
 
+    @property
+    def batch(self) -> int:
+        """Crops (slices in 2D) a step."""
+        return self.recipe.batch
+
     def reads(self) -> frozenset[str]:
         """Depends on what supervises: pseudo-target volumes come from upstream, with the source's masks."""
         parts = {
@@ -103,6 +113,11 @@ class SelfTraining(Stage):
     recipe: SelfTrainingRecipe
     segmentation: SegmentationRecipe
     selection: Selection
+
+    @property
+    def batch(self) -> int:
+        """Crops (slices in 2D) a step."""
+        return self.segmentation.batch
 
     def reads(self) -> frozenset[str]:
         """The same parts as the segmentation stage."""
