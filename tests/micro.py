@@ -135,14 +135,14 @@ class Micro:
         wanted = pipeline(override(RECIPE, knobs or {}), selection=selection, test=test)
         return {run.node: run for run in wanted.runs(setting, seed)}
 
-    def bench(self, task: Mapping[str, Any] | None = None, **runtime: Any) -> Bench:
-        return Bench(self.store, self.prepared, override(TASK, task or {}), Runtime(**runtime))
+    def bench(self, **runtime: Any) -> Bench:
+        return Bench(self.store, self.prepared, Runtime(**runtime))
 
     def finished(self, node: str, *args: Any, task: Mapping[str, Any] | None = None, **kwargs: Any) -> Artifact:
         """Train up to `node`; arguments as for `runs`."""
         runs = self.runs(*args, task=task, **kwargs)
         for name, run in runs.items():
-            _, artifact = drained(run_stage(self.bench(task), run))
+            _, artifact = drained(run_stage(self.bench(), run))
             if name == node:
                 return artifact
         raise AssertionError(node)
@@ -152,14 +152,13 @@ class Micro:
         run: StageRun,
         folder: Path,
         *,
-        task: Mapping[str, Any] | None = None,
         upstream: Mapping[str, Artifact] | None = None,
         **runtime: Any,
     ) -> StageContext:
         """What a stage run would be given, with outputs in `folder`; unless given, what it takes must be finished."""
         taken = upstream or {role: self.store.artifact(key) for role, key in run.upstream.items()}
         return StageContext(
-            task=TaskView(self.prepared, override(TASK, task or {}), run.stage.reads()),
+            task=TaskView(self.prepared, run.task, run.stage.reads()),
             upstream=taken,
             seed=run.seed,
             runtime=Runtime(**runtime),

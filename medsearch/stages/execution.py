@@ -12,7 +12,6 @@ from medsearch import __version__
 from medsearch.core.errors import Diverged
 from medsearch.core.recipes import plain
 from medsearch.data.preparation import PreparedCohort
-from medsearch.data.tasks import CrossModalityTask
 from medsearch.data.views import TaskView, domains
 from medsearch.stages.context import Artifact, Runtime, StageContext
 from medsearch.stages.pipelines import StageRun
@@ -22,11 +21,10 @@ from medsearch.stages.store import Store
 
 @dataclass(frozen=True)
 class Bench:
-    """Where stages run: a store, prepared arrays, a task over them, and a runtime."""
+    """Where stages run: a store, prepared arrays, and a runtime."""
 
     store: Store
     prepared: PreparedCohort
-    task: CrossModalityTask
     runtime: Runtime
 
 
@@ -51,7 +49,7 @@ def run_stage(bench: Bench, run: StageRun) -> Generator[Epoch, None, Artifact]:
 def _context(bench: Bench, run: StageRun) -> StageContext:
     folder = bench.store.folder(run.key)
     return StageContext(
-        task=TaskView(bench.prepared, bench.task, run.stage.reads()),
+        task=TaskView(bench.prepared, run.task, run.stage.reads()),
         upstream={role: bench.store.artifact(key) for role, key in run.upstream.items()},
         seed=run.seed,
         runtime=bench.runtime,

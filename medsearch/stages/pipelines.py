@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from medsearch.core.recipes import fingerprint
+from medsearch.core.recipes import fingerprint, override
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.data.views import part_fingerprint
 from medsearch.stages.stage import Stage
@@ -11,11 +12,15 @@ from medsearch.stages.stage import Stage
 
 @dataclass(frozen=True)
 class Node:
-    """A stage in a pipeline: `upstream` names, by role, the nodes whose artifacts it takes."""
+    """A stage in a pipeline: `upstream` names, by role, the nodes whose artifacts it takes.
+
+    task: knobs of the task in which this node differs from the others, such as the fold it is trained on.
+    """
 
     name: str
     stage: Stage
     upstream: Mapping[str, str] = field(default_factory=dict)
+    task: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -30,11 +35,15 @@ class Setting:
 
 @dataclass(frozen=True)
 class StageRun:
-    """One stage under a seed on a setting; `upstream` holds, by role, the keys of its inputs."""
+    """One stage under a seed on a setting; `upstream` holds, by role, the keys of its inputs.
+
+    Of the `task` the key knows only the fingerprints of those `parts` that the stage declared to read.
+    """
 
     node: str
     stage: Stage
     seed: int
+    task: CrossModalityTask
     parts: Mapping[str, str]
     upstream: Mapping[str, str]
 
@@ -63,10 +72,11 @@ class Pipeline:
         """The pipeline's stage runs under `seed`, in order."""
         runs: dict[str, StageRun] = {}
         for node in self.nodes:
+            task = override(setting.task, node.task)
             parts = {
-                part: part_fingerprint(setting.task, setting.cohort, setting.subjects, part)
+                part: part_fingerprint(task, setting.cohort, setting.subjects, part)
                 for part in sorted(node.stage.reads())
             }
             upstream = {role: runs[name].key for role, name in node.upstream.items()}
-            runs[node.name] = StageRun(node.name, node.stage, seed, parts, upstream)
+            runs[node.name] = StageRun(node.name, node.stage, seed, task, parts, upstream)
         return tuple(runs.values())

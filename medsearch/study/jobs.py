@@ -58,7 +58,6 @@ class Job:
     """
 
     planned: PlannedRun
-    task: CrossModalityTask
     prepared: Path
     runs: tuple[StageRun, ...]
     watched: str | None = None
@@ -132,7 +131,6 @@ class Planner:
                 knobs=dict(knobs),
                 stages=tuple((run.node, run.key) for run in runs),
             ),
-            task=setup.task,
             prepared=self.place.prepared(setup.task),
             runs=runs,
             watched=self.search.searched_stage if role == "trial" else None,
@@ -156,7 +154,7 @@ def ancestors(runs: tuple[StageRun, ...], node: str) -> frozenset[str]:
 
 def perform(job: Job, store: Store, *, runtime: Runtime, failures: Path) -> Generator[Report, None, End]:
     """Do the job, reporting each epoch that is trained now; a failure is an answer, with its traceback in a file."""
-    bench = Bench(store, PreparedCohort(job.prepared), job.task, runtime)
+    bench = Bench(store, PreparedCohort(job.prepared), runtime)
     try:
         artifacts: dict[str, Artifact] = {}
         for run in job.runs:

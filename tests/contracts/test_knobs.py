@@ -91,7 +91,7 @@ class Trained:
         folder = self.folder / run.key
         folder.mkdir()
         try:
-            epochs, outcome = drained(run.stage.train(self.micro.context(run, folder, task=TASK)))
+            epochs, outcome = drained(run.stage.train(self.micro.context(run, folder)))
         except BadInput as error:
             return str(error)
         files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.*"))}

@@ -64,6 +64,6 @@ def test_unlabelled_target_subjects_show_no_mask(micro: Micro, rule: str) -> Non
     for fraction, shown in ((0.0, 0), (0.5, 1), (1.0, 2)):
         task = {"target_labels": fraction}
         run = micro.runs(selection=rule, task=task)["segmentation"]
-        view = TaskView(micro.prepared, micro.bench(task).task, run.stage.reads())
+        view = TaskView(micro.prepared, run.task, run.stage.reads())
         masks = [view.mask("target", "train", subject) for subject in view.subjects("target", "train")]
         assert sum(mask is not None for mask in masks) == shown

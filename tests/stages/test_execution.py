@@ -2,7 +2,7 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
-from micro import TASK, Micro, drained
+from micro import Micro, drained
 
 from medsearch.core.errors import Diverged, UndeclaredRead
 from medsearch.stages.context import Runtime
@@ -16,7 +16,7 @@ RUN = run_of(Counter(), seed=4)
 
 @pytest.fixture
 def bench(micro: Micro, tmp_path: Path) -> Bench:
-    return Bench(Store(tmp_path / "stages"), micro.prepared, TASK, Runtime())
+    return Bench(Store(tmp_path / "stages"), micro.prepared, Runtime())
 
 
 def trained(bench: Bench) -> list[int]:

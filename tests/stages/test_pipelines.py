@@ -50,7 +50,7 @@ def test_name_and_version_are_part_of_the_key() -> None:
     class Renamed(Counter):
         name: ClassVar[str] = "other"
 
-    keys = {StageRun("n", stage(), 0, {}, {}).key for stage in (Counter, Newer, Renamed)}
+    keys = {StageRun("n", stage(), 0, CrossModalityTask(), {}, {}).key for stage in (Counter, Newer, Renamed)}
     assert len(keys) == 3
 
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from micro import TASK
+
 from medsearch.core.recipes import recipe
+from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import StageContext
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.stage import Epoch, Outcome, Stage, Training
@@ -60,5 +63,7 @@ def note(context: StageContext, number: int) -> None:
         file.write(f"{number}\n")
 
 
-def run_of(stage: Stage, seed: int = 0, upstream: dict[str, str] | None = None) -> StageRun:
-    return StageRun("counting", stage, seed, dict.fromkeys(stage.reads(), "part"), upstream or {})
+def run_of(
+    stage: Stage, seed: int = 0, upstream: dict[str, str] | None = None, task: CrossModalityTask = TASK
+) -> StageRun:
+    return StageRun("counting", stage, seed, task, dict.fromkeys(stage.reads(), "part"), upstream or {})

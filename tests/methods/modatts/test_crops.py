@@ -3,9 +3,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from micro import Micro
+from micro import TASK, Micro
 from numpy.typing import NDArray
 
+from medsearch.core.recipes import override
 from medsearch.data.units import Halves, Unit, half_crops, half_slices
 from medsearch.data.views import PARTS, TaskView
 from medsearch.methods.modatts.crops import IGNORED, Crops
@@ -17,7 +18,7 @@ def sides(micro: Micro) -> Callable[..., tuple[Halves, Halves]]:
     """Diseased and healthy target halves (or their slices) under a fraction of labels."""
 
     def made(labels: float, *, flat: bool = False) -> tuple[Halves, Halves]:
-        view = TaskView(micro.prepared, micro.bench({"target_labels": labels}).task, PARTS)
+        view = TaskView(micro.prepared, override(TASK, {"target_labels": labels}), PARTS)
         source = domain_source(view, "target", "train")
         return half_slices(source) if flat else half_crops(source)
 

@@ -159,7 +159,7 @@ def test_segmentation(
 ) -> None:
     task = {"target_labels": 0.5}
     run = micro.runs({**knobs, "segmentation.batch": 1}, task=task)["segmentation"]
-    context, recipe = micro.context(run, tmp_path, task=task, upstream=artifacts), run.stage.recipe
+    context, recipe = micro.context(run, tmp_path, upstream=artifacts), run.stage.recipe
     training = SegmentationTraining(recipe, context, supervision(recipe, "oracle", context))
     scores = training.validate()
     held("segmentation", case, {**two_steps(training.steps(1)), **scores})

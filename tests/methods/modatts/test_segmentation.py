@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from micro import TASK, Micro, drained, flat
+from micro import Micro, drained, flat
 
 from medsearch.methods.modatts import losses
 from medsearch.methods.modatts.batches import Triple, drawn
@@ -30,7 +30,7 @@ def training(
     run = micro.runs(knobs, task=task)["segmentation"]
     if run.upstream:
         micro.finished("synthesis", knobs, task=task)
-    context = micro.context(run, folder, task=task, **runtime)
+    context = micro.context(run, folder, **runtime)
     recipe = run.stage.recipe
     return SegmentationTraining(recipe, context, supervision(recipe, run.stage.selection, context))
 
@@ -150,13 +150,13 @@ def test_killed_and_resumed_equals_uninterrupted(
     run = micro.runs(wanted)["segmentation"]
     for key in run.upstream.values():
         shutil.copytree(micro.store.folder(key), tmp_path / "killed" / key)
-    killed = Bench(Store(tmp_path / "killed"), micro.prepared, TASK, micro.bench().runtime)
+    killed = Bench(Store(tmp_path / "killed"), micro.prepared, micro.bench().runtime)
     generator = run_stage(killed, run)
     assert [next(generator).number, next(generator).number] == [1, 2]
     shutil.copytree(tmp_path / "killed", tmp_path / "resumed")  # the disk at the moment of the kill
     generator.close()
     torch.manual_seed(1)
-    resumed = Bench(Store(tmp_path / "resumed"), micro.prepared, TASK, killed.runtime)
+    resumed = Bench(Store(tmp_path / "resumed"), micro.prepared, killed.runtime)
     epochs, artifact = drained(run_stage(resumed, run))
     assert [epoch.number for epoch in epochs] == [3]
     assert artifact.metrics == whole.metrics

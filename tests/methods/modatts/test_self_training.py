@@ -37,7 +37,7 @@ def student(micro: Micro, folder: Path, knobs: dict[str, Any], task: dict[str, A
     """The training of round 1 as it begins, with the teacher's weights."""
     teacher = micro.finished("segmentation", knobs, task=task)
     run = micro.runs(knobs, task=task)["self_training_1"]
-    context, recipe = micro.context(run, folder, task=task), run.stage.segmentation
+    context, recipe = micro.context(run, folder), run.stage.segmentation
     held = SegmentationTraining(recipe, context, supervision(recipe, "oracle", context))
     load_modules(teacher.file("weights.safetensors"), held.modules)
     return held

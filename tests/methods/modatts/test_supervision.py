@@ -14,7 +14,7 @@ def given(micro: Micro, folder: Path, knobs=None, *, node="segmentation", select
     run = micro.runs(knobs, selection=selection, task=task)[node]
     if run.upstream:
         micro.finished("synthesis", knobs, selection=selection, task=task)
-    return supervision(run.stage.recipe, selection, micro.context(run, folder, task=task))
+    return supervision(run.stage.recipe, selection, micro.context(run, folder))
 
 
 @pytest.mark.parametrize(("rule", "contrast"), [("source", "t1"), ("pseudo-target", None), ("oracle", "t2")])

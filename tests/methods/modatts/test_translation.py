@@ -21,7 +21,7 @@ from medsearch.training.checkpoints import load_tensors
 
 def training(micro: Micro, folder: Path, knobs=None, *, task=None, **runtime) -> TranslationTraining:
     run = micro.runs(knobs, task=task)["translation"]
-    return TranslationTraining(run.stage.recipe, micro.context(run, folder, task=task, **runtime))
+    return TranslationTraining(run.stage.recipe, micro.context(run, folder, **runtime))
 
 
 def test_terms_are_the_papers_with_normalised_weights(micro: Micro, tmp_path: Path) -> None:
@@ -168,13 +168,13 @@ def test_killed_and_resumed_equals_uninterrupted(micro: Micro, tmp_path: Path, m
     monkeypatch.setattr(loops, "CHECKPOINT_SECONDS", 0.0)
     run = micro.runs()["translation"]
     whole = micro.finished("translation")
-    killed = Bench(Store(tmp_path / "killed"), micro.prepared, TASK, micro.bench().runtime)
+    killed = Bench(Store(tmp_path / "killed"), micro.prepared, micro.bench().runtime)
     generator = run_stage(killed, run)
     next(generator)
     shutil.copytree(tmp_path / "killed", tmp_path / "resumed")
     generator.close()
     torch.manual_seed(1)
-    resumed = Bench(Store(tmp_path / "resumed"), micro.prepared, TASK, killed.runtime)
+    resumed = Bench(Store(tmp_path / "resumed"), micro.prepared, killed.runtime)
     epochs, artifact = drained(run_stage(resumed, run))
     assert [epoch.number for epoch in epochs] == [2]
     assert artifact.metrics == whole.metrics
