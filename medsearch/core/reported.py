@@ -1,0 +1,68 @@
+"""Values that papers print, as data: what a table shows beside what was measured.
+
+A method package transcribes its paper in `reported.py`: `REPORTED: Mapping[str, tuple[Reported, ...]]`, one entry per
+table, figure or section ("Table 5.5"). Labels are the paper's own, so that a study whose rows and columns carry them
+finds its reported values by label; a study with other labels maps them with `relabelled`.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Spread = Literal["", "seeds", "cases"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reported:
+    """One value that a paper prints."""
+
+    paper: str
+    """Short citation key with the chapter."""
+    where: str
+    """Where it is printed: "Table 5.5", "section 5.5.4"."""
+    page: int
+    """As printed on the page."""
+    row: str
+    """The paper's own label, as that of `column`."""
+    column: str
+    metric: str
+    """ "dice", "assd" (mm), "share" (of the target-supervised model, 0..1), "gain" (Dice minus another row's)."""
+    value: float
+    spread: float | None = None
+    """Standard deviation; over what, says `spread_of`."""
+    spread_of: Spread = ""
+    n: int | None = None
+    """How many seeds or cases the spread is over."""
+    cohort: str = ""
+    """Layout of the data: "brats2020", "crossmoda2022"."""
+    selection: str = ""
+    """Selection rule of the paper's runs: "source", "pseudo-target" or "oracle"; `note` says where it is inferred."""
+    note: str = ""
+
+
+def find(values: Iterable[Reported], *, row: str, column: str, metric: str) -> Reported | None:
+    """The value under these labels; None if the paper prints none.
+
+    Where a table's columns are metrics, the one value of that row and metric is found whatever `column` says.
+    """
+    of_row = [value for value in values if (value.row, value.metric) == (row, metric)]
+    exact = [value for value in of_row if value.column == column]
+    if exact:
+        return exact[0]
+    return of_row[0] if len(of_row) == 1 and _is_metric(of_row[0].column) else None
+
+
+def relabelled(
+    values: Iterable[Reported], *, rows: Mapping[str, str] | None = None, columns: Mapping[str, str] | None = None
+) -> tuple[Reported, ...]:
+    """`values` under a study's own labels: paper's label -> study's label; labels not named stay."""
+    return tuple(
+        replace(
+            value, row=(rows or {}).get(value.row, value.row), column=(columns or {}).get(value.column, value.column)
+        )
+        for value in values
+    )
+
+
+def _is_metric(column: str) -> bool:
+    return column.rpartition(" ")[2].lower() in ("dice", "assd")
