@@ -1,1 +1,4 @@
-"""What predictions are scored by: `overlap` (Dice), `surfaces` (distances in mm). NumPy arrays in, numbers out."""
+"""What predictions are scored by: `overlap` (Dice), `surfaces` (mm), `crossmoda` (as that challenge scored both).
+
+NumPy arrays in, numbers out.
+"""

@@ -1,6 +1,6 @@
 """What is done about tumours that are rare or look alike: another brightness, and more turns in an epoch.
 
-The thesis (section 5.5.4) says that both were done for vestibular schwannomas; the released code holds the first
+The thesis (section 5.5.1) says that both were done for vestibular schwannomas; the released code holds the first
 behind a switch that is off, and nothing of the second. Pure functions of arrays in 2D or 3D and of plain numbers.
 """
 
