@@ -1,0 +1,239 @@
+"""Files at a URI: a bucket of an object store, or any other file system that pyarrow or fsspec can open.
+
+    s3://bucket/prefix?endpoint_override=HOST:PORT&scheme=http    Amazon's, or a server that speaks its protocol
+    gs://bucket/prefix    abfs://container@account/prefix    hdfs://host/path    file:///shared/folder    /shared/folder
+
+Credentials come from the environment, as each of these services documents it. A file appears whole or not at all:
+object stores show what was written when it is closed, elsewhere it is written aside and renamed. What fails is tried
+again, with pauses that grow; in the end one line names the address and what to do about it.
+"""
+
+import errno
+import os
+import re
+import time
+import urllib.parse
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar, final
+
+from medsearch.core.errors import BadInput, MedsearchError
+from medsearch.core.records import sync_directory
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+PAUSES: tuple[float, ...] = (0.5, 1, 2, 4, 8, 15, 30)
+"""Seconds between tries; the clients of object stores try again by themselves, too."""
+
+CHUNK = 64 << 20  # bytes that an upload may hold in memory
+AT_ONCE = 8  # files under way
+WHOLE_AT_CLOSE = ("s3", "gcs", "abfs")
+HOPELESS = re.compile(
+    "ACCESS_DENIED|NO_SUCH_BUCKET|INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|INVALID_SIGNATURE|UNRECOGNIZED_CLIENT"
+    "|MISSING_AUTHENTICATION_TOKEN|AccessDenied|PermissionDenied"
+)
+OF_THIS_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class Unreachable(MedsearchError):
+    """What lies at a URI could not be read or written, however often it was tried."""
+
+
+@final
+class Remote:
+    """The files below a URI. Names are relative to it, with `/` between their parts."""
+
+    def __init__(self, uri: str, *, pauses: tuple[float, ...] | None = None) -> None:
+        self.uri = uri
+        self._pauses = pauses
+        self.shown = re.sub(r"//[^/@?]*@", "//", uri).split("?")[0].rstrip("/")
+        """The URI without passwords and options, for messages."""
+
+    def read(self, name: str) -> bytes | None:
+        """The content of a file; None if there is no such file."""
+
+        def once() -> bytes:
+            with self._files.open_input_stream(self._at(name)) as stream:
+                return bytes(stream.read())
+
+        try:
+            return self._retried(f"reading {name}", once)
+        except FileNotFoundError:
+            return None
+
+    def write(self, name: str, content: bytes) -> None:
+        """Write a file whole."""
+        self._retried(f"writing {name}", lambda: self._written(name, [content]))
+
+    def upload(self, path: Path, name: str) -> None:
+        """Copy a local file."""
+
+        def once() -> None:
+            with path.open("rb") as source:
+                self._written(name, iter(lambda: source.read(CHUNK), b""))
+
+        self._retried(f"writing {name}", once)
+
+    def download(self, name: str, path: Path, *, size: int) -> None:
+        """Copy a file of `size` bytes here, atomically; one caller at a time for one `path`.
+
+        Raises:
+            Unreachable: it is not there, or has another size however often it is read.
+
+        """
+
+        def once() -> None:
+            aside = path.with_name(f".{path.name}.fetched")
+            with self._files.open_input_stream(self._at(name)) as source, aside.open("wb") as sink:
+                while chunk := source.read(CHUNK):
+                    sink.write(chunk)
+                os.fsync(sink.fileno())
+            if (found := aside.stat().st_size) != size:
+                aside.unlink()
+                msg = f"it has {found} bytes, {size} were stored"
+                raise OSError(msg)
+            aside.replace(path)
+            sync_directory(path.parent)
+
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            self._retried(f"reading {name}", once)
+        except FileNotFoundError as error:
+            msg = f"{self.shown}/{name} is not there any more; remove {path.parent} and run again"
+            raise Unreachable(msg) from error
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Bytes of every file below `folder`, by name relative to it; nothing for a folder that is not there."""
+        from pyarrow.fs import FileSelector, FileType
+
+        base = self._at(folder).rstrip("/")
+        selector = FileSelector(base, recursive=True, allow_not_found=True)
+        found = self._retried(f"listing {folder}", lambda: self._files.get_file_info(selector))
+        files = [info for info in found if info.type == FileType.File and not info.base_name.startswith(".")]
+        return {info.path[len(base) :].lstrip("/"): int(info.size) for info in files}
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file of that name."""
+        from pyarrow.fs import FileType
+
+        info = self._retried(f"looking for {name}", lambda: self._files.get_file_info(self._at(name)))
+        return bool(info.type == FileType.File)
+
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is gone already is no error."""
+        try:
+            self._retried(f"removing {name}", lambda: self._files.delete_file(self._at(name)))
+        except FileNotFoundError:
+            return
+
+    @property
+    def _files(self) -> "FileSystem":
+        return self._opened[0]
+
+    @cached_property
+    def _opened(self) -> "tuple[FileSystem, str]":
+        return self._retried("opening it", lambda: _open(self.uri, self.shown))
+
+    def _at(self, name: str) -> str:
+        return f"{self._opened[1].rstrip('/')}/{name}".rstrip("/")
+
+    def _written(self, name: str, chunks: Iterable[bytes]) -> None:
+        files, target = self._files, self._at(name)
+        whole_at_close = files.type_name in WHOLE_AT_CLOSE
+        parent, _, last = target.rpartition("/")
+        at = target if whole_at_close else f"{parent}/.{last}.{os.getpid()}-{time.time_ns()}"
+        if not whole_at_close:
+            files.create_dir(parent, recursive=True)
+        with files.open_output_stream(at) as sink:
+            for chunk in chunks:
+                sink.write(chunk)
+                sink.flush()  # else a slow line would let all of it pile up in memory
+        if not whole_at_close:
+            files.move(at, target)
+
+    def _retried(self, doing: str, once: Callable[[], T]) -> T:
+        began = time.monotonic()
+        for pause in (*(PAUSES if self._pauses is None else self._pauses), None):
+            try:
+                return once()
+            except FileNotFoundError:
+                raise
+            except OSError as error:
+                hopeless = error.errno in OF_THIS_DISK or HOPELESS.search(str(error))
+                if pause is None or hopeless:
+                    why = " ".join(str(error).split())[:300]
+                    tried = f"{doing} failed for {time.monotonic() - began:.0f} s ({why})"
+                    remedy = "check address, credentials, network and room, then run again: what is stored stays"
+                    msg = f"{self.shown}: {tried}; {remedy}"
+                    raise Unreachable(msg) from error
+                time.sleep(pause)
+        raise AssertionError
+
+
+@cache
+def remote_at(uri: str) -> Remote:
+    """The one client of this process for `uri`."""
+    return Remote(uri)
+
+
+def require_writable(uri: str) -> None:
+    """Refuse an address that cannot be written to and read from, before anything is trained for it.
+
+    Raises:
+        Unreachable: what is at fault.
+        BadInput: nothing here can open such an address.
+
+    """
+    remote, name = Remote(uri, pauses=(1.0,)), f".tried-{os.getpid()}-{time.time_ns()}"
+    remote.write(name, b"medsearch")
+    if remote.read(name) != b"medsearch":
+        msg = f"{remote.shown}: what was just written cannot be read; check the address and its proxies"
+        raise Unreachable(msg)
+    remote.remove(name)
+
+
+def each(of: Callable[[T], V], items: Iterable[T]) -> list[V]:
+    """`of` for every item, some at once; the first error ends it."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(of, items))
+
+
+def local_sizes(folder: Path) -> Mapping[str, int]:
+    """Bytes of every file below a local folder, by name relative to it."""
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in folder.rglob("*") if path.is_file()}
+
+
+def _open(uri: str, shown: str) -> "tuple[FileSystem, str]":
+    from pyarrow import ArrowInvalid, ArrowNotImplementedError
+    from pyarrow.fs import FileSystem, LocalFileSystem
+
+    parts = urllib.parse.urlsplit(uri)
+    if parts.scheme in ("", "file"):
+        path = urllib.parse.unquote(parts.path) if parts.scheme else uri
+        return LocalFileSystem(), str(Path(path).resolve())
+    try:
+        files, path = FileSystem.from_uri(uri)
+    except (ArrowInvalid, ArrowNotImplementedError) as error:
+        return _open_otherwise(uri, shown, error)
+    return files, path
+
+
+def _open_otherwise(uri: str, shown: str, refusal: Exception) -> "tuple[FileSystem, str]":
+    """By fsspec, which knows more kinds of address; each needs its own package."""
+    import fsspec
+    from pyarrow.fs import FSSpecHandler, PyFileSystem
+
+    try:
+        files, path = fsspec.core.url_to_fs(uri)
+    except (ImportError, ValueError) as error:
+        msg = (
+            f"{shown} cannot be opened ({refusal}; {error}); give an address such as s3://bucket/prefix or file:///dir"
+        )
+        raise BadInput(msg) from error
+    return PyFileSystem(FSSpecHandler(files)), str(path)
