@@ -120,7 +120,7 @@ def share(row: BySeed, supervised: BySeed) -> Interval | None:
 
     Means are over seeds of each run's mean over cases; the interval draws cases for both rows, seeds within each.
     """
-    ours, theirs = ([_known(run) for run in rows.values()] for rows in (row, supervised))
+    ours, theirs = ([known(run) for run in rows.values()] for rows in (row, supervised))
     ours, theirs = ([run for run in runs if run] for runs in (ours, theirs))
     if not ours or not theirs:
         return None
@@ -128,13 +128,14 @@ def share(row: BySeed, supervised: BySeed) -> Interval | None:
     return resampling.ratio(above / below, ours, theirs) if below else None
 
 
-def _known(run: Mapping[str, float | None]) -> dict[str, float]:
+def known(run: Mapping[str, float | None]) -> dict[str, float]:
+    """The values of one run that are finite numbers."""
     return {subject: float(value) for subject, value in run.items() if value is not None and np.isfinite(value)}
 
 
 def _differences(row: BySeed, reference: BySeed, seeds: Sequence[int]) -> tuple[Floats, int]:
     """Row minus reference, (seeds, cases), NaN where either has no value; and how many cases are not in it."""
-    ours, theirs = ({seed: _known(rows[seed]) for seed in seeds} for rows in (row, reference))
+    ours, theirs = ({seed: known(rows[seed]) for seed in seeds} for rows in (row, reference))
     subjects = sorted({subject for seed in seeds for subject in ours[seed].keys() & theirs[seed].keys()})
     every = {subject for seed in seeds for subject in ours[seed].keys() | theirs[seed].keys()}
     none = float("nan")

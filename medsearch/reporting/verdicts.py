@@ -1,0 +1,200 @@
+"""Does a measured value agree with the one a paper prints?
+
+"agrees" is shown, not assumed: two one-sided tests reject that the two differ by the margin or more. "lower" and
+"higher" are shown as well: a two-sided test finds a difference, and agreement is not shown. What shows neither is
+"underpowered". A difference that is found, yet lies within the margin, agrees; its sign is said.
+
+What is tested depends on what the paper's spread is over:
+
+    over seeds    Welch's t from summaries: our means per seed against the paper's mean, SD and number of seeds
+    over cases    Welch's t from summaries: our values per case against the paper's mean, SD and number of cases
+                  (unpaired, as the paper's values per case are not known: wider than a paired test would be)
+    none          one-sample t: our means per seed against the printed value, taken as exact
+
+Over seeds, a verdict knows how training varies and not how test cases do: which cases a paper tested on is seldom known,
+and another draw of them could move either value. `HOW` says so under a table.
+
+    Measured.of(by_seed)                                      # {seed: {subject: value}}, one metric
+    verdict(measured, reported, margin=0.03, context=Context(cohort="brats2020", selection="oracle", scale="paper"))
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Literal
+
+from medsearch.core.errors import BadInput
+from medsearch.core.reported import Reported
+from medsearch.reporting.comparison import BySeed, known
+from medsearch.reporting.equivalence import ALPHA, Gap, Tests, from_summary, from_value
+
+Kind = Literal["agrees", "lower", "higher", "underpowered", "not comparable"]
+
+MARGINS: Mapping[str, float] = {"dice": 0.03, "share": 0.03, "gain": 0.03, "assd": 0.1}
+"""Within which two values count as equal: metric -> margin, in its unit (0.1 mm: a quarter of CrossMoDA's in-plane
+voxel)."""
+LEAST_SEEDS = 2
+HOW = (
+    f"two one-sided tests at {ALPHA:g} within the margin: Welch's t from summaries over what the paper's spread is over, "
+    "a one-sample t where it prints none; over seeds, the tests know how training varies, not what another draw of test "
+    "cases would have given"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One cell of ours: a row, a column, a metric."""
+
+    seeds: tuple[float, ...] = ()
+    """One value per finished seed: its mean over test cases."""
+    cases: tuple[float, ...] = ()
+    """One value per test case: its mean over the finished seeds that have one."""
+    missing: int = 0
+    """Planned seeds without a value: failed, or not yet run."""
+
+    @classmethod
+    def of(cls, by_seed: BySeed, *, missing: int = 0) -> "Measured":
+        """From the values per case, seed by seed; a seed without any value counts as missing."""
+        runs = [run for run in (known(run) for run in by_seed.values()) if run]
+        subjects = sorted({subject for run in runs for subject in run})
+        cases = (fmean(run[subject] for run in runs if subject in run) for subject in subjects)
+        seeds = tuple(fmean(run.values()) for run in runs)
+        return cls(seeds=seeds, cases=tuple(cases), missing=missing + len(by_seed) - len(runs))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """How the measured value came about, as far as it decides whether the two may be compared."""
+
+    cohort: str
+    """Layout of the data."""
+    selection: str
+    scale: str = "paper"
+    phantom: bool = False
+    skipped: int = 0
+    """Cases left out because their files are faulty."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a table says beside a reported value; differences are measured minus reported."""
+
+    kind: Kind
+    reason: str
+    """One sentence, without a full stop."""
+    margin: float
+    difference: float | None = None
+    """None where nothing was measured or the two are not comparable."""
+    low: float | None = None
+    """Of the 95 % confidence interval of the difference; None where no test was made."""
+    high: float | None = None
+    p_difference: float | None = None
+    """Two-sided: that the two are equal."""
+    p_equivalence: float | None = None
+    """The larger of the two one-sided ones: that they differ by the margin or more."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know and what does not decide: other numbers of seeds, missing seeds, an unknown rule."""
+
+
+def verdict(measured: Measured, reported: Reported, *, context: Context, margin: float | None = None) -> Verdict:
+    """The verdict on `measured`; `margin` is in the metric's unit, None: that of `MARGINS`.
+
+    Raises:
+        BadInput: The margin is not positive, or the metric has none by default.
+    """
+    margin = _margin(margin, reported)
+    notes = tuple(_notes(measured, reported))
+    obstacle = next(_obstacles(reported, context), None)
+    if obstacle:
+        return Verdict(kind="not comparable", reason=obstacle, margin=margin, notes=notes)
+    if len(measured.seeds) < LEAST_SEEDS:
+        number = "no seed has" if not measured.seeds else "one seed has"
+        reason = f"{number} a value; {LEAST_SEEDS} are the least that show how much training varies"
+        difference = fmean(measured.seeds) - reported.value if measured.seeds else None
+        return Verdict(kind="underpowered", reason=reason, margin=margin, difference=difference, notes=notes)
+    return _tested(measured, reported, margin=margin, notes=notes)
+
+
+def _gap(measured: Measured, reported: Reported) -> tuple[Gap, str]:
+    """The gap, and the design that it comes from, in words."""
+    over_cases = reported.spread_of == "cases" and len(measured.cases) > 1
+    values, unit = (measured.cases, "cases") if over_cases else (measured.seeds, "seeds")
+    spread, n = reported.spread, reported.n
+    if spread is not None and n is not None and n > 1 and reported.spread_of == unit:
+        gap = from_summary(values, mean=reported.value, sd=spread, n=n)
+        return gap, f"Welch's t over {len(values)} {unit} here and {n} in the paper"
+    lack = "no spread" if spread is None else f"no spread over a known number of {unit}"
+    design = f"one-sample t over {len(values)} {unit}, the printed value taken as exact since the paper gives {lack}"
+    return from_value(values, reported.value), design
+
+
+def _tested(measured: Measured, reported: Reported, *, margin: float, notes: tuple[str, ...]) -> Verdict:
+    gap, design = _gap(measured, reported)
+    if gap.exact:
+        return _untestable(gap, reported, margin=margin, notes=notes)
+    tests = gap.tests(margin)
+    kind, at = _kind(gap, tests), f"the reported {reported.value:g}"
+    size, different, apart = (f"{x:.3g}" for x in (abs(gap.difference), tests.different, tests.apart))
+    though = f", though {_side(gap)} (p = {different})" if tests.different < ALPHA else ""
+    said = {
+        "agrees": f"within ±{margin:g} of {at} (p = {apart}){though}",
+        "lower": f"{size} below {at} (p = {different})",
+        "higher": f"{size} above {at} (p = {different})",
+        "underpowered": f"neither a difference from {at} (p = {different}) nor agreement within ±{margin:g} "
+        f"(p = {apart}) can be shown",
+    }[kind]
+    return Verdict(
+        kind=kind, reason=f"{said}; {design}", margin=margin, difference=gap.difference, low=tests.low, high=tests.high,
+        p_difference=tests.different, p_equivalence=tests.apart, notes=notes,
+    )  # fmt: skip
+
+
+def _kind(gap: Gap, tests: Tests) -> Kind:
+    if tests.apart < ALPHA:
+        return "agrees"
+    return _side(gap) if tests.different < ALPHA else "underpowered"
+
+
+def _side(gap: Gap) -> Kind:
+    return "lower" if gap.difference < 0 else "higher"
+
+
+def _untestable(gap: Gap, reported: Reported, *, margin: float, notes: tuple[str, ...]) -> Verdict:
+    """Nothing varies, here or in the paper: the difference is what it is."""
+    kind: Kind = "agrees" if abs(gap.difference) < margin else _side(gap)
+    reason = f"{gap.difference:+.3g} from the reported {reported.value:g}; no value varies, so no test was made"
+    return Verdict(kind=kind, reason=reason, margin=margin, difference=gap.difference, notes=notes)
+
+
+def _obstacles(reported: Reported, context: Context) -> Iterator[str]:
+    """Why the two may not be compared, the weightiest first."""
+    if context.phantom:
+        yield "the subjects are synthetic"
+    if reported.cohort and context.cohort != reported.cohort:
+        yield f"another cohort: {context.cohort} here, {reported.cohort} in the paper"
+    if reported.selection and context.selection != reported.selection:
+        yield f"another selection rule: {context.selection} here, {reported.selection} in the paper"
+    if context.scale != "paper":
+        yield f"reduced scale: {context.scale}"
+    if context.skipped:
+        yield f"{context.skipped} case{'s were' if context.skipped > 1 else ' was'} skipped"
+
+
+def _notes(measured: Measured, reported: Reported) -> Iterator[str]:
+    seeds = len(measured.seeds)
+    plural = "s" * (seeds != 1)
+    if measured.missing:
+        yield f"{measured.missing} of {seeds + measured.missing} planned seeds have no value"
+    if reported.spread_of == "seeds" and reported.n is not None and reported.n != seeds:
+        yield f"{seeds} seed{plural} here, {reported.n} in the paper"
+    if not reported.selection:
+        yield "the paper does not say by which rule it selected"
+
+
+def _margin(margin: float | None, reported: Reported) -> float:
+    found = MARGINS.get(reported.metric) if margin is None else margin
+    if found is None or not 0 < found < float("inf"):
+        what = f"margin {margin}" if margin is not None else f"no default margin for metric {reported.metric!r}"
+        msg = f"{what} ({reported.where}, {reported.row}): give a positive one in the metric's unit"
+        raise BadInput(msg)
+    return found
