@@ -83,11 +83,10 @@ def _phantom(options: argparse.Namespace) -> int:
 
 
 def _report(options: argparse.Namespace) -> int:
-    from medsearch.reporting.collect import collect
-    from medsearch.reporting.report import write_report
+    from medsearch.reporting.report import rebuild
 
     folder, store = _stored(options)
-    sys.stdout.write(f"{write_report(collect(folder, store), folder / 'report')}\n")
+    sys.stdout.write(f"{rebuild(folder, store)}\n")
     return 0
 
 

@@ -2,25 +2,26 @@
 
 import base64
 import struct
+from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
+from medsearch.reporting.elements import heading
+from medsearch.reporting.evidence import Picture
 from medsearch.reporting.markup import Markup, joined, tag
-from medsearch.reporting.results import Picture, SearchResults
-from medsearch.reporting.sections import heading
 
 IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}
 
 
-def pictures(results: SearchResults, folder: Path) -> Markup | None:
+def pictures(shown: Sequence[Picture], folder: Path) -> Markup | None:
     """Every picture, inside the page, those of one title together.
 
     A relative path starts at `folder`, or else at the working directory.
     """
-    if not results.pictures:
+    if not shown:
         return None
-    order = list(dict.fromkeys(picture.title for picture in results.pictures))
-    grouped = groupby(sorted(results.pictures, key=lambda p: order.index(p.title)), key=lambda p: p.title)
+    order = list(dict.fromkeys(picture.title for picture in shown))
+    grouped = groupby(sorted(shown, key=lambda p: order.index(p.title)), key=lambda p: p.title)
     return tag(
         "section", heading("pictures", "Pictures"), *(_group(title, tuple(found), folder) for title, found in grouped)
     )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.core.seeds import generator
-from medsearch.reporting.results import Replicate
+from medsearch.reporting.evidence import Replicate
 
 RESAMPLES = 9999
 CONFIDENCE = 0.95

@@ -1,28 +1,36 @@
-"""`results.json`: search results as a file that dashboards, and this program, read again."""
+"""`results.json`: a study's results as a file that dashboards, and this program, read again."""
 
 import dataclasses
+import json
 import math
 import types
 import typing
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import plain
 from medsearch.core.records import read_json
-from medsearch.reporting.results import SearchResults
 
 FORMAT = 1  # raised when a reader of the old files could no longer read the new ones
 
+R = TypeVar("R")
 
-def to_json(results: SearchResults) -> dict[str, Any]:
+
+def to_json(results: Any) -> dict[str, Any]:
     """`results` as JSON knows it; numbers that are not finite become null, tuples in knobs lists."""
     return {"format": FORMAT, "results": finite(plain(results))}
 
 
-def from_json(content: Mapping[str, Any], *, source: str = "results.json") -> SearchResults:
-    """The results that `to_json` wrote.
+def json_text(results: Any, derived: Mapping[str, Any]) -> str:
+    """results.json: everything that was put in, and what was made of it under "derived"."""
+    content = to_json(results) | {"derived": finite(plain(dict(derived)))}
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def from_json(kind: type[R], content: Mapping[str, Any], *, source: str = "results.json") -> R:
+    """The results that `to_json` wrote, which are of `kind`.
 
     Raises:
         BadInput: the content is of another format, or a field is missing or unknown.
@@ -32,15 +40,15 @@ def from_json(content: Mapping[str, Any], *, source: str = "results.json") -> Se
         msg = f"{source}: format {content.get('format')!r}, expected {FORMAT}; rebuild it with `medsearch report`"
         raise BadInput(msg)
     try:
-        return typing.cast(SearchResults, _decode(SearchResults, content["results"]))
+        return typing.cast(R, _decode(kind, content["results"]))
     except (TypeError, KeyError) as error:
-        msg = f"{source}: not search results ({error}); rebuild it with `medsearch report`"
+        msg = f"{source}: not {kind.__name__} ({error}); rebuild it with `medsearch report`"
         raise BadInput(msg) from error
 
 
-def read_results(path: Path) -> SearchResults:
-    """The results in a report's `results.json`."""
-    return from_json(read_json(path), source=str(path))
+def read_results(kind: type[R], path: Path) -> R:
+    """The results of `kind` in a report's `results.json`."""
+    return from_json(kind, read_json(path), source=str(path))
 
 
 def finite(of: Any) -> Any:

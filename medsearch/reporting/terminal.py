@@ -1,37 +1,31 @@
-"""The answer in the terminal, with rich."""
+"""The summary of a study in the terminal, with rich."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medsearch.reporting.answer import answer, warnings
-from medsearch.reporting.caption import caption
-from medsearch.reporting.files import HEADINGS, KNOB_HEADINGS, cells, knob_cells
-from medsearch.reporting.results import SearchResults
-from medsearch.reporting.tables import other_knobs, summary, weights
+from medsearch.stages.store import Store
 
 if TYPE_CHECKING:
-    from rich.console import Group
+    from rich.console import RenderableType
     from rich.table import Table
 
 
-def summary_text(results: SearchResults) -> "Group":
-    """The answer, its warnings, both tables and the caption, for `rich.console.Console.print`."""
-    from rich.console import Group
-    from rich.text import Text
+def summary(folder: Path, store: Store) -> "RenderableType":
+    """What the study in `folder` has come to, for `rich.console.Console.print`.
 
-    rows = summary(results)
-    knobs = [(row.knob.text, *knob_cells(row)) for row in (*weights(results), *other_knobs(results))]
-    best = [number for number, row in enumerate(rows) if row.kind == "best"]
-    return Group(
-        Text(answer(results), style="bold"),
-        *(Text(line, style="yellow") for line in warnings(results)),
-        _table(HEADINGS, [cells(row) for row in rows], bold=best),
-        _table(KNOB_HEADINGS, knobs) if knobs else "",
-        *(Text(line, style="dim") for line in caption(results)),
-    )
+    Raises:
+        BadInput: there is no study in `folder`.
+
+    """
+    from medsearch.reporting.search.collect import collect
+    from medsearch.reporting.search.terminal import summary_text
+
+    return summary_text(collect(folder, store))
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, bold: Sequence[int] = ()) -> "Table":
+def grid(headings: Sequence[str], rows: Sequence[Sequence[str]], *, bold: Sequence[int] = ()) -> "Table":
+    """A table of text cells, whose labels are never taken for markup."""
     from rich import box
     from rich.table import Table
     from rich.text import Text

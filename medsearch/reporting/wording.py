@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from medsearch.reporting.results import Selection
+from medsearch.reporting.evidence import Selection
 
 NOTHING = "–"  # an empty cell
 

@@ -10,18 +10,15 @@ import numpy as np
 from PIL import Image
 
 from medsearch.core.seeds import generator
-from medsearch.reporting.results import (
+from medsearch.reporting.evidence import Picture, Provenance, Replicate, Skipped
+from medsearch.reporting.search.results import (
     Axis,
     Design,
     Finalist,
-    Picture,
-    Provenance,
     Published,
     Reference,
-    Replicate,
     Scheduler,
     SearchResults,
-    Skipped,
     Trial,
 )
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medsearch.reporting.results import Replicate
+from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.statistics import Summary, gain, over_cases, over_seeds, share, undefined
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from medsearch.reporting import statistics
-from medsearch.reporting.results import SearchResults
+from medsearch.reporting.search.results import SearchResults
+from medsearch.reporting.search.tables import Row, names_of, summary
 from medsearch.reporting.statistics import HOW
-from medsearch.reporting.tables import Row, names_of, summary
 from medsearch.reporting.wording import SELECTION, counted, listed, number
 
 

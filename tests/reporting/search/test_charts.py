@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_search import ADV, CODES, LAT, REC, WIDTH
 
-from medsearch.reporting.charts import history, importances, learning_curves, roles
-from medsearch.reporting.figures import figure
-from medsearch.reporting.palette import STYLES
-from medsearch.reporting.parallel import parallel
-from medsearch.reporting.plates import plates
-from medsearch.reporting.report import drawable
-from medsearch.reporting.results import Axis, SearchResults, Trial
+from medsearch.reporting.search.charts import history, importances, learning_curves, roles
+from medsearch.reporting.search.figures import figure
+from medsearch.reporting.search.palette import STYLES
+from medsearch.reporting.search.parallel import parallel
+from medsearch.reporting.search.plates import plates
+from medsearch.reporting.search.report import drawable
+from medsearch.reporting.search.results import Axis, SearchResults, Trial
 
 FINISHED = made_up_search.finished()
 EMPTY = SearchResults(design=made_up_search.design(), provenance=made_up_search.provenance())

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Knobs = Mapping[str, Any]  # dotted path -> value
+from medsearch.reporting.evidence import Knobs, Picture, Provenance, Replicate, Selection
+
 State = Literal["complete", "cut", "failed", "running"]
-Selection = Literal["source", "pseudo-target", "oracle"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,19 +34,6 @@ class Trial:
     def points(self) -> tuple[tuple[int, float], ...]:
         """The curve without epochs whose value is not a finite number."""
         return tuple((epoch, value) for epoch, value in self.curve if value is not None and math.isfinite(value))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Replicate:
-    """One run of a finalist or a reference, tested: the same knobs under one seed."""
-
-    seed: int
-    state: State = "complete"
-    value: float | None = None  # by the selection rule, on validation cases
-    metrics: Mapping[str, float | None] = field(default_factory=dict)  # "test/dice", "test/dice_micro", "test/assd" mm
-    cases: tuple[Mapping[str, Any], ...] = ()  # one per test case: "subject", "dice", "assd" (mm; None if undefined)
-    seconds: float | None = None
-    reason: str | None = None  # failed replicates: one line
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,39 +79,6 @@ class Scheduler:
     reason: str = ""
     grace: int | None = None  # epochs before the first rung
     reduction: int | None = None  # ASHA keeps the best 1/reduction at each rung
-
-
-@dataclass(frozen=True, kw_only=True)
-class Skipped:
-    """A case that was left out because its files are faulty."""
-
-    subject: str
-    problem: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Picture:
-    """An image file to show. Pictures with one title stand together."""
-
-    title: str
-    path: str  # png, jpg or svg, from the report's folder (then it moves with it) or the working directory
-    note: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Provenance:
-    """Where the numbers come from."""
-
-    cohort: str
-    phantom: bool  # synthetic subjects: the numbers are no reproduction of anything
-    subjects: int
-    data_fingerprint: str
-    scale: str  # "tiny", "small", "paper"
-    git_commit: str | None = None
-    versions: Mapping[str, str] = field(default_factory=dict)  # package -> version
-    machine: str = ""
-    created: str = ""  # when the report was made, ISO 8601
-    skipped: tuple[Skipped, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,10 @@
 """The page's account of early stopping: each cut judged, and what rungs and schedulers are worth here."""
 
-from medsearch.reporting.cuts import CROSSING, Foretelling, foretelling, verdicts
+from medsearch.reporting.elements import cell, table, words
 from medsearch.reporting.markup import Markup, joined, tag
-from medsearch.reporting.replay import Replay, replays, rungs
-from medsearch.reporting.results import SearchResults
-from medsearch.reporting.sections import cell, table, words
+from medsearch.reporting.search.cuts import CROSSING, Foretelling, foretelling, verdicts
+from medsearch.reporting.search.replay import Replay, replays, rungs
+from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.wording import counted, listed, percent
 
 

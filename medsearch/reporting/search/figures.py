@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
-from medsearch.reporting.charts import Chart, Scale, Series, has_end
-from medsearch.reporting.palette import STYLES, opacity
+from medsearch.reporting.search.charts import Chart, Scale, Series, has_end
+from medsearch.reporting.search.palette import STYLES, opacity
 from medsearch.reporting.wording import html
 
 Figure = dict[str, Any]

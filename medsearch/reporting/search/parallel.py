@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from medsearch.reporting.charts import VALUE, Chart, Scale, Series, note_of, ordered, roles
-from medsearch.reporting.results import Axis, SearchResults, Trial
+from medsearch.reporting.search.charts import VALUE, Chart, Scale, Series, note_of, ordered, roles
+from medsearch.reporting.search.results import Axis, SearchResults, Trial
+from medsearch.reporting.search.tables import names_of
 from medsearch.reporting.statistics import known
-from medsearch.reporting.tables import names_of
 from medsearch.reporting.wording import number, score
 
 

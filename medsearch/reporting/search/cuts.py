@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from medsearch.reporting.results import SearchResults, Trial
+from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.reporting.statistics import Scores
 from medsearch.reporting.wording import counted, score
 

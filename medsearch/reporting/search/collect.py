@@ -9,22 +9,19 @@ from typing import Any
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import read_json
-from medsearch.reporting.results import (
+from medsearch.reporting.evidence import Picture, Replicate, provenance
+from medsearch.reporting.search.results import (
     Axis,
     Design,
     Finalist,
-    Picture,
-    Provenance,
     Published,
     Reference,
-    Replicate,
     Scheduler,
     SearchResults,
-    Skipped,
     State,
     Trial,
 )
-from medsearch.reporting.tables import ranking
+from medsearch.reporting.search.tables import ranking
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger, RunRecord
 
@@ -55,7 +52,13 @@ def collect(folder: Path, store: Store) -> SearchResults:
     importances, seconds = _importances(folder), _seconds(runs, store)
     results = SearchResults(
         design=_design(header, runs),
-        provenance=_provenance(header),
+        provenance=provenance(
+            header["about"],
+            subjects=header["subjects"],
+            fingerprint=header["cohort"],
+            scale=header["scale"],
+            created=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        ),
         trials=tuple(_trial(header, run, store, seconds[run.run]) for run in runs if run.role == "trial"),
         importances=importances["shares"],
         no_importances=importances["why"],
@@ -106,22 +109,6 @@ def _axis(domain: Mapping[str, Any]) -> Axis:
         high=domain.get("high"),
         log=bool(domain.get("log", False)),
         choices=tuple(domain.get("options", ())),
-    )
-
-
-def _provenance(header: Mapping[str, Any]) -> Provenance:
-    about = header["about"]
-    return Provenance(
-        cohort=about["cohort"],
-        phantom=about["phantom"],
-        subjects=header["subjects"],
-        data_fingerprint=header["cohort"],
-        scale=header["scale"],
-        git_commit=about.get("git_commit"),
-        versions=about.get("versions", {}),
-        machine=about.get("machine", ""),
-        created=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        skipped=tuple(Skipped(**case) for case in about.get("skipped", ())),
     )
 
 

@@ -1,14 +1,14 @@
 """The upper part of the page: question, answer, table, weights."""
 
-from collections.abc import Sequence
-
 from medsearch.reporting import statistics
-from medsearch.reporting.answer import answer, unfinished, warnings
-from medsearch.reporting.caption import caption
-from medsearch.reporting.files import downloads
-from medsearch.reporting.markup import Child, Markup, joined, tag
-from medsearch.reporting.results import SearchResults
-from medsearch.reporting.tables import (
+from medsearch.reporting.elements import axis, badges, cell, heading, links, notes, strip, table, tiles, warned, words
+from medsearch.reporting.formats import carried
+from medsearch.reporting.markup import Markup, joined, tag
+from medsearch.reporting.search.answer import answer, unfinished, warnings
+from medsearch.reporting.search.caption import caption
+from medsearch.reporting.search.files import tables
+from medsearch.reporting.search.results import SearchResults
+from medsearch.reporting.search.tables import (
     KnobRow,
     Row,
     best_trial,
@@ -20,51 +20,27 @@ from medsearch.reporting.tables import (
     summary,
     weights,
 )
-from medsearch.reporting.wording import NOTHING, html, number, percent, score
-
-STRIP = 170  # px for Dice 0 to 1
-
-
-def words(text: str) -> Markup:
-    """A sentence of ours, with true indices on its λ."""
-    return Markup(html(text))
-
-
-def heading(anchor: str, title: str, lead: str = "") -> Markup:
-    """A section's title with its anchor, and what the section is for."""
-    return joined([tag("h2", title, id=anchor), tag("p", words(lead), class_="lead") if lead else None])
-
-
-def table(head: Sequence[Child], rows: Sequence[Markup], *, style: str = "") -> Markup:
-    """A table that scrolls sideways rather than breaking the page; columns after the first hold numbers."""
-    columns = [tag("th", cell, scope="col", class_="n" if place else None) for place, cell in enumerate(head)]
-    body = tag("table", tag("thead", tag("tr", *columns)), tag("tbody", *rows), class_=style or None)
-    return tag("div", body, class_="scroll")
-
-
-def cell(name: str, *content: Child) -> Markup:
-    """A cell that knows its column, for screens too narrow for columns."""
-    return tag("td", *content, class_="n", data_name=name)
+from medsearch.reporting.wording import NOTHING, number, percent, score
 
 
 def opening(results: SearchResults) -> Markup:
     """The question, the answer, its numbers, and what to beware of."""
     design, origin = results.design, results.provenance
-    badges = [(f"{origin.scale} scale", ""), (f"selection: {design.selection}", "")]
-    badges += [("phantom cohort", "caution")] if origin.phantom else [(origin.cohort, "")]
-    badges += [("not finished", "caution")] if unfinished(results) else []
+    marks = [(f"{origin.scale} scale", ""), (f"selection: {design.selection}", "")]
+    marks += [("phantom cohort", "caution")] if origin.phantom else [(origin.cohort, "")]
+    marks += [("not finished", "caution")] if unfinished(results) else []
     return tag(
         "header",
         tag(
             "p",
             tag("code", design.study),
-            *(tag("span", text, class_=f"badge {kind}".strip()) for text, kind in badges),
+            badges(marks),
             class_="kicker",
         ),
         tag("h1", design.question),
         tag("p", words(answer(results)), class_="answer"),
         _tiles(results),
-        tag("ul", *(tag("li", words(line)) for line in warnings(results)), class_="warnings"),
+        warned(warnings(results)),
     )
 
 
@@ -72,24 +48,23 @@ def _tiles(results: SearchResults) -> Markup:
     best = next((row for row in summary(results) if row.kind == "best"), None)
     states = ("complete", "cut", "failed", "running")
     counts = ((len([t for t in results.trials if t.state == state]), state) for state in states)
-    tiles: list[tuple[str, str, str]] = []
+    told: list[tuple[str, str, str]] = []
     if best is not None and best.dice.n:
-        tiles.append(("Best test Dice", spread(best.dice), runs(best.dice)))
+        told.append(("Best test Dice", spread(best.dice), runs(best.dice)))
         if best.share is not None:
-            tiles.append(("Of target supervised", percent(best.share.estimate), _between(best)))
+            told.append(("Of target supervised", percent(best.share.estimate), _between(best)))
         reference = results.reference(results.design.no_adaptation)
         gain = statistics.gain(best.replicates, reference.replicates) if reference else None
         if gain is not None:
             between = "" if gain.low is None else f"95% interval {gain.low:+.2f} to {gain.high:+.2f}"
-            tiles.append(("Above no adaptation", f"{gain.estimate:+.3f}", between))
+            told.append(("Above no adaptation", f"{gain.estimate:+.3f}", between))
     leader = best_trial(results)
-    if leader is not None and not tiles:
-        tiles.append(("Best validation Dice so far", score(leader.value), f"trial {leader.number}, not tested"))
+    if leader is not None and not told:
+        told.append(("Best validation Dice so far", score(leader.value), f"trial {leader.number}, not tested"))
     ended = sum(trial.state != "running" for trial in results.trials)
-    told = ", ".join(f"{count} {state}" for count, state in counts if count)
-    tiles.append(("Trials", f"{ended} of {max(results.design.trials, ended)}", told))
-    entries = (tag("div", tag("dt", a), tag("dd", b, tag("small", c)), class_="tile") for a, b, c in tiles)
-    return tag("dl", *entries, class_="tiles")
+    found = ", ".join(f"{count} {state}" for count, state in counts if count)
+    told.append(("Trials", f"{ended} of {max(results.design.trials, ended)}", found))
+    return tiles(told)
 
 
 def _between(row: Row) -> str:
@@ -100,18 +75,21 @@ def _between(row: Row) -> str:
 
 def result(results: SearchResults) -> Markup:
     """The summary table with every seed as a dot, its caption, and the same as files."""
-    axis = tag("span", *(tag("span", text) for text in ("0", "Dice, each seed", "1")), class_="axis")
-    head = ("", axis, "Test Dice", "Whole volume", "ASSD (mm)", "Share of target supervised", "Validation Dice")
-    links = (
-        tag("a", name, href=f"data:{kind};base64,{data}", download=name) for name, kind, data in downloads(results)
+    head = (
+        "",
+        axis("Dice, each seed"),
+        "Test Dice",
+        "Whole volume",
+        "ASSD (mm)",
+        "Share of target supervised",
+        "Validation Dice",
     )
-    lines = (tag("li", words(line), class_="bad" if line.startswith("Failed") else None) for line in caption(results))
     return tag(
         "section",
         heading("result", "Result"),
         table(head, [_row(row) for row in summary(results)], style="stack") if summary(results) else None,
-        tag("ul", *lines, class_="notes"),
-        tag("p", "The same as files: ", *(joined([link, " "]) for link in links), class_="files"),
+        notes(caption(results)),
+        links(carried(tables(results))),
     )
 
 
@@ -131,16 +109,7 @@ def _row(row: Row) -> Markup:
 
 
 def _strip(row: Row) -> Markup:
-    """Dice from 0 to 1 with a dot per seed, a bar at their mean, and a cross at 0 for each that failed."""
-    ticks = [tag("line", x1=x, x2=x, y1=8, y2=16) for x in (0, STRIP / 2, STRIP)]
-    dots = [tag("circle", cx=round(STRIP * value, 1), cy=12, r=4.5) for value in row.dice.values]
-    x = None if row.dice.mean is None else round(STRIP * row.dice.mean, 1)
-    mean = [] if x is None else [tag("line", x1=x, x2=x, y1=3, y2=21, class_="mean")]
-    crosses = [tag("path", d=f"M{8 + 12 * i} 8l8 8m0-8l-8 8", class_="failed") for i in range(row.dice.failed)]
-    told = f"Dice by seed: {', '.join(score(value) for value in row.dice.values) or 'none'}; {row.dice.failed} failed"
-    base = tag("line", x1=0, x2=STRIP, y1=12, y2=12)
-    drawn = (tag("title", told), base, *ticks, *dots, *mean, *crosses)
-    return tag("svg", *drawn, class_="strip", width=STRIP, height=24, role="img", aria_label=told)
+    return strip(row.dice.values, row.dice.mean, failed=row.dice.failed)
 
 
 def knobs(results: SearchResults) -> Markup | None:

@@ -4,8 +4,8 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from medsearch.reporting.charts import Chart, Series, has_end
-from medsearch.reporting.palette import MATPLOTLIB_DASH, MATPLOTLIB_MARKER, STYLES, opacity
+from medsearch.reporting.search.charts import Chart, Series, has_end
+from medsearch.reporting.search.palette import MATPLOTLIB_DASH, MATPLOTLIB_MARKER, STYLES, opacity
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from medsearch.reporting.palette import ORDER, Role
-from medsearch.reporting.replay import rungs
-from medsearch.reporting.results import SearchResults, Trial
+from medsearch.reporting.search.palette import ORDER, Role
+from medsearch.reporting.search.replay import rungs
+from medsearch.reporting.search.results import SearchResults, Trial
+from medsearch.reporting.search.tables import names_of, ranking
 from medsearch.reporting.statistics import known
-from medsearch.reporting.tables import names_of, ranking
 from medsearch.reporting.wording import KnobName, number, score
 
 VALUE = "Validation Dice"

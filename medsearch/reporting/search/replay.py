@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medsearch.reporting.results import SearchResults, Trial
+from medsearch.reporting.search.results import SearchResults, Trial
 
 FEWEST = 4  # curves without which a replay says nothing
 Rule = Callable[[int, int, float], bool]  # (trial number, epoch, value) -> stop it?

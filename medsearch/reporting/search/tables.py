@@ -6,7 +6,8 @@ from functools import cached_property
 from typing import Any, Literal, cast
 
 from medsearch.reporting import statistics
-from medsearch.reporting.results import Finalist, Reference, Replicate, SearchResults, Trial
+from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
 from medsearch.reporting.statistics import Interval, Summary, known
 from medsearch.reporting.wording import NOTHING, KnobName, knob_names, percent, score
 

@@ -9,10 +9,11 @@ import pytest
 from plotly.offline import get_plotlyjs
 from test_report_tables import HOSTILE, hostile, small
 
+from medsearch.reporting.evidence import Picture
 from medsearch.reporting.markup import tag
-from medsearch.reporting.page import page
-from medsearch.reporting.report import drawable
-from medsearch.reporting.results import Picture, Reference, SearchResults
+from medsearch.reporting.search.page import page
+from medsearch.reporting.search.report import drawable
+from medsearch.reporting.search.results import Reference, SearchResults
 
 EMPTY = SearchResults(design=made_up_search.design(), provenance=made_up_search.provenance())
 

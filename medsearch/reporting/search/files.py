@@ -3,21 +3,16 @@
 csv holds every number in full; the others show what the page shows.
 """
 
-import base64
-import csv
-import io
-import json
-from collections.abc import Iterable, Sequence
-
 from medsearch.core.recipes import plain
-from medsearch.reporting.answer import answer, warnings
-from medsearch.reporting.caption import caption
-from medsearch.reporting.cuts import verdicts
-from medsearch.reporting.replay import replays
-from medsearch.reporting.results import SearchResults
+from medsearch.reporting.formats import csv_text, latex_table, markdown_table, slug
+from medsearch.reporting.search.answer import answer, warnings
+from medsearch.reporting.search.caption import caption
+from medsearch.reporting.search.cuts import verdicts
+from medsearch.reporting.search.replay import replays
+from medsearch.reporting.search.results import SearchResults
+from medsearch.reporting.search.tables import KnobRow, Row, other_knobs, runs, share_cell, spread, summary, weights
 from medsearch.reporting.statistics import Summary
-from medsearch.reporting.storage import finite, to_json
-from medsearch.reporting.tables import KnobRow, Row, other_knobs, runs, share_cell, spread, summary, weights
+from medsearch.reporting.storage import json_text as with_derived
 from medsearch.reporting.wording import NOTHING, markdown, number, tex
 
 HEADINGS = ("", "Validation Dice", "Test Dice", "Whole volume", "ASSD (mm)", "Share of target supervised")
@@ -39,16 +34,15 @@ def knob_cells(row: KnobRow) -> tuple[str, ...]:
     return number(row.found) + ("" if row.searched else " (fixed)"), number(row.published), *shares
 
 
-def downloads(results: SearchResults) -> tuple[tuple[str, str, str], ...]:
-    """Every table as (file name, media type, content in base64), for a page that carries its own files."""
-    made = (
-        ("table.csv", "text/csv", table_csv(results)),
-        ("knobs.csv", "text/csv", knobs_csv(results)),
-        ("table.md", "text/markdown", table_md(results)),
-        ("table.tex", "text/x-tex", table_tex(results)),
-        ("results.json", "application/json", json_text(results)),
-    )
-    return tuple((name, kind, base64.b64encode(text.encode()).decode()) for name, kind, text in made)
+def tables(results: SearchResults) -> dict[str, str]:
+    """Every table, by the name of its file."""
+    return {
+        "table.csv": table_csv(results),
+        "knobs.csv": knobs_csv(results),
+        "table.md": table_md(results),
+        "table.tex": table_tex(results),
+        "results.json": json_text(results),
+    }
 
 
 def json_text(results: SearchResults) -> str:
@@ -66,7 +60,7 @@ def json_text(results: SearchResults) -> str:
         "cuts": verdicts(results),
         "replays": replays(results),
     }
-    return json.dumps(to_json(results) | {"derived": finite(plain(derived))}, indent=1, allow_nan=False) + "\n"
+    return with_derived(results, derived)
 
 
 def _numbers(of: Summary) -> dict[str, float | int | None]:
@@ -84,7 +78,7 @@ def table_csv(results: SearchResults) -> str:
         numbers = [value for of in summaries for value in (of.mean, of.sd, of.n)]
         share = (row.share.estimate, row.share.low, row.share.high) if row.share else (None, None, None)
         lines.append([row.label, row.kind, row.trial, *numbers, row.dice.failed, row.dice.waiting, *share])
-    return _csv(lines)
+    return csv_text(lines)
 
 
 def knobs_csv(results: SearchResults) -> str:
@@ -93,13 +87,7 @@ def knobs_csv(results: SearchResults) -> str:
     for row in (*weights(results), *other_knobs(results)):
         shares = (row.found_share, row.published_share, row.searched)
         lines.append([row.knob.path, row.found, row.published, row.where, *shares])
-    return _csv(lines)
-
-
-def _csv(lines: Iterable[Sequence[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    return text.getvalue()
+    return csv_text(lines)
 
 
 def table_md(results: SearchResults) -> str:
@@ -110,19 +98,11 @@ def table_md(results: SearchResults) -> str:
         markdown(results.design.question),
         f"**{markdown(answer(results))}**",
         *(f"> {markdown(line)}" for line in warnings(results)),
-        _markdown_table(HEADINGS, [cells(row) for row in summary(results)]),
-        _markdown_table(KNOB_HEADINGS, knobs),
+        markdown_table(HEADINGS, [cells(row) for row in summary(results)]),
+        markdown_table(KNOB_HEADINGS, knobs),
         "\n".join(f"- {markdown(line)}" for line in caption(results)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    if not rows:
-        return ""
-    marks = ["---", *["---:"] * (len(headings) - 1)]
-    lines = [headings, marks, *([markdown(cell) for cell in row] for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def table_tex(results: SearchResults) -> str:
@@ -131,35 +111,16 @@ def table_tex(results: SearchResults) -> str:
     knobs = [
         [row.knob.tex, *(tex(cell) for cell in knob_cells(row))] for row in (*weights(results), *other_knobs(results))
     ]
-    label = "".join(c if c.isalnum() else "-" for c in results.design.study)
+    label, align = slug(results.design.study), f"l{'r' * (len(HEADINGS) - 1)}"
     words = tex(" ".join([answer(results), *warnings(results), *caption(results)]))
+    normalised = (
+        "Knobs of the best configuration beside the published ones. "
+        "Loss weights are normalised to sum 1, since only their ratios act."
+    )
+    knob_heads = [[tex(heading) for heading in KNOB_HEADINGS]]
     return "% needs \\usepackage{booktabs}\n" + "\n".join(
         [
-            *_latex_table(TEX_HEADINGS, rows, caption=words, label=f"tab:{label}"),
-            *_latex_table(
-                [tex(h) for h in KNOB_HEADINGS],
-                knobs,
-                caption="Knobs of the best configuration beside the published ones. "
-                "Loss weights are normalised to sum 1, since only their ratios act.",
-                label=f"tab:{label}-knobs",
-            ),
+            *latex_table([TEX_HEADINGS], rows, columns=align, caption=words, label=f"tab:{label}"),
+            *latex_table(knob_heads, knobs, columns="lrrrr", caption=normalised, label=f"tab:{label}-knobs"),
         ]
     )
-
-
-def _latex_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, caption: str, label: str) -> list[str]:
-    return [
-        r"\begin{table}",
-        r"  \centering\footnotesize\setlength{\tabcolsep}{3pt}",
-        rf"  \caption{{{caption}}}",
-        rf"  \label{{{label}}}",
-        rf"  \begin{{tabular}}{{@{{}}l{'r' * (len(headings) - 1)}@{{}}}}",
-        r"    \toprule",
-        f"    {' & '.join(headings)} \\\\",
-        r"    \midrule",
-        *(f"    {' & '.join(row)} \\\\" for row in rows),
-        r"    \bottomrule",
-        r"  \end{tabular}",
-        r"\end{table}",
-        "",
-    ]

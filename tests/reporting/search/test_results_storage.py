@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import write_json
-from medsearch.reporting.files import json_text
-from medsearch.reporting.results import Axis, Picture, Trial
+from medsearch.reporting.evidence import Picture
+from medsearch.reporting.search.files import json_text
+from medsearch.reporting.search.results import Axis, SearchResults, Trial
 from medsearch.reporting.storage import from_json, read_results, to_json
 
 
@@ -17,7 +18,7 @@ from medsearch.reporting.storage import from_json, read_results, to_json
 def test_what_is_written_is_read_again(made, tmp_path):
     made = dataclasses.replace(made, pictures=(Picture(title="Residuals", path="a.png"),))
     write_json(tmp_path / "results.json", to_json(made))
-    assert read_results(tmp_path / "results.json") == made
+    assert read_results(SearchResults, tmp_path / "results.json") == made
 
 
 finite = st.floats(allow_nan=False, allow_infinity=False)
@@ -33,13 +34,13 @@ def test_any_trial_survives_the_file(knobs, curve, choices):
     trial = Trial(number=1, knobs=knobs, state="running", curve=tuple(curve))
     space = {"knob": Axis(choices=tuple(choices))}
     made = dataclasses.replace(made_up_search.half_done(), trials=(trial,), design=made_up_search.design(space=space))
-    assert from_json(json.loads(json.dumps(to_json(made)))) == made
+    assert from_json(SearchResults, json.loads(json.dumps(to_json(made)))) == made
 
 
 def test_numbers_that_json_lacks_become_null():
     trial = Trial(number=1, knobs={"a": float("inf")}, state="failed", curve=((1, 0.5), (2, float("nan"))))
     text = json_text(dataclasses.replace(made_up_search.half_done(), trials=(trial,)))
-    (read,) = from_json(json.loads(text, parse_constant=pytest.fail)).trials
+    (read,) = from_json(SearchResults, json.loads(text, parse_constant=pytest.fail)).trials
     assert read.knobs == {"a": None}
     assert read.points == ((1, 0.5),)
 
@@ -62,6 +63,6 @@ def test_results_json_also_holds_what_was_made_of_them():
 )
 def test_other_files_are_refused_with_a_remedy(content, told):
     with pytest.raises(BadInput, match="rebuild it with `medsearch report`") as error:
-        from_json(content, source="runs/results.json")
+        from_json(SearchResults, content, source="runs/results.json")
     assert told in str(error.value)
     assert str(error.value).startswith("runs/results.json")

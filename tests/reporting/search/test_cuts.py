@@ -3,8 +3,8 @@ import dataclasses
 import made_up_search
 import pytest
 
-from medsearch.reporting.cuts import bar, foretelling, value_at, verdicts
-from medsearch.reporting.results import Finalist, SearchResults, Trial
+from medsearch.reporting.search.cuts import bar, foretelling, value_at, verdicts
+from medsearch.reporting.search.results import Finalist, SearchResults, Trial
 
 
 def complete(number: int, *values: float, final: float | None = None) -> Trial:

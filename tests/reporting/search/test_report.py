@@ -7,8 +7,9 @@ import sys
 import made_up_search
 import pytest
 
-from medsearch.reporting.report import write_report
-from medsearch.reporting.results import Picture
+from medsearch.reporting.evidence import Picture
+from medsearch.reporting.search.report import write_report
+from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.storage import read_results
 
 FIGURES = ("history", "parallel_coordinates", "importances", "learning_curves")
@@ -24,7 +25,7 @@ def test_a_report_is_these_files_and_the_same_again(tmp_path):
     first = contents(tmp_path / "report")
     figures = {f"figures/{name}.{kind}" for name in FIGURES for kind in ("png", "svg")}
     assert set(first) == {"index.html", "results.json", "table.csv", "knobs.csv", "table.md", "table.tex", *figures}
-    assert read_results(tmp_path / "report" / "results.json") == made
+    assert read_results(SearchResults, tmp_path / "report" / "results.json") == made
     write_report(made, tmp_path / "report")
     assert contents(tmp_path / "report") == first
 
@@ -49,10 +50,12 @@ def test_reports_need_none_of_the_heavy_libraries(tmp_path):
     source = (
         "import json, sys\n"
         "from pathlib import Path\n"
-        "from medsearch.reporting.report import write_report\n"
+        "from medsearch.reporting.search.report import write_report\n"
+        "from medsearch.reporting.search.results import SearchResults\n"
         "from medsearch.reporting.storage import read_results\n"
         "imported = set(sys.modules)\n"
-        f"write_report(read_results(Path({str(tmp_path / 'results.json')!r})), Path({str(tmp_path / 'new')!r}))\n"
+        f"results = read_results(SearchResults, Path({str(tmp_path / 'results.json')!r}))\n"
+        f"write_report(results, Path({str(tmp_path / 'new')!r}))\n"
         "print(json.dumps([sorted(imported), sorted(sys.modules)]))\n"
     )
     write_report(made_up_search.half_done(), tmp_path)

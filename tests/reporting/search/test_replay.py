@@ -3,8 +3,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from medsearch.reporting.replay import replay_asha, replay_median, rungs
-from medsearch.reporting.results import Trial
+from medsearch.reporting.search.replay import replay_asha, replay_median, rungs
+from medsearch.reporting.search.results import Trial
 
 
 def trial(number: int, *values: float, state: str = "complete") -> Trial:

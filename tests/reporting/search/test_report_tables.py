@@ -6,12 +6,13 @@ import made_up_search
 import pytest
 from made_up_search import ADV, CODES, LAT, REC, SEG, WIDTH
 
-from medsearch.reporting.answer import answer, unfinished, warnings
-from medsearch.reporting.caption import caption
-from medsearch.reporting.files import knobs_csv, table_csv, table_md, table_tex
-from medsearch.reporting.results import Finalist, Provenance, Reference, Replicate, SearchResults, Skipped, Trial
-from medsearch.reporting.tables import other_knobs, ranking, spread, summary, weights
-from medsearch.reporting.terminal import summary_text
+from medsearch.reporting.evidence import Provenance, Replicate, Skipped
+from medsearch.reporting.search.answer import answer, unfinished, warnings
+from medsearch.reporting.search.caption import caption
+from medsearch.reporting.search.files import knobs_csv, table_csv, table_md, table_tex
+from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
+from medsearch.reporting.search.tables import other_knobs, ranking, spread, summary, weights
+from medsearch.reporting.search.terminal import summary_text
 
 
 def replicate(seed: int, dice: float, *, value: float | None = None) -> Replicate:

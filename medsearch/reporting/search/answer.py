@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from medsearch.reporting import statistics
-from medsearch.reporting.results import SearchResults
+from medsearch.reporting.search.results import SearchResults
+from medsearch.reporting.search.tables import Row, best_knobs, best_trial, names_of, summary
 from medsearch.reporting.statistics import Interval
-from medsearch.reporting.tables import Row, best_knobs, best_trial, names_of, summary
 from medsearch.reporting.wording import counted, listed, number, percent, score
 
 

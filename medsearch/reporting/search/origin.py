@@ -1,0 +1,72 @@
+"""The end of the page: every run, failed ones with their reason, and where the numbers come from."""
+
+from medsearch.reporting.elements import (
+    data_facts,
+    facts,
+    folded,
+    heading,
+    program_facts,
+    run_row,
+    state,
+    tested,
+    words,
+)
+from medsearch.reporting.markup import Child, Markup, tag
+from medsearch.reporting.search.results import SearchResults, Trial
+from medsearch.reporting.search.tables import names_of, summary
+from medsearch.reporting.wording import NOTHING, SELECTION, counted, duration, listed, number, score
+
+
+def provenance(results: SearchResults) -> Markup:
+    """Where the numbers come from, as a list of facts."""
+    origin = results.provenance
+    told = (*data_facts(origin), ("Task", results.design.task), *_search(results), *program_facts(origin))
+    return tag("section", heading("provenance", "Provenance"), facts(told))
+
+
+def _search(results: SearchResults) -> tuple[tuple[str, Child], ...]:
+    design, names = results.design, names_of(results)
+    fixed = listed(f"{names[path].text} = {number(value)}" for path, value in design.fixed.items())
+    spent = [run.seconds for row in summary(results) for run in row.replicates]
+    seconds = sum(value for value in (*spent, *(trial.seconds for trial in results.trials)) if value is not None)
+    return (
+        ("Selection rule", f"{design.selection}: {SELECTION[design.selection]}"),
+        ("Sampler", design.sampler or NOTHING),
+        ("Seeds", listed(design.seeds)),
+        ("Fixed by the study", words(fixed) if fixed else "nothing"),
+        ("Trained once", listed(design.shared_stages) or "nothing"),
+        ("Cost as declared", design.cost or NOTHING),
+        ("Time in runs", f"{duration(seconds)}, summed over trials and tested runs"),
+    )
+
+
+def every_run(results: SearchResults) -> Markup:
+    """Every tested run and every trial, failed ones with their reason; folded."""
+    runs = [tested(row.title, run, score(run.value)) for row in summary(results) for run in row.replicates]
+    head = (
+        "Row",
+        "Seed",
+        "State",
+        "Test Dice",
+        "whole volume",
+        "pooled voxels",
+        "ASSD (mm)",
+        "Validation Dice",
+        "Time",
+    )
+    searched = tuple(dict.fromkeys(path for trial in results.trials for path in trial.knobs))
+    names = [Markup(names_of(results)[path].html) for path in searched]
+    trials = [_trial(trial, searched) for trial in results.trials]
+    return tag(
+        "section",
+        heading("runs", "Every run"),
+        folded(f"{counted(len(runs), 'tested run')} of finalists and references", head, runs),
+        folded(counted(len(trials), "trial"), ("Trial", "State", "Value", *names, "Time"), trials),
+    )
+
+
+def _trial(trial: Trial, searched: tuple[str, ...]) -> Markup:
+    told = state(trial.state, f" at {trial.rung}" if trial.state == "cut" and trial.rung is not None else "")
+    values = (number(trial.knobs[path]) if path in trial.knobs else NOTHING for path in searched)
+    row = (told, score(trial.value), *values)
+    return run_row(str(trial.number), *row, seconds=trial.seconds, reason=trial.reason)

@@ -1,0 +1,30 @@
+"""A search's answer in the terminal."""
+
+from typing import TYPE_CHECKING
+
+from medsearch.reporting.search.answer import answer, warnings
+from medsearch.reporting.search.caption import caption
+from medsearch.reporting.search.files import HEADINGS, KNOB_HEADINGS, cells, knob_cells
+from medsearch.reporting.search.results import SearchResults
+from medsearch.reporting.search.tables import other_knobs, summary, weights
+from medsearch.reporting.terminal import grid
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+
+def summary_text(results: SearchResults) -> "Group":
+    """The answer, its warnings, both tables and the caption, for `rich.console.Console.print`."""
+    from rich.console import Group
+    from rich.text import Text
+
+    rows = summary(results)
+    knobs = [(row.knob.text, *knob_cells(row)) for row in (*weights(results), *other_knobs(results))]
+    best = [number for number, row in enumerate(rows) if row.kind == "best"]
+    return Group(
+        Text(answer(results), style="bold"),
+        *(Text(line, style="yellow") for line in warnings(results)),
+        grid(HEADINGS, [cells(row) for row in rows], bold=best),
+        grid(KNOB_HEADINGS, knobs) if knobs else "",
+        *(Text(line, style="dim") for line in caption(results)),
+    )
