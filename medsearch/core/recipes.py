@@ -86,6 +86,11 @@ def _fitting(of: Any, name: str, path: str, value: Any) -> Any:
 WHEREABOUTS = {"identity": False}
 """Metadata of a field that says where something lies, not what it is: recorded, but no part of a fingerprint."""
 
+LATER = {"identity": "unless default"}
+"""Metadata of a field that came later, with a default that leaves everything as it was: no part of a fingerprint while
+it has that default, so that what was stored before keeps its key.
+"""
+
 
 def plain(of: Any) -> Any:
     """`of` as JSON knows it: recipes become mappings, tuples lists, paths strings, sets sorted lists.
@@ -98,7 +103,7 @@ def plain(of: Any) -> Any:
 
 def _plain(of: Any, *, everything: bool) -> Any:
     if dataclasses.is_dataclass(of) and not isinstance(of, type):
-        fields = [field for field in dataclasses.fields(of) if everything or field.metadata.get("identity", True)]
+        fields = [field for field in dataclasses.fields(of) if everything or _identifies(of, field)]
         return {field.name: _plain(getattr(of, field.name), everything=everything) for field in fields}
     if isinstance(of, Mapping):
         return {str(key): _plain(value, everything=everything) for key, value in of.items()}
@@ -114,7 +119,12 @@ def _plain(of: Any, *, everything: bool) -> Any:
     raise TypeError(msg)
 
 
+def _identifies(of: Any, field: "dataclasses.Field[Any]") -> bool:
+    said = field.metadata.get("identity", True)
+    return getattr(of, field.name) != field.default if said == LATER["identity"] else bool(said)
+
+
 def fingerprint(of: Any) -> str:
-    """Sixteen hex digits that change exactly when `plain(of)` does, fields of `WHEREABOUTS` apart."""
+    """Sixteen hex digits that change exactly when `plain(of)` does, `WHEREABOUTS` and untouched `LATER` ones apart."""
     text = json.dumps(_plain(of, everything=False), sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
-from medsearch.core.recipes import WHEREABOUTS, fingerprint, knobs, override, plain, recipe
+from medsearch.core.recipes import LATER, WHEREABOUTS, fingerprint, knobs, override, plain, recipe
 
 
 @recipe
@@ -65,6 +65,17 @@ def test_where_something_lies_is_recorded_but_no_part_of_a_fingerprint():
     moved = override(Method(), {"folder": "elsewhere"})
     assert fingerprint(moved) == fingerprint(Method())
     assert plain(moved)["folder"] == "elsewhere"
+
+
+@recipe
+class Grown(Method):
+    noise: float = field(default=0.5, metadata=LATER)
+
+
+def test_a_later_field_at_its_default_leaves_the_keys_of_before():
+    assert fingerprint(Grown()) == fingerprint(Method())
+    assert fingerprint(override(Grown(), {"noise": 0.6})) != fingerprint(Method())
+    assert plain(Grown())["noise"] == 0.5
 
 
 def test_a_fingerprint_is_the_same_everywhere():

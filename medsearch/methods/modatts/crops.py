@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medsearch.data.augmentation.slices import augment_slice
+from medsearch.data.augmentation.tumours import vary_tumour
 from medsearch.data.augmentation.volumes import augment_volume
 from medsearch.data.units import Halves, Image, Mask, Unit
 
@@ -39,17 +40,21 @@ class CropBatch:
 
 @dataclass(frozen=True)
 class Crops:
-    """Half-brain crops, or slices of them; `pseudo` gives masks for those that have none of their own."""
+    """Half-brain crops, or slices of them; `pseudo` gives masks for those that have none of their own.
+
+    With augmentation, tumours become brighter or darker by up to the share `tumour_intensity`.
+    """
 
     halves: Halves
     pseudo: Callable[[Unit], Mask | None] = lambda _: None
+    tumour_intensity: float = 0.0
 
     def __len__(self) -> int:
         return len(self.halves)
 
     def none(self) -> "Crops":
         """The same list, empty."""
-        return Crops(replace(self.halves, units=()))
+        return replace(self, halves=replace(self.halves, units=()))
 
     @cached_property
     def annotated(self) -> frozenset[int]:
@@ -81,6 +86,8 @@ class Crops:
             mask = self.pseudo(self.halves.units[index])
         if rng is None:
             return image, mask
+        if mask is not None and self.tumour_intensity:
+            image = vary_tumour(image, mask, rng=rng, reach=self.tumour_intensity)
         return augment_slice(image, mask, rng) if image.ndim == 2 else augment_volume(image, mask, rng)
 
 

@@ -5,7 +5,7 @@ from dataclasses import field
 from typing import Any, Literal
 
 from medsearch.core.errors import BadInput
-from medsearch.core.recipes import WHEREABOUTS, knobs, override, recipe
+from medsearch.core.recipes import LATER, WHEREABOUTS, knobs, override, recipe
 from medsearch.methods.modatts.networks.config import (
     Dimensions,
     DiscriminatorConfig,
@@ -85,6 +85,10 @@ class SegmentationRecipe:
     epochs: int = 300
     batch: int = 2
     augment: bool = True
+    tumour_intensity: float = field(default=0.0, metadata=LATER)
+    """Part of `augment`: annotated tumours get up to this share brighter or darker, drawn for each crop. 0: off."""
+    tumour_upsampling: int = field(default=1, metadata=LATER)
+    """How often small tumours, and large heterogeneous ones, come in an epoch. 1: off."""
     validate_every: int = 1
 
     @property
@@ -120,6 +124,14 @@ class SelfTrainingRecipe:
 
 
 @recipe
+class EnsembleRecipe:
+    """Segmentors that vote (section 5.5.1, Training)."""
+
+    folds: int = 1
+    """2 or more: so many segmentors, each validated on its fold of the source, behind one translator; 1: no folds."""
+
+
+@recipe
 class MoDATTSRecipe:
     """The whole method."""
 
@@ -127,7 +139,20 @@ class MoDATTSRecipe:
     synthesis: SynthesisRecipe = field(default_factory=SynthesisRecipe)
     segmentation: SegmentationRecipe = field(default_factory=SegmentationRecipe)
     self_training: SelfTrainingRecipe = field(default_factory=SelfTrainingRecipe)
+    ensemble: EnsembleRecipe = field(default_factory=EnsembleRecipe)
 
+
+CROSSMODA: dict[str, Any] = {
+    "segmentation.weights.rec": 75.0,
+    "segmentation.weights.lat": 10.0,
+    "segmentation.tumour_intensity": 0.3,
+    "segmentation.tumour_upsampling": 2,
+}
+"""What section 5.5.1 does on CrossMoDA otherwise than on BraTS, `ensemble.folds` 5 apart, which multiplies the cost.
+
+The weights are printed; how strong the augmentation is, and how often tumours are repeated, is not: 0.3 is what the
+released code has behind a switch, 2 is ours.
+"""
 
 RELEASED: dict[str, Any] = {
     "translation.weights.adv": 3.0,

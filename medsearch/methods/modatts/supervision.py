@@ -2,7 +2,11 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from medsearch.core.errors import BadInput
+from medsearch.data.augmentation.tumours import heterogeneity, repeats
+from medsearch.data.geometry import halves
 from medsearch.data.units import Halves, Source, half_crops, half_slices
 from medsearch.data.views import Domain, TaskView
 from medsearch.methods.modatts.crops import Crops
@@ -42,7 +46,7 @@ def supervision(recipe: SegmentationRecipe, selection: Selection, context: Stage
     if recipe.supervision == "pseudo-target":
         diseased, healthy = _by_presence(recipe, domain_source(task, "target", "train"))
     given = Supervision(
-        synthetic=Crops(synthetic),
+        synthetic=Crops(upsampled(synthetic, recipe.tumour_upsampling), tumour_intensity=recipe.tumour_intensity),
         diseased=Crops(diseased),
         healthy=Crops(healthy),
         validation=Crops(_validation(selection, task, synthesis)),
@@ -62,6 +66,30 @@ def _annotating(recipe: SegmentationRecipe, task: TaskView, synthesis: Artifact 
 
 def _by_presence(recipe: SegmentationRecipe, source: Source) -> tuple[Halves, Halves]:
     return half_slices(source) if recipe.network.dimensions == 2 else half_crops(source)
+
+
+def upsampled(crops: Halves, times: int) -> Halves:
+    """Small tumours, and large heterogeneous ones, `times` in an epoch (`repeats`); slices come as often as their half.
+
+    Raises:
+        BadInput: `times` is below 1.
+
+    """
+    if times == 1:
+        return crops
+    tumours = {side: found for side in {unit[:2] for unit in crops.units} if (found := _tumour(crops.source, *side))[0]}
+    sides = sorted(tumours)
+    often = repeats([tumours[side][0] for side in sides], [tumours[side][1] for side in sides], times=times)
+    turns = dict(zip(sides, often, strict=True))
+    return replace(crops, units=tuple(unit for unit in crops.units for _ in range(turns.get(unit[:2], 1))))
+
+
+def _tumour(source: Source, subject: str, side: int) -> tuple[int, float]:
+    """Voxels and heterogeneity of the tumour in one crop."""
+    mask, box = source.mask(subject), source.box(subject)
+    assert mask is not None
+    image, marked = (halves(of, source.geometry, box)[side] for of in (source.image(subject), mask))
+    return int(np.count_nonzero(marked)), heterogeneity(image.astype(np.float32), marked)
 
 
 def _validation(selection: Selection, task: TaskView, synthesis: Artifact | None) -> Halves:

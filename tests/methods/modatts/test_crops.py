@@ -105,3 +105,23 @@ def test_an_empty_list_gives_nothing(sides: Callable[..., tuple[Halves, Halves]]
     assert empty.annotated == frozenset()
     assert list(empty.each(2)) == []
     assert len(empty.load([], None).x) == 0
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_tumours_change_their_brightness_only_in_training(
+    sides: Callable[..., tuple[Halves, Halves]], flat: bool
+) -> None:
+    halves, _ = sides(1.0, flat=flat)
+    varied = Crops(halves, tumour_intensity=0.9)
+    assert torch.equal(varied.load([0], None).x, Crops(halves).load([0], None).x)
+    assert not torch.equal(
+        *(crops.load([0], np.random.default_rng(0)).x for crops in (varied, Crops(halves, tumour_intensity=0.8)))
+    )
+    unmarked, _ = sides(0.0, flat=flat)  # what is not annotated stays
+    assert torch.equal(
+        *(Crops(unmarked, tumour_intensity=reach).load([0], np.random.default_rng(0)).x for reach in (0.0, 0.9))
+    )
+
+
+def test_an_empty_list_keeps_what_is_done_to_crops(sides: Callable[..., tuple[Halves, Halves]]) -> None:
+    assert Crops(sides(1.0)[0], tumour_intensity=0.9).none().tumour_intensity == 0.9

@@ -3,6 +3,9 @@ from typing import Any
 import pytest
 from micro import Micro
 
+from medsearch.core.errors import BadInput
+from medsearch.data.views import TaskView
+
 NODES = ["translation", "synthesis", "segmentation", "self_training_1"]
 
 
@@ -75,3 +78,56 @@ def test_synthesis_knobs_leave_translation(micro: Micro) -> None:
 
 def test_seeds_share_nothing(micro: Micro) -> None:
     assert changed(micro, seed=1) == [*NODES, "test"]
+
+
+def test_folds_share_one_translator_and_vote(micro: Micro) -> None:
+    runs = micro.runs({"ensemble.folds": 2}, test=True)
+    fold = [["segmentation_fold_1", "self_training_1_fold_1"], ["segmentation_fold_2", "self_training_1_fold_2"]]
+    assert list(runs) == ["translation", "synthesis", *fold[0], *fold[1], "test"]
+    for segmentation, student in fold:
+        assert runs[segmentation].upstream == {"synthesis": runs["synthesis"].key}
+        assert runs[student].upstream["teacher"] == runs[segmentation].key
+    assert runs["test"].upstream == {
+        "segmentor_1": runs["self_training_1_fold_1"].key,
+        "segmentor_2": runs["self_training_1_fold_2"].key,
+        "translation": runs["translation"].key,
+    }
+    assert len({run.key for run in runs.values()}) == len(runs)
+    alone = keys(micro)
+    assert {node: runs[node].key for node in NODES[:2]} == {node: alone[node] for node in NODES[:2]}
+
+
+def test_folds_cut_what_is_synthesised(micro: Micro) -> None:
+    """Every fold validates on other sources, and together they leave none out.
+
+    Whoever validates does not train, nor do people whose target contrast an oracle would validate on.
+    """
+    runs = micro.runs({"ensemble.folds": 3}, selection="pseudo-target")
+    views = [
+        TaskView(micro.prepared, runs[f"segmentation_fold_{number}"].task, runs["segmentation_fold_1"].stage.reads())
+        for number in (1, 2, 3)
+    ]
+    whole = TaskView(micro.prepared, runs["synthesis"].task, runs["synthesis"].stage.reads())
+    pool = {*whole.subjects("source", "train"), *whole.subjects("source", "validation")}
+    spared = set(whole.subjects("source", "validation"))
+    shown = [set(view.subjects("source", "validation")) for view in views]
+    for view, held in zip(views, shown, strict=True):
+        assert pool - held >= set(view.subjects("source", "train")) >= pool - held - spared
+        assert view.subjects("target", "train") == views[0].subjects("target", "train")
+    assert [len(held) for held in shown] == [1, 1, 1]
+    assert set.union(*shown) == pool
+
+
+def test_a_model_of_target_labels_has_nothing_to_cut(micro: Micro) -> None:
+    knobs = {"ensemble.folds": 2, "segmentation.supervision": "target"}
+    task = {"target_labels": 1.0}
+    folded, alone = (micro.runs(of, test=True, task=task) for of in (knobs, {**knobs, "ensemble.folds": 1}))
+    assert {node: run.key for node, run in folded.items()} == {node: run.key for node, run in alone.items()}
+    source = micro.runs({**knobs, "segmentation.supervision": "source"}, test=True)
+    assert list(source) == ["segmentation_fold_1", "segmentation_fold_2", "test"]
+
+
+@pytest.mark.parametrize("folds", [0, -2])
+def test_a_number_of_folds_that_cannot_be_is_refused(micro: Micro, folds: int) -> None:
+    with pytest.raises(BadInput, match=r"ensemble\.folds"):
+        micro.runs({"ensemble.folds": folds})

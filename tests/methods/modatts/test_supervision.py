@@ -1,3 +1,4 @@
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -116,3 +117,27 @@ def test_tumours_on_both_sides_leave_nothing_healthy_to_translate(tmp_path: Path
         micro, tmp_path, {"segmentation.variant": "self-supervised", "segmentation.network.unique_fraction": 0.0}
     )
     assert (len(found.synthetic), len(found.healthy)) == (4, 0)
+
+
+def test_small_tumours_come_more_often(micro: Micro, tmp_path: Path) -> None:
+    """Four tumours leave room for one small one (a third, rounded down); among one large none is the more mixed."""
+    task = {"pairing": "overlap"}
+    plain = given(micro, tmp_path, task=task).synthetic
+    often = given(micro, tmp_path, {"segmentation.tumour_upsampling": 3}, task=task).synthetic
+    sizes = {unit: int(plain.halves[index][1].sum()) for index, unit in enumerate(plain.halves.units)}
+    smallest = min(sizes, key=lambda unit: sizes[unit])
+    assert Counter(often.halves.units) == Counter({unit: 3 if unit == smallest else 1 for unit in sizes})
+    assert len(often) == len(plain) + 2
+
+
+def test_slices_come_as_often_as_their_tumour(micro: Micro, tmp_path: Path) -> None:
+    task, knobs = {"pairing": "overlap"}, flat(**{"segmentation.tumour_upsampling": 2})
+    units = given(micro, tmp_path, knobs, task=task).synthetic.halves.units
+    turns = {unit[:2]: units.count(unit) for unit in units}
+    assert {units.count(unit) for unit in units if turns[unit[:2]] == 2} == {2}
+    assert sorted(turns.values()) == [1, 1, 1, 2]
+
+
+def test_less_than_once_is_refused(micro: Micro, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="1 or more times"):
+        given(micro, tmp_path, {"segmentation.tumour_upsampling": 0})
