@@ -6,9 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medsearch.data.phantoms.fields import SmoothField
-from medsearch.data.phantoms.grids import Array, Grid
+from medsearch.data.phantoms.grids import Array, Lattice
 from medsearch.data.phantoms.templates import Template
-from medsearch.data.phantoms.tissues import NORMAL
 
 _SCALE_SD, _TURN_SD_DEGREES, _SHIFT_SD_MM = 0.025, 1.5, 0.7
 _WARPS = ((28.0, 3.5), (13.0, 1.5))
@@ -49,18 +48,18 @@ class Anatomy:
         folds = tuple(SmoothField.draw(rng, _FOLD_SIGMA_MM, _FOLDING) for _ in range(4)) if template.blurred else ()
         return cls(template, matrix.astype(np.float32), shift.astype(np.float32), warps, folds)
 
-    def on(self, grid: Grid, push: Push | None = None) -> Array:
-        """Partial volumes of the normal tissues (tissue, x, y, z) on `grid`: one in sum inside the brain, else zero."""
+    def on(self, grid: Lattice, push: Push | None = None) -> Array:
+        """Partial volumes of the template's tissues (tissue, x, y, z) on `grid`: one in sum inside it, else zero."""
         from scipy import ndimage
 
         voxels = self._voxels(grid, push)
-        maps = np.zeros((len(NORMAL), *grid.shape), dtype=np.float32)
+        maps = np.zeros((len(self.template.partial_volumes), *grid.shape), dtype=np.float32)
         for number, source in enumerate(self.template.partial_volumes):
             if source.any():
                 ndimage.map_coordinates(source, voxels, output=maps[number], order=1, prefilter=False)
         return self._folded(maps, grid)
 
-    def _voxels(self, grid: Grid, push: Push | None) -> Array:
+    def _voxels(self, grid: Lattice, push: Push | None) -> Array:
         """Where in the template each voxel of `grid` comes from: (3, x, y, z) in template voxels."""
         points = [*grid.points()]
         if push is not None:
@@ -75,10 +74,12 @@ class Anatomy:
         to = self.template.to_voxels.astype(np.float32)
         return np.stack([sum(to[row, column] * source[column] for column in range(3)) + to[row, 3] for row in range(3)])
 
-    def _folded(self, maps: Array, grid: Grid) -> Array:
+    def _folded(self, maps: Array, grid: Lattice) -> Array:
         inside = maps.sum(axis=0) > 127
         for number, fold in enumerate(self.folds):
             maps[number] = (maps[number] / 255) ** _SHARPNESS * np.exp(fold.on(grid.axes))
+        if self.folds:
+            maps[len(self.folds) :] /= 255
         return np.where(inside, maps / np.maximum(maps.sum(axis=0), 1e-6), 0)
 
 

@@ -32,11 +32,12 @@ class SmoothField:
         return cls(sigma, (sd / _POWER * rng.standard_normal(knots)).astype(np.float32))
 
     def on(self, axes: tuple[Array, Array, Array]) -> Array:
-        """The field at head coordinates (mm) given per axis: (x, y, z)."""
+        """The field at head coordinates (mm) given per axis: (x, y, z); beyond the head it goes on as at its edge."""
         step = self.sigma * _STEP_PER_SIGMA
         field = self.coefficients
         for axis in (0, 1, 2):
-            field = _along(field, axis, (axes[axis] - np.float32(_LOW_MM[axis])) / np.float32(step))
+            inside = np.clip(axes[axis], _LOW_MM[axis], _HIGH_MM[axis])
+            field = _along(field, axis, (inside - np.float32(_LOW_MM[axis])) / np.float32(step))
         return field
 
 

@@ -6,6 +6,7 @@ third up, with the midline in the middle of the first axis.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +21,24 @@ are then as far from the box's as in BraTS, and the geometry's band of depth hol
 _SIGNS = (-1, -1, 1)
 _REACH_MM = ((-80, 80), (-116, 88), (-73, 84))
 """No brain reaches out of this window (head coordinates), so nothing outside it is computed."""
+
+
+class Lattice(Protocol):
+    """Points in head coordinates, in rows along its axes."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """How many there are along x, y and z."""
+        ...
+
+    @property
+    def axes(self) -> tuple[Array, Array, Array]:
+        """Head coordinates in mm per axis."""
+        ...
+
+    def points(self) -> tuple[Array, Array, Array]:
+        """Head coordinates in mm of every point, broadcastable to (x, y, z)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -82,10 +101,11 @@ def box_affine(spacing: float) -> npt.NDArray[np.float64]:
     return affine
 
 
-def block_mean(array: Array, factor: int) -> Array:
-    """Means over factor^3 voxels of the last three axes, which must be multiples of `factor`."""
-    if factor == 1:
+def block_mean(array: Array, factor: int | tuple[int, int, int]) -> Array:
+    """Means over factor^3 voxels (or one factor per axis) of the last three axes, which must be multiples of it."""
+    a, b, c = (factor, factor, factor) if isinstance(factor, int) else factor
+    if a == b == c == 1:
         return array
     *front, x, y, z = array.shape
-    blocks = array.reshape(*front, x // factor, factor, y // factor, factor, z // factor, factor)
+    blocks = array.reshape(*front, x // a, a, y // b, b, z // c, c)
     return np.asarray(blocks.mean(axis=(-1, -3, -5)), dtype=np.float32)

@@ -22,7 +22,7 @@ MNI_SCALE = 0.92
 _DEEP_CENTRE_MM, _DEEP_RADII_MM = (0.0, -5.0, 5.0), (33.0, 32.0, 20.0)
 _EDGE_SIGMA_VOXELS = 0.6
 
-_LABELS = {
+LABELS = {
     "white matter": (2, 41, 7, 46, 16, 28, 60, 85),
     "grey matter": (3, 42, 8, 47, 17, 53, 18, 54),
     "deep grey matter": (10, 49, 11, 50, 12, 51, 13, 52, 26, 58),
@@ -41,7 +41,7 @@ _NUCLEI_MM, _NUCLEI_PITCH = (0.0, -5.0, 7.1), np.deg2rad(5.3)
 
 @dataclass(frozen=True, eq=False)
 class Template:
-    """Partial volumes (tissue, x, y, z) in the order of `NORMAL`, as bytes: 255 in sum inside the brain, else 0.
+    """Partial volumes (tissue, x, y, z) as bytes, 255 in sum inside and 0 outside: of a brain in the order of `NORMAL`.
 
     `to_voxels` (4, 4) takes head coordinates in mm to voxel indices; `scale` is the usual brain's size over the
     template's; `blurred`: an average of many brains, to be sharpened into one.
@@ -98,25 +98,43 @@ def labelled_head(path: Path) -> Template:
     Raises:
         BadInput: the file cannot be read, or does not label a brain.
     """
+    labels, to_head = levelled(path)
+    where = np.argwhere(np.isin(labels, [number for numbers in LABELS.values() for number in numbers]))
+    window = tuple(slice(max(0, a - 3), b + 4) for a, b in zip(where.min(axis=0), where.max(axis=0), strict=True))
+    to_voxels = np.asarray(np.linalg.inv(to_head), dtype=np.float64)
+    to_voxels[:3, 3] -= [part.start for part in window]
+    return Template(_one_hot(labels[window]), to_voxels, scale=1.0, blurred=False)
+
+
+def levelled(path: Path) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float64]]:
+    """The labels of a file (x, y, z), and the matrix (4, 4) from its voxels to head coordinates in mm.
+
+    Raises:
+        BadInput: the file cannot be read, or does not label a brain.
+    """
     volume = read_volume(path)
     labels = volume.array.round().astype(np.int16)
-    where = np.argwhere(np.isin(labels, [number for numbers in _LABELS.values() for number in numbers]))
     if not all(np.isin(labels, numbers).any() for numbers in _LANDMARKS):
         msg = f"{path}: lacks one of the labels {_LANDMARKS}; give label maps with FreeSurfer's numbers"
         raise BadInput(msg)
-    window = tuple(slice(max(0, a - 3), b + 4) for a, b in zip(where.min(axis=0), where.max(axis=0), strict=True))
-    to_voxels = np.asarray(np.linalg.inv(_to_head(labels, volume.affine)), dtype=np.float64)
-    to_voxels[:3, 3] -= [part.start for part in window]
-    return Template(_one_hot(labels[window]), to_voxels, scale=1.0, blurred=False)
+    return labels, _to_head(labels, volume.affine)
+
+
+def softened(labels: npt.NDArray[np.int16], tissues: Sequence[tuple[int, ...]]) -> Array:
+    """Label maps to shares with soft edges: (tissue, x, y, z), for the labels that make up each tissue."""
+    from scipy import ndimage
+
+    soft = np.zeros((len(tissues), *labels.shape), dtype=np.float32)
+    for number, numbers in enumerate(tissues):
+        alone = np.isin(labels, numbers).astype(np.float32)
+        ndimage.gaussian_filter(alone, _EDGE_SIGMA_VOXELS, output=soft[number])
+    return soft
 
 
 def _one_hot(labels: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
     from scipy import ndimage
 
-    soft = np.zeros((len(NORMAL), *labels.shape), dtype=np.float32)
-    for number, tissue in enumerate(NORMAL):
-        alone = np.isin(labels, _LABELS[tissue]).astype(np.float32)
-        ndimage.gaussian_filter(alone, _EDGE_SIGMA_VOXELS, output=soft[number])
+    soft = softened(labels, [LABELS[tissue] for tissue in NORMAL])
     total = soft.sum(axis=0)
     parts, _ = ndimage.label(total >= 0.5)
     brain = parts == np.bincount(parts[parts > 0]).argmax()  # what is labelled apart from it, vessels say, is no brain

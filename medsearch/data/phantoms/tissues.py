@@ -42,10 +42,10 @@ _DENSITY_SD = 0.02
 _UPTAKE_SD = 0.25
 
 
-def draw_tissues(rng: np.random.Generator) -> dict[str, Tissue]:
+def draw_tissues(rng: np.random.Generator, table: Mapping[str, Tissue] = TISSUES) -> dict[str, Tissue]:
     """One subject's tissues, scattered around the table's."""
     t1, t2 = np.exp(_SHARED_SD * rng.standard_normal(2))
-    return {name: _scattered(name, tissue, (t1, t2), rng) for name, tissue in TISSUES.items()}
+    return {name: _scattered(name, tissue, (t1, t2), rng) for name, tissue in table.items()}
 
 
 def _scattered(name: str, tissue: Tissue, shared: tuple[float, float], rng: np.random.Generator) -> Tissue:

@@ -3,6 +3,7 @@
 import csv
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from medsearch.core.errors import BadInput
@@ -33,17 +34,7 @@ def write_brats2020(spec: PhantomSpec, root: Path) -> Path:
     Raises:
         BadInput: `root` holds something else, or the label maps of `spec.anatomy` cannot be used.
     """
-    if _is_written(spec, root):
-        return root
-    aside = root.with_name(f".{root.name}.{os.getpid()}")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    try:
-        _write(spec, aside)
-        _put(aside, root, spec)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return root
+    return written(spec, root, _write)
 
 
 def write_brain_phantom(
@@ -52,6 +43,26 @@ def write_brain_phantom(
     """`write_brats2020` from plain arguments; spacing in mm."""
     place = None if anatomy is None else str(anatomy)
     return write_brats2020(PhantomSpec(cases=cases, spacing=spacing, seed=seed, anatomy=place, healthy=healthy), root)
+
+
+def written(spec: PhantomSpec, root: Path, write: Callable[[PhantomSpec, Path], None]) -> Path:
+    """Let `write` fill a folder aside, add the record, and rename it to `root`; returns `root`, also if it was there.
+
+    Raises:
+        BadInput: `root` holds something else.
+    """
+    if _is_written(spec, root):
+        return root
+    aside = root.with_name(f".{root.name}.{os.getpid()}")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        write(spec, aside)
+        write_json(aside / PHANTOM_RECORD, {"fingerprint": spec.fingerprint, "spec": spec})
+        _put(aside, root, spec)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return root
 
 
 def subject_name(number: int) -> str:
@@ -86,7 +97,6 @@ def _write(spec: PhantomSpec, folder: Path) -> None:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(_COLUMNS)
         table.writerows([grades[n], "NA", "NA", "NA", "NA", subject_name(n)] for n in sorted(grades))
-    write_json(folder / PHANTOM_RECORD, {"fingerprint": spec.fingerprint, "spec": spec})
 
 
 def _write_subject(spec: PhantomSpec, number: int, folder: Path) -> str:
