@@ -1,11 +1,15 @@
-"""Run one stage: from the store if it is there, from its checkpoint if it was interrupted, else from the start."""
+"""Run one stage: from the store if it is there, from its checkpoint if it was interrupted, else from the start.
+
+When memory runs out, it goes on from its checkpoint with half as many samples at a time; `memory` says how.
+"""
 
 import math
 import os
 import platform
+import statistics
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from medsearch import __version__
@@ -14,18 +18,31 @@ from medsearch.core.recipes import plain
 from medsearch.data.preparation import PreparedCohort
 from medsearch.data.views import TaskView, domains
 from medsearch.stages.context import Artifact, Runtime, StageContext
+from medsearch.stages.memory import Ladder, Meter, clear, taken
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.stage import Epoch, Outcome, Training
 from medsearch.stages.store import Store
+from medsearch.training.memory import DeviceMeter, exhausted, forget, release
 
 
 @dataclass(frozen=True)
 class Bench:
-    """Where stages run: a store, prepared arrays, and a runtime."""
+    """Where stages run: a store, prepared arrays, a runtime, and what measures their memory (None: the device's)."""
 
     store: Store
     prepared: PreparedCohort
     runtime: Runtime
+    meter: Meter | None = None
+
+
+@dataclass
+class _Course:
+    """What this life of a stage run has seen: epochs that it has said, optimiser steps and their seconds."""
+
+    said: set[int] = field(default_factory=set)
+    steps: int = 0
+    stepping: float = 0.0
+    tail: float = 0.0
 
 
 def run_stage(bench: Bench, run: StageRun) -> Generator[Epoch, None, Artifact]:
@@ -35,31 +52,54 @@ def run_stage(bench: Bench, run: StageRun) -> Generator[Epoch, None, Artifact]:
 
     Raises:
         Diverged: a reported loss is not finite.
+        MemoryError, RuntimeError: memory ran out with one sample at a time, or the stage has no batch to part.
 
     """
     store, key = bench.store, run.key
     if not store.has(key):
         with store.lock(key):
             if not store.has(key):
-                outcome, tail = yield from _journalled(store, run, run.stage.train(_context(bench, run)))
-                store.commit(key, _manifest(bench, run, outcome, tail))
+                yield from _trained(bench, run)
     return store.artifact(key)
 
 
-def _context(bench: Bench, run: StageRun) -> StageContext:
+def _trained(bench: Bench, run: StageRun) -> Generator[Epoch, None, None]:
+    """Train and commit the stage, as far down the ladder as it must go. An epoch trained anew is not said twice."""
+    store, key, course = bench.store, run.key, _Course()
+    meter, ladder = bench.meter or DeviceMeter(bench.runtime), Ladder.of(run, bench.runtime, store.folder(key))
+    while True:
+        meter.begin()
+        try:
+            outcome = yield from _journalled(store, run, run.stage.train(_context(bench, run, ladder.runtime)), course)
+        except Exception as error:
+            lower = ladder.lower(error, epochs=len(store.journal(key))) if exhausted(error) else None
+            if lower is None:
+                raise
+            ladder = lower
+            forget(error)
+        else:
+            used = {**ladder.record(), **taken(meter)}
+            store.commit(key, {**_manifest(bench, run, outcome), "memory": used, **_pace(store.journal(key), course)})
+            clear(store.folder(key))
+            return
+        ladder.write(store.folder(key))
+        release()
+
+
+def _context(bench: Bench, run: StageRun, runtime: Runtime) -> StageContext:
     folder = bench.store.folder(run.key)
     return StageContext(
         task=TaskView(bench.prepared, run.task, run.stage.reads()),
         upstream={role: bench.store.artifact(key) for role, key in run.upstream.items()},
         seed=run.seed,
-        runtime=bench.runtime,
+        runtime=runtime,
         directory=bench.store.aside(run.key),
         checkpoint=folder / "checkpoint",
     )
 
 
-def _journalled(store: Store, run: StageRun, training: Training) -> Generator[Epoch, None, tuple[Outcome, float]]:
-    """Drive `training`, recording each epoch once; return its outcome and the seconds after the last epoch."""
+def _journalled(store: Store, run: StageRun, training: Training, course: _Course) -> Generator[Epoch, None, Outcome]:
+    """Drive `training`, recording each epoch once; return its outcome."""
     key, owners = run.key, domains(run.parts)
     recorded = {line["epoch"] for line in store.journal(key)}
     try:
@@ -69,14 +109,31 @@ def _journalled(store: Store, run: StageRun, training: Training) -> Generator[Ep
                 epoch = next(training)
             except StopIteration as end:
                 _require_finite(end.value.metrics, "at the end")
-                return end.value, time.monotonic() - began
+                course.tail = time.monotonic() - began
+                outcome: Outcome = end.value
+                return outcome
             _require_finite(epoch.metrics, f"at epoch {epoch.number}")
+            course.steps += epoch.steps
+            course.stepping += epoch.stepping
             if epoch.number not in recorded:
                 seconds = time.monotonic() - began
                 store.record(key, epoch, seconds=seconds, time=time.time(), domains=owners)
-            yield epoch
+            if epoch.number not in course.said:
+                course.said.add(epoch.number)
+                yield epoch
     finally:
         training.close()
+
+
+def _pace(journal: list[dict[str, Any]], course: _Course) -> dict[str, Any]:
+    """How long it took: whole, an epoch (with validation), an optimiser step."""
+    seconds = [line["seconds"] for line in journal]
+    return {
+        "epochs": len(journal),
+        "seconds": sum(seconds) + course.tail,
+        "epoch_seconds": statistics.median(seconds) if seconds else None,
+        "step_seconds": course.stepping / course.steps if course.steps else None,
+    }
 
 
 def _require_finite(metrics: Mapping[str, float], when: str) -> None:
@@ -86,8 +143,7 @@ def _require_finite(metrics: Mapping[str, float], when: str) -> None:
         raise Diverged(msg)
 
 
-def _manifest(bench: Bench, run: StageRun, outcome: Outcome, tail: float) -> dict[str, Any]:
-    journal = bench.store.journal(run.key)
+def _manifest(bench: Bench, run: StageRun, outcome: Outcome) -> dict[str, Any]:
     return {
         "stage": run.stage.name,
         "node": run.node,
@@ -99,8 +155,6 @@ def _manifest(bench: Bench, run: StageRun, outcome: Outcome, tail: float) -> dic
         "upstream": dict(run.upstream),
         "metrics": dict(outcome.metrics),
         "notes": plain(outcome.notes),
-        "epochs": len(journal),
-        "seconds": sum(line["seconds"] for line in journal) + tail,
         "finished": time.time(),
         "code": __version__,
         "runtime": plain(bench.runtime),

@@ -7,10 +7,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Epoch:
-    """One epoch's record: losses as `train/<term>`, the selection metric as `validation/dice`."""
+    """One epoch's record: losses as `train/<term>`, the selection metric as `validation/dice`.
+
+    steps, stepping: how many optimiser steps were made, and in how many seconds; they are no part of what it says.
+    """
 
     number: int
     metrics: Mapping[str, float] = field(default_factory=dict)
+    steps: int = field(default=0, compare=False)
+    stepping: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True)

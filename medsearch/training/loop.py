@@ -63,7 +63,10 @@ def run(loop: Loop, *, root: int, checkpoint: Path) -> Generator[Epoch, None, Be
     saved = time.monotonic()
     for number in range(done + 1, loop.epochs + 1):
         torch.manual_seed(seed(root, "epoch", number))
-        metrics = {f"train/{term}": value for term, value in _mean(loop.steps(number)).items()}
+        began = time.monotonic()
+        terms, steps = _mean(loop.steps(number))
+        stepping = time.monotonic() - began  # to the end of a GPU's work, for the mean has been read
+        metrics = {f"train/{term}": value for term, value in terms.items()}
         if number % loop.validate_every == 0 or number == loop.epochs:
             metrics |= loop.validate()
             best = _better(loop, best, number, metrics[loop.best])
@@ -72,7 +75,7 @@ def run(loop: Loop, *, root: int, checkpoint: Path) -> Generator[Epoch, None, Be
             _save(store, number, best)
             saved = time.monotonic()
         try:
-            yield Epoch(number, metrics)
+            yield Epoch(number, metrics, steps, stepping)
         except GeneratorExit:
             if sound and not due:
                 _save(store, number, best)
@@ -88,14 +91,15 @@ def _require_epochs(loop: Loop) -> None:
             raise BadInput(msg)
 
 
-def _mean(steps: Iterator[Mapping[str, Tensor]]) -> dict[str, float]:
+def _mean(steps: Iterator[Mapping[str, Tensor]]) -> tuple[dict[str, float], int]:
+    """The mean of every term over the steps, and their number."""
     sums: dict[str, Tensor] = {}
     count = 0
     for terms in steps:
         count += 1
         for term, value in terms.items():
             sums[term] = sums.get(term, torch.zeros((), device=value.device)) + value.detach().float()
-    return {term: (total / count).item() for term, total in sums.items()}
+    return {term: (total / count).item() for term, total in sums.items()}, count
 
 
 def _kept(loop: Loop) -> dict[str, Tensor]:

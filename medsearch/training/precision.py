@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from medsearch.training.memory import allowance
 from medsearch.training.runtime import Runtime
 
 
@@ -20,9 +21,13 @@ def autocast(runtime: Runtime) -> AbstractContextManager[object]:
 
 
 def prepare_torch(runtime: Runtime) -> None:
-    """Set this process's threads and determinism for a run."""
+    """Set this process's threads, determinism and share of the GPU for a run; nothing of an earlier run's stays."""
     torch.set_num_threads(runtime.threads)
     torch.use_deterministic_algorithms(runtime.deterministic, warn_only=True)
     # nothing reads such memory, and filling it costs a tenth of the time
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = not runtime.deterministic
+    if runtime.device.startswith("cuda"):
+        index = torch.device(runtime.device).index
+        capacity = torch.cuda.get_device_properties(index).total_memory
+        torch.cuda.set_per_process_memory_fraction(allowance(runtime.share, capacity), index)

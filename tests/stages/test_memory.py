@@ -1,0 +1,194 @@
+"""The ladder: memory runs out, the stage goes on with half as many samples at a time, and says so."""
+
+import gc
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hungry import Appetite, Held, Hungry, eat
+from micro import Micro, drained
+
+from medsearch.core.records import read_lines, write_json
+from medsearch.stages.context import Runtime, StageContext
+from medsearch.stages.execution import Bench, run_stage
+from medsearch.stages.memory import NOTE
+from medsearch.stages.pipelines import StageRun
+from medsearch.stages.stage import Training
+from medsearch.stages.store import Store
+from stages.toy import run_of
+
+
+@dataclass
+class Scale:
+    """A meter of pretended bytes that forgets when it is told to."""
+
+    reading: int = 7
+    begun: list[int] = field(default_factory=list)
+
+    def begin(self) -> None:
+        self.begun.append(self.reading)
+
+    def peak(self) -> int:
+        return self.reading
+
+    def device(self) -> tuple[str, int]:
+        return "pretended", 100
+
+
+@pytest.fixture
+def bench(micro: Micro, tmp_path: Path) -> Bench:
+    return Bench(Store(tmp_path / "stages"), micro.prepared, Runtime(), Scale())
+
+
+def hungry(**appetite: Any) -> StageRun:
+    return run_of(Hungry(recipe=Appetite(**appetite)))
+
+
+def eaten(bench: Bench) -> list[tuple[int, int]]:
+    return [(line["epoch"], line["at_once"]) for line in read_lines(bench.store.root / "eaten.txt")]
+
+
+def test_the_micro_batch_halves_until_the_stage_fits(bench: Bench) -> None:
+    run = hungry(sample=5_000)  # 8 and 4 do not fit into 16,000, 2 do
+    epochs, artifact = drained(run_stage(bench, run))
+    assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
+    assert eaten(bench) == [(1, 8), (1, 4), (1, 2), (2, 2), (3, 2), (4, 2)]
+    memory = artifact.manifest["memory"]
+    assert memory["micro_batch"] == 2
+    assert [(halving["before"], halving["after"], halving["epochs"]) for halving in memory["halvings"]] == [
+        (8, 4, 0),
+        (4, 2, 0),
+    ]
+    assert memory["halvings"][0]["reason"] == "CUDA out of memory. Tried to allocate 40000 bytes"
+    assert (memory["peak"], memory["capacity"], memory["device"]) == (7, 100, "pretended")
+    assert artifact.manifest["runtime"]["micro_batch"] == 0, "as it was given"
+    assert len(bench.meter.begun) == 3, "the peak is that of the way that worked"
+    assert not (artifact.directory / NOTE).exists()
+
+
+def test_it_goes_on_from_its_checkpoint_and_says_no_epoch_twice(bench: Bench) -> None:
+    run = hungry(sample=3_000, from_epoch=3)
+    epochs, artifact = drained(run_stage(bench, run))
+    assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
+    assert eaten(bench) == [(1, 8), (2, 8), (3, 8), (3, 4), (4, 4)]
+    assert artifact.manifest["memory"]["halvings"][0]["epochs"] == 2
+    assert [line["epoch"] for line in bench.store.journal(run.key)] == [1, 2, 3, 4]
+
+
+def test_an_epoch_that_a_checkpoint_lost_is_trained_again_but_not_said_again(bench: Bench) -> None:
+    class Forgetful(Hungry):
+        def train(self, context: StageContext) -> Training:
+            for epoch in eat(self.recipe, context):
+                write_json(context.checkpoint / "state.json", {"epoch": 0})
+                yield epoch
+            return Outcome()
+
+    from medsearch.stages.stage import Outcome
+
+    epochs, _ = drained(run_stage(bench, run_of(Forgetful(recipe=Appetite(sample=3_000, from_epoch=3)))))
+    assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
+    assert [epoch for epoch, _ in eaten(bench)] == [1, 2, 3, 1, 2, 3, 4]
+
+
+def test_without_a_shortage_nothing_is_halved(bench: Bench) -> None:
+    _, artifact = drained(run_stage(bench, hungry()))
+    assert artifact.manifest["memory"] == {
+        "micro_batch": 8,
+        "halvings": [],
+        "device": "pretended",
+        "capacity": 100,
+        "peak": 7,
+    }
+    assert artifact.manifest["step_seconds"] == 0.25
+    assert artifact.manifest["epoch_seconds"] <= artifact.manifest["seconds"]
+    assert not (artifact.directory / NOTE).exists()
+
+
+def test_it_starts_from_the_runtimes_micro_batch(bench: Bench) -> None:
+    _, artifact = drained(run_stage(replace(bench, runtime=Runtime(micro_batch=3)), hungry(sample=6_000)))
+    assert eaten(bench)[:2] == [(1, 3), (1, 2)]
+    assert artifact.manifest["memory"]["micro_batch"] == 2
+    assert artifact.manifest["runtime"]["micro_batch"] == 3
+
+
+@pytest.mark.parametrize(("appetite", "tries"), [({"base": 20_000}, [8, 4, 2, 1]), ({"batch": 0, "base": 20_000}, [0])])
+def test_at_the_bottom_it_fails_as_it_is(bench: Bench, appetite: dict[str, int], tries: list[int]) -> None:
+    run = hungry(**appetite)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        drained(run_stage(bench, run))
+    assert [at_once for _, at_once in eaten(bench)] == tries
+    assert not bench.store.has(run.key)
+
+
+def test_another_error_is_no_shortage(bench: Bench) -> None:
+    class Buggy(Hungry):
+        def train(self, context: StageContext) -> Training:
+            return eat(self.recipe, context, error=lambda message: KeyError(message))
+
+    with pytest.raises(KeyError):
+        drained(run_stage(bench, run_of(Buggy(recipe=Appetite(sample=5_000)))))
+    assert len(eaten(bench)) == 1
+
+
+def test_a_stopped_run_goes_on_with_the_micro_batch_it_had_come_down_to(bench: Bench) -> None:
+    run = hungry(sample=5_000)
+    first = run_stage(bench, run)
+    next(first)
+    first.close()
+    _, artifact = drained(run_stage(bench, run))
+    assert eaten(bench)[3:] == [(2, 2), (3, 2), (4, 2)]
+    assert [halving["after"] for halving in artifact.manifest["memory"]["halvings"]] == [4, 2]
+
+
+def test_with_more_room_it_starts_at_the_top_again_and_keeps_the_record(bench: Bench) -> None:
+    run = hungry(sample=1_500)
+    first = run_stage(replace(bench, runtime=Runtime(share=0.25)), run)
+    next(first)
+    first.close()
+    _, artifact = drained(run_stage(bench, run))
+    assert eaten(bench) == [(1, 8), (1, 4), (1, 2), (2, 8), (3, 8), (4, 8)]
+    assert artifact.manifest["memory"]["micro_batch"] == 8
+    assert len(artifact.manifest["memory"]["halvings"]) == 2
+
+
+def test_a_torn_note_is_no_note(bench: Bench) -> None:
+    run = hungry()
+    bench.store.folder(run.key).mkdir(parents=True)
+    (bench.store.folder(run.key) / NOTE).write_text("{")
+    assert drained(run_stage(bench, run))[1].manifest["memory"]["micro_batch"] == 8
+
+
+def raised_in_another(message: str) -> BaseException:
+    """An error that was raised while another was handled, each with its own frames."""
+    try:
+        try:
+            raise ValueError(message)
+        except ValueError as inner:
+            raise MemoryError(message) from inner
+    except MemoryError as outer:
+        return outer
+
+
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError, raised_in_another])
+def test_what_the_failed_try_held_is_free_before_the_next(bench: Bench, error: Callable[[str], BaseException]) -> None:
+    """Without help of the collector, which is off: frames alone must not hold it. It is asked before each try."""
+    alive: list[int] = []
+    held: list[weakref.ref[Held]] = []
+
+    def hold(what: Held) -> None:
+        alive.append(sum(ref() is not None for ref in held))
+        held.append(weakref.ref(what))
+
+    class Watched(Hungry):
+        def train(self, context: StageContext) -> Training:
+            return eat(self.recipe, context, error=error, hold=hold)
+
+    gc.disable()
+    try:
+        drained(run_stage(bench, run_of(Watched(recipe=Appetite(sample=5_000)))))
+    finally:
+        gc.enable()
+    assert alive == [0, 0, 0]
