@@ -11,8 +11,8 @@ What is tested depends on what the paper's spread is over:
                   (unpaired, as the paper's values per case are not known: wider than a paired test would be)
     none          one-sample t: our means per seed against the printed value, taken as exact
 
-Over seeds, a verdict knows how training varies and not how test cases do: which cases a paper tested on is seldom known,
-and another draw of them could move either value. `HOW` says so under a table.
+Over seeds, a verdict knows how training varies and not how test cases do: which cases a paper tested on is seldom
+known, and another draw of them could move either value. `HOW` says so under a table.
 
     Measured.of(by_seed)                                      # {seed: {subject: value}}, one metric
     verdict(measured, reported, margin=0.03, context=Context(cohort="brats2020", selection="oracle", scale="paper"))
@@ -35,9 +35,9 @@ MARGINS: Mapping[str, float] = {"dice": 0.03, "share": 0.03, "gain": 0.03, "assd
 voxel)."""
 LEAST_SEEDS = 2
 HOW = (
-    f"two one-sided tests at {ALPHA:g} within the margin: Welch's t from summaries over what the paper's spread is over, "
-    "a one-sample t where it prints none; over seeds, the tests know how training varies, not what another draw of test "
-    "cases would have given"
+    f"two one-sided tests at {ALPHA:g} within the margin: Welch's t from summaries over what the paper's spread is "
+    "over, a one-sample t where it prints none; over seeds, the tests know how training varies, not what another draw "
+    "of test cases would have given"
 )
 
 

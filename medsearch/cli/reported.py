@@ -1,0 +1,109 @@
+"""`medsearch reported`: every value that the papers print, as the methods' packages transcribe them."""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import groupby
+from pkgutil import iter_modules
+from types import ModuleType
+from typing import TextIO
+
+from medsearch.core.errors import BadInput
+from medsearch.core.reported import Reported
+
+FIELDS = (
+    "method", "paper", "table", "where", "page", "row", "column", "metric", "value", "spread", "spread_of", "n",
+    "cohort", "selection", "note",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A reported value with the method that transcribes it and the table or figure that it belongs to."""
+
+    method: str
+    table: str
+    value: Reported
+
+    @property
+    def fields(self) -> dict[str, str | int | float | None]:
+        """By the names of `FIELDS`, in that order."""
+        found = {"method": self.method, "table": self.table, **asdict(self.value)}
+        return {name: found[name] for name in FIELDS}
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Hook the command into the parser of `medsearch`."""
+    command = commands.add_parser("reported", help="every value that the papers report, as this project holds it")
+    command.add_argument("--format", choices=tuple(_FORMATS), default="table")
+    command.add_argument("--paper", metavar="WORDS", help="only papers or methods whose name contains this")
+    command.set_defaults(do=_reported)
+
+
+def entries(package: ModuleType) -> Iterator[Entry]:
+    """Every value of every method in `package` that has a module `reported`, in the order of the transcription."""
+    for method in iter_modules(package.__path__, package.__name__ + "."):
+        if not method.ispkg or find_spec(f"{method.name}.reported") is None:
+            continue
+        tables: Mapping[str, Sequence[Reported]] = import_module(f"{method.name}.reported").REPORTED
+        for table, values in tables.items():
+            yield from (Entry(method.name.rpartition(".")[2], table, value) for value in values)
+
+
+def _reported(options: argparse.Namespace) -> int:
+    from medsearch import methods
+
+    found = list(entries(methods))
+    if options.paper is not None:
+        words = options.paper.casefold()
+        chosen = [entry for entry in found if words in f"{entry.method} {entry.value.paper}".casefold()]
+        if not chosen:
+            papers = "; ".join(dict.fromkeys(entry.value.paper for entry in found)) or "none"
+            msg = f"no paper {options.paper!r}; there are: {papers}"
+            raise BadInput(msg)
+        found = chosen
+    _FORMATS[options.format](found, sys.stdout)
+    return 0
+
+
+def _json(found: Sequence[Entry], out: TextIO) -> None:
+    json.dump([entry.fields for entry in found], out, ensure_ascii=False, indent=1)
+    out.write("\n")
+
+
+def _csv(found: Sequence[Entry], out: TextIO) -> None:
+    writer = csv.DictWriter(out, FIELDS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(entry.fields for entry in found)
+
+
+def _table(found: Sequence[Entry], out: TextIO) -> None:
+    """One block a table; notes that its values share are numbered under it."""
+    for (paper, table), block in groupby(found, key=lambda entry: (entry.value.paper, entry.table)):
+        values = [entry.value for entry in block]
+        notes = list(dict.fromkeys(value.note for value in values if value.note))
+        lines = [_cells(value, table, notes) for value in values]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+        out.write(f"{paper}: {table}\n")
+        for line in lines:
+            out.write(f"  {'  '.join(cell.ljust(width) for cell, width in zip(line, widths, strict=True))}".rstrip())
+            out.write("\n")
+        out.writelines(f"  [{number}] {note}\n" for number, note in enumerate(notes, start=1))
+        out.write("\n")
+
+
+def _cells(value: Reported, table: str, notes: Sequence[str]) -> tuple[str, ...]:
+    shown = f"{value.value:.1%}" if value.metric == "share" else f"{value.value:.3f}"
+    spread = "" if value.spread is None else f"± {value.spread:.3f}"
+    over = f"{value.n} {value.spread_of}" if value.n is not None else ""
+    where = f"p. {value.page}" if value.where == table else f"{value.where}, p. {value.page}"
+    mark = f"[{notes.index(value.note) + 1}]" if value.note else ""
+    return value.row, value.column, value.metric, shown, spread, over, where, mark
+
+
+_FORMATS: Mapping[str, Callable[[Sequence[Entry], TextIO], None]] = {"table": _table, "csv": _csv, "json": _json}
