@@ -37,7 +37,9 @@ from medsearch.training.recipes import OptimiserRecipe
 SHAPE = (24, 24, 16)  # x, y, z
 CONTRASTS = ("t1", "t2")
 TASK = CrossModalityTask(
-    source="t1", target="t2", geometry=Geometry(spacing=10.0, slice_size=32, depth=(4, 12), crop=(8, 16, 8))
+    source="t1",
+    target="t2",
+    geometry=Geometry(spacing=(10.0, 10.0, 10.0), slice_size=32, depth=(4, 12), crop=(8, 16, 8)),
 )
 OPTIMISER = OptimiserRecipe(lr=1e-3)
 NETWORK = MedformerConfig(
@@ -131,7 +133,7 @@ class Micro:
         seed: int = 0,
     ) -> dict[str, StageRun]:
         """The stage runs of the micro recipe with some knobs changed, by node."""
-        setting = Setting(override(TASK, task or {}), "micro", self.prepared.subjects)
+        setting = Setting(override(TASK, task or {}), "micro", self.prepared.roster)
         wanted = pipeline(override(RECIPE, knobs or {}), selection=selection, test=test)
         return {run.node: run for run in wanted.runs(setting, seed)}
 

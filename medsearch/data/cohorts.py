@@ -2,27 +2,49 @@
 
 import hashlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from medsearch.core import recipes
 from medsearch.core.records import read_json, write_json
 from medsearch.data.concurrency import concurrently
 from medsearch.data.volumes import UnreadableVolume
 
+Part = Literal["source", "target", "test"]
+"""Where a data set's own folders put a case."""
+
 
 @dataclass(frozen=True)
 class Case:
-    """One subject's images, all on one grid: a file per contrast, and the mask where there is one."""
+    """One subject's images, all on one grid: a file per contrast, and the mask where there is one.
+
+    part: what the data set's folders say of the case; None: the split draws. presence: the weak label, where it is
+    given apart from a mask: whether there is tumour at low and at high x of LPS, the patient's right and left.
+    """
 
     subject: str
     images: Mapping[str, Path]
     mask: Path | None
+    part: Part | None = None
+    presence: tuple[bool, bool] | None = None
 
     @property
     def files(self) -> dict[str, Path]:
         """Every file of the case by what it is: the contrasts, and "mask"."""
         return {**self.images, **({} if self.mask is None else {"mask": self.mask})}
+
+
+@dataclass(frozen=True)
+class Roster:
+    """Who can be divided into parts: all subjects, those whose part is given, and those who have a mask.
+
+    Masks matter for the validation of target cases only; where no part is given, all subjects are taken to have one.
+    """
+
+    subjects: tuple[str, ...]
+    assigned: Mapping[str, Part] = field(default_factory=dict)
+    annotated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -40,6 +62,15 @@ class Cohort:
     def subjects(self) -> tuple[str, ...]:
         """Subject identifiers in the order of the cases."""
         return tuple(case.subject for case in self.cases)
+
+    @property
+    def roster(self) -> Roster:
+        """What a split needs to know of the cases."""
+        return Roster(
+            self.subjects,
+            {case.subject: case.part for case in self.cases if case.part is not None},
+            frozenset(case.subject for case in self.cases if case.mask is not None),
+        )
 
     def without(self, subjects: Collection[str]) -> "Cohort":
         """The cohort with these subjects left out."""
@@ -106,10 +137,16 @@ def fingerprint(cohort: Cohort, digests_cache: Path) -> str:
     """
     digests = Digests(digests_cache).of(path for case in cohort.cases for path in case.files.values())
     content = [
-        (case.subject, {kind: digests[path] for kind, path in case.files.items()})
+        (case.subject, {kind: digests[path] for kind, path in case.files.items()}, *_said(case))
         for case in sorted(cohort.cases, key=lambda case: case.subject)
     ]
     return recipes.fingerprint({"contrasts": cohort.contrasts, "cases": content})
+
+
+def _said(case: Case) -> tuple[dict[str, object], ...]:
+    """What is known of a case apart from its files: a mapping, or nothing."""
+    known = {"part": case.part, "presence": case.presence}
+    return () if set(known.values()) == {None} else (known,)
 
 
 def _state(path: Path) -> str:

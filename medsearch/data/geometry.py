@@ -5,7 +5,6 @@ Arrays are indexed (z, y, x). An image and its mask go through the same windows,
 the background, and is dropped on the way back.
 """
 
-from types import MappingProxyType
 from typing import TypeVar
 
 import numpy as np
@@ -16,6 +15,7 @@ from medsearch.core.recipes import recipe
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]  # (low, high) per axis z, y, x; high excluded
 Triple = tuple[int, int, int]
+Spacing = tuple[float, float, float]  # voxel size along z, y and x, mm
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 
@@ -23,32 +23,27 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 class Geometry:
     """The sizes that a method sees (thesis section 5.4.2; released code where it is silent).
 
-    spacing: edge of a cubic voxel, mm.
+    spacing: voxel size along z, y and x, mm.
     slice_size: side of the square that axial slices are zero-padded to, voxels (a multiple of the ViT's 16).
     depth: the axial slices in use, first included, last excluded.
     crop: (z, y, x) of one half of the brain, voxels.
     """
 
-    spacing: float = 1.0
+    spacing: Spacing = (1.0, 1.0, 1.0)
     slice_size: int = 256
     depth: tuple[int, int] = (30, 126)
     crop: Triple = (96, 160, 64)
 
     def __post_init__(self) -> None:
         """Refuse sizes that no volume can have."""
-        positive = self.spacing > 0 and self.slice_size > 0 and all(size > 0 for size in self.crop)
+        positive = all(size > 0 for size in (*self.spacing, self.slice_size, *self.crop))
         if not positive or not 0 <= self.depth[0] < self.depth[1]:
             msg = f"geometry {self} has an empty extent; spacing, sizes and depth[0] < depth[1] must be positive"
             raise BadInput(msg)
 
 
-GEOMETRIES = MappingProxyType(
-    {
-        "paper": Geometry(),
-        "small": Geometry(spacing=2.0, slice_size=128, depth=(15, 63), crop=(48, 80, 32)),
-        "tiny": Geometry(spacing=4.0, slice_size=64, depth=(8, 32), crop=(24, 40, 16)),
-    }
-)
+SCALES = ("tiny", "small", "paper")
+"""The sizes in which every layout, and every method, exists."""
 
 
 def padded_slices(volume: NDArray[Scalar], g: Geometry) -> NDArray[Scalar]:

@@ -5,7 +5,6 @@ tells what lies in it.
 """
 
 import math
-import os
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,9 +16,10 @@ from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
+from medsearch.core.machine import cores
 from medsearch.core.records import sync_directory, write_json
 from medsearch.data.cohorts import Case, Cohort
-from medsearch.data.geometry import Triple, bounding_box, presence
+from medsearch.data.geometry import Spacing, Triple, bounding_box, presence
 from medsearch.data.prepared import CASES, MASK, VERSION, PreparedCohort, image_file
 from medsearch.data.resampling import Image, image_on_grid, mask_on_grid
 from medsearch.data.tasks import CrossModalityTask
@@ -32,7 +32,12 @@ SPREAD = 5.0  # standard deviations that fit into [-1, 1] (thesis section 5.4.2)
 
 def prepared_directory(folder: Path, fingerprint: str, task: CrossModalityTask) -> Path:
     """Where the arrays of a cohort for a task lie: by content, voxel size and normalisation."""
-    return folder / f"prepared-{fingerprint}-{task.geometry.spacing:g}mm-{task.normalisation}-v{VERSION}"
+    return folder / f"prepared-{fingerprint}-{_edges(task.geometry.spacing)}mm-{task.normalisation}-v{VERSION}"
+
+
+def _edges(spacing: Spacing) -> str:
+    """One number for cubes, z x y x x otherwise."""
+    return "x".join(f"{edge:g}" for edge in (spacing[:1] if len(set(spacing)) == 1 else spacing))
 
 
 def prepare(cohort: Cohort, fingerprint: str, *, task: CrossModalityTask, folder: Path) -> PreparedCohort:
@@ -74,19 +79,21 @@ def _write(cohort: Cohort, task: CrossModalityTask, aside: Path) -> None:
             "box": bounding_box(brain),
             "presence": presence(mask),
             "annotated": case.mask is not None,
+            "part": case.part,
+            "weak_label": case.presence,
             "statistics": statistics,
         }
 
     # Threads suffice: gunzip and NumPy let go of the interpreter, and nothing is copied between processes.
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         cases = list(pool.map(one, enumerate(cohort.cases)))
     for array in arrays.values():
         array.flush()
     record = {"contrasts": cohort.contrasts, "shape": shape, "spacing": spacing, "cases": cases}
-    write_json(aside / CASES, {**record, "voxel_volume": spacing**3, "normalisation": task.normalisation})
+    write_json(aside / CASES, {**record, "voxel_volume": math.prod(spacing), "normalisation": task.normalisation})
 
 
-def _grid(cohort: Cohort, spacing: float) -> Triple:
+def _grid(cohort: Cohort, spacing: Spacing) -> Triple:
     if not cohort.cases:
         msg = f"cohort {cohort.name} in {cohort.root} has no usable case; run `medsearch check` on it"
         raise BadInput(msg)
@@ -114,7 +121,7 @@ def _require_space(folder: Path, needed: int) -> None:
         raise BadInput(msg)
 
 
-def _read(case: Case, shape: Triple, spacing: float) -> tuple[dict[str, Image], NDArray[np.uint8]]:
+def _read(case: Case, shape: Triple, spacing: Spacing) -> tuple[dict[str, Image], NDArray[np.uint8]]:
     images = {contrast: image_on_grid(read_volume(path), spacing) for contrast, path in case.images.items()}
     mask = np.zeros(shape, np.uint8) if case.mask is None else mask_on_grid(read_volume(case.mask), spacing)
     grids = {case.images[contrast]: image.values.shape for contrast, image in images.items()}
@@ -145,8 +152,3 @@ def _statistics(case: Case, images: Mapping[str, Image], *, joint: bool) -> dict
 def _normalised(image: Image, mean: float, sd: float) -> NDArray[np.float16]:
     scaled = np.clip((image.values - mean) / (SPREAD * sd), -1, 1)
     return np.where(image.brain, scaled, 0).astype(np.float16)
-
-
-def _cores() -> int:
-    """The cores that this process may use, which may be fewer than the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

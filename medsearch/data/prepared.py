@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import read_json
-from medsearch.data.geometry import Box, Triple
+from medsearch.data.cohorts import Roster
+from medsearch.data.geometry import Box, Spacing, Triple
 
 VERSION = 1
 """Raised whenever equal files would give other arrays; part of the folder's name and of every data fingerprint."""
@@ -52,14 +53,25 @@ class PreparedCohort:
         return deep, high, wide
 
     @property
-    def spacing(self) -> tuple[float, float, float]:
+    def spacing(self) -> Spacing:
         """Voxel size along z, y and x, mm."""
-        return (self.record["spacing"],) * 3
+        deep, high, wide = self.record["spacing"]
+        return deep, high, wide
 
     @cached_property
     def subjects(self) -> tuple[str, ...]:
         """The subjects, in the order of the arrays' first axis."""
         return tuple(case["subject"] for case in self.record["cases"])
+
+    @cached_property
+    def roster(self) -> Roster:
+        """Who may be divided, and what the data set's folders say of them."""
+        cases = self.record["cases"]
+        return Roster(
+            self.subjects,
+            {case["subject"]: case["part"] for case in cases if case.get("part")},
+            frozenset(case["subject"] for case in cases if case["annotated"]),
+        )
 
     @cached_property
     def boxes(self) -> tuple[Box, ...]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput
+from medsearch.data.geometry import Spacing
 from medsearch.data.volumes import Volume
 
 SAME = 0.01  # spacings closer than this (relative) are one grid
@@ -23,13 +24,13 @@ class Image:
     brain: NDArray[np.bool_]
 
 
-def image_on_grid(volume: Volume, spacing: float) -> Image:
+def image_on_grid(volume: Volume, spacing: Spacing) -> Image:
     """The mean of each new voxel's brain part; brain is where the file is not 0, for at least half of the new voxel.
 
     Averaging over brain only keeps the rim of a skull-stripped brain from fading into the background.
 
     Raises:
-        BadInput: values that are not finite, or voxels larger than `spacing` mm.
+        BadInput: values that are not finite, or voxels larger than `spacing` (z, y, x; mm).
 
     """
     values, sizes = _upright(volume, np.float32)
@@ -44,7 +45,7 @@ def image_on_grid(volume: Volume, spacing: float) -> Image:
     return Image(mean, brain)
 
 
-def mask_on_grid(volume: Volume, spacing: float) -> NDArray[np.uint8]:
+def mask_on_grid(volume: Volume, spacing: Spacing) -> NDArray[np.uint8]:
     """Whole tumour (any label above 0) by majority: (Z, Y, X) of 0 and 1."""
     values, sizes = _upright(volume, np.float32)
     weights = _all_weights(volume, values.shape, sizes, spacing)
@@ -72,15 +73,16 @@ def _towards_lps(directions: NDArray[np.floating]) -> tuple[tuple[int, ...], tup
 
 
 def _all_weights(
-    volume: Volume, shape: tuple[int, ...], sizes: tuple[float, ...], spacing: float
+    volume: Volume, shape: tuple[int, ...], sizes: tuple[float, ...], spacing: Spacing
 ) -> list[NDArray[np.float32] | None]:
-    if max(sizes) > spacing * (1 + SAME):
-        msg = (
-            f"{volume.path}: its voxels ({max(sizes):g} mm) are larger than the task's {spacing:g} mm; "
-            f"choose a geometry of {max(sizes):g} mm or more (--scale), or finer files"
-        )
-        raise BadInput(msg)
-    return [_weights(size, spacing / edge) for size, edge in zip(shape, sizes, strict=True)]
+    for edge, wanted in zip(sizes, spacing, strict=True):
+        if edge > wanted * (1 + SAME):
+            msg = (
+                f"{volume.path}: its voxels ({edge:g} mm) are larger than the task's {wanted:g} mm; "
+                f"choose a geometry of {edge:g} mm or more (--scale), or finer files"
+            )
+            raise BadInput(msg)
+    return [_weights(size, wanted / edge) for size, edge, wanted in zip(shape, sizes, spacing, strict=True)]
 
 
 def _weights(size: int, ratio: float) -> NDArray[np.float32] | None:

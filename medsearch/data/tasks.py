@@ -5,29 +5,35 @@ or changing one side's labels leaves all other draws where they were.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import recipe
 from medsearch.core.seeds import seed
+from medsearch.data.cohorts import Part, Roster
 from medsearch.data.geometry import Geometry
 
 HELD_OUT = 0.1  # validation and test, each (thesis section 5.4.2: 37 + 37 of 369)
 FEWEST = 4  # one subject each for source, target, validation and test
+FEWEST_SOURCES = 2  # one to train on, one to validate on, where the data set says who is source
+SIDES = ("source", "target")
 
 
 @recipe
 class CrossModalityTask:
     """Segment `target` with tumours outlined on `source` (thesis section 5.4.2).
 
+    layout: the data set that the question is put to.
     source_labels, target_labels: fractions of the training volumes whose outlines may be seen, in [0, 1].
     pairing: "disjoint" uses one contrast per training patient (the paper); "overlap" all patients in both, each side
         in its own order (the released code, where a patient trains both sides).
     normalisation: "per-contrast" statistics (the paper), or "joint" over all contrasts (the released code).
+    folds, fold: with 2 folds or more, the `fold`-th of them (from 0) is the source side's validation.
     """
 
+    layout: str = "brats2020"
     source: str = "t1"
     target: str = "t2"
     source_labels: float = 1.0
@@ -35,6 +41,8 @@ class CrossModalityTask:
     split_seed: int = 0
     pairing: Literal["disjoint", "overlap"] = "disjoint"
     normalisation: Literal["per-contrast", "joint"] = "per-contrast"
+    folds: int = 0
+    fold: int = 0
     geometry: Geometry = field(default_factory=Geometry)
 
     def __post_init__(self) -> None:
@@ -47,28 +55,43 @@ class CrossModalityTask:
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """Who is where. Validation and test hold both contrasts of their subjects and are always labelled."""
+    """Who is where. Where the data set assigns no parts, both sides hold the same validation and test subjects."""
 
     train_source: tuple[str, ...]
     train_target: tuple[str, ...]
-    validation: tuple[str, ...]
-    test: tuple[str, ...]
+    validation_source: tuple[str, ...]
+    validation_target: tuple[str, ...]
+    test_source: tuple[str, ...]
+    test_target: tuple[str, ...]
     labelled_source: tuple[str, ...]
     labelled_target: tuple[str, ...]
 
 
-def split(task: CrossModalityTask, subjects: Iterable[str]) -> Split:
-    """Divide `subjects` 80/10/10, the training part over the two contrasts, and draw who is labelled.
+def split(task: CrossModalityTask, roster: Roster) -> Split:
+    """Divide the subjects, and draw who is labelled.
 
-    The order of `subjects` does not matter. More labels keep the fewer ones; a fraction above 0 labels at least one.
+    Free subjects: 80/10/10, the training part over the two contrasts. Assigned ones: a tenth of the source cases, and
+    of the annotated target cases, is validation. The order of subjects does not matter. More labels keep the fewer
+    ones; a fraction above 0 labels at least one.
 
     Raises:
-        BadInput: source and target are the same contrast, a subject comes twice, or there are fewer than four.
+        BadInput: source and target are the same contrast, a subject comes twice, there are too few, or the fold does
+            not exist.
 
     """
-    everyone = list(subjects)
-    _refuse(task, everyone)
-    ranked = _ranked(task, everyone, "split")
+    _refuse(task, roster)
+    sides = _assigned(task, roster) if roster.assigned else _drawn(task, roster.subjects)
+    if task.folds:
+        sides |= _fold(task, sides)
+    return Split(
+        **sides,
+        labelled_source=_labelled(task, sides["train_source"], "source"),
+        labelled_target=_labelled(task, sides["train_target"], "target"),
+    )
+
+
+def _drawn(task: CrossModalityTask, subjects: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    ranked = _ranked(task, subjects, "split")
     held = max(1, round(HELD_OUT * len(ranked)))
     validation, test, training = ranked[:held], ranked[held : 2 * held], ranked[2 * held :]
     if task.pairing == "disjoint":
@@ -76,17 +99,47 @@ def split(task: CrossModalityTask, subjects: Iterable[str]) -> Split:
         source, target = training[:middle], training[middle:]
     else:
         source, target = _ranked(task, training, "source"), _ranked(task, training, "target")
-    return Split(
-        train_source=source,
-        train_target=target,
-        validation=validation,
-        test=test,
-        labelled_source=_labelled(task, source, "source"),
-        labelled_target=_labelled(task, target, "target"),
-    )
+    both = {f"validation_{side}": validation for side in SIDES} | {f"test_{side}": test for side in SIDES}
+    return {"train_source": source, "train_target": target, **both}
 
 
-def _refuse(task: CrossModalityTask, subjects: Sequence[str]) -> None:
+def _assigned(task: CrossModalityTask, roster: Roster) -> dict[str, tuple[str, ...]]:
+    def of(part: Part) -> tuple[str, ...]:
+        return _ranked(task, [name for name in roster.subjects if roster.assigned[name] == part], "split")
+
+    source, target = of("source"), of("target")
+    annotated = [name for name in target if name in roster.annotated]
+    shown = annotated[: max(1, round(HELD_OUT * len(annotated)))] if len(target) > 1 else []
+    held = max(1, round(HELD_OUT * len(source)))
+    return {
+        "train_source": source[held:],
+        "train_target": tuple(name for name in target if name not in shown),
+        "validation_source": source[:held],
+        "validation_target": tuple(shown),
+        "test_source": (),
+        "test_target": of("test"),
+    }
+
+
+def _fold(task: CrossModalityTask, sides: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    """The source side of one fold; the target's stays, so whoever validates there trains in no fold."""
+    pool = sides["validation_source"] + sides["train_source"]
+    if not 0 <= task.fold < task.folds or not 2 <= task.folds <= len(pool):
+        msg = (
+            f"task.fold={task.fold} of task.folds={task.folds} with {len(pool)} source cases; folds are 2 or more, "
+            "at most as many as cases, and counted from 0"
+        )
+        raise BadInput(msg)
+    shown = set(_ranked(task, pool, "folds")[task.fold :: task.folds])
+    elsewhere = shown | set(sides["validation_target"])
+    return {
+        "train_source": tuple(name for name in pool if name not in elsewhere),
+        "validation_source": tuple(name for name in pool if name in shown),
+    }
+
+
+def _refuse(task: CrossModalityTask, roster: Roster) -> None:
+    subjects, assigned = roster.subjects, roster.assigned
     if task.source == task.target:
         msg = f"task.source and task.target are both {task.source!r}; name two contrasts"
         raise BadInput(msg)
@@ -96,6 +149,19 @@ def _refuse(task: CrossModalityTask, subjects: Sequence[str]) -> None:
         raise BadInput(msg)
     if len(subjects) < FEWEST:
         msg = f"the cohort has {len(subjects)} usable subjects, a split needs at least {FEWEST}; add cases"
+        raise BadInput(msg)
+    if task.folds and task.pairing == "overlap":
+        msg = "task.folds with task.pairing='overlap' would validate on those who train the target; take 'disjoint'"
+        raise BadInput(msg)
+    if assigned and (free := sorted(set(subjects) - set(assigned))):
+        msg = f"subject {free[0]!r} is in no part, others are; put the case into the source, target or test folder"
+        raise BadInput(msg)
+    parts = list(assigned.values())
+    if assigned and (parts.count("source") < FEWEST_SOURCES or not parts.count("target")):
+        msg = (
+            f"the cohort has {parts.count('source')} source and {parts.count('target')} target cases to train on; "
+            f"a split needs {FEWEST_SOURCES} and 1: add cases"
+        )
         raise BadInput(msg)
 
 

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput, UndeclaredRead
-from medsearch.core.recipes import fingerprint
-from medsearch.data.geometry import Box, Geometry, Triple
+from medsearch.core.recipes import fingerprint, plain
+from medsearch.data.cohorts import Roster
+from medsearch.data.geometry import Box, Geometry, Spacing, Triple
 from medsearch.data.prepared import VERSION, PreparedCohort
 from medsearch.data.tasks import CrossModalityTask, Split, split
 
@@ -52,13 +53,13 @@ class TaskView:
         return self.prepared.shape
 
     @property
-    def spacing(self) -> tuple[float, float, float]:
+    def spacing(self) -> Spacing:
         """Voxel size along z, y and x, mm."""
         return self.prepared.spacing
 
     @cached_property
     def _split(self) -> Split:
-        return split(self.task, self.prepared.subjects)
+        return split(self.task, self.prepared.roster)
 
     def subjects(self, domain: Domain, split: SplitName) -> tuple[str, ...]:
         """Who is in this part, in the split's order.
@@ -87,7 +88,10 @@ class TaskView:
         return volume
 
     def mask(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.uint8] | None:
-        """The whole tumour, (Z, Y, X) of 0 and 1; None when the task keeps this training subject unlabelled."""
+        """The whole tumour, (Z, Y, X) of 0 and 1.
+
+        None when the task keeps this training subject unlabelled, and for a test subject that has no mask.
+        """
         mapped = self.mapped_mask(domain, split, subject)
         return None if mapped is None else np.array(mapped)
 
@@ -96,15 +100,24 @@ class TaskView:
         index = self._index(domain, split, "masks", subject)
         if split == "train" and subject not in _labelled(self._split, domain):
             return None
+        if split == "test" and not self.prepared.case(subject)["annotated"]:
+            return None
         self._require_annotation(subject)
         marked: NDArray[np.uint8] = self.prepared.mask[index]
         return marked
 
     def presence(self, domain: Domain, split: SplitName, subject: str) -> tuple[bool, bool]:
-        """Whether there is tumour at low and at high x: the weak label that every subject has (section 5.4.2)."""
+        """Whether there is tumour at low and at high x: the weak label (section 5.4.2), as given or from the mask.
+
+        Raises:
+            BadInput: the case has neither.
+
+        """
         index = self._index(domain, split, "presence", subject)
-        self._require_annotation(subject)
-        low, high = self.prepared.presence[index]
+        weak = self.prepared.case(subject).get("weak_label")
+        if weak is None:
+            self._require_annotation(subject, "neither a weak label nor a mask")
+        low, high = self.prepared.presence[index] if weak is None else weak
         return bool(low), bool(high)
 
     def slice_presence(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.bool_]:
@@ -128,9 +141,9 @@ class TaskView:
             raise BadInput(msg)
         return self.prepared.index(subject)
 
-    def _require_annotation(self, subject: str) -> None:
+    def _require_annotation(self, subject: str, lack: str = "no mask") -> None:
         if not self.prepared.case(subject)["annotated"]:
-            msg = f"case {subject} has no mask, but the task needs it; add the file or exclude the case"
+            msg = f"case {subject} has {lack}, but the task needs it; add the file or exclude the case"
             raise BadInput(msg)
 
 
@@ -152,21 +165,21 @@ def domains(parts: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def part_fingerprint(task: CrossModalityTask, cohort: str, subjects: Iterable[str], part: str) -> str:
+def part_fingerprint(task: CrossModalityTask, cohort: str, roster: Roster, part: str) -> str:
     """Changes exactly when what `part` holds does; reads no array.
 
-    cohort: the fingerprint of the files. subjects: all that are included.
+    cohort: the fingerprint of the files. roster: who is included.
 
     Raises:
         BadInput: no such part.
 
     """
     domain, name, kind = _parsed(part)
-    drawn = split(task, subjects)
+    drawn = split(task, roster)
     held: dict[str, object] = {
         "cohort": cohort,
         "version": VERSION,
-        "geometry": task.geometry,
+        "geometry": _sizes(task.geometry),
         "subjects": _members(drawn, domain, name),
     }
     if kind == "images":
@@ -185,9 +198,14 @@ def _parsed(part: str) -> tuple[Domain, SplitName, str]:
 
 
 def _members(drawn: Split, domain: Domain, name: SplitName) -> tuple[str, ...]:
-    if name == "train":
-        return drawn.train_source if domain == "source" else drawn.train_target
-    return drawn.validation if name == "validation" else drawn.test
+    members: tuple[str, ...] = getattr(drawn, f"{name}_{domain}")
+    return members
+
+
+def _sizes(geometry: Geometry) -> dict[str, object]:
+    """A geometry by its fields; a cube goes by its edge, so that arrays made before voxels had three keep their key."""
+    edges = geometry.spacing
+    return {**plain(geometry), "spacing": edges[0] if len(set(edges)) == 1 else edges}
 
 
 def _labelled(drawn: Split, domain: Domain) -> tuple[str, ...]:

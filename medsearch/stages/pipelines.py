@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medsearch.core.recipes import fingerprint, override
+from medsearch.data.cohorts import Roster
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.data.views import part_fingerprint
 from medsearch.stages.stage import Stage
@@ -30,7 +31,7 @@ class Setting:
     task: CrossModalityTask
     cohort: str
     """The cohort's fingerprint."""
-    subjects: tuple[str, ...]
+    roster: Roster
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class Pipeline:
         for node in self.nodes:
             task = override(setting.task, node.task)
             parts = {
-                part: part_fingerprint(task, setting.cohort, setting.subjects, part)
+                part: part_fingerprint(task, setting.cohort, setting.roster, part)
                 for part in sorted(node.stage.reads())
             }
             upstream = {role: runs[name].key for role, name in node.upstream.items()}

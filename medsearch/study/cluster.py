@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 from medsearch.core.errors import BadInput
+from medsearch.core.machine import cores
 from medsearch.stages.context import Runtime
 
 OBJECTS = 200_000_000  # bytes of shared memory; results are a few numbers
@@ -197,11 +198,6 @@ def _use_token(address: str | None) -> None:
     if not given and not (Path.home() / ".ray" / "auth_token").exists():
         msg = f"no token for the Ray cluster at {address!r}; set RAY_AUTH_TOKEN_PATH to a copy of its auth_token file"
         raise BadInput(msg)
-
-
-def cores() -> int:
-    """The cores that this process may use, which in a container are fewer than the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def gpus_here() -> int:

@@ -5,7 +5,6 @@ from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
 from medsearch.data.geometry import (
-    GEOMETRIES,
     Box,
     Geometry,
     bounding_box,
@@ -17,9 +16,11 @@ from medsearch.data.geometry import (
     presence,
     unpad_slices,
 )
+from medsearch.data.layouts import layout
 
 BRATS = (155, 240, 240)  # z, y, x
 BRATS_BRAIN: Box = ((2, 140), (40, 200), (45, 195))
+GEOMETRIES = layout("brats2020").geometries
 PAPER = GEOMETRIES["paper"]
 shapes = st.tuples(st.integers(1, 12), st.integers(1, 14), st.integers(2, 12))
 
@@ -107,8 +108,10 @@ def test_crop_that_fits_stays_inside() -> None:
 @pytest.mark.parametrize("name", ["small", "tiny"])
 def test_scales_see_what_the_paper_sees(name: str) -> None:
     g = GEOMETRIES[name]
+    edge = g.spacing[0]
+    assert g.spacing == (edge, edge, edge)
     for mine, papers in ((g.crop, PAPER.crop), (g.depth, PAPER.depth), ((g.slice_size,), (PAPER.slice_size,))):
-        assert [size * g.spacing for size in mine] == pytest.approx([float(size) for size in papers], abs=g.spacing)
+        assert [size * edge for size in mine] == pytest.approx([float(size) for size in papers], abs=edge)
 
 
 def test_presence_looks_at_every_slice_of_each_side() -> None:
@@ -127,7 +130,9 @@ def test_bounding_box_is_tight_and_of_nothing_is_everything() -> None:
     assert bounding_box(where) == ((2, 5), (3, 4), (1, 6))
 
 
-@pytest.mark.parametrize("wrong", [{"spacing": 0.0}, {"depth": (5, 5)}, {"crop": (1, 0, 1)}, {"slice_size": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"spacing": (1.0, 0.0, 1.0)}, {"depth": (5, 5)}, {"crop": (1, 0, 1)}, {"slice_size": 0}]
+)
 def test_empty_extents_are_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(BadInput, match="empty extent"):
         Geometry(**wrong)

@@ -13,11 +13,12 @@ import pytest
 from medsearch.core.errors import BadInput
 from medsearch.data import preparation
 from medsearch.data.cohorts import Case, Cohort
-from medsearch.data.geometry import GEOMETRIES, Geometry, bounding_box, outside_crops, padded_slices, unpad_slices
+from medsearch.data.geometry import Geometry, bounding_box, outside_crops, padded_slices, unpad_slices
+from medsearch.data.layouts import layout
 from medsearch.data.preparation import PreparedCohort, prepare, prepared_directory
 from medsearch.data.tasks import CrossModalityTask
 
-TASK = CrossModalityTask(geometry=GEOMETRIES["tiny"])
+TASK = CrossModalityTask(geometry=layout("brats2020").geometries["tiny"])
 JOINT = dataclasses.replace(TASK, normalisation="joint")
 
 REALDATA = Path(os.environ.get("MEDSEARCH_REALDATA", Path(__file__).parents[3] / "shared" / "realdata"))
@@ -243,7 +244,7 @@ def test_real_labelled_case(scale: str, tmp_path: Path) -> None:
     shutil.copy(PATIENT / "patient19_lesion_gold.nii.gz", folder / f"{folder.name}_seg.nii.gz")
     scan = LAYOUTS["brats2020"].scan(tmp_path / "brats")
     assert scan.cohort.subjects == ("BraTS20_Training_001",)
-    task = CrossModalityTask(geometry=GEOMETRIES[scale])
+    task = CrossModalityTask(geometry=layout("brats2020").geometries[scale])
     prepared = prepare(scan.cohort, "f", task=task, folder=tmp_path / "arrays")
     _check_real(prepared, task.geometry)
 

@@ -1,4 +1,5 @@
 import dataclasses
+from collections.abc import Iterable
 
 import pytest
 from hypothesis import assume, given
@@ -6,7 +7,9 @@ from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override
-from medsearch.data.tasks import CrossModalityTask, Split, split
+from medsearch.data.cohorts import Roster
+from medsearch.data.tasks import CrossModalityTask, Split
+from medsearch.data.tasks import split as split_roster
 
 BRATS = [f"BraTS20_Training_{number:03d}" for number in range(1, 370)]
 names = st.sets(st.text("abcdef0123", min_size=1, max_size=6), min_size=4, max_size=60).map(sorted)
@@ -20,14 +23,19 @@ tasks = st.builds(
 )
 
 
+def split(task: CrossModalityTask, subjects: Iterable[str]) -> Split:
+    return split_roster(task, Roster(tuple(subjects)))
+
+
 @given(tasks, names)
 def test_split_partitions_subjects(task: CrossModalityTask, subjects: list[str]) -> None:
     s = split(task, subjects)
     training = set(s.train_source) | set(s.train_target)
-    assert sorted([*training, *s.validation, *s.test]) == subjects
+    assert sorted([*training, *s.validation_source, *s.test_source]) == subjects
     assert s.train_source
     assert s.train_target
-    assert len(s.validation) == len(s.test) == max(1, round(len(subjects) / 10))
+    assert (s.validation_source, s.test_source) == (s.validation_target, s.test_target)
+    assert len(s.validation_source) == len(s.test_source) == max(1, round(len(subjects) / 10))
     if task.pairing == "disjoint":
         assert not set(s.train_source) & set(s.train_target)
         assert abs(len(s.train_source) - len(s.train_target)) <= 1
@@ -69,7 +77,7 @@ def test_excluding_a_case_leaves_the_others_in_their_order(
     task = dataclasses.replace(task, pairing="disjoint")
 
     def order(s: Split) -> list[str]:
-        return [*s.validation, *s.test, *s.train_source, *s.train_target]
+        return [*s.validation_source, *s.test_source, *s.train_source, *s.train_target]
 
     before = order(split(task, subjects))
     assert order(split(task, set(subjects) - {gone})) == [subject for subject in before if subject != gone]
@@ -77,7 +85,7 @@ def test_excluding_a_case_leaves_the_others_in_their_order(
 
 def test_brats_is_divided_as_in_the_paper() -> None:
     s = split(CrossModalityTask(), BRATS)
-    assert (len(s.validation), len(s.test)) == (37, 37)
+    assert (len(s.validation_source), len(s.test_source)) == (37, 37)
     assert len(s.train_source) + len(s.train_target) == 295
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from medsearch.data.geometry import Geometry, halves, padded_slices
 from medsearch.data.units import Halves, Slices, Source, Unit, batches, cycled, half_crops, half_slices
 
-GEOMETRY = Geometry(spacing=10.0, slice_size=16, depth=(2, 6), crop=(4, 6, 4))
+GEOMETRY = Geometry(spacing=(10.0, 10.0, 10.0), slice_size=16, depth=(2, 6), crop=(4, 6, 4))
 SHAPE = (8, 12, 10)
 BOX = ((1, 7), (2, 11), (1, 9))
 

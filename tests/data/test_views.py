@@ -10,15 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput, UndeclaredRead
-from medsearch.data.cohorts import Case, Cohort
-from medsearch.data.geometry import GEOMETRIES
+from medsearch.data.cohorts import Case, Cohort, Roster
+from medsearch.data.layouts import layout
 from medsearch.data.preparation import prepare
 from medsearch.data.prepared import PreparedCohort
 from medsearch.data.tasks import CrossModalityTask, split
 from medsearch.data.views import PARTS, TaskView, domains, part_fingerprint
 
+GEOMETRIES = layout("brats2020").geometries
 TASK = CrossModalityTask(geometry=GEOMETRIES["tiny"])
 SUBJECTS = tuple(f"case-{number:02d}" for number in range(12))
+ROSTER = Roster(SUBJECTS)
 
 Prepared = dict[str, PreparedCohort]
 tasks = st.builds(
@@ -64,7 +66,7 @@ def test_fingerprint_changes_exactly_when_the_content_does(
     prepared: Prepared, one: CrossModalityTask, other: CrossModalityTask
 ) -> None:
     for part in sorted(PARTS):
-        same = part_fingerprint(one, "f", SUBJECTS, part) == part_fingerprint(other, "f", SUBJECTS, part)
+        same = part_fingerprint(one, "f", ROSTER, part) == part_fingerprint(other, "f", ROSTER, part)
         assert same == (held(prepared, one, part) == held(prepared, other, part)), part
 
 
@@ -73,7 +75,7 @@ def changed(task: CrossModalityTask, **knobs: object) -> set[str]:
     return {
         part
         for part in PARTS
-        if part_fingerprint(task, "f", SUBJECTS, part) != part_fingerprint(after, "f", SUBJECTS, part)
+        if part_fingerprint(task, "f", ROSTER, part) != part_fingerprint(after, "f", ROSTER, part)
     }
 
 
@@ -100,9 +102,9 @@ def test_split_seed_and_geometry_change_everything() -> None:
 
 def test_other_files_change_everything_and_the_order_of_subjects_nothing() -> None:
     for part in PARTS:
-        now = part_fingerprint(TASK, "f", SUBJECTS, part)
-        assert part_fingerprint(TASK, "g", SUBJECTS, part) != now
-        assert part_fingerprint(TASK, "f", SUBJECTS[::-1], part) == now
+        now = part_fingerprint(TASK, "f", ROSTER, part)
+        assert part_fingerprint(TASK, "g", ROSTER, part) != now
+        assert part_fingerprint(TASK, "f", Roster(SUBJECTS[::-1]), part) == now
 
 
 @pytest.mark.parametrize("part", sorted(PARTS))
@@ -174,7 +176,7 @@ def test_masks_of_unlabelled_training_subjects_are_hidden(prepared: Prepared, la
     task = dataclasses.replace(TASK, target_labels=labels)
     view = TaskView(prepared["per-contrast"], task, PARTS)
     seen = {s for s in view.subjects("target", "train") if view.mask("target", "train", s) is not None}
-    assert seen == set(split(task, SUBJECTS).labelled_target)
+    assert seen == set(split(task, ROSTER).labelled_target)
     for name in ("validation", "test"):
         assert all(view.mask("target", name, s) is not None for s in view.subjects("target", name))
 
@@ -185,7 +187,7 @@ def test_cases_that_lack_what_is_asked_for_are_named(
     cohort = write_cohort(12)
     images, _ = head(np.random.default_rng(0))
     del images["t2"]
-    shown = split(TASK, SUBJECTS).validation[0]
+    shown = split(TASK, ROSTER).validation_target[0]
     bare = write_case(tmp_path / "bare" / shown, images, None)
     cases = tuple(bare if case.subject == shown else case for case in cohort.cases)
     arrays = prepare(dataclasses.replace(cohort, cases=cases), "f", task=TASK, folder=tmp_path / "arrays")
@@ -194,7 +196,7 @@ def test_cases_that_lack_what_is_asked_for_are_named(
         view.image("target", "validation", shown)
     with pytest.raises(BadInput, match=f"case {shown} has no mask"):
         view.mask("target", "validation", shown)
-    with pytest.raises(BadInput, match=f"case {shown} has no mask"):
+    with pytest.raises(BadInput, match=f"case {shown} has neither a weak label nor a mask"):
         view.presence("target", "validation", shown)
 
 
@@ -202,7 +204,7 @@ def test_unknown_parts_are_refused(prepared: Prepared) -> None:
     with pytest.raises(BadInput, match=r"no part 'target\.train\.labels'"):
         TaskView(prepared["joint"], TASK, frozenset({"target.train.labels"}))
     with pytest.raises(BadInput, match="no part 'images'"):
-        part_fingerprint(TASK, "f", SUBJECTS, "images")
+        part_fingerprint(TASK, "f", ROSTER, "images")
 
 
 def test_view_travels_between_processes(prepared: Prepared) -> None:

@@ -5,13 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsearch.core.recipes import knobs, override
-from medsearch.data.geometry import GEOMETRIES
+from medsearch.data.cohorts import Roster
+from medsearch.data.layouts import layout
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.pipelines import Node, Pipeline, Setting, StageRun
 from stages.toy import Counter, Counting, Inner
 
 SUBJECTS = tuple(f"case-{number}" for number in range(12))
-SETTING = Setting(CrossModalityTask(geometry=GEOMETRIES["tiny"]), "cohort", SUBJECTS)
+SETTING = Setting(CrossModalityTask(geometry=layout("brats2020").geometries["tiny"]), "cohort", Roster(SUBJECTS))
 
 recipes = st.builds(
     Counting,
@@ -82,7 +83,7 @@ def test_a_stage_depends_on_its_own_parts_and_on_what_is_upstream() -> None:
     assert changed(of_task(source="flair")) == {"first", "second", "third"}
     assert changed(of_task(source_labels=0.5)) == set()
     assert changed(dataclasses.replace(SETTING, cohort="other")) == {"first", "second", "third"}
-    assert changed(dataclasses.replace(SETTING, subjects=SUBJECTS[::-1])) == set()
+    assert changed(dataclasses.replace(SETTING, roster=Roster(SUBJECTS[::-1]))) == set()
 
 
 def test_seeds_have_keys_of_their_own_and_runs_carry_what_is_upstream() -> None:

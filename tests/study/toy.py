@@ -18,6 +18,7 @@ import numpy as np
 from medsearch.core.errors import Diverged
 from medsearch.core.recipes import recipe
 from medsearch.core.records import append_line, read_json, write_json
+from medsearch.data.cohorts import Roster
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
@@ -208,7 +209,9 @@ class Toy:
 def workplace(home: Path, subjects: int = 12) -> Workplace:
     """A prepared cohort of tiny random volumes in `home`, made once."""
     names = tuple(f"S{index:02d}" for index in range(subjects))
-    return Workplace(home=home, cohort="toy-cohort", subjects=names, prepared=Prepared(home / "cohorts" / "toy", names))
+    return Workplace(
+        home=home, cohort="toy-cohort", roster=Roster(names), prepared=Prepared(home / "cohorts" / "toy", names)
+    )
 
 
 @dataclass(frozen=True)
@@ -231,7 +234,7 @@ class Prepared:
         statistics = {"t1": [0.0, 1.0], "t2": [0.0, 1.0]}
         case = {"box": [[0, 4], [0, 6], [0, 6]], "presence": [True, True], "annotated": True, "statistics": statistics}
         cases = [{"subject": name, **case} for name in self.subjects]
-        return {"contrasts": ["t1", "t2"], "shape": list(shape[1:]), "spacing": 4.0, "cases": cases}
+        return {"contrasts": ["t1", "t2"], "shape": list(shape[1:]), "spacing": [4.0] * 3, "cases": cases}
 
 
 def executions(home: Path) -> list[dict[str, Any]]:

@@ -12,12 +12,14 @@ In the public archive the mask of case 355 is called `W39_1998.09.19_Segm.nii`: 
 import csv
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from medsearch.data.cohorts import Case, Cohort, Finding
-from medsearch.data.layouts.scans import PHANTOM_RECORD, Scan
+from medsearch.data.geometry import Geometry
+from medsearch.data.layouts.scans import PHANTOM_RECORD, Scan, Scoring
 
 _CONTRASTS = ("flair", "t1", "t1ce", "t2")
 _INNER = ("MICCAI_BraTS2020_TrainingData", "BraTS2020_TrainingData/MICCAI_BraTS2020_TrainingData")
@@ -26,6 +28,13 @@ _FILE = re.compile(r"(?P<subject>.+)_(?P<kind>flair|t1|t1ce|t2|seg)\.nii(\.gz)?"
 _ODD_MASK = re.compile(r".*_segm\.nii(\.gz)?", re.IGNORECASE)
 _PATIENT_COLUMNS = ("TCGA_TCIA_subject_ID", "BraTS_2020_subject_ID")
 _UNNAMED = ("", "NA", "N/A")
+_GEOMETRIES = MappingProxyType(
+    {
+        "tiny": Geometry(spacing=(4.0, 4.0, 4.0), slice_size=64, depth=(8, 32), crop=(24, 40, 16)),
+        "small": Geometry(spacing=(2.0, 2.0, 2.0), slice_size=128, depth=(15, 63), crop=(48, 80, 32)),
+        "paper": Geometry(),
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,12 @@ class BraTS2020:
     name: str = "brats2020"
     contrasts: tuple[str, ...] = _CONTRASTS
     labels: tuple[int, ...] = (0, 1, 2, 4)
+    scoring: Scoring = "diseased halves"
+
+    @property
+    def geometries(self) -> Mapping[str, Geometry]:
+        """BraTS has voxels of 1 mm; the smaller scales average 2 and 4 of them along each axis."""
+        return _GEOMETRIES
 
     def scan(self, root: Path, *, required: Collection[str] | None = None) -> Scan:
         """The cases under `root` in the order of their names, and the faults that names alone show."""

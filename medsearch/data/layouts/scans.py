@@ -1,11 +1,15 @@
 """What a layout is, and what its look at a folder's names brings back."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 from medsearch.data.cohorts import Cohort, Finding
+from medsearch.data.geometry import Geometry
+
+Scoring = Literal["diseased halves", "whole volume"]
+"""Where a test case is scored: in the halves that its weak label calls diseased, or everywhere."""
 
 PHANTOM_RECORD = "phantom.json"
 """The file by which a folder says that its images were computed; every phantom writes it, every layout looks for it."""
@@ -36,6 +40,16 @@ class Layout(Protocol):
     @property
     def labels(self) -> tuple[int, ...]:
         """The values that a mask may hold."""
+        ...
+
+    @property
+    def geometries(self) -> Mapping[str, Geometry]:
+        """The sizes that a method sees, by scale: tiny, small, paper."""
+        ...
+
+    @property
+    def scoring(self) -> Scoring:
+        """Where a test case is scored."""
         ...
 
     def scan(self, root: Path, *, required: Collection[str] | None = None) -> Scan:

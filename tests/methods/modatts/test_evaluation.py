@@ -10,7 +10,7 @@ from medsearch.methods.modatts.evaluation import TestCase as Case
 from medsearch.methods.modatts.evaluation import add_crops, diseased_part, means, score
 from medsearch.metrics.overlap import MicroDice
 
-GEOMETRY = Geometry(spacing=2.0, slice_size=16, depth=(1, 3), crop=(2, 4, 3))
+GEOMETRY = Geometry(spacing=(2.0, 2.0, 2.0), slice_size=16, depth=(1, 3), crop=(2, 4, 3))
 BOX = ((0, 4), (0, 8), (0, 10))
 SPACING = (2.0, 2.0, 2.0)
 

@@ -3,7 +3,7 @@ import torch
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs, plain
-from medsearch.data.geometry import GEOMETRIES
+from medsearch.data.layouts import LAYOUTS
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.methods.modatts import MoDATTS
 from medsearch.methods.modatts.networks.discriminator import MultiScaleDiscriminator
@@ -68,8 +68,9 @@ def test_two_dimensions_change_what_slices_need(scale: str) -> None:
 
 @pytest.mark.parametrize("dimensions", [2, 3])
 @pytest.mark.parametrize("scale", ["tiny", "small"])
-def test_networks_of_every_scale_take_its_geometry(scale: str, dimensions: int) -> None:
-    recipe, geometry = MoDATTS(scale=scale, dimensions=dimensions).recipe, GEOMETRIES[scale]
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_networks_of_every_scale_take_its_geometry(layout: str, scale: str, dimensions: int) -> None:
+    recipe, geometry = MoDATTS(scale=scale, dimensions=dimensions).recipe, LAYOUTS[layout].geometries[scale]
     crop = torch.zeros(1, 1, *geometry.crop[3 - dimensions :])
     with torch.no_grad():
         assert Segmentor(recipe.segmentation)(crop).shape == crop.shape
