@@ -1,0 +1,207 @@
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import wilcoxon
+from statsmodels.stats.multitest import multipletests
+
+from medsearch.reporting.comparison import LEAST, PERMUTED, TABULATED, Comparison, compare, holm, share
+
+Rows = dict[int, dict[str, float | None]]
+
+pytestmark = pytest.mark.filterwarnings("error")
+
+
+def rows(*seeds: list[float | None]) -> Rows:
+    return {seed: {f"case-{i}": value for i, value in enumerate(values)} for seed, values in enumerate(seeds)}
+
+
+def shifted(differences: list[float], base: float = 0.5) -> tuple[Rows, Rows]:
+    return rows([base + d for d in differences]), rows([base] * len(differences))
+
+
+def test_worked_numbers_are_those_of_scipy() -> None:
+    differences = [0.01, 0.03, -0.02, 0.05, 0.04, 0.06, -0.005, 0.08]
+    found = compare(*shifted(differences))
+    assert found.p == pytest.approx(wilcoxon(differences, method="exact").pvalue)
+    assert found.p == pytest.approx(14 / 2**8)  # W- = 1 + 3; seven of 256 sign patterns have a sum of at most 4
+    assert found.rank_biserial == pytest.approx((32 - 4) / 36)
+    assert found.effect.estimate == pytest.approx(np.mean(differences))
+    assert found.test == "Wilcoxon signed-rank, exact"
+    assert (found.cases, found.seeds) == (8, (0,))
+
+
+@pytest.mark.parametrize(
+    ("differences", "how", "expected"),
+    [
+        ([0.01, 0.01, 0.02, 0.03, -0.01, 0.05, 0.0], "exact over all sign changes", None),
+        ([0.01, -0.01] * 4 + [0.02] * 9, "normal approximation with continuity correction", "asymptotic"),
+        (list(np.arange(1, TABULATED + 2) / 100), "normal approximation with continuity correction", "asymptotic"),
+        (list(np.arange(1, TABULATED + 1) / 100), "exact", "exact"),
+    ],
+)
+def test_how_p_is_computed_depends_on_ties_and_size(differences: list[float], how: str, expected: str | None) -> None:
+    found = compare(*shifted(differences))
+    assert found.test == f"Wilcoxon signed-rank, {how}"
+    if expected:
+        reference = wilcoxon(differences, zero_method="pratt", correction=True, method=expected)
+        assert found.p == pytest.approx(reference.pvalue)
+    else:
+        assert len(differences) <= PERMUTED
+        assert found.p == pytest.approx(by_counting(differences))
+
+
+def by_counting(differences: list[float]) -> float:
+    """The two-sided p of Pratt's ranks, by writing down every sign change."""
+    from itertools import product
+
+    from scipy.stats import rankdata
+
+    size = np.round(np.abs(differences), 12)
+    ranks = rankdata(size) * (size > 0)
+    sums = np.array([np.dot(ranks, signs) for signs in product((0, 1), repeat=len(ranks))])
+    ours = np.dot(ranks, np.array(differences) > 0)
+    return min(1.0, 2 * min(np.mean(sums >= ours - 1e-9), np.mean(sums <= ours + 1e-9)))
+
+
+def test_seeds_do_not_multiply_the_sample() -> None:
+    differences = [0.01, 0.03, -0.02, 0.05, 0.04, 0.06, -0.005, 0.08]
+    row, reference = shifted(differences)
+    once, thrice = compare(row, reference), compare(rows(*[list(row[0].values())] * 3), rows(*[[0.5] * 8] * 3))
+    assert thrice.p == once.p
+    assert thrice.cases == once.cases == 8
+    assert thrice.seeds == (0, 1, 2)
+
+
+def test_seeds_are_averaged_within_a_case_before_the_test() -> None:
+    row = rows([0.6, 0.5, 0.7, 0.8, 0.9, 0.4, 0.3], [0.5, 0.5, 0.8, 0.7, 0.6, 0.5, 0.4])
+    reference = rows([0.5] * 7, [0.4] * 7)
+    found = compare(row, reference)
+    means = [np.mean([row[s][c] - reference[s][c] for s in (0, 1)]) for c in row[0]]
+    assert found.effect.estimate == pytest.approx(np.mean(means))
+    assert found.p == pytest.approx(by_counting(means))
+
+
+def test_only_what_both_rows_have_under_a_seed_is_compared_and_the_rest_is_counted() -> None:
+    row: Rows = {0: {"a": 0.6, "b": 0.7, "c": None}, 1: {"a": 0.8, "b": float("nan")}, 2: {"a": 0.0}}
+    reference: Rows = {0: {"a": 0.5, "c": 0.5}, 1: {"a": 0.5, "b": 0.5, "d": 0.5}, 7: {"a": 0.9}}
+    found = compare(row, reference)
+    assert (found.seeds, found.seeds_left_out) == ((0, 1), (2, 7))
+    assert (found.cases, found.cases_left_out, found.partial) == (1, 3, 0)
+    assert found.effect.estimate == pytest.approx(0.2)
+
+
+def test_a_case_that_misses_a_seed_counts_with_its_others() -> None:
+    found = compare(rows([0.6, None], [0.6, 0.9]), rows([0.5, 0.5], [0.5, 0.5]))
+    assert (found.cases, found.partial) == (2, 1)
+    assert found.effect.estimate == pytest.approx((0.1 + 0.4) / 2)
+
+
+@pytest.mark.parametrize(
+    ("row", "reference", "words"),
+    [
+        ({}, rows([0.5]), "no seed that both rows have"),
+        ({}, {}, "no seed that both rows have"),
+        (rows([]), rows([]), "no test case that both rows have under the same seed"),
+        (rows([None, 0.5]), rows([0.5, None]), "no test case that both rows have under the same seed"),
+        (rows([0.5] * 9), rows([0.5] * 9), "no difference at all over 9 cases within 1 seed"),
+        (rows([0.5]), rows([0.5]), "no difference at all over 1 case within 1 seed"),
+        (
+            rows([0.6] * 5),
+            rows([0.5] * 5),
+            "only 5 cases within 1 seed: fewer than 6 cannot reach p < 0.05 in a signed-rank test",
+        ),
+        (
+            rows([0.5] * 9 + [0.6] * 3),
+            rows([0.5] * 12),
+            "3 of 12 cases differ: fewer than 6 cannot reach p < 0.05 in a signed-rank test",
+        ),
+    ],
+)
+def test_where_no_test_is_possible_there_are_words(row: Rows, reference: Rows, words: str) -> None:
+    found = compare(row, reference)
+    assert (found.p, found.p_holm, found.test) == (None, None, "")
+    assert found.reason == found.words == words
+
+
+def test_six_cases_that_agree_are_the_least_that_can_be_significant() -> None:
+    assert compare(*shifted([0.01 * i for i in range(1, LEAST + 1)])).p == pytest.approx(2 / 2**LEAST)
+    assert 2 / 2**LEAST < 0.05 < 2 / 2 ** (LEAST - 1)
+
+
+def test_noise_of_sums_breaks_no_tie() -> None:
+    found = compare(rows([0.1 + 0.2] * 8), rows([0.3] * 8))
+    assert found.reason.startswith("no difference at all")
+
+
+def test_holm_is_that_of_statsmodels_and_keeps_the_order() -> None:
+    given_p = [0.04, 0.001, 0.02]
+    found = holm([Comparison(p=p) for p in given_p])
+    assert [c.p_holm for c in found] == pytest.approx(list(multipletests(given_p, method="holm")[1]))
+    assert [c.p_holm for c in found] == pytest.approx([0.04, 0.003, 0.04])
+    assert {c.family for c in found} == {3}
+
+
+def test_a_row_that_could_not_be_tested_stays_in_the_family() -> None:
+    with_failure = holm([Comparison(p=0.02), Comparison(reason="no seed that both rows have")])
+    assert with_failure[0].p_holm == pytest.approx(0.04)
+    assert with_failure[1].p_holm is None
+    assert holm([Comparison(reason="x")]) == (Comparison(reason="x"),)
+    assert holm([]) == ()
+
+
+def test_words_of_a_tested_row() -> None:
+    (found,) = holm([compare(*shifted([0.01, 0.02, 0.03, 0.04, 0.05, 0.06]))])
+    assert found.words == (
+        "+0.0350 over 6 cases within 1 seed; p = 0.0312, 0.0312 after Holm over 1 (Wilcoxon signed-rank, exact)"
+    )
+
+
+def test_a_share_of_any_metric() -> None:
+    found = share(rows([0.2, 0.3, 0.4], [0.2, None, 0.4]), rows([0.4, 0.6, 0.8]))
+    assert found.estimate == pytest.approx(0.5)
+    assert (found.low, found.high) == pytest.approx((0.5, 0.5))
+    assert found.cases == 2  # those that every run has
+
+
+@pytest.mark.parametrize("supervised", [{}, rows([]), rows([None]), rows([0.0, 0.0])])
+def test_no_share_without_a_yardstick(supervised: Rows) -> None:
+    assert share(rows([0.3, 0.4]), supervised) is None
+
+
+values = st.one_of(st.floats(0, 1), st.none(), st.just(float("nan")))
+tables = st.dictionaries(st.integers(0, 3), st.dictionaries(st.sampled_from("abcdefghij"), values), max_size=3)
+
+
+@settings(max_examples=60, deadline=None)
+@given(row=tables, reference=tables)
+def test_any_two_rows_get_an_answer_that_is_antisymmetric(row: Rows, reference: Rows) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ours, theirs = compare(row, reference), compare(reference, row)
+        holm([ours, theirs])
+    assert ours.words
+    assert ours.p == pytest.approx(theirs.p)
+    assert (ours.p is None) == bool(ours.reason)
+    assert (ours.effect is None) == (ours.cases == 0)
+    if ours.effect:
+        assert np.isfinite(ours.effect.estimate)
+        assert ours.effect.estimate == pytest.approx(-theirs.effect.estimate)
+    if ours.rank_biserial is not None:
+        assert -1 <= ours.rank_biserial <= 1
+        assert ours.rank_biserial == pytest.approx(-theirs.rank_biserial)
+
+
+def test_without_an_effect_the_test_rejects_as_often_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One shared difficulty per case under three seeds: a test over all 36 values would reject far too often."""
+    monkeypatch.setattr("medsearch.reporting.resampling.RESAMPLES", 9)  # intervals are not looked at here
+    draw = np.random.default_rng(0)
+    rejected = 0
+    for _ in range(400):
+        hard = draw.normal(0, 0.1, 12)
+        ours = rows(*(list(0.5 + hard + draw.normal(0, 0.01, 12)) for _ in range(3)))
+        found = compare(ours, rows(*([0.5] * 12 for _ in range(3))))
+        rejected += found.p < 0.05
+    assert 0.02 < rejected / 400 < 0.08
