@@ -22,7 +22,6 @@ STUDY = Search(
     question="Which loss weights and network size make semi-supervised MoDATTS segment an unannotated contrast best?",
     method=MoDATTS(variant="semi-supervised"),
     task=CrossModalityTask(source="t1", target="t2", source_labels=1.0, target_labels=0.0),
-    data="brats2020",
     space={
         "segmentation.weights.rec": loguniform(5, 200),
         "segmentation.weights.lat": loguniform(0.5, 50),

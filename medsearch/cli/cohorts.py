@@ -31,6 +31,73 @@ class DataOptions:
     home: Path
 
 
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """What the user says of all cohorts of a study, and of where things are kept.
+
+    folders: of real cohorts, by layout; a layout without one is a phantom. store: URI of finished stages, if they are
+    not kept in the home. cache: a folder on each node of a cluster. say: tells the user a line.
+    """
+
+    folders: Mapping[str, Path]
+    anatomy: Path | None
+    skip_bad: bool
+    home: Path
+    store: str | None
+    cache: Path | None
+    say: Callable[[str], None]
+
+    def places(self, tasks: Sequence["CrossModalityTask"]) -> dict[str, "Workplace"]:
+        """Where the study runs, by layout: cohorts checked, phantoms written.
+
+        Raises:
+            BadInput: a cohort is faulty.
+
+        """
+        return {layout: self._place(layout, of) for layout, of in _by_layout(tasks).items()}
+
+    def written_places(self, tasks: Sequence["CrossModalityTask"]) -> dict[str, "Workplace"]:
+        """As `places`, without the phantoms that are not written yet, of which nothing can be stored."""
+        written = {}
+        for layout, of in _by_layout(tasks).items():
+            if layout in self.folders or phantom_folder(self._options(layout), spacing_of(of)).exists():
+                written[layout] = self._place(layout, of)
+            else:
+                self.say(f"the {layout} phantom is not written yet, so nothing of it can be stored")
+        return written
+
+    def prepare(self, places: Mapping[str, "Workplace"], tasks: Sequence["CrossModalityTask"]) -> None:
+        """Make the arrays of every task now rather than when its first stage waits for them."""
+        for layout, of in _by_layout(tasks).items():
+            for task in {(task.geometry, task.normalisation): task for task in of}.values():
+                places[layout].prepared(task)
+
+    def _place(self, layout: str, tasks: Sequence["CrossModalityTask"]) -> "Workplace":
+        options = self._options(layout)
+        return workplace(options, choose(options, tasks, self.say), store=self.store, cache=self.cache)
+
+    def _options(self, layout: str) -> DataOptions:
+        return DataOptions(
+            layout=layout,
+            data=self.folders.get(layout),
+            anatomy=self.anatomy,
+            skip_bad=self.skip_bad,
+            home=self.home,
+        )
+
+
+def spacing_of(tasks: Sequence["CrossModalityTask"]) -> float:
+    """The coarsest voxel edge that a phantom for these tasks needs, mm."""
+    return max(tasks[0].geometry.spacing)
+
+
+def _by_layout(tasks: Sequence["CrossModalityTask"]) -> dict[str, list["CrossModalityTask"]]:
+    found: dict[str, list[CrossModalityTask]] = {}
+    for task in tasks:
+        found.setdefault(task.layout, []).append(task)
+    return found
+
+
 @dataclass(frozen=True)
 class Chosen:
     """A checked cohort, and the cases that were left out of it with the reason."""
@@ -62,7 +129,7 @@ def choose(options: DataOptions, tasks: Sequence["CrossModalityTask"], say: Call
     Raises:
         BadInput: cases are faulty and `--skip-bad` was not given; each finding was said.
     """
-    root = options.data or _phantom(options, tasks[0].geometry.spacing, say)
+    root = options.data or _phantom(options, spacing_of(tasks), say)
     from medsearch.data.checks import check
 
     needed = sorted({contrast for task in tasks for contrast in (task.source, task.target)})
@@ -95,7 +162,9 @@ def _phantom(options: DataOptions, spacing: float, say: Callable[[str], None]) -
     return PHANTOMS[options.layout].write(spec, folder)
 
 
-def workplace(options: DataOptions, chosen: Chosen) -> "Workplace":
+def workplace(
+    options: DataOptions, chosen: Chosen, *, store: str | None = None, cache: Path | None = None
+) -> "Workplace":
     """Where the study runs: its home, the cohort's fingerprint, and arrays that are prepared at the first use."""
     from medsearch.study.jobs import Workplace
 
@@ -105,9 +174,11 @@ def workplace(options: DataOptions, chosen: Chosen) -> "Workplace":
     return Workplace(
         home=options.home.resolve(),
         cohort=content,
-        subjects=chosen.cohort.subjects,
+        roster=chosen.cohort.roster,
         prepared=Arrays(chosen.cohort, content, cohorts),
         about=about(chosen),
+        remote=store,
+        cache=cache,
     )
 
 

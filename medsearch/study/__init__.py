@@ -1,21 +1,25 @@
 """Studies: a question as data, and the engine that answers it on one machine or on a cluster.
 
-    search, spaces, samplers, schedulers    what a study file declares; plain data, checked when it is loaded
-    plan                                    what is left to do, without doing it
-    agenda                                  what comes next (pure)
+    search, spaces, samplers, schedulers    what a study file declares of a search; plain data, checked when loaded
+    ablation, variants, figures             what it declares of a table or a figure
+    plan, ablation_plan                     what is left to do, without doing it
+    agenda, graph                           what comes next (pure): trials and their repeats; stage runs of all cells
     jobs                                    one run as work that can be done anywhere
-    conductor                               agenda + ledger + proposals: hands out jobs, writes down their ends
-    execution                               the conductor on Ray Tune: searcher, rungs, worker, cluster, interruption
-    progress                                the terminal while it runs
+    conductor, sweep                        hand out the jobs of a search, of an ablation; write down their ends
+    execution                               a conductor on Ray Tune: searcher, rungs, worker, cluster, interruption
+    progress, sweep_progress                the terminal while it runs
     ledger, tracking                        what happened, on disk and in MLflow
 
 Ray, Optuna and MLflow are imported when they are needed, and nowhere else in the package.
 """
 
+from medsearch.study.ablation import Ablation
+from medsearch.study.figures import Curves, GroupedBars, Panels
 from medsearch.study.samplers import GP, NSGA2, QMC, TPE, Random
 from medsearch.study.schedulers import ASHA, FullLength, Median
-from medsearch.study.search import Search, Variant
+from medsearch.study.search import Search
 from medsearch.study.spaces import choice, integers, loguniform, uniform
+from medsearch.study.variants import Variant, grid
 
 __all__ = [
     "ASHA",
@@ -23,12 +27,17 @@ __all__ = [
     "NSGA2",
     "QMC",
     "TPE",
+    "Ablation",
+    "Curves",
     "FullLength",
+    "GroupedBars",
     "Median",
+    "Panels",
     "Random",
     "Search",
     "Variant",
     "choice",
+    "grid",
     "integers",
     "loguniform",
     "uniform",

@@ -8,19 +8,15 @@ between the two left out.
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, final
 
-from medsearch.core.errors import MedsearchError
 from medsearch.stages.store import Store
 from medsearch.study.agenda import Plan, Progress, Slot, doomed, finalists, finished, prefix, searched, wanted
+from medsearch.study.conducting import StudyFailed
 from medsearch.study.events import Event, Listener, unheard
 from medsearch.study.jobs import End, Job, Planner, ancestors, stored_end
-from medsearch.study.ledger import Ledger, PlannedRun, RunRecord
+from medsearch.study.ledger import FAILURES, Ledger, PlannedRun, RunRecord
 from medsearch.study.proposals import Proposals
 from medsearch.study.ranking import ranking
 from medsearch.study.search import Search
-
-
-class StudyFailed(MedsearchError):
-    """What every trial stands on could not be trained, or no trial came to its end."""
 
 
 @final
@@ -104,6 +100,7 @@ class Conductor:
         if job.planned.role == "trial" and job.planned.number is not None:
             self.proposals.tell(job.planned.number, end)
         self._write_end(run, end)
+        self.ledger.explain(run, end.trace)
         self._ended[slot_of(job)] = end
         self.listener(Event(kind="ended", run=run, planned=job.planned, end=end))
 
@@ -118,7 +115,7 @@ class Conductor:
             return
         reasons = [end.reason for slot, end in self._ended.items() if slot.role == "trial" and end.reason]
         why = f"; the last one: {reasons[-1]}" if reasons else ""
-        msg = f"none of {self.plan.trials} trials came to its end{why}; see {self.ledger.folder / 'failures'}"
+        msg = f"none of {self.plan.trials} trials came to its end{why}; see {self.ledger.folder / FAILURES}"
         raise StudyFailed(msg)
 
     def _first_free(self, progress: Progress) -> Job | None:

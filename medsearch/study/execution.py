@@ -1,22 +1,30 @@
-"""Run a search on Ray Tune: one fit, which stops at once when told to and goes on when it is run again."""
+"""Run a study on Ray Tune: one fit, which stops at once when told to and goes on when it is run again."""
 
 import logging
 import shutil
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from medsearch.core.locks import claimed
+from medsearch.study.ablation import Ablation
+from medsearch.study.ablation_header import begin, describe, winner
 from medsearch.study.cluster import Resources, Slots, cluster
+from medsearch.study.conducting import Conducts
 from medsearch.study.conductor import Conductor
 from medsearch.study.events import Listener, unheard
+from medsearch.study.graph import Graph, Grapher
 from medsearch.study.identity import choose, open_study
 from medsearch.study.interruption import Interruption
 from medsearch.study.jobs import Job, Planner, Workplace
 from medsearch.study.ledger import Ledger, RunRecord
 from medsearch.study.nodes import require_fit_nodes
 from medsearch.study.proposals import Proposals, sqlite
+from medsearch.study.schedulers import FullLength
 from medsearch.study.search import Search
+from medsearch.study.sweep import Standing, Sweep
 
 if TYPE_CHECKING:
     from medsearch.study.rungs import Rungs
@@ -35,18 +43,31 @@ class SearchRun:
     trained: bool
 
 
-def run_search(
-    search: Search,
-    place: Workplace,
-    *,
-    resources: Resources | None = None,
-    address: str | None = None,
-    storage: str | None = None,
-    listener: Listener = unheard,
-) -> SearchRun:
+@final
+@dataclass(frozen=True, kw_only=True)
+class SweepRun:
+    """What an ablation has come to. `trained`: whether anything had to be done."""
+
+    folder: Path
+    graph: Graph
+    standing: Standing
+    trained: bool
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Where a study's runs are done. address: of a Ray cluster; None: an embedded one, which ends with the study."""
+
+    resources: Resources = field(default_factory=Resources)
+    address: str | None = None
+    listener: Listener = unheard
+
+
+def run_search(search: Search, place: Workplace, site: Site | None = None, *, storage: str | None = None) -> SearchRun:
     """Run what is left of a search; when nothing is, say so without starting anything.
 
-    address: of a Ray cluster; None: an embedded one. storage: of Optuna; None: a file in the study's folder.
+    storage: of Optuna; None: a file in the study's folder.
 
     Raises:
         BadInput: the study's folder belongs to another question or is in use, or the cluster cannot be joined.
@@ -54,26 +75,69 @@ def run_search(
         Interrupted: a signal asked for it.
 
     """
-    planner = Planner(search, place)
+    site, planner = site or Site(), Planner(search, place)
     folder = place.study(search.name)
-    busy = f"study {search.name!r} in {folder} is being run by another process; wait for it, or stop it first"
-    with Interruption(search.name) as interruption, claimed(folder / "driver.lock", busy):
+    with _driving(search.name, folder) as interruption:
         ledger = Ledger(folder)
         open_study(planner, ledger)
         url = storage or sqlite(folder)
-        conductor = Conductor(planner, ledger=ledger, proposals=lambda: Proposals(search, url), listener=listener)
+        conductor = Conductor(planner, ledger=ledger, proposals=lambda: Proposals(search, url), listener=site.listener)
         first = conductor.next()
         if isinstance(first, Job):
-            with cluster(resources or Resources(), address, starting=interruption.gently):
-                if address is not None:
-                    require_fit_nodes(place.home.resolve(), resources or Resources())
-                _fit(conductor, first, resources or Resources(), interruption)
+            with _on_ray(site, place, interruption):
+                _fit(conductor, first, _recalled(conductor), site.resources, interruption)
         choose(ledger, conductor.finalists)
     conductor.require_result()
     return SearchRun(folder=folder, finalists=conductor.finalists, runs=ledger.runs(), trained=isinstance(first, Job))
 
 
-def _fit(conductor: Conductor, first: Job, resources: Resources, interruption: Interruption) -> None:
+def run_sweep(
+    ablation: Ablation, places: Mapping[str, Workplace], site: Site | None = None, *, only: Collection[str] = ()
+) -> SweepRun:
+    """Run what is left of an ablation; `only` names rows. When nothing is left, say so without starting anything.
+
+    Raises:
+        BadInput: the study's folder is that of another scale or cohort or is in use, no such row, the search that the
+            rows vary has not ended, or the cluster cannot be joined.
+        StudyFailed: no cell came to its end.
+        Interrupted: a signal asked for it.
+
+    """
+    site, place = site or Site(), next(iter(places.values()))
+    for label in only:
+        ablation.row(label)
+    folder = place.study(ablation.name)
+    with _driving(ablation.name, folder) as interruption:
+        ledger = Ledger(folder)
+        grapher = Grapher(ablation, places, winner(ablation, place))
+        begin(grapher, ledger)
+        sweep = Sweep(grapher, store=place.store, ledger=ledger, only=only, listener=site.listener)
+        first = sweep.next()
+        if isinstance(first, Job):
+            with _on_ray(site, place, interruption):
+                _fit(sweep, first, _unjudged(), site.resources, interruption)
+        describe(grapher, ledger, sweep.failed)
+    sweep.require_result()
+    return SweepRun(folder=folder, graph=sweep.graph, standing=sweep.standing, trained=isinstance(first, Job))
+
+
+@contextmanager
+def _driving(study: str, folder: Path) -> Iterator[Interruption]:
+    """Be the only driver of a study, and stop when a signal says so."""
+    busy = f"study {study!r} in {folder} is being run by another process; wait for it, or stop it first"
+    with Interruption(study) as interruption, claimed(folder / "driver.lock", busy):
+        yield interruption
+
+
+@contextmanager
+def _on_ray(site: Site, place: Workplace, interruption: Interruption) -> Iterator[None]:
+    with cluster(site.resources, site.address, starting=interruption.gently):
+        if site.address is not None:
+            require_fit_nodes(place.home.resolve(), site.resources)
+        yield
+
+
+def _fit(conductor: Conducts, first: Job, rungs: "Rungs", resources: Resources, interruption: Interruption) -> None:
     folder = conductor.ledger.folder / "ray"
     shutil.rmtree(folder, ignore_errors=True)  # earlier lives' snapshots, which nobody reads
     folder.mkdir(parents=True)
@@ -83,7 +147,6 @@ def _fit(conductor: Conductor, first: Job, resources: Resources, interruption: I
     from medsearch.study.worker import Worker
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    rungs = _rungs(conductor)
     slots = Slots(resources)
     slots.require_one()
     jobs = Jobs(conductor, rungs, slots=slots, runtime=resources.runtime, first=first)
@@ -110,8 +173,8 @@ def _fit(conductor: Conductor, first: Job, resources: Resources, interruption: I
         tuner.fit()
 
 
-def _rungs(conductor: Conductor) -> "Rungs":
-    """The scheduler, with what it saw in earlier lives."""
+def _recalled(conductor: Conductor) -> "Rungs":
+    """The scheduler of a search, with what it saw in earlier lives."""
     from medsearch.study.rungs import Rungs, recorded
 
     search = conductor.search
@@ -121,6 +184,13 @@ def _rungs(conductor: Conductor) -> "Rungs":
     open_runs = [run.run for run in runs if run.state == "running"]
     rungs.recall(recorded(conductor.store, search, runs), open_runs=open_runs)
     return rungs
+
+
+def _unjudged() -> "Rungs":
+    """The scheduler of an ablation: its rows are compared at their full length."""
+    from medsearch.study.rungs import Rungs
+
+    return Rungs(FullLength(because="rows are compared at their full length"), maximise=True)
 
 
 def _name(trial: Any) -> str:

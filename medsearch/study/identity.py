@@ -47,6 +47,7 @@ def header_of(planner: Planner) -> dict[str, Any]:
     here = search.settled
     declared: dict[str, Any] = plain(
         {
+            "kind": "search",
             "name": search.name,
             "question": search.question,
             "cost": search.cost,
@@ -54,13 +55,13 @@ def header_of(planner: Planner) -> dict[str, Any]:
             "scale": search.scale,
             "selection": search.selection,
             "task": search.task,
-            "data": search.data,
+            "layout": search.task.layout,
             "cohort": place.cohort,
-            "subjects": len(place.subjects),
+            "subjects": len(place.roster.subjects),
             "about": place.about,
             "commit": place.about.get("git_commit"),
-            "space": {knob: _domain(domain) for knob, domain in here.space.items()},
-            "nuisance": {knob: _domain(domain) for knob, domain in here.nuisance.items()},
+            "space": {knob: domain_of(domain) for knob, domain in here.space.items()},
+            "nuisance": {knob: domain_of(domain) for knob, domain in here.nuisance.items()},
             "fixed": here.fixed,
             "published": here.published,
             "published_in": search.published_in,
@@ -85,7 +86,7 @@ def _identity(planner: Planner) -> dict[str, Any]:
     base = planner.job("trial", here.seeds[0], knobs={}, number=0)
     shared = planner.job("prefix", here.seeds[0], knobs={})
     return {
-        "space": fingerprint({knob: _domain(domain) for knob, domain in here.domains.items()}),
+        "space": fingerprint({knob: domain_of(domain) for knob, domain in here.domains.items()}),
         "objective": fingerprint([search.objectives, search.selection, search.searched_stage]),
         "scale": search.scale,
         "cohort": planner.place.cohort,
@@ -102,5 +103,6 @@ def _frozen_knobs(planner: Planner) -> dict[str, Any]:
     return {knob: value for knob, value in recipe.items() if knob not in planner.search.settled.domains}
 
 
-def _domain(domain: Any) -> dict[str, Any]:
+def domain_of(domain: Any) -> dict[str, Any]:
+    """A domain as JSON knows it."""
     return {"domain": type(domain).__name__.lower(), **dataclasses.asdict(domain)}

@@ -6,11 +6,12 @@ A job is plain data that travels to a worker; `perform` does it. Nothing here kn
 import math
 import traceback
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, final
 
 from medsearch.core.errors import BadInput, Diverged, MedsearchError
+from medsearch.data.cohorts import Roster
 from medsearch.data.preparation import PreparedCohort
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import Artifact, Runtime
@@ -28,20 +29,24 @@ Cause = Literal["diverged", "out of memory", "bad input", "error", "worker died"
 class Workplace:
     """Where a study runs and on which data.
 
-    cohort: fingerprint of the files. subjects: all that are included. prepared: the folder of the arrays for a task,
-    made if need be. about: facts on the cohort for the header, such as the cases left out.
+    cohort: fingerprint of the files. roster: who is included. prepared: the folder of the arrays for a task,
+    made if need be. about: facts on the cohort for the header, such as the cases left out. remote: URI of the store,
+    if it is not under the home. cache: a folder on every node for its own copy of prepared arrays.
     """
 
     home: Path
     cohort: str
-    subjects: tuple[str, ...]
+    roster: Roster
     prepared: Callable[[CrossModalityTask], Path]
     about: Mapping[str, Any] = field(default_factory=dict)
+    remote: str | None = None
+    cache: Path | None = None
 
     @property
     def store(self) -> Store:
-        """The stage store under the home."""
-        return Store(self.home.resolve() / "stages")
+        """The stage store: under the home, or at a URI with the home's as this node's mirror of it."""
+        root = self.home.resolve() / "stages"
+        return Store(root, self.remote) if self.remote else Store(root)
 
     def study(self, name: str) -> Path:
         """The folder of a study."""
@@ -88,13 +93,17 @@ class Report:
 @final
 @dataclass(frozen=True, kw_only=True)
 class End:
-    """How a job ended: with values in the order of the objectives, cut at a rung, or failed for a reason."""
+    """How a job ended: with values in the order of the objectives, cut at a rung, or failed for a reason.
+
+    trace: where in the program it failed, for a file beside the ledger.
+    """
 
     state: Literal["complete", "cut", "failed"]
     values: tuple[float, ...] = ()
     rung: int | None = None
     reason: str | None = None
     cause: Cause | None = None
+    trace: str = ""
 
     @property
     def value(self) -> float | None:
@@ -117,7 +126,7 @@ class Planner:
         setup = self.search.setup(knobs)
         tested = role in ("replicate", "reference")
         pipeline = self.search.pipeline(setup, test=tested)
-        runs = pipeline.runs(Setting(setup.task, self.place.cohort, self.place.subjects), seed)
+        runs = pipeline.runs(Setting(setup.task, self.place.cohort, self.place.roster), seed)
         if role == "prefix":
             upstream = ancestors(runs, self.search.searched_stage)
             runs = tuple(run for run in runs if run.node in upstream)
@@ -152,8 +161,8 @@ def ancestors(runs: tuple[StageRun, ...], node: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def perform(job: Job, store: Store, *, runtime: Runtime, failures: Path) -> Generator[Report, None, End]:
-    """Do the job, reporting each epoch that is trained now; a failure is an answer, with its traceback in a file."""
+def perform(job: Job, store: Store, *, runtime: Runtime) -> Generator[Report, None, End]:
+    """Do the job, reporting each epoch that is trained now; a failure is an answer, with its traceback."""
     bench = Bench(store, PreparedCohort(job.prepared), runtime)
     try:
         artifacts: dict[str, Artifact] = {}
@@ -161,9 +170,7 @@ def perform(job: Job, store: Store, *, runtime: Runtime, failures: Path) -> Gene
             artifacts[run.node] = yield from _reported(bench, run)
         return End(state="complete", values=values(job, artifacts))
     except Exception as error:
-        failures.mkdir(parents=True, exist_ok=True)
-        (failures / f"{job.run}.txt").write_text(traceback.format_exc())
-        return failure(error)
+        return replace(failure(error), trace=traceback.format_exc())
 
 
 def stored_end(job: Job, store: Store) -> End:

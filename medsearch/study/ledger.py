@@ -1,6 +1,7 @@
 """The ledger of a study: what was started and how it ended, in the order in which it happened.
 
     studies/<study>/study.json      the header: name, question, method, selection, commit, ... (written whole)
+    studies/<study>/failures/       tracebacks of runs that failed
     studies/<study>/ledger.jsonl    one event a line, append-only; the study's driver is its only writer
 
 The last event of a run wins, so starting a run again after a crash is one more `started`. Run names are functions
@@ -15,13 +16,14 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 from medsearch.core.errors import BadInput
-from medsearch.core.records import append_line, read_json, read_lines, write_json
+from medsearch.core.records import append_line, read_json, read_lines, write_bytes, write_json
 
-Role = Literal["prefix", "trial", "replicate", "reference"]
+Role = Literal["prefix", "trial", "replicate", "reference", "stage"]
 State = Literal["running", "complete", "cut", "failed"]
 
 LEDGER = "ledger.jsonl"
 HEADER = "study.json"
+FAILURES = "failures"
 
 
 @final
@@ -39,6 +41,9 @@ class PlannedRun:
     @property
     def run(self) -> str:
         """The run's name in the ledger, on disk and in MLflow."""
+        if self.role == "stage":
+            node, key = self.stages[0]
+            return stage_name(node, key)
         if self.role == "prefix":
             return prefix_name(self.seed)
         if self.role == "reference":
@@ -87,6 +92,11 @@ def trial_name(number: int) -> str:
 def replicate_name(number: int, seed: int) -> str:
     """Trial `number` once more, under another seed."""
     return f"replicate-{number:04d}-seed-{seed}"
+
+
+def stage_name(node: str, key: str) -> str:
+    """One stage run of an ablation."""
+    return f"{node}-{key[:12]}"
 
 
 def reference_name(label: str, seed: int) -> str:
@@ -146,6 +156,11 @@ class Ledger:
         """Record how a run ended."""
         event = {"event": "finished", "run": run, "state": state, "value": value, "rung": rung}
         append_line(self.path, {**event, "reason": reason, "cause": cause, "time": time.time()})
+
+    def explain(self, run: str, trace: str) -> None:
+        """Keep the traceback of a run that failed, for whoever has to find out why."""
+        if trace:
+            write_bytes(self.folder / FAILURES / f"{run}.txt", trace.encode())
 
     def events(self) -> Iterator[dict[str, Any]]:
         """Every complete event, oldest first."""

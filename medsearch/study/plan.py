@@ -9,11 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
-from medsearch.core.recipes import plain
+from medsearch.core.machine import cores
+from medsearch.core.recipes import fingerprint, plain
+from medsearch.data.cohorts import Roster
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.store import Store
-from medsearch.study.cluster import cores
 from medsearch.study.conductor import plan_of
 from medsearch.study.jobs import Job, Planner, Workplace
 from medsearch.study.ledger import Ledger, Role, RunRecord
@@ -73,7 +74,7 @@ def plan(search: Search, place: Workplace | None = None, *, slots: int | None = 
     place: where it runs; None when there is no data yet, so that nothing can be stored. slots: runs at a time; None:
     one for each core.
     """
-    place = replace(place or PRETENDED, prepared=_unprepared)
+    place = replace(place or PRETENDED, prepared=unprepared)
     counter = _Counter(Planner(search, place), Ledger(place.study(search.name)).runs())
     rows = [*counter.prefixes(), *counter.trials(), *counter.references(), *counter.replicates()]
     return Forecast(study=search.name, rows=tuple(rows), slots=slots or cores())
@@ -91,13 +92,13 @@ def table(forecast: Forecast) -> "Table":
     from rich.table import Table
 
     left = f"{forecast.left} stage runs to train"
-    time = f"; time: {_duration(forecast.hours)} with {forecast.slots} at a time" if forecast.left else ""
+    time = f"; time: {duration(forecast.hours)} with {forecast.slots} at a time" if forecast.left else ""
     shown = Table(title=f"{forecast.study}: {left}{time}")
     for column in ("role", "stage", "asked", "distinct", "stored", "to train", "estimate"):
         shown.add_column(column, justify="left" if column in ("role", "stage") else "right", no_wrap=True)
     for row in forecast.rows:
         counts = (row.asked, row.distinct, row.stored, row.left)
-        shown.add_row(row.role, row.node, *map(str, counts), _duration(row.hours) if row.left else "")
+        shown.add_row(row.role, row.node, *map(str, counts), duration(row.hours) if row.left else "")
     return shown
 
 
@@ -188,18 +189,25 @@ class Timings:
     """How long stages took, from the store's manifests."""
 
     def __init__(self, store: Store) -> None:
-        self._manifests: dict[str, list[Mapping[str, Any]]] = {}
+        self._timed: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
+        self._known: dict[str, float | None] = {}
         for artifact in store.artifacts() if store.root.exists() else ():
-            self._manifests.setdefault(artifact.manifest["stage"], []).append(artifact.manifest)
+            manifest = artifact.manifest
+            self._timed.setdefault(manifest["stage"], []).append((manifest, leaves(manifest["recipe"])))
 
     def seconds(self, run: StageRun) -> float | None:
         """The median over the stages most like this one, scaled to its number of epochs where the recipe has one."""
-        timed = self._manifests.get(run.stage.name, [])
-        if not timed:
+        if run.stage.name not in self._timed:
             return None
-        recipe = leaves(plain(run.stage.recipe))
-        likeness = [_alike(recipe, leaves(manifest["recipe"])) for manifest in timed]
-        nearest = [manifest for manifest, like in zip(timed, likeness, strict=True) if like == max(likeness)]
+        recipe = plain(run.stage.recipe)
+        kind = fingerprint([run.stage.name, recipe])
+        if kind not in self._known:
+            self._known[kind] = self._median(run.stage.name, leaves(recipe))
+        return self._known[kind]
+
+    def _median(self, stage: str, recipe: Mapping[str, Any]) -> float:
+        likeness = [_alike(recipe, other) for _, other in self._timed[stage]]
+        nearest = [m for (m, _), like in zip(self._timed[stage], likeness, strict=True) if like == max(likeness)]
         return statistics.median(_scaled(manifest, recipe.get("epochs")) for manifest in nearest)
 
 
@@ -222,7 +230,7 @@ def _scaled(manifest: Mapping[str, Any], epochs: Any) -> float:
     return seconds * epochs / took if isinstance(epochs, int) and isinstance(took, int) and took else seconds
 
 
-def _unprepared(task: CrossModalityTask) -> Path:  # noqa: ARG001
+def unprepared(task: CrossModalityTask) -> Path:  # noqa: ARG001
     """A plan reads no arrays, and must not make any."""
     return Path()
 
@@ -230,13 +238,14 @@ def _unprepared(task: CrossModalityTask) -> Path:  # noqa: ARG001
 PRETENDED = Workplace(
     home=Path("nowhere"),
     cohort="unknown",
-    subjects=tuple(f"subject-{number}" for number in range(40)),
-    prepared=_unprepared,
+    roster=Roster(tuple(f"subject-{number}" for number in range(40))),
+    prepared=unprepared,
 )
 """Stands in for data that is not there: only counts are taken from it."""
 
 
-def _duration(hours: float | None) -> str:
+def duration(hours: float | None) -> str:
+    """Hours in words."""
     if hours is None:
         return "unknown"
     if hours < 1 / 60:

@@ -136,12 +136,12 @@ def render(board: Board) -> "RenderableType":
 
     search = board.search
     shown = Table.grid(padding=(0, 2))
-    shown.add_row("trials", _bar(board.count("trial"), search.settled.trials), _states(board))
+    shown.add_row("trials", bar(board.count("trial"), search.settled.trials), _states(board))
     for role in ("reference", "replicate"):
         total = board.planned()[role]
         if total:
             failed = board.count(role, "failed")
-            shown.add_row(f"{role}s", _bar(board.count(role), total), f"{failed} failed" if failed else "")
+            shown.add_row(f"{role}s", bar(board.count(role), total), f"{failed} failed" if failed else "")
     left = board.seconds_left()
     elapsed = f"{clock(time.monotonic() - board.began)} elapsed"
     shown.add_row("time", elapsed, "" if left is None else f"about {clock(left)} left")
@@ -162,7 +162,8 @@ def clock(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
-def _bar(done: int, total: int) -> str:
+def bar(done: int, total: int) -> str:
+    """How much of it is done, drawn."""
     filled = round(BAR * min(1.0, done / total)) if total else BAR
     return f"{'█' * filled}{'░' * (BAR - filled)} {done}/{total}"
 

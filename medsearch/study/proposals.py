@@ -1,7 +1,9 @@
 """Proposals: Optuna's storage as the search's durable memory of what was proposed and how it went.
 
 Trials are known by number. One that was proposed but has not ended is proposed again with the same knobs, whatever
-killed the study in between. Cut trials are told as pruned with their value at the rung, failed ones as failed.
+killed the study in between. Cut trials are told as pruned with their value at the rung, failed ones as failed. A
+configuration that no device here can run is told in the way that the sampler heeds (`samplers.Heeds`); the user
+attribute `cause` says so, and nothing counts it as a result.
 """
 
 import json
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     import optuna
 
 BUSY = 60  # seconds to wait for another process that holds the database
+INFEASIBLE = "infeasible"
+"""The cause of the end of a run that does not fit on any device here."""
 
 
 def sqlite(folder: Path) -> str:
@@ -70,6 +74,9 @@ class Proposals:
         if end.state == "complete":
             self.study.tell(number, list(end.values))
             return
+        if end.cause == INFEASIBLE:
+            self._refuse(live)
+            return
         if end.state == "cut" and end.value is not None and end.rung is not None:
             live.report(end.value, end.rung)
         states = optuna.trial.TrialState
@@ -87,6 +94,19 @@ class Proposals:
         The shares sum to 1. The first objective counts where there are several.
         """
         return importances(self.study, self.search)
+
+    def _refuse(self, live: "optuna.Trial") -> None:
+        """Keep the sampler away from a configuration that cannot be run."""
+        import optuna
+
+        known = [trial.values for trial in results(self.study)]
+        if known and self.search.sampler.heeds == "values":
+            worst = [min if direction == "maximize" else max for direction in self.search.objectives.values()]
+            told = [of(values) for of, values in zip(worst, zip(*known, strict=True), strict=True)]
+            self.study.tell(live.number, told)
+            return
+        live.set_constraint("memory", 1.0)
+        self.study.tell(live.number, state=optuna.trial.TrialState.PRUNED)
 
     def _published(self) -> dict[str, Any]:
         """The published point; a searched knob that the paper does not name keeps the recipe's own value."""
@@ -120,18 +140,28 @@ class Proposals:
         return found
 
 
+def results(study: "optuna.Study") -> "list[optuna.trial.FrozenTrial]":
+    """The complete trials, without those that only stand for what cannot be run."""
+    import optuna
+
+    complete = study.get_trials(deepcopy=False, states=(optuna.trial.TrialState.COMPLETE,))
+    return [trial for trial in complete if trial.user_attrs.get("cause") != INFEASIBLE]
+
+
 def importances(study: "optuna.Study", search: Search) -> tuple[dict[str, float], str]:
     """Optuna's importances of the searched knobs, or nothing and the reason."""
     import optuna
 
-    complete = [t for t in study.get_trials(deepcopy=False) if t.state == optuna.trial.TrialState.COMPLETE]
+    complete = results(study)
     if len(complete) < 4:
         return {}, f"{len(complete)} complete trials; importances need at least 4"
     if len({trial.values[0] for trial in complete}) == 1:
         return {}, f"all {len(complete)} complete trials have the same value"
     target = None if len(search.objectives) == 1 else (lambda trial: trial.values[0])
+    honest = optuna.create_study(directions=list(search.objectives.values()))
+    honest.add_trials(complete)
     try:
-        found = optuna.importance.get_param_importances(study, target=target)
+        found = optuna.importance.get_param_importances(honest, target=target)
     except (RuntimeError, ValueError) as error:
         return {}, f"Optuna cannot tell: {error}"
     return {knob: float(share) for knob, share in found.items()}, ""
@@ -162,6 +192,8 @@ def _open(search: Search, url: str) -> "optuna.Study":
 
 def _end(trial: "optuna.trial.FrozenTrial") -> End:
     attrs = trial.user_attrs
+    if attrs.get("cause") == INFEASIBLE:
+        return End(state="failed", reason=attrs.get("reason"), cause=INFEASIBLE)
     if trial.state.name == "COMPLETE":
         return End(state="complete", values=tuple(trial.values))
     if trial.state.name == "PRUNED":

@@ -5,9 +5,15 @@ search that was killed goes on as it would have.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, final
+from typing import Any, ClassVar, Literal, Protocol, final
 
 from medsearch.core.seeds import seed
+
+Heeds = Literal["constraints", "values"]
+"""What keeps a sampler away from a configuration that cannot be run. All of Optuna's ignore a failed trial, and propose
+next to it again. TPE and the genetic algorithm rank a trial that breaks a constraint behind all others, with no value
+at all. The Gaussian process looks at complete trials only; a constraint would have to be set on every one of them and
+costs it a second fit, so it is given the worst value so far."""
 
 SEEDS = 2**32  # what NumPy's legacy generators, inside Optuna, take
 
@@ -23,6 +29,10 @@ class Sampler(Protocol):
     def objectives(self) -> int | None:
         """How many objectives it can weigh at most; None: any number."""
 
+    @property
+    def heeds(self) -> Heeds:
+        """What keeps it away from configurations that cannot be run."""
+
     def build(self, root: int, number: int, trials: int) -> Any:
         """Optuna's sampler for proposal `number` of a search of so many trials, under the root seed."""
 
@@ -36,6 +46,7 @@ class TPE:
     """Random trials to begin with; None: a quarter of the search, at most 10."""
     name: Literal["TPE"] = "TPE"
     objectives: Literal[1] = 1
+    heeds: ClassVar[Heeds] = "constraints"
 
     def build(self, root: int, number: int, trials: int) -> Any:
         """Optuna's sampler."""
@@ -54,6 +65,7 @@ class GP:
     """Random trials to begin with; None: a quarter of the search, at most 10."""
     name: Literal["GP"] = "GP"
     objectives: Literal[1] = 1
+    heeds: ClassVar[Heeds] = "values"
 
     def build(self, root: int, number: int, trials: int) -> Any:
         """Optuna's sampler."""
@@ -70,6 +82,7 @@ class QMC:
 
     name: Literal["QMC"] = "QMC"
     objectives: None = None
+    heeds: ClassVar[Heeds] = "constraints"
 
     def build(self, root: int, number: int, trials: int) -> Any:  # noqa: ARG002
         """Optuna's sampler. One seed for the whole sequence: the storage counts its points."""
@@ -88,6 +101,7 @@ class Random:
 
     name: Literal["random"] = "random"
     objectives: None = None
+    heeds: ClassVar[Heeds] = "constraints"
 
     def build(self, root: int, number: int, trials: int) -> Any:  # noqa: ARG002
         """Optuna's sampler."""
@@ -104,6 +118,7 @@ class NSGA2:
     population: int = 20
     name: Literal["NSGA-II"] = "NSGA-II"
     objectives: None = None
+    heeds: ClassVar[Heeds] = "constraints"
 
     def build(self, root: int, number: int, trials: int) -> Any:  # noqa: ARG002
         """Optuna's sampler."""

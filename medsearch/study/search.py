@@ -1,52 +1,31 @@
 """A search: the question that a study file asks, as data that is checked when the file is loaded.
 
-Knobs are dotted paths over the task and the method's recipe: `task.source_labels`, `segmentation.weights.rec`. A value
-that depends on the scale is written as a mapping, {"tiny": 8, "small": 30, "paper": 100}; `settled` has the right one.
+A value that depends on the scale is written as a mapping, {"tiny": 8, "small": 30, "paper": 100}; `settled` has the
+right one.
 """
 
 import dataclasses
-import re
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, TypeAlias, TypeVar, final
+from typing import Any, Literal, final
 
 from medsearch.core.errors import BadInput
-from medsearch.core.recipes import override
-from medsearch.data.geometry import GEOMETRIES
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Pipeline
 from medsearch.study.ledger import reference_name
 from medsearch.study.samplers import GP, Sampler
 from medsearch.study.schedulers import Scheduler
+from medsearch.study.setups import Scaled, Setup, require_folder_name, require_seeds, settle, setup, sized
 from medsearch.study.spaces import Choice, Domain, Integers, Uniform
+from medsearch.study.variants import Variant
 
-V = TypeVar("V")
-Scaled: TypeAlias = V | Mapping[str, V]
-"""One value, or one for each scale."""
+__all__ = ["DICE", "Direction", "Search", "Settled", "Setup", "Variant"]
 
 Direction = Literal["maximize", "minimize"]
 DICE: Mapping[str, Direction] = {"validation/dice": "maximize"}
-
-
-@final
-@dataclass(frozen=True)
-class Variant:
-    """A row: a label, and the knobs in which it differs from the method as the study sets it."""
-
-    label: str
-    knobs: Mapping[str, Any] = field(default_factory=dict)
-
-
-@final
-@dataclass(frozen=True)
-class Setup:
-    """A task and a recipe with a set of knobs applied."""
-
-    task: CrossModalityTask
-    recipe: Any
 
 
 @final
@@ -92,7 +71,6 @@ class Search:
     question: str
     method: Method
     task: CrossModalityTask
-    data: str = "brats2020"
     space: Mapping[str, Scaled[Domain]]
     nuisance: Mapping[str, Scaled[Domain]] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)
@@ -145,10 +123,7 @@ class Search:
             BadInput: no such scale, or a number that is given for other scales only.
 
         """
-        if scale not in GEOMETRIES:
-            msg = f"no scale {scale!r}; choose one of {', '.join(GEOMETRIES)}"
-            raise BadInput(msg)
-        task = replace(self.task, geometry=GEOMETRIES[scale])
+        task = sized(self.task, scale)
         settled = self._settled(scale)
         numbers = {part.name: getattr(settled, part.name) for part in dataclasses.fields(settled)}
         return replace(self, method=self.method.at(scale), task=task, **numbers)
@@ -160,16 +135,11 @@ class Search:
             BadInput: no such knob (with the nearest one that exists), or a value that does not fit.
 
         """
-        preset = {f"task.{knob}": value for knob, value in self.method.task_knobs.items()}
-        changes = {**preset, **self.settled.fixed, **knobs}
-        everything = override(_everything(self.task, self.method.recipe), changes)
-        names = [part.name for part in dataclasses.fields(self.method.recipe)]
-        recipe = replace(self.method.recipe, **{name: getattr(everything, name) for name in names})
-        return Setup(everything.task, recipe)
+        return setup(self.method, self.task, {**self.settled.fixed, **knobs})
 
-    def pipeline(self, setup: Setup, *, test: bool = False) -> Pipeline:
-        """The stages of `setup` under the study's selection rule."""
-        return self.method.pipeline(setup.recipe, selection=self.selection, test=test)
+    def pipeline(self, of: Setup, *, test: bool = False) -> Pipeline:
+        """The stages of a setup under the study's selection rule."""
+        return self.method.pipeline(of.recipe, selection=self.selection, test=test)
 
     def _settled(self, scale: str) -> Settled:
         single: dict[str, Any] = {
@@ -186,33 +156,8 @@ class Search:
         return Settled(**single, **mapped, references=references, scheduler=self.scheduler.at(scale))
 
 
-def settle(value: Any, scale: str, owner: str) -> Any:
-    """`value` at `scale`, if it is given for each scale; itself otherwise.
-
-    Raises:
-        BadInput: it is given for other scales only.
-
-    """
-    if not isinstance(value, Mapping):
-        return value
-    if scale not in value:
-        msg = f"{owner!r} is given for {', '.join(map(str, value))}, not for scale {scale!r}; add it"
-        raise BadInput(msg)
-    return value[scale]
-
-
-def _everything(task: CrossModalityTask, recipe: Any) -> Any:
-    """One recipe with the task beside the method's own parts, so that one path names any knob."""
-    hints = typing.get_type_hints(type(recipe))
-    own = {part.name: getattr(recipe, part.name) for part in dataclasses.fields(recipe)}
-    parts = [("task", type(task)), *((name, hints[name]) for name in own)]
-    return dataclasses.make_dataclass("Knobs", parts, frozen=True, kw_only=True)(task=task, **own)
-
-
 def _require_name(search: Search) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", search.name):
-        msg = f"study name {search.name!r} names a folder: letters, digits, '_', '-' and '.' only"
-        raise BadInput(msg)
+    require_folder_name(search.name)
     slugs = [reference_name(reference.label, 0) for reference in search.references]
     twice = [ref.label for ref, slug in zip(search.references, slugs, strict=True) if slugs.count(slug) > 1]
     if twice:
@@ -244,9 +189,7 @@ def _require_numbers(search: Search) -> None:
     if here.trials < 1 or here.finalists < 0:
         msg = f"trials={here.trials!r} must be 1 or more and finalists={here.finalists!r} 0 or more"
         raise BadInput(msg)
-    if not here.seeds or len(set(here.seeds)) < len(here.seeds):
-        msg = f"seeds={here.seeds!r} must name at least one seed, each once"
-        raise BadInput(msg)
+    require_seeds(here.seeds)
     limit = search.sampler.objectives
     if not search.objectives or (limit is not None and len(search.objectives) > limit):
         msg = f"{len(search.objectives)} objectives with {search.sampler.name}; use NSGA2() for several"

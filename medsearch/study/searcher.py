@@ -11,7 +11,7 @@ from ray.tune import Callback
 from ray.tune.search import Searcher
 
 from medsearch.stages.context import Runtime
-from medsearch.study.conductor import Conductor
+from medsearch.study.conducting import Conducts
 from medsearch.study.events import Event
 from medsearch.study.interruption import Interruption, halting
 from medsearch.study.jobs import End, Job
@@ -30,7 +30,7 @@ class Jobs(Searcher):  # type: ignore[misc]
 
     def __init__(
         self,
-        conductor: Conductor,
+        conductor: Conducts,
         rungs: Rungs,
         *,
         slots: Callable[[], int],
@@ -106,8 +106,7 @@ class Jobs(Searcher):  # type: ignore[misc]
             self.conductor.ended(job.run, end)
 
     def _errand(self, job: Job) -> Errand:
-        failures = self.conductor.ledger.folder / "failures"
-        return Errand(job=job, store=self.conductor.store.root, failures=failures, runtime=self.runtime)
+        return Errand(job=job, store=self.conductor.store, runtime=self.runtime)
 
     def _say_epoch(self, job: Job, result: Mapping[str, Any]) -> None:
         metrics = {name.removeprefix("metrics/"): v for name, v in result.items() if name.startswith("metrics/")}
@@ -121,7 +120,7 @@ class Jobs(Searcher):  # type: ignore[misc]
 class Watch(Callback):  # type: ignore[misc]
     """Asks before each of Tune's steps, a tenth of a second apart, whether a signal came; tells of dead workers."""
 
-    def __init__(self, conductor: Conductor, interruption: Interruption) -> None:
+    def __init__(self, conductor: Conducts, interruption: Interruption) -> None:
         self.conductor = conductor
         self.interruption = interruption
 

@@ -10,7 +10,6 @@ import sys
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, final
 
 from ray import tune
@@ -30,8 +29,7 @@ class Errand:
     """A job and where to do it: what travels to a worker."""
 
     job: Job
-    store: Path
-    failures: Path
+    store: Store
     runtime: Runtime
 
     def __deepcopy__(self, memo: Any) -> "Errand":
@@ -90,7 +88,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         self.config: dict[str, Any] = {}  # Tune would send it back with every result
         self._job = errand.job
         _set_threads(errand.runtime.threads)
-        self._work = perform(errand.job, Store(errand.store), runtime=errand.runtime, failures=errand.failures)
+        self._work = perform(errand.job, errand.store, runtime=errand.runtime)
 
     def _close(self) -> None:
         if self._work is not None:

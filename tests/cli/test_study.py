@@ -1,5 +1,6 @@
 """What the command line of a study works out before anything runs."""
 
+import argparse
 import runpy
 import shlex
 from dataclasses import replace
@@ -7,7 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from medsearch.cli.study import _slots, _tasks, _tell
+from medsearch.cli import options
+from medsearch.cli.options import folders, slots
+from medsearch.cli.searches import AskingSearch
+from medsearch.cli.study import tell
+from medsearch.core.errors import BadInput
+from medsearch.data.tasks import CrossModalityTask
 from medsearch.study import Search, Variant, choice, cluster
 from medsearch.study.cluster import Resources
 from medsearch.study.tracking import SyncReport
@@ -21,32 +27,50 @@ def search() -> Search:
     return study.at("tiny")
 
 
+def tasks(search: Search) -> list[CrossModalityTask]:
+    return AskingSearch(search, argparse.Namespace())._tasks()
+
+
 def test_every_contrast_that_a_run_may_need_is_known(search: Search) -> None:
-    assert {(task.source, task.target) for task in _tasks(search)} == {("t1", "t2")}
+    assert {(task.source, task.target) for task in tasks(search)} == {("t1", "t2")}
     wider = replace(
         search,
         references=(Variant("From T1ce", {"task.source": "t1ce"}),),
         space={**search.space, "task.target": choice(["t2", "flair"])},
     )
-    assert {(task.source, task.target) for task in _tasks(wider)} == {("t1", "t2"), ("t1ce", "t2"), ("t1", "flair")}
+    assert {(task.source, task.target) for task in tasks(wider)} == {("t1", "t2"), ("t1ce", "t2"), ("t1", "flair")}
 
 
 def test_a_forecast_counts_the_runs_that_fit_on_what_a_trial_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "cores", lambda: 16)
+    monkeypatch.setattr(options, "cores", lambda: 16)
     monkeypatch.setattr(cluster, "gpus_here", lambda: 1)
-    assert _slots(Resources()) == 16
-    assert _slots(Resources(cpus_per_trial=4)) == 4
-    assert _slots(Resources(gpus_per_trial=1.0)) == 1
-    assert _slots(Resources(gpus_per_trial=1 / 3)) == 3
-    assert _slots(Resources(cpus_per_trial=64)) == 1
+    assert slots(Resources()) == 16
+    assert slots(Resources(cpus_per_trial=4)) == 4
+    assert slots(Resources(gpus_per_trial=1.0)) == 1
+    assert slots(Resources(gpus_per_trial=1 / 3)) == 3
+    assert slots(Resources(cpus_per_trial=64)) == 1
 
 
 def test_the_last_words_are_commands_that_can_be_pasted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "my runs" / "studies" / "s"
-    _tell(folder, SyncReport(study="s", uri="http://host:5000", behind=True, problem="down"), given_uri=True)
+    tell(folder, SyncReport(study="s", uri="http://host:5000", behind=True, problem="down"), given_uri=True)
     mend = capsys.readouterr().out.splitlines()[1].partition("run: ")[2]
     options = ["--home", str(tmp_path / "my runs"), "--tracking-uri", "http://host:5000"]
     assert shlex.split(mend) == ["medsearch", "sync", "s", *options]
-    _tell(folder, SyncReport(study="s", uri="sqlite:///x"), given_uri=False)
+    tell(folder, SyncReport(study="s", uri="sqlite:///x"), given_uri=False)
     shown = capsys.readouterr().out.splitlines()[-1].partition(": ")[2]
     assert shlex.split(shown) == ["medsearch", "ui", "--home", str(tmp_path / "my runs")]
+
+
+def test_each_cohort_is_named_where_there_are_several() -> None:
+    both = ("brats2020", "crossmoda2022")
+    assert folders(["DIR"], both[:1]) == {"brats2020": Path("DIR")}
+    assert folders(["a=b"], both[:1]) == {"brats2020": Path("a=b")}
+    assert folders(["crossmoda2022=X", "brats2020=Y"], both) == {"crossmoda2022": Path("X"), "brats2020": Path("Y")}
+    for wrong, told in (
+        (["DIR"], "say of which cohort, as brats2020=DIR or crossmoda2022=DIR"),
+        (["mmwhs=DIR"], "'mmwhs' is none of the study's"),
+        (["brats2020=A", "brats2020=B"], "given twice"),
+    ):
+        with pytest.raises(BadInput, match=told):
+            folders(wrong, both)

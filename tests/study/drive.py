@@ -17,7 +17,7 @@ from medsearch.stages.context import Runtime
 from medsearch.study.cluster import Resources
 from medsearch.study.conductor import Conductor
 from medsearch.study.events import Event
-from medsearch.study.execution import run_search
+from medsearch.study.execution import Site, run_search
 from medsearch.study.identity import open_study
 from medsearch.study.jobs import End, Job, Planner, perform
 from medsearch.study.ledger import Ledger
@@ -78,7 +78,7 @@ def carry_out(conductor: Conductor, *, slots: int = 1, seed: int = 0) -> None:
 
 def do(conductor: Conductor, job: Job) -> End:
     """What a worker does with a job."""
-    work = perform(job, conductor.store, runtime=Runtime(), failures=conductor.ledger.folder / "failures")
+    work = perform(job, conductor.store, runtime=Runtime())
     while True:
         try:
             next(work)
@@ -107,7 +107,8 @@ def main(home: Path, text: str) -> int:
         append_line(home / "events.jsonl", line)
 
     try:
-        run_search(from_json(text), toy.workplace(home), resources=Resources(cpus=2), listener=listen)
+        site = Site(resources=Resources(cpus=2), listener=listen)
+        run_search(from_json(text), toy.workplace(home), site)
     except MedsearchError as error:
         print(error, file=sys.stderr)
         return error.exit_code

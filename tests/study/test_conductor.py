@@ -11,7 +11,8 @@ from drive import carry_out, conduct, do, search
 
 from medsearch.core.errors import BadInput
 from medsearch.study import NSGA2, Random, Variant
-from medsearch.study.conductor import Conductor, StudyFailed
+from medsearch.study.conducting import StudyFailed
+from medsearch.study.conductor import Conductor
 from medsearch.study.jobs import End, Job
 from medsearch.study.ledger import Ledger, RunRecord
 

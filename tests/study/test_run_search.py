@@ -18,7 +18,7 @@ from medsearch.study import ASHA, Random, Variant
 from medsearch.study.cluster import Resources, cluster
 from medsearch.study.conductor import StudyFailed
 from medsearch.study.events import Event
-from medsearch.study.execution import SearchRun, run_search
+from medsearch.study.execution import SearchRun, Site, run_search
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,8 @@ def run(
     home: Path, *, resources: Resources | None = None, events: list[Event] | None = None, **changes: Any
 ) -> SearchRun:
     listener = (lambda event: None) if events is None else events.append
-    return run_search(search(**changes), toy.workplace(home), resources=resources, listener=listener)
+    site = Site(resources=resources or Resources(), listener=listener)
+    return run_search(search(**changes), toy.workplace(home), site)
 
 
 def test_a_whole_search(tmp_path: Path) -> None:
@@ -66,7 +67,7 @@ def test_a_whole_search(tmp_path: Path) -> None:
     # Again: nothing is trained, and nothing is started, in a process of its own that never imports Ray.
     again = (
         "import sys; from pathlib import Path; import toy; from drive import search; "
-        "from medsearch.study.execution import run_search; "
+        "from medsearch.study.execution import Site, run_search; "
         f"done = run_search(search(trials=8), toy.workplace(Path({str(tmp_path)!r}))); "
         "print(done.trained, done.finalists, 'ray' in sys.modules or 'optuna' in sys.modules)"
     )

@@ -15,8 +15,8 @@ from medsearch.study.worker import END, Errand, Worker, end_of
 
 
 def errand(home: Path, job: Job, *, threads: int = 1) -> Errand:
-    store = toy.workplace(home).store.root
-    return Errand(job=job, store=store, failures=home / "failures", runtime=Runtime(threads=threads))
+    store = toy.workplace(home).store
+    return Errand(job=job, store=store, runtime=Runtime(threads=threads))
 
 
 def worker(first: Errand) -> Worker:
@@ -84,8 +84,8 @@ def test_a_cut_run_lets_go_of_its_stage_and_keeps_its_checkpoint(planner: Planne
     made.cleanup()
 
 
-def test_a_failure_is_a_result_with_a_traceback_on_disk(tmp_path: Path) -> None:
+def test_a_failure_is_a_result_with_its_traceback(tmp_path: Path) -> None:
     broken = Planner(search(toy={"translation.breaks": True}), toy.workplace(tmp_path))
     result = worker(errand(tmp_path, broken.job("prefix", 0, knobs={}))).step()
     assert (result["done"], result[END]["state"], result[END]["cause"]) == (True, "failed", "diverged")
-    assert "Traceback" in (tmp_path / "failures" / "prefix-0.txt").read_text()
+    assert "Traceback" in result[END]["trace"]

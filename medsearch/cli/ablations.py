@@ -1,0 +1,68 @@
+"""An ablation on the command line."""
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from medsearch.cli.cohorts import Data
+from medsearch.cli.options import resources, slots
+from medsearch.data.tasks import CrossModalityTask
+from medsearch.study.ablation import Ablation
+
+
+@dataclass(frozen=True)
+class AskingAblation:
+    """An ablation in its sizes, with the options it was given."""
+
+    ablation: Ablation
+    options: argparse.Namespace
+
+    @staticmethod
+    def of(study: Ablation, options: argparse.Namespace) -> "AskingAblation":
+        """In the scale and with the numbers that the options say."""
+        given = {name: getattr(options, name) for name in ("trials", "seeds")}
+        ablation = replace(study.at(options.scale), **{name: v for name, v in given.items() if v is not None})
+        for label in options.only:
+            ablation.row(label)
+        return AskingAblation(ablation, options)
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.ablation.name
+
+    def print_plan(self, data: Data) -> None:
+        """The plan needs no torch and no Ray, and trains nothing; files that were checked for it are remembered."""
+        from medsearch.study.ablation_plan import plan_sweep, render_plan
+
+        places = data.written_places(self._tasks())
+        at_a_time = slots(resources(self.options))
+        render_plan(plan_sweep(self.ablation, places or None, slots=at_a_time, only=self.options.only))
+
+    def run(self, data: Data) -> Path:
+        """Do what is left, write the report; return the study's folder."""
+        from medsearch.cli.study import report, say, site, tracked
+        from medsearch.study.ablation_plan import plan_sweep
+        from medsearch.study.execution import run_sweep
+        from medsearch.study.savings import savings
+        from medsearch.study.sweep_progress import sweep_progress
+
+        places, only = data.places(self._tasks()), self.options.only
+        place = next(iter(places.values()))
+        at_a_time = slots(resources(self.options))
+        forecast = plan_sweep(self.ablation, places, slots=at_a_time, only=only)
+        if forecast.distinct > forecast.stored:
+            data.prepare(places, self._tasks())
+        with tracked(place, self.name, self.options):
+            with sweep_progress(self.ablation, forecast) as listener:
+                ended = run_sweep(self.ablation, places, site(self.options, listener), only=only)
+            report(ended.folder, place)
+            say(str(savings(ended.graph, place.store)))
+        return ended.folder
+
+    def _tasks(self) -> list[CrossModalityTask]:
+        """Every task that a cell has."""
+        cells = list(self.ablation.cells())
+        retuned = [{knob: v} for knob, domain in self.ablation.retune.items() for v in domain.edges()]  # type: ignore[union-attr]
+        tasks = [self.ablation.setup(row, column, knobs).task for row, column in cells for knobs in ({}, *retuned)]
+        return list(dict.fromkeys(tasks))

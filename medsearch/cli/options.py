@@ -1,0 +1,143 @@
+"""The options of a study file, and what they mean."""
+
+import argparse
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medsearch.core.errors import BadInput
+from medsearch.core.machine import cores
+from medsearch.data.geometry import SCALES
+
+if TYPE_CHECKING:
+    from medsearch.study.cluster import Resources
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What differs between kinds of study: a question, its data, and which numbers may be given."""
+
+    question: str
+    cost: str
+    layouts: tuple[str, ...]
+    rows: bool
+    """Whether the study has rows, of which some can be asked for."""
+
+
+def parser(asked: Asked) -> argparse.ArgumentParser:
+    """The command line of a study."""
+    made = argparse.ArgumentParser(
+        description=asked.question, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=asked.cost or None
+    )
+    _about_data(made, asked)
+    _about_size(made, asked)
+    _about_places(made)
+    _about_trials(made)
+    made.add_argument("--dry-run", action="store_true", help="print what would be trained, and for how long, then stop")
+    return made
+
+
+def _about_data(made: argparse.ArgumentParser, asked: Asked) -> None:
+    add, names = made.add_argument, " and ".join(asked.layouts)
+    where = "LAYOUT=DIR" if len(asked.layouts) > 1 else "DIR"
+    what = f"a cohort in the {names} layout" if len(asked.layouts) == 1 else f"cohorts of {names}, one option each"
+    add("--data", action="append", default=[], metavar=where, help=f"{what} (default: write a phantom)")
+    add("--anatomy", type=Path, metavar="DIR", help="label maps to build phantoms from, instead of MNI152")
+    add("--skip-bad", action="store_true", help="leave faulty cases out instead of stopping; the report names them")
+
+
+def _about_size(made: argparse.ArgumentParser, asked: Asked) -> None:
+    add = made.add_argument
+    told = "tiny: minutes on two cores; small: one GPU; paper: the paper's own sizes"
+    add("--scale", choices=SCALES, default="tiny", help=told)
+    add("--seeds", type=_seeds, metavar="0,1,2", help="seeds of tested runs; the first one is that of trials")
+    if asked.rows:
+        add("--only", action="append", default=[], metavar="LABEL", help="run this row alone; may be given repeatedly")
+        add("--trials", type=int, metavar="N", help="configurations of rows that are retuned")
+    else:
+        add("--trials", type=int, metavar="N", help="trials of the search; may grow when run again")
+        add("--finalists", type=int, metavar="N", help="how many of the best are repeated over the seeds")
+
+
+def _about_places(made: argparse.ArgumentParser) -> None:
+    add = made.add_argument
+    add("--home", type=Path, default=Path("runs"), metavar="DIR", help="where everything is kept (default: ./runs)")
+    add("--store", metavar="URI", help="finished stages elsewhere, such as s3://bucket/stages (default: in --home)")
+    add("--storage", metavar="URL", help="the sampler's memory, such as postgresql://... (default: sqlite in --home)")
+    add("--address", metavar="auto|HOST:PORT", help="a Ray cluster to join (default: this machine alone)")
+    add("--cache", type=Path, metavar="DIR", help="a folder on each node of the cluster for copies of prepared arrays")
+    add("--tracking-uri", metavar="URI", help="an MLflow server or database (default: sqlite in --home)")
+
+
+def _about_trials(made: argparse.ArgumentParser) -> None:
+    add = made.add_argument
+    told = "a share such as 0.5; auto: measured, so that a GPU holds as many as fit"
+    add("--gpus-per-trial", type=_share, default="auto", metavar="auto|F", help=told)
+    add("--cpus-per-trial", type=float, default=1.0, metavar="N", help="CPU cores of a trial (default: 1)")
+    add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where a GPU has it")
+    add("--micro-batch", type=int, default=0, metavar="N", help="samples at once; gradients accumulate to the batch")
+
+
+def folders(given: Iterable[str], layouts: tuple[str, ...]) -> dict[str, Path]:
+    """The folder of each layout that `--data` names.
+
+    Raises:
+        BadInput: a layout that the study does not use, one given twice, or a folder of which it is not said what it is.
+
+    """
+    found: dict[str, Path] = {}
+    for text in given:
+        name, equals, folder = text.partition("=")
+        if not equals or (name not in layouts and len(layouts) == 1):
+            name, folder = layouts[0], text
+            if len(layouts) > 1:
+                msg = f"--data {text}: say of which cohort, as {' or '.join(f'{one}={text}' for one in layouts)}"
+                raise BadInput(msg)
+        if name not in layouts or name in found:
+            what = "is given twice" if name in found else "is none of the study's"
+            msg = f"--data {text}: {name!r} {what}; the study reads {', '.join(layouts)}"
+            raise BadInput(msg)
+        found[name] = Path(folder)
+    return found
+
+
+def resources(options: argparse.Namespace) -> "Resources":
+    """What a run is given, as the options say."""
+    from medsearch.study.cluster import Resources, gpus_here
+
+    gpus = options.gpus_per_trial
+    return Resources(
+        cpus_per_trial=options.cpus_per_trial,
+        gpus_per_trial=(1.0 if gpus_here() else 0.0) if gpus == "auto" else gpus,
+        precision=options.precision,
+        micro_batch=options.micro_batch,
+    )
+
+
+def slots(of: "Resources") -> int:
+    """How many runs this machine holds at once; a cluster's size is not known before it is joined."""
+    from medsearch.study.cluster import gpus_here
+
+    found = cores() / of.cpus_per_trial
+    if of.gpus_per_trial:
+        found = min(found, gpus_here() / of.gpus_per_trial)
+    return max(1, int(found + 1e-6))
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        msg = f"{text!r} is no list of seeds such as 0,1,2"
+        raise argparse.ArgumentTypeError(msg) from None
+
+
+def _share(text: str) -> str | float:
+    if text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        msg = f"{text!r} is neither auto nor a number such as 0.5"
+        raise argparse.ArgumentTypeError(msg) from None

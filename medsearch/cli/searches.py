@@ -1,0 +1,68 @@
+"""A search on the command line."""
+
+import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from medsearch.cli.cohorts import Data
+from medsearch.cli.options import resources, slots
+from medsearch.core.records import write_json
+from medsearch.data.tasks import CrossModalityTask
+from medsearch.study.jobs import Workplace
+from medsearch.study.search import Search
+
+
+@dataclass(frozen=True)
+class AskingSearch:
+    """A search in its sizes, with the options it was given."""
+
+    search: Search
+    options: argparse.Namespace
+
+    @staticmethod
+    def of(study: Search, options: argparse.Namespace) -> "AskingSearch":
+        """In the scale and with the numbers that the options say."""
+        given = {name: getattr(options, name) for name in ("trials", "finalists", "seeds")}
+        search = replace(study.at(options.scale), **{name: value for name, value in given.items() if value is not None})
+        return AskingSearch(search, options)
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.search.name
+
+    def print_plan(self, data: Data) -> None:
+        """The plan needs no torch and no Ray, and trains nothing; files that were checked for it are remembered."""
+        from medsearch.study.plan import plan, render
+
+        places = data.written_places(self._tasks())
+        render(plan(self.search, next(iter(places.values()), None), slots=slots(resources(self.options))))
+
+    def run(self, data: Data) -> Path:
+        """Do what is left, write the report; return the study's folder."""
+        from medsearch.cli.study import report, site, tracked
+        from medsearch.study.execution import run_search
+        from medsearch.study.progress import progress
+
+        (place,) = data.places(self._tasks()).values()
+        with tracked(place, self.name, self.options):
+            with progress(self.search) as listener:
+                ended = run_search(self.search, place, site(self.options, listener), storage=self.options.storage)
+            _write_importances(self.search, place, self.options.storage)
+            report(ended.folder, place)
+        return ended.folder
+
+    def _tasks(self) -> list[CrossModalityTask]:
+        """The task of the search, and those of its references and of what it searches."""
+        rows = [row.knobs for row in self.search.settled.references]
+        tried = [{knob: value} for knob, domain in self.search.settled.domains.items() for value in domain.edges()]
+        return [self.search.setup(knobs).task for knobs in ({}, *rows, *tried)]
+
+
+def _write_importances(search: Search, place: Workplace, storage: str | None) -> None:
+    from medsearch.reporting.search.collect import IMPORTANCES
+    from medsearch.study.proposals import Proposals, sqlite
+
+    folder = place.study(search.name)
+    shares, why = Proposals(search, storage or sqlite(folder)).importances()
+    write_json(folder / IMPORTANCES, {"shares": shares, "why": why})

@@ -1,0 +1,183 @@
+"""What is left of an ablation, before anything is done: stage runs asked for, distinct, stored, to train, with hours.
+
+Neither torch nor Ray nor Optuna is imported.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, final
+
+from medsearch.core.machine import cores
+from medsearch.study.ablation import Ablation
+from medsearch.study.ablation_header import winner
+from medsearch.study.graph import Graph, Grapher, Item
+from medsearch.study.jobs import Workplace
+from medsearch.study.plan import HOUR, PRETENDED, Timings, duration, unprepared
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class SweepRow:
+    """One kind of stage in one column. asked: if every row were run alone. hours: of what is left, None if unknown.
+
+    alone: hours of what is asked, None if unknown.
+    """
+
+    column: str
+    stage: str
+    asked: int
+    distinct: int
+    stored: int
+    hours: float | None
+    alone: float | None
+
+    @property
+    def left(self) -> int:
+        """Stage runs to train."""
+        return self.distinct - self.stored
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class SweepForecast:
+    """The plan of an ablation. slots: runs at a time. retuned: cells that are known only once candidates have ended."""
+
+    study: str
+    rows: tuple[SweepRow, ...]
+    slots: int
+    retuned: int = 0
+
+    @property
+    def asked(self) -> int:
+        """Stage runs if every row were run alone."""
+        return sum(row.asked for row in self.rows)
+
+    @property
+    def distinct(self) -> int:
+        """Stage runs that differ."""
+        return sum(row.distinct for row in self.rows)
+
+    @property
+    def stored(self) -> int:
+        """Distinct ones that are finished."""
+        return sum(row.stored for row in self.rows)
+
+    @property
+    def hours(self) -> float | None:
+        """Elapsed hours if every slot is always busy; None when a stage was never timed."""
+        known = [row.hours for row in self.rows if row.hours is not None]
+        return sum(known) / self.slots if len(known) == len(self.rows) else None
+
+    @property
+    def saved(self) -> float | None:
+        """Hours of training that sharing stages saves, in stage-hours; None when a stage was never timed."""
+        if any(row.alone is None for row in self.rows):
+            return None
+        return sum((row.alone or 0) * (row.asked - row.distinct) / row.asked for row in self.rows)
+
+
+def plan_sweep(
+    ablation: Ablation,
+    places: Mapping[str, Workplace] | None = None,
+    *,
+    slots: int | None = None,
+    only: Collection[str] = (),
+) -> SweepForecast:
+    """The plan of `ablation`, given what the store holds now.
+
+    places: where each layout's data lie; None, or without a layout whose data are not written yet: nothing of it can
+    be stored. slots: runs at a time; None: one for each core.
+
+    Raises:
+        BadInput: no such row, or the search that the rows vary has not ended.
+
+    """
+    for label in only:
+        ablation.row(label)
+    layouts = {task.layout for task in ablation.tasks.values()}
+    known = {layout: replace((places or {}).get(layout, PRETENDED), prepared=unprepared) for layout in layouts}
+    first = next(iter((places or known).values()))
+    grapher = Grapher(ablation, known, winner(ablation, first))
+    graph = grapher.graph(first.store)
+    shown = graph.only(only) if only else graph
+    waiting = sum(1 for row, _ in ablation.cells() if ablation.retune and (not only or row.label in only))
+    asked = len({(cell.row, cell.column) for cell in shown.cells})
+    counter = _Counter(shown, first)
+    retuned = max(0, waiting - asked) * len(grapher.seeds)
+    return SweepForecast(study=ablation.name, rows=counter.rows(), slots=slots or cores(), retuned=retuned)
+
+
+@final
+class _Counter:
+    """Counts stage runs by column and kind of stage."""
+
+    def __init__(self, graph: Graph, place: Workplace) -> None:
+        self.graph = graph
+        self.store = place.store
+        self.timings = Timings(place.store)
+
+    def rows(self) -> tuple[SweepRow, ...]:
+        """A row for every kind of stage in every column, in the order of the pipeline."""
+        asked: dict[tuple[str, str], int] = {}
+        for owner in (*self.graph.candidates, *self.graph.cells):
+            for run in owner.runs:
+                asked[owner.column, run.stage.name] = asked.get((owner.column, run.stage.name), 0) + 1
+        distinct: dict[tuple[str, str], list[Item]] = {}
+        for item in self.graph.items.values():
+            distinct.setdefault((item.column, item.run.stage.name), []).append(item)
+        return tuple(self._row(*kind, count=asked[kind], items=distinct.get(kind, [])) for kind in asked)
+
+    def _row(self, column: str, stage: str, *, count: int, items: list[Item]) -> SweepRow:
+        left = [item for item in items if not self.store.has(item.run.key)]
+        each = [self.timings.seconds(item.run) for item in items]
+        alone = None if None in each or not each else sum(s or 0 for s in each) / len(each) * count / HOUR
+        hours = [self.timings.seconds(item.run) for item in left]
+        return SweepRow(
+            column=column,
+            stage=stage,
+            asked=count,
+            distinct=len(items),
+            stored=len(items) - len(left),
+            hours=None if None in hours else sum(s or 0 for s in hours) / HOUR,
+            alone=alone,
+        )
+
+
+def sweep_table(forecast: SweepForecast) -> "Table":
+    """The plan as a table for the terminal."""
+    from rich.table import Table
+
+    left = forecast.distinct - forecast.stored
+    time = f"; time: {duration(forecast.hours)} with {forecast.slots} at a time" if left else ""
+    shown = Table(title=f"{forecast.study}: {left} stage runs to train{time}", caption=_caption(forecast))
+    for column in ("column", "stage", "asked", "distinct", "stored", "to train", "estimate"):
+        shown.add_column(column, justify="left" if column in ("column", "stage") else "right", no_wrap=True)
+    for row in forecast.rows:
+        counts = (row.asked, row.distinct, row.stored, row.left)
+        shown.add_row(row.column, row.stage, *map(str, counts), duration(row.hours) if row.left else "")
+    total = (forecast.asked, forecast.distinct, forecast.stored, left)
+    shown.add_row("all", "", *map(str, total), duration(_total(forecast)) if left else "", style="bold")
+    return shown
+
+
+def _total(forecast: SweepForecast) -> float | None:
+    return None if forecast.hours is None else forecast.hours * forecast.slots
+
+
+def _caption(forecast: SweepForecast) -> str:
+    lines = [f"asked: if every row were run alone; sharing saves {forecast.asked - forecast.distinct} stage runs"]
+    if forecast.saved is not None:
+        lines[0] += f", {duration(forecast.saved)} of training"
+    if forecast.retuned:
+        lines.append(f"{forecast.retuned} cells follow once their rows' candidates have ended; they are not counted")
+    return "\n".join(lines)
+
+
+def render_plan(forecast: SweepForecast) -> None:
+    """Print the plan."""
+    from rich.console import Console
+
+    Console().print(sweep_table(forecast))

@@ -1,0 +1,134 @@
+"""The sweep: hands out the stage runs of an ablation, each once, as soon as what it takes is stored. Knows no Ray.
+
+The store and the ledger are its only memory, so a new sweep goes on where another one was killed.
+"""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from typing import Literal, final
+
+from medsearch.stages.store import Store
+from medsearch.study.conducting import StudyFailed
+from medsearch.study.events import Event, Listener, unheard
+from medsearch.study.graph import Graph, Grapher, Item
+from medsearch.study.jobs import End, Job
+from medsearch.study.ledger import FAILURES, Ledger, PlannedRun
+
+LASTING = ("diverged", "infeasible")
+"""Causes for which a stage run that failed is not tried again when the study is run again."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How far a sweep has come, in distinct stage runs."""
+
+    distinct: int
+    stored: int
+    failed: int
+
+
+@final
+class Sweep:
+    """Runs one ablation to its end. `only`: labels of the rows to run; empty: all."""
+
+    def __init__(
+        self,
+        grapher: Grapher,
+        *,
+        store: Store,
+        ledger: Ledger,
+        only: Collection[str] = (),
+        listener: Listener = unheard,
+    ) -> None:
+        self.grapher = grapher
+        self.store = store
+        self.ledger = ledger
+        self.listener = listener
+        self.only = only
+        self.running: dict[str, Job] = {}
+        self.failed = {
+            record.stages[0][1]: record.reason or "it failed"
+            for record in ledger.runs().values()
+            if record.state == "failed" and record.cause in LASTING
+        }
+        self.graph = self._graph()
+        self._stored = {key for key in self.graph.items if store.has(key)}
+        self._record_found()
+
+    @property
+    def standing(self) -> Standing:
+        """How far it has come."""
+        keys = self.graph.items.keys()
+        return Standing(distinct=len(keys), stored=len(self._stored & keys), failed=len(self.failed.keys() & keys))
+
+    def next(self) -> Job | Literal["not yet", "finished"]:
+        """The stage run on which most others wait, of those whose inputs are stored."""
+        item = max(self._ready(), key=lambda item: self.graph.heights[item.run.key], default=None)
+        if item is None:
+            return "not yet" if self.running else "finished"
+        job = self._job(item)
+        self.running[job.run] = job
+        self.ledger.started(job.planned)
+        self.listener(Event(kind="started", run=job.run, planned=job.planned))
+        return job
+
+    def ended(self, run: str, end: End) -> None:
+        """Record the end of a stage run; a failed one holds back what takes it, and nothing else."""
+        job = self.running.pop(run)
+        key = job.keys[0]
+        self.ledger.finished(run, state=end.state, reason=end.reason, cause=end.cause)
+        self.ledger.explain(run, end.trace)
+        if end.state == "complete":
+            self._stored.add(key)
+        else:
+            self.failed[key] = end.reason or "it failed"
+        if self.grapher.ablation.retune:
+            self.graph = self._graph()
+            self._stored |= {key for key in self.graph.items if key not in self._stored and self.store.has(key)}
+        self.listener(Event(kind="ended", run=run, planned=job.planned, end=end))
+
+    def require_result(self) -> None:
+        """Refuse a sweep of which no cell came to its end.
+
+        Raises:
+            StudyFailed: none did.
+
+        """
+        ends = [cell.runs[-1].key for cell in self.graph.cells]
+        if any(key in self._stored for key in ends) or not self.failed:
+            return
+        reason = next(reversed(self.failed.values()))
+        where = self.ledger.folder / FAILURES
+        msg = f"no cell of {self.grapher.ablation.name!r} came to its end; the last reason: {reason}; see {where}"
+        raise StudyFailed(msg)
+
+    def _graph(self) -> Graph:
+        graph = self.grapher.graph(self.store, self.failed)
+        return graph.only(self.only) if self.only else graph
+
+    def _ready(self) -> Iterator[Item]:
+        busy = {key for job in self.running.values() for key in job.keys}
+        for key, item in self.graph.items.items():
+            if key in self._stored or key in busy or key in self.failed:
+                continue
+            if all(taken in self._stored for taken in item.run.upstream.values()):
+                yield item
+
+    def _job(self, item: Item) -> Job:
+        prepared = self.grapher.place(item.run.task).prepared(item.run.task)
+        return Job(planned=_planned(item), prepared=prepared, runs=(item.run,))
+
+    def _record_found(self) -> None:
+        """Stages that another study trained are complete here, too: the ledger shows every stage of the table."""
+        known = {record.run: record.state for record in self.ledger.runs().values()}
+        for key in self.graph.items:
+            planned = _planned(self.graph.items[key])
+            if key in self._stored and known.get(planned.run) != "complete":
+                self.ledger.started(planned)
+                self.ledger.finished(planned.run, state="complete")
+
+
+def _planned(item: Item) -> PlannedRun:
+    run = item.run
+    return PlannedRun(role="stage", seed=run.seed, label=item.rows[0], stages=((run.node, run.key),))

@@ -1,0 +1,49 @@
+"""Rows of a table: a label, and the knobs in which the row differs."""
+
+import itertools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, final
+
+from medsearch.core.errors import BadInput
+from medsearch.stages.method import Method
+
+
+@final
+@dataclass(frozen=True)
+class Variant:
+    """A row: a label, and the knobs in which it differs from the method as the study sets it.
+
+    method: another configuration of the method for this row, such as its 2D form. tasks: labels of the columns that
+    the row is asked of; empty: all. against: label of the row that it is compared with. line: in a figure of curves,
+    the curve that it is a point of.
+    """
+
+    label: str
+    knobs: Mapping[str, Any] = field(default_factory=dict)
+    method: Method | None = field(default=None, kw_only=True)
+    tasks: tuple[str, ...] = field(default=(), kw_only=True)
+    against: str = field(default="", kw_only=True)
+    line: str = field(default="", kw_only=True)
+
+
+def grid(axes: Mapping[str, Sequence[Any]], *, label: str = "", **row: Any) -> tuple[Variant, ...]:
+    """A row for every combination of the values on `axes`, the last axis fastest; `row` are fields of each.
+
+    label: a format over the knobs' last names, such as "{source_labels:.0%} annotated"; empty: "name = value, ...".
+
+    Raises:
+        BadInput: no axis, or one without values.
+
+    """
+    empty = [knob for knob, values in axes.items() if not values]
+    if not axes or empty:
+        msg = f"grid over {empty[0]!r} has no values" if empty else "a grid needs at least one knob with its values"
+        raise BadInput(msg)
+    rows = []
+    for values in itertools.product(*axes.values()):
+        knobs = dict(zip(axes, values, strict=True))
+        named = {knob.rpartition(".")[2]: value for knob, value in knobs.items()}
+        text = label.format(**named) if label else ", ".join(f"{name} = {value}" for name, value in named.items())
+        rows.append(Variant(text, knobs, **row))
+    return tuple(rows)

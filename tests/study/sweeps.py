@@ -1,0 +1,67 @@
+"""Ablations of the toy, and doing their jobs in this process."""
+
+import random
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import toy
+from drive import do
+
+from medsearch.core.recipes import override
+from medsearch.data.tasks import CrossModalityTask
+from medsearch.study.ablation import Ablation
+from medsearch.study.ablation_header import begin, describe, winner
+from medsearch.study.events import Listener, unheard
+from medsearch.study.graph import Grapher
+from medsearch.study.jobs import Job
+from medsearch.study.ledger import Ledger
+from medsearch.study.sweep import Sweep
+from medsearch.study.variants import Variant
+
+FORTH, BACK = "t1 to t2", "t2 to t1"
+TASKS = {FORTH: CrossModalityTask(), BACK: CrossModalityTask(source="t2", target="t1")}
+ROWS = (
+    Variant("as proposed"),
+    Variant("wide", {"polish.wide": True}, against="as proposed"),
+    Variant("other weights", {"segmentation.weights.a": 10.0}, against="as proposed"),
+)
+
+
+def ablation(*, toy_knobs: Mapping[str, Any] | None = None, **changes: Any) -> Ablation:
+    """Three rows in two columns: translation is shared by all, segmentation by the first two."""
+    declared: dict[str, Any] = {
+        "name": "toy_ablation",
+        "question": "What does width contribute to the toy?",
+        "method": toy.Toy(base=override(toy.ToyRecipe(), toy_knobs or {})),
+        "tasks": TASKS,
+        "variants": ROWS,
+        "selection": "oracle",
+        "seeds": (0, 1),
+    }
+    return Ablation(**{**declared, **changes}).at("tiny")
+
+
+def sweep_of(what: Ablation, home: Path, *, only: Collection[str] = (), listener: Listener = unheard) -> Sweep:
+    """A sweep on the toy's data; its study need not be new."""
+    place = toy.workplace(home)
+    ledger = Ledger(place.study(what.name))
+    grapher = Grapher(what, {"brats2020": place}, winner(what, place))
+    begin(grapher, ledger)
+    return Sweep(grapher, store=place.store, ledger=ledger, only=only, listener=listener)
+
+
+def sweep_out(sweep: Sweep, *, slots: int = 1, seed: int = 0) -> None:
+    """Do all jobs in this process, `slots` of them begun at a time and ended in any order."""
+    rng = random.Random(seed)
+    begun: list[Job] = []
+    while True:
+        job = sweep.next() if len(begun) < slots else "not yet"
+        if job == "finished":
+            describe(sweep.grapher, sweep.ledger, sweep.failed)
+            return
+        if isinstance(job, Job):
+            begun.append(job)
+            continue
+        ready = begun.pop(rng.randrange(len(begun)))
+        sweep.ended(ready.run, do(sweep, ready))
