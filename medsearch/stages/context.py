@@ -1,7 +1,7 @@
 """What a running stage is given."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,12 @@ __all__ = ["Artifact", "Runtime", "StageContext"]
 
 @dataclass(frozen=True)
 class Artifact:
-    """A finished stage in the store."""
+    """A finished stage in the store. `bring` sees to it that an output lies in `directory` before it is asked for."""
 
     key: str
     directory: Path
     manifest: Mapping[str, Any]
+    bring: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
     @property
     def metrics(self) -> Mapping[str, float]:
@@ -26,7 +27,15 @@ class Artifact:
         return metrics
 
     def file(self, name: str) -> Path:
-        """The path of one output."""
+        """The path of one output, or of a folder of them, fetched if need be.
+
+        Raises:
+            BadInput: it was pruned.
+            Unreachable: it lies at a URI that does not answer.
+
+        """
+        if self.bring is not None:
+            self.bring(name)
         return self.directory / name
 
 
@@ -41,4 +50,4 @@ class StageContext:
     directory: Path
     """Outputs; they appear in the store when the stage is finished."""
     checkpoint: Path
-    """A resumable state lives here while the stage runs."""
+    """A resumable state lives here while the stage runs; its files are replaced as a whole, never changed in place."""

@@ -5,87 +5,140 @@
              journal.jsonl       every epoch's metrics, with seconds and the time of day
              .aside/             outputs before they are committed
              manifest.json       written last: the stage is finished
+             thinned.json        its heavy outputs were pruned; what reports read is there
              weights.safetensors, ...
+
+A store on a shared folder is that folder. A store at a URI (`remote`, laid out as `stages.bucket` says) has a folder
+on every node as well, which mirrors what the node has trained or asked for; there, a stage is finished when its
+manifest is at the URI. Its light outputs come with its manifest, the heavy ones when `Artifact.file` asks for them.
+Locks are the kernel's and hold between the processes that see one folder; what two drivers do that share only a URI,
+`stages.bucket` says.
 """
 
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
-from medsearch.core.records import append_line, read_json, read_lines, sync_directory, write_json
+from medsearch.core.records import append_line, read_json, read_lines, sync_directory, write_bytes, write_json
+from medsearch.stages import sharing
+from medsearch.stages.bucket import Bucket, bucket_at
 from medsearch.stages.context import Artifact
+from medsearch.stages.mirror import Mirror
+from medsearch.stages.outputs import ASIDE, CHECKPOINT, JOURNAL, LOCK, MANIFEST, THINNED
 from medsearch.stages.stage import Epoch
 
-MANIFEST = "manifest.json"
-JOURNAL = "journal.jsonl"
+__all__ = ["JOURNAL", "MANIFEST", "Store"]
 
 
 @dataclass(frozen=True)
 class Store:
-    """Stages under one folder, shared by every process that can see it."""
+    """Stages under one folder, shared by every process that can see it; with `remote`, by every node that can read it.
+
+    Methods raise Unreachable where the URI does not answer for a minute or so, or refuses.
+    """
 
     root: Path
+    remote: str | None = None
+
+    @property
+    def bucket(self) -> Bucket | None:
+        """The stages at the URI, if there is one."""
+        return bucket_at(self.remote) if self.remote else None
 
     def folder(self, key: str) -> Path:
-        """Where the stage `key` lies."""
+        """Where the stage `key` lies or will lie on this node."""
         return self.root / key
 
     def has(self, key: str) -> bool:
-        """Whether the stage is finished."""
-        return (self.folder(key) / MANIFEST).exists()
+        """Whether the stage is finished, here or at the URI. A "no" of the URI may be two seconds old."""
+        return self._is_here(key) or (self.bucket is not None and self.bucket.has(key))
+
+    def whole(self, key: str) -> bool:
+        """Whether the stage is finished and a later one can take its outputs: false if it was thinned."""
+        if self.bucket is not None and self.bucket.has(key):
+            return True
+        return self._is_here(key) and not (self.folder(key) / THINNED).exists()
 
     def artifact(self, key: str) -> Artifact:
-        """A finished stage.
+        """A finished stage, with its light outputs.
 
         Raises:
             BadInput: the stage is not finished, or its manifest cannot be read.
 
         """
         folder = self.folder(key)
+        if self.bucket is not None and not self._is_here(key):
+            sharing.adopt(self.bucket, folder)
         try:
-            return Artifact(key, folder, read_json(folder / MANIFEST))
+            return self._artifact(key, folder / MANIFEST)
         except (OSError, ValueError) as error:
             msg = f"stage {key} in {self.root} has no readable manifest ({error}); remove the folder and run again"
             raise BadInput(msg) from error
 
     def artifacts(self) -> Iterator[Artifact]:
-        """Every finished stage."""
-        for manifest in sorted(self.root.glob(f"*/{MANIFEST}")):
-            yield self.artifact(manifest.parent.name)
+        """Every finished stage; of those at a URI, outputs come when they are asked for."""
+        here = {path.parent.name for path in self.root.glob(f"*/{MANIFEST}")}
+        there = self.bucket.keys() - here if self.bucket else frozenset()
+        seen = {path.stem: path for path in (self.root / sharing.SEEN).glob("*.json")}
+        if self.bucket is not None and there - set(seen):
+            sharing.see(self.bucket, self.root, there - set(seen))
+            seen = {path.stem: path for path in (self.root / sharing.SEEN).glob("*.json")}
+        for key in sorted(here | (there & set(seen))):
+            yield self.artifact(key) if key in here else self._artifact(key, seen[key])
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
-        """Hold the stage; another process that wants it waits. The kernel frees it when the holder dies."""
-        with locked(self.folder(key) / "lock"):
+        """Hold the stage; another process that wants it waits. The kernel frees it when the holder dies.
+
+        With a URI, what an earlier holder had not sent is sent, and the newest checkpoint there is taken up, whichever
+        node it came from; while the stage is held, its checkpoint and journal are kept there, too.
+        """
+        with ExitStack() as held:
+            folder = self.folder(key)
+            held.enter_context(locked(folder / LOCK))
+            if self.bucket is not None:
+                if sharing.send_unsent(self.bucket, folder):
+                    _settle(folder)
+                if not self.bucket.ask(key):
+                    mirror = Mirror(self.bucket, folder)
+                    mirror.take_up()
+                    held.enter_context(mirror.running())
             yield
 
     def aside(self, key: str) -> Path:
         """An empty folder for the outputs of a stage that is about to run."""
-        aside = self.folder(key) / ".aside"
+        aside = self.folder(key) / ASIDE
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
         return aside
 
     def commit(self, key: str, manifest: Mapping[str, Any]) -> Artifact:
-        """Move the outputs into place, then write the manifest; afterwards the checkpoint is gone."""
+        """Move the outputs into place, send them if there is a URI, then write the manifest; the checkpoint goes last.
+
+        Of a thinned stage that was trained again, the first manifest stays, so reports say what they said; the new
+        metrics stand beside the old ones as `again`.
+        """
         folder = self.folder(key)
-        aside = folder / ".aside"
-        for path in sorted(aside.iterdir()):
+        for path in sorted((folder / ASIDE).iterdir()):
             _sync_tree(path)
             target = folder / path.name
             if target.is_dir():
                 shutil.rmtree(target)
             path.rename(target)
         sync_directory(folder)
-        write_json(folder / MANIFEST, manifest)
-        shutil.rmtree(aside, ignore_errors=True)
-        shutil.rmtree(folder / "checkpoint", ignore_errors=True)
+        whole = sharing.sized(folder, self._first(key, manifest))
+        if self.bucket is None:
+            write_json(folder / MANIFEST, whole)
+        else:
+            sharing.send(self.bucket, folder, whole)
+        _settle(folder)
         return self.artifact(key)
 
     def record(
@@ -98,10 +151,55 @@ class Store:
 
     def journal(self, key: str) -> list[dict[str, Any]]:
         """The recorded epochs, each once, in order. An epoch trained again after a crash keeps its first record."""
+        self.catch_up(key)
         first: dict[int, dict[str, Any]] = {}
         for line in read_lines(self.folder(key) / JOURNAL):
             first.setdefault(line["epoch"], line)
         return [first[number] for number in sorted(first)]
+
+    def catch_up(self, key: str) -> None:
+        """For those who only watch: bring here what the URI has of a stage, its journal so far or all that is light."""
+        if self.bucket is None or self._is_here(key):
+            return
+        if self.bucket.has(key):
+            sharing.adopt(self.bucket, self.folder(key))
+            return
+        journal = self.folder(key) / JOURNAL
+        newer = self.bucket.newer_journal(key, journal.stat().st_size if journal.exists() else 0)
+        if newer is not None:
+            write_bytes(journal, newer)
+
+    def share(self) -> int:
+        """Send every whole stage that was finished here without the URI; how many there were."""
+        if self.bucket is None:
+            return 0
+        keys = {path.parent.name for path in self.root.glob(f"*/{MANIFEST}")} - self.bucket.keys()
+        folders = [self.folder(key) for key in sorted(keys) if not (self.folder(key) / THINNED).exists()]
+        for folder in folders:
+            with locked(folder / LOCK):
+                sharing.send(self.bucket, folder, sharing.sized(folder, read_json(folder / MANIFEST)))
+        return len(folders)
+
+    def _is_here(self, key: str) -> bool:
+        return (self.folder(key) / MANIFEST).exists()
+
+    def _artifact(self, key: str, manifest: Path) -> Artifact:
+        folder = self.folder(key)
+        return Artifact(key, folder, read_json(manifest), partial(sharing.bring, self.bucket, folder))
+
+    def _first(self, key: str, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+        folder = self.folder(key)
+        if not (folder / THINNED).exists():
+            return manifest
+        again = {name: manifest[name] for name in ("metrics", "seconds", "finished") if name in manifest}
+        return {**read_json(folder / MANIFEST), "again": again}
+
+
+def _settle(folder: Path) -> None:
+    """What a finished stage needs no more."""
+    (folder / THINNED).unlink(missing_ok=True)
+    shutil.rmtree(folder / ASIDE, ignore_errors=True)
+    shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
 
 
 def _sync_tree(path: Path) -> None:
