@@ -10,7 +10,7 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from medsearch.core.errors import BadInput
 from medsearch.study.jobs import End
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import optuna
 
 BUSY = 60  # seconds to wait for another process that holds the database
-INFEASIBLE = "infeasible"
+INFEASIBLE: Final = "infeasible"
 """The cause of the end of a run that does not fit on any device here."""
 
 

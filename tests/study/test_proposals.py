@@ -1,5 +1,6 @@
 """The sampler's memory: what was proposed is proposed again, what ended is told once, and restarts change nothing."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,62 @@ def test_cut_and_failed_trials_are_told_as_such_and_only_once(tmp_path: Path) ->
     assert [trial.state.name for trial in stored] == ["PRUNED", "FAIL"]
     assert stored[0].intermediate_values == {4: 0.25}
     assert [end for _, _, end in Proposals(what, sqlite(tmp_path)).ended()] == [cut, failed]
+
+
+def infeasible_share(folder: Path, sampler: Sampler, end: End, *, trials: int) -> float:
+    """Of the second half of the proposals, in a space of which the half b > 0.5 fits on no device."""
+    proposals = Proposals(search(sampler=sampler, trials=trials, published={}, nuisance={}), sqlite(folder))
+    refused = []
+    for number in range(trials):
+        knobs = proposals.propose(number)
+        b, a = float(knobs["segmentation.weights.b"]), math.log10(float(knobs["segmentation.weights.a"]))
+        fits = b <= 0.5
+        refused.append(not fits)
+        value = 1 - (a - 1) ** 2 / 4 - (b - 0.4) ** 2
+        proposals.tell(number, End(state="complete", values=(value,)) if fits else end)
+    known = [found for _, _, found in Proposals(proposals.search, sqlite(folder)).ended()]
+    assert [found == end for found in known] == refused, "a restart knows what was told"
+    half = refused[trials // 2 :]
+    return sum(half) / len(half)
+
+
+NO_ROOM = End(state="failed", reason="out of memory with 1 sample at a time", cause="infeasible")
+
+
+@pytest.mark.parametrize(
+    ("sampler", "trials"),
+    [(TPE(startup=6), 40), (GP(startup=6), 24), (NSGA2(population=8), 48)],
+    ids=["TPE", "GP", "NSGA2"],
+)
+def test_a_sampler_keeps_away_from_what_cannot_be_run(tmp_path: Path, sampler: Sampler, trials: int) -> None:
+    assert infeasible_share(tmp_path, sampler, NO_ROOM, trials=trials) <= 0.3
+
+
+@pytest.mark.parametrize(("sampler", "trials"), [(TPE(startup=6), 30), (GP(startup=6), 20)])
+def test_a_failure_alone_would_not_keep_it_away(tmp_path: Path, sampler: Sampler, trials: int) -> None:
+    """Why it is told otherwise: Optuna's samplers take no notice of a failed trial."""
+    failed = End(state="failed", reason="out of memory", cause="error")
+    assert infeasible_share(tmp_path, sampler, failed, trials=trials) >= 0.6
+
+
+def test_what_cannot_be_run_is_no_result(tmp_path: Path) -> None:
+    """The Gaussian process is given a value in its place; nothing else may take it for one."""
+    what = search(sampler=GP(startup=2), trials=12, published={})
+    proposals = Proposals(what, sqlite(tmp_path))
+    proposals.propose(0)
+    proposals.tell(0, NO_ROOM)
+    told(proposals, 9, first=1)
+    shares, _ = proposals.importances()
+    values = [trial.value for trial in proposals.study.trials[1:]]
+    proposals.propose(9)
+    proposals.tell(9, NO_ROOM)
+    assert [trial.state.name for trial in (proposals.study.trials[0], proposals.study.trials[9])] == [
+        "PRUNED",
+        "COMPLETE",
+    ]
+    assert proposals.study.trials[9].value == min(value for value in values if value is not None)
+    assert proposals.importances()[0] == shares
+    assert [end for number, _, end in proposals.ended() if number in (0, 9)] == [NO_ROOM, NO_ROOM]
 
 
 def test_tuples_survive_the_storage(tmp_path: Path) -> None:
