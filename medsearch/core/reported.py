@@ -43,13 +43,14 @@ class Reported:
 def find(values: Iterable[Reported], *, row: str, column: str, metric: str) -> Reported | None:
     """The value under these labels; None if the paper prints none.
 
-    Where a table's columns are metrics, the one value of that row and metric is found whatever `column` says.
+    The one value of a row and metric is found whatever `column` says if it has no column (it holds in all), or if the
+    table's columns are metrics.
     """
     of_row = [value for value in values if (value.row, value.metric) == (row, metric)]
     exact = [value for value in of_row if value.column == column]
     if exact:
         return exact[0]
-    return of_row[0] if len(of_row) == 1 and _is_metric(of_row[0].column) else None
+    return of_row[0] if len(of_row) == 1 and _any_column(of_row[0].column) else None
 
 
 def relabelled(
@@ -64,5 +65,5 @@ def relabelled(
     )
 
 
-def _is_metric(column: str) -> bool:
-    return column.rpartition(" ")[2].lower() in ("dice", "assd")
+def _any_column(column: str) -> bool:
+    return column.rpartition(" ")[2].lower() in ("", "dice", "assd")

@@ -23,6 +23,12 @@ def test_a_column_that_names_a_metric_is_that_metric_of_any_task() -> None:
     assert found.value == 0.4
 
 
+def test_a_value_without_a_column_holds_in_all() -> None:
+    value = replace(VALUE, column="")
+    assert find([value], row="ours", column="20%", metric="dice") is value
+    assert find([value, VALUE], row="ours", column="20%", metric="dice") is None
+
+
 def test_two_metric_columns_leave_no_guess() -> None:
     values = [replace(VALUE, column="VS Dice"), replace(VALUE, column="Cochlea Dice")]
     assert find(values, row="ours", column="T1ce → hrT2", metric="dice") is None
