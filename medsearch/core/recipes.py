@@ -10,6 +10,7 @@ import hashlib
 import json
 import typing
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import PurePath
 from typing import Any, TypeVar, dataclass_transform
 
@@ -59,6 +60,12 @@ def _set(of: Any, path: str, parts: list[str], value: Any) -> Any:
     return dataclasses.replace(of, **{head: _fitting(of, head, path, value)})
 
 
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    """Declared types by field; resolving them is most of what setting a knob costs."""
+    return typing.get_type_hints(kind)
+
+
 def _unknown_knob(of: Any, path: str, parts: list[str]) -> str:
     known = list(knobs(of, prefix=path[: len(path) - len(".".join(parts))]))
     near = difflib.get_close_matches(path, known, n=1, cutoff=0.0)
@@ -66,7 +73,7 @@ def _unknown_knob(of: Any, path: str, parts: list[str]) -> str:
 
 
 def _fitting(of: Any, name: str, path: str, value: Any) -> Any:
-    declared = typing.get_type_hints(type(of))[name]
+    declared = _hints(type(of))[name]
     if typing.get_origin(declared) is typing.Literal:
         if value not in typing.get_args(declared):
             msg = f"knob {path!r} takes one of {list(typing.get_args(declared))}, got {value!r}"

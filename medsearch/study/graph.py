@@ -82,7 +82,9 @@ class Graph:
                 rows = known.rows if known else ()
                 if owner.row not in rows:
                     rows = (*rows, owner.row)
-                found[run.key] = Item(run=known.run if known else run, column=owner.column, rows=rows)
+                found[run.key] = Item(
+                    run=known.run if known else run, column=known.column if known else owner.column, rows=rows
+                )
         return found
 
     @cached_property

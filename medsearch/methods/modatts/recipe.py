@@ -2,6 +2,7 @@
 
 import dataclasses
 from dataclasses import field
+from functools import cache
 from typing import Any, Literal
 
 from medsearch.core.errors import BadInput
@@ -170,6 +171,7 @@ RELEASED: dict[str, Any] = {
 """Where the released code's values differ from the paper's."""
 
 
+@cache
 def preset(name: str, scale: Scale, *, variant: Variant, dimensions: Dimensions = 3) -> MoDATTSRecipe:
     """The recipe of a preset (`paper`, `released`), a scale (`tiny`, `small`, `paper`) and a variant, in 2D or 3D.
 
