@@ -10,21 +10,28 @@ from dataclasses import dataclass, field
 from typing import final
 
 from medsearch.study.tracking.reading import File
-from medsearch.study.tracking.wanted import PARENT, SHARED, Point, WantedRun
+from medsearch.study.tracking.wanted import KNOBS, SHARED, Point, WantedRun
 
 SENT = "medsearch.sent"
 """The tag that counts, per series, the entries that are on the server; it travels in one batch with them."""
 
 POINTS, PARAMS = 900, 50  # in one batch; MLflow takes 1000 entities, 100 params, 1 MB
 
-OWN = frozenset({*SHARED, "task", "variant", "trial", "finalist", "cut_rung", "reason", "cause"})
+OWN = frozenset(
+    {*SHARED, "task", "variant", "trial", "finalist", "cut_rung", "reason", "cause"}
+    | {"against", "cells", "runs", "candidate", "verdict", "share"}
+)
 """Tags that come and go with what they tell; every other tag on the server is somebody else's."""
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class HeldRun:
-    """A run as a server has it. `files` (name -> digest) is what this place remembers to have uploaded."""
+    """A run as a server has it.
+
+    `summary` holds the last values of metrics that are replaced, `files` (name -> digest) what this place remembers to
+    have uploaded.
+    """
 
     id: str
     status: str
@@ -32,6 +39,7 @@ class HeldRun:
     tags: Mapping[str, str]
     params: Mapping[str, str] = field(default_factory=dict)
     value: float | None = None
+    summary: Mapping[str, float] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -108,6 +116,7 @@ def plan(wanted: WantedRun, held: HeldRun | None, *, parent: str | None) -> list
     steps += _tags(wanted, held, tags)
     steps += _params(wanted, held)
     steps += _points(wanted, held)
+    steps += _summary(wanted, held)
     steps += [Upload(file) for file in wanted.files if held.files.get(file.name) != file.digest]
     if (wanted.status, wanted.ended) != (held.status, held.ended if wanted.ended is not None else None):
         steps.append(Close(wanted.status, wanted.ended))
@@ -126,6 +135,7 @@ def settled(wanted: WantedRun, held: HeldRun | None, *, id: str, parent: str | N
         tags={**tags, SENT: _count(sent)},
         params=wanted.params,
         value=wanted.value,
+        summary={**kept.summary, **{point.key: point.value for point in wanted.summary}},
         files={**kept.files, **{file.name: file.digest for file in wanted.files}},
     )
 
@@ -145,11 +155,11 @@ def adopt(found: Iterable[HeldRun]) -> tuple[dict[str, HeldRun], list[Delete]]:
 
 def _contradicts(wanted: WantedRun, held: HeldRun) -> bool:
     """MLflow never forgets a param or a point: what was started again with others needs a new run."""
-    if wanted.run == PARENT:
+    if KNOBS not in wanted.tags:
         return False
     nodes = {key: value for key, value in held.tags.items() if key.startswith("stage.")}
     other_stages = any(wanted.tags.get(node) != key for node, key in nodes.items())
-    other_knobs = held.tags.get("medsearch.knobs") != wanted.tags["medsearch.knobs"]
+    other_knobs = held.tags.get(KNOBS) != wanted.tags[KNOBS] and not held.params.items() <= wanted.params.items()
     ended = wanted.status in ("FINISHED", "FAILED")  # one that runs again may well end with the same value
     other_value = ended and held.value is not None and not _equal(held.value, wanted.value)
     return other_knobs or other_stages or other_value
@@ -173,6 +183,12 @@ def _params(wanted: WantedRun, held: HeldRun) -> Iterator[Operation]:
     missing = [(key, value) for key, value in wanted.params.items() if key not in held.params]
     for at in range(0, len(missing), PARAMS):
         yield Log(params=dict(missing[at : at + PARAMS]))
+
+
+def _summary(wanted: WantedRun, held: HeldRun) -> Iterator[Operation]:
+    new = [point for point in wanted.summary if not _equal(point.value, held.summary.get(point.key))]
+    for at in range(0, len(new), POINTS):
+        yield Log(points=tuple(new[at : at + POINTS]))
 
 
 def _points(wanted: WantedRun, held: HeldRun) -> Iterator[Operation]:

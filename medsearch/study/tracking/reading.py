@@ -10,21 +10,24 @@ from typing import Any, final
 from medsearch.core.records import read_json
 from medsearch.stages.store import JOURNAL, MANIFEST
 from medsearch.study.ledger import HEADER, LEDGER, RunRecord, fold
+from medsearch.study.tracking.grid import Grid, grid_of
 
 
 @final
 @dataclass(frozen=True)
 class File:
-    """A file to show beside a run, in `folder` of its artifacts."""
+    """A file to show beside a run: in `folder` of its artifacts, as `label` if not by its own name; `small`: shrunk."""
 
     path: Path
     folder: str
     digest: str
+    label: str = ""
+    small: bool = False
 
     @property
     def name(self) -> str:
         """Where it lies among the run's artifacts."""
-        return f"{self.folder}/{self.path.name}"
+        return f"{self.folder}/{self.label or self.path.name}"
 
 
 @final
@@ -54,6 +57,10 @@ class Study:
     """Stage key -> the run that listed it first."""
     listing: dict[str, set[str]] = field(default_factory=dict)
     """Stage key -> every run that listed it."""
+    grid: Grid | None = None
+    """What the header of an ablation says of its rows and cells."""
+    measured: dict[str, dict[tuple[str, str], None]] = field(default_factory=dict)
+    """Node -> (domain, name) of every metric that a journal of it holds, in the order of appearance."""
 
     @property
     def title(self) -> str:
@@ -104,6 +111,7 @@ class StudyReader:
         self._store_root = store_root
         self._ledger = Tail(folder / LEDGER)
         self._unfinished: dict[str, Tail] = {}
+        self._nodes: dict[str, str] = {}
         self._header_stamp: tuple[int, int] | None = None
 
     def refresh(self) -> set[str]:
@@ -128,6 +136,7 @@ class StudyReader:
             return set()
         self._header_stamp = (stat.st_mtime_ns, stat.st_size)
         self.study.header = dict(read_json(path))
+        self.study.grid = grid_of(self.study.header)
         return set(self.study.runs)
 
     def _read_ledger(self) -> set[str]:
@@ -135,7 +144,8 @@ class StudyReader:
         for event in events:
             if study.origin is None:
                 study.origin = _origin(event)
-            for key in [stage["key"] for stage in event.get("stages", ())]:
+            for node, key in [(stage["node"], stage["key"]) for stage in event.get("stages", ())]:
+                self._nodes[key] = node
                 study.first.setdefault(key, event["run"])
                 study.listing.setdefault(key, set()).add(event["run"])
                 if key not in study.finished:
@@ -154,10 +164,16 @@ class StudyReader:
             if line["epoch"] not in known:  # an epoch trained again after a crash keeps its first record
                 known.add(line["epoch"])
                 journal.append(line)
+                self._note_names(self._nodes[key], line)
         if done:
             self.study.finished[key] = _finished(manifest)
             del self._unfinished[key]
         return done or bool(new)
+
+    def _note_names(self, node: str, line: Mapping[str, Any]) -> None:
+        names, domains = self.study.measured.setdefault(node, {}), line.get("domains", {})
+        for name in line["metrics"]:
+            names[domains.get(name.partition("/")[0], ""), name] = None
 
 
 def _origin(event: dict[str, Any]) -> str:

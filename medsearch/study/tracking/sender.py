@@ -17,7 +17,7 @@ from medsearch.study.tracking.reading import StudyReader
 from medsearch.study.tracking.receipts import Receipts
 from medsearch.study.tracking.report import SyncReport
 from medsearch.study.tracking.server import MlflowServer, Server
-from medsearch.study.tracking.wanted import wanted_parent, wanted_run
+from medsearch.study.tracking.shown import wanted_groups, wanted_parent, wanted_run
 
 ATTEMPTS, PAUSE_S, BUSY_S = 3, 1.0, 60.0
 BUSY = "another sender is at work"
@@ -51,6 +51,7 @@ class Sender:
         self._server: Server | None = None
         self._mirror: Mirror | None = None
         self._pending: set[str] = set()
+        self._above: dict[str, str] = {}
         self._live: bool | None = None
         self._traffic = Traffic()
         self._problem: str | None = None
@@ -133,10 +134,15 @@ class Sender:
         study, live = self._reader.study, bool(self._live)
         report = self._reader.report() if final else ()
         parent = mirror.bring(wanted_parent(study, live=live, report=report), parent=None)
+        above = {of.run: mirror.bring(of, parent=parent) for of in wanted_groups(study, live=live)}
+        if above != self._above:  # runs hang under others than before
+            self._above = above
+            self._pending |= set(study.runs)
         problem, refused = None, 0
         for name in [name for name in study.runs if name in self._pending]:
             try:
-                mirror.bring(wanted_run(study, study.runs[name], live=live), parent=parent)
+                wanted = wanted_run(study, study.runs[name], live=live)
+                mirror.bring(wanted, parent=above.get(wanted.under, parent))
             except Exception as error:
                 problem, refused = f"{name}: {_brief(error)}", refused + 1
                 if refused == TOLERATED:

@@ -3,8 +3,10 @@
 from typing import Any, Protocol, final
 
 from medsearch.study.tracking.backend import Backend, create_database
+from medsearch.study.tracking.images import prepared
 from medsearch.study.tracking.planning import HeldRun, Log
 from medsearch.study.tracking.reading import File
+from medsearch.study.tracking.wanted import SUMMARY
 
 PAGE = 1000
 """Runs in one answer; servers differ in what they allow above it."""
@@ -106,7 +108,8 @@ class MlflowServer:
 
     def upload(self, run: str, file: File) -> None:
         """See `Server`."""
-        self._client.log_artifact(run, str(file.path), artifact_path=file.folder)
+        with prepared(file) as path:
+            self._client.log_artifact(run, str(path), artifact_path=file.folder)
 
     def close(self, run: str, status: str, ended: int | None) -> None:
         """See `Server`."""
@@ -128,4 +131,5 @@ def _held(run: Any) -> HeldRun:
         tags=dict(run.data.tags),
         params=dict(run.data.params),
         value=run.data.metrics.get("value"),
+        summary={key: value for key, value in run.data.metrics.items() if key.startswith(SUMMARY)},
     )

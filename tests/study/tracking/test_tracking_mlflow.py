@@ -109,13 +109,15 @@ def test_what_runs_share_is_shown_once(scene: Scene) -> None:
 def test_files_lie_beside_their_runs(scene: Scene) -> None:
     (scene.folder / "report" / "figures").mkdir(parents=True)
     (scene.folder / "report" / "figures" / "a.svg").write_text("<svg/>")
-    assert sync(scene.folder, scene.stages, None).files == 4
+    assert sync(scene.folder, scene.stages, None).files == 7
     shown = runs(scene)
     at = {name: Path(run.info.artifact_uri.removeprefix("file://")) for name, run in shown.items()}
     assert at["demo/search"].is_relative_to(scene.home / "mlartifacts" / "demo")
     assert (at["demo/search"] / "report/figures/a.svg").read_text() == "<svg/>"
-    assert (at["demo/trial-0000"] / "pictures/segmentation/masks/case1.png").read_bytes() == b"mask"
-    assert not (at["demo/trial-0001"] / "pictures").exists()
+    (picture,) = (at["demo/trial-0000"] / "images").glob("segmentation~masks~case1+step+0+timestamp+*.png")
+    assert picture.read_bytes() == b"mask"
+    assert shown["demo/trial-0000"].data.tags["mlflow.loggedImages"] == "true"
+    assert not (at["demo/trial-0001"] / "images").exists()
     (scene.folder / "report" / "figures" / "a.svg").write_text("<svg>new</svg>")
     assert sync(scene.folder, scene.stages, None).files == 1
     assert (at["demo/search"] / "report/figures/a.svg").read_text() == "<svg>new</svg>"
