@@ -5,21 +5,19 @@ A node holds of a stage that others trained its light outputs and its manifest, 
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
 from medsearch.core.records import read_json, sync_directory, write_bytes, write_json
-from medsearch.core.remote import each, local_sizes
+from medsearch.core.remote import local_sizes
 from medsearch.stages.bucket import Bucket
 from medsearch.stages.outputs import JOURNAL, MANIFEST, THINNED, is_light, own_files
 
 UNSENT = ".unsent.json"
 """The manifest of a stage whose outputs are not all at the URI yet."""
-SEEN = ".manifests"
-"""In the root: manifests of stages at the URI of which nothing else was asked for."""
 FETCHING = ".fetching"
 
 
@@ -73,17 +71,6 @@ def bring(bucket: Bucket | None, folder: Path, name: str) -> None:
     elif (folder / THINNED).exists() and not (folder / name).exists():
         msg = f"{name} of stage {folder.name} in {folder.parent} was pruned; run its study again to have it trained"
         raise BadInput(msg)
-
-
-def see(bucket: Bucket, root: Path, keys: Iterable[str]) -> None:
-    """Keep the manifests of stages at the URI in the root, without their outputs."""
-
-    def one(key: str) -> None:
-        content = bucket.manifest(key)
-        if content is not None:
-            write_bytes(root / SEEN / f"{key}.json", content)
-
-    each(one, keys)
 
 
 def _sent_manifest(bucket: Bucket, folder: Path) -> Mapping[str, Any] | None:

@@ -30,6 +30,7 @@ from medsearch.core.records import append_line, read_json, read_lines, sync_dire
 from medsearch.stages import sharing
 from medsearch.stages.bucket import Bucket, bucket_at
 from medsearch.stages.context import Artifact
+from medsearch.stages.index import summaries
 from medsearch.stages.mirror import Mirror
 from medsearch.stages.outputs import ASIDE, CHECKPOINT, JOURNAL, LOCK, MANIFEST, THINNED
 from medsearch.stages.stage import Epoch
@@ -83,15 +84,14 @@ class Store:
             raise BadInput(msg) from error
 
     def artifacts(self) -> Iterator[Artifact]:
-        """Every finished stage; of those at a URI, outputs come when they are asked for."""
+        """Every finished stage, with its light outputs. `summaries` is faster."""
         here = {path.parent.name for path in self.root.glob(f"*/{MANIFEST}")}
-        there = self.bucket.keys() - here if self.bucket else frozenset()
-        seen = {path.stem: path for path in (self.root / sharing.SEEN).glob("*.json")}
-        if self.bucket is not None and there - set(seen):
-            sharing.see(self.bucket, self.root, there - set(seen))
-            seen = {path.stem: path for path in (self.root / sharing.SEEN).glob("*.json")}
-        for key in sorted(here | (there & set(seen))):
-            yield self.artifact(key) if key in here else self._artifact(key, seen[key])
+        for key in sorted(here | (self.bucket.keys() if self.bucket else set())):
+            yield self.artifact(key)
+
+    def summaries(self) -> Mapping[str, Mapping[str, Any]]:
+        """By key, the manifest of every finished stage without its notes and files."""
+        return summaries(self.root, self.bucket)
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:

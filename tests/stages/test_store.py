@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import shutil
 import time
 from pathlib import Path
 
@@ -59,6 +60,28 @@ def test_artifacts_are_those_that_are_finished(store: Store) -> None:
         store.commit(key, {"metrics": {}, "node": key})
     outputs(store, "c")
     assert [artifact.key for artifact in store.artifacts()] == ["a", "b"]
+
+
+def test_the_index_is_what_the_manifests_say_whatever_has_happened_to_it(store: Store) -> None:
+    assert store.summaries() == {}
+    for key in ("b", "a"):
+        outputs(store, key)
+        store.commit(key, {"metrics": {}, "node": key, "notes": {"cases": [1] * 100}})
+    outputs(store, "c")
+    expected = {key: {"metrics": {}, "node": key} for key in ("a", "b")}
+    assert store.summaries() == store.summaries() == expected
+    index = store.root / ".index.jsonl"
+    index.write_text(index.read_text()[:-5])
+    assert store.summaries() == expected
+    store.commit("c", {"metrics": {}, "node": "c"})
+    assert store.summaries() == {**expected, "c": {"metrics": {}, "node": "c"}}
+    shutil.rmtree(store.folder("a"))
+    assert list(store.summaries()) == ["b", "c"]
+    index.unlink()
+    assert list(store.summaries()) == ["b", "c"]
+    (store.folder("b") / MANIFEST).write_text("{torn")
+    index.unlink()
+    assert list(store.summaries()) == ["c"]
 
 
 @pytest.mark.parametrize("content", [None, "{torn", ""])

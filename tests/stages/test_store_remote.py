@@ -134,10 +134,16 @@ def test_artifacts_are_those_of_the_uri_and_of_the_folder(nodes: Nodes) -> None:
     other = nodes["two"]
     local = Store(other.root)
     finish(local, "b", "b")
+    finish(local, "both", "both")
+    finish(nodes["one"], "both", "both")
     for _ in range(2):
-        found = list(nodes["two"].artifacts())
-        assert [(artifact.key, artifact.manifest["text"]) for artifact in found] == [("a", "a"), ("b", "b"), ("c", "c")]
+        known = nodes["two"].summaries()
+        assert {key: manifest["text"] for key, manifest in known.items()} == {
+            key: key for key in ("a", "b", "both", "c")
+        }
     assert here(other, "a") == set()
+    found = list(nodes["two"].artifacts())
+    assert [artifact.key for artifact in found] == ["a", "b", "both", "c"]
     assert found[0].file(FACTS).read_text() == "facts.json a"
 
 
