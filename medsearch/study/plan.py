@@ -191,8 +191,7 @@ class Timings:
     def __init__(self, store: Store) -> None:
         self._timed: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
         self._known: dict[str, float | None] = {}
-        for artifact in store.artifacts() if store.root.exists() else ():
-            manifest = artifact.manifest
+        for manifest in store.summaries().values():
             self._timed.setdefault(manifest["stage"], []).append((manifest, leaves(manifest["recipe"])))
 
     def seconds(self, run: StageRun) -> float | None:
