@@ -107,18 +107,18 @@ NO_ROOM = End(state="failed", reason="out of memory with 1 sample at a time", ca
 
 @pytest.mark.parametrize(
     ("sampler", "trials"),
-    [(TPE(startup=6), 40), (GP(startup=6), 24), (NSGA2(population=8), 48)],
-    ids=["TPE", "GP", "NSGA2"],
+    [(TPE(startup=6), 32), (GP(startup=6), 24), (NSGA2(population=8), 32)],
+    ids=lambda value: getattr(value, "name", ""),
 )
 def test_a_sampler_keeps_away_from_what_cannot_be_run(tmp_path: Path, sampler: Sampler, trials: int) -> None:
-    assert infeasible_share(tmp_path, sampler, NO_ROOM, trials=trials) <= 0.3
+    assert infeasible_share(tmp_path, sampler, NO_ROOM, trials=trials) <= 0.35
 
 
-@pytest.mark.parametrize(("sampler", "trials"), [(TPE(startup=6), 30), (GP(startup=6), 20)])
+@pytest.mark.parametrize(("sampler", "trials"), [(TPE(startup=6), 32), (GP(startup=6), 24)])
 def test_a_failure_alone_would_not_keep_it_away(tmp_path: Path, sampler: Sampler, trials: int) -> None:
     """Why it is told otherwise: Optuna's samplers take no notice of a failed trial."""
     failed = End(state="failed", reason="out of memory", cause="error")
-    assert infeasible_share(tmp_path, sampler, failed, trials=trials) >= 0.6
+    assert infeasible_share(tmp_path, sampler, failed, trials=trials) >= 0.8
 
 
 def test_what_cannot_be_run_is_no_result(tmp_path: Path) -> None:
