@@ -111,7 +111,7 @@ NO_ROOM = End(state="failed", reason="out of memory with 1 sample at a time", ca
     ids=lambda value: getattr(value, "name", ""),
 )
 def test_a_sampler_keeps_away_from_what_cannot_be_run(tmp_path: Path, sampler: Sampler, trials: int) -> None:
-    assert infeasible_share(tmp_path, sampler, NO_ROOM, trials=trials) <= 0.35
+    assert infeasible_share(tmp_path, sampler, NO_ROOM, trials=trials) <= 0.45
 
 
 @pytest.mark.parametrize(("sampler", "trials"), [(TPE(startup=6), 32), (GP(startup=6), 24)])
