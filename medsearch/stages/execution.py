@@ -45,10 +45,11 @@ class _Course:
     tail: float = 0.0
 
 
-def run_stage(bench: Bench, run: StageRun) -> Generator[Epoch, None, Artifact]:
+def run_stage(bench: Bench, run: StageRun, *, whole: bool = False) -> Generator[Epoch, None, Artifact]:
     """Train the stage unless it is stored, yielding its epochs; return its artifact.
 
-    A second process that asks for the same stage waits for the first, then takes its result.
+    A second process that asks for the same stage waits for the first, then takes its result. whole: train it again if
+    its outputs were pruned.
 
     Raises:
         Diverged: a reported loss is not finite.
@@ -56,9 +57,10 @@ def run_stage(bench: Bench, run: StageRun) -> Generator[Epoch, None, Artifact]:
 
     """
     store, key = bench.store, run.key
-    if not store.has(key):
+    stored = store.whole if whole else store.has
+    if not stored(key):
         with store.lock(key):
-            if not store.has(key):
+            if not stored(key):
                 yield from _trained(bench, run)
     return store.artifact(key)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 from medsearch.core.machine import cores
+from medsearch.stages.lineage import due
 from medsearch.study.ablation import Ablation
 from medsearch.study.ablation_header import winner
 from medsearch.study.graph import Graph, Grapher, Item
@@ -116,7 +117,7 @@ class _Counter:
 
     def __init__(self, graph: Graph, place: Workplace) -> None:
         self.graph = graph
-        self.store = place.store
+        self.due = due([item.run for item in graph.items.values()], place.store)
         self.timings = Timings(place.store)
 
     def rows(self) -> tuple[SweepRow, ...]:
@@ -131,7 +132,7 @@ class _Counter:
         return tuple(self._row(*kind, count=asked[kind], items=distinct.get(kind, [])) for kind in asked)
 
     def _row(self, column: str, stage: str, *, count: int, items: list[Item]) -> SweepRow:
-        left = [item for item in items if not self.store.has(item.run.key)]
+        left = [item for item in items if item.run.key in self.due]
         each = [self.timings.seconds(item.run) for item in items]
         alone = None if None in each or not each else sum(s or 0 for s in each) / len(each) * count / HOUR
         hours = [self.timings.seconds(item.run) for item in left]

@@ -16,6 +16,7 @@ from medsearch.data.preparation import PreparedCohort
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import Artifact, Runtime
 from medsearch.stages.execution import Bench, run_stage
+from medsearch.stages.lineage import due
 from medsearch.stages.pipelines import Setting, StageRun
 from medsearch.stages.store import Store
 from medsearch.study.ledger import PlannedRun, Role
@@ -166,8 +167,9 @@ def perform(job: Job, store: Store, *, runtime: Runtime) -> Generator[Report, No
     bench = Bench(store, PreparedCohort(job.prepared), runtime)
     try:
         artifacts: dict[str, Artifact] = {}
+        needed = due(job.runs, store, ends=[run.key for run in job.runs[-1:]])
         for run in job.runs:
-            artifacts[run.node] = yield from _reported(bench, run)
+            artifacts[run.node] = yield from _reported(bench, run, whole=run.key in needed)
         return End(state="complete", values=values(job, artifacts))
     except Exception as error:
         return replace(failure(error), trace=traceback.format_exc())
@@ -218,8 +220,8 @@ def failure(error: BaseException) -> End:
     return End(state="failed", reason=f"{type(error).__name__}: {line}", cause="error")
 
 
-def _reported(bench: Bench, run: StageRun) -> Generator[Report, None, Artifact]:
-    training = run_stage(bench, run)
+def _reported(bench: Bench, run: StageRun, *, whole: bool) -> Generator[Report, None, Artifact]:
+    training = run_stage(bench, run, whole=whole)
     try:
         while True:
             try:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Literal, final
 
+from medsearch.stages.lineage import due
 from medsearch.stages.store import Store
 from medsearch.study.conducting import StudyFailed
 from medsearch.study.events import Event, Listener, unheard
@@ -53,7 +54,7 @@ class Sweep:
             if record.state == "failed" and record.cause in LASTING
         }
         self.graph = self._graph()
-        self._stored = {key for key in self.graph.items if store.has(key)}
+        self._stored = self._settled()
         self._record_found()
 
     @property
@@ -85,7 +86,7 @@ class Sweep:
             self.failed[key] = end.reason or "it failed"
         if self.grapher.ablation.retune:
             self.graph = self._graph()
-            self._stored |= {key for key in self.graph.items if key not in self._stored and self.store.has(key)}
+            self._stored = self._settled()
         self.listener(Event(kind="ended", run=run, planned=job.planned, end=end))
 
     def require_result(self) -> None:
@@ -106,6 +107,10 @@ class Sweep:
     def _graph(self) -> Graph:
         graph = self.grapher.graph(self.store, self.failed)
         return graph.only(self.only) if self.only else graph
+
+    def _settled(self) -> set[str]:
+        """What need not be trained; a stage whose outputs were pruned must be, if one that is left takes them."""
+        return self.graph.items.keys() - due([item.run for item in self.graph.items.values()], self.store)
 
     def _ready(self) -> Iterator[Item]:
         busy = {key for job in self.running.values() for key in job.keys}
