@@ -1,7 +1,8 @@
 """Phantoms: computed cohorts in the layout of a public data set, so that every study runs with no data.
 
 MNI152 tissue maps (or label maps) under a smooth random deformation per subject, a tumour, signal equations, bias
-field and Rician noise. `templates` -> `anatomy` -> `tumours` -> `brain` -> `writing`.
+field and Rician noise. `templates` -> `anatomy` -> `tumours` -> `brain` -> `writing` make brains with gliomas;
+`vestibular` makes whole heads with a schwannoma of the vestibular nerve.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,9 +10,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from medsearch.data.phantoms.spec import PhantomSpec
+from medsearch.data.phantoms.vestibular.spec import CrossModa2021Spec, CrossModa2022Spec
+from medsearch.data.phantoms.vestibular.writing import write_crossmoda
 from medsearch.data.phantoms.writing import write_brain_phantom, write_brats2020
 
-__all__ = ["PHANTOMS", "Phantom", "PhantomSpec", "write_brain_phantom", "write_brats2020"]
+__all__ = [
+    "PHANTOMS",
+    "CrossModa2021Spec",
+    "CrossModa2022Spec",
+    "Phantom",
+    "PhantomSpec",
+    "write_brain_phantom",
+    "write_brats2020",
+    "write_crossmoda",
+]
 
 
 class Phantom(NamedTuple):
@@ -21,4 +33,8 @@ class Phantom(NamedTuple):
     write: Callable[[PhantomSpec, Path], Path]
 
 
-PHANTOMS: Mapping[str, Phantom] = {"brats2020": Phantom(PhantomSpec, write_brats2020)}
+PHANTOMS: Mapping[str, Phantom] = {
+    "brats2020": Phantom(PhantomSpec, write_brats2020),
+    "crossmoda2021": Phantom(CrossModa2021Spec, write_crossmoda),
+    "crossmoda2022": Phantom(CrossModa2022Spec, write_crossmoda),
+}

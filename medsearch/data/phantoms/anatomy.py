@@ -39,7 +39,7 @@ class Anatomy:
     def draw(cls, template: Template, rng: np.random.Generator) -> "Anatomy":
         """A subject drawn from `rng`."""
         size = template.scale * np.exp(_SCALE_SD * rng.standard_normal(3))
-        matrix = np.diag(1 / size) @ _turn(np.deg2rad(_TURN_SD_DEGREES) * rng.standard_normal(3))
+        matrix = np.diag(1 / size) @ turned(np.deg2rad(_TURN_SD_DEGREES) * rng.standard_normal(3))
         shift = _SHIFT_SD_MM * rng.standard_normal(3)
         warps = tuple(
             (SmoothField.draw(rng, sigma, sd), SmoothField.draw(rng, sigma, sd), SmoothField.draw(rng, sigma, sd))
@@ -52,14 +52,14 @@ class Anatomy:
         """Partial volumes of the template's tissues (tissue, x, y, z) on `grid`: one in sum inside it, else zero."""
         from scipy import ndimage
 
-        voxels = self._voxels(grid, push)
+        voxels = self.places(grid, push)
         maps = np.zeros((len(self.template.partial_volumes), *grid.shape), dtype=np.float32)
         for number, source in enumerate(self.template.partial_volumes):
             if source.any():
                 ndimage.map_coordinates(source, voxels, output=maps[number], order=1, prefilter=False)
         return self._folded(maps, grid)
 
-    def _voxels(self, grid: Lattice, push: Push | None) -> Array:
+    def places(self, grid: Lattice, push: Push | None = None) -> Array:
         """Where in the template each voxel of `grid` comes from: (3, x, y, z) in template voxels."""
         points = [*grid.points()]
         if push is not None:
@@ -83,7 +83,7 @@ class Anatomy:
         return np.where(inside, maps / np.maximum(maps.sum(axis=0), 1e-6), 0)
 
 
-def _turn(angles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def turned(angles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """The rotation by three angles (radians) about x, y and z."""
     matrix = np.eye(3)
     for axis, angle in enumerate(angles):

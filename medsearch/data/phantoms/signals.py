@@ -62,3 +62,17 @@ def signal(contrast: str, tissue: Tissue, *, inversion: float = 2500.0) -> float
         "t2": lambda: turbo_spin_echo(tissue),
     }
     return equations[contrast]()
+
+
+def flash(tissue: Tissue, *, repetition: float = 11.0, echo: float = 4.76, flip: float = 20.0) -> float:
+    """T1-weighted spoiled gradient echo (FLASH); `flip` in degrees. Its decay is taken with T2, as T2* is not known."""
+    angle, left = np.deg2rad(flip), np.exp(-repetition / tissue.t1)
+    recovered = np.sin(angle) * (1 - left) / (1 - np.cos(angle) * left)
+    return float(tissue.density * recovered * np.exp(-echo / tissue.t2))
+
+
+def balanced(tissue: Tissue, *, repetition: float = 9.95, flip: float = 70.0) -> float:
+    """T2/T1-weighted balanced steady state (CISS without bands); `flip` in degrees, echo at half the repetition."""
+    angle, one, two = np.deg2rad(flip), np.exp(-repetition / tissue.t1), np.exp(-repetition / tissue.t2)
+    steady = np.sin(angle) * (1 - one) / (1 - (one - two) * np.cos(angle) - one * two)
+    return float(tissue.density * steady * np.exp(-repetition / 2 / tissue.t2))

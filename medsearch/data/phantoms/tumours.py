@@ -12,6 +12,7 @@ import numpy as np
 from medsearch.data.phantoms.anatomy import Anatomy, Push
 from medsearch.data.phantoms.fields import SmoothField
 from medsearch.data.phantoms.grids import Array, Grid, brain_grid
+from medsearch.data.phantoms.levels import inside, level
 
 _PLANNING_SPACING_MM = 3.0
 """Seeds are chosen on this grid whatever the spacing of the files, so that a subject's tumour does not depend on it."""
@@ -21,7 +22,6 @@ _VOLUME_ML = (20.0, 150.0)
 _MEDIAN_ML, _VOLUME_SD = 70.0, 0.55
 _BAND_MM = (-38.0, 48.0)
 _SIDE_MM = 60.0
-_EDGE_MM = 1.5
 _LOW_GRADE, _TWO_SIDED, _SECOND_FOCUS, _SOLID = 0.2, 0.08, 0.12, 0.1
 
 Point = tuple[float, float, float]
@@ -68,10 +68,10 @@ class Tumour:
         brain, fluid = normal.sum(axis=0), normal[3] + normal[5]
         voxel_ml = grid.spacing**3 / 1000
         core_depth = distance + 3 * wide + narrow
-        core = brain * _inside(core_depth, _level(core_depth, brain, self.core_ml / voxel_ml))
+        core = brain * inside(core_depth, level(core_depth, brain, self.core_ml / voxel_ml))
         spread = distance - 10 * normal[0] + 4 * loose
         free = (brain - fluid) * (1 - core)
-        oedema = free * _inside(spread, _level(spread, free, (self.whole_ml - self.core_ml) / voxel_ml))
+        oedema = free * inside(spread, level(spread, free, (self.whole_ml - self.core_ml) / voxel_ml))
         necrosis = core * self._necrotic(core_depth, core)
         return np.stack([necrosis, oedema, core - necrosis])
 
@@ -81,7 +81,7 @@ class Tumour:
         if not np.isfinite(self.rim_mm):
             return 0.0
         surface = float(depth[core > 0.5].max(initial=0.0))
-        return _inside(depth, surface - self.rim_mm)
+        return inside(depth, surface - self.rim_mm)
 
     def _barrier(self, grid: Grid) -> Array:
         """Added distance in mm: steep towards the midline (the falx), gentle out of the band of depth and the side."""
@@ -116,19 +116,3 @@ def _seeds(anatomy: Anatomy, side: int, radius: float) -> Array:
         fit = central & (normal[0] > 0.3)
         fit &= deep >= np.max(deep, where=fit, initial=0.0)
     return np.stack([x[fit], y[fit], z[fit]], axis=1)
-
-
-def _inside(depth: Array, level: float) -> Array:
-    """One below `level`, zero above, with an edge of `_EDGE_MM`."""
-    return np.asarray(np.clip((level - depth) / _EDGE_MM + 0.5, 0, 1), dtype=np.float32)
-
-
-def _level(depth: Array, available: Array, voxels: float) -> float:
-    """The level of `depth` below which the available shares add up to `voxels` (or all there is)."""
-    candidates = np.isfinite(depth) & (available > 0)
-    order = np.argsort(depth[candidates])
-    filled = np.cumsum(available[candidates][order], dtype=np.float64)
-    if not len(filled):
-        return -np.inf
-    last = min(int(np.searchsorted(filled, voxels)), len(filled) - 1)
-    return float(depth[candidates][order[last]])

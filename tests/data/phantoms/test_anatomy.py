@@ -39,14 +39,14 @@ def test_subjects_differ_but_not_beyond_recognition(anatomies: list[Anatomy]) ->
 def test_nothing_is_folded_over(anatomies: list[Anatomy]) -> None:
     """The map from the subject to the template keeps its orientation everywhere."""
     for anatomy in anatomies:
-        gradients = np.stack([np.stack(np.gradient(axis, GRID.spacing)) for axis in anatomy._voxels(GRID, None)])
+        gradients = np.stack([np.stack(np.gradient(axis, GRID.spacing)) for axis in anatomy.places(GRID, None)])
         signs = np.sign(np.linalg.det(np.moveaxis(gradients, (0, 1), (-2, -1))))
         assert len(np.unique(signs)) == 1
 
 
 def test_a_push_moves_tissue_away_from_its_centre(anatomies: list[Anatomy]) -> None:
     push = Push((30.0, -10.0, 20.0), strength=0.25, reach=20.0)
-    before, after = anatomies[0]._voxels(GRID, None), anatomies[0]._voxels(GRID, push)
+    before, after = anatomies[0].places(GRID, None), anatomies[0].places(GRID, push)
     distance = np.sqrt(sum((axis - at) ** 2 for axis, at in zip(GRID.points(), push.centre, strict=True)))
     moved = np.linalg.norm(after - before, axis=0)
     assert 1.0 < moved[(distance > 10) & (distance < 25)].mean() < 8.0
