@@ -1,0 +1,123 @@
+"""What a dry run promises holds afterwards; what a running ablation says; what sharing saved."""
+
+import io
+from pathlib import Path
+
+import pytest
+import toy
+from rich.console import Console
+from sweeps import FORTH, ROWS, ablation, sweep_of, sweep_out
+
+from medsearch.core.errors import BadInput
+from medsearch.study.ablation_plan import SweepForecast, plan_sweep, sweep_table
+from medsearch.study.events import Event
+from medsearch.study.jobs import End
+from medsearch.study.savings import savings
+from medsearch.study.spaces import uniform
+from medsearch.study.sweep_progress import SweepBoard, render_sweep, sweep_progress
+from medsearch.study.variants import Variant
+
+
+def counted(forecast: SweepForecast) -> dict[tuple[str, str], tuple[int, int, int]]:
+    return {(row.column, row.stage): (row.asked, row.distinct, row.stored) for row in forecast.rows}
+
+
+def shown(renderable: object, width: int = 120) -> str:
+    text = io.StringIO()
+    Console(file=text, width=width).print(renderable)
+    return text.getvalue()
+
+
+def test_what_is_planned_is_what_is_trained(tmp_path: Path) -> None:
+    places = {"brats2020": toy.workplace(tmp_path)}
+    before = plan_sweep(ablation(), places)
+    assert (before.asked, before.distinct, before.stored) == (48, 36, 0)
+    assert counted(before)[FORTH, "toy-translation"] == (6, 2, 0)
+    assert counted(before)[FORTH, "toy-segmentation"] == (6, 4, 0)
+    assert before.hours is None
+    sweep = sweep_of(ablation(), tmp_path)
+    sweep_out(sweep)
+    assert len(toy.executions(tmp_path)) == before.distinct
+    after = plan_sweep(ablation(), places)
+    assert (after.asked, after.distinct, after.stored, after.hours) == (48, 36, 36, 0)
+
+
+def test_hours_are_those_of_like_stages(tmp_path: Path) -> None:
+    places = {"brats2020": toy.workplace(tmp_path)}
+    sweep_out(sweep_of(ablation(seeds=(0,), toy_knobs={"translation.seconds": 0.02}), tmp_path))
+    forecast = plan_sweep(ablation(toy_knobs={"translation.seconds": 0.02}), places, slots=1)
+    assert forecast.hours is not None
+    assert forecast.hours * 3600 >= 2 * 2 * 0.02
+    assert forecast.saved is not None
+    assert forecast.saved * 3600 >= 4 * 2 * 2 * 0.02
+
+
+def test_one_row_s_plan(tmp_path: Path) -> None:
+    forecast = plan_sweep(ablation(), {"brats2020": toy.workplace(tmp_path)}, only=["wide"])
+    assert (forecast.asked, forecast.distinct) == (16, 16)
+    with pytest.raises(BadInput, match="no row 'narrow'"):
+        plan_sweep(ablation(), {"brats2020": toy.workplace(tmp_path)}, only=["narrow"])
+
+
+def test_a_plan_without_data_counts_what_is_distinct() -> None:
+    forecast = plan_sweep(ablation())
+    assert (forecast.asked, forecast.distinct, forecast.stored) == (48, 36, 0)
+
+
+def test_cells_that_wait_for_candidates_are_told(tmp_path: Path) -> None:
+    what = ablation(retune={"segmentation.weights.b": uniform(0, 1)}, trials=3, variants=ROWS[:2])
+    forecast = plan_sweep(what, {"brats2020": toy.workplace(tmp_path)})
+    assert forecast.retuned == 8
+    assert "8 cells follow once their rows' candidates have ended" in shown(sweep_table(forecast))
+
+
+def test_the_plan_as_a_table_fits_a_log() -> None:
+    text = shown(sweep_table(plan_sweep(ablation())), width=80)
+    assert "toy_ablation: 36 stage runs to train" in text
+    assert "sharing saves 12 stage runs" in " ".join(text.split())
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_what_sharing_saved(tmp_path: Path) -> None:
+    assert str(savings(sweep_of(ablation(), tmp_path).graph, toy.workplace(tmp_path).store)) == (
+        "no stage run is stored yet"
+    )
+    sweep = sweep_of(ablation(toy_knobs={"translation.seconds": 0.02}), tmp_path)
+    sweep_out(sweep)
+    found = savings(sweep.graph, sweep.store)
+    assert (found.asked, found.distinct) == (48, 36)
+    assert found.alone - found.shared > 8 * 2 * 0.02
+    assert "36 stage runs served 48" in str(found)
+
+
+def test_a_log_says_what_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = Variant("broken", {"segmentation.weights.b": 1.0, "segmentation.accident": "bug"})
+    what = ablation(variants=(Variant("good"), broken), seeds=(0,), tasks={FORTH: ablation().tasks[FORTH]})
+    forecast = plan_sweep(what, {"brats2020": toy.workplace(tmp_path)})
+    with sweep_progress(what, forecast) as listener:
+        sweep_out(sweep_of(what, tmp_path, listener=listener))
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 5
+    assert "1/7 stage runs  translation-" in lines[0]
+    assert "(good, seed 0)" in lines[0]
+    failed = next(line for line in lines if "failed" in line)
+    assert failed.endswith("(broken, seed 0): ValueError: a bug")
+
+
+def test_the_board_shows_what_runs_and_how_long_is_left() -> None:
+    forecast = plan_sweep(ablation())
+    board = SweepBoard(ablation(), forecast)
+    assert board.seconds_left() is None
+    from medsearch.study.ledger import PlannedRun
+
+    planned = PlannedRun(role="stage", seed=0, label="wide", stages=(("polish", "ab" * 8),))
+    board.hear(Event(kind="started", run=planned.run, planned=planned))
+    board.hear(Event(kind="epoch", run=planned.run, planned=planned, node="polish", epoch=3))
+    text = shown(render_sweep(board))
+    assert "polish-abababababab" in text
+    assert "wide, seed 0: epoch 3" in text
+    assert "0/36" in text
+    board.hear(Event(kind="ended", run=planned.run, planned=planned, end=End(state="complete")))
+    assert board.seconds_left() is not None
+    assert "1/36" in shown(render_sweep(board))
+    assert "goes on from its checkpoint" in str(board.hear(Event(kind="retried", run=planned.run)))
