@@ -87,8 +87,8 @@ class Data:
 
 
 def spacing_of(tasks: Sequence["CrossModalityTask"]) -> float:
-    """The coarsest voxel edge that a phantom for these tasks needs, mm."""
-    return max(tasks[0].geometry.spacing)
+    """The shortest voxel edge of these tasks, by which a phantom's spacing goes, mm."""
+    return min(tasks[0].geometry.spacing)
 
 
 def _by_layout(tasks: Sequence["CrossModalityTask"]) -> dict[str, list["CrossModalityTask"]]:
