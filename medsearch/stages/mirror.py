@@ -21,7 +21,7 @@ from typing import final
 from medsearch.core.records import write_bytes
 from medsearch.core.remote import Unreachable, each
 from medsearch.stages.bucket import Bucket, checkpoints
-from medsearch.stages.outputs import CHECKPOINT, JOURNAL
+from medsearch.stages.outputs import CHECKPOINT, JOURNAL, is_light, own_files
 
 EVERY_S = 20.0
 NUMBER = ".mirrored"
@@ -52,8 +52,10 @@ class Mirror:
         (work / CHECKPOINT).mkdir(exist_ok=True)
         shutil.rmtree(self._folder / CHECKPOINT, ignore_errors=True)
         (work / CHECKPOINT).rename(self._folder / CHECKPOINT)
-        if (theirs := work / JOURNAL).exists() and _size(theirs) > _size(self._journal):
-            theirs.replace(self._journal)
+        if _size(work / JOURNAL) > _size(self._journal):
+            (work / JOURNAL).replace(self._journal)
+        for note in filter(_is_note, list(work.iterdir())):
+            note.replace(self._folder / note.name)
         self._write_number(number)
         shutil.rmtree(work)
 
@@ -111,7 +113,7 @@ class Mirror:
         self._remove_before(number)
 
     def _packed(self) -> Path:
-        """Checkpoint and journal as one file. Links hold the checkpoint still: its files are replaced, not changed."""
+        """Checkpoint, journal and notes as one file; links hold the checkpoint still, whose files are replaced whole."""
         work = self._empty(".mirror")
         for path in (self._folder / CHECKPOINT).rglob("*"):
             if path.is_file() and not path.name.startswith("."):
@@ -121,8 +123,8 @@ class Mirror:
         time.sleep(0.05)  # an epoch is recorded right after it is saved; the journal may know more, never less
         with tarfile.open(work / "tar", "w") as tar:
             tar.add(work / CHECKPOINT, CHECKPOINT)
-            if self._journal.exists():
-                tar.add(self._journal, JOURNAL)
+            for path in filter(Path.exists, [self._journal, *filter(_is_note, self._folder.iterdir())]):
+                tar.add(path, path.name)
         return work / "tar"
 
     def _state(self) -> frozenset[tuple[str, int, int]]:
@@ -172,6 +174,11 @@ def _whole(sizes: Mapping[str, int]) -> Iterator[tuple[int, int]]:
         match = NAME.fullmatch(name)
         if match and int(match[2]) == size:
             yield int(match[1]), size
+
+
+def _is_note(path: Path) -> bool:
+    """Whether a running stage keeps something in it beside its checkpoint, such as the micro-batch that fits."""
+    return path.is_file() and is_light(path.name) and not own_files(path.name)
 
 
 def _size(path: Path) -> int:

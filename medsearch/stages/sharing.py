@@ -21,10 +21,15 @@ UNSENT = ".unsent.json"
 FETCHING = ".fetching"
 
 
-def sized(folder: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest with `files`: the bytes of every output and of the journal."""
-    files = {name: size for name, size in local_sizes(folder).items() if name == JOURNAL or not own_files(name)}
-    return {**manifest, "files": files}
+def found(folder: Path) -> dict[str, int]:
+    """The bytes of every output in a stage's folder."""
+    return {name: size for name, size in local_sizes(folder).items() if not own_files(name)}
+
+
+def sized(folder: Path, manifest: Mapping[str, Any], outputs: Mapping[str, int]) -> dict[str, Any]:
+    """The manifest with `files`: the bytes of every output, and of the journal."""
+    journal = folder / JOURNAL
+    return {**manifest, "files": {**outputs, **({JOURNAL: journal.stat().st_size} if journal.exists() else {})}}
 
 
 def send(bucket: Bucket, folder: Path, manifest: Mapping[str, Any]) -> None:

@@ -27,6 +27,7 @@ from typing import Any
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
 from medsearch.core.records import append_line, read_json, read_lines, sync_directory, write_bytes, write_json
+from medsearch.core.remote import local_sizes
 from medsearch.stages import sharing
 from medsearch.stages.bucket import Bucket, bucket_at
 from medsearch.stages.context import Artifact
@@ -126,6 +127,7 @@ class Store:
         metrics stand beside the old ones as `again`.
         """
         folder = self.folder(key)
+        outputs = local_sizes(folder / ASIDE)
         for path in sorted((folder / ASIDE).iterdir()):
             _sync_tree(path)
             target = folder / path.name
@@ -133,7 +135,7 @@ class Store:
                 shutil.rmtree(target)
             path.rename(target)
         sync_directory(folder)
-        whole = sharing.sized(folder, self._first(key, manifest))
+        whole = sharing.sized(folder, self._first(key, manifest), outputs)
         if self.bucket is None:
             write_json(folder / MANIFEST, whole)
         else:
@@ -177,7 +179,10 @@ class Store:
         folders = [self.folder(key) for key in sorted(keys) if not (self.folder(key) / THINNED).exists()]
         for folder in folders:
             with locked(folder / LOCK):
-                sharing.send(self.bucket, folder, sharing.sized(folder, read_json(folder / MANIFEST)))
+                manifest = read_json(folder / MANIFEST)
+                if "files" not in manifest:  # it is from before manifests listed them
+                    manifest = sharing.sized(folder, manifest, sharing.found(folder))
+                sharing.send(self.bucket, folder, manifest)
         return len(folders)
 
     def _is_here(self, key: str) -> bool:

@@ -260,6 +260,7 @@ def step(store: Store, key: str, epoch: int) -> None:
     """What a stage does in an epoch: it saves its state, then its epoch is recorded."""
     checkpoint = store.folder(key) / "checkpoint"
     checkpoint.mkdir(exist_ok=True)
+    (store.folder(key) / "memory.json").write_text(f"note of epoch {epoch}")
     aside = checkpoint / ".state"
     aside.write_text(str(epoch))
     aside.replace(checkpoint / "state")
@@ -283,6 +284,7 @@ def test_a_stage_that_was_stopped_goes_on_on_another_node(nodes: Nodes) -> None:
     assert epochs(nodes["watching"], "k") == [1, 2]
     with two.lock("k"):
         assert (state(two, "k"), epochs(two, "k")) == (2, [1, 2])
+        assert (two.folder("k") / "memory.json").read_text() == "note of epoch 2"
         step(two, "k", 3)
     with nodes["one"].lock("k"):  # it has a checkpoint of its own, which is older
         assert (state(one, "k"), epochs(one, "k")) == (3, [1, 2, 3])
