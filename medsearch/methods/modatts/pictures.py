@@ -1,85 +1,119 @@
-"""What a reader wants to see of a trained model: predictions over masks, tumours removed, translations.
+"""What a reader wants to see of a trained model: predictions over masks, tumours removed, translations, attention.
 
 Axial slices as a radiologist sees them: front up, the patient's right on the left (arrays are in LPS order).
 """
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medsearch.data.geometry import halves
+from medsearch.data.geometry import Box
+from medsearch.methods.modatts.focus import decoder_tiles, encoder_tiles
 from medsearch.methods.modatts.generative import from_presence
-from medsearch.methods.modatts.panels import Mask, Panel, Plane, draw
+from medsearch.methods.modatts.panels import Mask, Panel, Plane
+from medsearch.methods.modatts.scoring import Row, TestCase
+from medsearch.methods.modatts.sections import fullest, grey, half, limits, shown_slice, window
 from medsearch.methods.modatts.segmentor import Segmentor
 from medsearch.methods.modatts.synthesis import translate_volume
+from medsearch.methods.modatts.tiles import Gallery, Tile
+from medsearch.methods.modatts.translator import Translator
 from medsearch.stages.context import StageContext
-
-if TYPE_CHECKING:
-    from medsearch.methods.modatts.evaluation import TestCase
-    from medsearch.methods.modatts.translator import Translator
 
 COLUMNS = 4
 """Cases per picture."""
-MARGIN = 2
-"""Voxels around the brain."""
+ATTENDED = 2
+"""Cases whose attention is shown."""
+
+
+@dataclass(frozen=True)
+class Translatable:
+    """A source volume to translate, its tumour, and the same subject's target volume where both were taken."""
+
+    subject: str
+    source: NDArray[np.float32]
+    truth: Mask
+    target: NDArray[np.float32] | None
+    box: Box
 
 
 class Pictures:
-    """Writes PNGs into the stage's `pictures` folder: one column per case, one line per kind of image.
+    """Tiles and montages of a few cases, every one with a tumour: one column per case, one line per kind of image."""
 
-    Every case that is pictured has a tumour.
-    """
+    def __init__(self, context: StageContext, segmentor: Segmentor, translator: Translator | None) -> None:
+        self.context, self.segmentor, self.translator = context, segmentor, translator
+        self.gallery = Gallery(context.directory)
 
-    def __init__(self, context: StageContext, segmentor: Segmentor) -> None:
-        self.context, self.segmentor = context, segmentor
-        self.folder = context.directory / "pictures"
-        self.folder.mkdir(exist_ok=True)
+    def draw(self, cases: Sequence[TestCase], rows: Sequence[Row]) -> None:
+        """Everything that these models have to show."""
+        scores = {str(row["subject"]): f"Dice {row['dice'] or 0:.2f}" for row in rows}
+        titles = [f"{case.subject}\n{scores.get(case.subject, 'no mask')}" for case in cases]
+        self.gallery.add("predictions", list(_predictions(cases, scores)), titles=titles)
+        if self.segmentor.generative:
+            self.gallery.add("residuals", list(self._residuals(cases)))
+        sources = list(self._translatable(cases)) if self.translator is not None else []
+        self.gallery.add("translations", list(self._translations(sources)))
+        for part, seen in self._attention(cases[:ATTENDED], sources[:ATTENDED]).items():
+            self.gallery.add("attention", list(seen), name=f"attention_{part}")
+        self.gallery.close()
 
-    def predictions(self, cases: Sequence["TestCase"], scores: Mapping[str, str]) -> None:
-        """True and predicted outlines over the target image, in the slice with the most tumour."""
-        columns, window = [], _window(cases)
+    def _residuals(self, cases: Sequence[TestCase]) -> Iterator[Tile]:
+        """X_P, X_PA, Δ_PP (Eqs. 5.6-5.8) and the segmentation of the half with the most tumour (Fig. 5.6)."""
         for case in cases:
-            z = _fullest(case.truth)
-            image, truth, found = (volume[z][window] for volume in (case.image, case.truth, case.prediction))
-            brain, limits = image != 0, _limits(case.image)
-            plain = Panel(image=image, brain=brain, limits=limits)
-            columns.append([plain, Panel(image=image, brain=brain, limits=limits, outlines=(truth, found))])
-        titles = [f"{case.subject}\n{scores[case.subject]}" for case in cases]
-        draw(self.folder / "predictions.png", columns, lines=("target", "tumour"), titles=titles)
+            crop, of = half(case, self.context.task.geometry), limits(case.image)
+            x_p, x_pa, delta = self._made_healthy(crop.image, crop.z)
+            truth, found = crop.truth[crop.z], crop.prediction[crop.z]
+            panels = {
+                "presence": grey(x_p, of),
+                "absence": Panel(image=x_pa, brain=x_p != 0, limits=of),
+                "residual": Panel(image=delta, brain=x_p != 0, outlines=(truth,)),
+                "segmentation": grey(x_p, of, truth, found),
+            }
+            yield from (Tile(subject=case.subject, what=what, panel=panel) for what, panel in panels.items())
+
+    def _translatable(self, cases: Sequence[TestCase]) -> Iterator[Translatable]:
+        """The test cases' own source images, or else annotated sources that the translator did not train on."""
+        task = self.context.task
+        paired = set(task.subjects("source", "test"))
+        for case in cases:
+            if case.subject in paired and case.truth is not None:
+                source = task.image("source", "test", case.subject)
+                yield Translatable(case.subject, source, case.truth, case.image, case.box)
+        shown = () if paired else task.subjects("source", "validation")
+        masks = ((subject, task.mask("source", "validation", subject)) for subject in shown)
+        for subject, truth in [(subject, mask) for subject, mask in masks if mask is not None and mask.any()][:COLUMNS]:
+            source = task.image("source", "validation", subject)
+            yield Translatable(subject, source, truth, None, task.box(subject))
+
+    def _translations(self, sources: Sequence[Translatable]) -> Iterator[Tile]:
+        """A subject's source slice, its translation, the real target slice if there is one, and the true tumour."""
+        for of in sources:
+            z, at = fullest(of.truth), window([one.box for one in sources])
+            assert self.translator is not None
+            translated = translate_volume(self.translator, of.source, self.context)
+            volumes = {"source": of.source, "translated": translated}
+            if of.target is not None:
+                volumes["target"] = of.target
+            target = limits(translated if of.target is None else of.target)
+            for what, volume in volumes.items():
+                panel = grey(volume[z][at], limits(volume) if what == "source" else target)
+                yield Tile(subject=of.subject, what=what, panel=panel)
+            last = translated if of.target is None else of.target
+            yield Tile(subject=of.subject, what="truth", panel=grey(last[z][at], target, of.truth[z][at]))
+
+    def _attention(self, cases: Sequence[TestCase], sources: Sequence[Translatable]) -> dict[str, Iterator[Tile]]:
+        """The most confident heads of the translation encoder and of the decoders (Fig. 5.9)."""
+        crops = {case.subject: half(case, self.context.task.geometry) for case in cases}
+        tiles = {"segmentation": decoder_tiles(self.segmentor, crops, self.context)}
+        if self.translator is not None and sources:
+            places = {of.subject: (of.source, fullest(of.truth)) for of in sources}
+            at = window([of.box for of in sources])
+            tiles["translation"] = encoder_tiles(self.translator, places, self.context, at)
+        return tiles
 
     @torch.no_grad()
-    def residuals(self, cases: Sequence["TestCase"]) -> None:
-        """X_P, X_PA and Δ_PP of the half with the most tumour (Eqs. 5.6-5.8)."""
-        columns = []
-        for case in cases:
-            truths = halves(case.truth, self.context.task.geometry, case.box)
-            side = int(truths.sum((1, 2, 3)).argmax())
-            z, limits = _fullest(truths[side]), _limits(case.image)
-            x_p, x_pa, delta = self._made_healthy(halves(case.image, self.context.task.geometry, case.box)[side], z)
-            plain = [Panel(image=x, brain=x_p != 0, limits=limits) for x in (x_p, x_pa)]
-            columns.append([*plain, Panel(image=delta, brain=x_p != 0, outlines=(truths[side][z],))])
-        lines, titles = ("diseased", "made healthy", "residual"), [case.subject for case in cases]
-        draw(self.folder / "residuals.png", columns, lines=lines, titles=titles)
-
-    def translations(self, cases: Sequence["TestCase"], translator: "Translator") -> None:
-        """A test subject's source slice, its translation, and the real target slice."""
-        columns, window = [], _window(cases)
-        for case in cases:
-            source = self.context.task.image("source", "test", case.subject)
-            translated = translate_volume(translator, source, self.context)
-            z, target = _fullest(case.truth), _limits(case.image)
-            columns.append(
-                [
-                    Panel(image=volume[z][window], brain=volume[z][window] != 0, limits=limits)
-                    for volume, limits in ((source, _limits(source)), (translated, target), (case.image, target))
-                ]
-            )
-        lines, titles = ("source", "translated", "target"), [case.subject for case in cases]
-        draw(self.folder / "translations.png", columns, lines=lines, titles=titles)
-
     def _made_healthy(self, crop: NDArray[np.float32], z: int) -> tuple[Plane, ...]:
         """The slice `z` of X_P, X_PA and Δ_PP for a crop (z, y, x)."""
         flat = self.segmentor.dimensions == 2
@@ -89,21 +123,15 @@ class Pictures:
         return tuple(image if flat else image[z] for image in images)
 
 
-def _fullest(mask: Mask) -> int:
-    """The axial slice with the most tumour."""
-    return int(mask.reshape(len(mask), -1).sum(1).argmax())
-
-
-def _limits(volume: Plane) -> tuple[float, float]:
-    """The values that all but a hundredth of the brain lies between, on either side."""
-    low, high = np.quantile(volume[volume != 0], (0.01, 0.99))
-    return float(low), float(high)
-
-
-def _window(cases: Sequence["TestCase"]) -> tuple[slice, slice]:
-    """Rows and columns that hold every case's brain, so that all are drawn at one scale."""
-    return _span([case.box[1] for case in cases]), _span([case.box[2] for case in cases])
-
-
-def _span(sides: Sequence[tuple[int, int]]) -> slice:
-    return slice(max(0, min(low for low, _ in sides) - MARGIN), max(high for _, high in sides) + MARGIN)
+def _predictions(cases: Sequence[TestCase], scores: dict[str, str]) -> Iterator[Tile]:
+    """True and predicted outlines over the target image (Fig. 5.10)."""
+    at = window([case.box for case in cases]) if cases else (slice(None), slice(None))
+    for case in cases:
+        z, of = shown_slice(case), limits(case.image)
+        image, found = case.image[z][at], case.prediction[z][at]
+        truth = np.zeros_like(found) if case.truth is None else case.truth[z][at]
+        yield Tile(subject=case.subject, what="image", panel=grey(image, of))
+        if case.truth is not None:
+            yield Tile(subject=case.subject, what="truth", panel=grey(image, of, truth))
+        panel = grey(image, of, truth, found)
+        yield Tile(subject=case.subject, what="prediction", panel=panel, note=scores.get(case.subject, ""))

@@ -30,6 +30,7 @@ class Segmentor(nn.Module):
         network = recipe.sized_network
         self.dimensions = network.dimensions
         self.encoder = MedformerEncoder(network)
+        self.generative = recipe.generative
         self.switched = recipe.variant == "semi-supervised"
         if not self.switched:
             self.decoder: nn.Module = SegmentationDecoder(network)
@@ -37,7 +38,7 @@ class Segmentor(nn.Module):
             self.decoder = SeparateDecoders(network)
         else:
             self.decoder = SharedDecoder(network)
-        if recipe.generative:
+        if self.generative:
             self.common = CommonDecoder(network)
 
     def residual(self, latent: Latent) -> Tensor:

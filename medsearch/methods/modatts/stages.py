@@ -132,18 +132,25 @@ class SelfTraining(Stage):
 
 @dataclass(frozen=True, kw_only=True)
 class Test(Stage):
-    """Scores on test cases, and pictures; the only stage that reads them. Finalists and references alone have it."""
+    """Scores on test cases, and pictures; the only stage that reads them. Finalists and references alone have it.
+
+    Its segmentor upstream, or several that vote, segment under one recipe.
+    """
 
     name: ClassVar[str] = "test"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     recipe: SegmentationRecipe
     translation: TranslationRecipe | None
     synthesis: SynthesisRecipe
 
     def reads(self) -> frozenset[str]:
-        """Test images and masks of the target; images of the source too when a translation is pictured."""
+        """Test images and masks of the target; of the source too what a translation is pictured by.
+
+        Where nobody's test images are of both contrasts, these are validation cases.
+        """
         parts = {"target.test.images", "target.test.masks", "target.test.presence"}
-        return frozenset(parts | {"source.test.images"} if self.translation else parts)
+        sources = {"source.test.images", "source.validation.images", "source.validation.masks"}
+        return frozenset(parts | sources if self.translation else parts)
 
     def train(self, context: StageContext) -> Training:
         """Nothing is trained: one pass over the test cases."""

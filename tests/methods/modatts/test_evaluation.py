@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -6,9 +7,12 @@ from micro import TASK, Micro, flat
 
 from medsearch.core.errors import BadInput
 from medsearch.data.geometry import Geometry
-from medsearch.methods.modatts.evaluation import TestCase as Case
-from medsearch.methods.modatts.evaluation import add_crops, diseased_part, means, score
-from medsearch.metrics.overlap import MicroDice
+from medsearch.methods.modatts.evaluation import load_segmentors
+from medsearch.methods.modatts.evaluation import test_cases as found
+from medsearch.methods.modatts.scoring import Row, Scores, add_crops, diseased_part, means, score_halves
+from medsearch.methods.modatts.scoring import TestCase as Case
+from medsearch.metrics.overlap import MicroDice, dice
+from medsearch.stages.context import Artifact
 
 GEOMETRY = Geometry(spacing=(2.0, 2.0, 2.0), slice_size=16, depth=(1, 3), crop=(2, 4, 3))
 BOX = ((0, 4), (0, 8), (0, 10))
@@ -25,9 +29,17 @@ def case(truth: list[tuple[int, int, int]], found: list[tuple[int, int, int]]) -
     return Case("a", np.zeros((4, 8, 10), np.float32), *masks, (bool(present[0]), bool(present[1])), BOX)
 
 
+def count(micro: MicroDice, one: Case) -> None:
+    add_crops(micro, one, one.truth, geometry=GEOMETRY)
+
+
+def halves_row(one: Case) -> Row:
+    return score_halves(one, one.truth, GEOMETRY, spacing=SPACING)
+
+
 def test_diseased_halves_are_scored_whole_and_healthy_ones_apart() -> None:
     one = case(truth=[(1, 3, 3), (1, 3, 4), (3, 3, 3)], found=[(1, 3, 4), (1, 2, 4), (1, 3, 6)])
-    row = score(one, GEOMETRY, spacing=SPACING)
+    row = halves_row(one)
     assert row["dice"] == pytest.approx(2 * 1 / (3 + 2))  # the voxel at x 6 lies in the healthy half
     assert row["dice_volume"] == pytest.approx(2 * 1 / (3 + 3))
     assert (row["tumour_voxels"], row["outside_crops"]) == (3, 1)
@@ -37,22 +49,47 @@ def test_diseased_halves_are_scored_whole_and_healthy_ones_apart() -> None:
 
 def test_micro_dice_is_over_diseased_crops() -> None:
     micro = MicroDice()
-    add_crops(
-        micro, case(truth=[(1, 3, 3), (1, 3, 4), (3, 3, 3)], found=[(1, 3, 4), (1, 2, 4), (1, 3, 6)]), geometry=GEOMETRY
-    )
+    count(micro, case(truth=[(1, 3, 3), (1, 3, 4), (3, 3, 3)], found=[(1, 3, 4), (1, 2, 4), (1, 3, 6)]))
     assert (micro.units, micro.both, micro.sizes) == (1, 1, 4)  # what lies outside the crop is not counted
-    add_crops(micro, case(truth=[(1, 3, 6)], found=[(1, 3, 6)]), geometry=GEOMETRY)
+    count(micro, case(truth=[(1, 3, 6)], found=[(1, 3, 6)]))
     assert micro.value == pytest.approx((2 * 2 + 1) / (6 + 1))
 
 
 def test_nothing_found_has_no_surface_distance() -> None:
-    row = score(case(truth=[(1, 3, 3)], found=[]), GEOMETRY, spacing=SPACING)
+    row = halves_row(case(truth=[(1, 3, 3)], found=[]))
     assert (row["dice"], row["assd"]) == (0.0, None)
 
 
 def test_a_subject_without_a_tumour_has_no_score_but_that_of_the_volume() -> None:
-    row = score(case(truth=[], found=[]), GEOMETRY, spacing=SPACING)
+    row = halves_row(case(truth=[], found=[]))
     assert (row["dice"], row["assd"], row["dice_volume"]) == (None, None, 1.0)
+
+
+def whole(*cases: Case) -> Scores:
+    scores = Scores("whole volume", GEOMETRY, SPACING)
+    for one in cases:
+        scores.add(one)
+    return scores
+
+
+def test_whole_volumes_are_scored_as_crossmoda_did() -> None:
+    one = case(truth=[(1, 3, 3), (1, 3, 4)], found=[(1, 3, 4), (1, 3, 6)])  # the latter in the healthy half
+    scores = whole(one, case(truth=[(1, 3, 3)], found=[]))
+    first, second = scores.rows
+    assert first["dice"] == pytest.approx(2 * 1 / (2 + 2))
+    assert first["assd"] == pytest.approx(((0 + 4) / 2 + (0 + 2) / 2) / 2)  # of two directed means, mm
+    assert (second["dice"], second["assd"]) == (0.0, 350.0)
+    expected = {"test/dice": 0.25, "test/assd": (1.5 + 350) / 2, "test/dice_micro": (2 * 1 + 1) / (5 + 1)}
+    assert scores.metrics == pytest.approx(expected)
+    assert "medpy 0.4" in scores.notes["assd"]
+
+
+def test_a_case_without_a_mask_is_counted_and_has_no_score() -> None:
+    unknown = replace(case(truth=[], found=[(1, 3, 3)]), truth=None, diseased=None)
+    scores = whole(unknown, case(truth=[(1, 3, 3)], found=[(1, 3, 3)]))
+    assert [row["dice"] for row in scores.rows] == [1.0]
+    assert scores.notes["unscored"] == 1
+    assert whole(unknown).metrics == {}
 
 
 def test_means_are_over_what_is_defined() -> None:
@@ -74,7 +111,32 @@ def test_the_test_stage_scores_every_case_and_draws(micro: Micro, knobs: dict[st
     assert len(rows) == 1
     assert artifact.metrics["test/dice"] == rows[0]["dice"]
     pictures = sorted(path.name for path in (artifact.directory / "pictures").iterdir())
-    assert pictures == ["predictions.png", "residuals.png", "translations.png"]
+    assert pictures == [
+        *("attention_segmentation.png", "attention_translation.png"),
+        *("predictions.png", "residuals.png", "translations.png"),
+    ]
+
+
+def test_segmentors_of_all_folds_vote(micro: Micro, tmp_path: Path) -> None:
+    """The mean of their probabilities: with one voice twice its own outcome, with two another one than either's."""
+    folded = {"ensemble.folds": 2, "self_training.rounds": 0}
+    voted = micro.finished("test", folded, test=True)
+    runs = micro.runs(folded, test=True)
+    first, second = (micro.store.artifact(runs[f"segmentation_fold_{number}"].key) for number in (1, 2))
+    context = micro.context(runs["test"], tmp_path)
+
+    def votes(*artifacts: Artifact) -> list[np.ndarray]:
+        given = replace(context, upstream={f"segmentor_{place}": one for place, one in enumerate(artifacts, start=1)})
+        return [case.prediction for case in found(load_segmentors(runs["test"].stage.recipe, given), given)]
+
+    (alone,), (twice,), (other,), (both,) = votes(first), votes(first, first), votes(second), votes(first, second)
+    np.testing.assert_array_equal(alone, twice)
+    assert (both != alone).any()
+    assert (both != other).any()
+    assert ((both == alone) | (both == other)).all()
+    (row,) = voted.manifest["notes"]["cases"]
+    (truth,) = (case.truth for case in found(load_segmentors(runs["test"].stage.recipe, context), context))
+    assert row["dice_volume"] == pytest.approx(dice(both, truth))
 
 
 @pytest.mark.parametrize("reference", ["source", "target"])
@@ -84,12 +146,13 @@ def test_a_reference_is_tested_on_the_same_cases(micro: Micro, reference: str) -
     adapted = micro.finished("test", test=True)
     subjects = [[row["subject"] for row in one.manifest["notes"]["cases"]] for one in (artifact, adapted)]
     assert subjects[0] == subjects[1]
-    assert [path.name for path in (artifact.directory / "pictures").iterdir()] == ["predictions.png"]
+    pictures = sorted(path.name for path in (artifact.directory / "pictures").iterdir())
+    assert pictures == ["attention_segmentation.png", "predictions.png"]
 
 
 def test_no_diseased_crop_is_no_score(tmp_path: Path) -> None:
     micro = MicroDice()
-    add_crops(micro, case(truth=[], found=[(1, 3, 3)]), geometry=GEOMETRY)
+    count(micro, case(truth=[], found=[(1, 3, 3)]))
     with pytest.raises(BadInput, match="no unit was scored"):
         _ = micro.value
     assert TASK.geometry.crop[0] == 8

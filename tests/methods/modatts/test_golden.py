@@ -14,12 +14,14 @@ import torch
 from micro import Micro, drained, flat
 
 from medsearch.core.records import write_json
+from medsearch.methods.modatts import stages
 from medsearch.methods.modatts.segmentation import SegmentationTraining
 from medsearch.methods.modatts.segmentor import Segmentor
 from medsearch.methods.modatts.supervision import supervision
 from medsearch.methods.modatts.translation import TranslationTraining
 from medsearch.methods.modatts.translator import Translator
 from medsearch.stages.context import Artifact
+from medsearch.stages.stage import Stage
 from medsearch.training.checkpoints import save_modules
 
 Numbers = dict[str, float]
@@ -91,6 +93,21 @@ GOLDEN: dict[str, Numbers] = {
     },
     "test": {"test/dice": 0.18038, "test/assd": 30.074, "test/dice_volume": 0.095689, "test/dice_micro": 0.18119},
 }
+
+
+CASES = {"segmentation": ("semi", "self", "flat")}
+"""Of the stages that are held in more than one form."""
+
+
+def test_every_stage_is_held() -> None:
+    of = [stage for stage in vars(stages).values() if isinstance(stage, type) and issubclass(stage, Stage)]
+    named = {case for stage in of if stage is not Stage for case in CASES.get(stage.name, (stage.name,))}
+    assert named == set(GOLDEN)
+
+
+def test_numbers_that_move_ask_for_a_new_version() -> None:
+    with pytest.raises(AssertionError, match=r"stage 'synthesis' moved .* raise its `version`"):
+        held("synthesis", "synthesis", {**GOLDEN["synthesis"], "mean": 0.024})
 
 
 def held(stage: str, case: str, found: Numbers) -> None:

@@ -58,15 +58,24 @@ class BidirectionalAttention(nn.Module):
         self, x: Float[Tensor, "b c *space"], codes: Float[Tensor, "b o codes"]
     ) -> tuple[Float[Tensor, "b o *space"], Float[Tensor, "b o codes"] | None]:
         """The two updates, before they are added to what they update."""
-        x_q, x_v = self._heads(self.features_qv(x))
-        codes_q, codes_v = self._heads(self.codes_qv(codes))
-        scale = x_q.shape[2] ** -0.5
-        affinity = x_q.transpose(2, 3) @ (codes_q * scale)  # batch, heads, voxels, codes
+        affinity, x_v, codes_v = self._affinity(x, codes)
         x_new = codes_v @ affinity.softmax(3).transpose(2, 3)
         x_new = self.features_out(x_new.reshape(len(x), -1, *x.shape[2:]))
         if self.codes_out is None:
             return x_new, None
         return x_new, self.codes_out((x_v @ affinity.softmax(2)).flatten(1, 2))
+
+    def attention(
+        self, x: Float[Tensor, "b c *space"], codes: Float[Tensor, "b o codes"]
+    ) -> Float[Tensor, "b heads codes voxels"]:
+        """How much every code looks at every voxel, in each head, when codes are updated; rows sum to 1."""
+        return self._affinity(x, codes)[0].softmax(2).transpose(2, 3)
+
+    def _affinity(self, x: Tensor, codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Affinity (batch, heads, voxels, codes), and the values of voxels and of codes."""
+        x_q, x_v = self._heads(self.features_qv(x))
+        codes_q, codes_v = self._heads(self.codes_qv(codes))
+        return x_q.transpose(2, 3) @ (codes_q * x_q.shape[2] ** -0.5), x_v, codes_v
 
     def _heads(self, qv: Tensor) -> tuple[Tensor, Tensor]:
         q, v = qv.reshape(len(qv), 2, self.heads, -1, math.prod(qv.shape[2:])).unbind(1)

@@ -31,8 +31,18 @@ class TransformerLayer(nn.Module):
 
     def forward(self, x: Float[Tensor, "b tokens width"]) -> Float[Tensor, "b tokens width"]:
         """Keeps the shape."""
-        q, k, v = self.qkv(self.attention_norm(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        q, k, v = self._heads(x)
         x = x + self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
         hidden = self.dropout(F.gelu(self.mlp_in(self.mlp_norm(x))))
         out: Tensor = x + self.dropout(self.mlp_out(hidden))
         return out
+
+    def attention(self, x: Float[Tensor, "b tokens width"]) -> Float[Tensor, "b heads tokens tokens"]:
+        """What `forward` keeps to itself: how much every token looks at every other, in each head; rows sum to 1."""
+        q, k, _ = self._heads(x)
+        weights: Tensor = (q @ k.transpose(2, 3) * q.shape[3] ** -0.5).softmax(3)
+        return weights
+
+    def _heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        q, k, v = self.qkv(self.attention_norm(x)).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        return q, k, v

@@ -1,0 +1,140 @@
+"""How test cases are scored: by the protocol of their data set.
+
+"diseased halves": of each subject, whole ones, so tumour outside the crop counts as missed; presence is a known weak
+label. The paper's own score, micro Dice over diseased crops, stands beside it, as does the Dice of both halves, where
+false tumour in a healthy half counts too.
+
+"whole volume": as CrossMoDA scored, Dice and ASSD of the whole volume in the challenge's forms; micro Dice likewise.
+
+Scores are taken on the prepared grid. A case without a mask has none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import fmean
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsearch.data.geometry import Box, Geometry, Spacing, halves, outside_crops
+from medsearch.data.layouts import layout
+from medsearch.data.layouts.scans import Scoring
+from medsearch.data.views import TaskView
+from medsearch.metrics.crossmoda import ASSD_FORM, crossmoda_assd, crossmoda_dice
+from medsearch.metrics.overlap import MicroDice, dice
+from medsearch.metrics.surfaces import assd
+
+MEANS = ("dice", "assd", "dice_volume")
+POOLED = "mean over the surface voxels of both masks together; undefined where nothing was found"
+
+Mask = NDArray[np.uint8]
+Row = dict[str, str | int | float | None]
+
+
+@dataclass(frozen=True)
+class TestCase:
+    """A test subject: its target image, mask if it has one, and prediction (Z, Y, X), and which halves are diseased.
+
+    Of a case without a mask, `diseased` is a weak label given apart, or None.
+    """
+
+    subject: str
+    image: NDArray[np.float32]
+    truth: Mask | None
+    prediction: Mask
+    diseased: tuple[bool, bool] | None
+    box: Box
+
+
+@dataclass
+class Scores:
+    """Rows by case, and what they come to."""
+
+    scoring: Scoring
+    geometry: Geometry
+    spacing: Spacing
+    rows: list[Row] = field(default_factory=list)
+    micro: MicroDice = field(default_factory=MicroDice)
+    unscored: int = 0
+
+    @staticmethod
+    def of(task: TaskView) -> "Scores":
+        """None yet, in the protocol of the task's data set."""
+        return Scores(layout(task.task.layout).scoring, task.geometry, task.spacing)
+
+    def add(self, case: TestCase) -> None:
+        """Score a case that has a mask; count one that has none."""
+        if case.truth is None:
+            self.unscored += 1
+        elif self.scoring == "whole volume":
+            self.rows.append(score_whole(case, case.truth, self.geometry, spacing=self.spacing))
+            self.micro.add(case.prediction, case.truth)
+        else:
+            self.rows.append(score_halves(case, case.truth, self.geometry, spacing=self.spacing))
+            add_crops(self.micro, case, case.truth, geometry=self.geometry)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Means over cases, and micro Dice; nothing where no case has a mask."""
+        return {**means(self.rows), **({"test/dice_micro": self.micro.value} if self.rows else {})}
+
+    @property
+    def notes(self) -> dict[str, object]:
+        """Every case's scores, how many have none, and which forms these are."""
+        form = ASSD_FORM if self.scoring == "whole volume" else POOLED
+        return {"cases": self.rows, "unscored": self.unscored, "scoring": self.scoring, "assd": form}
+
+
+def score_whole(case: TestCase, truth: Mask, geometry: Geometry, *, spacing: Spacing) -> Row:
+    """One case as CrossMoDA scored it: Dice, and ASSD (mm), 350 where nothing was found."""
+    return {
+        "subject": case.subject,
+        "dice": crossmoda_dice(case.prediction, truth),
+        "assd": crossmoda_assd(case.prediction, truth, spacing),
+        **_tumour(case, truth, geometry),
+    }
+
+
+def score_halves(case: TestCase, truth: Mask, geometry: Geometry, *, spacing: Spacing) -> Row:
+    """One case: Dice and ASSD (mm) over its diseased halves, Dice over both, and the tumour that no crop holds.
+
+    The ASSD is None where nothing was found; both are None for a subject without a tumour.
+    """
+    assert case.diseased is not None  # a mask tells
+    scored = diseased_part(case.diseased, truth.shape)
+    marked, found, diseased = truth * scored, case.prediction * scored, any(case.diseased)
+    return {
+        "subject": case.subject,
+        "dice": dice(found, marked) if diseased else None,
+        "assd": assd(found, marked, spacing) if diseased else None,
+        "dice_volume": dice(case.prediction, truth),
+        **_tumour(case, truth, geometry),
+    }
+
+
+def _tumour(case: TestCase, truth: Mask, geometry: Geometry) -> Row:
+    return {"tumour_voxels": int(truth.sum()), "outside_crops": outside_crops(truth, geometry, case.box)}
+
+
+def add_crops(micro: MicroDice, case: TestCase, truth: Mask, *, geometry: Geometry) -> None:
+    """Count a case's diseased crops."""
+    assert case.diseased is not None
+    found, marked = (halves(mask, geometry, case.box) for mask in (case.prediction, truth))
+    for side, diseased in enumerate(case.diseased):
+        if diseased:
+            micro.add(found[side], marked[side])
+
+
+def means(rows: Sequence[Row]) -> dict[str, float]:
+    """Over the cases in which a score is defined; a score that is defined nowhere is left out."""
+    columns = {name: [float(row[name] or 0) for row in rows if row.get(name) is not None] for name in MEANS}
+    return {f"test/{name}": fmean(values) for name, values in columns.items() if values}
+
+
+def diseased_part(diseased: tuple[bool, bool], shape: tuple[int, ...]) -> Mask:
+    """1 in the diseased halves (x below or above the middle), 0 elsewhere; (Z, Y, X)."""
+    part = np.zeros(shape, np.uint8)
+    middle = shape[2] // 2
+    part[..., :middle] = diseased[0]
+    part[..., middle:] = diseased[1]
+    return part

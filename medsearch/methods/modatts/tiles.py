@@ -1,0 +1,73 @@
+"""What the test stage shows: of every kind a montage to look at, and single tiles to compose figures of.
+
+pictures/<name>.png                      a column per case, a line per image
+tiles/<kind>/<subject>-<what>.png        one image, voxels enlarged to squares
+tiles/index.json                         [{"kind", "subject", "what", "file", "note"}], `file` relative to tiles/
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medsearch.core.records import write_json
+from medsearch.methods.modatts.panels import Panel, draw, reach, rendered
+
+INDEX = "index.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """One image of a case: `what` is its line in the montage, `note` what a caption may add."""
+
+    subject: str
+    what: str
+    panel: Panel
+    note: str = ""
+
+
+class Gallery:
+    """Writes pictures and tiles into a stage's folder."""
+
+    def __init__(self, directory: Path) -> None:
+        self.pictures, self.tiles = directory / "pictures", directory / "tiles"
+        for folder in (self.pictures, self.tiles):
+            folder.mkdir(exist_ok=True)
+        self.index: list[dict[str, str]] = []
+
+    def add(self, kind: str, tiles: Sequence[Tile], *, name: str = "", titles: Sequence[str] = ()) -> None:
+        """Keep tiles of a kind, and their montage by its name (the kind unless given); every case has the same images.
+
+        `titles` of the montage's columns are the subjects unless given.
+        """
+        if not tiles:
+            return
+        cases: dict[str, list[Tile]] = {}
+        for tile in tiles:
+            cases.setdefault(tile.subject, []).append(tile)
+        columns = [[tile.panel for tile in case] for case in cases.values()]
+        lines = [tile.what for tile in tiles[: len(columns[0])]]
+        draw(self.pictures / f"{name or kind}.png", columns, lines=lines, titles=list(titles or cases))
+        span = reach([tile.panel for tile in tiles])
+        for tile in tiles:
+            self._keep(kind, tile, span)
+
+    def close(self) -> None:
+        """Write the index."""
+        write_json(self.tiles / INDEX, self.index)
+
+    def _keep(self, kind: str, tile: Tile, span: float) -> None:
+        from matplotlib.image import imsave
+
+        file = f"{kind}/{_plain(tile.subject)}-{_plain(tile.what)}.png"
+        (self.tiles / kind).mkdir(exist_ok=True)
+        unsigned: dict[str, Any] = {"Software": None}
+        imsave(self.tiles / file, rendered(tile.panel, span), metadata=unsigned)
+        self.index.append(
+            {"kind": kind, "subject": tile.subject, "what": tile.what, "file": file, "note": tile.note},
+        )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^\w.]+", "-", name)
