@@ -32,8 +32,8 @@ def _parser() -> argparse.ArgumentParser:
     phantom = commands.add_parser("phantom", help="write a phantom cohort")
     phantom.add_argument("layout")
     phantom.add_argument("dir", type=Path)
-    phantom.add_argument("--cases", type=int, default=40)
-    phantom.add_argument("--spacing", type=float, default=4.0, metavar="MM")
+    phantom.add_argument("--cases", type=int, help="how many (default: the layout's own)")
+    phantom.add_argument("--spacing", type=float, metavar="MM", help="voxel size (default: the layout's own)")
     phantom.add_argument("--seed", type=int, default=0)
     phantom.add_argument("--healthy", type=int, default=0, metavar="N", help="how many of the cases have no tumour")
     phantom.add_argument("--anatomy", type=Path, metavar="DIR", help="label maps to build on, instead of MNI152")
@@ -78,9 +78,9 @@ def _phantom(options: argparse.Namespace) -> int:
         raise BadInput(msg)
     phantom = PHANTOMS[options.layout]
     anatomy = str(options.anatomy.resolve()) if options.anatomy else None
-    spec = phantom.spec(
-        cases=options.cases, spacing=options.spacing, seed=options.seed, anatomy=anatomy, healthy=options.healthy
-    )
+    sizes = {"cases": options.cases, "spacing": options.spacing}
+    given = {name: size for name, size in sizes.items() if size is not None}
+    spec = phantom.spec(**given, seed=options.seed, anatomy=anatomy, healthy=options.healthy)
     sys.stdout.write(f"{phantom.write(spec, options.dir)}\n")
     return 0
 
