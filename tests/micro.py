@@ -4,14 +4,14 @@ Its numbers depend on no default of any scale, so that tests can hold them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from medsearch.core.recipes import override
-from medsearch.data.cohorts import Case, Cohort
+from medsearch.data.cohorts import Case, Cohort, Part
 from medsearch.data.geometry import Geometry
 from medsearch.data.preparation import prepare
 from medsearch.data.prepared import PreparedCohort
@@ -102,6 +102,22 @@ def write_heads(root: Path, count: int = 6, *, both_sides: bool = False) -> Coho
     return Cohort("micro", root, "brats2020", CONTRASTS, tuple(cases))
 
 
+def unpaired(of: Cohort) -> Cohort:
+    """As if a data set said who is what: three annotated sources, two targets with weak labels, one test case."""
+    parts: list[tuple[Part, str]] = [("source", "t1")] * 3 + [("target", "t2")] * 2 + [("test", "t2")]
+    cases = (
+        replace(
+            case,
+            images={contrast: case.images[contrast]},
+            mask=case.mask if part == "source" else None,
+            part=part,
+            presence=(bool(number % 2), not number % 2) if part == "target" else None,
+        )
+        for number, (case, (part, contrast)) in enumerate(zip(of.cases, parts, strict=True))
+    )
+    return replace(of, cases=tuple(cases))
+
+
 def _written(folder: Path, images: Mapping[str, np.ndarray], mask: np.ndarray) -> Case:
     folder.mkdir(parents=True)
     affine, paths = np.diag([-10.0, -10.0, 10.0, 1.0]), {contrast: folder / f"{contrast}.nii.gz" for contrast in images}
@@ -119,8 +135,9 @@ class Micro:
     store: Store
 
     @staticmethod
-    def written(root: Path, *, both_sides: bool = False) -> "Micro":
+    def written(root: Path, *, both_sides: bool = False, apart: bool = False) -> "Micro":
         heads = write_heads(root / "heads", both_sides=both_sides)
+        heads = unpaired(heads) if apart else heads
         return Micro(prepare(heads, "micro", task=TASK, folder=root / "cohorts"), Store(root / "stages"))
 
     def runs(

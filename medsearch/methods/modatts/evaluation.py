@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from medsearch.data.geometry import halves, place_halves
+from medsearch.data.volumes import write_volume
 from medsearch.methods.modatts.pictures import COLUMNS, Pictures
 from medsearch.methods.modatts.recipe import SegmentationRecipe, SynthesisRecipe, TranslationRecipe
 from medsearch.methods.modatts.scoring import Scores, TestCase
@@ -83,7 +84,12 @@ def test_cases(segmentors: Sequence[Segmentor], context: StageContext) -> Iterat
 
 
 def write_prediction(case: TestCase, context: StageContext) -> None:
-    """The prediction as NIfTI."""
+    """`predictions/<subject>.nii.gz`, on the prepared grid: LPS, its first voxel at the origin."""
+    folder = context.directory / "predictions"
+    folder.mkdir(exist_ok=True)
+    deep, high, wide = context.task.spacing
+    affine = np.diag([-wide, -high, deep, 1.0])
+    write_volume(folder / f"{case.subject}.nii.gz", case.prediction.transpose(2, 1, 0), affine)
 
 
 def _alike(cases: Sequence[TestCase]) -> list[TestCase]:

@@ -6,7 +6,9 @@ import pytest
 from micro import TASK, Micro, flat
 
 from medsearch.core.errors import BadInput
+from medsearch.core.records import read_json
 from medsearch.data.geometry import Geometry
+from medsearch.data.volumes import read_volume
 from medsearch.methods.modatts.evaluation import load_segmentors
 from medsearch.methods.modatts.evaluation import test_cases as found
 from medsearch.methods.modatts.scoring import Row, Scores, add_crops, diseased_part, means, score_halves
@@ -148,6 +150,23 @@ def test_a_reference_is_tested_on_the_same_cases(micro: Micro, reference: str) -
     assert subjects[0] == subjects[1]
     pictures = sorted(path.name for path in (artifact.directory / "pictures").iterdir())
     assert pictures == ["attention_segmentation.png", "predictions.png"]
+
+
+def test_test_cases_without_masks_are_predicted_not_scored(tmp_path: Path) -> None:
+    """And nobody has both contrasts, so translations are those of annotated sources, validation cases."""
+    micro = Micro.written(tmp_path, apart=True)
+    artifact = micro.finished("test", test=True, selection="pseudo-target")
+    assert artifact.metrics == {}
+    assert (artifact.manifest["notes"]["unscored"], artifact.manifest["notes"]["cases"]) == (1, [])
+    predicted = read_volume(artifact.file("predictions/case-5.nii.gz"))
+    assert predicted.array.shape == (24, 24, 16)
+    assert set(np.unique(predicted.array)) <= {0, 1}
+    np.testing.assert_array_equal(predicted.affine, np.diag([-10, -10, 10, 1]))
+    index = read_json(artifact.file("tiles/index.json"))
+    whats = {kind: [tile["what"] for tile in index if tile["kind"] == kind] for kind in ("translations", "predictions")}
+    assert whats == {"translations": ["source", "translated", "truth"], "predictions": ["image", "prediction"]}
+    assert {tile["subject"] for tile in index if tile["kind"] == "translations"} <= {"case-0", "case-1", "case-2"}
+    assert {tile["note"] for tile in index if tile["what"] == "prediction"} == {""}
 
 
 def test_no_diseased_crop_is_no_score(tmp_path: Path) -> None:
