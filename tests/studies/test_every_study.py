@@ -1,0 +1,94 @@
+"""Every shipped study: it loads at every scale, says what it costs, and plans without training anything."""
+
+import ast
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from medsearch.core.reported import find
+from medsearch.study import Ablation, Search
+from medsearch.study.ablation_plan import plan_sweep
+from medsearch.study.plan import plan
+
+STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.py"))
+ALLOWED = ("medsearch.cli", "medsearch.study", "medsearch.methods", "medsearch.data.tasks", "medsearch.core.reported")
+
+
+def loaded(file: Path) -> Search | Ablation:
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    study = module.STUDY
+    assert isinstance(study, Search | Ablation)
+    return study
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("scale", ["tiny", "small", "paper"])
+def test_it_plans_at_every_scale(file: Path, scale: str) -> None:
+    study = loaded(file).at(scale)
+    assert study.name == file.stem
+    if isinstance(study, Search):
+        assert plan(study).left > 0
+    else:
+        forecast = plan_sweep(study)
+        assert 0 < forecast.distinct <= forecast.asked
+        assert forecast.stored == 0
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
+def test_it_reads_as_a_question_and_says_what_it_costs(file: Path) -> None:
+    text = file.read_text()
+    doc = ast.get_docstring(ast.parse(text)) or ""
+    for word in ("Selection", "Cost", f"python studies/{file.name}"):
+        assert word in doc
+    assert loaded(file).question.endswith("?")
+    assert len(text.splitlines()) <= 110
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
+def test_it_imports_what_a_study_may(file: Path) -> None:
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom):
+            assert node.module is not None
+            assert node.module.startswith(ALLOWED) or "." not in node.module, node.module
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
+def test_every_reported_cell_has_a_measured_one_or_another_s_method(file: Path) -> None:
+    study = loaded(file)
+    if not isinstance(study, Ablation):
+        return
+    rows, columns = {row.label for row in study.rows}, set(study.tasks)
+    others = {"ne2e", "Super-Poly", "MAI", "LaTIM", "AccSegNet", "AttENT", "% of TSMP"}
+    for value in study.reported:
+        assert value.row in rows | others, value
+        assert value.column in columns | {"", "mean of 12 pairs"}, value
+
+
+def test_table_5_5_has_a_reported_value_in_every_cell_of_the_paper() -> None:
+    (file,) = (file for file in STUDIES if file.stem == "modatts_table_5_5")
+    study = loaded(file)
+    assert isinstance(study, Ablation)
+    for row in study.variants:
+        for column in study.tasks:
+            assert find(study.reported, row=row.label, column=column, metric="dice") is not None
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
+def test_help_and_a_dry_run_load_nothing_heavy(file: Path, tmp_path: Path) -> None:
+    code = (
+        "import runpy, sys\n"
+        "try:\n    runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit as end:\n    assert not end.code, end.code\n"
+        "heavy = {'torch', 'ray', 'optuna', 'mlflow', 'monai', 'SimpleITK', 'matplotlib', 'pyarrow', 'scipy'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
+    )
+    for options in (["--help"], ["--dry-run", "--home", str(tmp_path)]):
+        start = f"import sys; sys.argv = {[str(file), *options]!r}\n"
+        subprocess.run([sys.executable, "-c", start + code], check=True, capture_output=True, cwd=tmp_path)
