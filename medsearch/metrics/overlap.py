@@ -29,13 +29,16 @@ class MicroDice:
     papers score only those with tumour.
     """
 
-    both: int = 0
-    sizes: int = 0
+    both: float = 0
+    sizes: float = 0
     units: int = 0
 
     def add(self, prediction: Mask, truth: Mask) -> None:
         """Count one more unit."""
-        both, sizes = _counts(prediction, truth)
+        self.count(*_counts(prediction, truth))
+
+    def count(self, both: float, sizes: float) -> None:
+        """Count one more unit by its overlap and the sum of its two sizes, which may be those of probabilities."""
         self.both, self.sizes, self.units = self.both + both, self.sizes + sizes, self.units + 1
 
     @property

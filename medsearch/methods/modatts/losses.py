@@ -53,22 +53,9 @@ def dice(y: Tensor, y_hat: Tensor, counted: Tensor | None = None) -> Float[Tenso
     return -(2 * (y * y_hat).sum() + 1) / (y.sum() + y_hat.sum() + 1)
 
 
-@dataclass
-class RunningDice:
-    """Dice over more than fits in one batch: that of `dice`, not negated."""
-
-    both: float = 0.0
-    sizes: float = 0.0
-
-    def add(self, y: Tensor, y_hat: Tensor) -> None:
-        """Count masks and probabilities (or predicted masks)."""
-        self.both += float((y * y_hat).sum())
-        self.sizes += float(y.sum() + y_hat.sum())
-
-    @property
-    def value(self) -> float:
-        """The score so far, in (0, 1]."""
-        return (2 * self.both + 1) / (self.sizes + 1)
+def overlap(y: Tensor, y_hat: Tensor) -> tuple[float, float]:
+    """What `dice` is made of, overlap and sum of sizes, for a `MicroDice` over more than fits in one batch."""
+    return float((y * y_hat).sum()), float(y.sum() + y_hat.sum())
 
 
 def tumour_aware(y_s: Tensor, y_hat_s: Tensor, *, y_hat_st: Tensor) -> Float[Tensor, ""]:

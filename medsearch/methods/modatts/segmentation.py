@@ -22,6 +22,7 @@ from medsearch.methods.modatts.recipe import SegmentationRecipe
 from medsearch.methods.modatts.segmentor import Segmentor, predict
 from medsearch.methods.modatts.supervision import Supervision, supervision
 from medsearch.methods.modatts.weights import normalised, scheduled
+from medsearch.metrics.overlap import MicroDice
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Outcome, Training
@@ -143,10 +144,10 @@ class SegmentationTraining:
 
     def validate(self) -> dict[str, float]:
         """Dice over all voxels of the diseased validation crops at 0.5 (the paper's checkpoint rule)."""
-        running = losses.RunningDice()
+        running = MicroDice()
         for batch in self.given.validation.each(self.recipe.batch):
             y_hat = predict(self.segmentor, batch.x.to(self.device), self.context.runtime) > 0.5
-            running.add(batch.y, y_hat.cpu().float())
+            running.count(*losses.overlap(batch.y, y_hat.cpu().float()))
         return {"validation/dice": running.value}
 
 

@@ -17,6 +17,7 @@ from medsearch.methods.modatts.recipe import TranslationRecipe
 from medsearch.methods.modatts.slices import Diseased, Drawing
 from medsearch.methods.modatts.translator import SliceBatch, Translated, Translator
 from medsearch.methods.modatts.weights import normalised
+from medsearch.metrics.overlap import MicroDice
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.adversarial import AdversarialStep, pieces
@@ -113,14 +114,14 @@ class TranslationTraining:
     def validate(self) -> dict[str, float]:
         """Eq. 5.3 on validation slices with tumour; source labels only."""
         self.translator.eval()
-        soft, hard = (losses.RunningDice(), losses.RunningDice()), (losses.RunningDice(), losses.RunningDice())
+        soft, hard = (MicroDice(), MicroDice()), (MicroDice(), MicroDice())
         for part in pieces(len(self.validation), self.recipe.batch):
             x_s, y_s = (tensor.to(self.device) for tensor in self.validation.load(part))
             with autocast(self.context.runtime):
                 outputs = self.translator.segment(x_s)
             for y_hat, running, cut in zip(outputs, soft, hard, strict=True):
-                running.add(y_s, y_hat)
-                cut.add(y_s, (y_hat > 0.5).float())
+                running.count(*losses.overlap(y_s, y_hat))
+                cut.count(*losses.overlap(y_s, (y_hat > 0.5).float()))
         return {
             "validation/loss": -sum(running.value for running in soft),
             "validation/dice": hard[0].value,

@@ -8,6 +8,7 @@ from monai.losses import DiceLoss
 from torch import Tensor
 
 from medsearch.methods.modatts import losses
+from medsearch.metrics.overlap import MicroDice
 
 
 def t(*values: object) -> Tensor:
@@ -78,9 +79,9 @@ def test_soft_dice_is_monais_less_one(mask: list[int], probability: list[float])
 
 @given(masks, probabilities, st.integers(1, 11))
 def test_running_dice_is_that_of_the_whole(mask: list[int], probability: list[float], cut: int) -> None:
-    y, y_hat, running = t(*mask), t(*probability), losses.RunningDice()
+    y, y_hat, running = t(*mask), t(*probability), MicroDice()
     for part in (slice(cut), slice(cut, None)):
-        running.add(y[part], y_hat[part])
+        running.count(*losses.overlap(y[part], y_hat[part]))
     assert running.value == pytest.approx(-losses.dice(y, y_hat).item(), abs=1e-6)
 
 
