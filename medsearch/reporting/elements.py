@@ -61,29 +61,32 @@ def links(files: Iterable[tuple[str, str, str]]) -> Markup:
     return tag("p", "The same as files: ", *(joined([link, " "]) for link in found), class_="files")
 
 
-def strip(values: Sequence[float], mean: float | None, *, failed: int, reported: float | None = None) -> Markup:
-    """Dice from 0 to 1 with a dot per seed, a bar at their mean, a cross at 0 for each that failed.
+def strip(
+    values: Sequence[float], mean: float | None, *, failed: int, reported: float | None = None, top: float = 1.0
+) -> Markup:
+    """A scale from 0 to `top` with a dot per seed, a bar at their mean, a cross at 0 for each seed that failed.
 
     A reported value is a hollow diamond.
     """
     ticks = [tag("line", x1=x, x2=x, y1=8, y2=16) for x in (0, STRIP / 2, STRIP)]
-    dots = [tag("circle", cx=round(STRIP * value, 1), cy=12, r=4.5) for value in values]
-    x = None if mean is None else round(STRIP * mean, 1)
+    dots = [tag("circle", cx=round(STRIP * value / top, 1), cy=12, r=4.5) for value in values]
+    x = None if mean is None else round(STRIP * mean / top, 1)
     bar = [] if x is None else [tag("line", x1=x, x2=x, y1=3, y2=21, class_="mean")]
     crosses = [tag("path", d=f"M{8 + 12 * i} 8l8 8m0-8l-8 8", class_="failed") for i in range(failed)]
-    told = f"Dice by seed: {', '.join(score(value) for value in values) or 'none'}; {failed} failed"
+    told = f"by seed: {', '.join(score(value) for value in values) or 'none'}; {failed} failed"
     hollow = []
     if reported is not None:
         told += f"; reported {score(reported)}"
-        hollow = [tag("path", d=f"M{round(STRIP * reported, 1)} 5.5l6.5 6.5l-6.5 6.5l-6.5 -6.5z", class_="reported")]
+        at = round(STRIP * reported / top, 1)
+        hollow = [tag("path", d=f"M{at} 4.5l7.5 7.5l-7.5 7.5l-7.5 -7.5z", class_="reported")]
     base = tag("line", x1=0, x2=STRIP, y1=12, y2=12)
-    drawn = (tag("title", told), base, *ticks, *hollow, *dots, *bar, *crosses)
+    drawn = (tag("title", told), base, *ticks, *dots, *bar, *hollow, *crosses)
     return tag("svg", *drawn, class_="strip", width=STRIP, height=24, role="img", aria_label=told)
 
 
-def axis(text: str) -> Markup:
+def axis(text: str, top: str = "1") -> Markup:
     """The heading of a column of strips."""
-    return tag("span", *(tag("span", part) for part in ("0", text, "1")), class_="axis")
+    return tag("span", *(tag("span", part) for part in ("0", text, top)), class_="axis")
 
 
 def folded(title: str, head: Sequence[Child], rows: Sequence[Markup]) -> Markup | None:

@@ -24,7 +24,7 @@ class Replicate:
     cases: tuple[Mapping[str, Any], ...] = ()  # one per test case: "subject", "dice", "assd" (mm; None if undefined)
     seconds: float | None = None
     reason: str | None = None  # failed replicates: one line
-    cause: str | None = None  # the failure's kind, an exception's name
+    cause: str | None = None  # the failure's kind: "diverged", "out of memory", ...
     stages: tuple[tuple[str, str], ...] = ()  # (node, key), upstream first
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from medsearch.stages.store import Store
+from medsearch.study.ledger import Ledger
 
 
 def rebuild(folder: Path, store: Store) -> Path:
@@ -12,7 +13,17 @@ def rebuild(folder: Path, store: Store) -> Path:
         BadInput: there is no study in `folder`.
 
     """
+    if is_ablation(folder):
+        from medsearch.reporting.ablation.collect import collect as collect_ablation
+        from medsearch.reporting.ablation.report import write_report as write_ablation
+
+        return write_ablation(collect_ablation(folder, store), folder / "report")
     from medsearch.reporting.search.collect import collect
     from medsearch.reporting.search.report import write_report
 
     return write_report(collect(folder, store), folder / "report")
+
+
+def is_ablation(folder: Path) -> bool:
+    """Whether the study in `folder` is an ablation."""
+    return Ledger(folder).header().get("kind") == "ablation"

@@ -9,19 +9,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from medsearch.core.seeds import generator
+from medsearch.reporting import resampling
 from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.resampling import CONFIDENCE, RESAMPLES, Interval
 
-RESAMPLES = 9999
-CONFIDENCE = 0.95
 HOW = (
     f"{CONFIDENCE:.0%} percentile interval of {RESAMPLES} bootstrap resamples: test cases drawn once for both rows "
     "(paired by subject), seeds drawn within each row"
 )
-
-Scores = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -46,16 +42,6 @@ class Summary:
     def sd(self) -> float | None:
         """Their sample standard deviation (n - 1); None for fewer than two values, of which it says nothing."""
         return float(np.std(self.values, ddof=1)) if self.n > 1 else None
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with a confidence interval; no interval where no case-by-case scores allow one."""
-
-    estimate: float
-    low: float | None = None
-    high: float | None = None
-    cases: int = 0  # that both rows share
 
 
 def known(value: Any) -> bool:
@@ -93,7 +79,7 @@ def share(row: Sequence[Replicate], supervised: Sequence[Replicate]) -> Interval
     ours, theirs = (over_seeds(runs, "test/dice").mean for runs in (row, supervised))
     if ours is None or not theirs:
         return None
-    return _interval(ours / theirs, row, supervised, ratio=True)
+    return resampling.ratio(ours / theirs, _by_run(row), _by_run(supervised))
 
 
 def gain(row: Sequence[Replicate], reference: Sequence[Replicate]) -> Interval | None:
@@ -101,40 +87,10 @@ def gain(row: Sequence[Replicate], reference: Sequence[Replicate]) -> Interval |
     ours, theirs = (over_seeds(runs, "test/dice").mean for runs in (row, reference))
     if ours is None or theirs is None:
         return None
-    return _interval(ours - theirs, row, reference, ratio=False)
-
-
-def _interval(estimate: float, row: Sequence[Replicate], other: Sequence[Replicate], *, ratio: bool) -> Interval:
-    ours, theirs = _by_run(row), _by_run(other)
-    subjects = sorted(set.intersection(*(set(run) for run in [*ours, *theirs]))) if ours and theirs else []
-    if len(subjects) < 2:
-        return Interval(estimate, cases=len(subjects))
-    randomness = generator(0, "bootstrap")
-    cases = _draws(len(subjects), randomness)
-    above, below = (_resampled(_table(runs, subjects), cases, randomness) for runs in (ours, theirs))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        resamples = above / below if ratio else above - below
-    tail = 50 * (1 - CONFIDENCE)
-    low, high = np.percentile(resamples[np.isfinite(resamples)], [tail, 100 - tail])
-    return Interval(estimate, float(low), float(high), len(subjects))
+    return resampling.difference(ours - theirs, _by_run(row), _by_run(reference))
 
 
 def _by_run(replicates: Sequence[Replicate]) -> list[dict[str, float]]:
     """The Dice of every test case, run by run."""
     runs = [run for run in replicates if run.state == "complete" and run.cases]
     return [{str(c["subject"]): float(c["dice"]) for c in run.cases if known(c.get("dice"))} for run in runs]
-
-
-def _table(runs: list[dict[str, float]], subjects: list[str]) -> Scores:
-    return np.array([[run[subject] for subject in subjects] for run in runs])  # (runs, cases)
-
-
-def _draws(size: int, randomness: np.random.Generator) -> Scores:
-    """How much each of `size` things weighs in each resample, (RESAMPLES, size), rows summing to 1."""
-    return randomness.multinomial(size, np.full(size, 1 / size), size=RESAMPLES) / size
-
-
-def _resampled(table: Scores, cases: Scores, randomness: np.random.Generator) -> Scores:
-    """The mean Dice of each resample, (RESAMPLES,), for `table` (runs, cases)."""
-    means: Scores = np.einsum("br,rc,bc->b", _draws(len(table), randomness), table, cases, optimize=True)
-    return means

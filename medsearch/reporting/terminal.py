@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medsearch.reporting.report import is_ablation
 from medsearch.stages.store import Store
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ def summary(folder: Path, store: Store) -> "RenderableType":
         BadInput: there is no study in `folder`.
 
     """
+    if is_ablation(folder):
+        from medsearch.reporting.ablation.collect import collect as collect_ablation
+        from medsearch.reporting.ablation.terminal import summary_text as ablation_text
+
+        return ablation_text(collect_ablation(folder, store))
     from medsearch.reporting.search.collect import collect
     from medsearch.reporting.search.terminal import summary_text
 

@@ -120,13 +120,21 @@ _TEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
     ">": r"\textgreater{}", "|": r"\textbar{}", "±": r"$\pm$", "→": r"$\rightarrow$", "×": r"$\times$",
     "−": "$-$", "–": "--", "λ": r"$\lambda$", "≥": r"$\geq$", "≤": r"$\leq$", "ρ": r"$\rho$", "\n": " ", "\r": " ",
+    "†": r"\dag{}", "“": "``", "”": "''", "’": "'", "Δ": r"$\Delta$", "α": r"$\alpha$", "β": r"$\beta$",
+    "µ": r"$\mu$", "σ": r"$\sigma$", "≈": r"$\approx$", "←": r"$\leftarrow$", "↔": r"$\leftrightarrow$",
+    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "·": r"$\cdot$", "…": r"\ldots{}", "—": "---", "\u00a0": "~",
 }  # fmt: skip
 
 
 def tex(text: str) -> str:
     """`text` for LaTeX: its special characters escaped, our own symbols as commands, `λ_rec` as a symbol."""
-    escaped = "".join(_TEX.get(character, character) for character in text)
+    escaped = "".join(_TEX.get(character) or _letter(character) for character in text)
     return re.sub(r"\$\\lambda\$\\_(\w+)", r"$\\lambda_{\\mathrm{\1}}$", escaped)
+
+
+def _letter(character: str) -> str:
+    """Itself, if LaTeX's usual fonts have it (Latin letters); else its code point, which compiles."""
+    return character if " " <= character <= "~" or "¡" <= character <= "ž" else rf"\texttt{{U+{ord(character):04X}}}"
 
 
 def html(text: str) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 
 from medsearch.reporting import statistics
+from medsearch.reporting.resampling import CONFIDENCE, Interval
 from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import Row, best_knobs, best_trial, names_of, summary
-from medsearch.reporting.statistics import Interval
 from medsearch.reporting.wording import counted, listed, number, percent, score
 
 
@@ -68,7 +68,7 @@ def _gain_in_words(results: SearchResults, best: Row) -> str:
 def _bounds(interval: Interval) -> str:
     if interval.low is None or interval.high is None:
         return ""
-    return f" ({statistics.CONFIDENCE:.0%} interval {100 * interval.low:.0f}–{100 * interval.high:.0f}%)"
+    return f" ({CONFIDENCE:.0%} interval {100 * interval.low:.0f}–{100 * interval.high:.0f}%)"
 
 
 def warnings(results: SearchResults) -> tuple[str, ...]:

@@ -22,18 +22,12 @@ from medsearch.reporting.search.results import (
     Trial,
 )
 from medsearch.reporting.search.tables import ranking
+from medsearch.reporting.titles import place_of, title_of
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger, RunRecord
 
 IMPORTANCES = "importances.json"
 """In the study's folder: Optuna's shares by knob, or why there are none; written when a search ends."""
-
-PICTURES = {
-    "translations": "Translations",
-    "residuals": "Residuals",
-    "predictions": "Predicted over true masks",
-}
-"""Titles by file name, in the order of the page; others follow under their own names."""
 
 
 def collect(folder: Path, store: Store) -> SearchResults:
@@ -67,7 +61,7 @@ def collect(folder: Path, store: Store) -> SearchResults:
     )
     best = next((finalist.number for finalist in ranking(results)), None)
     shown = [run for run in runs if run.role == "reference" or (run.role == "replicate" and run.number == best)]
-    pictures = sorted(_pictures(shown, store, folder / "report"), key=_place)
+    pictures = sorted(_pictures(shown, store, folder / "report"), key=lambda picture: place_of(picture.title))
     return replace(results, pictures=tuple(pictures))
 
 
@@ -198,10 +192,6 @@ def _pictures(runs: Sequence[RunRecord], store: Store, report: Path) -> Iterator
             continue
         shown.add(owner)
         for path in sorted((store.folder(str(_tested(run, store))) / "pictures").glob("*.png")):
-            title = PICTURES.get(path.stem, path.stem)
-            yield Picture(title=title, path=os.path.relpath(path, report), note=f"{owner}, seed {run.seed}")
-
-
-def _place(picture: Picture) -> int:
-    titles = list(PICTURES.values())
-    return titles.index(picture.title) if picture.title in titles else len(titles)
+            yield Picture(
+                title=title_of(path.stem), path=os.path.relpath(path, report), note=f"{owner}, seed {run.seed}"
+            )

@@ -11,8 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from medsearch.reporting.resampling import Scores
 from medsearch.reporting.search.results import SearchResults, Trial
-from medsearch.reporting.statistics import Scores
 from medsearch.reporting.wording import counted, score
 
 CROSSING = 0.7  # a rank correlation below this means that curves cross too often for a rung to be trusted

@@ -1,9 +1,9 @@
-"""The charts for print: matplotlib, as PNG and SVG. The same results give the same bytes."""
+"""The charts of a search for print."""
 
-import io
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
+from medsearch.reporting.plates import SOFT, legend, printing, saved, unmathed
 from medsearch.reporting.search.charts import Chart, Series, has_end
 from medsearch.reporting.search.palette import MATPLOTLIB_DASH, MATPLOTLIB_MARKER, STYLES, opacity
 
@@ -11,33 +11,19 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WIDTH, HEIGHT = 7.0, 3.4  # inches: a text column of an article at 1:1
-DOTS = 200  # per inch
-INK, SOFT = "#22262b", "#d4d8dd"
 BACKING: Mapping[str, Any] = {"boxstyle": "square,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.75}
-SETTINGS: Mapping[str, Any] = {
-    "font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#6b737d",
-    "axes.labelcolor": INK, "text.color": INK, "xtick.color": INK, "ytick.color": INK, "legend.frameon": False,
-    "svg.hashsalt": "medsearch", "svg.fonttype": "path",
-}  # fmt: skip
 
 
 def plates(chart: Chart) -> dict[str, bytes]:
     """`chart` as files: name to content."""
-    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    with rc_context(cast(Any, dict(SETTINGS))):
+    with printing():
         height = 0.7 + 0.34 * len(chart.bars) if chart.kind == "bars" else HEIGHT
         figure = Figure(figsize=(WIDTH, height), layout="constrained")
         axes = figure.subplots()
         {"bars": _bars, "parallel": _parallel}.get(chart.kind, _plane)(axes, chart)
-        files = {}
-        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
-            file = io.BytesIO()
-            figure.savefig(file, format=kind, dpi=DOTS, metadata=metadata)
-            figure.set_layout_engine("none")  # what the first file found fits the second as well
-            files[f"{chart.name}.{kind}"] = file.getvalue()
-        return files
+        return saved(chart.name, figure)
 
 
 def _plane(axes: "Axes", chart: Chart) -> None:
@@ -48,11 +34,11 @@ def _plane(axes: "Axes", chart: Chart) -> None:
         place: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "xytext": (3, 0), "textcoords": "offset points"}
         axes.annotate(text, (x, 1), va="top", fontsize=7, **place)
     _series(axes, chart)
-    axes.set(xlabel=_plain(chart.x), ylabel=_plain(chart.y))
+    axes.set(xlabel=unmathed(chart.x), ylabel=unmathed(chart.y))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(axis="y", color=SOFT, linewidth=0.6)
     axes.set_axisbelow(True)
-    _legend(axes)
+    legend(axes)
 
 
 def _parallel(axes: "Axes", chart: Chart) -> None:
@@ -60,15 +46,15 @@ def _parallel(axes: "Axes", chart: Chart) -> None:
         axes.axvline(x, color="#9aa1ab", linewidth=0.8)
         for height, text in scale.ticks:
             where: dict[str, Any] = {"xytext": (4, 0), "textcoords": "offset points", "va": "center", "zorder": 5}
-            axes.annotate(_plain(text), (x, height), fontsize=7, bbox=BACKING, **where)
+            axes.annotate(unmathed(text), (x, height), fontsize=7, bbox=BACKING, **where)
     _series(axes, chart)
-    titles = [_plain(s.title) if isinstance(s.title, str) else s.title.mathtext for s in chart.scales]
+    titles = [unmathed(s.title) if isinstance(s.title, str) else s.title.mathtext for s in chart.scales]
     axes.set_xticks(range(len(titles)), titles)
     axes.set(xlim=(-0.15, len(titles) - 0.6), ylim=(-0.04, 1.04), yticks=[])
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    _legend(axes)
+    legend(axes)
 
 
 def _bars(axes: "Axes", chart: Chart) -> None:
@@ -81,7 +67,7 @@ def _bars(axes: "Axes", chart: Chart) -> None:
     )
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
-    axes.set(xlabel=_plain(chart.x), xlim=(0, max(shares) * 1.15 or 1))
+    axes.set(xlabel=unmathed(chart.x), xlim=(0, max(shares) * 1.15 or 1))
     axes.xaxis.set_major_formatter(lambda share, _: f"{share:.0%}")
     axes.tick_params(axis="y", length=0)
 
@@ -106,13 +92,3 @@ def _line(axes: "Axes", chart: Chart, series: Series, *, label: str) -> None:
         markevery=None if scattered else [len(x) - 1], clip_on=chart.kind == "lines",
         alpha=1.0 if scattered else opacity(series.role, series.strength),
     )  # fmt: skip
-
-
-def _legend(axes: "Axes") -> None:
-    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.04), "borderaxespad": 0}
-    axes.legend(**place, ncols=7, fontsize=8, handlelength=1.8, columnspacing=1.2, handletextpad=0.5)
-
-
-def _plain(text: str) -> str:
-    """`text` with no mathematics in it."""
-    return text.replace("$", r"\$")

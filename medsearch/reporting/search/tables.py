@@ -7,8 +7,9 @@ from typing import Any, Literal, cast
 
 from medsearch.reporting import statistics
 from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.resampling import Interval
 from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
-from medsearch.reporting.statistics import Interval, Summary, known
+from medsearch.reporting.statistics import Summary, known
 from medsearch.reporting.wording import NOTHING, KnobName, knob_names, percent, score
 
 Kind = Literal["best", "finalist", "reference"]

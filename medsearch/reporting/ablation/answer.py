@@ -1,0 +1,118 @@
+"""The answer in a few sentences, and the warnings that stand beside it."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from medsearch.reporting.ablation.cells import metric_name, signed
+from medsearch.reporting.ablation.measures import Measure, Measures
+from medsearch.reporting.ablation.results import AblationResults
+from medsearch.reporting.comparison import Comparison
+from medsearch.reporting.equivalence import ALPHA
+from medsearch.reporting.wording import counted, listed
+
+MOST = 4
+"""Differences that the answer names; the table holds them all."""
+
+
+def answer(measures: Measures) -> str:
+    """What differs from what, and how it stands beside the paper; while nothing was tested, how far the study is."""
+    results = measures.results
+    tested = sum(run.state == "complete" for run in results.replicates)
+    if not tested:
+        return f"No answer yet: 0 of {counted(len(results.replicates), 'replicate')} were tested."
+    sentences = (_differences(measures), _beside_the_paper(measures))
+    return " ".join(sentence for sentence in sentences if sentence) or _so_far(measures)
+
+
+def _differences(measures: Measures) -> str:
+    """Over the first metric, the clearest first."""
+    first = measures.results.design.metrics[0]
+    tested = [(measures.all[key], one) for key, one in measures.comparisons.items() if key[2] == first and one.effect]
+    if not tested:
+        return ""
+    found = sorted((pair for pair in tested if _shown(pair[1])), key=lambda pair: pair[1].p_holm or 0.0)
+    if not found:
+        return (
+            f"None of {counted(len(tested), 'comparison')} shows a difference in {metric_name(first)} over test cases "
+            f"(p < {ALPHA:g} after Holm)."
+        )
+    several = len(measures.results.columns) > 1
+    named = listed(_difference(of, one, several=several) for of, one in found[:MOST])
+    more = f", and {len(found) - MOST} more" if len(found) > MOST else ""
+    return (
+        f"{len(found)} of {counted(len(tested), 'comparison')} show a difference in {metric_name(first)} over test "
+        f"cases (p < {ALPHA:g} after Holm): {named}{more}."
+    )
+
+
+def _shown(comparison: Comparison) -> bool:
+    return comparison.p_holm is not None and comparison.p_holm < ALPHA
+
+
+def _difference(of: Measure, comparison: Comparison, *, several: bool) -> str:
+    assert comparison.effect is not None
+    where = f" on {of.column.label}" if several else ""
+    return f"“{of.row.label}” {signed(comparison.effect.estimate)} against “{of.row.against}”{where}"
+
+
+def _beside_the_paper(measures: Measures) -> str:
+    kinds = Counter(verdict.kind for verdict in measures.verdicts.values())
+    if not kinds:
+        return ""
+    words = {"agrees": "{} agree", "lower": "{} are lower", "higher": "{} are higher"}
+    words |= {"underpowered": "{} are underpowered", "not comparable": "{} are not comparable"}
+    told = listed(_number_of(words[kind], kinds[kind]) for kind in words if kinds[kind])  # type: ignore[index]
+    return f"Of {counted(kinds.total(), 'reported value')}, {told}."
+
+
+def _number_of(words: str, count: int) -> str:
+    text = words.format(count)
+    return text.replace(" are ", " is ").replace(" agree", " agrees") if count == 1 else text
+
+
+def _so_far(measures: Measures) -> str:
+    tested = [of for of in measures if of.whole]
+    return f"{len(tested)} of {counted(len(measures.all), 'cell')} have all their seeds."
+
+
+def warnings(measures: Measures) -> tuple[str, ...]:
+    """What must stand beside the answer, not below it: phantoms, scale, oracle selection, what failed or is to come."""
+    return tuple(_warnings(measures))
+
+
+def _warnings(measures: Measures) -> Iterator[str]:
+    results = measures.results
+    phantoms = [column.label for column in results.columns if column.provenance.phantom]
+    if phantoms:
+        where = "" if len(phantoms) == len(results.columns) else f" ({listed(phantoms)})"
+        yield (
+            f"Phantom cohort{where}: synthetic subjects written by this program. The numbers show that the method "
+            "runs here; they are not a reproduction of the paper's and say nothing of patients."
+        )
+    scale = results.design.scale
+    if scale != "paper" and len(phantoms) < len(results.columns):
+        yield f"Scale {scale}: smaller than the paper's; the numbers are no reproduction of its results."
+    oracle = [column.label for column in results.columns if column.selection == "oracle"]
+    if oracle:
+        yield f"Oracle selection ({listed(oracle)}): target labels chose the weights: no unsupervised adaptation."
+    yield from _incomplete(measures)
+
+
+def _incomplete(measures: Measures) -> Iterator[str]:
+    results = measures.results
+    missing = unfinished(results)
+    if missing:
+        yield f"Provisional: {missing} still to come. The same command goes on from here."
+    failed = sum(run.state == "failed" for run in results.replicates)
+    if failed:
+        what = counted(failed, "replicate")
+        yield f"{what} failed: no mean contains {'it' if failed == 1 else 'them'}, and each such cell says so."
+    if measures.unplaced:
+        what = counted(len(measures.unplaced), "reported value")
+        yield f"{what} stand{'s' * (len(measures.unplaced) == 1)} beside no cell of the table; listed under it."
+
+
+def unfinished(results: AblationResults) -> str:
+    """What is planned and has not ended, in words; empty when the study is done."""
+    waiting = sum(run.state not in ("complete", "failed") for run in results.replicates)
+    return counted(waiting, "replicate") if waiting else ""

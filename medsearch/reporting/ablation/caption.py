@@ -1,0 +1,143 @@
+"""How to read the table, and on what it stands: the lines without which it may not be shown."""
+
+from collections.abc import Iterator
+
+from medsearch.reporting import comparison, statistics, verdicts
+from medsearch.reporting.ablation.cells import SURVIVORS, metric_name
+from medsearch.reporting.ablation.measures import Measures
+from medsearch.reporting.ablation.results import AblationResults, Column
+from medsearch.reporting.ablation.sharing import shared
+from medsearch.reporting.wording import SELECTION, KnobName, counted, knob_names, listed, number
+
+
+def caption(measures: Measures) -> tuple[str, ...]:
+    """One line per matter; lines that tell of failures begin with "Failed"."""
+    return tuple(_caption(measures))
+
+
+def failures(results: AblationResults) -> tuple[str, ...]:
+    """Every failed replicate with its reason, one line each."""
+    return tuple(
+        f"{cell.row}, {cell.column}, seed {run.seed}: {run.reason or 'no reason recorded'}"
+        for cell in results.cells
+        for run in cell.replicates
+        if run.state == "failed"
+    )
+
+
+def names_of(results: AblationResults) -> dict[str, KnobName]:
+    """The short name of every knob that the results mention."""
+    design = results.design
+    tables = [design.fixed, *design.within.values(), *(row.knobs for row in results.rows)]
+    tables += [design.retuning.space] if design.retuning else []
+    tables += [design.base.knobs] if design.base else []
+    return knob_names(path for table in tables for path in table)
+
+
+def _caption(measures: Measures) -> Iterator[str]:
+    results = measures.results
+    yield from _scores(measures)
+    for column in results.columns:
+        yield _stands_on(column)
+    yield from _settings(results)
+    yield from (group.words(results.design.seeds) for group in shared(results))
+    yield from _statistics(measures)
+    yield _counts(results)
+    yield from (f"Failed: {line}." for line in failures(results))
+    yield from _undefined(measures)
+    for column in results.columns:
+        for case in column.provenance.skipped:
+            yield f"{column.label}: skipped case {case.subject}: {case.problem}."
+
+
+def _scores(measures: Measures) -> Iterator[str]:
+    design = measures.results.design
+    names = listed(dict.fromkeys(metric_name(metric) for metric in design.metrics))
+    yield (
+        f"{names} on test cases. Measured: mean ± sample SD over seeds {listed(design.seeds)} (n; none at n=1) of the "
+        "mean over test cases. SD over cases is that of each test case's mean over seeds: another thing, named apart."
+    )
+    if any(not of.whole and of.values for of in measures):
+        yield (
+            f"{SURVIVORS} Planned seeds are missing: the mean is over those that finished, no estimate of the row, and "
+            "empty in table.csv, where it stands apart."
+        )
+
+
+def _stands_on(column: Column) -> str:
+    origin = column.provenance
+    phantom = ", a phantom cohort: never a reproduction of the paper's result" if origin.phantom else ""
+    return (
+        f"{column.label}: {origin.cohort}{phantom}; {counted(origin.subjects, 'subject')}, fingerprint "
+        f"{origin.data_fingerprint}, scale {origin.scale}, {column.direction}; model selection ({column.selection}): "
+        f"{SELECTION[column.selection]}."
+    )
+
+
+def _settings(results: AblationResults) -> Iterator[str]:
+    design, names = results.design, names_of(results)
+    fixed = listed(f"{names[path].text} = {number(value)}" for path, value in design.fixed.items())
+    if fixed:
+        yield f"Set for every row: {fixed}."
+    for column, within in design.within.items():
+        yield f"Set for every row in {column}: {listed(f'{names[p].text} = {number(v)}' for p, v in within.items())}."
+    retuning = design.retuning
+    if retuning is None:
+        yield "Frozen: no knob was tuned for any row; a row might be better under settings of its own."
+    else:
+        tuned = listed(names[path].text for path in retuning.space)
+        yield (
+            f"Re-tuned for every row and column: {tuned}, over the same {counted(retuning.trials, 'configuration')} "
+            f"each, under seed {design.seeds[0]}, by {retuning.objective or 'the selection rule'}; all else is frozen."
+        )
+    if design.base:
+        knobs = listed(f"{names[path].text} = {number(value)}" for path, value in design.base.knobs.items())
+        yield f"Base: trial {design.base.trial} of the search {design.base.study} ({knobs})."
+
+
+def _statistics(measures: Measures) -> Iterator[str]:
+    design = measures.results.design
+    if measures.comparisons:
+        pairs = dict.fromkeys(f"“{row.label}” with “{row.against}”" for row in measures.results.rows if row.against)
+        yield f"Compared: {listed(pairs)}. {comparison.HOW}."
+        yield from _untested(measures)
+    if design.supervised:
+        yield f"Share of “{design.supervised}”: ratio of mean test Dice, {statistics.HOW}."
+    if measures.verdicts:
+        margins = {verdict.margin for verdict in measures.verdicts.values()}
+        yield (
+            f"Verdicts within a margin of {listed(f'{margin:g}' for margin in sorted(margins))}: {verdicts.HOW}. "
+            "Reported values: see the sources beside them."
+        )
+
+
+def _untested(measures: Measures) -> Iterator[str]:
+    why: dict[str, list[str]] = {}
+    for (row, column, metric), one in measures.comparisons.items():
+        if one.p is None:
+            why.setdefault(one.reason, []).append(f"“{row}” ({column}, {metric_name(metric)})")
+    for reason, rows in why.items():
+        yield f"No test for {listed(rows)}: {reason}."
+
+
+def _counts(results: AblationResults) -> str:
+    runs = results.replicates
+    counts = {state: sum(run.state == state for run in runs) for state in ("complete", "failed")}
+    waiting = len(runs) - sum(counts.values())
+    told = [f"{counts['complete']} tested", f"{counts['failed']} failed", *([f"{waiting} to come"] if waiting else [])]
+    return (
+        f"Replicates: {len(runs)} planned ({counted(len(results.design.seeds), 'seed')} of "
+        f"{counted(sum(cell.asked for cell in results.cells), 'cell')}), {listed(told)}."
+    )
+
+
+def _undefined(measures: Measures) -> Iterator[str]:
+    for column, metric in measures.blocks:
+        told = []
+        for row in measures.results.rows_of(column.label):
+            of = measures.all[row.label, column.label, metric]
+            missing, total = statistics.undefined(of.replicates, of.name)
+            told += [f"{row.label} {missing} of {total}"] if missing and of.cases.n else []
+        if told:
+            name = metric_name(metric)
+            yield f"{name} is undefined in some case scores of {column.label}, left out of its means: {listed(told)}."

@@ -1,0 +1,118 @@
+"""The text of every cell, the same in every table, on the page and in the terminal."""
+
+from medsearch.core.reported import Reported
+from medsearch.reporting.ablation.measures import Lost, Measure, Measures, short
+from medsearch.reporting.comparison import Comparison
+from medsearch.reporting.statistics import Summary
+from medsearch.reporting.verdicts import Verdict
+from medsearch.reporting.wording import NOTHING, listed, percent, score
+
+SURVIVORS = "†"
+"""Stands at a mean that lacks planned seeds."""
+
+NOT_ASKED = "not asked"
+NO_TEST = "no test"
+
+METRICS = {
+    "dice": "Dice",
+    "dice_volume": "Dice, whole volume",
+    "dice_micro": "Dice, voxels pooled",
+    "assd": "ASSD (mm)",
+    "assd_volume": "ASSD (mm), whole volume",
+}
+
+
+def metric_name(metric: str) -> str:
+    """`test/dice` in words."""
+    return METRICS.get(short(metric), short(metric).replace("_", " "))
+
+
+def mean_sd(of: Summary) -> str:
+    """`0.844 ± 0.001`; without a spread where there is one value only."""
+    return plus_minus(of.mean, of.sd)
+
+
+def plus_minus(value: float | None, spread: float | None) -> str:
+    """`0.844 ± 0.001`, or the value alone."""
+    return score(value) + ("" if spread is None else f" ± {score(spread)}")
+
+
+def measured(of: Measure | None) -> str:
+    """Mean ± SD over seeds with what it rests on: `0.844 ± 0.001 (n=3)`, `0.8 ± 0.1 † (2 of 3, seed 1 diverged)`."""
+    if of is None:
+        return NOT_ASKED
+    if of.whole:
+        return f"{mean_sd(of.seeds)} (n={of.planned})"
+    if not of.values:
+        return lacking(of)
+    return f"{mean_sd(of.seeds)} {SURVIVORS} ({lacking(of)})"
+
+
+def lacking(of: Measure) -> str:
+    """How many of the planned seeds have a value, and why the others have none: `2 of 3, seed 1 diverged`."""
+    if of.seeds.waiting == of.planned:
+        return "not yet"
+    words = dict.fromkeys(lost.word for lost in of.lost if lost.kind != "waiting")
+    reasons = [_seeds_that([lost for lost in of.lost if lost.word == word], word) for word in words]
+    so_far = " so far" if of.seeds.waiting else ""
+    return ", ".join([f"{len(of.values)} of {of.planned}{so_far}", *reasons])
+
+
+def _seeds_that(lost: list[Lost], word: str) -> str:
+    return f"seed{'s' * (len(lost) > 1)} {listed(one.seed for one in lost)} {word}"
+
+
+def over_cases(of: Measure | None) -> str:
+    """SD over test cases with their number: `0.051 (37 cases)`."""
+    if of is None or of.cases.sd is None:
+        return NOTHING
+    return f"{score(of.cases.sd)} ({of.cases.n} cases)"
+
+
+def printed(reported: Reported | None) -> str:
+    """A reported value with its spread and what that is over: `0.863 ± 0.002 (3 seeds)`."""
+    if reported is None:
+        return NOTHING
+    if reported.metric == "share":
+        return percent(reported.value)
+    over = f" ({reported.n or ''} {reported.spread_of})".replace("( ", "(") if reported.spread_of else ""
+    return plus_minus(reported.value, reported.spread) + over
+
+
+def judged(verdict: Verdict | None) -> str:
+    """A verdict's word."""
+    return NOTHING if verdict is None else verdict.kind
+
+
+def effect(comparison: Comparison | None) -> str:
+    """A mean paired difference with its interval: `−0.027 [−0.040, −0.012]`."""
+    if comparison is None or comparison.effect is None:
+        return NOTHING
+    found, mark = comparison.effect, f" {SURVIVORS}" if comparison.seeds_left_out else ""
+    if found.low is None or found.high is None:
+        return signed(found.estimate) + mark
+    return f"{signed(found.estimate)} [{signed(found.low)}, {signed(found.high)}]{mark}"
+
+
+def probability(comparison: Comparison | None) -> str:
+    """The p-value after Holm; the caption says why there is none."""
+    if comparison is None:
+        return NOTHING
+    return NO_TEST if comparison.p_holm is None else f"{comparison.p_holm:.2g}"
+
+
+def share(of: Measure | None, measures: Measures) -> str:
+    """A share of the target-supervised model with its interval: `93% [90, 95]`."""
+    found = None if of is None else measures.share(of)
+    if of is None or found is None:
+        return NOTHING
+    supervised = measures.get(measures.results.design.supervised, of.column.label, of.metric)
+    mark = "" if of.whole and supervised and supervised.whole else f" {SURVIVORS}"
+    if found.low is None or found.high is None:
+        return percent(found.estimate) + mark
+    return f"{percent(found.estimate)} [{100 * found.low:.0f}, {100 * found.high:.0f}]{mark}"
+
+
+def signed(value: float) -> str:
+    """A difference, `+0.012` or `−0.012`."""
+    return f"{value:+.3f}".replace("-", "−")

@@ -1,0 +1,148 @@
+"""The tables as files: csv for programs, Markdown for a README; LaTeX is in `latex`.
+
+Nothing in them depends on time, place or duration: the same stage results give the same bytes.
+"""
+
+from collections.abc import Iterator
+
+from medsearch.core.recipes import plain
+from medsearch.reporting.ablation.answer import answer, warnings
+from medsearch.reporting.ablation.caption import caption
+from medsearch.reporting.ablation.latex import table_tex
+from medsearch.reporting.ablation.layout import EVIDENCE, PARTS, evidence, main_row, title_of, unplaced
+from medsearch.reporting.ablation.measures import Measure, Measures
+from medsearch.reporting.ablation.sharing import shared, spent
+from medsearch.reporting.formats import csv_text, markdown_table
+from medsearch.reporting.storage import json_text
+from medsearch.reporting.wording import markdown
+
+FIELDS = (
+    "row", "kind", "column", "metric", "mean", "sd_seeds", "seeds", "planned", "failed", "undefined", "waiting",
+    "survivors_mean", "survivors_sd", "sd_cases", "cases", "reported", "reported_spread", "reported_spread_of",
+    "reported_n", "reported_where", "reported_page", "verdict", "verdict_reason", "verdict_margin", "difference",
+    "difference_low", "difference_high", "against", "effect", "effect_low", "effect_high", "rank_biserial", "p",
+    "p_holm", "compared_cases", "share", "share_low", "share_high", "reported_share", "cohort", "phantom",
+    "selection", "scale",
+)  # fmt: skip
+"""Columns of table.csv."""
+
+
+def tables(measures: Measures) -> dict[str, str]:
+    """Every table, by the name of its file."""
+    return {
+        "table.csv": table_csv(measures),
+        "cases.csv": cases_csv(measures),
+        "table.md": table_md(measures),
+        "table.tex": table_tex(measures),
+        "results.json": results_json(measures),
+    }
+
+
+def table_csv(measures: Measures) -> str:
+    """One line per row, column and metric, numbers in full, empty where there is none.
+
+    `mean` and `sd_seeds` are those of a row whose planned seeds all have a value; what there is of others stands in
+    `survivors_mean` and `survivors_sd`, so that nobody averages over survivors without having asked for them.
+    """
+    return csv_text([FIELDS, *(tuple(_line(of, measures).get(name) for name in FIELDS) for of in measures)])
+
+
+def _line(of: Measure, measures: Measures) -> dict[str, object]:
+    mean, sd = of.seeds.mean, of.seeds.sd
+    kinds = [lost.kind for lost in of.lost]
+    about = {"row": of.row.label, "kind": of.row.kind, "column": of.column.label, "metric": of.metric}
+    counts = {
+        "seeds": len(of.values), "planned": of.planned, "failed": kinds.count("failed"),
+        "undefined": kinds.count("undefined"), "waiting": kinds.count("waiting"),
+    }  # fmt: skip
+    means = {"mean": mean, "sd_seeds": sd} if of.whole else {"survivors_mean": mean, "survivors_sd": sd}
+    where = {
+        "cohort": of.column.layout, "phantom": of.column.provenance.phantom, "selection": of.column.selection,
+        "scale": of.column.provenance.scale,
+    }  # fmt: skip
+    cases = {"sd_cases": of.cases.sd, "cases": of.cases.n}
+    return {**about, **counts, **means, **cases, **_beside(of, measures), **_compared(of, measures), **where}
+
+
+def _beside(of: Measure, measures: Measures) -> dict[str, object]:
+    """The reported values, and what is to be said of ours beside them."""
+    found: dict[str, object] = {}
+    reported, share = measures.reported(of), measures.reported(of, "share") if of.name == "dice" else None
+    if reported is not None:
+        found |= {
+            "reported": reported.value, "reported_spread": reported.spread, "reported_spread_of": reported.spread_of,
+            "reported_n": reported.n, "reported_where": f"{reported.paper}, {reported.where}",
+            "reported_page": reported.page,
+        }  # fmt: skip
+    verdict = measures.verdicts.get(of.key)
+    if verdict is not None:
+        found |= {
+            "verdict": verdict.kind, "verdict_reason": "; ".join((verdict.reason, *verdict.notes)),
+            "verdict_margin": verdict.margin, "difference": verdict.difference, "difference_low": verdict.low,
+            "difference_high": verdict.high,
+        }  # fmt: skip
+    return found | {"reported_share": share.value if share else None}
+
+
+def _compared(of: Measure, measures: Measures) -> dict[str, object]:
+    """Against another row of the table, and as a share of the target-supervised one."""
+    found: dict[str, object] = {}
+    compared, share = measures.comparisons.get(of.key), measures.share(of)
+    if compared is not None:
+        found |= {
+            "against": of.row.against, "rank_biserial": compared.rank_biserial, "p": compared.p,
+            "p_holm": compared.p_holm, "compared_cases": compared.cases,
+        }  # fmt: skip
+        effect = compared.effect
+        found |= {"effect": effect.estimate, "effect_low": effect.low, "effect_high": effect.high} if effect else {}
+    return found | ({"share": share.estimate, "share_low": share.low, "share_high": share.high} if share else {})
+
+
+def cases_csv(measures: Measures) -> str:
+    """The values of every test case of every finished replicate, one line each."""
+    return csv_text([("row", "column", "metric", "seed", "subject", "value"), *_cases(measures)])
+
+
+def _cases(measures: Measures) -> Iterator[tuple[object, ...]]:
+    for of in measures:
+        for seed, run in of.by_seed.items():
+            for subject, value in run.items():
+                yield of.row.label, of.column.label, of.metric, seed, subject, value
+
+
+def table_md(measures: Measures) -> str:
+    """The answer, what to beware of, the table, what it stands on, the caption."""
+    design = measures.results.design
+    blocks = measures.blocks
+    head = ["", *(f"{title_of(block, measures)}: {part}" for block in blocks for part in PARTS)]
+    evidences = (
+        f"**{markdown(title_of(block, measures))}**\n\n{markdown_table(EVIDENCE, evidence(measures, block))}"
+        for block in blocks
+    )
+    parts = [
+        f"### {markdown(design.study)}",
+        markdown(design.question),
+        f"**{markdown(answer(measures))}**",
+        *(f"> {markdown(line)}" for line in warnings(measures)),
+        markdown_table(head, [main_row(row, blocks, measures) for row in measures.results.rows]),
+        *evidences,
+        "\n".join(f"- {markdown(line)}" for line in (*caption(measures), *unplaced(measures))),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def results_json(measures: Measures) -> str:
+    """Everything that was put in, and what was made of it under "derived"."""
+    return json_text(
+        measures.results,
+        {
+            "answer": answer(measures),
+            "warnings": warnings(measures),
+            "caption": caption(measures),
+            "table": [_line(of, measures) for of in measures],
+            "comparisons": [{"cell": of.key, **plain(c)} for of in measures if (c := measures.comparisons.get(of.key))],
+            "verdicts": [{"cell": of.key, **plain(v)} for of in measures if (v := measures.verdicts.get(of.key))],
+            "shared": shared(measures.results),
+            "spent": spent(measures.results),
+        },
+    )

@@ -1,0 +1,207 @@
+"""What every cell of the table says in every metric: mean and spreads, the reported value, the verdict, the comparison.
+
+Everything is worked out once and kept: a table, a figure and a page ask for the same cells.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, final
+
+from medsearch.core.reported import Reported, find
+from medsearch.reporting import comparison as comparing
+from medsearch.reporting.ablation.results import AblationResults, Column, Row
+from medsearch.reporting.comparison import BySeed, Comparison
+from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.resampling import Interval
+from medsearch.reporting.statistics import Summary, known, over_cases
+from medsearch.reporting.verdicts import MARGINS, Context, Measured, Verdict, verdict
+
+SHARED = frozenset({"dice"})
+"""Metrics of which a share of the target-supervised model means something."""
+
+Key = tuple[str, str, str]
+Loss = Literal["failed", "undefined", "waiting"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lost:
+    """A planned seed without a value, and why."""
+
+    seed: int
+    kind: Loss
+    word: str  # "diverged", "out of memory", "failed", "undefined", "waiting"
+    reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measure:
+    """A cell that is asked for, in one metric ("test/dice")."""
+
+    row: Row
+    column: Column
+    metric: str
+    replicates: tuple[Replicate, ...]
+
+    @property
+    def key(self) -> Key:
+        """The labels of row and column, and the metric."""
+        return self.row.label, self.column.label, self.metric
+
+    @property
+    def name(self) -> str:
+        """The metric as cases and papers name it."""
+        return short(self.metric)
+
+    @cached_property
+    def values(self) -> dict[int, float]:
+        """Seed -> value, of the seeds that have one."""
+        done = (run for run in self.replicates if run.state == "complete")
+        found = ((run.seed, run.metrics.get(self.metric)) for run in done)
+        return {seed: float(value) for seed, value in found if value is not None and known(value)}
+
+    @cached_property
+    def seeds(self) -> Summary:
+        """Over the seeds that have a value."""
+        failed = sum(run.state == "failed" for run in self.replicates)
+        waiting = sum(lost.kind == "waiting" for lost in self.lost)
+        return Summary(tuple(self.values.values()), failed=failed, waiting=waiting)
+
+    @cached_property
+    def cases(self) -> Summary:
+        """Over test cases, each the mean over the seeds that have it."""
+        return over_cases(self.replicates, self.name)
+
+    @property
+    def planned(self) -> int:
+        """How many seeds there should be."""
+        return len(self.replicates)
+
+    @property
+    def whole(self) -> bool:
+        """Whether every planned seed has a value: only then is its mean the row's."""
+        return len(self.values) == self.planned
+
+    @cached_property
+    def lost(self) -> tuple[Lost, ...]:
+        """The planned seeds without a value."""
+        return tuple(_lost(run) for run in self.replicates if run.seed not in self.values)
+
+    @cached_property
+    def by_seed(self) -> BySeed:
+        """Values of cases, seed by seed, of the seeds that finished."""
+        return {
+            run.seed: {str(case["subject"]): case.get(self.name) for case in run.cases if self.name in case}
+            for run in self.replicates
+            if run.state == "complete" and run.cases
+        }
+
+
+def short(metric: str) -> str:
+    """`test/dice` as cases and papers name it: `dice`."""
+    return metric.rpartition("/")[2]
+
+
+def _lost(run: Replicate) -> Lost:
+    if run.state == "complete":
+        return Lost(seed=run.seed, kind="undefined", word="undefined")
+    if run.state == "failed":
+        named = run.cause in ("diverged", "out of memory", "infeasible")
+        word = str(run.cause) if named else "failed"
+        return Lost(seed=run.seed, kind="failed", word=word, reason=run.reason or "no reason recorded")
+    return Lost(seed=run.seed, kind="waiting", word="waiting")
+
+
+@final
+class Measures:
+    """Every cell of `results` in every metric, with what is made of it. Keys are (row, column, metric)."""
+
+    def __init__(self, results: AblationResults) -> None:
+        self.results = results
+        self.all: dict[Key, Measure] = {
+            (row.label, column.label, metric): Measure(
+                row=row,
+                column=column,
+                metric=metric,
+                replicates=results.cell(row.label, column.label).replicates,
+            )
+            for column in results.columns
+            for metric in results.design.metrics
+            for row in results.rows_of(column.label)
+        }
+        self._shares: dict[Key, Interval | None] = {}
+
+    def __iter__(self) -> Iterator[Measure]:
+        """Column by column, metric by metric, row by row."""
+        return iter(self.all.values())
+
+    @property
+    def blocks(self) -> tuple[tuple[Column, str], ...]:
+        """The columns of the table: each task in each metric."""
+        return tuple((column, metric) for column in self.results.columns for metric in self.results.design.metrics)
+
+    def get(self, row: str, column: str, metric: str) -> Measure | None:
+        """The measure; None where the row is not asked of the column."""
+        return self.all.get((row, column, metric))
+
+    def reported(self, of: Measure, metric: str = "") -> Reported | None:
+        """What the paper prints for the cell; `metric`: in another one ("share", "gain")."""
+        values = self.results.design.reported
+        return find(values, row=of.row.label, column=of.column.label, metric=metric or of.name)
+
+    @cached_property
+    def unplaced(self) -> tuple[Reported, ...]:
+        """Reported values that stand beside no cell."""
+        others = ("share", "gain")
+        placed = [self.reported(of, metric) for of in self for metric in (of.name, *others)]
+        return tuple(value for value in self.results.design.reported if value not in placed)
+
+    @cached_property
+    def verdicts(self) -> dict[Key, Verdict]:
+        """What is to be said of every reported value; nothing while its cell still waits for its first seed."""
+        found = {}
+        for key, of in self.all.items():
+            reported = self.reported(of)
+            if reported is not None and (of.values or not of.seeds.waiting) and self._has_margin(of):
+                found[key] = self._verdict(of, reported)
+        return found
+
+    @cached_property
+    def comparisons(self) -> dict[Key, Comparison]:
+        """Every row that is compared with another; p-values after Holm over the rows of a column."""
+        found: dict[Key, Comparison] = {}
+        for column, metric in self.blocks:
+            rows = [row for row in self.results.rows_of(column.label) if row.against]
+            pairs = [(self.all[row.label, column.label, metric], row.against) for row in rows]
+            asked = [(of, other) for of, against in pairs if (other := self.get(against, column.label, metric))]
+            compared = comparing.holm([comparing.compare(of.by_seed, other.by_seed) for of, other in asked])
+            found |= {of.key: one for (of, _), one in zip(asked, compared, strict=True)}
+        return found
+
+    def share(self, of: Measure) -> Interval | None:
+        """As a share of the target-supervised model's value in that column, which has no error against itself."""
+        if of.key not in self._shares:
+            self._shares[of.key] = self._share(of)
+        return self._shares[of.key]
+
+    def _share(self, of: Measure) -> Interval | None:
+        supervised = self.get(self.results.design.supervised, of.column.label, of.metric)
+        if of.name not in SHARED or supervised is None or not supervised.values or not of.values:
+            return None
+        return Interval(1.0) if of.row is supervised.row else comparing.share(of.by_seed, supervised.by_seed)
+
+    def _has_margin(self, of: Measure) -> bool:
+        return of.name in MARGINS or of.metric == self.results.design.metrics[0]
+
+    def _verdict(self, of: Measure, reported: Reported) -> Verdict:
+        design, origin = self.results.design, of.column.provenance
+        measured = Measured(seeds=of.seeds.values, cases=of.cases.values, missing=of.planned - len(of.values))
+        context = Context(
+            cohort=of.column.layout,
+            selection=of.column.selection,
+            scale=design.scale,
+            phantom=origin.phantom,
+            skipped=len(origin.skipped),
+        )
+        first = of.metric == design.metrics[0]
+        return verdict(measured, reported, context=context, margin=design.margin if first else None)

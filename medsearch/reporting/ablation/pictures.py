@@ -1,0 +1,56 @@
+"""Pictures and tiles that the test stages of an ablation stored."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from medsearch.core.records import read_json
+from medsearch.reporting.ablation.results import Cell, Tile
+from medsearch.reporting.ablation.shelf import Shelf
+from medsearch.reporting.evidence import Picture
+from medsearch.reporting.titles import place_of, title_of
+
+MOST = 8
+"""Pictures of one title on the page: a page of hundreds opens slowly and is read by nobody."""
+
+INDEX = "tiles/index.json"
+
+
+def pictures_of(cells: Sequence[Cell], shelf: Shelf, report: Path) -> tuple[tuple[Picture, ...], int]:
+    """Of each cell's first finished seed, the first few of each title; and how many were left out.
+
+    Paths are relative to the report, so that a home can move.
+    """
+    found: dict[str, list[Picture]] = {}
+    for cell, seed, folder in _tested(cells, shelf):
+        for path in sorted((folder / "pictures").glob("*.png")):
+            note = f"{cell.row}, {cell.column}, seed {seed}"
+            picture = Picture(title=title_of(path.stem), path=os.path.relpath(path, report), note=note)
+            found.setdefault(picture.title, []).append(picture)
+    shown = [picture for title in sorted(found, key=place_of) for picture in found[title][:MOST]]
+    return tuple(shown), sum(len(pictures) for pictures in found.values()) - len(shown)
+
+
+def tiles_of(cells: Sequence[Cell], shelf: Shelf, report: Path) -> tuple[Tile, ...]:
+    """Every tile of each cell's first finished seed."""
+    return tuple(
+        Tile(
+            row=cell.row,
+            column=cell.column,
+            kind=entry["kind"],
+            subject=entry["subject"],
+            what=entry["what"],
+            path=os.path.relpath(folder / "tiles" / entry["file"], report),
+            note=entry.get("note", ""),
+        )
+        for cell, _, folder in _tested(cells, shelf)
+        if (folder / INDEX).exists()
+        for entry in read_json(folder / INDEX)
+    )
+
+
+def _tested(cells: Sequence[Cell], shelf: Shelf) -> Iterator[tuple[Cell, int, Path]]:
+    for cell in cells:
+        done = next((replicate for replicate in cell.replicates if replicate.state == "complete"), None)
+        if done is not None:
+            yield cell, done.seed, shelf.store.folder(done.stages[-1][1])

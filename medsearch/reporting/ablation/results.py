@@ -1,0 +1,178 @@
+"""What an ablation found, as plain data: all that tables, figures and the page need, and nothing they look up.
+
+Rows x columns x seeds. A cell has a replicate for every planned seed, in whatever state; a cell without replicates was
+not asked for. Every field may be filled at any moment: the report of a study that has just begun says so.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from medsearch.core.reported import Reported
+from medsearch.reporting.evidence import Knobs, Picture, Provenance, Replicate, RunState, Selection
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A task of the table, with the data that it stands on."""
+
+    label: str
+    direction: str  # "t1 → t2"
+    layout: str  # "brats2020"
+    selection: Selection
+    provenance: Provenance
+    task: Knobs = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A variant of the method, or a reference that the paper's table need not have."""
+
+    label: str
+    kind: Literal["variant", "reference"] = "variant"
+    knobs: Knobs = field(default_factory=dict)
+    against: str = ""  # label of the row that it is compared with
+    columns: tuple[str, ...] = ()  # that it is asked of
+    method: str = ""
+    line: str = ""  # in a figure of curves, the curve that it is a point of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A row in a column."""
+
+    row: str
+    column: str
+    replicates: tuple[Replicate, ...] = ()  # in the order of the seeds; none: this row is not asked of this column
+    knobs: Knobs = field(default_factory=dict)  # all that the study set, under the first seed
+
+    @property
+    def asked(self) -> bool:
+        """Whether the study asks for it."""
+        return bool(self.replicates)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A configuration of the nuisance knobs that a row was re-tuned over."""
+
+    row: str
+    column: str
+    number: int
+    knobs: Knobs
+    value: float | None = None
+    chosen: bool = False
+    reason: str | None = None  # why it has no value
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """A distinct stage run; `owners` are the (row, column) that ask for it."""
+
+    node: str
+    key: str
+    seed: int
+    state: RunState
+    owners: tuple[tuple[str, str], ...] = ()
+    asked: int = 0  # cells and candidates that ask for it
+    seconds: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """A picture that a test stage stored for a figure of panels."""
+
+    row: str
+    column: str
+    kind: str  # "translations", "residuals", "attention", ...
+    subject: str
+    what: str  # the column of its panel: "source", "translated", ...
+    path: str  # from the report's folder
+    note: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retuning:
+    """Nuisance knobs that every row was given anew, and how many configurations each."""
+
+    space: Mapping[str, Mapping[str, Any]]
+    trials: int
+    objective: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """The configuration that the rows vary, if a search found it."""
+
+    study: str
+    trial: int
+    knobs: Knobs = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """How the paper draws it."""
+
+    kind: Literal["bars", "curves", "panels"] = "bars"
+    title: str = ""
+    x: str = ""  # curves: the knob
+    kinds: tuple[str, ...] = ()  # panels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """The ablation as the study file declares it."""
+
+    study: str
+    question: str
+    method: str
+    scale: str
+    seeds: tuple[int, ...]
+    cost: str = ""
+    metrics: tuple[str, ...] = ("test/dice",)  # the first is what the margin is of
+    margin: float = 0.03
+    supervised: str = ""  # label of the row that shares are taken of
+    fixed: Knobs = field(default_factory=dict)
+    within: Mapping[str, Knobs] = field(default_factory=dict)  # column -> knobs of every row in it
+    retuning: Retuning | None = None
+    base: Base | None = None
+    reported: tuple[Reported, ...] = ()
+    figure: Figure = field(default_factory=Figure)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationResults:
+    """An ablation, finished or not."""
+
+    design: Design
+    columns: tuple[Column, ...]
+    rows: tuple[Row, ...]
+    cells: tuple[Cell, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    runs: tuple[Run, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    pictures_left_out: int = 0
+    tiles: tuple[Tile, ...] = ()
+
+    def cell(self, row: str, column: str) -> Cell:
+        """The cell; one that is not asked for is empty."""
+        return self._cells.get((row, column), Cell(row=row, column=column))
+
+    def row(self, label: str) -> Row | None:
+        """The row with that label."""
+        return next((row for row in self.rows if row.label == label), None)
+
+    def rows_of(self, column: str) -> tuple[Row, ...]:
+        """The rows that are asked of a column."""
+        return tuple(row for row in self.rows if self.cell(row.label, column).asked)
+
+    @property
+    def replicates(self) -> tuple[Replicate, ...]:
+        """Every replicate of every cell."""
+        return tuple(replicate for cell in self.cells for replicate in cell.replicates)
+
+    @cached_property
+    def _cells(self) -> dict[tuple[str, str], Cell]:
+        return {(cell.row, cell.column): cell for cell in self.cells}
