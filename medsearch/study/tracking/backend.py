@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
 from medsearch.core.recipes import fingerprint
+from medsearch.study.databases import with_driver
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 SERVERS = ("http", "https", "databricks")
@@ -74,7 +75,7 @@ def locate(uri: str | None, *, home: Path, artifacts: Path | None = None) -> Bac
         msg = f"tracking URI {uri!r}: MLflow keeps runs in a database or on a server; use sqlite:///FILE or http://HOST"
         raise BadInput(msg)
     if scheme != "sqlite":
-        return Backend(uri, (artifacts or home / "mlartifacts").resolve().as_uri())
+        return Backend(with_driver(uri), (artifacts or home / "mlartifacts").resolve().as_uri())
     file = uri.partition("///")[2]
     if not file:
         msg = f"tracking URI {uri!r} names no file; use sqlite:////absolute/path/mlflow.db"

@@ -1,7 +1,7 @@
 """What a server is known to hold of one study, kept true by every operation that is done through it."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import final
 
 from medsearch.study.tracking.planning import (
@@ -17,6 +17,7 @@ from medsearch.study.tracking.planning import (
     plan,
     settled,
 )
+from medsearch.study.tracking.saved import View, is_ours
 from medsearch.study.tracking.server import Server
 from medsearch.study.tracking.wanted import WantedRun
 
@@ -39,17 +40,32 @@ class Mirror:
         self._server = server
         self._traffic = traffic
         self._held: dict[str, HeldRun] = {}
+        self._experiment, self._marks = "", dict[str, str]()
 
     def load(self, study: str, origin: str, *, uploaded: Mapping[str, Mapping[str, str]]) -> None:
         """Ask the server. Second copies of a run go; `uploaded` (run id -> name -> digest) is remembered, not asked."""
         held, extra = adopt(self._server.load(study, origin))
         for copy in extra:
             self._server.delete(copy.id)
+        self._experiment, self._marks = self._server.marks()
         self._held = {run: dataclasses.replace(of, files=uploaded.get(of.id, {})) for run, of in held.items()}
 
     def uploaded(self) -> dict[str, dict[str, str]]:
         """The files of every run: run id -> name -> digest."""
         return {run.id: dict(run.files) for run in self._held.values() if run.files}
+
+    def show(self, views: Iterable[View]) -> dict[str, str]:
+        """Write saved views, but for those that a user has saved over; the address of each, by its name."""
+        found = {}
+        for view in views:
+            held = self._marks.get(view.tag)
+            value = view.value
+            if held is None or (held != value and is_ours(held)):
+                if not self._server.mark(view.tag, value):
+                    continue
+                self._marks[view.tag] = value
+            found[view.name] = view.address(self._experiment)
+        return found
 
     def bring(self, wanted: WantedRun, *, parent: str | None) -> str:
         """Make the server hold `wanted`, under the run with id `parent`; the run's id."""

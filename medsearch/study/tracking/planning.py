@@ -19,7 +19,7 @@ POINTS, PARAMS = 900, 50  # in one batch; MLflow takes 1000 entities, 100 params
 
 OWN = frozenset(
     {*SHARED, "task", "variant", "trial", "finalist", "cut_rung", "reason", "cause"}
-    | {"against", "cells", "runs", "candidate", "verdict", "share"}
+    | {"against", "cells", "runs", "candidate", "row", "place", "verdict", "share"}
 )
 """Tags that come and go with what they tell; every other tag on the server is somebody else's."""
 

@@ -6,7 +6,7 @@ owner of what others stand on too. The tag `variant` of a stage run names all it
 asks for hangs under "no longer asked for".
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -37,6 +37,10 @@ from medsearch.study.tracking.wanted import (
 )
 
 ABLATION, SHARED_STAGES, DROPPED = "ablation", "shared", "dropped"
+ROW, PLACE = "row", "place"
+"""Tags of stage runs: the row of the table, with its column if there are several, and its place there, to order by."""
+LAST = 1000
+"""The place of what is below every row."""
 BETWEEN = "; "
 """Between the names of rows or columns in one tag."""
 
@@ -60,13 +64,13 @@ def wanted_ablation(study: Study, grid: Grid, *, live: bool, report: tuple[File,
 
 def wanted_rows(study: Study, grid: Grid, *, live: bool) -> Iterator[WantedRun]:
     """The runs between the parent and the stage runs. Starts are a millisecond apart: newest first is table order."""
-    for place, group in enumerate(_groups(study, grid)):
+    for group in _groups(study, grid):
         status = group.standing.status(live=live)
         last = max([ended(study, record) for record in group.records], default=None)
         yield WantedRun(
             run=group.run,
             name=group.name,
-            started=began(study) - place,
+            started=began(study) - group.place,
             status=status,
             ended=None if status in ("RUNNING", "SCHEDULED") else last,
             tags=identity(study, group.run) | _group_tags(study, grid, group),
@@ -82,6 +86,7 @@ class _Group:
 
     run: str
     name: str
+    place: int
     standing: Standing
     records: tuple[RunRecord, ...]
     row: Row | None = None
@@ -94,16 +99,13 @@ def _groups(study: Study, grid: Grid) -> Iterator[_Group]:
         below.setdefault(parent_of(grid, record), []).append(record)
         for label in grid.labels(record.stages[0][1]):
             owned.setdefault(label, []).append(record)
-    yield from _gathered(study, SHARED_STAGES, "shared stages", below)
-    for row in grid.rows:
+    if records := below.get(SHARED_STAGES):
+        yield _Group(SHARED_STAGES, "shared stages", 0, standing_of_runs(study, records), tuple(records))
+    for place, row in enumerate(grid.rows, start=1):
         standing = standing_of_cells(study, [cell for cell in grid.cells if cell.row == row.label])
-        yield _Group(row_run(row.label), row.label, standing, tuple(owned.get(row.label, ())), row)
-    yield from _gathered(study, DROPPED, "no longer asked for", below)
-
-
-def _gathered(study: Study, run: str, name: str, below: Mapping[str, list[RunRecord]]) -> Iterator[_Group]:
-    if records := below.get(run):
-        yield _Group(run, name, standing_of_runs(study, records), tuple(records))
+        yield _Group(row_run(row.label), row.label, place, standing, tuple(owned.get(row.label, ())), row)
+    if records := below.get(DROPPED):
+        yield _Group(DROPPED, "no longer asked for", LAST, standing_of_runs(study, records), tuple(records))
 
 
 def wanted_stage(study: Study, grid: Grid, record: RunRecord, *, live: bool) -> WantedRun:
@@ -140,6 +142,20 @@ def parent_of(grid: Grid, record: RunRecord) -> str:
     return SHARED_STAGES if len(labels) > 1 else row_run(labels[0]) if labels else DROPPED
 
 
+def row_of(grid: Grid, key: str) -> str:
+    """The rows of a stage run, and its columns where the table has several."""
+    tasks = _joined(cell.task for cell in grid.owners.get(key, ())) if len(grid.columns) > 1 else ""
+    return " · ".join(filter(None, [_joined(grid.labels(key)), tasks]))
+
+
+def _place(grid: Grid, key: str) -> str:
+    """Column by column, row by row."""
+    owning = grid.owners.get(key, ())
+    columns = [at for at, column in enumerate(grid.columns, start=1) if column.label in {cell.task for cell in owning}]
+    rows = [at for at, row in enumerate(grid.rows, start=1) if row.label in grid.labels(key)]
+    return f"{min(columns, default=0):02d}.{min(rows, default=0):03d}"
+
+
 def _name(grid: Grid, record: RunRecord) -> str:
     """The row first: it is what is read where charts cut names off."""
     node, key = record.stages[0]
@@ -167,6 +183,8 @@ def _stage_tags(grid: Grid, record: RunRecord, state: str) -> dict[str, str]:
         {
             "role": "candidate" if tried else "stage" if owning else "dropped stage",
             "variant": _joined(row.label for row in rows) or None,
+            ROW: row_of(grid, key) or None,
+            PLACE: _place(grid, key) if owning else None,
             "task": _joined(column.label for column in columns) or None,
             "selection": _joined(column.selection for column in columns) or None,
             "cohort": _joined(column.cohort for column in columns) or None,

@@ -18,6 +18,7 @@ from medsearch.study.tracking.receipts import Receipts
 from medsearch.study.tracking.report import SyncReport
 from medsearch.study.tracking.server import MlflowServer, Server
 from medsearch.study.tracking.shown import wanted_groups, wanted_parent, wanted_run
+from medsearch.study.tracking.views import views_of
 
 ATTEMPTS, PAUSE_S, BUSY_S = 3, 1.0, 60.0
 BUSY = "another sender is at work"
@@ -52,6 +53,7 @@ class Sender:
         self._mirror: Mirror | None = None
         self._pending: set[str] = set()
         self._above: dict[str, str] = {}
+        self._views: dict[str, str] = {}
         self._live: bool | None = None
         self._traffic = Traffic()
         self._problem: str | None = None
@@ -73,6 +75,7 @@ class Sender:
             runs=len(study.runs),
             behind=self._problem is not None,
             problem=self._problem,
+            views=self._views,
             **dataclasses.asdict(self._traffic),
         )
 
@@ -134,6 +137,7 @@ class Sender:
         study, live = self._reader.study, bool(self._live)
         report = self._reader.report() if final else ()
         parent = mirror.bring(wanted_parent(study, live=live, report=report), parent=None)
+        self._views = mirror.show(views_of(study))
         above = {of.run: mirror.bring(of, parent=parent) for of in wanted_groups(study, live=live)}
         if above != self._above:  # runs hang under others than before
             self._above = above

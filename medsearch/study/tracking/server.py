@@ -8,6 +8,9 @@ from medsearch.study.tracking.planning import HeldRun, Log
 from medsearch.study.tracking.reading import File
 from medsearch.study.tracking.wanted import SUMMARY
 
+REFUSALS = ("INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED")
+"""What a server answers that keeps no such tag, or not for this user."""
+
 PAGE = 1000
 """Runs in one answer; servers differ in what they allow above it."""
 
@@ -35,6 +38,12 @@ class Server(Protocol):
 
     def delete(self, run: str) -> None:
         """Mark a run as deleted."""
+
+    def marks(self) -> tuple[str, dict[str, str]]:
+        """The id and the tags of the experiment of the last `load`."""
+
+    def mark(self, key: str, value: str) -> bool:
+        """Set a tag of that experiment; whether the server takes such a tag."""
 
 
 @final
@@ -121,6 +130,22 @@ class MlflowServer:
     def delete(self, run: str) -> None:
         """See `Server`."""
         self._client.delete_run(run)
+
+    def marks(self) -> tuple[str, dict[str, str]]:
+        """See `Server`."""
+        return self._experiment, dict(self._client.get_experiment(self._experiment).tags)
+
+    def mark(self, key: str, value: str) -> bool:
+        """See `Server`."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.set_experiment_tag(self._experiment, key, value)
+        except MlflowException as error:
+            if error.error_code not in REFUSALS:
+                raise
+            return False
+        return True
 
 
 def _held(run: Any) -> HeldRun:

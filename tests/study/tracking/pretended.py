@@ -35,6 +35,7 @@ class PretendedServer:
 
     def __init__(self) -> None:
         self.runs: dict[str, Run] = {}
+        self.experiment: dict[str, str] = {}
         self.operations = self._created = 0
         self.trouble: Iterator[str | None] = iter(())
         self._late: list[Callable[[], Any]] = []
@@ -93,7 +94,7 @@ class PretendedServer:
         self._do(lambda: self._active(run).tags.pop(key))
 
     def upload(self, run: str, file: File) -> None:
-        self._do(lambda: self._active(run).files.update({file.name: file.path.read_bytes().decode()}))
+        self._do(lambda: self._active(run).files.update({file.name: file.path.read_bytes().decode("latin-1")}))
 
     def close(self, run: str, status: str, ended: int | None) -> None:
         of = self._active(run)
@@ -101,6 +102,13 @@ class PretendedServer:
 
     def delete(self, run: str) -> None:
         self._do(lambda: setattr(self._active(run), "deleted", True))
+
+    def marks(self) -> tuple[str, dict[str, str]]:
+        return "7", dict(self.experiment)
+
+    def mark(self, key: str, value: str) -> bool:
+        self._do(lambda: self.experiment.update({key: value}))
+        return True
 
     def _active(self, run: str) -> Run:
         assert not self.runs[run].deleted, "MLflow refuses to change a deleted run"
