@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, final
 
 from medsearch.core.errors import BadInput
+from medsearch.study.databases import with_driver
 from medsearch.study.jobs import End
 from medsearch.study.search import Search
 
@@ -177,7 +178,7 @@ def _open(search: Search, url: str) -> "optuna.Study":
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     busy = {"connect_args": {"timeout": BUSY}} if url.startswith("sqlite") else {}
     try:
-        storage = optuna.storages.RDBStorage(url, engine_kwargs=busy)
+        storage = optuna.storages.RDBStorage(with_driver(url), engine_kwargs=busy)
         return optuna.create_study(
             study_name=search.name,
             storage=storage,

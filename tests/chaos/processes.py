@@ -1,0 +1,86 @@
+"""Processes that tests start, watch and kill."""
+
+import contextlib
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+def descendants(root: int) -> list[int]:
+    """`root` and every process below it, parents first."""
+    children: dict[int, list[int]] = {}
+    for pid, parent in _parents():
+        children.setdefault(parent, []).append(pid)
+    found, open_ = list[int](), [root]
+    while open_:
+        found.append(open_.pop())
+        open_ += children.get(found[-1], [])
+    return found
+
+
+def named(root: int, name: str) -> int:
+    """The process below `root` whose program is `name`."""
+    return next(pid for pid in descendants(root) if name in _command(pid)[0])
+
+
+def kill_tree(root: int) -> None:
+    """What a power cut does to a machine: nothing is told, nothing is written."""
+    doomed = descendants(root)
+    for pid in doomed:
+        _kill(pid)
+    for pid in doomed:
+        for late in descendants(pid):
+            _kill(late)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def wait_for(condition: Callable[[], object], what: str, *, seconds: float = 120.0) -> None:
+    """Look a few times a second.
+
+    Raises:
+        TimeoutError: it did not happen.
+
+    """
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            msg = f"{what} did not happen within {seconds:g} s"
+            raise TimeoutError(msg)
+        time.sleep(0.1)
+
+
+def listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1.0):
+            return True
+    except OSError:
+        return False
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            text = path.read_text()
+        except OSError:  # it has ended
+            continue
+        yield int(path.parent.name), int(text.rpartition(")")[2].split()[1])
+
+
+def _command(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+    except OSError:
+        return [""]

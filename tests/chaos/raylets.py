@@ -1,0 +1,90 @@
+"""A Ray cluster of several nodes on this machine, each a `ray start` of its own; who joins must have its token."""
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .processes import free_port, kill_tree, listens, named, wait_for
+
+MEMORY = 80_000_000  # bytes of shared memory a node; results are a few numbers
+
+
+@dataclass
+class Raylets:
+    """Nodes by name; the first one, "head", holds the cluster's own records and is never killed.
+
+    environment: of the nodes and so of their workers.
+    """
+
+    environment: Mapping[str, str]
+    cpus: float = 1
+    gpus: float = 1
+    token: str = field(default_factory=lambda: secrets.token_hex(32))
+    port: int = field(default_factory=free_port)
+    nodes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="ray-")))  # short: it holds sockets
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
+    @property
+    def joining(self) -> dict[str, str]:
+        """What a driver's environment must say."""
+        return {"RAY_AUTH_TOKEN": self.token}
+
+    @classmethod
+    @contextmanager
+    def running(cls, environment: Mapping[str, str], *, cpus: float = 1, gpus: float = 1) -> Iterator["Raylets"]:
+        """Two nodes, which are gone afterwards, with all that they started."""
+        made = cls(environment, cpus, gpus)
+        try:
+            made.start("head")
+            wait_for(lambda: listens(made.port), "the start of Ray's head")
+            made.start("second")
+            yield made
+        finally:
+            for process in made.nodes.values():
+                kill_tree(process.pid)
+                process.wait()
+            shutil.rmtree(made.folder, ignore_errors=True)
+
+    def start(self, name: str, environment: Mapping[str, str] | None = None) -> None:
+        """Start a node; it may take a few seconds to be part of the cluster."""
+        where = ["--head", f"--port={self.port}", f"--temp-dir={self.folder}", "--include-dashboard=false"]
+        if name != "head":
+            where = [f"--address={self.address}"]
+        sizes = [f"--num-cpus={self.cpus}", f"--num-gpus={self.gpus}", f"--object-store-memory={MEMORY}"]
+        command = ["start", "--block", "--node-ip-address=127.0.0.1", f"--node-name={name}", *where, *sizes]
+        auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token, "RAY_USAGE_STATS_ENABLED": "0"}
+        with (self.folder / f"{name}.log").open("ab") as log:
+            self.nodes[name] = subprocess.Popen(
+                [str(Path(sys.executable).with_name("ray")), *command],
+                env={**os.environ, **self.environment, **auth, **(environment or {})},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def cut_power(self, name: str) -> None:
+        """Everything on the node is gone at once."""
+        process = self.nodes.pop(name)
+        kill_tree(process.pid)
+        process.wait()
+
+    def kill_raylet(self, name: str) -> None:
+        """The node's own process dies; its workers find themselves alone."""
+        process = self.nodes.pop(name)
+        os.kill(named(process.pid, "raylet/raylet"), 9)
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            kill_tree(process.pid)
+            process.wait()

@@ -1,0 +1,148 @@
+"""A method that iterates a number: every epoch depends on all before it, on the seed, the recipe and what came before.
+
+One epoch lost, done twice or begun from a wrong checkpoint changes every digit of the table. What is trained is written
+down in HOME/work.jsonl, epoch by epoch, when it begins and when it ends. STEADY_PACE is the length of an epoch in
+seconds; it is no part of the recipe, so a hurried run has the same numbers.
+"""
+
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar
+
+import numpy as np
+
+from medsearch.core.recipes import recipe
+from medsearch.core.records import append_line, read_json, write_json
+from medsearch.stages.context import StageContext
+from medsearch.stages.method import Selection
+from medsearch.stages.pipelines import Node, Pipeline
+from medsearch.stages.stage import Epoch, Outcome, Stage, Training
+
+CASES = 6
+
+
+@recipe
+class Iteration:
+    epochs: int = 4
+    rate: float = 3.7
+    """Of the logistic map; between 3.6 and 4 it is chaotic."""
+
+
+@recipe
+class SteadyRecipe:
+    translation: Iteration = field(default_factory=lambda: Iteration(epochs=3))
+    segmentation: Iteration = field(default_factory=Iteration)
+
+
+@dataclass(frozen=True)
+class SteadyStage(Stage):
+    recipe: Iteration
+
+    version: ClassVar[int] = 1
+
+    def reads(self) -> frozenset[str]:
+        return frozenset({"source.train.images", "target.train.images", "target.validation.masks"})
+
+    def train(self, context: StageContext) -> Training:
+        x = 0.5
+        for number, x in self._states(context):
+            yield Epoch(number, {"train/x": x, "validation/dice": 0.5 + 0.4 * x})
+        return Outcome({"validation/dice": 0.5 + 0.4 * x})
+
+    def _states(self, context: StageContext) -> Iterator[tuple[int, float]]:
+        """Epoch and number; all that is known of them is in the checkpoint."""
+        file = context.checkpoint / "state.json"
+        state = read_json(file) if file.exists() else {"epoch": 0, "x": _from(context)}
+        while state["epoch"] < self.recipe.epochs:
+            number = state["epoch"] + 1
+            _note(context, self.name, number, "begun")
+            time.sleep(float(os.environ.get("STEADY_PACE", "0")))
+            push = 0.02 * np.random.default_rng((context.seed, number)).random()
+            state = {"epoch": number, "x": self.recipe.rate * state["x"] * (1 - state["x"]) * 0.98 + push}
+            write_json(file, state)
+            _note(context, self.name, number, "ended")
+            yield number, state["x"]
+
+
+@dataclass(frozen=True)
+class SteadyTranslation(SteadyStage):
+    name: ClassVar[str] = "steady-translation"
+
+    def reads(self) -> frozenset[str]:
+        return frozenset({"source.train.images", "target.train.images"})
+
+
+@dataclass(frozen=True)
+class SteadySegmentation(SteadyStage):
+    name: ClassVar[str] = "steady-segmentation"
+
+
+@dataclass(frozen=True)
+class SteadyTest(Stage):
+    recipe: Any = None
+    name: ClassVar[str] = "steady-test"
+    version: ClassVar[int] = 1
+
+    def reads(self) -> frozenset[str]:
+        return frozenset({"target.test.images", "target.test.masks"})
+
+    def train(self, context: StageContext) -> Training:
+        _note(context, self.name, 1, "begun")
+        mean = context.upstream["model"].metrics["validation/dice"]
+        shifts = np.random.default_rng(context.seed).normal(0, 0.02, CASES)
+        rows = [{"subject": f"case-{at}", "dice": mean + shift, "assd": 1 - mean} for at, shift in enumerate(shifts)]
+        (context.directory / "volumes.txt").write_text(f"{mean!r}\n")
+        yield Epoch(1, {})
+        _note(context, self.name, 1, "ended")
+        metrics = {f"test/{name}": float(np.mean([row[name] for row in rows])) for name in ("dice", "assd")}
+        return Outcome(metrics, notes={"cases": rows})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steady:
+    """The method."""
+
+    base: SteadyRecipe = field(default_factory=SteadyRecipe)
+    scale: str = "tiny"
+
+    @property
+    def name(self) -> str:
+        return "steady"
+
+    @property
+    def recipe(self) -> SteadyRecipe:
+        return self.base
+
+    @property
+    def task_knobs(self) -> dict[str, Any]:
+        return {}
+
+    def at(self, scale: str) -> "Steady":
+        return replace(self, scale=scale)
+
+    def pipeline(self, recipe: SteadyRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
+        nodes = [
+            Node("translation", SteadyTranslation(recipe.translation)),
+            Node("segmentation", SteadySegmentation(recipe.segmentation), {"translator": "translation"}),
+        ]
+        if test:
+            nodes.append(Node("test", SteadyTest(), {"model": "segmentation"}))
+        return Pipeline(tuple(nodes))
+
+    def reported(self) -> dict[str, Any]:
+        return {}
+
+
+def _from(context: StageContext) -> float:
+    """Where the iteration begins: in (0, 1), by the seed and by what came before."""
+    before = sum(artifact.metrics["validation/dice"] for artifact in context.upstream.values())
+    start: float = np.random.default_rng(context.seed).random()
+    return 0.1 + 0.8 * ((start + before) % 1.0)
+
+
+def _note(context: StageContext, stage: str, epoch: int, what: str) -> None:
+    key, home = context.directory.parent.name, context.directory.parents[2]
+    line = {"key": key, "stage": stage, "epoch": epoch, "what": what, "pid": os.getpid(), "time": time.time()}
+    append_line(home / "work.jsonl", {**line, "device": context.runtime.device})

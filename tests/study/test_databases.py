@@ -1,0 +1,24 @@
+"""Addresses of databases: a driver that is installed, and nothing else changed."""
+
+import pytest
+
+from medsearch.core.errors import BadInput
+from medsearch.study import databases
+from medsearch.study.databases import with_driver
+
+
+def test_postgresql_gets_a_driver_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = {"psycopg2": object()}
+    monkeypatch.setattr(databases, "find_spec", found.get)
+    for scheme in ("postgresql", "postgres"):
+        assert with_driver(f"{scheme}://me:secret@db:5432/x?a=b:c") == "postgresql+psycopg2://me:secret@db:5432/x?a=b:c"
+    found["psycopg"] = found.pop("psycopg2")
+    assert with_driver("postgresql://db/x") == "postgresql+psycopg://db/x"
+    found.clear()
+    with pytest.raises(BadInput, match=r"needs a driver of PostgreSQL; pip install"):
+        with_driver("postgresql://me:secret@db/x")
+
+
+@pytest.mark.parametrize("url", ["sqlite:////a/b.db", "postgresql+pg8000://db/x", "http://host:5000", "mysql://db/x"])
+def test_other_addresses_stay(url: str) -> None:
+    assert with_driver(url) == url
