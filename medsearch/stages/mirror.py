@@ -113,7 +113,7 @@ class Mirror:
         self._remove_before(number)
 
     def _packed(self) -> Path:
-        """Checkpoint, journal and notes as one file; links hold the checkpoint still, whose files are replaced whole."""
+        """Checkpoint, journal and notes as one file; links hold the checkpoint still (its files are replaced)."""
         work = self._empty(".mirror")
         for path in (self._folder / CHECKPOINT).rglob("*"):
             if path.is_file() and not path.name.startswith("."):
