@@ -1,8 +1,10 @@
 """A stage that needs a known amount of memory a sample, and fails as torch does when its share has not that much.
 
-No torch: what it "takes" is numbers. One epoch is one line in `eaten.txt` beside the stages.
+No torch: what it "takes" is numbers, and `Balance` weighs them. One epoch is one line in `eaten.txt` beside the stages.
 """
 
+import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -13,7 +15,10 @@ from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Epoch, Outcome, Stage, Training
 
 CAPACITY = 16_000
-"""Bytes of the pretended device."""
+"""MiB of the pretended device."""
+
+TAKEN = [0]
+"""The most that was taken in this process, in MiB."""
 
 
 @recipe
@@ -21,12 +26,30 @@ class Appetite:
     epochs: int = 4
     batch: int = 8
     sample: int = 1_000
-    """Bytes a sample takes."""
+    """MiB that a sample takes."""
     base: int = 0
-    """Bytes that the networks take whatever the micro-batch."""
+    """MiB that the networks take whatever the micro-batch."""
     from_epoch: int = 1
     """Before it, nothing is taken."""
+    later: int = 0
+    """MiB more from the third epoch on."""
     weight: float = 1.0
+    seconds: float = 0.0
+    """Of an epoch."""
+
+
+@dataclass(frozen=True)
+class Balance:
+    """A meter of what is pretended to be taken."""
+
+    def begin(self) -> None:
+        TAKEN[0] = 0
+
+    def peak(self) -> int:
+        return TAKEN[0] << 20
+
+    def device(self) -> tuple[str, int]:
+        return "pretended", CAPACITY << 20
 
 
 class Held:
@@ -64,11 +87,16 @@ def eat(
     at_once = context.runtime.at_once(of.batch)
     for epoch in range(done + 1, of.epochs + 1):
         took = of.base + of.sample * at_once if epoch >= of.from_epoch else 0
-        line = {"epoch": epoch, "at_once": at_once, "share": context.runtime.share, "took": took}
-        append_line(context.directory.parents[1] / "eaten.txt", {"key": context.directory.parent.name, **line})
-        if took > CAPACITY * context.runtime.share:
-            msg = f"CUDA out of memory. Tried to allocate {took} bytes\nand so on"
+        took += of.later if epoch > 2 else 0
+        began, out = time.time(), took > CAPACITY * context.runtime.share
+        time.sleep(0 if out else of.seconds)
+        line = {"epoch": epoch, "at_once": at_once, "share": context.runtime.share, "out": out}
+        line |= {"key": context.directory.parent.name, "pid": os.getpid(), "began": began, "ended": time.time()}
+        append_line(context.directory.parents[1] / "eaten.txt", line)
+        if out:
+            msg = f"CUDA out of memory. Tried to allocate {took} MiB\nand so on"
             raise error(msg)
+        TAKEN[0] = max(TAKEN[0], took)
         write_json(state, {"epoch": epoch})
         yield Epoch(epoch, {"train/loss": 1 / epoch, "validation/dice": epoch / of.epochs}, 2, 0.5)
     assert held is not None

@@ -18,7 +18,7 @@ from medsearch.core.recipes import plain
 from medsearch.data.preparation import PreparedCohort
 from medsearch.data.views import TaskView, domains
 from medsearch.stages.context import Artifact, Runtime, StageContext
-from medsearch.stages.memory import Ladder, Meter, clear, taken
+from medsearch.stages.memory import Ladder, Meter, Usage, clear, taken
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.stage import Epoch, Outcome, Training
 from medsearch.stages.store import Store
@@ -86,6 +86,14 @@ def _trained(bench: Bench, run: StageRun) -> Generator[Epoch, None, None]:
             return
         ladder.write(store.folder(key))
         release()
+
+
+def usage_now(bench: Bench, run: StageRun, epoch: Epoch, *, seconds: float) -> Usage:
+    """What the stage has taken up to an epoch that took so many seconds; `bench` must hold the meter itself."""
+    ladder = Ladder.of(run, bench.runtime, bench.store.folder(run.key))
+    step = epoch.stepping / epoch.steps if epoch.steps else None
+    reading = taken(bench.meter or DeviceMeter(bench.runtime))
+    return Usage(**reading, micro_batch=ladder.micro_batch, seconds=seconds, step_seconds=step)
 
 
 def _context(bench: Bench, run: StageRun, runtime: Runtime) -> StageContext:

@@ -16,7 +16,6 @@ from typing import Any, Protocol, final
 from medsearch.core.recipes import plain
 from medsearch.core.records import read_json, write_json
 from medsearch.stages.pipelines import StageRun
-from medsearch.training.memory import MIB
 from medsearch.training.runtime import Runtime
 
 NOTE = "memory.json"
@@ -38,12 +37,16 @@ class Meter(Protocol):
 @final
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What a stage took. peak, capacity: bytes. seconds: of an epoch. micro_batch: None where there is no batch."""
+    """What a stage took. peak, capacity: bytes. seconds, step_seconds: of an epoch and of an optimiser step.
+
+    micro_batch: samples at a time; None where there is no batch.
+    """
 
     device: str
     capacity: int
     peak: int
     seconds: float
+    step_seconds: float | None = None
     micro_batch: int | None = None
 
 
@@ -110,20 +113,19 @@ def clear(folder: Path) -> None:
     (folder / NOTE).unlink(missing_ok=True)
 
 
-def samples_at_once(run: StageRun, runtime: Runtime, folder: Path) -> int | None:
-    """How many samples go through the networks together now."""
-    return Ladder.of(run, runtime, folder).micro_batch
-
-
 def taken(meter: Meter) -> dict[str, Any]:
     """A meter's reading, for the manifest."""
     device, capacity = meter.device()
     return {"device": device, "capacity": capacity, "peak": meter.peak()}
 
 
-def in_words(bytes_: int) -> str:
-    """A size for people."""
-    return f"{bytes_ / MIB / 1024:.1f} GiB" if bytes_ >= 1024 * MIB else f"{bytes_ / MIB:.0f} MiB"
+def usage_in(manifest: Mapping[str, Any]) -> Usage | None:
+    """What a finished stage took, if its manifest says so."""
+    memory, seconds = manifest.get("memory"), manifest.get("epoch_seconds")
+    if not memory or seconds is None:
+        return None
+    told = {name: memory[name] for name in ("device", "capacity", "peak", "micro_batch")}
+    return Usage(**told, seconds=seconds, step_seconds=manifest.get("step_seconds"))
 
 
 def _note(folder: Path) -> Mapping[str, Any] | None:

@@ -5,10 +5,9 @@ import math
 import os
 import secrets
 import shutil
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, final
 
@@ -17,8 +16,6 @@ from medsearch.core.machine import cores
 from medsearch.stages.context import Runtime
 
 OBJECTS = 200_000_000  # bytes of shared memory; results are a few numbers
-CALM = 5.0  # seconds for which the cluster's size is believed
-EPSILON = 1e-6  # three trials of a third of a GPU fill it
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -38,10 +35,16 @@ ENVIRONMENT = {
 @final
 @dataclass(frozen=True, kw_only=True)
 class Resources:
-    """What one run is given. cpus, gpus: of the embedded cluster; None: what the machine has."""
+    """What one run is given. cpus, gpus: of the embedded cluster; None: what the machine has.
+
+    measured: shares of a GPU are found by measuring (`packing`); `gpus_per_trial` is that of a run not yet measured,
+    and where the cluster has no GPU there is nothing to share. device: None: the GPU where a run has one.
+    """
 
     cpus_per_trial: float = 1.0
     gpus_per_trial: float = 0.0
+    measured: bool = False
+    device: str | None = None
     cpus: int | None = None
     gpus: int | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -60,11 +63,16 @@ class Resources:
     def runtime(self) -> Runtime:
         """How stages compute on this share."""
         return Runtime(
-            device="cuda" if self.gpus_per_trial else "cpu",
+            device=self.device or ("cuda" if self.gpus_per_trial else "cpu"),
             threads=max(1, int(self.cpus_per_trial)),
             precision=self.precision,
             micro_batch=self.micro_batch,
         )
+
+    @property
+    def without_gpus(self) -> "Resources":
+        """The same on a cluster that has none."""
+        return replace(self, gpus_per_trial=0.0, measured=False)
 
     @property
     def per_trial(self) -> dict[str, float]:
@@ -146,40 +154,6 @@ def _without_ray_s_signal_handler() -> Iterator[None]:
 
 def _leave(handler: object) -> None:
     """Set no handler."""
-
-
-@final
-class Slots:
-    """How many runs the cluster can hold at once; asked anew every few seconds, for clusters grow and shrink."""
-
-    def __init__(self, resources: Resources) -> None:
-        self.resources = resources
-        self._count = 0
-        self._asked = -CALM
-
-    def __call__(self) -> int:
-        """The number of slots; a run has its share on one node."""
-        import ray
-
-        now = time.monotonic()
-        if now - self._asked > CALM:
-            alive = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-            self._count, self._asked = sum(self._on(node) for node in alive), now
-        return self._count
-
-    def require_one(self) -> None:
-        """Refuse to wait for room that no node has.
-
-        Raises:
-            BadInput: no node can hold a run.
-
-        """
-        if self() < 1:
-            msg = f"a trial asks for {self.resources.per_trial}, which no node of the cluster has; give a trial less"
-            raise BadInput(msg)
-
-    def _on(self, has: Mapping[str, float]) -> int:
-        return int(min(has.get(name, 0.0) / share for name, share in self.resources.per_trial.items()) + EPSILON)
 
 
 def _use_token(address: str | None) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
 from medsearch.core.locks import claimed
+from medsearch.stages.memory import Meter
 from medsearch.study.ablation import Ablation
 from medsearch.study.ablation_header import begin, describe, winner
-from medsearch.study.cluster import Resources, Slots, cluster
+from medsearch.study.cluster import Resources, cluster
 from medsearch.study.conducting import Conducts
 from medsearch.study.conductor import Conductor
 from medsearch.study.events import Listener, unheard
@@ -21,7 +22,10 @@ from medsearch.study.interruption import Interruption
 from medsearch.study.jobs import Job, Planner, Workplace
 from medsearch.study.ledger import Ledger, RunRecord
 from medsearch.study.nodes import require_fit_nodes
+from medsearch.study.packing import Packing
+from medsearch.study.probes import Probes
 from medsearch.study.proposals import Proposals, sqlite
+from medsearch.study.room import Room
 from medsearch.study.schedulers import FullLength
 from medsearch.study.search import Search
 from medsearch.study.sweep import Standing, Sweep
@@ -57,11 +61,15 @@ class SweepRun:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Site:
-    """Where a study's runs are done. address: of a Ray cluster; None: an embedded one, which ends with the study."""
+    """Where a study's runs are done. address: of a Ray cluster; None: an embedded one, which ends with the study.
+
+    meter: what measures the memory that runs take; None: the device's own account.
+    """
 
     resources: Resources = field(default_factory=Resources)
     address: str | None = None
     listener: Listener = unheard
+    meter: Meter | None = None
 
 
 def run_search(search: Search, place: Workplace, site: Site | None = None, *, storage: str | None = None) -> SearchRun:
@@ -85,7 +93,7 @@ def run_search(search: Search, place: Workplace, site: Site | None = None, *, st
         first = conductor.next()
         if isinstance(first, Job):
             with _on_ray(site, place, interruption):
-                _fit(conductor, first, _recalled(conductor), site.resources, interruption)
+                _fit(conductor, first, rungs=_recalled(conductor), place=place, site=site, interruption=interruption)
         choose(ledger, conductor.finalists)
     conductor.require_result()
     return SearchRun(folder=folder, finalists=conductor.finalists, runs=ledger.runs(), trained=isinstance(first, Job))
@@ -115,7 +123,7 @@ def run_sweep(
         first = sweep.next()
         if isinstance(first, Job):
             with _on_ray(site, place, interruption):
-                _fit(sweep, first, _unjudged(), site.resources, interruption)
+                _fit(sweep, first, rungs=_unjudged(), place=place, site=site, interruption=interruption)
         describe(grapher, ledger, sweep.failed)
     sweep.require_result()
     return SweepRun(folder=folder, graph=sweep.graph, standing=sweep.standing, trained=isinstance(first, Job))
@@ -137,21 +145,24 @@ def _on_ray(site: Site, place: Workplace, interruption: Interruption) -> Iterato
         yield
 
 
-def _fit(conductor: Conducts, first: Job, rungs: "Rungs", resources: Resources, interruption: Interruption) -> None:
+def _fit(
+    conductor: Conducts, first: Job, *, rungs: "Rungs", place: Workplace, site: Site, interruption: Interruption
+) -> None:
     folder = conductor.ledger.folder / "ray"
     shutil.rmtree(folder, ignore_errors=True)  # earlier lives' snapshots, which nobody reads
     folder.mkdir(parents=True)
     from ray import tune
 
     from medsearch.study.searcher import Jobs, Watch
-    from medsearch.study.worker import Worker
+    from medsearch.study.worker import Worker, request
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    slots = Slots(resources)
-    slots.require_one()
-    jobs = Jobs(conductor, rungs, slots=slots, runtime=resources.runtime, first=first)
+    probes = Probes(place.home.resolve() / "probes")
+    packing = Packing(site.resources, room=Room(), probes=probes, store=conductor.store)
+    packing.require_room()
+    jobs = Jobs(conductor, rungs, packing=packing, first=first, meter=site.meter)
     tuner = tune.Tuner(
-        tune.with_resources(Worker, resources.per_trial),
+        tune.with_resources(Worker, request),
         tune_config=tune.TuneConfig(
             search_alg=jobs,
             scheduler=rungs,

@@ -4,6 +4,7 @@ A job is plain data that travels to a worker; `perform` does it. Nothing here kn
 """
 
 import math
+import time
 import traceback
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,18 +12,23 @@ from pathlib import Path
 from typing import Any, Literal, final
 
 from medsearch.core.errors import BadInput, Diverged, MedsearchError
+from medsearch.core.recipes import plain
 from medsearch.data.cohorts import Roster
 from medsearch.data.preparation import PreparedCohort
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import Artifact, Runtime
-from medsearch.stages.execution import Bench, run_stage
+from medsearch.stages.execution import Bench, run_stage, usage_now
 from medsearch.stages.lineage import due
+from medsearch.stages.memory import Meter, Usage
 from medsearch.stages.pipelines import Setting, StageRun
 from medsearch.stages.store import Store
 from medsearch.study.ledger import PlannedRun, Role
+from medsearch.study.portions import EVERYTHING, Portion
 from medsearch.study.search import Search
+from medsearch.training.memory import DeviceMeter, exhausted
 
-Cause = Literal["diverged", "out of memory", "bad input", "error", "worker died"]
+Cause = Literal["diverged", "out of memory", "infeasible", "bad input", "error", "worker died"]
+"""`out of memory`: on a share of a device, so that the run is tried again with a whole one. `infeasible`: on that."""
 
 
 @final
@@ -96,7 +102,9 @@ class Report:
 class End:
     """How a job ended: with values in the order of the objectives, cut at a rung, or failed for a reason.
 
-    trace: where in the program it failed, for a file beside the ledger.
+    trace: where in the program it failed, for a file beside the ledger. again: it has not ended but came back, to be
+    handed out with another share of a device, or alone on one; a study never sees such an end. usage: what a stage was
+    measured to take (`stages.memory.Usage`), where the job came back for that.
     """
 
     state: Literal["complete", "cut", "failed"]
@@ -105,6 +113,8 @@ class End:
     reason: str | None = None
     cause: Cause | None = None
     trace: str = ""
+    again: Literal["", "packed", "alone"] = ""
+    usage: Mapping[str, Any] | None = None
 
     @property
     def value(self) -> float | None:
@@ -162,17 +172,38 @@ def ancestors(runs: tuple[StageRun, ...], node: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def perform(job: Job, store: Store, *, runtime: Runtime) -> Generator[Report, None, End]:
-    """Do the job, reporting each epoch that is trained now; a failure is an answer, with its traceback."""
-    bench = Bench(store, PreparedCohort(job.prepared), runtime)
+class _Measured(Exception):
+    """The epoch for which a stage was handed out is over."""
+
+    def __init__(self, usage: Usage) -> None:
+        super().__init__()
+        self.usage = usage
+
+
+def perform(
+    job: Job, store: Store, *, runtime: Runtime, portion: Portion = EVERYTHING, meter: Meter | None = None
+) -> Generator[Report, None, End]:
+    """Do the job as far as its portion goes, reporting each epoch that is trained now.
+
+    A failure is an answer, with its traceback.
+    """
+    bench = Bench(store, PreparedCohort(job.prepared), runtime, meter or DeviceMeter(runtime))
     try:
         artifacts: dict[str, Artifact] = {}
         needed = due(job.runs, store, ends=[run.key for run in job.runs[-1:]])
         for run in job.runs:
-            artifacts[run.node] = yield from _reported(bench, run, whole=run.key in needed)
+            if run.key in needed and not portion.covers(run.key):
+                return BACK
+            probed = run.key in portion.probes
+            artifacts[run.node] = yield from _reported(bench, run, whole=run.key in needed, probed=probed)
         return End(state="complete", values=values(job, artifacts))
+    except _Measured as measured:
+        return replace(BACK, usage=plain(measured.usage))
     except Exception as error:
-        return replace(failure(error), trace=traceback.format_exc())
+        return replace(failure(error, shared=runtime.shared), trace=traceback.format_exc())
+
+
+BACK = End(state="failed", reason="it goes on with another share of a device", cause="error", again="packed")
 
 
 def stored_end(job: Job, store: Store) -> End:
@@ -206,22 +237,25 @@ def values(job: Job, artifacts: Mapping[str, Artifact]) -> tuple[float, ...]:
     return tuple(float(metrics[name]) for name in job.objectives)
 
 
-def failure(error: BaseException) -> End:
-    """A failed end: one line, and the kind of thing that went wrong."""
+def failure(error: BaseException, *, shared: bool = False) -> End:
+    """A failed end: one line, and the kind of thing that went wrong. shared: on a device that other runs are on."""
     text = str(error).strip().splitlines()
     line = text[0] if text else type(error).__name__
     if isinstance(error, Diverged):
         return End(state="failed", reason=line, cause="diverged")
-    if isinstance(error, MemoryError) or "out of memory" in line.lower():
-        remedy = "lower the micro-batch or give a trial a larger share of the device"
-        return End(state="failed", reason=f"out of memory: {line}; {remedy}", cause="out of memory")
+    if exhausted(error) and shared:
+        return End(state="failed", reason=f"out of memory: {line}", cause="out of memory", again="alone")
+    if exhausted(error):
+        remedy = "no smaller micro-batch and no larger share are left; use a smaller network, or a larger device"
+        return End(state="failed", reason=f"out of memory: {line}; {remedy}", cause="infeasible")
     if isinstance(error, MedsearchError):
         return End(state="failed", reason=line, cause="bad input")
     return End(state="failed", reason=f"{type(error).__name__}: {line}", cause="error")
 
 
-def _reported(bench: Bench, run: StageRun, *, whole: bool) -> Generator[Report, None, Artifact]:
-    training = run_stage(bench, run, whole=whole)
+def _reported(bench: Bench, run: StageRun, *, whole: bool, probed: bool) -> Generator[Report, None, Artifact]:
+    """Train a stage; one that is probed is closed after an epoch, with its checkpoint kept."""
+    training, began = run_stage(bench, run, whole=whole), time.monotonic()
     try:
         while True:
             try:
@@ -229,6 +263,9 @@ def _reported(bench: Bench, run: StageRun, *, whole: bool) -> Generator[Report, 
             except StopIteration as end:
                 artifact: Artifact = end.value
                 return artifact
+            usage = usage_now(bench, run, epoch, seconds=time.monotonic() - began) if probed else None
             yield Report(node=run.node, epoch=epoch.number, metrics=dict(epoch.metrics))
+            if usage is not None:
+                raise _Measured(usage)
     finally:
         training.close()

@@ -4,17 +4,19 @@ It keeps nothing: when the driver dies, the conductor's ledger and storage say a
 read.
 """
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Mapping
 from typing import Any, final
 
 from ray.tune import Callback
 from ray.tune.search import Searcher
 
-from medsearch.stages.context import Runtime
+from medsearch.stages.memory import Meter
 from medsearch.study.conducting import Conducts
 from medsearch.study.events import Event
 from medsearch.study.interruption import Interruption, halting
 from medsearch.study.jobs import End, Job
+from medsearch.study.packing import Handout, Packing
 from medsearch.study.rungs import Rungs, run_of
 from medsearch.study.schedulers import RUNG, SELECTION
 from medsearch.study.worker import Errand, end_of
@@ -24,26 +26,23 @@ from medsearch.study.worker import Errand, end_of
 class Jobs(Searcher):  # type: ignore[misc]
     """Tune's searcher: asks the conductor, answers None for "not yet" and FINISHED at the end.
 
-    slots: how many runs the cluster can hold now. No job is taken ahead of its slot, so that a proposal knows all
-    that has ended before it. first: a job that the conductor has handed out already.
+    packing: which share of a GPU a job gets, and whether there is room for it. No job is taken before there is room
+    for one, so that a proposal knows all that has ended before it; one that needs more than is free waits, and none
+    overtakes it. first: a job that the conductor has handed out already. meter: what measures memory on the workers.
+
+    A job that comes back to have another share, or a GPU to itself, is under way all the while for the conductor.
     """
 
     def __init__(
-        self,
-        conductor: Conducts,
-        rungs: Rungs,
-        *,
-        slots: Callable[[], int],
-        runtime: Runtime,
-        first: Job,
+        self, conductor: Conducts, rungs: Rungs, *, packing: Packing, first: Job, meter: Meter | None = None
     ) -> None:
         super().__init__()
         self.conductor = conductor
         self.rungs = rungs
-        self.slots = slots
-        self.runtime = runtime
-        self.runs: dict[str, Job] = {}
-        self._first: Job | None = first
+        self.packing = packing
+        self.meter = meter
+        self.runs: dict[str, Handout] = {}
+        self._waiting = deque([first])
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: Any, **spec: Any) -> bool:  # noqa: ARG002
         """Nothing to set: the space is the search's."""
@@ -52,20 +51,21 @@ class Jobs(Searcher):  # type: ignore[misc]
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next job as Tune's configuration."""
         with halting():
-            job = self._next()
-        if not isinstance(job, Job):
-            return None if job == "not yet" else str(Searcher.FINISHED)
-        self.runs[trial_id] = job
-        return {"errand": self._errand(job)}
+            handout = self._next()
+        if not isinstance(handout, Handout):
+            return None if handout == "not yet" else str(Searcher.FINISHED)
+        self.runs[trial_id] = handout
+        return {"errand": self._errand(handout)}
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """Pass an epoch on to whoever listens."""
         if "node" in result:
-            self._say_epoch(self.runs[trial_id], result)
+            self._say_epoch(self.runs[trial_id].job, result)
 
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
         """Record how a run ended: by itself, cut by the scheduler, or with its process."""
-        job = self.runs.pop(trial_id)
+        handout = self.runs.pop(trial_id)
+        job = handout.job
         end = None if result is None else end_of(result)
         if error:
             reason = f"its worker process failed and was tried again in vain: {self.rungs.errors.pop(job.run, '')}"
@@ -73,8 +73,13 @@ class Jobs(Searcher):  # type: ignore[misc]
         elif end is None and result is not None and SELECTION in result:
             self._say_epoch(job, result)
             end = self.rungs.cut(job.run, int(result[RUNG]), float(result[SELECTION]))
+        end = end or End(state="failed", reason="it ended without a result", cause="error")
         with halting():
-            self.conductor.ended(job.run, end or End(state="failed", reason="it ended without a result", cause="error"))
+            self.packing.learn(handout, end)
+            if end.again:
+                self._waiting.appendleft(job)
+            else:
+                self.conductor.ended(job.run, end)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: see the module's docstring."""
@@ -93,20 +98,36 @@ class Jobs(Searcher):  # type: ignore[misc]
         """Nothing: see the module's docstring."""
         return {}
 
-    def _next(self) -> Job | str:
+    def _next(self) -> Handout | str:
         """The next job that is not already judged by the curve it had when an earlier life ended."""
+        beside = [handout.portion for handout in self.runs.values()]
         while True:
-            if self._first is None and len(self.conductor.running) >= self.slots():
+            if not self._waiting:
+                if not self.packing.has_room(beside):
+                    return "not yet"
+                job = self.conductor.next()
+                if not isinstance(job, Job):
+                    return job
+                self._waiting.append(job)
+            job = self._waiting[0]
+            if (end := self.rungs.judged.pop(job.run, None)) is not None:
+                self._waiting.popleft()
+                self.conductor.ended(job.run, end)
+                continue
+            portion = self.packing.portion(job)
+            if not self.packing.fits(portion, beside):
                 return "not yet"
-            job: Job | str = self._first or self.conductor.next()
-            self._first = None
-            end = self.rungs.judged.pop(job.run, None) if isinstance(job, Job) else None
-            if end is None or not isinstance(job, Job):
-                return job
-            self.conductor.ended(job.run, end)
+            return Handout(self._waiting.popleft(), portion)
 
-    def _errand(self, job: Job) -> Errand:
-        return Errand(job=job, store=self.conductor.store, runtime=self.runtime)
+    def _errand(self, handout: Handout) -> Errand:
+        return Errand(
+            job=handout.job,
+            store=self.conductor.store,
+            runtime=self.packing.runtime(handout.portion),
+            portion=handout.portion,
+            share=self.packing.share(handout.portion),
+            meter=self.meter,
+        )
 
     def _say_epoch(self, job: Job, result: Mapping[str, Any]) -> None:
         metrics = {name.removeprefix("metrics/"): v for name, v in result.items() if name.startswith("metrics/")}

@@ -4,20 +4,23 @@ A worker is used again for the next run, so nothing may stay behind: the generat
 frees its stage's lock and memory, before the next begins.
 """
 
-import gc
 import os
 import sys
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, final
 
 from ray import tune
 
 from medsearch.stages.context import Runtime
+from medsearch.stages.memory import Meter
 from medsearch.stages.store import Store
 from medsearch.study.jobs import End, Job, Report, perform
+from medsearch.study.portions import EVERYTHING, Portion
+from medsearch.study.room import Share
 from medsearch.study.schedulers import RUNG, SELECTION
+from medsearch.training.memory import release
 
 END = "end"
 QUIET = 0.5  # seconds of epochs that one step may bundle where no scheduler looks
@@ -26,11 +29,17 @@ QUIET = 0.5  # seconds of epochs that one step may bundle where no scheduler loo
 @final
 @dataclass(frozen=True, kw_only=True)
 class Errand:
-    """A job and where to do it: what travels to a worker."""
+    """A job, where to do it, and how much of it: what travels to a worker.
+
+    share: what Ray reserves for it. meter: what measures its memory; None: the device's own.
+    """
 
     job: Job
     store: Store
     runtime: Runtime
+    portion: Portion = EVERYTHING
+    share: Share = field(default_factory=lambda: {"CPU": 1.0})
+    meter: Meter | None = None
 
     def __deepcopy__(self, memo: Any) -> "Errand":
         """Itself: nothing in it changes, and Tune copies configurations often."""
@@ -84,11 +93,13 @@ class Worker(tune.Trainable):  # type: ignore[misc]
 
     def _begin(self, errand: Errand) -> None:
         self._close()
-        _free_memory()
+        release()
         self.config: dict[str, Any] = {}  # Tune would send it back with every result
         self._job = errand.job
         _set_threads(errand.runtime.threads)
-        self._work = perform(errand.job, errand.store, runtime=errand.runtime)
+        self._work = perform(
+            errand.job, errand.store, runtime=errand.runtime, portion=errand.portion, meter=errand.meter
+        )
 
     def _close(self) -> None:
         if self._work is not None:
@@ -101,14 +112,6 @@ def _result(report: Report, metric: str | None) -> dict[str, Any]:
     if metric is not None and metric in report.metrics:
         result |= {RUNG: report.epoch, SELECTION: report.metrics[metric]}
     return result
-
-
-def _free_memory() -> None:
-    """What the last job held in cycles, and the GPU memory that torch keeps for itself."""
-    gc.collect()
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
 
 
 def _set_threads(threads: int) -> None:
@@ -124,4 +127,10 @@ def end_of(result: Mapping[str, Any]) -> End | None:
     if f"{END}/state" not in result:
         return None
     fields = {name.removeprefix(f"{END}/"): value for name, value in result.items() if name.startswith(f"{END}/")}
-    return End(**{**fields, "values": tuple(fields.get("values", ()))})
+    usage = {name.removeprefix("usage/"): fields.pop(name) for name in list(fields) if name.startswith("usage/")}
+    return End(**{**fields, "values": tuple(fields.get("values", ())), "usage": usage or None})
+
+
+def request(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
+    """What Tune asks Ray for. It keeps idle workers by what they asked for, so runs of other shares get others."""
+    return tune.PlacementGroupFactory([dict(config["errand"].share)])

@@ -15,7 +15,6 @@ from medsearch.training.runtime import Runtime
 CONTEXT = 768 << 20
 """Bytes that a process takes of a GPU besides torch's tensors: the driver's context and the kernels of libraries."""
 
-MIB = 1 << 20
 OUT = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED", re.IGNORECASE)
 """What CUDA, torch's allocator of the CPU, cuBLAS and cuDNN say."""
 

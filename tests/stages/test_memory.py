@@ -62,7 +62,7 @@ def test_the_micro_batch_halves_until_the_stage_fits(bench: Bench) -> None:
         (8, 4, 0),
         (4, 2, 0),
     ]
-    assert memory["halvings"][0]["reason"] == "CUDA out of memory. Tried to allocate 40000 bytes"
+    assert memory["halvings"][0]["reason"] == "CUDA out of memory. Tried to allocate 40000 MiB"
     assert (memory["peak"], memory["capacity"], memory["device"]) == (7, 100, "pretended")
     assert artifact.manifest["runtime"]["micro_batch"] == 0, "as it was given"
     assert len(bench.meter.begun) == 3, "the peak is that of the way that worked"

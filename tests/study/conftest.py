@@ -7,4 +7,5 @@ from pathlib import Path
 HERE = str(Path(__file__).parent)
 if HERE not in sys.path:
     sys.path.insert(0, HERE)
-os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [HERE, os.environ.get("PYTHONPATH", "")]))
+ALL = str(Path(__file__).parent.parent)  # where the stage that runs out of memory lies
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [HERE, ALL, os.environ.get("PYTHONPATH", "")]))

@@ -177,7 +177,7 @@ def test_another_question_does_not_get_the_same_folder(tmp_path: Path, changes: 
     [
         ("diverge", "diverged", "training diverged"),
         ("bug", "error", "ValueError: a bug"),
-        ("memory", "out of memory", "lower the micro-batch"),
+        ("memory", "infeasible", "no smaller micro-batch"),
     ],
 )
 def test_a_failed_trial_says_why_and_harms_no_other(tmp_path: Path, accident: str, cause: str, words: str) -> None:
@@ -192,7 +192,8 @@ def test_a_failed_trial_says_why_and_harms_no_other(tmp_path: Path, accident: st
     assert "\n" not in failed.reason
     assert "Traceback" in (tmp_path / "studies/toy_search/failures/trial-0000.txt").read_text()
     told = conduct(small, tmp_path).proposals.study.trials[0]
-    assert (told.state.name, told.user_attrs["cause"], told.user_attrs["reason"]) == ("FAIL", cause, failed.reason)
+    state = "PRUNED" if cause == "infeasible" else "FAIL"
+    assert (told.state.name, told.user_attrs["cause"], told.user_attrs["reason"]) == (state, cause, failed.reason)
     assert any(run.state == "complete" for run in runs(tmp_path).values() if run.role == "trial")
 
 

@@ -1,5 +1,6 @@
 """Jobs: what each role runs, and how failures are told."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,8 +38,8 @@ def test_each_role_runs_what_it_may(tmp_path: Path) -> None:
     ("error", "cause", "words"),
     [
         (Diverged("train/dice = nan at epoch 3"), "diverged", "train/dice = nan at epoch 3"),
-        (MemoryError(), "out of memory", "MemoryError; lower the micro-batch"),
-        (RuntimeError("CUDA out of memory. Tried\nto allocate"), "out of memory", "CUDA out of memory. Tried; lower"),
+        (MemoryError(), "infeasible", "out of memory: MemoryError; no smaller micro-batch"),
+        (RuntimeError("CUDA out of memory. Tried\nto allocate"), "infeasible", "CUDA out of memory. Tried; no smaller"),
         (BadInput("case 3: truncated"), "bad input", "case 3: truncated"),
         (UndeclaredRead("target.test.masks"), "bad input", "target.test.masks"),
         (KeyError("weights"), "error", "KeyError: 'weights'"),
@@ -52,13 +53,18 @@ def test_a_failure_is_one_line_with_its_kind(error: Exception, cause: str, words
     assert "\n" not in str(end.reason)
 
 
+def test_on_a_share_it_may_only_be_the_share(tmp_path: Path) -> None:
+    end = failure(MemoryError("no room"), shared=True)
+    assert (end.cause, end.again, end.reason) == ("out of memory", "alone", "out of memory: no room")
+
+
 def test_a_missing_or_infinite_value_is_a_failure_not_a_score(tmp_path: Path) -> None:
     conductor = conduct(search(objectives={"validation/dise": "maximize"}), tmp_path)
     job = conductor.planner.job("trial", 0, knobs={}, number=0)
     end = do(conductor, job)
     assert (end.state, end.cause) == ("failed", "bad input")
     assert "reports no 'validation/dise'; it reports validation/dice" in str(end.reason)
-    assert stored_end(job, conductor.store) == end
+    assert stored_end(job, conductor.store) == replace(end, trace="")
     manifest = conductor.store.folder(job.keys[2]) / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"validation/dice": ', '"validation/dise": 1e999, "x": '))
     assert stored_end(job, conductor.store).cause == "diverged"

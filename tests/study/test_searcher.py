@@ -6,12 +6,15 @@ import pytest
 from drive import conduct, do, search
 
 from medsearch.core.records import append_line
-from medsearch.stages.context import Runtime
 from medsearch.study import ASHA, Random
+from medsearch.study.cluster import Resources
 from medsearch.study.conductor import Conductor
-from medsearch.study.execution import _rungs
+from medsearch.study.execution import _recalled
 from medsearch.study.interruption import Halt
 from medsearch.study.jobs import Job
+from medsearch.study.packing import Packing
+from medsearch.study.probes import Probes
+from medsearch.study.room import Room
 from medsearch.study.searcher import Jobs
 
 SMALL = {"sampler": Random(), "references": (), "seeds": (0,), "finalists": 0}
@@ -21,7 +24,9 @@ RULE = ASHA(grace=2, reduction=2, because="a test")
 def jobs(conductor: Conductor, slots: int = 1) -> Jobs:
     first = conductor.next()
     assert isinstance(first, Job)
-    return Jobs(conductor, _rungs(conductor), slots=lambda: slots, runtime=Runtime(), first=first)
+    room, probes = Room(lambda: [{"CPU": slots}]), Probes(conductor.ledger.folder / "probes")
+    packing = Packing(Resources(), room=room, probes=probes, store=conductor.store)
+    return Jobs(conductor, _recalled(conductor), packing=packing, first=first)
 
 
 def test_it_waits_for_slots_and_finishes(tmp_path: Path) -> None:
@@ -38,7 +43,7 @@ def test_it_waits_for_slots_and_finishes(tmp_path: Path) -> None:
 
 
 def finish(asked: Jobs, trial_id: str) -> None:
-    end = do(asked.conductor, asked.runs[trial_id])
+    end = do(asked.conductor, asked.runs[trial_id].job)
     flat = {"end/state": end.state, "end/values": end.values, "end/reason": end.reason, "end/cause": end.cause}
     asked.on_trial_complete(trial_id, flat)
 
@@ -51,7 +56,7 @@ def test_a_trial_whose_recorded_curve_condemns_it_is_cut_without_being_begun(tmp
         assert asked.suggest(trial_id) is not None
         finish(asked, trial_id)
     assert asked.suggest("3") is not None
-    key = dict(asked.runs["3"].planned.stages)["segmentation"]
+    key = dict(asked.runs["3"].job.planned.stages)["segmentation"]
     journal = conductor.store.folder(key) / "journal.jsonl"
     line = {"epoch": 2, "metrics": {"validation/dice": -9.0}, "seconds": 1.0, "time": 4e9}
     append_line(journal, line)  # killed after the epoch, before the scheduler saw it
@@ -67,7 +72,7 @@ def test_a_trial_whose_recorded_curve_condemns_it_is_cut_without_being_begun(tmp
 def test_when_the_ledger_cannot_be_written_the_study_ends(tmp_path: Path) -> None:
     asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
     assert asked.suggest("a") is not None
-    job = asked.runs["a"]
+    job = asked.runs["a"].job
     do(asked.conductor, job)
     asked.conductor.ledger.path.unlink()
     asked.conductor.ledger.path.mkdir()

@@ -1,0 +1,122 @@
+"""Room on the cluster: whether one more run fits beside those under way, when runs have shares of different sizes."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import final
+
+from medsearch.core.errors import BadInput
+
+CALM = 5.0  # seconds for which the cluster's size is believed
+EPSILON = 1e-6  # three runs of a third of a GPU fill it
+KIND = "accelerator_type:"
+
+Share = Mapping[str, float]
+"""What a run asks of one node, in Ray's words: {"CPU": 1.0, "GPU": 0.5}."""
+
+
+@final
+@dataclass
+class _Node:
+    """What is free on a node while shares are laid out: cores, and the rest of each GPU."""
+
+    cpus: float
+    gpus: list[float]
+
+    def waste(self, share: Share) -> float | None:
+        """What would be left of the GPU that suits best; None where the share does not fit."""
+        gpus = share.get("GPU", 0.0)
+        if self.cpus + EPSILON < share.get("CPU", 0.0):
+            return None
+        if not gpus:
+            return 0.0
+        if gpus > 1:
+            whole = sum(free >= 1 - EPSILON for free in self.gpus)
+            return 0.0 if whole >= math.ceil(gpus - EPSILON) else None
+        fitting = [free - gpus for free in self.gpus if free + EPSILON >= gpus]
+        return min(fitting, default=None)
+
+    def take(self, share: Share) -> None:
+        """Lay the share out; Ray, too, fills the fullest GPU that has the room."""
+        self.cpus -= share.get("CPU", 0.0)
+        gpus = share.get("GPU", 0.0)
+        if gpus > 1:
+            for _ in range(math.ceil(gpus - EPSILON)):
+                self.gpus.remove(next(free for free in self.gpus if free >= 1 - EPSILON))
+                self.gpus.append(0.0)
+        elif gpus:
+            best = min(
+                (index for index, free in enumerate(self.gpus) if free + EPSILON >= gpus), key=self.gpus.__getitem__
+            )
+            self.gpus[best] -= gpus
+
+
+def fit_together(shares: Iterable[Share], nodes: Iterable[Mapping[str, float]]) -> bool:
+    """Whether all of the shares can be laid out on the nodes, the largest first, each where it wastes least.
+
+    Where Ray has laid the running ones out worse, the last run waits in Ray's queue until one of them ends: it counts
+    as under way, so nothing smaller overtakes it.
+    """
+    free = [_Node(node.get("CPU", 0.0), _gpus(node)) for node in nodes]
+    for share in sorted(shares, key=lambda share: (-share.get("GPU", 0.0), -share.get("CPU", 0.0))):
+        wastes = [(waste, number) for number, node in enumerate(free) if (waste := node.waste(share)) is not None]
+        if not wastes:
+            return False
+        free[min(wastes)[1]].take(share)
+    return True
+
+
+def nodes_of_ray() -> list[Mapping[str, float]]:
+    """What each living node of the cluster has."""
+    import ray
+
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+@final
+class Room:
+    """The cluster's nodes; asked anew every few seconds, for clusters grow and shrink."""
+
+    def __init__(self, nodes: Callable[[], Sequence[Mapping[str, float]]] = nodes_of_ray) -> None:
+        self._look = nodes
+        self._nodes: Sequence[Mapping[str, float]] = ()
+        self._asked = -CALM
+
+    def holds(self, shares: Iterable[Share]) -> bool:
+        """Whether the cluster can hold all these runs at once; a run has its share on one node."""
+        return fit_together(shares, self._now())
+
+    def require(self, share: Share) -> None:
+        """Refuse to wait for room that no node has.
+
+        Raises:
+            BadInput: no node can hold such a run.
+
+        """
+        if not self.holds([share]):
+            msg = f"a trial asks for {dict(share)}, which no node of the cluster has; give a trial less"
+            raise BadInput(msg)
+
+    @property
+    def has_gpus(self) -> bool:
+        """Whether any node has one."""
+        return any(_gpus(node) for node in self._now())
+
+    @property
+    def device(self) -> str:
+        """The kind of GPU that runs meet here, as Ray detects it; all kinds where there are several."""
+        kinds = {name.removeprefix(KIND) for node in self._now() for name in node if name.startswith(KIND)}
+        return "+".join(sorted(kinds)) or "gpu"
+
+    def _now(self) -> Sequence[Mapping[str, float]]:
+        now = time.monotonic()
+        if now - self._asked > CALM:
+            self._nodes, self._asked = self._look(), now
+        return self._nodes
+
+
+def _gpus(node: Mapping[str, float]) -> list[float]:
+    whole = int(node.get("GPU", 0.0) + EPSILON)
+    part = node.get("GPU", 0.0) - whole
+    return [1.0] * whole + ([part] if part > EPSILON else [])

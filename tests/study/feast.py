@@ -1,0 +1,81 @@
+"""A method of two stages whose need of memory is known: a small one that all trials share, and a larger one."""
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from hungry import Appetite, Hungry
+
+from medsearch.core.recipes import override, recipe
+from medsearch.data.tasks import CrossModalityTask
+from medsearch.stages.method import Selection
+from medsearch.stages.pipelines import Node, Pipeline
+from medsearch.study.samplers import Random
+from medsearch.study.schedulers import FullLength
+from medsearch.study.search import Search
+from medsearch.study.spaces import uniform
+
+STARTER, MAIN = 0.25, 0.5
+"""The shares of a GPU in which they fit."""
+
+
+@recipe
+class FeastRecipe:
+    starter: Appetite = field(default_factory=lambda: Appetite(sample=350))
+    main: Appetite = field(default_factory=lambda: Appetite(sample=800))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feast:
+    base: FeastRecipe = field(default_factory=FeastRecipe)
+    scale: str = "tiny"
+
+    @property
+    def name(self) -> str:
+        return "feast"
+
+    @property
+    def recipe(self) -> FeastRecipe:
+        return self.base
+
+    @property
+    def task_knobs(self) -> dict[str, Any]:
+        return {}
+
+    def at(self, scale: str) -> "Feast":
+        return replace(self, scale=scale)
+
+    def pipeline(self, recipe: FeastRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
+        starter = Node("starter", Hungry(recipe=recipe.starter))
+        main = Node("main", Hungry(recipe=recipe.main), {"x": "starter"})
+        last = Node("test", Hungry(recipe=Appetite(epochs=1, batch=0, base=100)), {"x": "main"})
+        return Pipeline((starter, main, last) if test else (starter, main))
+
+    def reported(self) -> dict[str, Any]:
+        return {}
+
+
+def feast(*, knobs: dict[str, Any] | None = None, **changes: Any) -> Search:
+    """A search over the weight of the larger stage."""
+    declared: dict[str, Any] = {
+        "name": "feast",
+        "question": "How much is too much?",
+        "method": Feast(base=override(FeastRecipe(), knobs or {})),
+        "task": CrossModalityTask(),
+        "space": {"main.weight": uniform(0.1, 1.0)},
+        "selection": "oracle",
+        "sampler": Random(),
+        "scheduler": FullLength(because="a test"),
+        "trials": 3,
+        "finalists": 0,
+        "seeds": (0,),
+        "searched_stage": "main",
+    }
+    return Search(**{**declared, **changes}).at("tiny")
+
+
+def eaten(home: Path) -> list[dict[str, Any]]:
+    """Every epoch that was begun, in the order in which they ended."""
+    path = home / "stages" / "eaten.txt"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
