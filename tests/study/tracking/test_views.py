@@ -1,4 +1,4 @@
-"""Saved views: the tags that hold them have the shape that MLflow's pages read, and nobody's own view is overwritten."""
+"""Saved views: their tags have the shape that MLflow's pages read, and nobody's own view is overwritten."""
 
 import base64
 import json
