@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from medsearch.cli import reported
+from medsearch.cli import prune, reported
 from medsearch.cli.exits import exits
 from medsearch.core.errors import BadInput
 from medsearch.stages.store import Store
@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
             command.add_argument("--tracking-uri", metavar="URI")
 
     reported.add_command(commands)
+    prune.add_command(commands)
 
     ui = commands.add_parser("ui", help="MLflow's pages over a home, on loopback")
     ui.add_argument("--home", type=Path, default=Path("runs"), metavar="DIR")
