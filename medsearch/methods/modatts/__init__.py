@@ -9,6 +9,7 @@
     Eq. 5.12       segmentation.SegmentationTraining.g_terms      weights.normalised, scheduled
     Eq. 5.13       self_training.train (λ_st = λ_pT)
     Table 5.1      networks.discriminator     Table 5.2    networks.medformer
+    5 folds        pipeline, evaluation            Figures 5.4-5.6, 5.9, 5.10    pictures, focus, attention
 
 Departures from the paper, all as the released code does (which is the side to take where the paper's table and the
 trained sizes disagree): discriminators have four strided convolutions of kernel 3; slices are padded to 256 x 256;
@@ -20,17 +21,19 @@ share their weights, masks are not shifted by a slice, the seed is set before th
 
 Where both are silent: the 2D variant sees slices of the same crops, diseased if any voxel of the half's slice is, and
 trains on those of which a quarter is brain, in batches of 15; λ_seg between the paper's fractions is interpolated.
+Folds are cut at the segmentation stage behind one translator, begin from the same weights, and vote by the mean of
+their probabilities; of the tumours, the smallest third and the more heterogeneous half of the largest third come twice.
 """
 
 from dataclasses import dataclass, replace
 
 from medsearch.methods.modatts.networks.config import Dimensions, Scale
 from medsearch.methods.modatts.pipeline import pipeline
-from medsearch.methods.modatts.recipe import MoDATTSRecipe, Variant, preset
+from medsearch.methods.modatts.recipe import CROSSMODA, MoDATTSRecipe, Variant, preset
 from medsearch.stages.method import Selection
 from medsearch.stages.pipelines import Pipeline
 
-__all__ = ["MoDATTS"]
+__all__ = ["CROSSMODA", "MoDATTS"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,7 +43,7 @@ class Head:
     confidence: float
 
     def __str__(self) -> str:
-        return f"{self.layer}, head {self.head + 1}, confidence {self.confidence:.2f}"
+        return f"layer {self.place + 1}, head {self.head + 1}: {self.confidence:.2f}"
 
 
 def confidence(weights: Float[Tensor, "heads queries keys"]) -> Float[Tensor, " heads"]:

@@ -38,7 +38,7 @@ def test_the_most_confident_heads_come_first_by_their_mean_over_images() -> None
     found = most_confident([one, other], 3)
     assert [(head.place, head.head) for head in found][:2] == [(1, 0), (0, 1)]
     assert [head.confidence for head in found] == pytest.approx([0.75, 0.7, 0.5])
-    assert str(found[0]) == "layer, head 1, confidence 0.75"
+    assert str(found[0]) == "layer 2, head 1: 0.75"
     assert most_confident([], 3) == []
 
 

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +110,7 @@ def test_the_test_stage_leaves_what_figures_are_made_of(micro: Micro, knobs: dic
     heads = {f"{part} {rank}" for part in (*parts, "translation encoder") for rank in (1, 2)}
     assert set(found["attention"]) == {"source", "target", *heads}
     notes = [tile["note"] for tile in index if tile["what"] in heads]
-    assert all("confidence" in note for note in notes)
+    assert all(re.fullmatch(r"layer 1, head [12]: [01]\.\d\d", note) for note in notes)
     assert {tile["note"] for tile in index if tile["what"] == "prediction"} == {
         f"Dice {artifact.manifest['notes']['cases'][0]['dice']:.2f}"
     }
