@@ -106,10 +106,12 @@ def resources(options: argparse.Namespace) -> "Resources":
     """What a run is given, as the options say."""
     from medsearch.study.cluster import Resources, gpus_here
 
-    gpus = options.gpus_per_trial
+    measured = options.gpus_per_trial == "auto"
+    some = gpus_here() or options.address  # a cluster that has none is found out when it is joined
     return Resources(
         cpus_per_trial=options.cpus_per_trial,
-        gpus_per_trial=(1.0 if gpus_here() else 0.0) if gpus == "auto" else gpus,
+        gpus_per_trial=(1.0 if some else 0.0) if measured else options.gpus_per_trial,
+        measured=bool(measured and some),
         precision=options.precision,
         micro_batch=options.micro_batch,
     )

@@ -118,7 +118,7 @@ class _Counter:
     def __init__(self, graph: Graph, place: Workplace) -> None:
         self.graph = graph
         self.due = due([item.run for item in graph.items.values()], place.store)
-        self.timings = Timings(place.store)
+        self.timings = Timings(place)
 
     def rows(self) -> tuple[SweepRow, ...]:
         """A row for every kind of stage in every column, in the order of the pipeline."""

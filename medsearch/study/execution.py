@@ -141,7 +141,8 @@ def _driving(study: str, folder: Path) -> Iterator[Interruption]:
 def _on_ray(site: Site, place: Workplace, interruption: Interruption) -> Iterator[None]:
     with cluster(site.resources, site.address, starting=interruption.gently):
         if site.address is not None:
-            require_fit_nodes(place.home.resolve(), site.resources)
+            asked = site.resources.without_gpus if site.resources.measured else site.resources
+            require_fit_nodes(place.home.resolve(), asked)
         yield
 
 
@@ -157,8 +158,7 @@ def _fit(
     from medsearch.study.worker import Worker, request
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    probes = Probes(place.home.resolve() / "probes")
-    packing = Packing(site.resources, room=Room(), probes=probes, store=conductor.store)
+    packing = Packing(site.resources, room=Room(), probes=Probes(place.probes), store=conductor.store)
     packing.require_room()
     jobs = Jobs(conductor, rungs, packing=packing, first=first, meter=site.meter)
     tuner = tune.Tuner(

@@ -55,6 +55,11 @@ class Workplace:
         root = self.home.resolve() / "stages"
         return Store(root, self.remote) if self.remote else Store(root)
 
+    @property
+    def probes(self) -> Path:
+        """What stages were measured to take of a GPU."""
+        return self.home.resolve() / "probes"
+
     def study(self, name: str) -> Path:
         """The folder of a study."""
         return self.home.resolve() / "studies" / name

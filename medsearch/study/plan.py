@@ -18,6 +18,7 @@ from medsearch.stages.store import Store
 from medsearch.study.conductor import plan_of
 from medsearch.study.jobs import Job, Planner, Workplace
 from medsearch.study.ledger import Ledger, Role, RunRecord
+from medsearch.study.probes import Probes
 from medsearch.study.search import Search
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class _Counter:
         self.plan = plan_of(planner)
         self.runs = runs
         self.store: Store = planner.place.store
-        self.timings = Timings(self.store)
+        self.timings = Timings(planner.place)
         self.seen: set[str] = set()
 
     def prefixes(self) -> Iterator[Row]:
@@ -186,12 +187,15 @@ class _Counter:
 
 @final
 class Timings:
-    """How long stages took, from the store's manifests."""
+    """How long stages took, from the store's manifests; for those never finished, from an epoch that was measured."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, place: Workplace) -> None:
         self._timed: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
         self._known: dict[str, float | None] = {}
-        for manifest in store.summaries().values():
+        finished = list(place.store.summaries().values())
+        stages = {manifest["stage"] for manifest in finished}
+        measured = [timing for timing in Probes(place.probes).timings() if timing["stage"] not in stages]
+        for manifest in (*finished, *measured):
             self._timed.setdefault(manifest["stage"], []).append((manifest, leaves(manifest["recipe"])))
 
     def seconds(self, run: StageRun) -> float | None:

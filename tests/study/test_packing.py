@@ -16,6 +16,7 @@ from medsearch.study.conductor import Conductor
 from medsearch.study.execution import _recalled
 from medsearch.study.jobs import End, Job, perform
 from medsearch.study.packing import Packing
+from medsearch.study.plan import plan
 from medsearch.study.probes import Probes
 from medsearch.study.room import Room
 from medsearch.study.searcher import Jobs
@@ -234,6 +235,19 @@ def test_without_a_gpu_auto_is_no_gpu_and_nothing_is_measured(tmp_path: Path) ->
     table.run()
     assert not (tmp_path / "probes").exists()
     assert len(eaten(tmp_path)) == 8
+
+
+def test_a_plan_knows_the_time_of_a_stage_that_was_only_measured(tmp_path: Path) -> None:
+    def hours() -> dict[str, float | None]:
+        return {row.node: row.hours for row in plan(feast(trials=1), toy.workplace(tmp_path)).rows}
+
+    assert hours() == {"starter": None, "main": None}
+    table = Table(conduct(feast(trials=1, knobs={"starter.seconds": 0.1}), tmp_path), AUTO)
+    table.take()
+    table.finish()
+    known = hours()
+    assert (known["starter"] or 0) * 3600 == pytest.approx(4 * 0.1, rel=0.5, abs=0.2)
+    assert known["main"] == known["starter"], "the same stage: likeness decides among those that are known"
 
 
 def test_room_that_no_node_has_is_refused(tmp_path: Path) -> None:
