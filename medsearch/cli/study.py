@@ -67,7 +67,9 @@ def _asked(study: "Search | Ablation") -> Asked:
 
 def _asking(study: "Search | Ablation", options: argparse.Namespace) -> Asking:
     """The module of its kind, imported only now: a search's plan needs nothing of an ablation."""
-    if hasattr(study, "tasks"):
+    from medsearch.study import Ablation
+
+    if isinstance(study, Ablation):
         from medsearch.cli.ablations import AskingAblation
 
         return AskingAblation.of(study, options)

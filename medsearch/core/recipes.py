@@ -9,7 +9,7 @@ import difflib
 import hashlib
 import json
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from functools import cache
 from pathlib import PurePath
 from typing import Any, TypeVar, dataclass_transform
@@ -61,7 +61,7 @@ def _set(of: Any, path: str, parts: list[str], value: Any) -> Any:
 
 
 @cache
-def _hints(kind: type) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     """Declared types by field; resolving them is most of what setting a knob costs."""
     return typing.get_type_hints(kind)
 
@@ -73,7 +73,7 @@ def _unknown_knob(of: Any, path: str, parts: list[str]) -> str:
 
 
 def _fitting(of: Any, name: str, path: str, value: Any) -> Any:
-    declared = _hints(type(of))[name]
+    declared = _hints(typing.cast(Hashable, type(of)))[name]
     if typing.get_origin(declared) is typing.Literal:
         if value not in typing.get_args(declared):
             msg = f"knob {path!r} takes one of {list(typing.get_args(declared))}, got {value!r}"

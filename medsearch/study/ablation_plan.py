@@ -123,7 +123,7 @@ class _Counter:
     def rows(self) -> tuple[SweepRow, ...]:
         """A row for every kind of stage in every column, in the order of the pipeline."""
         asked: dict[tuple[str, str], int] = {}
-        for owner in (*self.graph.candidates, *self.graph.cells):
+        for owner in self.graph.owners:
             for run in owner.runs:
                 asked[owner.column, run.stage.name] = asked.get((owner.column, run.stage.name), 0) + 1
         distinct: dict[tuple[str, str], list[Item]] = {}

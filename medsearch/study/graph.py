@@ -72,11 +72,16 @@ class Graph:
     cells: tuple[Cell, ...]
     candidates: tuple[Candidate, ...] = ()
 
+    @property
+    def owners(self) -> "tuple[Candidate | Cell, ...]":
+        """Whoever asks for stage runs."""
+        return (*self.candidates, *self.cells)
+
     @cached_property
     def items(self) -> dict[str, Item]:
         """Distinct stage runs by key, each after what it takes."""
         found: dict[str, Item] = {}
-        for owner in (*self.candidates, *self.cells):
+        for owner in self.owners:
             for run in owner.runs:
                 known = found.get(run.key)
                 rows = known.rows if known else ()
@@ -90,7 +95,7 @@ class Graph:
     @cached_property
     def asked(self) -> int:
         """Stage runs if every row were run alone."""
-        return sum(len(owner.runs) for owner in (*self.candidates, *self.cells))
+        return sum(len(owner.runs) for owner in self.owners)
 
     @cached_property
     def heights(self) -> dict[str, int]:
@@ -192,7 +197,7 @@ def candidates(ablation: Ablation) -> list[dict[str, Any]]:
     for knob, domain in ablation.retune.items():
         places = (rng.permutation(count - 1) + rng.random(count - 1)) / max(1, count - 1)
         for of, place in zip(drawn, places, strict=True):
-            of[knob] = _at(domain, knob, float(place))
+            of[knob] = _at(typing.cast(Domain, domain), knob, float(place))
     return [{}, *drawn]
 
 
