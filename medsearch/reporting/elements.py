@@ -21,10 +21,17 @@ def heading(anchor: str, title: str, lead: str = "") -> Markup:
     return joined([tag("h2", title, id=anchor), tag("p", words(lead), class_="lead") if lead else None])
 
 
-def table(head: Sequence[Child], rows: Sequence[Markup], *, style: str = "") -> Markup:
-    """A table that scrolls sideways rather than breaking the page; columns after the first hold numbers."""
+def table(
+    head: Sequence[Child], rows: Sequence[Markup], *, style: str = "", over: Sequence[tuple[str, int]] = ()
+) -> Markup:
+    """A table that scrolls sideways rather than breaking the page; columns after the first hold numbers.
+
+    `over`: a line above the head, of texts that span so many columns.
+    """
     columns = [tag("th", cell, scope="col", class_="n" if place else None) for place, cell in enumerate(head)]
-    body = tag("table", tag("thead", tag("tr", *columns)), tag("tbody", *rows), class_=style or None)
+    spans = [tag("th", text, scope="colgroup", colspan=wide, class_="over" if text else "blank") for text, wide in over]
+    lines = [tag("tr", *spans)] if spans else []
+    body = tag("table", tag("thead", *lines, tag("tr", *columns)), tag("tbody", *rows), class_=style or None)
     return tag("div", body, class_="scroll")
 
 
@@ -62,31 +69,39 @@ def links(files: Iterable[tuple[str, str, str]]) -> Markup:
 
 
 def strip(
-    values: Sequence[float], mean: float | None, *, failed: int, reported: float | None = None, top: float = 1.0
+    values: Sequence[float],
+    mean: float | None,
+    *,
+    failed: int,
+    reported: float | None = None,
+    scale: tuple[float, float] = (0.0, 1.0),
 ) -> Markup:
-    """A scale from 0 to `top` with a dot per seed, a bar at their mean, a cross at 0 for each seed that failed.
+    """A scale with a dot per seed, a bar at their mean, a cross at its start for each seed that failed.
 
     A reported value is a hollow diamond.
     """
+    low, high = scale
+
+    def at(value: float) -> float:
+        return round(STRIP * (value - low) / (high - low), 1)
+
     ticks = [tag("line", x1=x, x2=x, y1=8, y2=16) for x in (0, STRIP / 2, STRIP)]
-    dots = [tag("circle", cx=round(STRIP * value / top, 1), cy=12, r=4.5) for value in values]
-    x = None if mean is None else round(STRIP * mean / top, 1)
-    bar = [] if x is None else [tag("line", x1=x, x2=x, y1=3, y2=21, class_="mean")]
+    dots = [tag("circle", cx=at(value), cy=12, r=4.5) for value in values]
+    bar = [] if mean is None else [tag("line", x1=at(mean), x2=at(mean), y1=3, y2=21, class_="mean")]
     crosses = [tag("path", d=f"M{8 + 12 * i} 8l8 8m0-8l-8 8", class_="failed") for i in range(failed)]
     told = f"by seed: {', '.join(score(value) for value in values) or 'none'}; {failed} failed"
     hollow = []
     if reported is not None:
         told += f"; reported {score(reported)}"
-        at = round(STRIP * reported / top, 1)
-        hollow = [tag("path", d=f"M{at} 4.5l7.5 7.5l-7.5 7.5l-7.5 -7.5z", class_="reported")]
+        hollow = [tag("path", d=f"M{at(reported)} 4.5l7.5 7.5l-7.5 7.5l-7.5 -7.5z", class_="reported")]
     base = tag("line", x1=0, x2=STRIP, y1=12, y2=12)
-    drawn = (tag("title", told), base, *ticks, *dots, *bar, *hollow, *crosses)
+    drawn = (tag("title", told), base, *ticks, *hollow, *dots, *bar, *crosses)
     return tag("svg", *drawn, class_="strip", width=STRIP, height=24, role="img", aria_label=told)
 
 
-def axis(text: str, top: str = "1") -> Markup:
+def axis(text: str, ends: tuple[str, str] = ("0", "1")) -> Markup:
     """The heading of a column of strips."""
-    return tag("span", *(tag("span", part) for part in ("0", text, top)), class_="axis")
+    return tag("span", *(tag("span", part) for part in (ends[0], text, ends[1])), class_="axis")
 
 
 def folded(title: str, head: Sequence[Child], rows: Sequence[Markup]) -> Markup | None:

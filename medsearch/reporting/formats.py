@@ -39,7 +39,7 @@ def latex_table(
         r"\begin{table}",
         r"  \centering\footnotesize\setlength{\tabcolsep}{3pt}",
         rf"  \caption{{{caption}}}",
-        rf"  \label{{{label}}}",
+        rf"  \label{{{label}}}\smallskip",
         rf"  \begin{{tabular}}{{@{{}}{columns}@{{}}}}",
         r"    \toprule",
         *(f"    {line}" for line in head),

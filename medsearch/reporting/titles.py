@@ -4,6 +4,10 @@ TITLES = {
     "translations": "Translations",
     "residuals": "Residuals",
     "predictions": "Predicted over true masks",
+    "self_training": "Before and after self-training",
+    "attention": "Attention of the most confident heads",
+    "attention_translation": "Attention of the most confident heads, translation",
+    "attention_segmentation": "Attention of the most confident heads, segmentation",
 }
 """In the order of a page; others follow under their own names."""
 

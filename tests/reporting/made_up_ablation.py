@@ -48,14 +48,14 @@ class Made:
 ROWS = (
     Made(
         label=NO_TAMT,
-        knobs={SEG: 0.0, ROUNDS: 0},
+        knobs={LABELS: 1.0, SEG: 0.0, ROUNDS: 0},
         dice={BRATS: 0.772, CROSSMODA: 0.70},
         own={"translation": "no TAMT", "test": "no ST"},
         against=PROPOSED,
     ),
     Made(
         label=NO_ST,
-        knobs={ROUNDS: 0},
+        knobs={LABELS: 1.0, ROUNDS: 0},
         dice={BRATS: 0.842, CROSSMODA: 0.78},
         own={"test": "no ST"},
         against=PROPOSED,

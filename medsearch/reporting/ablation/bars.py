@@ -17,6 +17,7 @@ from medsearch.reporting.wording import html
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+BACKING: Mapping[str, Any] = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
 SPAN = 0.84  # of the distance between two groups
 WIDE = 30  # bars beyond which a page's chart scrolls sideways
 
@@ -68,6 +69,18 @@ def size(of: Bars) -> tuple[float, float]:
     return min(15.0, max(7.0, 1.2 + 0.17 * len(of.groups) * len(of.rows))), 3.6
 
 
+def handles(of: Bars) -> dict[str, Any]:
+    """The legend of the printed figure: what is drawn, by label."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    found: dict[str, Any] = {unmathed(row): Patch(color=of.colours[row]) for row in of.rows}
+    hollow = {"marker": "D", "markersize": 4.5, "markerfacecolor": "white", "markeredgecolor": "#22262b"}
+    if any(one.reported is not None for one in of.marks):
+        found["reported"] = Line2D([], [], linestyle="none", **hollow)  # type: ignore[arg-type]
+    return found
+
+
 def draw(of: Bars, axes: "Axes") -> None:
     """The figure in print."""
     for row in of.rows:
@@ -76,14 +89,12 @@ def draw(of: Bars, axes: "Axes") -> None:
     if hollow:
         x, y = zip(*hollow, strict=True)
         style: dict[str, Any] = {"marker": "D", "s": 20, "facecolors": "white", "edgecolors": "#22262b", "zorder": 4}
-        axes.scatter(x, y, linewidths=1.0, label="reported", **style)
+        axes.scatter(x, y, linewidths=1.0, **style)
     for one in of.crosses:
         axes.plot(of.place(one), 0, marker="x", color="#d5541a", markersize=5, clip_on=False)
     for one in of.marks:
         if one.missing:
-            place: dict[str, Any] = {"xytext": (0, 3), "textcoords": "offset points", "rotation": 90, "fontsize": 5.5}
-            top = (one.mean or 0.0) + (one.sd or 0.0)
-            axes.annotate(one.missing, (of.place(one), top), ha="center", va="bottom", **place)
+            _annotate(of, one, axes)
     axes.set_xticks(range(len(of.groups)), [_wrapped(group) for group in of.groups])
     axes.tick_params(axis="x", length=0)
     axes.set(ylabel=of.y, title=unmathed(of.title))
@@ -92,12 +103,19 @@ def draw(of: Bars, axes: "Axes") -> None:
     axes.set_axisbelow(True)
 
 
+def _annotate(of: Bars, one: Mark, axes: "Axes") -> None:
+    """What a bar lacks, written along it."""
+    place: dict[str, Any] = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "va": "bottom"}
+    style: dict[str, Any] = {"rotation": 90, "fontsize": 6, "bbox": BACKING, "zorder": 5}
+    axes.annotate(one.missing, (of.place(one), 0), **place, **style)
+
+
 def _draw_row(of: Bars, row: str, axes: "Axes") -> None:
     drawn = [one for one in of.marks if one.row == row and one.mean is not None]
     places, heights = [of.place(one) for one in drawn], [one.mean or 0.0 for one in drawn]
     spreads = [one.sd or 0.0 for one in drawn]
     found = axes.bar(
-        places, heights, of.width * 0.92, yerr=spreads, color=of.colours[row], label=unmathed(row),
+        places, heights, of.width * 0.92, yerr=spreads, color=of.colours[row],
         error_kw={"elinewidth": 0.9, "ecolor": "#22262b", "capsize": 1.5, "zorder": 3},
     )  # fmt: skip
     for patch, one in zip(found.patches, drawn, strict=True):

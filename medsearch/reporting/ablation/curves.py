@@ -107,6 +107,15 @@ def size(of: Curves) -> tuple[float, float]:
     return max(5.0, 3.3 * len(of.plots)), 3.4
 
 
+def handles(axes: "Sequence[Axes]") -> dict[str, Any]:
+    """The legend of the printed figure: what is drawn, by label, once."""
+    found: dict[str, Any] = {}
+    for one in axes:
+        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
+            found.setdefault(label, handle)
+    return dict(sorted(found.items(), key=lambda item: item[0] == "reported"))
+
+
 def draw(of: Curves, axes: "Sequence[Axes]") -> None:
     """The figure in print, one of `axes` for each plot."""
     for plot, one in zip(of.plots, axes, strict=True):
@@ -131,22 +140,25 @@ def _draw_curve(of: Curves, curve: Curve, axes: "Axes") -> None:
         [x for x, _ in drawn], [one.mean or 0.0 for _, one in drawn], yerr=[one.sd or 0.0 for _, one in drawn],
         color=colour, marker=marker, markersize=4.5, linewidth=1.4, elinewidth=0.9, capsize=2, label=label,
     )  # fmt: skip
-    for x, one in curve.points:
-        if one.missing:
-            above: dict[str, Any] = {"xytext": (0, 5), "textcoords": "offset points", "fontsize": 5.5, "ha": "center"}
-            axes.annotate(one.missing, (x, one.mean or 0.0), **above)
+    short = [(x, one) for x, one in drawn if one.missing]
+    pale: dict[str, Any] = {"color": "white", "alpha": 0.65, "markeredgewidth": 0, "linestyle": "none", "zorder": 3}
+    axes.plot([x for x, _ in short], [one.mean or 0.0 for _, one in short], marker=marker, markersize=4.5, **pale)
+    for x, one in short:
+        above: dict[str, Any] = {"xytext": (0, 5), "textcoords": "offset points", "fontsize": 6, "ha": "center"}
+        axes.annotate(one.count, (x, one.mean or 0.0), **above)
     hollow = [(x, one.reported) for x, one in curve.points if one.reported is not None]
     if hollow:
         style: dict[str, Any] = {"marker": "D", "s": 26, "facecolors": "white", "edgecolors": colour, "zorder": 4}
         axes.scatter(*zip(*hollow, strict=True), linewidths=1.1, label="reported", **style)
     for x, one in curve.points:
         if one.mean is None:
-            axes.plot(x, 0, marker="x", color=colour, markersize=5)
+            on_the_axis: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
+            axes.plot(x, 0, marker="x", color=colour, markersize=5, **on_the_axis)
 
 
 def figure(of: Curves, plot: Plot) -> dict[str, Any]:
     """One plot for the page, as plotly knows it."""
-    traces = [trace for curve in plot.curves for trace in _traces(of, curve)]
+    traces = [trace for curve in plot.curves for trace in _traces(of, curve, _floor(plot))]
     ends = (of.ticks[0][0], of.ticks[-1][0])
     traces += [_level(of, level, ends) for level in plot.levels]
     layout: Mapping[str, Any] = {
@@ -161,7 +173,15 @@ def figure(of: Curves, plot: Plot) -> dict[str, Any]:
     return {"data": traces, "layout": layout}
 
 
-def _traces(of: Curves, curve: Curve) -> list[dict[str, Any]]:
+def _floor(plot: Plot) -> float:
+    """Where a page shows points without a value: below all others."""
+    marks = [one for curve in plot.curves for _, one in curve.points]
+    values = [value for one in marks for value in (*one.values, one.reported) if value is not None]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    return low - 0.1 * ((high - low) or 1.0)
+
+
+def _traces(of: Curves, curve: Curve, floor: float) -> list[dict[str, Any]]:
     place = of.lines.index(curve.line) % len(COLOURS)
     colour = of.colour(curve.line)
     drawn = [(x, one) for x, one in curve.points if one.mean is not None]
@@ -169,13 +189,14 @@ def _traces(of: Curves, curve: Curve) -> list[dict[str, Any]]:
     lost = [(x, one) for x, one in curve.points if one.mean is None]
     traces: list[dict[str, Any]] = [
         {
-            "type": "scatter", "mode": "lines+markers", "name": html(curve.line), "x": [x for x, _ in drawn],
+            "type": "scatter", "mode": "lines+markers+text", "name": html(curve.line), "x": [x for x, _ in drawn],
             "y": [one.mean for _, one in drawn], "line": {"color": colour, "width": 2.2},
             "marker": {
                 "symbol": MARKERS[place], "size": 9, "color": colour,
                 "opacity": [0.4 if one.missing else 1.0 for _, one in drawn],
             },
             "error_y": {"type": "data", "array": [one.sd or 0 for _, one in drawn], "thickness": 1.4, "width": 4},
+            "text": [one.count for _, one in drawn], "textposition": "top center", "textfont": {"size": 11},
             "hovertext": [_note(one) for _, one in drawn], "hoverinfo": "text",
         }
     ]  # fmt: skip
@@ -184,7 +205,7 @@ def _traces(of: Curves, curve: Curve) -> list[dict[str, Any]]:
             traces.append(
                 {
                     "type": "scatter", "mode": "markers", "name": html(f"{curve.line}, {name}"),
-                    "x": [x for x, _ in points], "y": [one.reported if symbol != "x" else 0 for _, one in points],
+                    "x": [x for x, _ in points], "y": [one.reported if symbol != "x" else floor for _, one in points],
                     "marker": {"symbol": symbol, "size": 12, "color": colour, "line": {"width": 2}},
                     "hovertext": [_note(one) for _, one in points], "hoverinfo": "text",
                 }

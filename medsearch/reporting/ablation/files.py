@@ -9,7 +9,7 @@ from medsearch.core.recipes import plain
 from medsearch.reporting.ablation.answer import answer, warnings
 from medsearch.reporting.ablation.caption import caption
 from medsearch.reporting.ablation.latex import table_tex
-from medsearch.reporting.ablation.layout import EVIDENCE, PARTS, evidence, main_row, title_of, unplaced
+from medsearch.reporting.ablation.layout import Block, evidence, main_row, parts_of, title_of, unplaced
 from medsearch.reporting.ablation.measures import Measure, Measures
 from medsearch.reporting.ablation.sharing import shared, spent
 from medsearch.reporting.formats import csv_text, markdown_table
@@ -67,7 +67,7 @@ def _line(of: Measure, measures: Measures) -> dict[str, object]:
 def _beside(of: Measure, measures: Measures) -> dict[str, object]:
     """The reported values, and what is to be said of ours beside them."""
     found: dict[str, object] = {}
-    reported, share = measures.reported(of), measures.reported(of, "share") if of.name == "dice" else None
+    reported, share = measures.reported(of), measures.reported_share(of)
     if reported is not None:
         found |= {
             "reported": reported.value, "reported_spread": reported.spread, "reported_spread_of": reported.spread_of,
@@ -114,21 +114,23 @@ def table_md(measures: Measures) -> str:
     """The answer, what to beware of, the table, what it stands on, the caption."""
     design = measures.results.design
     blocks = measures.blocks
-    head = ["", *(f"{title_of(block, measures)}: {part}" for block in blocks for part in PARTS)]
-    evidences = (
-        f"**{markdown(title_of(block, measures))}**\n\n{markdown_table(EVIDENCE, evidence(measures, block))}"
-        for block in blocks
-    )
+    head = ["", *(f"{title_of(block, measures)}: {part}" for block in blocks for part in parts_of(block, measures))]
     parts = [
         f"### {markdown(design.study)}",
         markdown(design.question),
         f"**{markdown(answer(measures))}**",
         *(f"> {markdown(line)}" for line in warnings(measures)),
         markdown_table(head, [main_row(row, blocks, measures) for row in measures.results.rows]),
-        *evidences,
+        *(_evidence(measures, block) for block in blocks),
         "\n".join(f"- {markdown(line)}" for line in (*caption(measures), *unplaced(measures))),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _evidence(measures: Measures, block: Block) -> str:
+    headings, lines = evidence(measures, block)
+    rows = [[line[name] for name in headings] for line in lines]
+    return f"**{markdown(title_of(block, measures))}**\n\n{markdown_table(headings, rows)}"
 
 
 def results_json(measures: Measures) -> str:

@@ -4,22 +4,29 @@ An article's column holds some eighty characters of a small font, so verdicts ar
 that another is compared with is a number, and what does not fit stands in the notes.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import zip_longest
 
 from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.answer import answer, warnings
 from medsearch.reporting.ablation.caption import caption
-from medsearch.reporting.ablation.layout import Block, blocks_of, title_of, unplaced
+from medsearch.reporting.ablation.layout import Block, blocks_of, evidence, parts_of, title_of, unplaced
 from medsearch.reporting.ablation.measures import Measure, Measures
 from medsearch.reporting.ablation.results import Row
 from medsearch.reporting.formats import latex_table, slug
-from medsearch.reporting.wording import NOTHING, score, tex
+from medsearch.reporting.wording import NOTHING, tex
 
 BESIDE = 2
 """Blocks (a column in a metric) that stand side by side."""
 
 LETTERS: Mapping[str, str] = {"agrees": "a", "lower": "l", "higher": "h", "underpowered": "u", "not comparable": "n"}
 """Verdicts at the measured value."""
+
+SHORT: Mapping[str, str] = {
+    "": "", "SD over cases": "SD cases", "Compared with": "vs.", "Difference": "Difference", "p (Holm)": "p",
+    "Share": "Share", "Reported share": "Rep.",
+}  # fmt: skip
+"""Headings of the evidence, as narrow as what stands under them."""
 
 KEY = "Verdicts: " + ", ".join(f"{letter} {kind}" for kind, letter in LETTERS.items()) + "."
 
@@ -40,60 +47,60 @@ def table_tex(measures: Measures) -> str:
 def _main(measures: Measures, blocks: Sequence[Block], label: str, *, first: bool) -> list[str]:
     study, seeds = measures.results.design.study, len(measures.results.design.seeds)
     told = [answer(measures), *warnings(measures)] if first else [f"{study}, continued."]
-    spans = ["", *(rf"\multicolumn{{2}}{{c}}{{{tex(title_of(block, measures))}}}" for block in blocks)]
-    rules = " ".join(rf"\cmidrule(lr){{{2 + 2 * i}-{3 + 2 * i}}}" for i in range(len(blocks)))
-    head = [spans, [rules], ["", *[f"Measured (n={seeds})", "Reported"] * len(blocks)]]
-    rows = [[tex(row.label), *_row(row, blocks, measures)] for row in measures.results.rows]
+    spans, rules, names, end = [""], [], [""], 1
+    for block in blocks:
+        parts = [f"Measured (n={seeds})", "Reported"][: len(parts_of(block, measures))]
+        spans.append(rf"\multicolumn{{{len(parts)}}}{{c}}{{{tex(title_of(block, measures))}}}")
+        rules.append(rf"\cmidrule(lr){{{end + 1}-{end + len(parts)}}}")
+        names, end = [*names, *parts], end + len(parts)
+    head = [spans, [" ".join(rules)], names]
+    rows = [line for row in measures.results.rows for line in _rows(row, blocks, measures)]
     words = " ".join(tex(line) for line in (*told, KEY))
-    return latex_table(head, rows, columns="l" + "rr" * len(blocks), caption=words, label=label)
+    return latex_table(head, rows, columns="l" + "r" * (end - 1), caption=words, label=label)
 
 
-def _row(row: Row, blocks: Sequence[Block], measures: Measures) -> list[str]:
-    found = []
-    for column, metric in blocks:
+def _rows(row: Row, blocks: Sequence[Block], measures: Measures) -> Iterator[list[str]]:
+    """A line of the table, and more for what a cell lacks."""
+    found: list[list[str]] = [[tex(row.label)]]
+    for block in blocks:
+        column, metric = block
         of = measures.get(row.label, column.label, metric)
         reported = measures.reported(of) if of else None
         paper = NOTHING if reported is None else cells.plus_minus(reported.value, reported.spread)
-        found += [_measured(of, measures), tex(paper)]
-    return found
+        found += [_measured(of, measures), [tex(paper)]][: len(parts_of(block, measures))]
+    for line in zip_longest(*found, fillvalue=""):
+        yield list(line)
 
 
-def _measured(of: Measure | None, measures: Measures) -> str:
-    """Mean ± SD with the verdict's letter; of a row that lacks seeds, a second line says which."""
+def _measured(of: Measure | None, measures: Measures) -> list[str]:
+    """Mean ± SD with the verdict's letter; of a row that lacks seeds, more lines say which."""
     if of is None or not of.values:
-        return tex(cells.measured(of))
+        return [tex(part) for part in cells.measured(of).split(", ")]
     verdict = measures.verdicts.get(of.key)
     letter = rf"\textsuperscript{{{LETTERS[verdict.kind]}}}" if verdict else ""
     if of.whole:
-        return tex(cells.mean_sd(of.seeds)) + letter
+        return [tex(cells.mean_sd(of.seeds)) + letter]
     value = f"{tex(f'{cells.mean_sd(of.seeds)} {cells.SURVIVORS}')}{letter}"
-    lines = [value, *(rf"\scriptsize {tex(part)}" for part in cells.lacking(of).split(", "))]
-    stacked = r"\\".join(lines)
-    return rf"\shortstack[r]{{{stacked}}}"
+    return [value, *(rf"\scriptsize {tex(part)}" for part in cells.lacking(of).split(", "))]
 
 
 def _evidence(measures: Measures, block: Block, label: str) -> list[str]:
     column, metric = block
-    rows = measures.results.rows_of(column.label)
-    numbers = {row.label: number for number, row in enumerate(rows, start=1)}
-    lines = []
-    for row in rows:
-        of = measures.all[row.label, column.label, metric]
-        compared, paper = (
-            measures.comparisons.get(of.key),
-            measures.reported(of, "share") if of.name == "dice" else None,
-        )
-        texts = [
-            f"{numbers[row.label]}. {row.label}", NOTHING if of.cases.sd is None else score(of.cases.sd),
-            f"{numbers[row.against]}" if compared else NOTHING, cells.effect(compared), cells.probability(compared),
-            cells.share(of, measures), cells.printed(paper),
-        ]  # fmt: skip
-        lines.append([tex(text) for text in texts])
-    study = measures.results.design.study
-    cases = max((measures.all[row.label, column.label, metric].cases.n for row in rows), default=0)
-    told = (
-        f"{study}, {title_of(block, measures)}: SD over {cases} test cases, paired difference with its interval from "
-        "the row whose number is given, p after Holm, share of the target-supervised model measured and reported."
+    every = measures.of_block(column.label, metric)
+    numbers = {of.row.label: str(number) for number, of in enumerate(every, start=1)}
+    headings, lines = evidence(measures, block)
+    shorter = (
+        # how many cases there are is said above
+        {**line, "SD over cases": line["SD over cases"].partition(" ")[0]}
+        | {"Compared with": numbers.get(line["Compared with"], NOTHING), "": f"{number}. {line['']}"}
+        for number, line in enumerate(lines, start=1)
     )
-    head = [["", "SD cases", "vs.", "Difference", "p", "Share", "Rep."]]
-    return latex_table(head, lines, columns="lrrrrrr", caption=tex(told), label=label)
+    rows = [[tex(line[name]) for name in headings] for line in shorter]
+    cases = max((of.cases.n for of in every), default=0)
+    told = (
+        f"{measures.results.design.study}, {title_of(block, measures)}: SD over {cases} test cases, paired difference "
+        "with its interval from the row whose number is given, p after Holm, share of the target-supervised model "
+        "measured and reported."
+    )
+    head = [[SHORT[name] for name in headings]]
+    return latex_table(head, rows, columns=f"l{'r' * (len(headings) - 1)}", caption=tex(told), label=label)

@@ -1,6 +1,6 @@
 """Which cells stand where: the paper's table, rows by blocks (a column in a metric), and what each block stands on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.cells import metric_name
@@ -11,10 +11,7 @@ from medsearch.reporting.wording import NOTHING
 Block = tuple[Column, str]
 
 PARTS = ("Measured", "Reported", "Verdict")
-"""Of a block, in the paper's table."""
-
-EVIDENCE = ("", "SD over cases", "Compared with", "Difference", "p (Holm)", "Share", "Reported share")
-"""What a block's numbers stand on."""
+"""Of a block that the paper prints, in the paper's table; of others, the first."""
 
 
 def title_of(block: Block, measures: Measures) -> str:
@@ -22,6 +19,17 @@ def title_of(block: Block, measures: Measures) -> str:
     column, metric = block
     several = len(measures.results.design.metrics) > 1
     return f"{column.label}, {metric_name(metric)}" if several else column.label
+
+
+def parts_of(block: Block, measures: Measures) -> tuple[str, ...]:
+    """What the paper's table says of each cell of a block."""
+    return PARTS if is_reported(block, measures) else PARTS[:1]
+
+
+def is_reported(block: Block, measures: Measures) -> bool:
+    """Whether the paper prints a value of any cell of the block."""
+    column, metric = block
+    return any(measures.reported(of) for of in measures.of_block(column.label, metric))
 
 
 def blocks_of(measures: Measures, most: int) -> list[tuple[Block, ...]]:
@@ -33,36 +41,35 @@ def blocks_of(measures: Measures, most: int) -> list[tuple[Block, ...]]:
 def main_row(row: Row, blocks: Sequence[Block], measures: Measures) -> list[str]:
     """A row of the paper's table: its label, then measured, reported and verdict of every block."""
     texts = [row.label]
-    for column, metric in blocks:
+    for block in blocks:
+        column, metric = block
         of = measures.get(row.label, column.label, metric)
-        if of is None:
-            texts += [cells.NOT_ASKED, "", ""]
-        else:
-            reported, verdict = measures.reported(of), measures.verdicts.get(of.key)
-            texts += [cells.measured(of), cells.printed(reported), cells.judged(verdict)]
+        parts = [cells.measured(of), "", ""]
+        if of is not None:
+            parts[1:] = [cells.printed(measures.reported(of)), cells.judged(measures.verdicts.get(of.key))]
+        texts += parts[: len(parts_of(block, measures))]
     return texts
 
 
-def evidence(measures: Measures, block: Block) -> list[list[str]]:
-    """The rows under `EVIDENCE` of those that are asked of the column."""
+def evidence(measures: Measures, block: Block) -> tuple[tuple[str, ...], list[Mapping[str, str]]]:
+    """What a block's numbers stand on: headings that anything stands under, and a line for each row."""
     column, metric = block
-    found = []
-    for row in measures.results.rows_of(column.label):
-        of = measures.all[row.label, column.label, metric]
+    found: list[Mapping[str, str]] = []
+    for of in measures.of_block(column.label, metric):
         compared = measures.comparisons.get(of.key)
-        reported = measures.reported(of, "share") if of.name == "dice" else None
         found.append(
-            [
-                row.label,
-                cells.over_cases(of),
-                row.against if compared else NOTHING,
-                cells.effect(compared),
-                cells.probability(compared),
-                cells.share(of, measures),
-                cells.printed(reported),
-            ]
+            {
+                "": of.row.label,
+                "SD over cases": cells.over_cases(of),
+                "Compared with": of.row.against if compared else NOTHING,
+                "Difference": cells.effect(compared),
+                "p (Holm)": cells.probability(compared),
+                "Share": cells.share(of, measures),
+                "Reported share": cells.printed(measures.reported_share(of)),
+            }
         )
-    return found
+    headings = found[0] if found else {}
+    return tuple(name for name in headings if any(line[name] != NOTHING for line in found)), found
 
 
 def unplaced(measures: Measures) -> tuple[str, ...]:

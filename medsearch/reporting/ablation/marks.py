@@ -24,6 +24,7 @@ class Mark:
     values: tuple[float, ...] = ()  # of the seeds
     reported: float | None = None
     missing: str = ""  # "2 of 3, seed 1 diverged"; empty if every planned seed has a value
+    count: str = ""  # "2 of 3"; empty likewise
     note: str = ""  # what a pointer over it is told
 
     @property
@@ -46,6 +47,7 @@ def mark(of: Measure, measures: Measures) -> Mark:
         values=of.seeds.values,
         reported=reported.value if reported else None,
         missing="" if of.whole else cells.lacking(of),
+        count="" if of.whole else f"{len(of.values)} of {of.planned}",
         note="\n".join(lines),
     )
 

@@ -144,6 +144,15 @@ class Measures:
         """The measure; None where the row is not asked of the column."""
         return self.all.get((row, column, metric))
 
+    def of_block(self, column: str, metric: str) -> tuple[Measure, ...]:
+        """The cells of a column in a metric, row by row."""
+        rows = self.results.rows_of(column)
+        return tuple(self.all[row.label, column, metric] for row in rows)
+
+    def reported_share(self, of: Measure) -> Reported | None:
+        """The share of the target-supervised model that the paper prints for the cell."""
+        return self.reported(of, "share") if of.name in SHARED else None
+
     def reported(self, of: Measure, metric: str = "") -> Reported | None:
         """What the paper prints for the cell; `metric`: in another one ("share", "gain")."""
         values = self.results.design.reported

@@ -39,7 +39,7 @@ def _figures(figures: Sequence[Drawn]) -> Markup | None:
 
 
 def _figure(of: Drawn) -> Markup:
-    title, lead = tag("h3", of.name.replace("_", " ").capitalize()), tag("p", of.lead, class_="lead")
+    title, lead = tag("h3", of.title), tag("p", of.lead, class_="lead")
     if not of.charts:
         return joined([title, lead, _printed(of)])
     several = len(of.charts) > 1

@@ -6,20 +6,24 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medsearch.reporting.ablation.results import AblationResults, Row, Tile
 from medsearch.reporting.plates import unmathed
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 CASES = 2
-"""Cases of each row and column that a figure shows."""
-LINES = 12
-"""Lines of a figure; what is left out is said under it."""
+"""At most so many cases of each row and column."""
+LINES = 16
+"""At most so many lines; what is left out is said under the figure."""
 INCH = 1.15  # of a tile's side
+GAP = 0.05  # of a tile's side
+NAMES = 1.5  # of a tile's side: the width of the lines' titles
 ROUNDS = "self_training.rounds"
 
 
@@ -39,51 +43,63 @@ class Panels:
     whats: tuple[str, ...]
     lines: tuple[Line, ...]
     left_out: int = 0  # lines
-    title: str = ""
 
 
-def panels(results: AblationResults) -> tuple[Panels, ...]:
-    """A figure of each kind that the study asks for and has tiles of."""
+def panels(results: AblationResults, folder: Path) -> tuple[Panels, ...]:
+    """A figure of each kind that the study asks for and has tiles of; tiles are found from `folder`."""
     figure = results.design.figure
     if figure.kind != "panels":
         return ()
     found = []
     for kind in figure.kinds:
-        lines = list(_before_and_after(results) if kind == "self_training" else _lines(results, kind))
+        groups = list(_before_and_after(results) if kind == "self_training" else _of_cells(results, kind))
+        cases = min(CASES, max(1, LINES // max(1, len(groups))))
+        lines = _distinct((line for group in groups for line in group[:cases]), folder)
         if lines:
-            shown = lines[:LINES]
-            whats = tuple(dict.fromkeys(what for line in shown for what in line.tiles))
-            left_out = len(lines) - len(shown)
-            found.append(Panels(kind=kind, whats=whats, lines=tuple(shown), left_out=left_out, title=figure.title))
+            whats = tuple(dict.fromkeys(what for line in lines[:LINES] for what in line.tiles))
+            left_out = max(0, len(lines) - LINES)
+            found.append(Panels(kind=kind, whats=whats, lines=tuple(lines[:LINES]), left_out=left_out))
     return tuple(found)
 
 
-def _lines(results: AblationResults, kind: str) -> Iterator[Line]:
-    """The first cases of every cell that has such tiles, variants only; rows that show the same images come once."""
+def _of_cells(results: AblationResults, kind: str) -> Iterator[list[Line]]:
+    """The cases of every cell that has such tiles, variants only."""
     several = sum(row.kind == "variant" for row in results.rows) > 1
     for cell in results.cells:
         row = results.row(cell.row)
-        if row is None or row.kind != "variant":
-            continue
         cases = _cases(tile for tile in results.tiles if _is_of(tile, cell.row, cell.column, kind))
-        for subject, tiles in list(cases.items())[:CASES]:
+        if cases and row is not None and row.kind == "variant":
             place = f"{cell.row}\n{cell.column}" if several else cell.column
-            yield Line(title=f"{place}\n{subject}", tiles=tiles)
+            yield [Line(title=f"{place}\n{subject}", tiles=tiles) for subject, tiles in cases.items()]
 
 
-def _before_and_after(results: AblationResults) -> Iterator[Line]:
+def _distinct(lines: Iterator[Line], folder: Path) -> list[Line]:
+    """Rows that share a stage show the same images: once is enough."""
+    found: dict[tuple[object, ...], Line] = {}
+    for line in lines:
+        tiles = ((what, _content(folder / tile.path)) for what, tile in line.tiles.items())
+        found.setdefault(tuple(tiles), line)
+    return list(found.values())
+
+
+def _content(path: Path) -> bytes:
+    return blake2b(path.read_bytes()).digest() if path.exists() else b""
+
+
+def _before_and_after(results: AblationResults) -> Iterator[list[Line]]:
     for before, after in _pairs(results):
         for column in results.columns:
-            found = [
+            first, second = (
                 _cases(tile for tile in results.tiles if _is_of(tile, row.label, column.label, "predictions"))
                 for row in (before, after)
-            ]
-            for subject in [subject for subject in found[0] if subject in found[1]][:CASES]:
-                first, second = (cases[subject] for cases in found)
-                tiles = {what: tile for what, tile in second.items() if what != "prediction"}
-                ends = {"before": first.get("prediction"), "after": second.get("prediction")}
+            )
+            lines = []
+            for subject in [subject for subject in first if subject in second]:
+                tiles = {what: tile for what, tile in second[subject].items() if what != "prediction"}
+                ends = {"before": first[subject].get("prediction"), "after": second[subject].get("prediction")}
                 tiles |= {what: tile for what, tile in ends.items() if tile is not None}
-                yield Line(title=f"{column.label}\n{subject}", tiles=tiles)
+                lines.append(Line(title=f"{column.label}\n{subject}", tiles=tiles))
+            yield lines
 
 
 def _pairs(results: AblationResults) -> Iterator[tuple[Row, Row]]:
@@ -106,34 +122,38 @@ def _cases(tiles: Iterator[Tile]) -> dict[str, dict[str, Tile]]:
 
 
 def draw(of: Panels, folder: Path) -> "Figure":
-    """The figure in print; tiles' paths start at `folder`."""
+    """The figure in print; tiles' paths start at `folder`. One pair of axes holds all tiles, a unit wide each."""
     from matplotlib.figure import Figure
 
-    size = (INCH * len(of.whats) + 1.0, INCH * len(of.lines) + 0.4)
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(len(of.lines), len(of.whats), squeeze=False)
+    width, height = NAMES + len(of.whats), 0.25 + len(of.lines)
+    figure = Figure(figsize=(INCH * width, INCH * height))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(-NAMES, len(of.whats)), ylim=(len(of.lines), -0.25))
+    axes.set_axis_off()
+    for x, what in enumerate(of.whats):
+        axes.text(x + 0.5, -0.06, unmathed(what), ha="center", va="bottom", fontsize=7)
     for y, line in enumerate(of.lines):
+        axes.text(-0.08, y + 0.5, unmathed(line.title), ha="right", va="center", fontsize=5.5)
         for x, what in enumerate(of.whats):
-            _draw_tile(axes[y][x], line.tiles.get(what), folder)
-            if not y:
-                axes[y][x].set_title(unmathed(what), fontsize=7)
-        axes[y][0].set_ylabel(unmathed(line.title), fontsize=5.5, rotation=0, ha="right", va="center")
+            _draw_tile(axes, line.tiles.get(what), folder, at=(x, y))
     return figure
 
 
-def _draw_tile(axes: Any, tile: Tile | None, folder: Path) -> None:
+def _draw_tile(axes: "Axes", tile: Tile | None, folder: Path, *, at: tuple[int, int]) -> None:
     from matplotlib.image import imread
 
-    axes.set_xticks([])
-    axes.set_yticks([])
-    for spine in axes.spines.values():
-        spine.set_visible(False)
-    if tile is None or not (folder / tile.path).exists():
-        axes.set_facecolor("#f0f1f3")
+    x, y = at
+    path = folder / tile.path if tile else None
+    if tile is None or path is None or not path.exists():
+        axes.text(x + 0.5, y + 0.5, "–", ha="center", va="center", fontsize=7)
         return
-    axes.imshow(imread(folder / tile.path), cmap="gray", interpolation="nearest")
+    image = imread(path)
+    rows, columns = image.shape[:2]
+    half = (1 - 2 * GAP) / 2 / max(rows, columns)
+    sides = (x + 0.5 - half * columns, x + 0.5 + half * columns, y + 0.5 + half * rows, y + 0.5 - half * rows)
+    axes.imshow(image, cmap="gray", interpolation="nearest", extent=sides, aspect="auto")
     if tile.note:
-        axes.set_xlabel(unmathed(tile.note), fontsize=5.5, labelpad=2)
+        axes.text(x + 0.5, y + 0.985, unmathed(tile.note), ha="center", va="bottom", fontsize=5, color="white")
 
 
 def caption_of(of: Panels) -> str:

@@ -10,9 +10,9 @@ from medsearch.reporting.ablation import curves as lines
 from medsearch.reporting.ablation import panels as pictures
 from medsearch.reporting.ablation.measures import Measures, short
 from medsearch.reporting.plates import printing, saved
+from medsearch.reporting.titles import title_of
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -21,6 +21,7 @@ class Drawn:
     """A figure: its files, and its charts for the page by title. A figure of pictures is shown by its PNG."""
 
     name: str
+    title: str
     files: Mapping[str, bytes]
     lead: str = ""
     charts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
@@ -41,8 +42,13 @@ def _drawn(measures: Measures, folder: Path) -> Iterator[Drawn]:
             yield from _curves(measures, metric, f"curves{ending}")
         else:
             yield from _bars(measures, metric, f"bars{ending}")
-    for of in pictures.panels(measures.results):
-        yield Drawn(name=of.kind, files=saved(of.kind, pictures.draw(of, folder)), lead=pictures.caption_of(of))
+    for of in pictures.panels(measures.results, folder):
+        yield Drawn(
+            name=of.kind,
+            title=title_of(of.kind),
+            files=saved(of.kind, pictures.draw(of, folder)),
+            lead=pictures.caption_of(of),
+        )
 
 
 def _bars(measures: Measures, metric: str, name: str) -> Iterator[Drawn]:
@@ -52,14 +58,14 @@ def _bars(measures: Measures, metric: str, name: str) -> Iterator[Drawn]:
     figure = _sheet(grouped.size(of))
     axes = figure.subplots()
     grouped.draw(of, axes)
-    _legend(figure, [axes])
+    _legend(figure, grouped.handles(of))
     lead = (
-        f"{of.y}: mean and SD over seeds, a dot per seed; a reported value is a hollow diamond. "
+        "Mean and SD over seeds, a dot per seed; a reported value is a hollow diamond. "
         "A pale bar lacks seeds, a cross has none."
     )
     charts = {name: grouped.figure(of)}
     wide = len(of.groups) * len(of.rows) > grouped.WIDE
-    yield Drawn(name=name, files=saved(name, figure), lead=lead, charts=charts, wide=wide)
+    yield Drawn(name=name, title=of.y, files=saved(name, figure), lead=lead, charts=charts, wide=wide)
 
 
 def _curves(measures: Measures, metric: str, name: str) -> Iterator[Drawn]:
@@ -69,13 +75,13 @@ def _curves(measures: Measures, metric: str, name: str) -> Iterator[Drawn]:
     figure = _sheet(lines.size(of))
     axes = figure.subplots(1, len(of.plots), sharey=True, squeeze=False)[0]
     lines.draw(of, list(axes))
-    _legend(figure, list(axes))
+    _legend(figure, lines.handles(list(axes)))
     lead = (
-        f"{of.y} over {of.x}: mean and SD over seeds; reported values are hollow diamonds. "
+        f"Over {of.x}: mean and SD over seeds; reported values are hollow diamonds. "
         "A pale point lacks seeds, a cross has none."
     )
     charts = {plot.column: lines.figure(of, plot) for plot in of.plots}
-    yield Drawn(name=name, files=saved(name, figure), lead=lead, charts=charts)
+    yield Drawn(name=name, title=of.y, files=saved(name, figure), lead=lead, charts=charts)
 
 
 def _sheet(size: tuple[float, float]) -> "Figure":
@@ -84,13 +90,9 @@ def _sheet(size: tuple[float, float]) -> "Figure":
     return Figure(figsize=size, layout="constrained")
 
 
-def _legend(figure: "Figure", axes: "list[Axes]") -> None:
-    """One for the whole figure, each label once, above it."""
-    entries: dict[str, Any] = {}
-    for one in axes:
-        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
-            entries.setdefault(label, handle)
+def _legend(figure: "Figure", entries: Mapping[str, Any]) -> None:
+    """One for the whole figure, above it."""
     width = figure.get_size_inches()[0]
     columns = max(1, int(width / (0.6 + 0.075 * max(len(label) for label in entries))))
     place: dict[str, Any] = {"loc": "outside upper left", "fontsize": 7.5, "handlelength": 1.6, "columnspacing": 1.2}
-    figure.legend(entries.values(), entries.keys(), ncols=columns, frameon=False, **place)
+    figure.legend(list(entries.values()), list(entries), ncols=columns, frameon=False, **place)

@@ -1,12 +1,13 @@
 """The upper part of an ablation's page: question, answer, the paper's table, and what each block of it stands on."""
 
+import math
 from collections.abc import Mapping
 
-from medsearch.reporting.ablation import cells
+from medsearch.reporting.ablation import cells, layout
 from medsearch.reporting.ablation.answer import answer, unfinished, warnings
 from medsearch.reporting.ablation.caption import caption
 from medsearch.reporting.ablation.cells import metric_name
-from medsearch.reporting.ablation.layout import Block, title_of, unplaced
+from medsearch.reporting.ablation.layout import Block, is_reported, title_of, unplaced
 from medsearch.reporting.ablation.measures import Measure, Measures
 from medsearch.reporting.ablation.results import Row
 from medsearch.reporting.ablation.sharing import spent
@@ -71,35 +72,47 @@ def _tiles(measures: Measures) -> list[tuple[str, str, str]]:
 
 def result(measures: Measures, files: Mapping[str, str]) -> Markup:
     """The paper's table with measured beside reported, its caption, and the same as files."""
-    blocks = measures.blocks
-    head: list[Child] = [""]
-    for block in blocks:
-        head += [title_of(block, measures), "Reported", "Verdict"]
+    head, over = [""], [("", 1)]
+    for block in measures.blocks:
+        parts = ["Measured", "Reported"] if is_reported(block, measures) else ["Measured"]
+        head, over = [*head, *parts], [*over, (title_of(block, measures), len(parts))]
     rows = [_row(row, measures) for row in measures.results.rows]
     return tag(
         "section",
         heading("result", "Result", "Measured beside reported, row by row."),
-        table(head, rows, style="stack"),
+        table(head, rows, style="stack", over=over),
         notes((*caption(measures), *unplaced(measures))),
         links(carried(files)),
     )
 
 
 def _row(row: Row, measures: Measures) -> Markup:
-    found: list[Markup] = [tag("th", row.label, tag("small", "reference") if row.kind == "reference" else None)]
-    for column, metric in measures.blocks:
-        name = title_of((column, metric), measures)
+    reference = tag("small", "reference") if row.kind == "reference" else None
+    found: list[Markup] = [tag("th", row.label, reference, scope="row")]
+    for block in measures.blocks:
+        column, metric = block
+        name, wide = title_of(block, measures), is_reported(block, measures)
         of = measures.get(row.label, column.label, metric)
         if of is None:
-            found.append(tag("td", cells.NOT_ASKED, class_="n none", data_name=name, colspan=3))
+            span = 2 if wide else 1
+            found.append(tag("td", cells.NOT_ASKED, class_="n none starts alone", data_name=name, colspan=span))
             continue
-        reported, verdict = measures.reported(of), measures.verdicts.get(of.key)
-        found += [
-            cell(name, *_measured(of)),
-            cell("Reported", cells.printed(reported)),
-            cell("Verdict", _badge(verdict)),
-        ]
+        found.append(tag("td", *_measured(of), class_="n starts" if wide else "n starts alone", data_name=name))
+        if wide:
+            found.append(cell("Reported", *_reported(of, measures)))
     return tag("tr", *found)
+
+
+def _reported(of: Measure, measures: Measures) -> tuple[Child, ...]:
+    """The paper's value with what its spread is over, and the verdict."""
+    reported = measures.reported(of)
+    if reported is None:
+        return (cells.printed(reported),)
+    over = f"{reported.n or ''} {reported.spread_of}".strip()
+    return (
+        cells.plus_minus(reported.value, reported.spread),
+        tag("small", f"{over} ", _badge(measures.verdicts.get(of.key))),
+    )
 
 
 def _measured(of: Measure) -> tuple[Child, ...]:
@@ -109,7 +122,8 @@ def _measured(of: Measure) -> tuple[Child, ...]:
     if not of.values:
         return (tag("span", cells.lacking(of), class_="bad" if of.seeds.failed else "caution"),)
     mark = tag("span", f" {cells.SURVIVORS}", class_="mark")
-    return cells.mean_sd(of.seeds), mark, tag("small", cells.lacking(of), class_="bad")
+    lines = (tag("small", part, class_="bad") for part in cells.lacking(of).split(", "))
+    return cells.mean_sd(of.seeds), mark, *lines
 
 
 def _badge(verdict: Verdict | None) -> Child:
@@ -130,47 +144,55 @@ def evidence(measures: Measures) -> Markup:
 
 def _block(measures: Measures, block: Block) -> Markup:
     column, metric = block
-    top = _top(measures, block)
-    dots = axis(f"{metric_name(metric)}, each seed", f"{top:g}")
-    head: list[Child] = ["", dots, "SD over cases", "Difference", "p (Holm)", "Share", "Verdict"]
-    found = (measures.all[row.label, column.label, metric] for row in measures.results.rows_of(column.label))
-    rows = [_line(of, measures, top) for of in found]
+    scale, (names, lines) = _scale(measures, block), layout.evidence(measures, block)
+    shown = [name for name in ("SD over cases", "Difference", "p (Holm)", "Share") if name in names]
+    dots = axis(f"{metric_name(metric)}, each seed", (f"{scale[0]:g}", f"{scale[1]:g}"))
+    judged = ["Verdict"] if is_reported(block, measures) else []
+    rows = [
+        _line(of, measures, {name: line[name] for name in shown}, scale=scale)
+        for of, line in zip(measures.of_block(column.label, metric), lines, strict=True)
+    ]
+    head: list[Child] = ["", dots, *shown, *judged]
     return joined([tag("h3", title_of(block, measures)), table(head, rows, style="small stack")])
 
 
-def _top(measures: Measures, block: Block) -> float:
-    """The end of the strips' scale: 1 for overlaps, a round number above every value for distances."""
+def _scale(measures: Measures, block: Block) -> tuple[float, float]:
+    """The ends of a block's strips: round numbers around every value, so that differences are seen."""
     column, metric = block
-    of = [measures.all[row.label, column.label, metric] for row in measures.results.rows_of(column.label)]
-    reported = [value.value for one in of if (value := measures.reported(one))]
-    largest = max([value for one in of for value in one.values.values()] + reported, default=1.0)
-    return 1.0 if largest <= 1 and "dice" in metric else next(t for t in _ROUND if t >= largest)
+    of = measures.of_block(column.label, metric)
+    values = [value for one in of for value in one.values.values()]
+    values += [reported.value for one in of if (reported := measures.reported(one))]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    step = next(step for step in _STEPS if step >= (high - low) / 4)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return round(first * step, 6), round((last if last > first else first + 1) * step, 6)
 
 
-_ROUND = tuple(factor * 10.0**power for power in range(-3, 9) for factor in (1, 2, 5))
+_STEPS = tuple(factor * 10.0**power for power in range(-3, 9) for factor in (1, 2, 5))
 
 
-def _line(of: Measure, measures: Measures, top: float) -> Markup:
-    compared, verdict = measures.comparisons.get(of.key), measures.verdicts.get(of.key)
-    reported, share = measures.reported(of), measures.reported(of, "share") if of.name == "dice" else None
-    seeds = strip(
-        of.seeds.values, of.seeds.mean, failed=of.seeds.failed, reported=reported.value if reported else None, top=top
-    )
-    paper = tag("small", f"reported {cells.printed(share)}") if share else None
-    against = tag("small", f"from {of.row.against}") if compared else None
+def _line(of: Measure, measures: Measures, texts: Mapping[str, str], *, scale: tuple[float, float]) -> Markup:
+    verdict, reported, share = measures.verdicts.get(of.key), measures.reported(of), measures.reported_share(of)
+    paper = reported.value if reported else None
+    seeds = strip(of.seeds.values, of.seeds.mean, failed=of.seeds.failed, reported=paper, scale=scale)
+    below = {
+        "Difference": f"from {of.row.against}" if of.key in measures.comparisons else "",
+        "Share": f"reported {cells.printed(share)}" if share else "",
+    }
+    found = [
+        cell(name, text, tag("small", told) if (told := below.get(name)) else None) for name, text in texts.items()
+    ]
+    judged = is_reported((of.column, of.metric), measures)
     row = tag(
         "tr",
         tag("th", of.row.label, scope="row"),
         tag("td", seeds, class_="plot"),
-        cell("SD over cases", cells.over_cases(of)),
-        cell("Difference", cells.effect(compared), against),
-        cell("p (Holm)", cells.probability(compared)),
-        cell("Share of target supervised", cells.share(of, measures), paper),
-        cell("Verdict", _badge(verdict)),
+        *found,
+        cell("Verdict", _badge(verdict)) if judged else None,
         class_="open" if verdict else None,
     )
     if verdict is None or reported is None:
         return row
     source = f"{reported.where}, p. {reported.page}: {cells.printed(reported)}"
     told = "; ".join([f"{verdict.kind}: {verdict.reason}", *verdict.notes, source])
-    return joined([row, tag("tr", tag("td", told, colspan=7, class_="lead"), class_="reason")])
+    return joined([row, tag("tr", tag("td", told, colspan=3 + len(texts)), class_="reason")])
