@@ -19,7 +19,7 @@ POINTS, PARAMS = 900, 50  # in one batch; MLflow takes 1000 entities, 100 params
 
 OWN = frozenset(
     {*SHARED, "task", "variant", "trial", "finalist", "cut_rung", "reason", "cause"}
-    | {"against", "cells", "runs", "candidate", "row", "place", "verdict", "share"}
+    | {"against", "cells", "runs", "candidate", "row", "place", "verdict", "verdict_reason"}
 )
 """Tags that come and go with what they tell; every other tag on the server is somebody else's."""
 
@@ -135,7 +135,10 @@ def settled(wanted: WantedRun, held: HeldRun | None, *, id: str, parent: str | N
         tags={**tags, SENT: _count(sent)},
         params=wanted.params,
         value=wanted.value,
-        summary={**kept.summary, **{point.key: point.value for point in wanted.summary}},
+        summary={
+            **kept.summary,
+            **{p.key: p.value for p in wanted.summary if not math.isnan(p.value) or p.key in kept.summary},
+        },
         files={**kept.files, **{file.name: file.digest for file in wanted.files}},
     )
 
@@ -186,7 +189,8 @@ def _params(wanted: WantedRun, held: HeldRun) -> Iterator[Operation]:
 
 
 def _summary(wanted: WantedRun, held: HeldRun) -> Iterator[Operation]:
-    new = [point for point in wanted.summary if not _equal(point.value, held.summary.get(point.key))]
+    told = [point for point in wanted.summary if not math.isnan(point.value) or point.key in held.summary]
+    new = [point for point in told if not _equal(point.value, held.summary.get(point.key))]
     for at in range(0, len(new), POINTS):
         yield Log(points=tuple(new[at : at + POINTS]))
 

@@ -11,6 +11,7 @@ from medsearch.core.records import read_json
 from medsearch.stages.store import JOURNAL, MANIFEST
 from medsearch.study.ledger import HEADER, LEDGER, RunRecord, fold
 from medsearch.study.tracking.grid import Grid, grid_of
+from medsearch.study.tracking.summary import Table, read_table
 
 
 @final
@@ -57,6 +58,8 @@ class Study:
     """Stage key -> the run that listed it first."""
     listing: dict[str, set[str]] = field(default_factory=dict)
     """Stage key -> every run that listed it."""
+    table: Table = field(default_factory=Table)
+    """The table of the report, as it was written last."""
     grid: Grid | None = None
     """What the header of an ablation says of its rows and cells."""
     measured: dict[str, dict[tuple[str, str], None]] = field(default_factory=dict)
@@ -113,10 +116,12 @@ class StudyReader:
         self._unfinished: dict[str, Tail] = {}
         self._nodes: dict[str, str] = {}
         self._header_stamp: tuple[int, int] | None = None
+        self._table_stamp: tuple[int, int] | None = None
 
     def refresh(self) -> set[str]:
         """Read what is new; return the runs that it touches."""
         touched = self._read_header() | self._read_ledger()
+        self._read_table()
         for key in list(self._unfinished):
             if self._read_stage(key):
                 touched |= self.study.listing[key]
@@ -129,15 +134,20 @@ class StudyReader:
 
     def _read_header(self) -> set[str]:
         path = self.folder / HEADER
-        if not path.exists():
+        stamp = _stamp(path)
+        if stamp in (None, self._header_stamp):
             return set()
-        stat = path.stat()
-        if (stat.st_mtime_ns, stat.st_size) == self._header_stamp:
-            return set()
-        self._header_stamp = (stat.st_mtime_ns, stat.st_size)
+        self._header_stamp = stamp
         self.study.header = dict(read_json(path))
         self.study.grid = grid_of(self.study.header)
         return set(self.study.runs)
+
+    def _read_table(self) -> None:
+        path = self.folder / "report" / "results.json"
+        stamp = _stamp(path)
+        if self.study.grid is not None and stamp != self._table_stamp:
+            self._table_stamp = stamp
+            self.study.table = read_table(path)
 
     def _read_ledger(self) -> set[str]:
         study, events = self.study, self._ledger.new()
@@ -174,6 +184,15 @@ class StudyReader:
         names, domains = self.study.measured.setdefault(node, {}), line.get("domains", {})
         for name in line["metrics"]:
             names[domains.get(name.partition("/")[0], ""), name] = None
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What changes with a file; None where there is none."""
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime_ns, stat.st_size
 
 
 def _origin(event: dict[str, Any]) -> str:

@@ -25,13 +25,17 @@ from medsearch.study.tracking.standing import (
     started,
     state_of,
 )
+from medsearch.study.tracking.summary import Table
 from medsearch.study.tracking.wanted import (
     KNOBS,
+    Point,
     Series,
     WantedRun,
     identity,
+    milliseconds,
     note,
     once,
+    plain_name,
     plain_params,
     plain_tags,
 )
@@ -76,6 +80,7 @@ def wanted_rows(study: Study, grid: Grid, *, live: bool) -> Iterator[WantedRun]:
             tags=identity(study, group.run) | _group_tags(study, grid, group),
             once=once(study),
             params=_row_params(study, group.row),
+            summary=_summary(study.table, group.row),
         )
 
 
@@ -214,11 +219,17 @@ def _group_tags(study: Study, grid: Grid, group: _Group) -> dict[str, str]:
             "state": standing.state,
             "reason": _joined(_reasons(study, grid, row.label)) or None,
         }
+        | study.table.tags(row.label)
     )
 
 
 def _row_params(study: Study, row: Row | None) -> dict[str, str]:
     return plain_params({**study.header.get("fixed", {}), **row.knobs}) if row else {}
+
+
+def _summary(table: Table, row: Row | None) -> tuple[Point, ...]:
+    found = table.numbers(row.label) if row else {}
+    return tuple(Point(plain_name(name), value, milliseconds(table.time), 0) for name, value in found.items())
 
 
 def _reasons(study: Study, grid: Grid, label: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from medsearch.study.tracking.backend import Backend, create_database
 from medsearch.study.tracking.images import prepared
 from medsearch.study.tracking.planning import HeldRun, Log
 from medsearch.study.tracking.reading import File
-from medsearch.study.tracking.wanted import SUMMARY
+from medsearch.study.tracking.summary import PREFIX
 
 REFUSALS = ("INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED")
 """What a server answers that keeps no such tag, or not for this user."""
@@ -156,5 +156,5 @@ def _held(run: Any) -> HeldRun:
         tags=dict(run.data.tags),
         params=dict(run.data.params),
         value=run.data.metrics.get("value"),
-        summary={key: value for key, value in run.data.metrics.items() if key.startswith(SUMMARY)},
+        summary={key: value for key, value in run.data.metrics.items() if key.startswith(PREFIX)},
     )

@@ -27,9 +27,6 @@ SHARED = ("method", "scale", "selection", "cohort")
 KNOBS = "medsearch.knobs"
 """The tag that holds a fingerprint of the params of a run that can be started again with others."""
 
-SUMMARY = "summary/"
-"""What metrics begin with whose last value alone counts."""
-
 NAME_LENGTH, PARAM_LENGTH, TAG_LENGTH = 250, 6000, 5000  # MLflow's limits; tags as the oldest supported server has it
 
 

@@ -1,5 +1,8 @@
 """An ablation in MLflow's own database: the tree of its runs, what they say, and that nothing is there twice."""
 
+import json
+import math
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +16,7 @@ from medsearch.study.ledger import stage_name
 from medsearch.study.tracking.backend import quiet_mlflow
 from medsearch.study.tracking.rows import row_run
 from medsearch.study.tracking.sender import sync
+from medsearch.study.tracking.summary import read_table
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -106,6 +110,49 @@ def test_newest_first_is_the_order_of_the_table(finished: Shown) -> None:
     rows = [run for run in finished.runs.values() if run.data.tags["role"] in ("variant", "reference", "group")]
     newest_first = [run.info.run_name for run in sorted(rows, key=lambda run: -run.info.start_time)]
     assert newest_first == ["shared stages", *ROWS, REFERENCE]
+
+
+def test_rows_bear_what_the_report_says_of_them(finished: Shown) -> None:
+    row = finished.row("Proposed").data
+    found = {name: value for name, value in row.metrics.items() if name.startswith("summary/")}
+    column = {"test/dice": 0.805, "test/dice sd": 0.007, "test/dice seeds": 2, "test/dice planned": 2}
+    assert found == {f"summary/T{a} _ T{b}/{name}": of for a, b in ((1, 2), (2, 1)) for name, of in column.items()}
+    assert row.tags["verdict"] == "T1 → T2: not comparable; T2 → T1: not comparable"
+    assert row.tags["verdict_reason"] == "T1 → T2: a phantom; T2 → T1: a phantom"
+    lacking = finished.row("w/o TAMT w/o ST").data.metrics
+    assert "summary/T2 _ T1/test/dice" not in lacking, "no mean over survivors by the name of the row's mean"
+    assert lacking["summary/T2 _ T1/test/dice survivors"] == 0.55
+    assert lacking["summary/T2 _ T1/test/dice seeds"] == 1
+
+
+def test_a_new_report_replaces_what_the_old_one_said(finished: Shown, tmp_path: Path) -> None:
+    made = MadeUpAblation(Scene(tmp_path, "table"))
+    made.begin()
+    made.run(upto=3)
+    made.report()
+    sync(made.scene.folder, made.scene.stages, None)
+    path = made.scene.folder / "report" / "results.json"
+    content = json.loads(path.read_text())
+    lines = content["derived"]["table"]
+    for line in lines:
+        line |= {"mean": None, "survivors_mean": 0.3, "verdict": None}
+    path.write_text(json.dumps(content))
+    os.utime(path, (path.stat().st_mtime + 5,) * 2)
+    sync(made.scene.folder, made.scene.stages, None)
+    row = Shown(made).row("Proposed").data
+    assert math.isnan(row.metrics["summary/T1 _ T2/test/dice"])
+    assert row.metrics["summary/T1 _ T2/test/dice survivors"] == 0.3
+    assert not {"verdict", "verdict_reason"} & set(row.tags)
+    assert sync(made.scene.folder, made.scene.stages, None).points == 0
+
+
+@pytest.mark.parametrize(
+    "content", ["", "[]", '{"derived": {"table": 3}}', '{"derived": {"table": [{"row": "a"}, 7]}}']
+)
+def test_a_report_that_says_nothing_is_no_error(content: str, tmp_path: Path) -> None:
+    (tmp_path / "results.json").write_text(content)
+    assert read_table(tmp_path / "results.json").lines == ()
+    assert read_table(tmp_path / "none.json").lines == ()
 
 
 def test_the_parent_holds_the_report_and_stage_runs_their_pictures(finished: Shown) -> None:
