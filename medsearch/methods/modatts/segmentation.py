@@ -145,7 +145,7 @@ class SegmentationTraining:
     def validate(self) -> dict[str, float]:
         """Dice over all voxels of the diseased validation crops at 0.5 (the paper's checkpoint rule)."""
         running = MicroDice()
-        for batch in self.given.validation.each(self.recipe.batch):
+        for batch in self.given.validation.each(self.context.runtime.at_once(self.recipe.batch)):
             y_hat = predict(self.segmentor, batch.x.to(self.device), self.context.runtime) > 0.5
             running.count(*losses.overlap(batch.y, y_hat.cpu().float()))
         return {"validation/dice": running.value}

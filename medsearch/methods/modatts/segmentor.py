@@ -68,5 +68,5 @@ def predict(segmentor: Segmentor, x: Tensor, runtime: Runtime) -> Tensor:
             y_hat: Tensor = segmentor(x)
             return y_hat.float()
         slices = x.transpose(1, 2).flatten(0, 1)  # (b z) 1 y x
-        found = torch.cat([segmentor(part).float() for part in torch.split(slices, SLICES)])
+        found = torch.cat([segmentor(part).float() for part in torch.split(slices, runtime.at_once(SLICES))])
         return found.view(len(x), -1, *found.shape[1:]).transpose(1, 2)

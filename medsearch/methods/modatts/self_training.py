@@ -40,7 +40,7 @@ def pseudo_labelled(training: SegmentationTraining, recipe: SelfTrainingRecipe) 
     crops, runtime = training.given.diseased, training.context.runtime
     unknown = [index for index in range(len(crops)) if index not in crops.annotated]
     masks: dict[Unit, NDArray[np.uint8]] = {}
-    for part in pieces(len(unknown), training.recipe.batch):
+    for part in pieces(len(unknown), runtime.at_once(training.recipe.batch)):
         x = crops.load(unknown[part], None).x.to(runtime.device)
         found = pseudo_mask(predict(training.segmentor, x, runtime)[:, 0], recipe)
         masks |= dict(zip((crops.halves.units[index] for index in unknown[part]), found, strict=True))

@@ -33,8 +33,9 @@ def translate_volume(translator: Translator, volume: Volume, context: StageConte
     """A source volume (Z, Y, X) as the target contrast; the background stays 0, as does all outside the depth range."""
     geometry, runtime = context.task.geometry, context.runtime
     slices = torch.from_numpy(padded_slices(volume, geometry).astype(np.float32)).unsqueeze(1)
+    at_once = runtime.at_once(SLICES)
     with autocast(runtime):
-        translated = [translator.translate(part.to(runtime.device)).cpu() for part in torch.split(slices, SLICES)]
+        translated = [translator.translate(part.to(runtime.device)).cpu() for part in torch.split(slices, at_once)]
     whole = unpad_slices(torch.cat(translated)[:, 0].numpy(), context.task.shape, geometry)
     return np.where(volume == 0, 0, whole)
 

@@ -115,7 +115,7 @@ class TranslationTraining:
         """Eq. 5.3 on validation slices with tumour; source labels only."""
         self.translator.eval()
         soft, hard = (MicroDice(), MicroDice()), (MicroDice(), MicroDice())
-        for part in pieces(len(self.validation), self.recipe.batch):
+        for part in pieces(len(self.validation), self.context.runtime.at_once(self.recipe.batch)):
             x_s, y_s = (tensor.to(self.device) for tensor in self.validation.load(part))
             with autocast(self.context.runtime):
                 outputs = self.translator.segment(x_s)
