@@ -1,0 +1,190 @@
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from bucket import Buckets
+
+from medsearch.core import remote as remote_module
+from medsearch.core.errors import BadInput
+from medsearch.core.records import write_json
+from medsearch.core.remote import Remote, Unreachable, remote_at
+from medsearch.data import localised as module
+from medsearch.data.localised import localised, publish
+from medsearch.data.prepared import PreparedCohort
+
+NAME = "prepared-0123-4mm-each-v1"
+IMAGE = np.arange(240, dtype=np.float16).reshape(2, 4, 5, 6)
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    folder = tmp_path / "shared" / NAME
+    folder.mkdir(parents=True)
+    np.save(folder / "image-t1.npy", IMAGE)
+    np.save(folder / "mask.npy", IMAGE.astype(np.uint8))
+    case = {"box": [[0, 4], [0, 5], [0, 6]], "presence": [True, False]}
+    cases = [{"subject": name, **case} for name in ("a", "b")]
+    write_json(folder / "cases.json", {"contrasts": ["t1"], "shape": [4, 5, 6], "spacing": 4.0, "cases": cases})
+    return folder
+
+
+@pytest.fixture(params=["folder", "bucket", "file"])
+def source(request: pytest.FixtureRequest, prepared: Path, buckets: Buckets, tmp_path: Path) -> Iterator[str | Path]:
+    uris = {"bucket": buckets.new, "file": lambda: (tmp_path / "remote").as_uri()}
+    yield prepared if request.param == "folder" else publish(prepared, uris[request.param]())
+    remote_at.cache_clear()
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_copy_holds_what_was_prepared(source: str | Path, tmp_path: Path) -> None:
+    copy = localised(source, tmp_path / "cache")
+    assert copy == tmp_path / "cache" / NAME
+    cohort = PreparedCohort(copy)
+    assert cohort.subjects == ("a", "b")
+    np.testing.assert_array_equal(cohort.image("t1"), IMAGE)
+    np.testing.assert_array_equal(cohort.mask, IMAGE.astype(np.uint8))
+    assert names(copy) == {"image-t1.npy", "mask.npy", "cases.json", "files.json"}
+    assert names(tmp_path / "cache") == {NAME, f".{NAME}.lock"}
+
+
+def test_a_copy_is_made_once(source: str | Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    copy = localised(source, tmp_path / "cache")
+    before = {path.name: path.stat().st_ino for path in copy.iterdir()}
+    monkeypatch.setattr(Remote, "download", None)  # whoever copies again fails
+    assert localised(source, tmp_path / "cache") == copy
+    assert {path.name: path.stat().st_ino for path in copy.iterdir()} == before
+
+
+def test_a_copy_that_lost_something_is_made_again(source: str | Path, tmp_path: Path) -> None:
+    copy = localised(source, tmp_path / "cache")
+    (copy / "image-t1.npy").write_bytes(b"torn")
+    (copy / "mask.npy").unlink()
+    np.testing.assert_array_equal(PreparedCohort(localised(source, tmp_path / "cache")).image("t1"), IMAGE)
+
+
+def test_a_file_that_is_torn_at_the_source_is_never_taken(
+    buckets: Buckets, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_module, "PAUSES", ())
+    uri = publish(prepared, buckets.new())
+    Remote(uri).write("image-t1.npy", b"torn")
+    with pytest.raises(Unreachable, match="it has 4 bytes, 608 were stored"):
+        localised(uri, tmp_path / "cache")
+    assert not (tmp_path / "cache" / NAME).exists()
+
+
+def test_without_a_cache_a_folder_is_read_where_it_lies(prepared: Path) -> None:
+    assert localised(prepared, None) == prepared
+    with pytest.raises(BadInput, match=r"s3://bucket/x must be copied to be read; give a cache folder"):
+        localised("s3://bucket/x?region=here", None)
+
+
+def test_arrays_are_published_once_and_completely_or_not_at_all(
+    buckets: Buckets, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    uri = buckets.new()
+    sent: list[str] = []
+    upload = Remote.upload
+
+    def killed(self: Remote, path: Path, name: str) -> None:
+        sent.append(name)
+        if len(sent) == 2:
+            raise KeyboardInterrupt
+        upload(self, path, name)
+
+    monkeypatch.setattr(Remote, "upload", killed)
+    with pytest.raises(KeyboardInterrupt):
+        publish(prepared, uri)
+    there = uri.replace("?", f"/{NAME}?")
+    with pytest.raises(BadInput, match=rf"no prepared arrays at s3://\S+/a/prefix/{NAME}, or not all of them yet"):
+        localised(there, tmp_path / "cache")
+    assert publish(prepared, uri) == there
+    count = len(sent)
+    assert publish(prepared, uri) == there
+    assert len(sent) == count
+    assert localised(there, tmp_path / "cache").is_dir()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from medsearch.core.remote import Remote
+from medsearch.data import localised
+
+localised.each = lambda of, items: [of(item) for item in items]
+download, done = Remote.download, []
+def counting(self, name, path, *, size):
+    if len(done) == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    download(self, name, path, size=size)
+    done.append(name)
+Remote.download = counting
+localised.localised(sys.argv[1], Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize("files", range(3))
+def test_a_kill_leaves_no_half_and_what_was_copied_is_not_copied_again(
+    prepared: Path, tmp_path: Path, files: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
+    command = [sys.executable, "-c", KILLED, str(prepared), str(cache), str(files)]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert not (cache / NAME).exists()
+    copied: list[str] = []
+    download = Remote.download
+    monkeypatch.setattr(
+        Remote,
+        "download",
+        lambda self, name, path, *, size: copied.append(name) or download(self, name, path, size=size),
+    )
+    np.testing.assert_array_equal(PreparedCohort(localised(prepared, cache)).image("t1"), IMAGE)
+    assert len(copied) == 3 - files
+
+
+def copy_and_note(prepared: Path, cache: Path, log: Path) -> None:
+    real = module._copy
+
+    def noted(where: str, copy: Path) -> None:
+        with log.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        real(where, copy)
+
+    module._copy = noted
+    localised(prepared, cache)
+
+
+def test_processes_that_ask_at_once_wait_for_the_first(prepared: Path, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    log = tmp_path / "log"
+    asking = [context.Process(target=copy_and_note, args=(prepared, tmp_path / "cache", log)) for _ in range(4)]
+    for process in asking:
+        process.start()
+    for process in asking:
+        process.join(30)
+        assert process.exitcode == 0
+    assert len(log.read_text().split()) == 1
+
+
+def test_no_room_is_said_before_anything_is_copied(
+    prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    with pytest.raises(BadInput, match=r"a copy of prepared-\S+ needs 0.0 GB, 0.0 GB are free; make room"):
+        localised(prepared, tmp_path / "cache")
+
+
+def test_a_folder_without_arrays_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BadInput, match=r"no prepared arrays in \S+empty: it has no cases.json"):
+        localised(tmp_path / "empty", tmp_path / "cache")
