@@ -172,7 +172,16 @@ def raised_in_another(message: str) -> BaseException:
         return outer
 
 
-@pytest.mark.parametrize("error", [RuntimeError, MemoryError, raised_in_another])
+KEPT: list[BaseException] = []
+
+
+def kept_by_somebody(message: str) -> BaseException:
+    """As a logger or a future may keep it, and its frames with it."""
+    KEPT.append(RuntimeError(message))
+    return KEPT[-1]
+
+
+@pytest.mark.parametrize("error", [RuntimeError, MemoryError, raised_in_another, kept_by_somebody])
 def test_what_the_failed_try_held_is_free_before_the_next(bench: Bench, error: Callable[[str], BaseException]) -> None:
     """Without help of the collector, which is off: frames alone must not hold it. It is asked before each try."""
     alive: list[int] = []
