@@ -100,9 +100,14 @@ def most_confident(images: Sequence[Sequence[Attention]], count: int) -> list[He
 
 
 def heat(attention: Attention, head: int, size: tuple[int, ...]) -> NDArray[np.float32]:
-    """Where a head looks, on an image of `size`: linear between the keys' places, its least value 0, its greatest 1."""
+    """Where a head looks, on an image of `size`: the mean over its queries, linear between the keys' places."""
     seen = attention.weights[head].mean(0).view(1, 1, *attention.space)
-    whole = F.interpolate(seen, size=size, mode=_INTERPOLATION[len(size)])[0, 0].cpu().numpy()
-    low, high = whole.min(), whole.max()
-    scaled: NDArray[np.float32] = (whole - low) / max(high - low, np.finfo(np.float32).tiny)
+    whole: NDArray[np.float32] = F.interpolate(seen, size=size, mode=_INTERPOLATION[len(size)])[0, 0].cpu().numpy()
+    return whole
+
+
+def shades(heat: NDArray[np.float32], where: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """A map as colours take it: its least value `where` it is shown becomes 0, its greatest 1."""
+    low, high = (heat[where].min(), heat[where].max()) if where.any() else (0.0, 1.0)
+    scaled: NDArray[np.float32] = np.clip((heat - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1)
     return scaled

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from medsearch.data.geometry import padded_slices, unpad_slices
-from medsearch.methods.modatts.attention import Attention, captured, heat, most_confident
+from medsearch.methods.modatts.attention import Attention, captured, heat, most_confident, shades
 from medsearch.methods.modatts.networks.latent import Latent
 from medsearch.methods.modatts.panels import Plane
 from medsearch.methods.modatts.sections import Half, Window, grey, limits
@@ -47,7 +47,7 @@ def encoder_tiles(
         yield Tile(subject=subject, what="source", panel=grey(image, of))
         for rank, (note, maps) in enumerate(heads, start=1):
             looked = unpad_slices(maps[number][None], shape, one)[z][at]
-            panel = grey(image, of, heat=looked)
+            panel = grey(image, of, heat=shades(looked, image != 0))
             yield Tile(subject=subject, what=f"translation encoder {rank}", panel=panel, note=note)
 
 
@@ -70,7 +70,8 @@ def decoder_tiles(segmentor: Segmentor, crops: Mapping[str, Half], context: Stag
         for name, maps in heads.items():
             for rank, (note, whole) in enumerate(maps, start=1):
                 looked = whole[number] if flat else whole[number][crop.z]
-                yield Tile(subject=subject, what=f"{name} {rank}", panel=grey(image, of, heat=looked), note=note)
+                panel = grey(image, of, heat=shades(looked, image != 0))
+                yield Tile(subject=subject, what=f"{name} {rank}", panel=panel, note=note)
 
 
 def _decoders(segmentor: Segmentor) -> dict[str, tuple[nn.Module, Callable[[Latent], Tensor]]]:
