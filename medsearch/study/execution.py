@@ -33,7 +33,8 @@ from medsearch.study.sweep import Standing, Sweep
 if TYPE_CHECKING:
     from medsearch.study.rungs import Rungs
 
-RETRIES = 2  # of a run whose worker process dies; a failure that Python sees is never repeated
+RETRIES = 2
+"""Of a run whose worker dies without having got further (`Rungs`); a failure that Python sees is never repeated."""
 
 
 @final
@@ -142,7 +143,7 @@ def _on_ray(site: Site, place: Workplace, interruption: Interruption) -> Iterato
     with cluster(site.resources, site.address, starting=interruption.gently):
         if site.address is not None:
             asked = site.resources.without_gpus if site.resources.measured else site.resources
-            require_fit_nodes(place.home.resolve(), asked)
+            require_fit_nodes(None if place.apart else place.home.resolve(), asked)
         yield
 
 

@@ -14,7 +14,8 @@ from typing import Any, Literal, final
 from medsearch.core.errors import BadInput, Diverged, MedsearchError
 from medsearch.core.recipes import plain
 from medsearch.data.cohorts import Roster
-from medsearch.data.preparation import PreparedCohort
+from medsearch.data.localised import localised, publish
+from medsearch.data.prepared import PreparedCohort
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import Artifact, Runtime
 from medsearch.stages.execution import Bench, run_stage, usage_now
@@ -60,9 +61,24 @@ class Workplace:
         """What stages were measured to take of a GPU."""
         return self.home.resolve() / "probes"
 
+    @property
+    def apart(self) -> bool:
+        """Whether workers need not see the home: stages lie at a URI, and arrays are copied to each node from there."""
+        return self.remote is not None and self.cache is not None
+
+    def arrays(self, task: CrossModalityTask) -> Path | str:
+        """Where workers find the arrays for a task: the folder itself, or its copy at the store's URI."""
+        made = self.prepared(task)
+        return publish(made, _below(self.remote, "prepared")) if self.apart and self.remote else made
+
     def study(self, name: str) -> Path:
         """The folder of a study."""
         return self.home.resolve() / "studies" / name
+
+
+def _below(uri: str, name: str) -> str:
+    base, separator, options = uri.partition("?")
+    return f"{base.rstrip('/')}/{name}{separator}{options}"
 
 
 @final
@@ -72,14 +88,16 @@ class Job:
 
     watched: the node at whose epochs a scheduler may stop the run; None for a run that is never stopped.
     scored: the node whose metrics `objectives` are the run's values; None for a run without values.
+    prepared: a folder, or the URI of its copy. cache: where a node keeps its own.
     """
 
     planned: PlannedRun
-    prepared: Path
+    prepared: Path | str
     runs: tuple[StageRun, ...]
     watched: str | None = None
     scored: str | None = None
     objectives: tuple[str, ...] = ()
+    cache: Path | None = None
 
     @property
     def run(self) -> str:
@@ -156,7 +174,8 @@ class Planner:
                 knobs=dict(knobs),
                 stages=tuple((run.node, run.key) for run in runs),
             ),
-            prepared=self.place.prepared(setup.task),
+            prepared=self.place.arrays(setup.task),
+            cache=self.place.cache,
             runs=runs,
             watched=self.search.searched_stage if role == "trial" else None,
             scored=None if role == "prefix" else trained[-1],
@@ -192,8 +211,9 @@ def perform(
 
     A failure is an answer, with its traceback.
     """
-    bench = Bench(store, PreparedCohort(job.prepared), runtime, meter or DeviceMeter(runtime))
     try:
+        prepared = PreparedCohort(localised(job.prepared, job.cache))
+        bench = Bench(store, prepared, runtime, meter or DeviceMeter(runtime))
         artifacts: dict[str, Artifact] = {}
         needed = due(job.runs, store, ends=[run.key for run in job.runs[-1:]])
         for run in job.runs:

@@ -121,8 +121,8 @@ class Sweep:
                 yield item
 
     def _job(self, item: Item) -> Job:
-        prepared = self.grapher.place(item.run.task).prepared(item.run.task)
-        return Job(planned=_planned(item), prepared=prepared, runs=(item.run,))
+        place = self.grapher.place(item.run.task)
+        return Job(planned=_planned(item), prepared=place.arrays(item.run.task), runs=(item.run,), cache=place.cache)
 
     def _record_found(self) -> None:
         """Stages that another study trained are complete here, too: the ledger shows every stage of the table."""
