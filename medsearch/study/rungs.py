@@ -31,6 +31,7 @@ class Rungs(FIFOScheduler):  # type: ignore[misc]
         self.errors: dict[str, str] = {}
         self._inner = rule.build("max" if maximise else "min")
         self._curves: dict[str, Curve] = {}
+        self._furthest: dict[str, tuple[int, int]] = {}
 
     def recall(self, points: Iterable[Point], *, open_runs: Iterable[str]) -> None:
         """Show the rule what earlier lives recorded; condemn open runs whose last point it would have stopped at."""
@@ -56,10 +57,23 @@ class Rungs(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Tune's question whether a trial goes on."""
+        if "node" in result:
+            self._forgive(trial, str(result["node"]), int(result["epoch"]))
         if SELECTION not in result:
             return str(TrialScheduler.CONTINUE)
         stopped = self.judge(run_of(trial), int(result[RUNG]), float(result[SELECTION]))
         return str(TrialScheduler.STOP if stopped else TrialScheduler.CONTINUE)
+
+    def _forgive(self, trial: Any, node: str, epoch: int) -> None:
+        """A worker that got further than any before it died of something else than its run: Tune counts anew.
+
+        What kills a run at the same place each time is given up; a long run may well outlive many nodes.
+        """
+        job = trial.config["errand"].job
+        here = ([run.node for run in job.runs].index(node), epoch)
+        if here > self._furthest.get(job.run, (-1, 0)):
+            self._furthest[job.run] = here
+            trial.run_metadata.num_failures = 0
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:  # noqa: ARG002
         """A worker failed; Tune may try again."""

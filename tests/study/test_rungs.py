@@ -88,8 +88,26 @@ def test_an_open_run_that_its_curve_condemns_is_not_trained_on() -> None:
     assert f"stopped by asha at epoch {epoch}" in str(again.judged[run].reason)
 
 
-def tune_trial(run: str) -> Any:
-    return SimpleNamespace(config={"errand": SimpleNamespace(job=SimpleNamespace(run=run))}, trial_id="random")
+def tune_trial(run: str, nodes: tuple[str, ...] = ("translation", "test")) -> Any:
+    job = SimpleNamespace(run=run, runs=[SimpleNamespace(node=node) for node in nodes])
+    metadata = SimpleNamespace(num_failures=0)
+    return SimpleNamespace(config={"errand": SimpleNamespace(job=job)}, trial_id="random", run_metadata=metadata)
+
+
+def test_a_run_that_gets_further_may_lose_as_many_workers_as_it_will() -> None:
+    rule, trial = rungs(FULL), tune_trial("trial-0")
+
+    def failures_after(node: str, epoch: int, *, before: int) -> int:
+        trial.run_metadata.num_failures = before
+        rule.on_trial_result(None, trial, {"node": node, "epoch": epoch})
+        return int(trial.run_metadata.num_failures)
+
+    assert failures_after("translation", 1, before=2) == 0
+    assert failures_after("translation", 1, before=1) == 1, "as far as the worker that died"
+    assert failures_after("translation", 7, before=2) == 0
+    assert failures_after("translation", 5, before=2) == 2
+    assert failures_after("test", 1, before=2) == 0, "a later stage, whatever its epoch"
+    assert failures_after("translation", 9, before=2) == 2
 
 
 def test_results_without_a_rung_are_never_judged() -> None:
