@@ -58,6 +58,7 @@ class DeviceMeter:
             _reset_resident_peak()
             self._began = _status("VmRSS")
         elif torch := _cuda():
+            torch.cuda.empty_cache()  # what an earlier stage of this process reserved is none of this one's peak
             torch.cuda.reset_peak_memory_stats()
 
     def peak(self) -> int:
