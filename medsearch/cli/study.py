@@ -84,7 +84,7 @@ def tracked(place: "Workplace", study: str, options: argparse.Namespace) -> Iter
     from medsearch.study.tracking import start_follower
 
     folder = place.study(study)
-    follower = start_follower(folder, place.store.root, options.tracking_uri)
+    follower = start_follower(folder, place.store.root, options.tracking_uri, remote=place.remote)
     try:
         yield
     except BaseException:

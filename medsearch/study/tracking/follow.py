@@ -79,7 +79,7 @@ def _sender(settings: dict[str, Any]) -> Sender:
     store_root = Path(settings["store_root"])
     artifacts = settings["artifacts"] and Path(settings["artifacts"])
     backend = locate(settings["uri"], home=store_root.parent, artifacts=artifacts)
-    return Sender(StudyReader(Path(settings["study_folder"]), store_root), backend)
+    return Sender(StudyReader(Path(settings["study_folder"]), store_root, settings["remote"]), backend)
 
 
 def _line(pipe: int) -> bytes:

@@ -16,9 +16,17 @@ from medsearch.study.tracking.report import SyncReport
 
 
 def start_follower(
-    study_folder: Path, store_root: Path, uri: str | None, *, artifacts: Path | None = None, every_s: float = 2.0
+    study_folder: Path,
+    store_root: Path,
+    uri: str | None,
+    *,
+    remote: str | None = None,
+    artifacts: Path | None = None,
+    every_s: float = 2.0,
 ) -> "Follower":
     """Start a process that keeps the MLflow at `uri` up to date with the study while it runs. Returns at once.
+
+    remote: URI of the store, if other nodes train where this one does not see it.
 
     Raises:
         BadInput: `uri` is of a kind that MLflow has no store for.
@@ -30,6 +38,7 @@ def start_follower(
     settings = {
         "study_folder": str(study_folder.resolve()),
         "store_root": str(store_root.resolve()),
+        "remote": remote,
         "uri": backend.uri,
         "artifacts": artifacts and str(artifacts.resolve()),
         "driver": os.getpid(),

@@ -1,5 +1,6 @@
 """What a study's files say, read piece by piece: a look costs what is new since the last one."""
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping
@@ -8,7 +9,8 @@ from pathlib import Path
 from typing import Any, final
 
 from medsearch.core.records import read_json
-from medsearch.stages.store import JOURNAL, MANIFEST
+from medsearch.core.remote import Unreachable
+from medsearch.stages.store import JOURNAL, MANIFEST, Store
 from medsearch.study.ledger import HEADER, LEDGER, RunRecord, fold
 from medsearch.study.tracking.grid import Grid, grid_of
 from medsearch.study.tracking.summary import Table, read_table
@@ -106,12 +108,16 @@ def _parsed(line: bytes) -> dict[str, Any] | None:
 
 @final
 class StudyReader:
-    """Keeps a `Study` up to date with the files under `folder` (studies/<study>) and `store_root` (stages/)."""
+    """Keeps a `Study` up to date with the files under `folder` (studies/<study>) and `store_root` (stages/).
 
-    def __init__(self, folder: Path, store_root: Path) -> None:
+    remote: URI of the store, if other nodes train where this one does not see it.
+    """
+
+    def __init__(self, folder: Path, store_root: Path, remote: str | None = None) -> None:
         self.folder = folder
         self.study = Study(folder.name)
         self._store_root = store_root
+        self._store = Store(store_root, remote)
         self._ledger = Tail(folder / LEDGER)
         self._unfinished: dict[str, Tail] = {}
         self._nodes: dict[str, str] = {}
@@ -122,6 +128,7 @@ class StudyReader:
         """Read what is new; return the runs that it touches."""
         touched = self._read_header() | self._read_ledger()
         self._read_table()
+        self._catch_up()
         for key in list(self._unfinished):
             if self._read_stage(key):
                 touched |= self.study.listing[key]
@@ -162,6 +169,12 @@ class StudyReader:
                     self._unfinished.setdefault(key, Tail(self._store_root / key / JOURNAL))
         fold(events, study.runs)
         return {event["run"] for event in events} & set(study.runs)
+
+    def _catch_up(self) -> None:
+        """Bring here what other nodes have written. A store that does not answer is asked again at the next look."""
+        with contextlib.suppress(Unreachable):
+            for key in self._unfinished:
+                self._store.catch_up(key)
 
     def _read_stage(self, key: str) -> bool:
         # Asked before the journal is read: once the manifest stands, no epoch is added.
