@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsearch.data.phantoms.signals import Tissue, flair, signal, spin_echo, turbo_spin_echo
+from medsearch.data.phantoms.signals import Tissue, balanced, flair, flash, signal, spin_echo, turbo_spin_echo
 
 TISSUES = st.builds(Tissue, st.floats(200, 4500), st.floats(20, 2000), st.floats(0.3, 1.0), st.floats(0.0, 1.0))
 
@@ -59,3 +59,31 @@ def test_contrasts_weigh_what_they_are_named_for(tissue: Tissue, factor: float) 
 def test_another_contrast_is_unknown() -> None:
     with pytest.raises(KeyError):
         signal("pd", Tissue(1.0, 1.0, 1.0))
+
+
+def test_worked_numbers_of_gradient_echoes() -> None:
+    """By hand: the factors of each equation, for white matter at 1.5 T."""
+    white = Tissue(650.0, 80.0, 0.72)
+    left, two = np.exp(-11 / 650), np.exp(-9.95 / 80)
+    assert flash(white) == pytest.approx(
+        0.72 * np.sin(np.pi / 9) * (1 - left) / (1 - np.cos(np.pi / 9) * left) * np.exp(-4.76 / 80)
+    )
+    one, c = np.exp(-9.95 / 650), np.cos(np.deg2rad(70))
+    assert balanced(white) == pytest.approx(
+        0.72 * np.sin(np.deg2rad(70)) * (1 - one) / (1 - (one - two) * c - one * two) * np.sqrt(two)
+    )
+
+
+@given(st.floats(300, 4000), st.floats(5, 50))
+def test_flash_is_brightest_at_the_ernst_angle(t1: float, repetition: float) -> None:
+    tissue = Tissue(t1, 100.0, 1.0)
+    ernst = np.rad2deg(np.arccos(np.exp(-repetition / t1)))
+    best = flash(tissue, repetition=repetition, flip=ernst)
+    assert best >= max(flash(tissue, repetition=repetition, flip=ernst + off) for off in (-2, 2))
+
+
+@given(st.floats(300, 4000), st.floats(0.02, 0.9))
+def test_balanced_shows_the_ratio_of_t2_to_t1(t1: float, ratio: float) -> None:
+    """At 90 degrees and a short repetition the steady state is 1 / (1 + T1 / T2)."""
+    tissue = Tissue(t1, ratio * t1, 1.0)
+    assert balanced(tissue, repetition=1e-3, flip=90) == pytest.approx(1 / (1 + 1 / ratio), rel=1e-3)

@@ -57,7 +57,7 @@ _BODIES = (
     _Body("fluid", (0, -10, -38), (13, 6, 16)),  # prepontine cistern
     _Body("air", (54, -38, -46), (8, 10, 10)),
     _Body("air", (60, -24, -46), (14, 4, 4)),  # auditory canal
-    _Body("vessel", (48, -56, -44), (4, 7, 14)),  # sigmoid sinus
+    _Body("vessel", (51, -46, -42), (5, 6, 14)),  # sigmoid sinus
     _Body("vessel", (40, -76, -28), (22, 10, 4)),  # transverse sinus
     _Body("vessel", (24, -8, -50), (4, 4, 16)),  # carotid artery
     _Body("vessel", (0, -15, -36), (2, 2, 16)),  # basilar artery

@@ -26,7 +26,9 @@ _BRAIN_MM = 2.5
 """How much deeper a voxel counts that is brain: the tumour fills the cistern first."""
 _FLARE, _CLEFT_MM = 0.5, (0.6, 2.2)
 _NOISE_MM, _NOISE_SIGMA_MM, _TEXTURE_SIGMA_MM = 0.7, 4.0, 2.5
-_CYSTIC, _MIXED = 0.2, 0.3
+_LARGE_ML = 1.2
+_CYSTIC, _MIXED, _MIXED_SMALL = 0.3, 0.35, 0.1
+"""How many of the large ones hold a cyst, how many are mixed, and how many of the small ones are."""
 _SOFT = [HEAD.index(tissue) for tissue in HEAD if tissue not in ("bone", "marrow", "muscle", "fat", "mucosa")]
 _BRAIN = [HEAD.index(tissue) for tissue in ("white matter", "grey matter", "deep grey matter")]
 
@@ -60,10 +62,11 @@ class Schwannoma:
         reach, depth, strength = rng.uniform(0.4, 1.0), rng.uniform(0.45, 0.8), rng.uniform(0.1, 0.3)
         half = np.exp(np.array([0.12, 0.0, -0.08]) + 0.1 * rng.standard_normal(3))
         half = half / np.prod(half) ** (1 / 3)
-        cystic, mixed = rng.random(2) < (_CYSTIC, _MIXED)
+        large = volume > _LARGE_ML
+        cystic, mixed = rng.random(2) < ((_CYSTIC, _MIXED) if large else (0.0, _MIXED_SMALL))
         radius = radius_mm(volume)
         centre = _beside(ear, -depth * radius)
-        apart, size = rng.uniform(-0.3, 0.3, 3) * radius, float(rng.uniform(0.35, 0.6)) * radius
+        apart, size = rng.uniform(-0.25, 0.25, 3) * radius, float(rng.uniform(0.3, 0.5)) * radius
         at = np.array(centre) + apart
         draft = cls(
             ear=ear,
@@ -73,7 +76,7 @@ class Schwannoma:
             reach=float(reach),
             cleft=float(rng.uniform(*_CLEFT_MM)),
             cyst=((float(at[0]), float(at[1]), float(at[2])), size) if cystic else None,
-            mixture=float(rng.uniform(0.3, 0.6) if mixed else rng.uniform(0.03, 0.1)),
+            mixture=float(rng.uniform(0.25, 0.5) if mixed else rng.uniform(0.03, 0.1)),
             noise=SmoothField.draw(rng, _NOISE_SIGMA_MM),
             texture=SmoothField.draw(rng, _TEXTURE_SIGMA_MM),
             push=Push(centre, float(strength), 1.2 * radius),
