@@ -9,17 +9,19 @@ import toy
 from drive import conduct
 from feast import MAIN, STARTER, eaten, feast
 from hungry import Balance
+from sweeps import ablation, sweep_of
 
 from medsearch.core.errors import BadInput
 from medsearch.study.cluster import Resources
 from medsearch.study.conductor import Conductor
-from medsearch.study.execution import _recalled
+from medsearch.study.execution import _recalled, _unjudged
 from medsearch.study.jobs import End, Job, perform
 from medsearch.study.packing import Packing
 from medsearch.study.plan import plan
 from medsearch.study.probes import Probes
 from medsearch.study.room import Room
 from medsearch.study.searcher import Jobs
+from medsearch.study.sweep import Sweep
 from medsearch.study.worker import END, Errand, end_of, request
 
 AUTO = Resources(cpus_per_trial=1, gpus_per_trial=1.0, measured=True, device="cpu")
@@ -29,13 +31,15 @@ FIXED = Resources(cpus_per_trial=1, gpus_per_trial=0.25, device="cpu")
 class Table:
     """Tune in small: hands out jobs, does them in this process when it is told to."""
 
-    def __init__(self, conductor: Conductor, resources: Resources, *, gpus: float = 1.0) -> None:
-        home = conductor.planner.place.home
+    def __init__(self, conductor: Conductor | Sweep, resources: Resources, *, gpus: float = 1.0) -> None:
+        home, rungs = conductor.ledger.folder.parents[1], _unjudged()
+        if isinstance(conductor, Conductor):
+            rungs = _recalled(conductor)
         node = {"CPU": 8.0, "GPU": gpus} if gpus else {"CPU": 8.0}
         packing = Packing(resources, room=Room(lambda: [node]), probes=Probes(home / "probes"), store=conductor.store)
         first = conductor.next()
         assert isinstance(first, Job)
-        self.jobs = Jobs(conductor, _recalled(conductor), packing=packing, first=first, meter=Balance())
+        self.jobs = Jobs(conductor, rungs, packing=packing, first=first, meter=Balance())
         self.errands: dict[str, Errand] = {}
         self.count = 0
 
@@ -235,6 +239,16 @@ def test_without_a_gpu_auto_is_no_gpu_and_nothing_is_measured(tmp_path: Path) ->
     table.run()
     assert not (tmp_path / "probes").exists()
     assert len(eaten(tmp_path)) == 8
+
+
+def test_an_ablation_is_packed_alike_and_trains_nothing_twice(tmp_path: Path) -> None:
+    """Thirty-six stage runs; kinds of stage that differ in more than weights are five, and each is measured once."""
+    told = Table(sweep_of(ablation(), tmp_path), AUTO).run(at_once=8)
+    assert sum(share == 1.0 for _, share in told) == 5
+    assert {share for _, share in told} == {1.0, 0.125}
+    starts = [(line["key"], line["from"]) for line in toy.executions(tmp_path)]
+    assert len(starts) == len(set(starts)) == 36 + 5
+    assert sweep_of(ablation(), tmp_path).next() == "finished"
 
 
 def test_a_plan_knows_the_time_of_a_stage_that_was_only_measured(tmp_path: Path) -> None:
