@@ -11,17 +11,22 @@ from pathlib import Path
 
 import pytest
 from bucket import Buckets
+from micro import drained
 
 from medsearch.core import remote as remote_module
 from medsearch.core.errors import BadInput
-from medsearch.core.records import read_json
+from medsearch.core.records import read_json, write_json
 from medsearch.core.remote import Remote, Unreachable
+from medsearch.data.prepared import PreparedCohort
 from medsearch.stages import bucket as bucket_module
 from medsearch.stages import mirror
 from medsearch.stages.bucket import bucket_at
+from medsearch.stages.context import Runtime, StageContext
+from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.outputs import THINNED
-from medsearch.stages.stage import Epoch
+from medsearch.stages.stage import Epoch, Training
 from medsearch.stages.store import JOURNAL, MANIFEST, Store
+from stages.toy import Counter, Counting, run_of
 
 WEIGHTS, VOLUME, PICTURE, TILE, FACTS = (
     "weights.bin",
@@ -344,6 +349,67 @@ def test_a_killed_node_loses_little(nodes: Nodes) -> None:
         assert 0 < state(two, "k") <= reached
         assert state(two, "k") >= reached - 12  # 0.3 s between looks, 0.1 s an epoch, and a slow machine
         assert epochs(two, "k")[: state(two, "k")] == list(range(1, state(two, "k") + 1))
+
+
+class Slow(Counter):
+    """Takes its time, so that it can be killed in the middle."""
+
+    def train(self, context: StageContext) -> Training:
+        counting = super().train(context)
+        while True:
+            time.sleep(0.05)
+            try:
+                yield next(counting)
+            except StopIteration as end:
+                return end.value
+
+
+TRAINING = run_of(Slow(recipe=Counting(epochs=40)), seed=4)
+
+
+def subjects_only(folder: Path) -> PreparedCohort:
+    """All that the counting stage reads of a cohort."""
+    case = {"box": [[0, 4]] * 3, "presence": [True, True], "annotated": True, "statistics": {}}
+    cases = [{"subject": f"case-{number}", **case} for number in range(12)]
+    write_json(folder / "cases.json", {"contrasts": ["t1", "t2"], "cases": cases})
+    return PreparedCohort(folder)
+
+
+TRAINED = """
+import sys
+from pathlib import Path
+from medsearch.data.prepared import PreparedCohort
+from medsearch.stages import mirror
+from medsearch.stages.execution import Bench, run_stage
+from medsearch.stages.context import Runtime
+from medsearch.stages.store import Store
+from stages.test_store_remote import TRAINING
+
+mirror.EVERY_S = 0.2
+bench = Bench(Store(Path(sys.argv[1]), sys.argv[2]), PreparedCohort(Path(sys.argv[3])), Runtime())
+for _ in run_stage(bench, TRAINING):
+    pass
+"""
+
+
+@pytest.mark.slow
+def test_a_stage_whose_node_is_killed_ends_on_another_as_if_nothing_had_been(nodes: Nodes) -> None:
+    cohort = subjects_only(nodes.tmp_path / "prepared")
+    command = [sys.executable, "-c", TRAINED, str(nodes["one"].root), nodes.uri, str(cohort.directory)]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[1])
+    until = time.monotonic() + 60
+    while not nodes.files.sizes("checkpoints") or len(nodes["one"].journal(TRAINING.key)) < 10:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    two = nodes["two"]
+    epochs_here, artifact = drained(run_stage(Bench(two, cohort, Runtime()), TRAINING))
+    assert 0 < len(epochs_here) < 40  # the rest came with the checkpoint
+    assert epochs(two, TRAINING.key) == list(range(1, 41))
+    assert (artifact.metrics, artifact.manifest["epochs"]) == ({"last": 40.0}, 40)
+    assert nodes["three"].artifact(TRAINING.key).file("result.json").read_text() == '{"seed": 4}'
+    assert drained(run_stage(Bench(nodes["three"], cohort, Runtime()), TRAINING))[0] == []
 
 
 # ---- the URI does not answer
