@@ -91,13 +91,12 @@ def test_some_affines_of_labels_are_a_little_off(many_labels: list[tuple[str, np
     assert off.max() <= 5e-4
 
 
-def test_some_labels_of_tilburg_have_to_be_rounded(many_labels: list[tuple[str, np.ndarray, float]]) -> None:
+def test_labels_of_tilburg_have_to_be_rounded(many_labels: list[tuple[str, np.ndarray, float]]) -> None:
     for prefix in ("crossmoda2021_ldn", "crossmoda2022_etz"):
         labels = [values for name, values, _ in many_labels if name == prefix]
         odd = [not np.array_equal(values, values.round()) for values in labels]
         assert len(labels) == 5
         assert any(odd) == (prefix == "crossmoda2022_etz")
-        assert not all(odd)
         assert all(np.abs(values - values.round()).max() < 1e-6 for values in labels)
         assert all({0, 1} <= set(np.unique(values.round())) <= {0, 1, 2} for values in labels)
 
