@@ -20,13 +20,13 @@ from .heads import write_heads  # noqa: E402
 from .raylets import Raylets  # noqa: E402
 from .tracking import Tracking  # noqa: E402
 
-SHARE = ("--cpus-per-trial", "0.5", "--gpus-per-trial", "0.5")
-"""Two runs share the pretended GPU of a node."""
+GPUS = 0.5
+"""Of a run: two share the pretended GPU of a node, where they have the cores."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Arena:
-    """pace: seconds of an epoch of the steady method."""
+    """pace: seconds of an epoch of the steady method. packed: two runs at a time on a node, else one."""
 
     folder: Path
     heads: Path
@@ -34,11 +34,12 @@ class Arena:
     tracking: Tracking
     postgresql: PostgreSQL
     pace: float
+    packed: bool
 
     @classmethod
     @contextmanager
-    def open(cls, folder: Path, *, pace: float) -> Iterator["Arena"]:
-        """All is gone afterwards but `folder`.
+    def open(cls, folder: Path, *, pace: float, packed: bool = True) -> Iterator["Arena"]:
+        """All is gone afterwards but `folder`. MLflow needs some more seconds until it answers.
 
         Raises:
             Unavailable: there is no PostgreSQL on this machine.
@@ -51,15 +52,17 @@ class Arena:
             held.callback(tracking.stop, at_once=True)
             heads = write_heads(folder / "heads")
             raylets = held.enter_context(Raylets.running(environment(pace)))
-            yield cls(folder=folder, heads=heads, raylets=raylets, tracking=tracking, postgresql=postgresql, pace=pace)
+            places = {"folder": folder, "heads": heads, "pace": pace, "packed": packed}
+            yield cls(raylets=raylets, tracking=tracking, postgresql=postgresql, **places)
 
     def driver(self, study: str, home: Path, *options: str) -> Driver:
         """A driver of the study file `study`, with its home, that joins the cluster; not yet started."""
         where = ["--home", str(home), "--data", str(self.heads), "--address", self.raylets.address]
+        share = ["--cpus-per-trial", "0.5" if self.packed else "1", "--gpus-per-trial", str(GPUS)]
         home.mkdir(parents=True)
         return Driver(
             file=STUDIES / f"{study}.py",
-            options=[*where, *SHARE, "--tracking-uri", self.tracking.uri, *options],
+            options=[*where, *share, "--tracking-uri", self.tracking.uri, *options],
             environment={**environment(self.pace), **self.raylets.joining},
             log=home / "driver.log",
         )
