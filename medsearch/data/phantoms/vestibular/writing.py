@@ -5,8 +5,8 @@
     validation/<CASE>_{hrT2,Label}.nii.gz
     infos_source_training.csv (crossmoda_name, center, group), weak_labels.csv (case, side), phantom.json
 
-As in the challenge's files, most of Tilburg's labels are not quite whole numbers, and some labels lie on an affine that is not quite the
-image's. Unlike the challenge, the validation cases have labels, so that they can be scored.
+As in the challenge's files, most of Tilburg's labels are not quite whole numbers, and some labels lie on an affine that
+is not quite the image's. Unlike the challenge, the validation cases have labels, so that they can be scored.
 """
 
 import csv
