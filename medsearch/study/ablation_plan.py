@@ -154,13 +154,18 @@ def sweep_table(forecast: SweepForecast) -> "Table":
     left = forecast.distinct - forecast.stored
     time = f"; time: {duration(forecast.hours)} with {forecast.slots} at a time" if left else ""
     shown = Table(title=f"{forecast.study}: {left} stage runs to train{time}", caption=_caption(forecast))
-    for column in ("column", "stage", "asked", "distinct", "stored", "to train", "estimate"):
-        shown.add_column(column, justify="left" if column in ("column", "stage") else "right", no_wrap=True)
-    for row in forecast.rows:
+    for column in ("stage", "asked", "distinct", "stored", "to train", "estimate"):
+        shown.add_column(column, justify="left" if column == "stage" else "right", no_wrap=True)
+    several = len({row.column for row in forecast.rows}) > 1
+    for place, row in enumerate(forecast.rows):
+        if several and (not place or forecast.rows[place - 1].column != row.column):
+            shown.add_section()
+            shown.add_row(row.column, style="bold")
         counts = (row.asked, row.distinct, row.stored, row.left)
-        shown.add_row(row.column, row.stage, *map(str, counts), duration(row.hours) if row.left else "")
+        shown.add_row(row.stage, *map(str, counts), duration(row.hours) if row.left else "")
+    shown.add_section()
     total = (forecast.asked, forecast.distinct, forecast.stored, left)
-    shown.add_row("all", "", *map(str, total), duration(_total(forecast)) if left else "", style="bold")
+    shown.add_row("all", *map(str, total), duration(_total(forecast)) if left else "", style="bold")
     return shown
 
 
