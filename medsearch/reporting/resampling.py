@@ -5,6 +5,7 @@ Tables are (seeds, cases) arrays; NaN where a run has no value for a case.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,17 +52,17 @@ def mean(table: Scores) -> Interval:
     estimate = float(np.mean(np.nanmean(table, axis=0)))
     if cases < 2:
         return Interval(estimate, cases=cases)
-    randomness = generator(0, "bootstrap")
-    return _percentiles(estimate, _resampled(table, _draws(cases, randomness), randomness), cases)
+    drawn, seeds = _draws(cases, len(table))
+    return _percentiles(estimate, _resampled(table, drawn, seeds), cases)
 
 
 def _two_rows(estimate: float, ours: Sequence[Cases], theirs: Sequence[Cases], *, quotient: bool) -> Interval:
     subjects = sorted(set.intersection(*(set(run) for run in [*ours, *theirs]))) if ours and theirs else []
     if len(subjects) < 2:
         return Interval(estimate, cases=len(subjects))
-    randomness = generator(0, "bootstrap")
-    cases = _draws(len(subjects), randomness)
-    above, below = (_resampled(_table(runs, subjects), cases, randomness) for runs in (ours, theirs))
+    cases, *seeds = _draws(len(subjects), len(ours), len(theirs))
+    tables = (_table(runs, subjects) for runs in (ours, theirs))
+    above, below = (_resampled(table, cases, drawn) for table, drawn in zip(tables, seeds, strict=True))
     with np.errstate(divide="ignore", invalid="ignore"):
         resamples = above / below if quotient else above - below
     return _percentiles(estimate, resamples, len(subjects))
@@ -80,22 +81,30 @@ def _table(runs: Sequence[Cases], subjects: Sequence[str]) -> Scores:
     return np.array([[run[subject] for subject in subjects] for run in runs])  # (runs, cases)
 
 
-def _draws(size: int, randomness: np.random.Generator) -> Scores:
-    """How much each of `size` things weighs in each resample, (RESAMPLES, size), rows summing to 1."""
-    return randomness.multinomial(size, np.full(size, 1 / size), size=RESAMPLES) / size
+@lru_cache(maxsize=8)
+def _draws(*sizes: int) -> tuple[Scores, ...]:
+    """How much each of so many things weighs in each resample: (RESAMPLES, size) each, rows summing to 1.
+
+    The stream begins anew, so the same sizes are the same draws; cells of a table mostly have the same sizes.
+    """
+    randomness = generator(0, "bootstrap")
+    return tuple(randomness.multinomial(size, np.full(size, 1 / size), size=RESAMPLES) / size for size in sizes)
 
 
-def _resampled(table: Scores, cases: Scores, randomness: np.random.Generator) -> Scores:
+def _resampled(table: Scores, cases: Scores, seeds: Scores) -> Scores:
     """The mean of each resample, (RESAMPLES,): over drawn cases, of each case's mean over the drawn seeds that have it.
 
-    `cases`: weights, (RESAMPLES, cases). NaN where no drawn case has a value under a drawn seed.
+    `cases` and `seeds`: weights, (RESAMPLES, cases) and (RESAMPLES, seeds). NaN where no drawn case has a value under a
+    drawn seed.
     """
-    seeds = _draws(len(table), randomness)
     here = np.isfinite(table)
+    if here.all():
+        means: Scores = np.einsum("rc,rc->r", cases, seeds @ table)
+        return means
     total = seeds @ np.where(here, table, 0.0)  # (RESAMPLES, cases)
     weight = seeds @ here.astype(np.float64)
     found = weight > 0
-    means = np.divide(total, weight, out=np.zeros_like(total), where=found)
+    by_case = np.divide(total, weight, out=np.zeros_like(total), where=found)
     with np.errstate(invalid="ignore"):
-        resampled: Scores = (cases * means).sum(axis=1) / (cases * found).sum(axis=1)
+        resampled: Scores = (cases * by_case).sum(axis=1) / (cases * found).sum(axis=1)
     return resampled

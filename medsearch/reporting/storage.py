@@ -26,7 +26,7 @@ def to_json(results: Any) -> dict[str, Any]:
 def json_text(results: Any, derived: Mapping[str, Any]) -> str:
     """results.json: everything that was put in, and what was made of it under "derived"."""
     content = to_json(results) | {"derived": finite(plain(dict(derived)))}
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+    return json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n"
 
 
 def from_json(kind: type[R], content: Mapping[str, Any], *, source: str = "results.json") -> R:

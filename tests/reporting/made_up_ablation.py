@@ -202,6 +202,7 @@ def write(
     rows: Sequence[Made] = ROWS,
     failures: Failures = FAILURES,
     waiting: frozenset[tuple[str, str, int]] = WAITING,
+    cases: int = 12,
 ) -> None:
     """Write the study's header, its ledger, and every stage run that has ended."""
     content, ledger = of or header(), Ledger(folder)
@@ -219,7 +220,7 @@ def write(
             if run.state == "running":
                 continue
             if run.state == "complete":
-                _store(store, run.planned, by_label[cell["variant"]], cell["task"])
+                _store(store, run.planned, scores(by_label[cell["variant"]], cell["task"], cell["seed"], cases=cases))
             ledger.finished(run.planned.run, state=run.state, reason=run.reason, cause=run.cause)
 
 
@@ -245,11 +246,10 @@ def _ends(cell: Mapping[str, Any], failure: tuple[str, str, str] | None, waits: 
         yield _End(planned=planned, state="complete")
 
 
-def _store(store: Store, planned: PlannedRun, row: Made, column: str) -> None:
+def _store(store: Store, planned: PlannedRun, cases: Sequence[Mapping[str, Any]]) -> None:
     ((node, key),) = planned.stages
     manifest = {"stage": node, "node": node, "metrics": {}, "notes": {}, "seconds": 60.0, "epochs": 1}
     if node == "test":
-        cases = scores(row, column, planned.seed)
         names = [name for name in cases[0] if name != "subject"]
         manifest |= {"metrics": {f"test/{name}": _mean(cases, name) for name in names}, "notes": {"cases": cases}}
     store.aside(key)
@@ -273,12 +273,24 @@ def scores(row: Made, column: str, seed: int, *, cases: int = 12) -> list[dict[s
     ]
 
 
+def add_pictures(folder: Path, store: Store, *, names: Sequence[str]) -> None:
+    """Give every finished test stage a picture of each name."""
+    for key in tested(folder, store):
+        pictures = store.folder(key) / "pictures"
+        pictures.mkdir(exist_ok=True)
+        for name in names:
+            _tile(name).save(pictures / f"{name}.png")
+
+
+def tested(folder: Path, store: Store) -> list[str]:
+    """Keys of the test stages that are finished."""
+    keys = (cell["stages"][-1][1] for cell in Ledger(folder).header()["cells"])
+    return [key for key in keys if store.has(key)]
+
+
 def add_tiles(folder: Path, store: Store, *, kinds: Mapping[str, Sequence[str]]) -> None:
     """Give every finished test stage tiles of these kinds: kind -> what its pictures show."""
-    for cell in Ledger(folder).header()["cells"]:
-        key = cell["stages"][-1][1]
-        if not store.has(key):
-            continue
+    for key in tested(folder, store):
         tiles, entries = store.folder(key) / "tiles", []
         tiles.mkdir(exist_ok=True)
         for kind, whats in kinds.items():

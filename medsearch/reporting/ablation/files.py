@@ -44,7 +44,8 @@ def table_csv(measures: Measures) -> str:
     `mean` and `sd_seeds` are those of a row whose planned seeds all have a value; what there is of others stands in
     `survivors_mean` and `survivors_sd`, so that nobody averages over survivors without having asked for them.
     """
-    return csv_text([FIELDS, *(tuple(_line(of, measures).get(name) for name in FIELDS) for of in measures)])
+    lines = (_line(of, measures) for of in measures)
+    return csv_text([FIELDS, *(tuple(line.get(name) for name in FIELDS) for line in lines)])
 
 
 def _line(of: Measure, measures: Measures) -> dict[str, object]:

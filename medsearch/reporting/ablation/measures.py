@@ -129,6 +129,7 @@ class Measures:
             for metric in results.design.metrics
             for row in results.rows_of(column.label)
         }
+        self._reported: dict[Key, Reported | None] = {}
         self._shares: dict[Key, Interval | None] = {}
 
     def __iter__(self) -> Iterator[Measure]:
@@ -155,15 +156,18 @@ class Measures:
 
     def reported(self, of: Measure, metric: str = "") -> Reported | None:
         """What the paper prints for the cell; `metric`: in another one ("share", "gain")."""
-        values = self.results.design.reported
-        return find(values, row=of.row.label, column=of.column.label, metric=metric or of.name)
+        key = (of.row.label, of.column.label, metric or of.name)
+        if key not in self._reported:
+            row, column, name = key
+            self._reported[key] = find(self.results.design.reported, row=row, column=column, metric=name)
+        return self._reported[key]
 
     @cached_property
     def unplaced(self) -> tuple[Reported, ...]:
         """Reported values that stand beside no cell."""
-        others = ("share", "gain")
-        placed = [self.reported(of, metric) for of in self for metric in (of.name, *others)]
-        return tuple(value for value in self.results.design.reported if value not in placed)
+        found = (self.reported(of, metric) for of in self for metric in (of.name, "share", "gain"))
+        placed = {id(value) for value in found}
+        return tuple(value for value in self.results.design.reported if id(value) not in placed)
 
     @cached_property
     def verdicts(self) -> dict[Key, Verdict]:

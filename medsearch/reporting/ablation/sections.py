@@ -82,7 +82,7 @@ def result(measures: Measures, files: Mapping[str, str]) -> Markup:
         heading("result", "Result", "Measured beside reported, row by row."),
         table(head, rows, style="stack", over=over),
         notes((*caption(measures), *unplaced(measures))),
-        links(carried(files)),
+        links(carried({name: text for name, text in files.items() if name.startswith("table")})),
     )
 
 
