@@ -16,7 +16,7 @@ from medsearch.study.jobs import Workplace
 from medsearch.study.plan import HOUR, PRETENDED, Timings, duration, unprepared
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from rich.console import RenderableType
 
 
 @final
@@ -147,13 +147,14 @@ class _Counter:
         )
 
 
-def sweep_table(forecast: SweepForecast) -> "Table":
-    """The plan as a table for the terminal."""
+def sweep_table(forecast: SweepForecast) -> "RenderableType":
+    """The plan for the terminal: what is left, a table, and what sharing saves."""
+    from rich.console import Group
     from rich.table import Table
 
     left = forecast.distinct - forecast.stored
     time = f"; time: {duration(forecast.hours)} with {forecast.slots} at a time" if left else ""
-    shown = Table(title=f"{forecast.study}: {left} stage runs to train{time}", caption=_caption(forecast))
+    shown = Table()
     for column in ("stage", "asked", "distinct", "stored", "to train", "estimate"):
         shown.add_column(column, justify="left" if column == "stage" else "right", no_wrap=True)
     several = len({row.column for row in forecast.rows}) > 1
@@ -166,7 +167,7 @@ def sweep_table(forecast: SweepForecast) -> "Table":
     shown.add_section()
     total = (forecast.asked, forecast.distinct, forecast.stored, left)
     shown.add_row("all", *map(str, total), duration(_total(forecast)) if left else "", style="bold")
-    return shown
+    return Group(f"{forecast.study}: {left} stage runs to train{time}", shown, _caption(forecast))
 
 
 def _total(forecast: SweepForecast) -> float | None:
