@@ -1,11 +1,21 @@
-"""Addresses of databases as SQLAlchemy wants them."""
+"""Databases of studies: addresses as SQLAlchemy wants them, and patience with servers that are being restarted."""
 
+import time
+from collections.abc import Callable
 from importlib.util import find_spec
+from typing import TypeVar
+from urllib.parse import urlsplit
 
 from medsearch.core.errors import BadInput
+from medsearch.core.remote import Unreachable
+
+T = TypeVar("T")
 
 DRIVERS = ("psycopg2", "psycopg")
 """Of PostgreSQL, in the order in which they are taken; the extra `postgresql` installs the first."""
+
+PAUSES: tuple[float, ...] = (0.5, 1, 2, 4, 8, 8, 8, 8, 8, 8)
+"""Seconds between tries: a database server that is restarted is back within a minute."""
 
 
 def with_driver(url: str) -> str:
@@ -25,3 +35,42 @@ def with_driver(url: str) -> str:
         msg = f"{scheme}://... needs a driver of PostgreSQL; pip install 'medsearch[postgresql]'"
         raise BadInput(msg)
     return f"postgresql+{driver}{colon}{rest}"
+
+
+def shown(url: str) -> str:
+    """`url` without user and password, for messages."""
+    user, at, _ = urlsplit(url).netloc.rpartition("@")
+    return url.replace(user + at, "", 1) if at else url
+
+
+def patiently(call: Callable[[], T], *, url: str, what: str, pauses: tuple[float, ...] | None = None) -> T:
+    """What `call` returns, tried again while the database at `url` does not answer; twice must be as good as once.
+
+    what: the database's name in the message.
+
+    Raises:
+        Unreachable: it did not answer for a minute or so.
+
+    """
+    left = list(PAUSES if pauses is None else pauses)
+    while True:
+        try:
+            return call()
+        except Exception as error:
+            if not away(error):
+                raise
+            if not left:
+                line = str(error.__cause__ or error).strip().splitlines()[0]
+                remedy = "see that it runs, then run the same command again to go on"
+                msg = f"{what} at {shown(url)} does not answer: {line}; {remedy}"
+                raise Unreachable(msg) from error
+            time.sleep(left.pop(0))
+
+
+def away(error: BaseException) -> bool:
+    """Whether this says that a database server is down, or was when the connection was last used."""
+    from sqlalchemy.exc import InterfaceError, OperationalError
+
+    return isinstance(error, OperationalError | InterfaceError) or isinstance(
+        error.__cause__, OperationalError | InterfaceError
+    )

@@ -8,19 +8,24 @@ attribute `cause` says so, and nothing counts it as a result.
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 from medsearch.core.errors import BadInput
-from medsearch.study.databases import with_driver
+from medsearch.core.remote import Unreachable
+from medsearch.study.databases import patiently, shown, with_driver
 from medsearch.study.jobs import End
 from medsearch.study.search import Search
 
 if TYPE_CHECKING:
     import optuna
 
+T = TypeVar("T")
+
 BUSY = 60  # seconds to wait for another process that holds the database
+OPENING = (1.0, 2.0, 4.0, 8.0)
+"""Seconds between tries to open a server's database: it may be starting, or the address may be wrong."""
 INFEASIBLE: Final = "infeasible"
 """The cause of the end of a run that does not fit on any device here."""
 
@@ -42,6 +47,7 @@ class Proposals:
     def __init__(self, search: Search, url: str, *, root: int = 0) -> None:
         self.search = search
         self.root = root
+        self.url = url
         self.study = _open(search, url)
         if search.settled.published and not self.study.get_trials(deepcopy=False):
             known = {knob: search.settled.domains[knob].encoded(value) for knob, value in self._published().items()}
@@ -52,8 +58,22 @@ class Proposals:
 
         Raises:
             BadInput: the storage holds other trials than the ledger knows.
+            Unreachable: the storage does not answer for a minute or so.
 
         """
+        return self._patiently(lambda: self._propose(number))
+
+    def tell(self, number: int, end: End) -> None:
+        """Record the end of trial `number`; telling it again changes nothing.
+
+        Raises:
+            Unreachable: the storage does not answer for a minute or so.
+
+        """
+        self._patiently(lambda: self._tell(number, end))
+
+    def _propose(self, number: int) -> dict[str, Any]:
+        """Again after a lost answer, it is the same: what was asked for is there by its number."""
         self.study.sampler = self.search.sampler.build(self.root, number, self.search.settled.trials)
         trial = self._open_trial(number)
         if trial.number != number:
@@ -61,8 +81,7 @@ class Proposals:
             raise BadInput(msg)
         return {knob: domain.suggest(trial, knob) for knob, domain in self.search.settled.domains.items()}
 
-    def tell(self, number: int, end: End) -> None:
-        """Record the end of trial `number`; telling it again changes nothing."""
+    def _tell(self, number: int, end: End) -> None:
         import optuna
 
         trial = self._frozen(number)
@@ -85,7 +104,7 @@ class Proposals:
 
     def ended(self) -> Iterator[tuple[int, dict[str, Any], End]]:
         """Every trial that has ended: number, knobs, end."""
-        for trial in self.study.get_trials(deepcopy=False):
+        for trial in self._patiently(lambda: self.study.get_trials(deepcopy=False)):
             if trial.state.is_finished():
                 yield trial.number, self._knobs(trial.params), _end(trial)
 
@@ -94,7 +113,10 @@ class Proposals:
 
         The shares sum to 1. The first objective counts where there are several.
         """
-        return importances(self.study, self.search)
+        return self._patiently(lambda: importances(self.study, self.search))
+
+    def _patiently(self, call: Callable[[], T]) -> T:
+        return patiently(call, url=self.url, what="the sampler's storage")
 
     def _refuse(self, live: "optuna.Trial") -> None:
         """Keep the sampler away from a configuration that cannot be run."""
@@ -176,18 +198,24 @@ def _open(search: Search, url: str) -> "optuna.Study":
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     if url.startswith("sqlite:///"):
         Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    busy = {"connect_args": {"timeout": BUSY}} if url.startswith("sqlite") else {}
+    embedded = url.startswith("sqlite")
+    kept: dict[str, Any] = {"connect_args": {"timeout": BUSY}} if embedded else {"pool_pre_ping": True}
     try:
-        storage = optuna.storages.RDBStorage(with_driver(url), engine_kwargs=busy)
+        storage = patiently(
+            lambda: optuna.storages.RDBStorage(with_driver(url), engine_kwargs=kept),
+            url=url,
+            what="the sampler's storage",
+            pauses=() if embedded else OPENING,
+        )
         return optuna.create_study(
             study_name=search.name,
             storage=storage,
             directions=list(search.objectives.values()),
             load_if_exists=True,
         )
-    except (SQLAlchemyError, ValueError, ImportError) as error:
-        line = str(error).splitlines()[0]
-        msg = f"cannot open the sampler's storage {url}: {line}; check the address, or remove the file"
+    except (SQLAlchemyError, ValueError, ImportError, Unreachable) as error:
+        line = str(error.__cause__ or error).strip().splitlines()[0]
+        msg = f"cannot open the sampler's storage {shown(url)}: {line}; check the address, or remove the file"
         raise BadInput(msg) from error
 
 
