@@ -17,6 +17,7 @@ from medsearch.study.events import Event
 from medsearch.study.interruption import Interruption, halting
 from medsearch.study.jobs import End, Job
 from medsearch.study.packing import Handout, Packing
+from medsearch.study.portions import Portion
 from medsearch.study.rungs import Rungs, run_of
 from medsearch.study.schedulers import RUNG, SELECTION
 from medsearch.study.worker import Errand, end_of
@@ -43,6 +44,7 @@ class Jobs(Searcher):  # type: ignore[misc]
         self.meter = meter
         self.runs: dict[str, Handout] = {}
         self._waiting = deque([first])
+        self._portions: dict[str, Portion] = {}  # of who waits: Tune asks ten times a second
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: Any, **spec: Any) -> bool:  # noqa: ARG002
         """Nothing to set: the space is the search's."""
@@ -74,6 +76,7 @@ class Jobs(Searcher):  # type: ignore[misc]
             self._say_epoch(job, result)
             end = self.rungs.cut(job.run, int(result[RUNG]), float(result[SELECTION]))
         end = end or End(state="failed", reason="it ended without a result", cause="error")
+        self._portions.clear()
         with halting():
             self.packing.learn(handout, end)
             if end.again:
@@ -114,9 +117,11 @@ class Jobs(Searcher):  # type: ignore[misc]
                 self._waiting.popleft()
                 self.conductor.ended(job.run, end)
                 continue
-            portion = self.packing.portion(job)
+            portion = self._portions.get(job.run) or self.packing.portion(job)
+            self._portions[job.run] = portion
             if not self.packing.fits(portion, beside):
                 return "not yet"
+            del self._portions[job.run]
             return Handout(self._waiting.popleft(), portion)
 
     def _errand(self, handout: Handout) -> Errand:
