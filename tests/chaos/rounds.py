@@ -18,7 +18,6 @@ from .processes import descendants
 from .tracking import duplicates, unfinished
 from .work import Work
 
-TABLES = ("table.csv", "cases.csv")
 PATIENCE = 240.0
 """Seconds without an epoch after which a study is taken to hang."""
 
@@ -145,10 +144,11 @@ class Round:
         self.ended.violations += violations
 
     def _compare(self) -> None:
-        for name in TABLES:
-            mine, theirs = (home / "studies" / self.study / "report" / name for home in (self.home, self.still))
-            if not mine.exists() or mine.read_bytes() != theirs.read_bytes():
-                self.ended.violations.append(f"{name} is not that of the undisturbed run")
+        mine, theirs = (home / "studies" / self.study / "report" for home in (self.home, self.still))
+        for table in sorted(theirs.glob("*.csv")):
+            found = mine / table.name
+            if not found.exists() or found.read_bytes() != table.read_bytes():
+                self.ended.violations.append(f"{table.name} is not that of the undisturbed run")
 
     def _sync(self) -> None:
         """As the driver's last line says, where the server was away at its end."""

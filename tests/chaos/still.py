@@ -5,14 +5,18 @@ import sys
 from pathlib import Path
 
 from medsearch.cli.cohorts import Data
+from medsearch.data.tasks import CrossModalityTask
 from medsearch.reporting.report import rebuild
 from medsearch.stages.context import Runtime
-from medsearch.study import Ablation
+from medsearch.study import Ablation, Search
 from medsearch.study.ablation_header import begin, describe
 from medsearch.study.conducting import Conducts
+from medsearch.study.conductor import Conductor
 from medsearch.study.graph import Grapher
-from medsearch.study.jobs import End, Job, perform
+from medsearch.study.identity import choose, open_study
+from medsearch.study.jobs import End, Job, Planner, Workplace, perform
 from medsearch.study.ledger import Ledger
+from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.sweep import Sweep
 
 from .driving import STUDIES
@@ -22,21 +26,36 @@ def sit_still(study: str, heads: Path, home: Path) -> Path:
     """Run the study file `study` to its end and write its report; returns `home`."""
     if str(STUDIES) not in sys.path:
         sys.path.append(str(STUDIES))
-    ablation = runpy.run_path(str(STUDIES / f"{study}.py"))["STUDY"].at("tiny")
-    assert isinstance(ablation, Ablation)
+    found = runpy.run_path(str(STUDIES / f"{study}.py"))["STUDY"].at("tiny")
     data = Data(
         folders={"brats2020": heads}, anatomy=None, skip_bad=False, home=home, store=None, cache=None, say=print
     )
-    places = data.places([ablation.setup(row, column, {}).task for row, column in ablation.cells()])
-    place = places["brats2020"]
-    ledger = Ledger(place.study(ablation.name))
-    grapher = Grapher(ablation, places)
+    place = data.places(_tasks(found))["brats2020"]
+    (_sweep if isinstance(found, Ablation) else _search)(found, place, Ledger(place.study(found.name)))
+    rebuild(place.study(found.name), place.store)
+    return home
+
+
+def _tasks(study: Ablation | Search) -> list[CrossModalityTask]:
+    if isinstance(study, Search):
+        return [study.task]
+    return [study.setup(row, column, {}).task for row, column in study.cells()]
+
+
+def _sweep(ablation: Ablation, place: Workplace, ledger: Ledger) -> None:
+    grapher = Grapher(ablation, {"brats2020": place})
     begin(grapher, ledger)
     sweep = Sweep(grapher, store=place.store, ledger=ledger)
     _carry_out(sweep)
     describe(grapher, ledger, sweep.failed)
-    rebuild(ledger.folder, place.store)
-    return home
+
+
+def _search(search: Search, place: Workplace, ledger: Ledger) -> None:
+    planner = Planner(search, place)
+    open_study(planner, ledger)
+    conductor = Conductor(planner, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
+    _carry_out(conductor)
+    choose(ledger, conductor.finalists)
 
 
 def _carry_out(conductor: Conducts) -> None:
