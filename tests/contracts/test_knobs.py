@@ -102,7 +102,7 @@ class Trained:
         except BadInput as error:
             return str(error)
         files = {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("*.*"))}
-        return repr((epochs, outcome.metrics, files))
+        return repr(([(epoch.number, epoch.metrics) for epoch in epochs], outcome.metrics, files))  # no durations
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_what_is_declared_inert_is(trained: Trained, knob: str) -> None:
 
 def test_rounds_and_folds_are_nodes(micro: Micro) -> None:
     assert [len(micro.runs({"self_training.rounds": rounds})) for rounds in (0, 1, 3)] == [3, 4, 6]
-    assert [len(micro.runs({"ensemble.folds": folds})) for folds in (1, 2, 4)] == [4, 2 + 2 * 2, 2 + 4 * 2]
+    assert [len(micro.runs({"ensemble.folds": folds})) for folds in (1, 2, 3)] == [4, 2 + 2 * 2, 2 + 3 * 2]
 
 
 def test_the_lists_name_knobs_that_exist() -> None:
