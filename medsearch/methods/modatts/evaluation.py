@@ -52,11 +52,11 @@ def evaluate(
 def load_segmentors(recipe: SegmentationRecipe, context: StageContext) -> list[Segmentor]:
     """Those upstream, in the order of their folds, in eval mode."""
     loaded = []
-    for role, artifact in context.upstream.items():
-        if role.startswith("segmentor"):
-            segmentor = Segmentor(recipe)
-            load_modules(artifact.file("weights.safetensors"), {"segmentor": segmentor})
-            loaded.append(segmentor.to(context.runtime.device).eval())
+    roles = [role for role in context.upstream if role.startswith("segmentor")]
+    for role in sorted(roles, key=lambda role: (len(role), role)):  # 2 before 10
+        segmentor = Segmentor(recipe)
+        load_modules(context.upstream[role].file("weights.safetensors"), {"segmentor": segmentor})
+        loaded.append(segmentor.to(context.runtime.device).eval())
     return loaded
 
 
