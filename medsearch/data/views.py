@@ -5,8 +5,8 @@ outside the declaration raises, whether by mistake or to peek at target labels.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from itertools import product
 from typing import Literal
 
@@ -174,10 +174,26 @@ def part_fingerprint(task: CrossModalityTask, cohort: str, roster: Roster, part:
         BadInput: no such part.
 
     """
-    domain, name, kind = _parsed(part)
-    drawn = split(task, roster)
+    return _fingerprint(_Asked(repr(task), cohort, part, roster, task))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """A question that a plan asks thousands of times. Tasks go by what they show: 1 and 1.0 are equal, keys are not."""
+
+    shown: str
+    cohort: str
+    part: str
+    roster: Roster = field(hash=False)
+    task: CrossModalityTask = field(compare=False)
+
+
+@lru_cache(maxsize=10_000)
+def _fingerprint(asked: _Asked) -> str:
+    task, (domain, name, kind) = asked.task, _parsed(asked.part)
+    drawn = split(task, asked.roster)
     held: dict[str, object] = {
-        "cohort": cohort,
+        "cohort": asked.cohort,
         "version": VERSION,
         "geometry": _sizes(task.geometry),
         "subjects": _members(drawn, domain, name),

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from medsearch.core.recipes import fingerprint, override
@@ -48,7 +49,7 @@ class StageRun:
     parts: Mapping[str, str]
     upstream: Mapping[str, str]
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Changes exactly when something that can change the stage's result does."""
         return fingerprint(

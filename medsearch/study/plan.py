@@ -210,7 +210,8 @@ class Timings:
 
     def _median(self, stage: str, recipe: Mapping[str, Any]) -> float:
         likeness = [_alike(recipe, other) for _, other in self._timed[stage]]
-        nearest = [m for (m, _), like in zip(self._timed[stage], likeness, strict=True) if like == max(likeness)]
+        most = max(likeness)
+        nearest = [m for (m, _), like in zip(self._timed[stage], likeness, strict=True) if like == most]
         return statistics.median(_scaled(manifest, recipe.get("epochs")) for manifest in nearest)
 
 

@@ -7,8 +7,9 @@ that depends on the scale is written as a mapping, {"tiny": 8, "small": 30, "pap
 import dataclasses
 import re
 import typing
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, TypeAlias, TypeVar, final
 
 from medsearch.core.errors import BadInput
@@ -100,7 +101,14 @@ def require_seeds(seeds: tuple[int, ...]) -> None:
 
 def _everything(task: CrossModalityTask, recipe: Any) -> Any:
     """One recipe with the task beside the method's own parts, so that one path names any knob."""
-    hints = typing.get_type_hints(type(recipe))
     own = {part.name: getattr(recipe, part.name) for part in dataclasses.fields(recipe)}
-    parts = [("task", type(task)), *((name, hints[name]) for name in own)]
-    return dataclasses.make_dataclass("Knobs", parts, frozen=True, kw_only=True)(task=task, **own)
+    kinds = typing.cast(Hashable, type(task)), typing.cast(Hashable, type(recipe))
+    return _kind(*kinds)(task=task, **own)
+
+
+@cache
+def _kind(task: Any, recipe: Any) -> Any:
+    """The dataclass that holds both; making one costs more than all that a plan does with it."""
+    hints = typing.get_type_hints(recipe)
+    parts = [("task", task), *((part.name, hints[part.name]) for part in dataclasses.fields(recipe))]
+    return dataclasses.make_dataclass("Knobs", parts, frozen=True, kw_only=True)

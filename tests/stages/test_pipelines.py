@@ -25,6 +25,7 @@ runs = st.builds(
     node=st.sampled_from(["one", "two"]),
     stage=st.builds(Counter, recipe=recipes),
     seed=st.integers(0, 2),
+    task=st.sampled_from([SETTING.task, dataclasses.replace(SETTING.task, source_labels=0.5)]),
     parts=st.dictionaries(st.sampled_from(["a", "b"]), st.sampled_from(["x", "y"])),
     upstream=st.dictionaries(st.sampled_from(["teacher", "data"]), st.sampled_from(["k", "l"])),
 )
@@ -32,7 +33,7 @@ runs = st.builds(
 
 @given(one=runs, other=runs)
 def test_a_key_changes_exactly_when_an_input_does(one: StageRun, other: StageRun) -> None:
-    """Knobs, seed, parts and upstream keys are inputs; what the node is called is not."""
+    """Knobs, seed, parts and upstream keys are inputs; the node's name is not, nor the task apart from those parts."""
     same = (one.stage, one.seed, one.parts, one.upstream) == (other.stage, other.seed, other.parts, other.upstream)
     assert (one.key == other.key) == same
 
