@@ -14,8 +14,8 @@ class Epoch:
 
     number: int
     metrics: Mapping[str, float] = field(default_factory=dict)
-    steps: int = field(default=0, compare=False)
-    stepping: float = field(default=0.0, compare=False)
+    steps: int = field(default=0, compare=False, repr=False)
+    stepping: float = field(default=0.0, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
