@@ -4,12 +4,18 @@ Nothing in the search ever talks to MLflow: workers write journals, the driver w
 process of its own reads both and sends what is new. Killed at any moment, started twice, or kept waiting by a dead
 server, it ends with the same runs, because a plan is the difference between the files and what the server has:
 
-    reading    what the files say, piece by piece
-    wanted     the runs that MLflow should show (pure)
+    reading    what the files say, piece by piece;             grid, summary      an ablation's header, and its report
+    shown      the runs that MLflow should show (pure): `trials` of a search, `rows` and `standing` of an ablation;
+               wanted, series     what a run is, and its metrics and pictures
+    views      the saved views of MLflow's pages (pure);       charts, saved      the JSON in which the pages keep them
     planning   the operations that are missing (pure)
     mirror     doing them, and what the server then holds;     server, backend    MLflow behind an interface
     sender     the whole round; `sync` is one of it;           receipts           locks, and which files were uploaded
     follow     the process beside the driver;                  follower           the driver's handle on it
+    ui         the pages over a home
+
+Credentials in a tracking URI go to the follower by its standard input and to MLflow's server by its environment, never
+by a command line; they are left out of every message.
 
 A run is found by its tags medsearch.run (<study>/<run>) and medsearch.origin (which tells this study from another of
 the same name on a shared server), never by a remembered id.

@@ -1,7 +1,12 @@
-"""Which MLflow to talk to, and making an embedded database before anyone else opens it.
+"""Which MLflow to talk to, and making its database before anyone else opens it.
 
-An embedded database is built aside under a lock and renamed into place: several processes that open a new one
-together, or one that dies while it does, would leave tables that MLflow can never use.
+Who names an MLflow by `--tracking-uri` gets that; who does not gets the database embedded in the home. MLflow's own
+variable MLFLOW_TRACKING_URI is not read: what a shell was set up for another project must not decide where a study of
+patients is sent, and a study that goes on must find its runs again whatever shell it is started from.
+
+A new database is made by one process while others wait: several that open an empty one together, or one that dies
+while it does, would leave tables that MLflow can never use. An embedded one is built aside under a lock of the file
+system and renamed into place. PostgreSQL holds the lock itself, and takes back what was half done.
 """
 
 import logging
@@ -19,6 +24,7 @@ from medsearch.core.recipes import fingerprint
 from medsearch.study.databases import with_driver
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+TABLES_LOCK = 0x6D656473  # a number that other programs on the same database are unlikely to lock
 SERVERS = ("http", "https", "databricks")
 
 ENVIRONMENT = {
@@ -63,7 +69,7 @@ def locate(uri: str | None, *, home: Path, artifacts: Path | None = None) -> Bac
     `artifacts` is the folder in which a database's experiments keep their files; a server has its own.
 
     Raises:
-        BadInput: MLflow has no store for such a URI, or it would depend on the working directory.
+        BadInput: MLflow has no store for such a URI, it would depend on the working directory, or a driver is missing.
 
     """
     home = home.resolve()
@@ -86,7 +92,9 @@ def locate(uri: str | None, *, home: Path, artifacts: Path | None = None) -> Bac
 
 
 def create_database(backend: Backend) -> None:
-    """Make an embedded database that does not exist yet; others wait, and find it whole."""
+    """Make the tables of a database that has none yet; others wait, and find it whole. A server makes its own."""
+    if backend.uri.startswith("postgresql"):
+        _fill_postgresql(backend)
     database = backend.database
     if database is None or database.exists():
         return
@@ -96,14 +104,24 @@ def create_database(backend: Backend) -> None:
         for left in database.parent.glob(f".{database.name}.new*"):  # by a process that died
             left.unlink()
         aside = database.with_name(f".{database.name}.new{os.getpid()}")
-        _create_tables(aside, backend.artifacts)
+        _create_tables(f"sqlite:///{aside}", backend.artifacts)
         aside.rename(database)
 
 
-def _create_tables(database: Path, artifacts: str | None) -> None:
+def _fill_postgresql(backend: Backend) -> None:
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(backend.uri, poolclass=sqlalchemy.NullPool)
+    with engine.connect() as connection:  # the lock goes with the connection, however that ends
+        connection.execute(sqlalchemy.text(f"select pg_advisory_lock({TABLES_LOCK})"))
+        if not sqlalchemy.inspect(connection).has_table("alembic_version"):  # written last, with all that MLflow adds
+            _create_tables(backend.uri, backend.artifacts)
+
+
+def _create_tables(uri: str, artifacts: str | None) -> None:
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
-    store = SqlAlchemyStore(f"sqlite:///{database}", artifacts)
+    store = SqlAlchemyStore(uri, artifacts)
     store.engine.dispose()
 
 

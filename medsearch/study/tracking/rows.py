@@ -28,6 +28,7 @@ from medsearch.study.tracking.standing import (
 from medsearch.study.tracking.summary import Table
 from medsearch.study.tracking.wanted import (
     KNOBS,
+    NAME_LENGTH,
     Point,
     Series,
     WantedRun,
@@ -38,6 +39,7 @@ from medsearch.study.tracking.wanted import (
     plain_name,
     plain_params,
     plain_tags,
+    plain_text,
 )
 
 ABLATION, SHARED_STAGES, DROPPED = "ablation", "shared", "dropped"
@@ -73,7 +75,7 @@ def wanted_rows(study: Study, grid: Grid, *, live: bool) -> Iterator[WantedRun]:
         last = max([ended(study, record) for record in group.records], default=None)
         yield WantedRun(
             run=group.run,
-            name=group.name,
+            name=plain_text(group.name, NAME_LENGTH),
             started=began(study) - group.place,
             status=status,
             ended=None if status in ("RUNNING", "SCHEDULED") else last,
@@ -167,7 +169,7 @@ def _name(grid: Grid, record: RunRecord) -> str:
     labels = grid.labels(key)
     row = "shared" if len(labels) > 1 else labels[0] if labels else record.label
     task = _joined(cell.task for cell in grid.owners.get(key, ())) if len(grid.columns) > 1 else ""
-    return ", ".join(filter(None, [row, task, f"seed {record.seed}: {node}"]))
+    return plain_text(", ".join(filter(None, [row, task, f"seed {record.seed}: {node}"])), NAME_LENGTH)
 
 
 def _series(study: Study, grid: Grid, node: str, key: str) -> Series:

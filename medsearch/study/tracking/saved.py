@@ -16,6 +16,7 @@ from medsearch.core.recipes import fingerprint
 
 TAG = "mlflow.sharedViewState."
 MARK = "medsearch"
+PACKED = "deflate;"
 LIMIT = 4900
 """Characters of a tag's value that every supported server takes."""
 
@@ -52,6 +53,17 @@ class View:
         return f"#/experiments/{experiment}/runs?viewStateShareKey={self.id}{mode}"
 
 
+def opened(tag: str, value: str) -> View | None:
+    """The view that a tag holds, whoever saved it; None if that cannot be read."""
+    try:
+        of = json.loads(value)
+        state = json.loads(zlib.decompress(base64.b64decode(of["state"].removeprefix(PACKED))))
+        charted = any(not chart.get("deleted") for chart in state.get("compareRunCharts") or ())
+        return View(tag.removeprefix(TAG), str(of["name"]), int(of["createdAt"]), state, charted)
+    except (ValueError, KeyError, TypeError, AttributeError, zlib.error):
+        return None
+
+
 def is_ours(value: str) -> bool:
     """Whether a tag's value is as this program wrote it, and not as a user saved it over."""
     try:
@@ -63,7 +75,7 @@ def is_ours(value: str) -> bool:
 
 def _packed(view: View, state: Mapping[str, Any]) -> str:
     plain = json.dumps(state, separators=(",", ":"), sort_keys=True).encode()
-    packed = "deflate;" + base64.b64encode(zlib.compress(plain, 9)).decode()
+    packed = PACKED + base64.b64encode(zlib.compress(plain, 9)).decode()
     named = {"name": view.name, "createdAt": view.created, "updatedAt": view.created, "state": packed}
     return json.dumps(named | {MARK: _mark(packed)}, separators=(",", ":"))
 

@@ -26,10 +26,18 @@ TOLERATED = 3
 """Runs in a row that may be refused before the server is taken for dead."""
 
 
-def sync(study_folder: Path, store_root: Path, uri: str | None, *, artifacts: Path | None = None) -> SyncReport:
+def sync(
+    study_folder: Path,
+    store_root: Path,
+    uri: str | None,
+    *,
+    remote: str | None = None,
+    artifacts: Path | None = None,
+) -> SyncReport:
     """Bring the MLflow at `uri` (None: the database beside `store_root`) up to date with a study's files.
 
-    A server that does not answer is no error: the report says so, and the next call sends the rest.
+    A server that does not answer is no error: the report says so, and the next call sends the rest. `remote`: URI of
+    the store, if stages lie there that are not here.
 
     Raises:
         BadInput: `uri` is of a kind that MLflow has no store for.
@@ -37,7 +45,7 @@ def sync(study_folder: Path, store_root: Path, uri: str | None, *, artifacts: Pa
     """
     backend = locate(uri, home=store_root.parent, artifacts=artifacts)
     with quiet_mlflow():
-        return Sender(StudyReader(study_folder, store_root), backend).finish()
+        return Sender(StudyReader(study_folder, store_root, remote), backend).finish()
 
 
 @final
@@ -161,5 +169,5 @@ def _brief(error: Exception) -> str:
     if "API request to" in str(error) and (lost := re.search(r"failed with (?:timeout )?exception", str(error))):
         cause = re.search(r"Caused by (\w+)", str(error)[lost.end() :])
         return f"the server does not answer ({cause[1] if cause else 'timeout'})"
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("(raised as")]
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"[:300]

@@ -2,6 +2,8 @@
 
 from typing import Any, Protocol, final
 
+from medsearch.core.errors import BadInput
+from medsearch.core.recipes import fingerprint
 from medsearch.study.tracking.backend import Backend, create_database
 from medsearch.study.tracking.images import prepared
 from medsearch.study.tracking.planning import HeldRun, Log
@@ -10,6 +12,9 @@ from medsearch.study.tracking.summary import PREFIX
 
 REFUSALS = ("INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED")
 """What a server answers that keeps no such tag, or not for this user."""
+
+LONGEST_FOLDER = 200 - len("/0123456789abcdef0123456789abcdef/artifacts")
+"""Characters of the address of an experiment's files; PostgreSQL refuses runs whose own is longer than 200."""
 
 PAGE = 1000
 """Runs in one answer; servers differ in what they allow above it."""
@@ -61,7 +66,7 @@ class MlflowServer:
         from mlflow import MlflowClient
 
         self._client = MlflowClient(tracking_uri=backend.uri)
-        self._artifacts = backend.artifacts
+        self._artifacts, self._embedded = backend.artifacts, backend.database is not None
         self._experiment = ""
 
     def load(self, study: str, origin: str) -> list[HeldRun]:
@@ -88,11 +93,23 @@ class MlflowServer:
         from mlflow.exceptions import MlflowException
 
         try:
-            self._client.create_experiment(name, artifact_location=self._artifacts and f"{self._artifacts}/{name}")
+            self._client.create_experiment(name, artifact_location=self._folder(name))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # a study of the same name elsewhere was faster
                 raise
         return self._client.get_experiment_by_name(name)
+
+    def _folder(self, name: str) -> str | None:
+        """Where an experiment keeps its files: a folder that bears its name, or a short one where that is too long."""
+        named = self._artifacts and f"{self._artifacts}/{name}"
+        if named is None or len(named) <= LONGEST_FOLDER:
+            return named
+        short = f"{self._artifacts}/{fingerprint(name)[:12]}"
+        if len(short) > LONGEST_FOLDER and not self._embedded:
+            what = f"MLflow's tables take addresses of {LONGEST_FOLDER} characters for an experiment's files"
+            msg = f"{what}, not of {len(short)}; choose another --home than that of {self._artifacts}"
+            raise BadInput(msg)
+        return short
 
     def create(self, name: str, started: int, tags: dict[str, str]) -> str:
         """See `Server`."""

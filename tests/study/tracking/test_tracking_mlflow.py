@@ -318,8 +318,8 @@ def test_processes_that_open_a_new_database_together_all_find_it_whole(tmp_path:
 def test_a_database_that_was_half_made_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from medsearch.study.tracking import backend
 
-    def dies(database: Path, artifacts: str | None) -> None:
-        database.write_bytes(b"half")
+    def dies(uri: str, artifacts: str | None) -> None:
+        Path(uri.removeprefix("sqlite:///")).write_bytes(b"half")
         os.kill(os.getpid(), signal.SIGKILL)
 
     monkeypatch.setattr(backend, "_create_tables", dies)
@@ -336,6 +336,7 @@ def test_uris_become_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     here = locate("sqlite:///my.db", home=tmp_path / "runs")
     assert (here.uri, here.artifacts) == (f"sqlite:///{tmp_path}/my.db", (tmp_path / "mlartifacts").as_uri())
     assert locate("postgresql+psycopg://u:p@db/x", home=tmp_path).artifacts == (tmp_path / "mlartifacts").as_uri()
+    assert locate("postgresql://u:secret@db/x", home=tmp_path).shown == "postgresql+psycopg2://db/x"
     assert locate("http://u:secret@host:5000", home=tmp_path).shown == "http://host:5000"
     assert locate("https://host", home=tmp_path, artifacts=tmp_path).artifacts is None
 

@@ -13,7 +13,7 @@ from scene import Scene, nowhere, small_search
 
 from medsearch.study.tracking import views as drafting
 from medsearch.study.tracking.reading import Study
-from medsearch.study.tracking.saved import LIMIT, TAG, View, is_ours
+from medsearch.study.tracking.saved import LIMIT, TAG, View, is_ours, opened
 from medsearch.study.tracking.sender import Sender
 from medsearch.study.tracking.views import views_of
 
@@ -182,4 +182,7 @@ def test_nothing_to_view_before_anything_began(tmp_path: Path) -> None:
 @pytest.mark.parametrize("value", ["", "[]", "{}", '{"state": 3}', '{"state": "x", "medsearch": "y"}'])
 def test_what_others_wrote_is_not_ours(value: str) -> None:
     assert not is_ours(value)
-    assert is_ours(View("id", "n", 1, {"compareRunCharts": []}).value)
+    assert opened(f"{TAG}id", value) is None
+    view = View("id", "n", 1, {"compareRunCharts": []}, charted=False)
+    assert is_ours(view.value)
+    assert opened(view.tag, view.value) == view
