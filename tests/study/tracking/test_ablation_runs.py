@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_ablation import COLUMNS, REFERENCE, ROWS, MadeUpAblation, key_of
 from scene import Scene
+from swept_scene import COLUMNS, REFERENCE, ROWS, MadeUpAblation, key_of
 
 from medsearch.study.ledger import stage_name
 from medsearch.study.tracking.backend import quiet_mlflow

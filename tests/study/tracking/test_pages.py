@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 from browser import CHROMIUM, page
 from light_server import LightServer
-from made_up_ablation import COLUMNS, REFERENCE, ROWS, MadeUpAblation
 from scene import Scene, small_search
+from swept_scene import COLUMNS, REFERENCE, ROWS, MadeUpAblation
 
 from medsearch.study.tracking import SyncReport, sync
 from medsearch.study.tracking.backend import locate, quiet_mlflow

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_ablation import MadeUpAblation
 from postgres import PostgreSQL, postgresql  # noqa: F401
 from scene import Scene, small_search
+from swept_scene import MadeUpAblation
 
 from medsearch.study.tracking.backend import create_database, locate, quiet_mlflow
 from medsearch.study.tracking.sender import Sender, sync

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_up_ablation import COLUMNS, MadeUpAblation
 from pretended import PretendedServer
 from scene import Scene, nowhere, small_search
+from swept_scene import COLUMNS, MadeUpAblation
 
 from medsearch.study.tracking import views as drafting
 from medsearch.study.tracking.reading import Study
