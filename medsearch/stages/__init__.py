@@ -5,7 +5,11 @@ A method declares its stages without torch, so that a plan can be made in a mome
     Stage      a recipe, the parts of the task it reads, and a generator that trains      (stage)
     Pipeline   stages wired to each other                                                 (pipelines)
     StageRun   one stage of a pipeline under a seed, on a cohort, with its content key    (pipelines)
-    Store      finished and running stages by key                                         (store)
+    Store      finished and running stages by key, in a folder or at a URI                (store)
     run_stage  trains what is not stored, resumes what was interrupted                    (execution)
     Method     what a study asks of a method                                              (method)
+
+Behind the store: `outputs` (which file is what), `index` (a thousand manifests at a glance), `bucket` (how stages lie
+at a URI), `sharing` (between there and a node's folder), `mirror` (of a running stage's checkpoint). `lineage` says what
+is left to train, `memory` how a stage comes down when memory runs out, `prune` what can go.
 """

@@ -27,7 +27,7 @@ from typing import Any
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
 from medsearch.core.records import append_line, read_json, read_lines, sync_directory, write_bytes, write_json
-from medsearch.core.remote import local_sizes
+from medsearch.core.remote import local_sizes, require_writable
 from medsearch.stages import sharing
 from medsearch.stages.bucket import Bucket, bucket_at
 from medsearch.stages.context import Artifact
@@ -172,9 +172,16 @@ class Store:
             write_bytes(journal, newer)
 
     def share(self) -> int:
-        """Send every whole stage that was finished here without the URI; how many there were."""
-        if self.bucket is None:
+        """Send every whole stage that was finished here without the URI; how many there were. A driver begins so.
+
+        Raises:
+            Unreachable: nothing can be written there.
+            BadInput: nothing here can open such an address.
+
+        """
+        if self.bucket is None or self.remote is None:
             return 0
+        require_writable(self.remote)
         keys = {path.parent.name for path in self.root.glob(f"*/{MANIFEST}")} - self.bucket.keys()
         folders = [self.folder(key) for key in sorted(keys) if not (self.folder(key) / THINNED).exists()]
         for folder in folders:

@@ -81,12 +81,14 @@ def run_search(search: Search, place: Workplace, site: Site | None = None, *, st
     Raises:
         BadInput: the study's folder belongs to another question or is in use, or the cluster cannot be joined.
         StudyFailed: what all trials stand on cannot be trained, or no trial came to its end.
+        Unreachable: the store's URI cannot be written to, or does not answer.
         Interrupted: a signal asked for it.
 
     """
     site, planner = site or Site(), Planner(search, place)
     folder = place.study(search.name)
     with _driving(search.name, folder) as interruption:
+        place.store.share()
         ledger = Ledger(folder)
         open_study(planner, ledger)
         url = storage or sqlite(folder)
@@ -109,6 +111,7 @@ def run_sweep(
         BadInput: the study's folder is that of another scale or cohort or is in use, no such row, the search that the
             rows vary has not ended, or the cluster cannot be joined.
         StudyFailed: no cell came to its end.
+        Unreachable: the store's URI cannot be written to, or does not answer.
         Interrupted: a signal asked for it.
 
     """
@@ -117,6 +120,7 @@ def run_sweep(
         ablation.row(label)
     folder = place.study(ablation.name)
     with _driving(ablation.name, folder) as interruption:
+        place.store.share()
         ledger = Ledger(folder)
         grapher = Grapher(ablation, places, winner(ablation, place))
         begin(grapher, ledger)

@@ -461,6 +461,15 @@ def test_training_goes_on_while_the_uri_does_not_answer_and_one_line_says_so(
         assert state(nodes["two"], "k") == 2
 
 
+def test_a_driver_is_told_at_once_of_a_place_that_cannot_be_written_to(buckets: Buckets, tmp_path: Path) -> None:
+    store = Store(tmp_path / "stages", buckets.uri("no-such-bucket"))
+    with pytest.raises(Unreachable, match="NO_SUCH_BUCKET"):
+        store.share()
+    with pytest.raises(BadInput, match="cannot be opened"):
+        Store(tmp_path / "stages", "nonsense://x").share()
+    assert Store(tmp_path / "stages").share() == 0
+
+
 def test_an_unfinished_stage_is_no_artifact(nodes: Nodes) -> None:
     with pytest.raises(BadInput, match=r"stage k in .* has no readable manifest"):
         nodes["one"].artifact("k")

@@ -1,0 +1,85 @@
+"""An ablation on nodes that share nothing but a bucket: a driver's, and two others' that train in turn."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bucket import Buckets
+from sweeps import ablation
+from toy import executions, workplace
+
+from medsearch.stages.bucket import bucket_at
+from medsearch.stages.context import Runtime
+from medsearch.stages.store import Store
+from medsearch.study.ablation_header import begin, describe
+from medsearch.study.graph import Grapher
+from medsearch.study.jobs import End, Job, Workplace, perform
+from medsearch.study.ledger import Ledger
+from medsearch.study.sweep import Sweep
+
+
+@pytest.fixture
+def uri(buckets: Buckets) -> Iterator[str]:
+    yield buckets.new()
+    bucket_at.cache_clear()
+
+
+def sweep_at(place: Workplace) -> Sweep:
+    what = ablation()
+    grapher, ledger = Grapher(what, {"brats2020": place}), Ledger(place.study(what.name))
+    begin(grapher, ledger)
+    return Sweep(grapher, store=place.store, ledger=ledger)
+
+
+def done(sweep: Sweep, stores: Iterator[Store]) -> int:
+    """Do all jobs, each at the next of the stores, whose process knows nothing of the others; how many there were."""
+    for count in itertools.count():
+        job = sweep.next()
+        if not isinstance(job, Job):
+            describe(sweep.grapher, sweep.ledger, sweep.failed)
+            return count
+        bucket_at.cache_clear()
+        work = perform(job, next(stores), runtime=Runtime())
+        bucket_at.cache_clear()
+        sweep.ended(job.run, end_of(work))
+    raise AssertionError
+
+
+def end_of(work: Iterator[object]) -> End:
+    while True:
+        try:
+            next(work)
+        except StopIteration as stop:
+            return stop.value
+
+
+def results(sweep: Sweep) -> dict[str, object]:
+    return {key: dict(sweep.store.artifact(key).metrics) for key in sweep.graph.items}
+
+
+@pytest.mark.slow
+def test_nodes_that_share_only_a_bucket_find_what_the_others_trained(uri: str, tmp_path: Path) -> None:
+    alone = sweep_at(workplace(tmp_path / "alone"))
+    count = done(alone, itertools.repeat(alone.store))
+    homes = [tmp_path / "first", tmp_path / "second"]
+    driver = replace(workplace(tmp_path / "driver"), remote=uri)
+    apart = sweep_at(driver)
+    assert done(apart, itertools.cycle([Store(home / "stages", uri) for home in homes])) == count
+    assert [len(executions(home)) for home in homes] == [count / 2, count / 2]
+    assert executions(tmp_path / "driver") == []
+    assert results(apart) == results(alone)
+    bucket_at.cache_clear()
+    again = sweep_at(replace(workplace(tmp_path / "another driver"), remote=uri))
+    assert again.next() == "finished"
+    assert results(again) == results(alone)
+
+
+def test_a_home_that_gets_a_bucket_later_shares_what_it_has(uri: str, tmp_path: Path) -> None:
+    place = workplace(tmp_path / "home")
+    alone = sweep_at(place)
+    count = done(alone, itertools.repeat(alone.store))
+    assert replace(place, remote=uri).store.share() == count
+    bucket_at.cache_clear()
+    assert sweep_at(replace(workplace(tmp_path / "another"), remote=uri)).next() == "finished"
