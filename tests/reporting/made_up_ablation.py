@@ -310,3 +310,32 @@ def _tile(name: str) -> Image.Image:
     lump = (x - draw.uniform(-0.3, 0.3)) ** 2 + (y - draw.uniform(-0.3, 0.3)) ** 2 < 0.05
     grey = np.where(brain, 90 + 40 * np.cos(7 * x) + 90 * lump + draw.normal(0, 5, x.shape), 0)
     return Image.fromarray(grey.clip(0, 255).astype(np.uint8))
+
+
+RETUNED = "segmentation.weights.seg"
+
+
+def retuned() -> dict[str, Any]:
+    """The first column alone, on a phantom at tiny scale, based on a search; λ_seg re-tuned for every row.
+
+    One row's configurations have not all ended, so its cells are not known yet; of another's one diverged.
+    """
+    content = header(
+        tasks=tasks(phantom=True)[:1], scale="tiny", metrics=["test/dice"], seeds=(0, 1),
+        retune={"space": {RETUNED: {"domain": "uniform", "low": 1.0, "high": 100.0, "log": True}}, "trials": 3},
+        of={"study": "modatts_lambda_search", "trial": 12, "knobs": {"segmentation.weights.rec": 61.5}},
+    )  # fmt: skip
+    content["cells"] = [cell for cell in content["cells"] if cell["variant"] != SPARSE]
+    content["candidates"] = [_candidate(row, number) for row in ROWS for number in range(3)]
+    return content
+
+
+def _candidate(row: Made, number: int) -> dict[str, Any]:
+    lost = (row.label == NO_ST and number == 1) or (row.label == SPARSE and number == 2)
+    value = None if lost else round(0.8 + 0.01 * number, 3)
+    nodes = stages(row, f"{BRATS} candidate {number}", 0)[:3]
+    return {
+        "variant": row.label, "task": BRATS, "number": number, "knobs": {} if not number else {RETUNED: 10.0 * number},
+        "stages": [[node, key] for node, key in nodes], "scored": "segmentation", "value": value,
+        "chosen": number == 2 and row.label != SPARSE,
+    }  # fmt: skip

@@ -39,8 +39,9 @@ def _differences(measures: Measures) -> str:
     several = len(measures.results.columns) > 1
     named = listed(_difference(of, one, several=several) for of, one in found[:MOST])
     more = f", and {len(found) - MOST} more" if len(found) > MOST else ""
+    verb = "shows" if len(found) == 1 else "show"
     return (
-        f"{len(found)} of {counted(len(tested), 'comparison')} show a difference in {metric_name(first)} over test "
+        f"{len(found)} of {counted(len(tested), 'comparison')} {verb} a difference in {metric_name(first)} over test "
         f"cases (p < {ALPHA:g} after Holm): {named}{more}."
     )
 

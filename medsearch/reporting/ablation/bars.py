@@ -98,7 +98,8 @@ def draw(of: Bars, axes: "Axes") -> None:
     axes.set_xticks(range(len(of.groups)), [_wrapped(group) for group in of.groups])
     axes.tick_params(axis="x", length=0)
     axes.set(ylabel=of.y, title=unmathed(of.title))
-    axes.set_ylim(bottom=0)
+    tops = [value for one in of.marks for value in ((one.mean or 0.0) + (one.sd or 0.0), one.reported or 0.0)]
+    axes.set_ylim(0, 1.06 * max(tops) or 1.0)
     axes.grid(axis="y", color="#d4d8dd", linewidth=0.6)
     axes.set_axisbelow(True)
 

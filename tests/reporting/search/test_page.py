@@ -2,10 +2,10 @@ import base64
 import dataclasses
 import json
 import re
-from html.parser import HTMLParser
 
 import made_up_search
 import pytest
+from outline import Outline
 from plotly.offline import get_plotlyjs
 from test_report_tables import HOSTILE, hostile, small
 
@@ -16,39 +16,6 @@ from medsearch.reporting.search.report import drawable
 from medsearch.reporting.search.results import Reference, SearchResults
 
 EMPTY = SearchResults(design=made_up_search.design(), provenance=made_up_search.provenance())
-
-
-class Outline(HTMLParser):
-    """What a browser would build: every element with its attributes, the words, and unbalanced elements."""
-
-    VOID = ("meta", "link", "img", "line", "circle", "path", "br")
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements, self.words, self.open, self.faults, self.scripts = [], [], [], [], []
-        self.feed(text)
-
-    def handle_starttag(self, name, attributes):
-        self.elements.append((name, dict(attributes)))
-        if name not in self.VOID:
-            self.open.append(name)
-
-    def handle_startendtag(self, name, attributes):
-        self.elements.append((name, dict(attributes)))
-
-    def handle_endtag(self, name):
-        if not self.open or self.open.pop() != name:
-            self.faults.append(name)
-
-    def handle_data(self, data):
-        (self.scripts if self.open[-1:] in (["script"], ["style"]) else self.words).append(data)
-
-    @property
-    def text(self) -> str:
-        return re.sub(r"\s+", " ", "".join(self.words))
-
-    def attributes(self, name: str) -> list[str]:
-        return [found[name] for _, found in self.elements if name in found]
 
 
 def outline(results: SearchResults, folder) -> Outline:

@@ -1,0 +1,30 @@
+"""The made-up study, written once and copied for who changes it."""
+
+import shutil
+
+import made_up_ablation
+import pytest
+
+from medsearch.reporting.ablation.collect import collect
+from medsearch.stages.store import Store
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory):
+    """A home that holds the made-up ablation; nobody changes it."""
+    home = tmp_path_factory.mktemp("ablation")
+    made_up_ablation.write(home / "studies" / "table", Store(home / "stages"))
+    return home
+
+
+@pytest.fixture
+def home(written, tmp_path):
+    """The study's folder and its store, to be changed at will."""
+    copy = shutil.copytree(written, tmp_path / "home")
+    return copy / "studies" / "table", Store(copy / "stages")
+
+
+@pytest.fixture(scope="session")
+def results(written):
+    """What the made-up ablation has come to."""
+    return collect(written / "studies" / "table", Store(written / "stages"))

@@ -1,0 +1,171 @@
+import csv
+import dataclasses
+import io
+import json
+import shutil
+import subprocess
+
+import made_up_ablation as made_up
+import pandas as pd
+import pytest
+from ablation_results import column, results, run
+from made_up_ablation import BRATS, CROSSMODA, NO_ST, NO_TAMT, PROPOSED, SPARSE, SUPERVISED
+
+from medsearch.core.reported import Reported
+from medsearch.reporting.ablation.collect import collect
+from medsearch.reporting.ablation.files import cases_csv, results_json, table_csv, table_md, tables
+from medsearch.reporting.ablation.latex import table_tex
+from medsearch.reporting.ablation.measures import Measures
+from medsearch.reporting.ablation.results import AblationResults
+from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.storage import from_json
+from medsearch.stages.store import Store
+
+HOSTILE = "<script>alert(1)</script> | 50% & $x_1$ #~^\\{} [b] `c` *it* ±†λ→≥α “q” é Œ 中\nnext"
+
+
+def hostile() -> Measures:
+    failed = Replicate(seed=1, state="failed", reason=HOSTILE, cause=HOSTILE)
+    paper = Reported(
+        paper=HOSTILE, where=HOSTILE, page=1, row=HOSTILE, column=HOSTILE, metric="dice", value=0.5, note=HOSTILE
+    )
+    made = results(
+        {HOSTILE: (run(0, 0.5), failed), "b": (run(0, 0.6), run(1, 0.7))}, columns=(column(HOSTILE),),
+        against={HOSTILE: "b"}, reported=(paper, dataclasses.replace(paper, row="?")), supervised="b",
+        fixed={HOSTILE: HOSTILE}, within={HOSTILE: {"k": HOSTILE}},
+    )  # fmt: skip
+    return Measures(dataclasses.replace(made, design=dataclasses.replace(made.design, question=HOSTILE)))
+
+
+@pytest.fixture(scope="session")
+def measures(results):
+    return Measures(results)
+
+
+@pytest.fixture(scope="session")
+def frame(measures):
+    return pd.read_csv(io.StringIO(table_csv(measures))).set_index(["row", "column", "metric"])
+
+
+def test_the_csv_goes_through_pandas_and_back(measures):
+    text = table_csv(measures)
+    read = pd.read_csv(io.StringIO(text), keep_default_na=False, dtype=str)
+    assert read.to_csv(index=False) == text
+
+
+def test_numbers_survive_pandas_in_full(frame, measures):
+    for of in measures:
+        line = frame.loc[of.key]
+        assert line["sd_cases"] == of.cases.sd
+        if of.whole:
+            assert line["mean"] == of.seeds.mean
+    assert len(frame) == len(measures.all) == 18
+
+
+def test_a_row_that_lacks_seeds_has_no_mean_in_the_csv(frame):
+    line = frame.loc[NO_TAMT, BRATS, "test/dice"]
+    assert pd.isna(line["mean"])
+    assert pd.isna(line["sd_seeds"])
+    assert line["survivors_mean"] == pytest.approx(0.781, abs=1e-3)
+    assert (line["seeds"], line["planned"], line["failed"], line["waiting"]) == (2, 3, 1, 0)
+    assert frame.loc[SPARSE, CROSSMODA, "test/dice"]["waiting"] == 1
+    whole = frame.loc[PROPOSED, BRATS, "test/dice"]
+    assert pd.isna(whole["survivors_mean"])
+
+
+def test_the_csv_has_reported_values_verdicts_and_comparisons(frame):
+    line = frame.loc[NO_ST, BRATS, "test/dice"]
+    assert (line["reported"], line["reported_spread"], line["reported_spread_of"]) == (0.844, 0.001, "seeds")
+    assert (line["verdict"], line["against"], line["cohort"]) == ("agrees", PROPOSED, "brats2020")
+    assert line["effect_low"] < line["effect"] < line["effect_high"] < 0
+    assert line["p"] <= line["p_holm"] < 0.05
+    assert line["share_low"] < line["share"] < line["share_high"]
+    assert frame.loc[PROPOSED, BRATS, "test/dice"]["reported_share"] == 0.98
+    assert frame.loc[SUPERVISED, BRATS, "test/dice"]["share"] == 1.0
+
+
+def test_every_case_of_every_finished_seed_is_a_line(measures):
+    read = pd.read_csv(io.StringIO(cases_csv(measures)))
+    mine = read[(read["row"] == PROPOSED) & (read["column"] == BRATS) & (read["metric"] == "test/dice")]
+    assert len(mine) == 3 * 12
+    one = mine[mine["seed"] == 1].set_index("subject")["value"]
+    assert one.to_dict() == {case["subject"]: case["dice"] for case in made_up.scores(made_up.ROWS[2], BRATS, 1)}
+    failed = read[(read["row"] == NO_TAMT) & (read["column"] == BRATS)]
+    assert set(failed["seed"]) == {0, 2}
+    assert read["value"].isna().sum() == 24  # one undefined distance for each of 24 tested replicates
+
+
+def test_tables_know_nothing_of_time_place_or_order(written, tmp_path, measures):
+    """Stages stored in another order, elsewhere, later, slower and over two starts of the study give the same bytes."""
+    folder, store = tmp_path / "elsewhere" / "study", Store(tmp_path / "elsewhere" / "stages")
+    content = made_up.header(begun=99.0, commit="another")
+    backwards = {**content, "cells": content["cells"][::-1]}
+    made_up.write(folder, store, of=backwards)
+    for key in [path.parent.name for path in store.root.glob("*/manifest.json")]:
+        path = store.folder(key) / "manifest.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), "seconds": 1e6, "finished": 9.0}))
+    (store.root / ".index.jsonl").unlink(missing_ok=True)
+    (folder / "study.json").write_text(json.dumps(content))
+    other = tables(Measures(collect(folder, store)))
+    assert {name: text for name, text in tables(measures).items() if name != "results.json"} == {
+        name: text for name, text in other.items() if name != "results.json"
+    }
+
+
+def test_markdown_has_a_line_for_each_row_with_measured_beside_reported(measures):
+    text = table_md(measures)
+    (line,) = (one for one in text.splitlines() if one.startswith(f"| {NO_ST} | 0.8"))
+    assert line.split(" | ")[1:4] == ["0.839 ± 0.013 (n=3)", "0.844 ± 0.001 (3 seeds)", "agrees"]
+    assert "| w/o TAMT w/o ST | 0.781 ± 0.006 † (2 of 3, seed 1 diverged) | 0.817 ± 0.005 (3 seeds) | lower |" in text
+    assert "| 0.540 † (1 of 3 so far, seed 0 out of memory) | – | – |" in text
+    assert "| not asked |" in text
+
+
+def cells_of(line: str) -> int:
+    return line.replace("\\\\", "").replace("\\|", "").count("|")
+
+
+def test_markdown_tables_are_whole_whatever_the_labels():
+    text = table_md(hostile())
+    blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
+    assert len(blocks) == 2
+    for block in blocks:
+        assert len({cells_of(line) for line in block}) == 1
+    assert "<script" not in text
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex here")
+@pytest.mark.parametrize("made", ["made up", "hostile", "twelve columns"])
+def test_latex_compiles(made, measures, tmp_path):
+    wide = results({"a": (run(0, 0.5), run(1, 0.6))}, columns=tuple(column(f"T{i} → T{i + 1}") for i in range(12)))
+    of = {"made up": measures, "hostile": hostile(), "twelve columns": Measures(wide)}[made]
+    source = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{table_tex(of)}\end{{document}}"
+    (tmp_path / "table.tex").write_text(source)
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "table.pdf").stat().st_size > 10_000
+    assert "Missing character" not in done.stdout
+
+
+def test_latex_shows_verdicts_as_letters_and_missing_seeds_on_lines_of_their_own(measures):
+    text = table_tex(measures)
+    assert r"w/o ST & 0.839 $\pm$ 0.013\textsuperscript{a} & 0.844 $\pm$ 0.001 &" in text
+    assert r"w/o TAMT w/o ST & 0.781 $\pm$ 0.006 \dag{}\textsuperscript{l} & 0.817 $\pm$ 0.005 &" in text
+    assert r"\scriptsize seed 1 diverged" in text
+    assert "Verdicts: a agrees, l lower, h higher, u underpowered, n not comparable." in text
+    assert text.count(r"\begin{table}") == text.count(r"\bottomrule") == 6
+
+
+def test_results_can_be_read_again(results, measures):
+    content = json.loads(results_json(measures))
+    assert from_json(AblationResults, content) == results
+    derived = content["derived"]
+    assert [line["row"] for line in derived["table"]] == [of.row.label for of in measures]
+    assert derived["spent"]["distinct"] == sum(run.state == "complete" for run in results.runs)
+    assert derived["shared"][0]["nodes"] == ["translation", "synthesis"]
+
+
+def test_a_csv_of_hostile_labels_has_the_same_labels_again():
+    (line, _) = csv.DictReader(io.StringIO(table_csv(hostile())))
+    assert (line["row"], line["column"], line["against"]) == (HOSTILE, HOSTILE, "b")

@@ -1,0 +1,143 @@
+import dataclasses
+
+import made_up_ablation as made_up
+import pytest
+from ablation_results import column, results, run
+from made_up_ablation import BRATS, SPARSE
+
+from medsearch.core.reported import Reported
+from medsearch.reporting.ablation import cells
+from medsearch.reporting.ablation.answer import answer, unfinished, warnings
+from medsearch.reporting.ablation.caption import caption, failures
+from medsearch.reporting.ablation.collect import collect
+from medsearch.reporting.ablation.measures import Measures
+from medsearch.reporting.evidence import Replicate, Skipped
+from medsearch.stages.store import Store
+
+
+@pytest.fixture(scope="session")
+def told(results):
+    return "\n".join(caption(Measures(results)))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "mean ± sample SD over seeds 0, 1 and 2",
+        "SD over cases is that of each test case's mean over seeds",
+        "† Planned seeds are missing",
+        "BraTS : T1 → T2: BraTS2020; 369 subjects",
+        "model selection (oracle): target labels (oracle): an upper bound",
+        "model selection (pseudo-target): translated source images",
+        "Set for every row: lr = 0.0001.",
+        "Set for every row in CrossMoDA : T1ce → hrT2: λ_rec = 75.",
+        "Frozen: no knob was tuned for any row",
+        "share translation, synthesis and segmentation seed by seed (CrossMoDA : T1ce → hrT2).",
+        "Compared: “w/o TAMT w/o ST” with “Proposed (Self-sup.)” and “w/o ST” with “Proposed (Self-sup.)”.",
+        "Wilcoxon signed-rank",
+        "Holm",
+        "Share of “Target supervised”: ratio of mean test Dice, 95% percentile interval",
+        "Verdicts within a margin of 0.03: two one-sided tests",
+        "Replicates: 27 planned (3 seeds of 9 cells), 24 tested, 2 failed and 1 to come.",
+        "Failed: w/o TAMT w/o ST, BraTS : T1 → T2, seed 1: test: loss 'adv' = nan at epoch 3: training diverged.",
+        "Failed: w/o P→A and A→P, CrossMoDA : T1ce → hrT2, seed 0: translation: out of memory: asked for 9.1 GiB.",
+        "ASSD (mm) is undefined in some case scores of BraTS : T1 → T2, left out of its means: w/o TAMT w/o ST 2 of 24",
+    ],
+)
+def test_the_caption_tells(told, part):
+    assert part in told
+
+
+def test_every_failure_is_a_line(results):
+    assert len(failures(results)) == sum(run.state == "failed" for run in results.replicates) == 2
+
+
+def test_retuning_and_a_searchs_base_are_told(tmp_path):
+    folder, store = tmp_path / "study", Store(tmp_path / "stages")
+    made_up.write(folder, store, of=made_up.retuned(), failures={}, waiting=frozenset())
+    measures = Measures(collect(folder, store))
+    told = "\n".join(caption(measures))
+    retuned = "Re-tuned for every row and column: λ_segmentation seg, over the same 3 configurations each, under seed 0"
+    assert f"{retuned}, by validation/dice; all else is frozen." in told
+    assert "Base: trial 12 of the search modatts_lambda_search (λ_rec = 61.5)." in told
+    assert "Frozen:" not in told
+    assert any(line.startswith("Phantom cohort: synthetic subjects") for line in warnings(measures))
+    assert unfinished(measures.results) == "2 replicates"
+    assert measures.results.cell(SPARSE, BRATS).asked
+
+
+def small(second: tuple[Replicate, ...] = (), **changes):
+    rows = {"ours": (run(0, 0.7), run(1, 0.72)), "a": second or (run(0, 0.6, bend=0.01), run(1, 0.62, bend=0.01))}
+    return Measures(results(rows, against={"a": "ours"}, **changes))
+
+
+def test_the_answer_names_what_differs():
+    assert answer(small()) == (
+        "1 of 1 comparison shows a difference in Dice over test cases (p < 0.05 after Holm): “a” −0.095 against “ours”."
+    )
+
+
+def test_the_answer_says_when_nothing_differs():
+    ours = (run(0, 0.7), run(1, 0.72))
+    neighbours = (
+        dataclasses.replace(one, cases=tuple({**c, "dice": one.cases[i ^ 1]["dice"]} for i, c in enumerate(one.cases)))
+        for one in ours
+    )
+    assert answer(small(tuple(neighbours))).startswith("None of 1 comparison shows a difference in Dice")
+
+
+def test_the_answer_counts_verdicts():
+    paper = Reported(
+        paper="P", where="T", page=1, row="ours", column="task", metric="dice", value=0.5, selection="oracle",
+        cohort="brats2020",
+    )  # fmt: skip
+    assert "Of 1 reported value, 1 is higher." in answer(small(reported=(paper,)))
+    assert "Of 1 reported value, 1 is not comparable." in answer(small(reported=(paper,), scale="tiny"))
+
+
+def test_without_a_test_there_is_no_answer():
+    waiting = {"ours": (Replicate(seed=0, state="waiting"),)}
+    assert answer(Measures(results(waiting))) == "No answer yet: 0 of 1 replicate were tested."
+
+
+def test_warnings_name_phantoms_scales_and_oracles():
+    one, two = column("A", phantom=True), column("B", selection="source")
+    told = warnings(Measures(results({"ours": (run(0, 0.7),)}, columns=(one, two), scale="small")))
+    assert [line.split(":")[0] for line in told] == ["Phantom cohort (A)", "Scale small", "Oracle selection (A)"]
+
+
+def test_failures_and_what_is_to_come_are_warned_of(results):
+    told = "\n".join(warnings(Measures(results)))
+    assert "Provisional: 1 replicate still to come" in told
+    assert "2 replicates failed: no mean contains them" in told
+    assert "1 reported value stands beside no cell" in told
+
+
+def test_skipped_cases_are_named():
+    made = column(skipped=(Skipped(subject="case-9", problem="t2 truncated"),))
+    assert "task: skipped case case-9: t2 truncated." in caption(
+        Measures(results({"x": (run(0, 0.7),)}, columns=(made,)))
+    )
+
+
+def test_too_few_cases_are_said_once_for_all_rows():
+    few = tuple(run(seed, 0.6, cases=3) for seed in (0, 1))
+    rows = {"ours": tuple(run(seed, 0.7, cases=3) for seed in (0, 1)), "a": few, "b": few}
+    told = caption(Measures(results(rows, against={"a": "ours", "b": "ours"})))
+    (line,) = (line for line in told if line.startswith("No test for"))
+    assert line.startswith("No test for “a” (task, Dice) and “b” (task, Dice): only 3 cases within 2 seeds")
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"spread": 0.002, "spread_of": "seeds", "n": 3}, "0.863 ± 0.002 (3 seeds)"),
+        ({"spread": 0.048, "spread_of": "cases", "n": 64}, "0.863 ± 0.048 (64 cases)"),
+        ({"spread": 0.01}, "0.863 ± 0.010"),
+        ({}, "0.863"),
+        ({"metric": "share", "value": 0.945}, "94%"),
+    ],
+)
+def test_reported_values_say_what_their_spread_is_over(changes, text):
+    paper = Reported(paper="P", where="T", page=1, row="r", column="c", metric="dice", value=0.863)
+    assert cells.printed(dataclasses.replace(paper, **changes)) == text
