@@ -83,12 +83,12 @@ class Mirror:
         try:
             self._send_new()
             self._told = False
-        except Unreachable as error:
+        except FileNotFoundError:  # a file of the checkpoint went while it was packed: the next look finds another
+            return
+        except (Unreachable, OSError) as error:  # OSError: of this node's disk, such as that it is full
             if not self._told:
                 LOG.warning("stage %s goes on, but its checkpoint is on this node alone: %s", self._key, error)
             self._told = True
-        except FileNotFoundError:  # a file of the checkpoint went while it was packed: the next look finds another
-            return
 
     def _send_new(self) -> None:
         state = self._state()
