@@ -53,7 +53,7 @@ BETWEEN = "; "
 
 def wanted_ablation(study: Study, grid: Grid, *, live: bool, report: tuple[File, ...] = ()) -> WantedRun:
     """The ablation itself. `live`: its driver is at work; `report`: the files of its table and page."""
-    standing = standing_of_cells(study, grid.cells)
+    standing = standing_of_cells(study, grid.cells, begun=True)
     interrupted = any(state_of(study, record) == "running" for record in study.runs.values())
     return WantedRun(
         run=ABLATION,
@@ -63,7 +63,6 @@ def wanted_ablation(study: Study, grid: Grid, *, live: bool, report: tuple[File,
         ended=None if live else max(ended(study, record) for record in study.runs.values()),
         tags=identity(study, ABLATION) | plain_tags({"role": "ablation", "cells": str(standing)}),
         once=once(study) | note(study),
-        params=plain_params(study.header.get("fixed", {})),
         files=report,
     )
 
@@ -72,6 +71,7 @@ def wanted_rows(study: Study, grid: Grid, *, live: bool) -> Iterator[WantedRun]:
     """The runs between the parent and the stage runs. Starts are a millisecond apart: newest first is table order."""
     for group in _groups(study, grid):
         status = group.standing.status(live=live)
+        params = _row_params(study, group.row)
         last = max([ended(study, record) for record in group.records], default=None)
         yield WantedRun(
             run=group.run,
@@ -79,9 +79,9 @@ def wanted_rows(study: Study, grid: Grid, *, live: bool) -> Iterator[WantedRun]:
             started=began(study) - group.place,
             status=status,
             ended=None if status in ("RUNNING", "SCHEDULED") else last,
-            tags=identity(study, group.run) | _group_tags(study, grid, group),
+            tags=identity(study, group.run) | _group_tags(study, grid, group) | {KNOBS: fingerprint(params)},
             once=once(study),
-            params=_row_params(study, group.row),
+            params=params,
             summary=_summary(study.table, group.row),
         )
 
@@ -109,8 +109,9 @@ def _groups(study: Study, grid: Grid) -> Iterator[_Group]:
     if records := below.get(SHARED_STAGES):
         yield _Group(SHARED_STAGES, "shared stages", 0, standing_of_runs(study, records), tuple(records))
     for place, row in enumerate(grid.rows, start=1):
-        standing = standing_of_cells(study, [cell for cell in grid.cells if cell.row == row.label])
-        yield _Group(row_run(row.label), row.label, place, standing, tuple(owned.get(row.label, ())), row)
+        own, cells = tuple(owned.get(row.label, ())), [cell for cell in grid.cells if cell.row == row.label]
+        standing = standing_of_cells(study, cells, begun=bool(own))
+        yield _Group(row_run(row.label), row.label, place, standing, own, row)
     if records := below.get(DROPPED):
         yield _Group(DROPPED, "no longer asked for", LAST, standing_of_runs(study, records), tuple(records))
 

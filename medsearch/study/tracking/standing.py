@@ -42,17 +42,11 @@ class Standing:
         return ", ".join(parts)
 
 
-def standing_of_cells(study: Study, cells: Iterable[Cell]) -> Standing:
+def standing_of_cells(study: Study, cells: Iterable[Cell], *, begun: bool) -> Standing:
     """Of a row's cells; a row whose cells are not known yet waits."""
-    found = list(cells)
-    states = [_cell_state(study, cell) for cell in found]
-    records = [record for cell in found for record in _records(study, cell)]
-    return Standing(
-        complete=states.count("complete"),
-        failed=states.count("failed"),
-        waiting=states.count("waiting") + (not found),
-        begun=bool(records),
-    )
+    states = [_cell_state(study, cell) for cell in cells]
+    waiting = states.count("waiting") if states else 1
+    return Standing(states.count("complete"), states.count("failed"), waiting, begun)
 
 
 def standing_of_runs(study: Study, records: Iterable[RunRecord]) -> Standing:

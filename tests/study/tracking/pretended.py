@@ -6,6 +6,7 @@ from typing import Any
 
 from medsearch.study.tracking.planning import SENT, HeldRun, Log
 from medsearch.study.tracking.reading import File
+from medsearch.study.tracking.summary import PREFIX
 from medsearch.study.tracking.wanted import Point
 
 
@@ -66,6 +67,7 @@ class PretendedServer:
                 tags=dict(run.tags),
                 params=dict(run.params),
                 value=max(((p.time, p.value) for p in run.points if p.key == "value"), default=(0, None))[1],
+                summary={p.key: p.value for p in sorted(run.points, key=lambda p: p.time) if p.key.startswith(PREFIX)},
             )
             for id, run in self.runs.items()
             if run.tags["medsearch.origin"] == origin and not run.deleted

@@ -28,7 +28,7 @@ FIXED = {"task.source_labels": 1.0}
 
 
 @dataclass
-class MadeUpAblation:
+class SweptScene:
     """Writes the header at once and the stage runs when asked."""
 
     scene: Scene
@@ -91,9 +91,13 @@ class MadeUpAblation:
                 if failed:
                     break
 
+    def planned(self, node: str, key: str, *, row: str, seed: int) -> PlannedRun:
+        """A stage run as the sweep plans it."""
+        return PlannedRun(role="stage", seed=seed, label=row, stages=((node, key),))
+
     def stage(self, node: str, key: str, *, row: str, seed: int, failed: bool = False) -> None:
         """One stage run from its start to its end."""
-        run = self.scene.start(PlannedRun(role="stage", seed=seed, label=row, stages=((node, key),)))
+        run = self.scene.start(self.planned(node, key, row=row, seed=seed))
         if node != "test":
             for epoch in range(1, EPOCHS + 1):
                 self.scene.epoch(key, epoch, curve(node, epoch, level=LEVEL[row], seed=seed))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from scene import Scene
-from swept_scene import COLUMNS, REFERENCE, ROWS, MadeUpAblation, key_of
+from swept_scene import COLUMNS, REFERENCE, ROWS, SweptScene, key_of
 
 from medsearch.study.ledger import stage_name
 from medsearch.study.tracking.backend import quiet_mlflow
@@ -28,7 +28,7 @@ def _quiet() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> "Shown":
     """A whole ablation with its report, as MLflow shows it. Read only."""
-    made = MadeUpAblation(Scene(tmp_path_factory.mktemp("ablation"), "table"))
+    made = SweptScene(Scene(tmp_path_factory.mktemp("ablation"), "table"))
     made.begin()
     made.run()
     made.report()
@@ -39,7 +39,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> "Shown":
 class Shown:
     """The runs of an ablation by their names in the study."""
 
-    def __init__(self, made: MadeUpAblation) -> None:
+    def __init__(self, made: SweptScene) -> None:
         from mlflow import MlflowClient
 
         self.made = made
@@ -126,7 +126,7 @@ def test_rows_bear_what_the_report_says_of_them(finished: Shown) -> None:
 
 
 def test_a_new_report_replaces_what_the_old_one_said(finished: Shown, tmp_path: Path) -> None:
-    made = MadeUpAblation(Scene(tmp_path, "table"))
+    made = SweptScene(Scene(tmp_path, "table"))
     made.begin()
     made.run(upto=3)
     made.report()
@@ -189,7 +189,7 @@ def test_pictures_lie_as_mlflow_would_lay_them(finished: Shown, tmp_path: Path) 
 
 
 def test_sent_bit_by_bit_it_ends_as_sent_at_once(finished: Shown, tmp_path: Path) -> None:
-    made = MadeUpAblation(Scene(tmp_path, "table"))
+    made = SweptScene(Scene(tmp_path, "table"))
     made.begin()
     for upto in (1, 5, 12):
         made.run(upto=upto)

@@ -9,7 +9,7 @@ import pytest
 from browser import CHROMIUM, page
 from light_server import LightServer
 from scene import Scene, small_search
-from swept_scene import COLUMNS, REFERENCE, ROWS, MadeUpAblation
+from swept_scene import COLUMNS, REFERENCE, ROWS, SweptScene
 
 from medsearch.study.tracking import SyncReport, sync
 from medsearch.study.tracking.backend import locate, quiet_mlflow
@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightServer]:
 
 @pytest.fixture(scope="module")
 def ablation(server: LightServer) -> SyncReport:
-    made = MadeUpAblation(Scene(server.folder, "table"))
+    made = SweptScene(Scene(server.folder, "table"))
     made.begin()
     made.run()
     return sync(made.scene.folder, made.scene.stages, server.uri)

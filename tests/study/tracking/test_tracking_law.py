@@ -3,6 +3,7 @@
 import itertools
 import json
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pretended import PretendedServer
 from scene import Scene, nowhere, small_search
+from swept_scene import COLUMNS, ROWS, SweptScene
 
 from medsearch.study.ledger import PlannedRun
 from medsearch.study.tracking import sender as sending
@@ -84,13 +86,22 @@ def test_sending_along_the_way_ends_as_sending_once(story: list[Any]) -> None:
         assert along.shown() == once.shown()
 
 
+def small_ablation(scene: Scene) -> None:
+    """Two rows and a reference in one column; one of its three cells fails, and the report is written."""
+    made = SweptScene(scene, columns=COLUMNS[:1], seeds=(0,), rows={label: ROWS[label] for label in list(ROWS)[1:]})
+    made.begin()
+    made.run(fail=("Proposed", COLUMNS[0], 0))
+    made.report()
+
+
+@pytest.mark.parametrize("write", [small_search, small_ablation])
 @pytest.mark.parametrize("how", ["before", "amid", "after", "late"])
 def test_any_lost_answer_is_made_good_by_the_same_sender(
-    how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    how: str, write: Callable[[Scene], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sending, "PAUSE_S", 0.0)
     scene, once = Scene(tmp_path), PretendedServer()
-    small_search(scene)
+    write(scene)
     Sender(scene.reader(), nowhere(), connect=lambda _: once).finish()
     for at in range(once.operations):
         server = PretendedServer()
@@ -98,6 +109,7 @@ def test_any_lost_answer_is_made_good_by_the_same_sender(
         sender = Sender(scene.reader(), nowhere(f"http://127.0.0.1:{10 + at}"), connect=lambda _, to=server: to)
         assert not sender.finish().behind
         assert server.shown() == once.shown()
+        assert server.experiment == once.experiment
 
 
 def test_sending_again_does_nothing(tmp_path: Path) -> None:

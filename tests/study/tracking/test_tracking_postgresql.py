@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from postgres import PostgreSQL, postgresql  # noqa: F401
 from scene import Scene, small_search
-from swept_scene import MadeUpAblation
+from swept_scene import SweptScene
 
 from medsearch.study.tracking.backend import create_database, locate, quiet_mlflow
 from medsearch.study.tracking.sender import Sender, sync
@@ -196,7 +196,7 @@ def test_a_server_on_postgresql_goes_on_after_its_restart(
     server = LightServer(tmp_path, store=locate(postgresql.database("served"), home=tmp_path).uri)
     server.start()
     try:
-        made = MadeUpAblation(Scene(tmp_path, "table"))
+        made = SweptScene(Scene(tmp_path, "table"))
         made.begin()
         until(server.ready)
         follower = start_follower(made.scene.folder, made.scene.stages, server.uri, every_s=0.2)
@@ -208,8 +208,8 @@ def test_a_server_on_postgresql_goes_on_after_its_restart(
         report = follower.finish(120)
         assert not report.behind, report
         at_once = Scene(tmp_path / "other", "table")
-        MadeUpAblation(at_once).begin()
-        again = MadeUpAblation(at_once)
+        SweptScene(at_once).begin()
+        again = SweptScene(at_once)
         again.run()
         again.report()
         served, expected = shown(made.scene, server.uri), embedded(at_once)

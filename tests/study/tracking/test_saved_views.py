@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pretended import PretendedServer
 from scene import Scene, nowhere, small_search
-from swept_scene import COLUMNS, MadeUpAblation
+from swept_scene import COLUMNS, SweptScene
 
 from medsearch.study.tracking import views as drafting
 from medsearch.study.tracking.reading import Study
@@ -28,8 +28,8 @@ def study_of(scene: Scene) -> Study:
 
 
 @pytest.fixture
-def ablation(tmp_path: Path) -> MadeUpAblation:
-    made = MadeUpAblation(Scene(tmp_path, "table"))
+def ablation(tmp_path: Path) -> SweptScene:
+    made = SweptScene(Scene(tmp_path, "table"))
     made.begin()
     made.run()
     return made
@@ -54,7 +54,7 @@ def shown(state: dict[str, Any]) -> list[dict[str, Any]]:
     return [chart for chart in state["compareRunCharts"] if not chart["deleted"]]
 
 
-def test_every_state_has_what_the_pages_read(ablation: MadeUpAblation, tmp_path: Path) -> None:
+def test_every_state_has_what_the_pages_read(ablation: SweptScene, tmp_path: Path) -> None:
     search = Scene(tmp_path / "other")
     small_search(search)
     for state in [*states(ablation.scene).values(), *states(search).values()]:
@@ -72,7 +72,7 @@ def test_every_state_has_what_the_pages_read(ablation: MadeUpAblation, tmp_path:
             assert chart["runsCountToCompare"] >= 30
 
 
-def test_the_views_of_an_ablation(ablation: MadeUpAblation) -> None:
+def test_the_views_of_an_ablation(ablation: SweptScene) -> None:
     found = states(ablation.scene)
     assert list(found) == ["Ablation by variant", "Curves by stage", "Bars", "Pictures"]
     table = found["Ablation by variant"]
@@ -125,7 +125,7 @@ def test_measured_on_several_domains_is_one_chart(tmp_path: Path) -> None:
     assert ["segmentation/both/train/dice", "segmentation/source/train/dice"] in keys
 
 
-def test_views_are_written_once_and_a_users_own_stays(ablation: MadeUpAblation) -> None:
+def test_views_are_written_once_and_a_users_own_stays(ablation: SweptScene) -> None:
     server, scene = PretendedServer(), ablation.scene
     report = Sender(scene.reader(), nowhere(), connect=lambda _: server).finish()
     assert set(report.views) == {"Ablation by variant", "Curves by stage", "Bars", "Pictures"}
@@ -144,7 +144,7 @@ def test_views_are_written_once_and_a_users_own_stays(ablation: MadeUpAblation) 
     assert server.experiment == written | {bars: users}
 
 
-def test_a_server_that_takes_no_tags_of_experiments_gets_the_runs(ablation: MadeUpAblation) -> None:
+def test_a_server_that_takes_no_tags_of_experiments_gets_the_runs(ablation: SweptScene) -> None:
     class Plain(PretendedServer):
         def mark(self, key: str, value: str) -> bool:
             return False
@@ -165,8 +165,8 @@ def test_a_study_with_a_thousand_metrics_keeps_to_the_limit(tmp_path: Path) -> N
         assert decoded(view.value)["compareRunSections"] is not None
 
 
-def test_ids_tell_studies_of_one_name_apart(ablation: MadeUpAblation, tmp_path: Path) -> None:
-    other = MadeUpAblation(Scene(tmp_path / "other", "table"))
+def test_ids_tell_studies_of_one_name_apart(ablation: SweptScene, tmp_path: Path) -> None:
+    other = SweptScene(Scene(tmp_path / "other", "table"))
     other.scene.clock += 7.0
     other.begin()
     other.run(upto=1)

@@ -1,0 +1,131 @@
+"""Ablations whose header changes: rows come, go and move, nuisance knobs are retuned, drivers die."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pretended import PretendedServer
+from scene import Scene, nowhere
+from swept_scene import COLUMNS, REFERENCE, ROWS, SweptScene, key_of
+
+from medsearch.study.ledger import stage_name
+from medsearch.study.tracking.rows import row_run
+from medsearch.study.tracking.sender import Sender
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> SweptScene:
+    scene = SweptScene(Scene(tmp_path, "table"), columns=COLUMNS[:1], seeds=(0,))
+    scene.begin()
+    return scene
+
+
+def sent(made: SweptScene, server: PretendedServer, *, live: bool = False) -> dict[str, Any]:
+    """What a new sender makes the server show, by the runs' names."""
+    sender = Sender(made.scene.reader(), nowhere(), connect=lambda _: server)
+    assert sender.step(live=live, final=True) is None
+    return {name.partition("/")[2]: face for name, face in server.shown().items()}
+
+
+def stage(shown: dict[str, Any], node: str, *parts: Any) -> dict[str, Any]:
+    return dict(shown[stage_name(node, key_of(node, *parts))])
+
+
+def rewrite(made: SweptScene, **more: Any) -> None:
+    path = made.scene.folder / "study.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | more))
+
+
+def test_a_row_that_goes_leaves_its_stage_runs_behind(made: SweptScene) -> None:
+    server = PretendedServer()
+    made.run(fail=None)
+    assert stage(sent(made, server), "translation", "aware", COLUMNS[0], 0)["parent"] == "table/shared"
+    del made.rows["w/o ST"]
+    made.begin()
+    shown = sent(made, server)
+    assert stage(shown, "test", "w/o ST", COLUMNS[0], 0)["parent"] == "table/dropped"
+    assert stage(shown, "test", "w/o ST", COLUMNS[0], 0)["tags"]["role"] == "dropped stage"
+    moved = stage(shown, "translation", "aware", COLUMNS[0], 0)
+    assert (moved["parent"], moved["tags"]["variant"]) == (f"table/{row_run('Proposed')}", "Proposed")
+    assert shown["dropped"]["name"] == "no longer asked for"
+
+
+def test_a_row_that_comes_shares_what_is_there(made: SweptScene) -> None:
+    server = PretendedServer()
+    del made.rows["w/o ST"]
+    made.begin()
+    made.run(fail=None)
+    assert stage(sent(made, server), "segmentation", "aware", COLUMNS[0], 0)["parent"] == f"table/{row_run('Proposed')}"
+    made.rows = dict(ROWS)
+    made.begin()
+    shown = sent(made, server, live=True)
+    assert stage(shown, "segmentation", "aware", COLUMNS[0], 0)["parent"] == "table/shared"
+    assert (shown[row_run("w/o ST")]["status"], shown[row_run("w/o ST")]["tags"]["state"]) == ("RUNNING", "waiting")
+
+
+def test_a_row_of_other_knobs_is_another_run(made: SweptScene) -> None:
+    server = PretendedServer()
+    made.run(fail=None)
+    sent(made, server)
+    made.rows["w/o ST"] = {"self_training.rounds": 1}
+    made.begin()
+    assert sent(made, server)[row_run("w/o ST")]["params"]["self_training.rounds"] == "1"
+
+
+def test_who_waits_is_scheduled_and_who_is_left_is_killed(made: SweptScene) -> None:
+    server = PretendedServer()
+    made.run(upto=1)
+    key = key_of("segmentation", "plain", COLUMNS[0], 0)
+    left = made.scene.start(made.planned("segmentation", key, row="w/o TAMT w/o ST", seed=0))
+    statuses = {name: face["status"] for name, face in sent(made, server, live=True).items()}
+    first = row_run("w/o TAMT w/o ST")
+    names = ("ablation", first, row_run(REFERENCE), left)
+    assert [statuses[name] for name in names] == ["RUNNING", "RUNNING", "SCHEDULED", "RUNNING"]
+    statuses = {name: face["status"] for name, face in sent(made, server).items()}
+    assert [statuses[name] for name in names] == ["KILLED", "KILLED", "SCHEDULED", "KILLED"]
+    made.scene.commit(key, {"validation/dice": 0.5})  # its driver died before it could write that down
+    shown = sent(made, server)
+    assert (shown[left]["status"], shown["ablation"]["status"], shown[first]["status"]) == (
+        "FINISHED",
+        "FINISHED",
+        "KILLED",
+    )
+
+
+def test_candidates_are_told_from_what_is_in_the_table(made: SweptScene) -> None:
+    server = PretendedServer()
+    tried = [("k-0", {}), ("k-1", {"segmentation.lr": 0.1})]
+    candidates = [
+        {"variant": "Proposed", "task": COLUMNS[0], "number": number, "knobs": knobs, "stages": [["segmentation", key]]}
+        for number, (key, knobs) in enumerate(tried)
+    ]
+    rewrite(made, cells=[], candidates=candidates)
+    for key, _ in tried:
+        made.stage("segmentation", key, row="Proposed", seed=0)
+    shown = sent(made, server)
+    faces = [shown[stage_name("segmentation", key)] for key, _ in tried]
+    told = [(face["tags"]["role"], face["tags"]["candidate"]) for face in faces]
+    assert told == [("candidate", "0"), ("candidate", "1")]
+    assert [face["params"].get("segmentation.lr") for face in faces] == [None, "0.1"]
+    assert shown[row_run("Proposed")]["status"] == "KILLED"  # its cells are not known yet
+    cell = {"variant": "Proposed", "task": COLUMNS[0], "seed": 0, "knobs": {"segmentation.lr": 0.1}}
+    stages = [["segmentation", "k-1"], ["test", "k-test"]]
+    rewrite(made, cells=[cell | {"stages": stages}], candidates=candidates)
+    made.stage("test", "k-test", row="Proposed", seed=0)
+    shown = sent(made, server)
+    chosen = shown[stage_name("segmentation", "k-1")]
+    assert (chosen["tags"]["role"], "candidate" in chosen["tags"]) == ("stage", False)
+    assert shown[row_run("Proposed")]["status"] == "FINISHED"
+
+
+def test_a_stage_of_another_study_began_when_it_began(made: SweptScene) -> None:
+    key = key_of("translation", "plain", COLUMNS[0], 0)
+    made.scene.epoch(key, 1, {"train/seg": 0.5})
+    trained = made.scene.clock
+    made.scene.commit(key, {"validation/dice": 0.5})
+    made.scene.clock += 1e5
+    run = made.scene.start(made.planned("translation", key, row="w/o TAMT w/o ST", seed=0))
+    made.scene.end(run)
+    face = sent(made, PretendedServer())[run]
+    assert (face["started"], face["ended"]) == (round(trained * 1000), round((trained + 1) * 1000))
