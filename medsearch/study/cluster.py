@@ -14,6 +14,7 @@ from typing import Any, Literal, final
 from medsearch.core.errors import BadInput
 from medsearch.core.machine import cores
 from medsearch.stages.context import Runtime
+from medsearch.study.joining import TOKEN, join
 
 OBJECTS = 200_000_000  # bytes of shared memory; results are a few numbers
 
@@ -130,12 +131,7 @@ def start(resources: Resources, address: str | None) -> Path | None:
             **quiet,
         )
         return Path(started.address_info["session_dir"])
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        line = str(error).strip().splitlines()[0]
-        msg = f"cannot join the Ray cluster at {address!r}: {line}; is it up, and is its token in RAY_AUTH_TOKEN_PATH?"
-        raise BadInput(msg) from error
+    join(address)
     return None
 
 
@@ -170,7 +166,7 @@ def _use_token(address: str | None) -> None:
         return
     os.environ["RAY_AUTH_MODE"] = "token"
     if not given and not (Path.home() / ".ray" / "auth_token").exists():
-        msg = f"no token for the Ray cluster at {address!r}; set RAY_AUTH_TOKEN_PATH to a copy of its auth_token file"
+        msg = f"no token for the Ray cluster at {address!r}; {TOKEN}"
         raise BadInput(msg)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shlex
 import shutil
 import subprocess
 import sys
@@ -56,8 +57,11 @@ class Raylets:
                 process.wait()
             shutil.rmtree(made.folder, ignore_errors=True)
 
-    def start(self, name: str, environment: Mapping[str, str] | None = None) -> None:
-        """Start a node; it may take a few seconds to be part of the cluster."""
+    def start(self, name: str, environment: Mapping[str, str] | None = None, *, hidden: Path | None = None) -> None:
+        """Start a node; it may take a few seconds to be part of the cluster.
+
+        hidden: a folder that the node sees empty, as if it were on no shared storage; this needs root.
+        """
         where = ["--head", f"--port={self.port}", f"--temp-dir={self.folder}", "--include-dashboard=false"]
         if name != "head":
             where = [f"--address={self.address}"]
@@ -66,7 +70,7 @@ class Raylets:
         auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token, "RAY_USAGE_STATS_ENABLED": "0"}
         with (self.folder / f"{name}.log").open("ab") as log:
             self.nodes[name] = subprocess.Popen(
-                [str(Path(sys.executable).with_name("ray")), *command],
+                [*(_hiding(hidden) if hidden else ()), str(Path(sys.executable).with_name("ray")), *command],
                 env={**os.environ, **self.environment, **auth, **(environment or {})},
                 stdout=log,
                 stderr=log,
@@ -88,3 +92,8 @@ class Raylets:
         except subprocess.TimeoutExpired:
             kill_tree(process.pid)
             process.wait()
+
+
+def _hiding(folder: Path) -> list[str]:
+    """What to put before a command that shall see `folder` empty."""
+    return ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs none {shlex.quote(str(folder))} && exec "$@"', "sh"]
