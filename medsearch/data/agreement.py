@@ -6,29 +6,31 @@ import numpy as np
 
 from medsearch.data.inspection import CaseFacts, FileFacts
 
-_SPACING_MM, _AFFINE_MM = 1e-3, 1e-2
+_SPACING_MM = 1e-3
 _SPACING_DIGITS = 3
+_HEADER_MM = 1e-5
+"""How well a header's single precision keeps a position."""
 
 
-def common_grid(facts: CaseFacts) -> FileFacts | None:
+def common_grid(facts: CaseFacts, tolerance: float) -> FileFacts | None:
     """A file on the grid that most of a case's images share; the earliest, where two are as common.
 
-    The mask, where no image can be read; None, where nothing can.
+    `tolerance`: as for `difference`. The mask, where no image can be read; None, where nothing can.
     """
     readable = {kind: found for kind, found in facts.files.items() if found.problem is None}
     images = [found for kind, found in readable.items() if kind != "mask"]
     if not images:
         return readable.get("mask")
-    return max(images, key=lambda one: sum(difference(one, other) is None for other in images))
+    return max(images, key=lambda one: sum(difference(one, other, tolerance) is None for other in images))
 
 
-def difference(one: FileFacts, other: FileFacts) -> str | None:
-    """How two grids differ, in words; None if they do not."""
+def difference(one: FileFacts, other: FileFacts, tolerance: float) -> str | None:
+    """How two grids differ, in words; None if no entry of their affines does by more than `tolerance` (mm)."""
     if one.shape != other.shape:
         return f"shape {_times(one.shape)}, theirs {_times(other.shape)}"
     if not np.allclose(_spacing(one), _spacing(other), rtol=0, atol=_SPACING_MM):
         return f"spacing {_times(_spacing(one))} mm, theirs {_times(_spacing(other))} mm"
-    if not np.allclose(one.affine, other.affine, rtol=0, atol=_AFFINE_MM):
+    if not np.allclose(one.affine, other.affine, rtol=0, atol=tolerance + _HEADER_MM):
         return "another affine (position or orientation)"
     return None
 

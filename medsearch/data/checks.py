@@ -67,7 +67,8 @@ def check(
     findings = [*scan.findings]
     for case, paths, found in zip(cohort.cases, files, facts, strict=True):
         findings += _CaseJudge(case.subject, paths, found, kind, cohort.phantom).findings()
-    findings += _about_cohort_grid(cohort, files, facts)
+    if kind.atlas is None:
+        findings += _about_cohort_grid(cohort, files, facts, kind.grid_tolerance)
     findings += _about_duplicates(cohort, files, facts)
     order = {subject: number for number, subject in enumerate(cohort.subjects)}
     findings.sort(key=lambda finding: order.get(finding.subject or "", -1))
@@ -85,13 +86,13 @@ class _CaseJudge:
     phantom: bool
 
     def findings(self) -> Iterator[Finding]:
-        common = common_grid(self.facts)
+        common = common_grid(self.facts, self.layout.grid_tolerance)
         for kind, facts in self.facts.files.items():
             if facts.problem is not None:
                 yield self._fatal(kind, facts.problem, facts.remedy or _EXCLUDE)
             else:
                 yield from self._about_values(kind, facts)
-                yield from self._about_grid(kind, difference(facts, common or facts))
+                yield from self._about_grid(kind, difference(facts, common or facts, self.layout.grid_tolerance))
 
     def _fatal(self, kind: str, problem: str, remedy: str) -> Finding:
         return Finding(self.subject, self.paths[kind], problem, remedy)
@@ -105,7 +106,7 @@ class _CaseJudge:
         if facts.low == facts.high:
             what = "is zero everywhere" if facts.low == 0 else f"is constant ({facts.low:g} everywhere)"
             yield self._fatal(kind, what, f"export the image again, {_EXCLUDE}")
-        elif facts.zeros < _LEAST_BACKGROUND:
+        elif facts.zeros < _LEAST_BACKGROUND and self.layout.atlas is None:
             problem = "has no background of zeros, which tells brain from the rest"
             yield Finding(self.subject, self.paths[kind], problem, "strip the skull", fatal=False)
 
@@ -115,12 +116,14 @@ class _CaseJudge:
         if strange:
             listed = ", ".join(f"{value:g}" for value in strange)
             yield self._fatal("mask", f"holds {listed}, not only {allowed}", f"restore the labels, {_EXCLUDE}")
-        elif facts.zeros == 1:
+        elif not any(value in self.layout.tumour for value in facts.values):
             remedy = "draw the tumour, or leave out the case"  # a phantom has healthy subjects only when asked to
-            yield Finding(self.subject, self.paths["mask"], "is empty", remedy, fatal=not self.phantom)
+            what = f"holds no tumour, only {facts.values[0]:g}" if facts.values else "is empty"
+            yield Finding(self.subject, self.paths["mask"], what, remedy, fatal=not self.phantom)
         if self.facts.outside > _MOST_OUTSIDE:
-            share = f"{self.facts.outside:.0%}"
-            yield self._fatal("mask", f"{share} of the tumour lies outside the brain", "flip or register the mask")
+            where = "outside the brain" if self.layout.atlas is None else "where the image is 0"
+            problem = f"{self.facts.outside:.0%} of the tumour lies {where}"
+            yield self._fatal("mask", problem, "flip or register the mask")
 
     def _about_grid(self, kind: str, how: str | None) -> Iterator[Finding]:
         if how is not None:
@@ -129,10 +132,10 @@ class _CaseJudge:
 
 
 def _about_cohort_grid(
-    cohort: Cohort, files: Sequence[Mapping[str, Path]], facts: Sequence[CaseFacts]
+    cohort: Cohort, files: Sequence[Mapping[str, Path]], facts: Sequence[CaseFacts], tolerance: float
 ) -> Iterator[Finding]:
     """Cases that lie on another grid than most; position in space may differ, size and axes may not."""
-    grids = [None if (grid := common_grid(found)) is None else described(grid) for found in facts]
+    grids = [None if (grid := common_grid(found, tolerance)) is None else described(grid) for found in facts]
     usual = max(grids, key=lambda one: one is not None and grids.count(one), default=None)
     for case, paths, one in zip(cohort.cases, files, grids, strict=True):
         if one not in (None, usual):

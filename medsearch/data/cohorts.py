@@ -145,7 +145,7 @@ def fingerprint(cohort: Cohort, digests_cache: Path) -> str:
 
 def _said(case: Case) -> tuple[dict[str, object], ...]:
     """What is known of a case apart from its files: a mapping, or nothing."""
-    known = {"part": case.part, "presence": case.presence}
+    known: dict[str, object] = {"part": case.part, "presence": case.presence}
     return () if set(known.values()) == {None} else (known,)
 
 

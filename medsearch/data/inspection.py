@@ -19,10 +19,12 @@ from medsearch.data.cohorts import Digests
 from medsearch.data.concurrency import concurrently
 from medsearch.data.volumes import UnreadableVolume, Volume, decode_volume, read_bytes
 
-INSPECTION_VERSION = 1
+INSPECTION_VERSION = 2
 """Raised whenever the facts of an unchanged file would come out otherwise."""
 
 _MOST_VALUES = 8
+ROUNDING = 0.01
+"""How far a label may lie from its number: masks stored as scaled or floating numbers come close only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class FileFacts:
     """One file: why it cannot be used (`problem`, `remedy`), or else its grid and its values.
 
     `affine` by rows (16 numbers); `content`: a digest of the voxels; `zeros`: the share of zero voxels; `values`: the
-    distinct non-zero values of a mask, the first few.
+    distinct non-zero values of a mask, rounded where that is all they lack, the first few.
     """
 
     problem: str | None = None
@@ -132,7 +134,7 @@ def _inspect(files: Mapping[str, Path]) -> CaseFacts:
         facts[kind] = _facts(volume)
         if kind == "mask":
             facts[kind] = dataclasses.replace(facts[kind], values=_values(volume.array))
-            mask = volume.array > 0
+            mask = np.rint(volume.array) > 0
         elif brain is None:
             brain = volume.array != 0
     return CaseFacts(facts, _outside(brain, mask))
@@ -162,8 +164,11 @@ def _content(array: npt.NDArray[Any]) -> str:
 
 
 def _values(array: npt.NDArray[Any]) -> tuple[float, ...]:
-    values = np.unique(array[array != 0])
-    return tuple(float(value) for value in values[np.isfinite(values)][:_MOST_VALUES])
+    found = np.unique(array[array != 0])
+    found = found[np.isfinite(found)]
+    labels = np.rint(found)
+    values = np.unique(np.where(np.abs(found - labels) <= ROUNDING, labels, found))
+    return tuple(float(value) for value in values[values != 0][:_MOST_VALUES])
 
 
 def _outside(brain: npt.NDArray[np.bool_] | None, mask: npt.NDArray[np.bool_] | None) -> float:

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 
 from medsearch.core.errors import BadInput
 from medsearch.data.layouts.brats2020 import BraTS2020
+from medsearch.data.layouts.crossmoda import CROSSMODA_2021, CROSSMODA_2022, CrossMoDA
 from medsearch.data.layouts.scans import PHANTOM_RECORD, Layout, Scan
 
-__all__ = ["LAYOUTS", "PHANTOM_RECORD", "BraTS2020", "Layout", "Scan", "layout"]
+__all__ = ["LAYOUTS", "PHANTOM_RECORD", "BraTS2020", "CrossMoDA", "Layout", "Scan", "layout"]
 
-LAYOUTS: Mapping[str, Layout] = {"brats2020": BraTS2020()}
+LAYOUTS: Mapping[str, Layout] = {known.name: known for known in (BraTS2020(), CROSSMODA_2021, CROSSMODA_2022)}
 
 
 def layout(name: str) -> Layout:

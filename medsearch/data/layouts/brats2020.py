@@ -19,6 +19,7 @@ from types import MappingProxyType
 
 from medsearch.data.cohorts import Case, Cohort, Finding
 from medsearch.data.geometry import Geometry
+from medsearch.data.layouts.folders import links_leaving, visible
 from medsearch.data.layouts.scans import PHANTOM_RECORD, Scan, Scoring
 
 _CONTRASTS = ("flair", "t1", "t1ce", "t2")
@@ -44,6 +45,9 @@ class BraTS2020:
     name: str = "brats2020"
     contrasts: tuple[str, ...] = _CONTRASTS
     labels: tuple[int, ...] = (0, 1, 2, 4)
+    tumour: tuple[int, ...] = (1, 2, 4)
+    atlas: str | None = None
+    grid_tolerance: float = 1e-2
     scoring: Scoring = "diseased halves"
 
     @property
@@ -60,12 +64,12 @@ class BraTS2020:
         if not folder.is_dir():
             findings.append(Finding(None, root, "is not a folder", "give the folder that holds one folder per case"))
         else:
-            folders = [entry for entry in _visible(folder) if entry.is_dir()]
+            folders = [entry for entry in visible(folder) if entry.is_dir()]
             found = [_CaseFolder(entry) for entry in folders]
             cases = [case.case() for case in found]
             findings = [*_about_root(folder, folders)]
             for case in found:
-                findings += [*case.findings(wanted), *_leaving(case.folder, root)]
+                findings += [*case.findings(wanted), *case.links(root)]
         phantom = (folder / PHANTOM_RECORD).is_file()
         name = f"{self.name}-phantom" if phantom else self.name
         cohort = Cohort(name, root, self.name, self.contrasts, tuple(cases), phantom=phantom)
@@ -83,7 +87,7 @@ class _CaseFolder:
 
     def __post_init__(self) -> None:
         odd: list[Path] = []
-        for path in _visible(self.folder):
+        for path in visible(self.folder):
             match = _FILE.fullmatch(path.name)
             if match and not path.is_dir():
                 kind = "mask" if match["kind"] == "seg" else match["kind"]
@@ -113,6 +117,10 @@ class _CaseFolder:
         for path in self.others:
             yield Finding(subject, path, "is unexpected here", "move it elsewhere", fatal=False)
 
+    def links(self, root: Path) -> Iterator[Finding]:
+        inside = [self.folder] if self.folder.is_symlink() else visible(self.folder)
+        return links_leaving(inside, root, self.folder.name)
+
     def _about(self, kind: str, count: int) -> Iterator[Finding]:
         subject, what = self.folder.name, "the mask" if kind == "mask" else f"contrast {kind}"
         if count > 1:
@@ -129,15 +137,11 @@ def _kind(path: Path) -> str | None:
     return match and ("mask" if match["kind"] == "seg" else match["kind"])
 
 
-def _visible(folder: Path) -> list[Path]:
-    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-
-
 def _about_root(folder: Path, folders: list[Path]) -> Iterator[Finding]:
     if not folders:
         yield Finding(None, folder, "holds no case", "give the folder that holds one folder per case")
     tolerated = (*_TABLES, PHANTOM_RECORD)
-    for path in _visible(folder):
+    for path in visible(folder):
         if path not in folders and path.name not in tolerated:
             yield Finding(None, path, "is unexpected here", "move it elsewhere", fatal=False)
     for name, count in Counter(path.name.casefold() for path in folders).items():
@@ -162,12 +166,3 @@ def _about_names(table: Path) -> Iterator[Finding]:
             if count > 1 and value not in _UNNAMED:
                 problem = f"{column} names {value} in {count} rows"
                 yield Finding(None, table, problem, "leave out all but one of these cases", fatal=False)
-
-
-def _leaving(folder: Path, root: Path) -> Iterator[Finding]:
-    """Links to places outside: the cohort would change when those do, and cannot be moved as a whole."""
-    inside = root.resolve()
-    for path in [folder] if folder.is_symlink() else [path for path in _visible(folder) if path.is_symlink()]:
-        if not path.resolve().is_relative_to(inside):
-            problem, remedy = "is a link that leaves the cohort", "copy the content here to keep the cohort whole"
-            yield Finding(folder.name, path, problem, remedy, fatal=False)

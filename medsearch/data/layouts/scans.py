@@ -43,6 +43,25 @@ class Layout(Protocol):
         ...
 
     @property
+    def tumour(self) -> tuple[int, ...]:
+        """Those of them that are tumour."""
+        ...
+
+    @property
+    def atlas(self) -> str | None:
+        """The contrast on one of whose images all others are laid when the cohort is prepared.
+
+        None: images are registered already, all on one grid, and 0 outside the brain. Otherwise they come as they were
+        acquired.
+        """
+        ...
+
+    @property
+    def grid_tolerance(self) -> float:
+        """How far the affines of one case's files may differ in any entry, mm."""
+        ...
+
+    @property
     def geometries(self) -> Mapping[str, Geometry]:
         """The sizes that a method sees, by scale: tiny, small, paper."""
         ...

@@ -1,0 +1,20 @@
+"""Looking through folders, for every layout."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from medsearch.data.cohorts import Finding
+
+
+def visible(folder: Path) -> list[Path]:
+    """What lies in a folder, in the order of names, hidden entries apart."""
+    return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+
+
+def links_leaving(paths: list[Path], root: Path, subject: str | None = None) -> Iterator[Finding]:
+    """Links to places outside: the cohort would change when those do, and cannot be moved as a whole."""
+    inside = root.resolve()
+    for path in paths:
+        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+            problem, remedy = "is a link that leaves the cohort", "copy the content here to keep the cohort whole"
+            yield Finding(subject, path, problem, remedy, fatal=False)
