@@ -5,7 +5,8 @@ process of its own reads both and sends what is new. Killed at any moment, start
 server, it ends with the same runs, because a plan is the difference between the files and what the server has:
 
     reading    what the files say, piece by piece;             grid, summary      an ablation's header, and its report
-    shown      the runs that MLflow should show (pure): `trials` of a search, `rows` and `standing` of an ablation;
+    shown      the runs that MLflow should show (pure): `trials` of a search, `rows` of an ablation with
+               `standing`, how far each has come, and `labels`, names and tags;
                wanted, series     what a run is, and its metrics and pictures
     views      the saved views of MLflow's pages (pure);       charts, saved      the JSON in which the pages keep them
     planning   the operations that are missing (pure)

@@ -6,20 +6,20 @@ owner of what others stand on too. The tag `variant` of a stage run names all it
 asks for hangs under "no longer asked for".
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, final
 
 from medsearch.core.recipes import fingerprint
 from medsearch.study.ledger import RunRecord
 from medsearch.study.tracking.grid import Grid, Row
+from medsearch.study.tracking.labels import group_tags, name_of, row_tags, stage_tags
 from medsearch.study.tracking.reading import File, Study
 from medsearch.study.tracking.series import epochs, outcome, pictures, scores
 from medsearch.study.tracking.standing import (
     Standing,
     began,
     ended,
-    first_failed,
     standing_of_cells,
     standing_of_runs,
     started,
@@ -43,12 +43,8 @@ from medsearch.study.tracking.wanted import (
 )
 
 ABLATION, SHARED_STAGES, DROPPED = "ablation", "shared", "dropped"
-ROW, PLACE = "row", "place"
-"""Tags of stage runs: the row of the table, with its column if there are several, and its place there, to order by."""
 LAST = 1000
 """The place of what is below every row."""
-BETWEEN = "; "
-"""Between the names of rows or columns in one tag."""
 
 
 def wanted_ablation(study: Study, grid: Grid, *, live: bool, report: tuple[File, ...] = ()) -> WantedRun:
@@ -79,7 +75,7 @@ def wanted_rows(study: Study, grid: Grid, *, live: bool) -> Iterator[WantedRun]:
             started=began(study) - group.place,
             status=status,
             ended=None if status in ("RUNNING", "SCHEDULED") else last,
-            tags=identity(study, group.run) | _group_tags(study, grid, group) | {KNOBS: fingerprint(params)},
+            tags=identity(study, group.run) | _tags(study, grid, group) | {KNOBS: fingerprint(params)},
             once=once(study),
             params=params,
             summary=_summary(study.table, group.row),
@@ -126,12 +122,12 @@ def wanted_stage(study: Study, grid: Grid, record: RunRecord, *, live: bool) -> 
     files = tuple(pictures(study, record.stages))
     return WantedRun(
         run=record.run,
-        name=_name(grid, record),
+        name=name_of(grid, record),
         under=parent_of(grid, record),
         started=started(study, record),
         status=status,
         ended=None if status == "RUNNING" else ended(study, record),
-        tags=identity(study, record.run) | _stage_tags(grid, record, state) | {KNOBS: fingerprint(params)},
+        tags=identity(study, record.run) | stage_tags(grid, record, state) | {KNOBS: fingerprint(params)},
         once=once(study) | ({"mlflow.loggedImages": "true"} if files else {}),
         params=params,
         series=_series(study, grid, node, key),
@@ -150,29 +146,6 @@ def parent_of(grid: Grid, record: RunRecord) -> str:
     return SHARED_STAGES if len(labels) > 1 else row_run(labels[0]) if labels else DROPPED
 
 
-def row_of(grid: Grid, key: str) -> str:
-    """The rows of a stage run, and its columns where the table has several."""
-    tasks = _joined(cell.task for cell in grid.owners.get(key, ())) if len(grid.columns) > 1 else ""
-    return " · ".join(filter(None, [_joined(grid.labels(key)), tasks]))
-
-
-def _place(grid: Grid, key: str) -> str:
-    """Column by column, row by row."""
-    owning = grid.owners.get(key, ())
-    columns = [at for at, column in enumerate(grid.columns, start=1) if column.label in {cell.task for cell in owning}]
-    rows = [at for at, row in enumerate(grid.rows, start=1) if row.label in grid.labels(key)]
-    return f"{min(columns, default=0):02d}.{min(rows, default=0):03d}"
-
-
-def _name(grid: Grid, record: RunRecord) -> str:
-    """The row first: it is what is read where charts cut names off."""
-    node, key = record.stages[0]
-    labels = grid.labels(key)
-    row = "shared" if len(labels) > 1 else labels[0] if labels else record.label
-    task = _joined(cell.task for cell in grid.owners.get(key, ())) if len(grid.columns) > 1 else ""
-    return plain_text(", ".join(filter(None, [row, task, f"seed {record.seed}: {node}"])), NAME_LENGTH)
-
-
 def _series(study: Study, grid: Grid, node: str, key: str) -> Series:
     found: dict[str, Any] = {node: epochs(study, node, key)} if study.journals.get(key) else {}
     if finished := study.finished.get(key):
@@ -181,49 +154,9 @@ def _series(study: Study, grid: Grid, node: str, key: str) -> Series:
     return found
 
 
-def _stage_tags(grid: Grid, record: RunRecord, state: str) -> dict[str, str]:
-    node, key = record.stages[0]
-    owning = grid.owners.get(key, ())
-    columns = [column for column in grid.columns if column.label in {cell.task for cell in owning}]
-    rows = [row for row in grid.rows if row.label in grid.labels(key)]
-    tried = owning and all(cell.number is not None for cell in owning)
-    return plain_tags(
-        {
-            "role": "candidate" if tried else "stage" if owning else "dropped stage",
-            "variant": _joined(row.label for row in rows) or None,
-            ROW: row_of(grid, key) or None,
-            PLACE: _place(grid, key) if owning else None,
-            "task": _joined(column.label for column in columns) or None,
-            "selection": _joined(column.selection for column in columns) or None,
-            "cohort": _joined(column.cohort for column in columns) or None,
-            "method": _joined(row.method for row in rows) or None,
-            "candidate": _joined(str(cell.number) for cell in owning) if tried else None,
-            "seed": record.seed,
-            "node": node,
-            "stage": key,
-            "state": state,
-            "reason": record.reason if state == "failed" else None,
-            "cause": record.cause if state == "failed" else None,
-        }
-    )
-
-
-def _group_tags(study: Study, grid: Grid, group: _Group) -> dict[str, str]:
-    row, standing = group.row, group.standing
-    if row is None:
-        return {"role": "group", "runs": str(standing)}
-    return plain_tags(
-        {
-            "role": row.kind,
-            "variant": row.label,
-            "against": row.against or None,
-            "method": row.method or None,
-            "cells": str(standing),
-            "state": standing.state,
-            "reason": _joined(_reasons(study, grid, row.label)) or None,
-        }
-        | study.table.tags(row.label)
-    )
+def _tags(study: Study, grid: Grid, group: _Group) -> dict[str, str]:
+    row = group.row
+    return row_tags(study, grid, row, group.standing) if row else group_tags(group.standing)
 
 
 def _row_params(study: Study, row: Row | None) -> dict[str, str]:
@@ -233,14 +166,3 @@ def _row_params(study: Study, row: Row | None) -> dict[str, str]:
 def _summary(table: Table, row: Row | None) -> tuple[Point, ...]:
     found = table.numbers(row.label) if row else {}
     return tuple(Point(plain_name(name), value, milliseconds(table.time), 0) for name, value in found.items())
-
-
-def _reasons(study: Study, grid: Grid, label: str) -> Iterator[str]:
-    """Why cells failed: by column and seed, the reason of the first stage run that did."""
-    for cell in grid.cells:
-        if cell.row == label and (record := first_failed(study, cell)):
-            yield f"{cell.task}, seed {cell.seed}: {record.reason or 'it failed'} ({record.stages[0][0]})"
-
-
-def _joined(names: Iterable[str]) -> str:
-    return BETWEEN.join(dict.fromkeys(names))

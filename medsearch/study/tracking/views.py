@@ -28,8 +28,8 @@ from medsearch.study.tracking.charts import (
     tag_column,
 )
 from medsearch.study.tracking.grid import Grid
+from medsearch.study.tracking.labels import PLACE, ROW, row_of
 from medsearch.study.tracking.reading import Study
-from medsearch.study.tracking.rows import PLACE, ROW, row_of
 from medsearch.study.tracking.saved import View
 from medsearch.study.tracking.series import full_name, image_key, outcome, pictures
 from medsearch.study.tracking.wanted import milliseconds, plain_name
