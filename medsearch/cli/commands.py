@@ -56,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     ui = commands.add_parser("ui", help="MLflow's pages over a home, on loopback")
     ui.add_argument("--home", type=Path, default=Path("runs"), metavar="DIR")
     ui.add_argument("--port", type=int, default=5000)
+    ui.add_argument("--tracking-uri", metavar="URI", help="a database (default: sqlite in --home)")
     ui.set_defaults(do=_ui)
     return parser
 
@@ -99,7 +100,7 @@ def _sync(options: argparse.Namespace) -> int:
 
     folder, store = _stored(options)
     report = sync(folder, store.root, options.tracking_uri)
-    sys.stdout.write(f"{report}\n")
+    sys.stdout.writelines(f"{line}\n" for line in (str(report), *report.links()))
     return 1 if report.behind else 0
 
 
@@ -116,4 +117,4 @@ def _stored(options: argparse.Namespace) -> tuple[Path, Store]:
 def _ui(options: argparse.Namespace) -> int:
     from medsearch.study.tracking.ui import serve
 
-    return serve(options.home.resolve(), port=options.port)
+    return serve(options.home.resolve(), port=options.port, uri=options.tracking_uri)

@@ -67,7 +67,8 @@ def _about_places(made: argparse.ArgumentParser) -> None:
     add("--storage", metavar="URL", help="the sampler's memory, such as postgresql://... (default: sqlite in --home)")
     add("--address", metavar="auto|HOST:PORT", help="a Ray cluster to join (default: this machine alone)")
     add("--cache", type=Path, metavar="DIR", help="a folder on each node of the cluster for copies of prepared arrays")
-    add("--tracking-uri", metavar="URI", help="an MLflow server or database (default: sqlite in --home)")
+    told = "default: sqlite in --home; MLFLOW_TRACKING_URI is not read"
+    add("--tracking-uri", metavar="URI", help=f"an MLflow server or database ({told})")
 
 
 def _about_trials(made: argparse.ArgumentParser) -> None:

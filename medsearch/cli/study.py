@@ -116,11 +116,13 @@ def tell(folder: Path, sent: "SyncReport", *, given_uri: bool) -> None:
     """Where to look, and what is left to send."""
     home = f" --home {shlex.quote(str(folder.parent.parent))}"
     say(f"page: {folder / 'report' / 'index.html'}")
+    there = f"{home}{f' --tracking-uri {shlex.quote(sent.uri)}' if given_uri else ''}"
     if sent.behind:  # its last word is the command that mends it
-        say(f"tracking: {sent}{home}{f' --tracking-uri {shlex.quote(sent.uri)}' if given_uri else ''}")
+        say(f"tracking: {sent}{there}")
     else:
         say(f"tracking: {sent}")
-        say(f"to compare runs: medsearch ui{home}")
+        for line in sent.links() or [f"to compare runs: medsearch ui{there}"]:
+            say(line)
 
 
 def say(line: str) -> None:
