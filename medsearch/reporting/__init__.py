@@ -1,15 +1,14 @@
-"""From a search's records to its answer: statistics, tables, figures and one page.
+"""From a study's records to its answer: statistics, tables, figures and one page.
 
-    results     what was found, as plain data; `storage` reads and writes it as results.json
-    statistics  mean ± SD over seeds, over cases, share of the target-supervised model with an interval
-    cuts        could a trial that was stopped early have been a finalist? `replay`: what would a scheduler have cut?
-    tables      the rows of the summary and of the weights; `answer` and `caption` the words that go with them
-    files       those as csv, md and tex; `terminal` as rich text
-    charts      what the figures show (`parallel`: parallel coordinates; `palette`: colours), drawn by
-    figures     for the page (plotly), and by `plates` for print (matplotlib)
-    page        index.html, one file without a network; `sections`, `stopping`, `pictures` and `origin` its parts, and
-                `markup` its safe HTML
-    report      `write_report(results, folder)`, which writes all of them
+    report      `rebuild(folder, store)` writes the report of a study of either kind, `terminal` prints its summary
+    search/     the report of a search; ablation/ that of an ablation: collected, tabulated, worded, drawn, written
+    evidence    what both rest on: replicates, provenance, pictures; `storage` reads and writes it as results.json
+    statistics  mean ± SD over seeds and over cases, share of the target-supervised model, all with `resampling`
+    comparison  is one row better than another? `verdicts`: does a measured value agree with a reported one?
+    wording     how numbers, knobs and rules are written; `formats` csv, Markdown and LaTeX; `titles` of pictures
+    shell       index.html, one file without a network; `elements` its pieces, `pictures`, and `markup` its safe HTML
+    plates      figures for print (matplotlib); the page draws with plotly
+    writing     a report's folder, replaced file by file
 
-Nothing here knows Ray, Optuna, MLflow or torch, and nothing is looked up: a report can be rebuilt from results.json.
+Nothing here knows Ray, Optuna, MLflow or torch. A search's report can be rebuilt from results.json, an ablation's too.
 """

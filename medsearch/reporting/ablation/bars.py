@@ -33,6 +33,11 @@ class Bars:
     colours: Mapping[str, str]
     marks: tuple[Mark, ...]
 
+    @property
+    def heading(self) -> str:
+        """What stands above the figure on a page."""
+        return f"{self.title}: {self.y}" if self.title else self.y
+
     def place(self, of: Mark) -> float:
         """Where the middle of its bar stands; groups are one apart."""
         return self.groups.index(of.column) + (self.rows.index(of.row) - (len(self.rows) - 1) / 2) * self.width
@@ -97,7 +102,7 @@ def draw(of: Bars, axes: "Axes") -> None:
             _annotate(of, one, axes)
     axes.set_xticks(range(len(of.groups)), [_wrapped(group) for group in of.groups])
     axes.tick_params(axis="x", length=0)
-    axes.set(ylabel=of.y, title=unmathed(of.title))
+    axes.set_ylabel(of.y)
     tops = [value for one in of.marks for value in ((one.mean or 0.0) + (one.sd or 0.0), one.reported or 0.0)]
     axes.set_ylim(0, 1.06 * max(tops) or 1.0)
     axes.grid(axis="y", color="#d4d8dd", linewidth=0.6)

@@ -7,7 +7,7 @@ from medsearch.reporting.ablation.cells import SURVIVORS, metric_name
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults, Column
 from medsearch.reporting.ablation.sharing import shared
-from medsearch.reporting.wording import SELECTION, KnobName, counted, knob_names, listed, number
+from medsearch.reporting.wording import SELECTION, KnobName, counted, knob_names, listed, number, percent
 
 
 def caption(measures: Measures) -> tuple[str, ...]:
@@ -103,6 +103,12 @@ def _statistics(measures: Measures) -> Iterator[str]:
         yield from _untested(measures)
     if design.supervised:
         yield f"Share of “{design.supervised}”: ratio of mean test Dice, {statistics.HOW}."
+    for mean in measures.mean_shares:
+        over = f"{mean.columns} columns" if mean.columns == mean.asked else f"{mean.columns} of {mean.asked} columns"
+        yield (
+            f"Mean share of “{design.supervised}” over {over}: “{mean.reported.row}” {percent(mean.mean)}, reported "
+            f"{percent(mean.reported.value)} ({mean.reported.where}, {mean.reported.column})."
+        )
     if measures.verdicts:
         margins = {verdict.margin for verdict in measures.verdicts.values()}
         yield (

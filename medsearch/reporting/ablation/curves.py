@@ -52,6 +52,11 @@ class Curves:
     ticks: tuple[tuple[float, str], ...]
     levels: tuple[str, ...] = ()
 
+    @property
+    def heading(self) -> str:
+        """What stands above the figure on a page."""
+        return f"{self.title}: {self.y}" if self.title else self.y
+
     def colour(self, line: str) -> str:
         """Of a line, in every plot."""
         return COLOURS[self.lines.index(line) % len(COLOURS)]

@@ -3,18 +3,21 @@
 Nothing in them depends on time, place or duration: the same stage results give the same bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from medsearch.core.recipes import plain
 from medsearch.reporting.ablation.answer import answer, warnings
 from medsearch.reporting.ablation.caption import caption
 from medsearch.reporting.ablation.latex import table_tex
-from medsearch.reporting.ablation.layout import Block, evidence, main_row, parts_of, title_of, unplaced
-from medsearch.reporting.ablation.measures import Measure, Measures
+from medsearch.reporting.ablation.layout import Block, blocks_of, evidence, main_row, parts_of, title_of, unplaced
+from medsearch.reporting.ablation.measures import MeanShare, Measure, Measures
 from medsearch.reporting.ablation.sharing import shared, spent
 from medsearch.reporting.formats import csv_text, markdown_table
 from medsearch.reporting.storage import json_text
 from medsearch.reporting.wording import markdown
+
+BESIDE = 4
+"""Blocks (a column in a metric) that stand side by side in Markdown."""
 
 FIELDS = (
     "row", "kind", "column", "metric", "mean", "sd_seeds", "seeds", "planned", "failed", "undefined", "waiting",
@@ -44,8 +47,18 @@ def table_csv(measures: Measures) -> str:
     `mean` and `sd_seeds` are those of a row whose planned seeds all have a value; what there is of others stands in
     `survivors_mean` and `survivors_sd`, so that nobody averages over survivors without having asked for them.
     """
-    lines = (_line(of, measures) for of in measures)
+    lines = [*(_line(of, measures) for of in measures), *(_mean(mean, measures) for mean in measures.mean_shares)]
     return csv_text([FIELDS, *(tuple(line.get(name) for name in FIELDS) for line in lines)])
+
+
+def _mean(of: MeanShare, measures: Measures) -> dict[str, object]:
+    """A row's mean share over columns; without an interval."""
+    row, paper = measures.results.row(of.reported.row), of.reported
+    return {
+        "row": paper.row, "kind": row.kind if row else None, "column": paper.column, "metric": "share",
+        "share": of.mean if of.columns == of.asked else None, "reported_share": paper.value,
+        "reported_where": f"{paper.paper}, {paper.where}", "reported_page": paper.page,
+    }  # fmt: skip
 
 
 def _line(of: Measure, measures: Measures) -> dict[str, object]:
@@ -115,17 +128,21 @@ def table_md(measures: Measures) -> str:
     """The answer, what to beware of, the table, what it stands on, the caption."""
     design = measures.results.design
     blocks = measures.blocks
-    head = ["", *(f"{title_of(block, measures)}: {part}" for block in blocks for part in parts_of(block, measures))]
     parts = [
         f"### {markdown(design.study)}",
         markdown(design.question),
         f"**{markdown(answer(measures))}**",
         *(f"> {markdown(line)}" for line in warnings(measures)),
-        markdown_table(head, [main_row(row, blocks, measures) for row in measures.results.rows]),
+        *(_main(measures, some) for some in blocks_of(measures, BESIDE)),
         *(_evidence(measures, block) for block in blocks),
         "\n".join(f"- {markdown(line)}" for line in (*caption(measures), *unplaced(measures))),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _main(measures: Measures, blocks: Sequence[Block]) -> str:
+    heads = (f"{title_of(block, measures)}: {part}" for block in blocks for part in parts_of(block, measures))
+    return markdown_table(["", *heads], [main_row(row, blocks, measures) for row in measures.results.rows])
 
 
 def _evidence(measures: Measures, block: Block) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal, final
 
+import numpy as np
+
 from medsearch.core.reported import Reported, find
 from medsearch.reporting import comparison as comparing
 from medsearch.reporting.ablation.results import AblationResults, Column, Row
@@ -32,6 +34,16 @@ class Lost:
     kind: Loss
     word: str  # "diverged", "out of memory", "failed", "undefined", "waiting"
     reason: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeanShare:
+    """The mean over columns of a row's share of the target-supervised model, beside the one that the paper prints."""
+
+    reported: Reported
+    mean: float
+    columns: int  # that have a share
+    asked: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,11 +163,35 @@ class Measures:
         return tuple(self.all[row.label, column, metric] for row in rows)
 
     def reported_share(self, of: Measure) -> Reported | None:
-        """The share of the target-supervised model that the paper prints for the cell."""
-        return self.reported(of, "share") if of.name in SHARED else None
+        """The share of the target-supervised model that the paper prints for the cell.
+
+        Where the table has one variant, the paper's row of shares may have a name of its own ("% of TSMP").
+        """
+        if of.name not in SHARED:
+            return None
+        found = self.reported(of, "share")
+        if found is None and [row for row in self.results.rows if row.kind == "variant"] == [of.row]:
+            shares = [value for value in self.results.design.reported if value.metric == "share"]
+            named = [value for value in shares if value.column == of.column.label]
+            found = named[0] if len(named) == 1 else None
+        return found
+
+    @cached_property
+    def mean_shares(self) -> tuple[MeanShare, ...]:
+        """Of every row of which the paper prints a mean share over columns."""
+        labels = {column.label for column in self.results.columns}
+        wanted = [v for v in self.results.design.reported if v.metric == "share" and v.column not in labels]
+        found = []
+        for reported in wanted:
+            cells = [of for of in self if of.row.label == reported.row and of.name in SHARED]
+            shares = [share.estimate for of in cells if (share := self.share(of))]
+            if reported.column.startswith("mean") and shares:
+                mean = float(np.mean(shares))
+                found.append(MeanShare(reported=reported, mean=mean, columns=len(shares), asked=len(cells)))
+        return tuple(found)
 
     def reported(self, of: Measure, metric: str = "") -> Reported | None:
-        """What the paper prints for the cell; `metric`: in another one ("share", "gain")."""
+        """What the paper prints for the cell; `metric`: in another one ("share")."""
         key = (of.row.label, of.column.label, metric or of.name)
         if key not in self._reported:
             row, column, name = key
@@ -165,8 +201,8 @@ class Measures:
     @cached_property
     def unplaced(self) -> tuple[Reported, ...]:
         """Reported values that stand beside no cell."""
-        found = (self.reported(of, metric) for of in self for metric in (of.name, "share", "gain"))
-        placed = {id(value) for value in found}
+        found = (value for of in self for value in (self.reported(of), self.reported_share(of)))
+        placed = {id(value) for value in (*found, *(mean.reported for mean in self.mean_shares))}
         return tuple(value for value in self.results.design.reported if id(value) not in placed)
 
     @cached_property

@@ -53,8 +53,9 @@ def panels(results: AblationResults, folder: Path) -> tuple[Panels, ...]:
     found = []
     for kind in figure.kinds:
         groups = list(_before_and_after(results) if kind == "self_training" else _of_cells(results, kind))
-        cases = min(CASES, max(1, LINES // max(1, len(groups))))
-        lines = _distinct((line for group in groups for line in group[:cases]), folder)
+        lines = _distinct((line for group in groups for line in group[:CASES]), folder)
+        if len(lines) > LINES:
+            lines = _distinct((line for group in groups for line in group[:1]), folder)
         if lines:
             whats = tuple(dict.fromkeys(what for line in lines[:LINES] for what in line.tiles))
             left_out = max(0, len(lines) - LINES)

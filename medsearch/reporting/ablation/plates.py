@@ -65,7 +65,14 @@ def _bars(measures: Measures, metric: str, name: str) -> Iterator[Drawn]:
     )
     charts = {name: grouped.figure(of)}
     wide = len(of.groups) * len(of.rows) > grouped.WIDE
-    yield Drawn(name=name, title=of.y, files=saved(name, figure), lead=lead, charts=charts, wide=wide)
+    yield Drawn(
+        name=name,
+        title=of.heading,
+        files=saved(name, figure),
+        lead=lead,
+        charts=charts,
+        wide=wide,
+    )
 
 
 def _curves(measures: Measures, metric: str, name: str) -> Iterator[Drawn]:
@@ -81,7 +88,13 @@ def _curves(measures: Measures, metric: str, name: str) -> Iterator[Drawn]:
         "A pale point lacks seeds, a cross has none."
     )
     charts = {plot.column: lines.figure(of, plot) for plot in of.plots}
-    yield Drawn(name=name, title=of.y, files=saved(name, figure), lead=lead, charts=charts)
+    yield Drawn(
+        name=name,
+        title=of.heading,
+        files=saved(name, figure),
+        lead=lead,
+        charts=charts,
+    )
 
 
 def _sheet(size: tuple[float, float]) -> "Figure":

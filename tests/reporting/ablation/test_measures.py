@@ -196,3 +196,33 @@ def test_rows_of_a_column_keep_the_tables_order():
     made = results({"b": (run(0, 0.7),), "a": (run(0, 0.7),)})
     assert [of.row.label for of in Measures(made).of_block("task", DICE)] == ["b", "a"]
     assert made.row("a") == Row(label="a", columns=("task",))
+
+
+def test_a_mean_share_over_columns_stands_beside_the_papers():
+    paper = dataclasses.replace(PAPER, metric="share", value=0.95, column="mean of 12 pairs", where="section 5.5.2")
+    columns = (column("A"), column("B"))
+    made = results(
+        {"ours": (run(0, 0.6),), "best": (run(0, 0.8),)}, columns=columns, reported=(paper,), supervised="best"
+    )
+    (found,) = Measures(made).mean_shares
+    assert (found.mean, found.columns, found.asked) == (pytest.approx(0.75), 2, 2)
+    assert Measures(made).unplaced == ()
+
+
+def test_a_mean_share_counts_the_columns_that_it_lacks():
+    paper = dataclasses.replace(PAPER, metric="share", value=0.95, column="mean of 12 pairs")
+    rows = {"ours": (run(0, 0.6),), "best": (run(0, 0.8),)}
+    made = results(rows, columns=(column("A"), column("B")), reported=(paper,), supervised="best")
+    lost = [cell for cell in made.cells if (cell.row, cell.column) != ("best", "B")]
+    (found,) = Measures(dataclasses.replace(made, cells=tuple(lost))).mean_shares
+    assert (found.columns, found.asked) == (1, 2)
+
+
+def test_the_papers_row_of_shares_belongs_to_the_only_variant():
+    paper = dataclasses.replace(PAPER, row="% of TSMP", metric="share", value=0.9)
+    made = results({"ours": (run(0, 0.6),), "best": (run(0, 0.8),)}, reported=(paper,), supervised="best")
+    rows = (made.rows[0], dataclasses.replace(made.rows[1], kind="reference"))
+    measures = Measures(dataclasses.replace(made, rows=rows))
+    assert measures.reported_share(measures.all["ours", "task", DICE]) == paper
+    assert measures.unplaced == ()
+    assert Measures(made).unplaced == (paper,)
