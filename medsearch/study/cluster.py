@@ -23,6 +23,7 @@ ENVIRONMENT = {
     "RAY_AIR_NEW_OUTPUT": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # its own account of a dead worker, twenty lines long; ours is one
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # whoever waits for an answer says what is wrong
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours stops at once and says how to go on
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",

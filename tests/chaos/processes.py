@@ -57,14 +57,6 @@ def wait_for(condition: Callable[[], object], what: str, *, seconds: float = 120
         time.sleep(0.1)
 
 
-def listens(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1.0):
-            return True
-    except OSError:
-        return False
-
-
 def _kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)

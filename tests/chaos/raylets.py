@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .processes import free_port, kill_tree, listens, named, wait_for
+from .processes import free_port, kill_tree, named, wait_for
 
 MEMORY = 80_000_000  # bytes of shared memory a node; results are a few numbers
 
@@ -48,7 +48,6 @@ class Raylets:
         made = cls(environment, cpus, gpus)
         try:
             made.start("head")
-            wait_for(lambda: listens(made.port), "the start of Ray's head")
             made.start("second")
             yield made
         finally:
@@ -58,17 +57,20 @@ class Raylets:
             shutil.rmtree(made.folder, ignore_errors=True)
 
     def start(self, name: str, environment: Mapping[str, str] | None = None, *, hidden: Path | None = None) -> None:
-        """Start a node; it may take a few seconds to be part of the cluster.
+        """Start a node, after those that are being started: several at once on one machine get stuck.
 
+        It may take a few seconds to be part of the cluster.
         hidden: a folder that the node sees empty, as if it were on no shared storage; this needs root.
         """
+        for other in self.nodes:
+            wait_for(lambda other=other: self._started(other), f"the start of node {other}")  # type: ignore[misc]
         where = ["--head", f"--port={self.port}", f"--temp-dir={self.folder}", "--include-dashboard=false"]
         if name != "head":
             where = [f"--address={self.address}"]
         sizes = [f"--num-cpus={self.cpus}", f"--num-gpus={self.gpus}", f"--object-store-memory={MEMORY}"]
         command = ["start", "--block", "--node-ip-address=127.0.0.1", f"--node-name={name}", *where, *sizes]
         auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token, "RAY_USAGE_STATS_ENABLED": "0"}
-        with (self.folder / f"{name}.log").open("ab") as log:
+        with self._log(name).open("wb") as log:
             self.nodes[name] = subprocess.Popen(
                 [*(_hiding(hidden) if hidden else ()), str(Path(sys.executable).with_name("ray")), *command],
                 env={**os.environ, **self.environment, **auth, **(environment or {})},
@@ -76,6 +78,12 @@ class Raylets:
                 stderr=log,
                 start_new_session=True,
             )
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+    def _started(self, name: str) -> bool:
+        return self.nodes[name].poll() is not None or b"Ray runtime started" in self._log(name).read_bytes()
 
     def cut_power(self, name: str) -> None:
         """Everything on the node is gone at once."""
