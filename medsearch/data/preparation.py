@@ -20,10 +20,11 @@ from medsearch.core.machine import cores
 from medsearch.core.records import sync_directory, write_json
 from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.geometry import Spacing, Triple, bounding_box, presence
+from medsearch.data.grids import grid_of
+from medsearch.data.layouts import layout
 from medsearch.data.prepared import CASES, MASK, VERSION, PreparedCohort, image_file
-from medsearch.data.resampling import Image, image_on_grid, mask_on_grid
+from medsearch.data.resampling import Image
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.data.volumes import read_volume
 
 __all__ = ["PreparedCohort", "prepare", "prepared_directory"]
 
@@ -62,13 +63,16 @@ def prepare(cohort: Cohort, fingerprint: str, *, task: CrossModalityTask, folder
 
 
 def _write(cohort: Cohort, task: CrossModalityTask, aside: Path) -> None:
+    if not cohort.cases:
+        msg = f"cohort {cohort.name} in {cohort.root} has no usable case; run `medsearch check` on it"
+        raise BadInput(msg)
     spacing = task.geometry.spacing
-    shape = _grid(cohort, spacing)
-    arrays = _new_arrays(cohort, shape, aside)
+    grid = grid_of(cohort, layout(cohort.layout), task.geometry)
+    arrays = _new_arrays(cohort, grid.shape, aside)
 
     def one(numbered: tuple[int, Case]) -> dict[str, Any]:
         index, case = numbered
-        images, mask = _read(case, shape, spacing)
+        images, mask = grid.read(case)
         statistics = _statistics(case, images, joint=task.normalisation == "joint")
         for contrast, image in images.items():
             arrays[contrast][index] = _normalised(image, *statistics[contrast])
@@ -82,6 +86,7 @@ def _write(cohort: Cohort, task: CrossModalityTask, aside: Path) -> None:
             "part": case.part,
             "weak_label": case.presence,
             "statistics": statistics,
+            **grid.described(case),
         }
 
     # Threads suffice: gunzip and NumPy let go of the interpreter, and nothing is copied between processes.
@@ -89,16 +94,8 @@ def _write(cohort: Cohort, task: CrossModalityTask, aside: Path) -> None:
         cases = list(pool.map(one, enumerate(cohort.cases)))
     for array in arrays.values():
         array.flush()
-    record = {"contrasts": cohort.contrasts, "shape": shape, "spacing": spacing, "cases": cases}
+    record = {"contrasts": cohort.contrasts, "shape": grid.shape, "spacing": spacing, "cases": cases, **grid.record}
     write_json(aside / CASES, {**record, "voxel_volume": math.prod(spacing), "normalisation": task.normalisation})
-
-
-def _grid(cohort: Cohort, spacing: Spacing) -> Triple:
-    if not cohort.cases:
-        msg = f"cohort {cohort.name} in {cohort.root} has no usable case; run `medsearch check` on it"
-        raise BadInput(msg)
-    deep, high, wide = image_on_grid(read_volume(next(iter(cohort.cases[0].images.values()))), spacing).values.shape
-    return deep, high, wide
 
 
 def _new_arrays(cohort: Cohort, shape: Triple, aside: Path) -> dict[str, np.memmap[Any, Any]]:
@@ -119,19 +116,6 @@ def _require_space(folder: Path, needed: int) -> None:
     if needed > free:
         msg = f"{folder.parent}: prepared arrays need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; make room"
         raise BadInput(msg)
-
-
-def _read(case: Case, shape: Triple, spacing: Spacing) -> tuple[dict[str, Image], NDArray[np.uint8]]:
-    images = {contrast: image_on_grid(read_volume(path), spacing) for contrast, path in case.images.items()}
-    mask = np.zeros(shape, np.uint8) if case.mask is None else mask_on_grid(read_volume(case.mask), spacing)
-    grids = {case.images[contrast]: image.values.shape for contrast, image in images.items()}
-    if case.mask is not None:
-        grids[case.mask] = mask.shape
-    for path, grid in grids.items():
-        if grid != shape:
-            msg = f"case {case.subject}: {path} has (z, y, x) grid {grid}, the cohort {shape}; resample or exclude it"
-            raise BadInput(msg)
-    return images, mask
 
 
 def _statistics(case: Case, images: Mapping[str, Image], *, joint: bool) -> dict[str, tuple[float, float]]:

@@ -3,6 +3,7 @@
 LPS (x to the patient's left, y to the back, z up) is the orientation of the BraTS files, where turning does nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,11 +46,11 @@ def image_on_grid(volume: Volume, spacing: Spacing) -> Image:
     return Image(mean, brain)
 
 
-def mask_on_grid(volume: Volume, spacing: Spacing) -> NDArray[np.uint8]:
-    """Whole tumour (any label above 0) by majority: (Z, Y, X) of 0 and 1."""
+def mask_on_grid(volume: Volume, spacing: Spacing, tumour: Sequence[int]) -> NDArray[np.uint8]:
+    """The labels `tumour` by majority: (Z, Y, X) of 0 and 1."""
     values, sizes = _upright(volume, np.float32)
     weights = _all_weights(volume, values.shape, sizes, spacing)
-    return (_averaged((values > 0).astype(np.float32), weights) >= MAJORITY).astype(np.uint8)
+    return (_averaged(np.isin(np.rint(values), tumour).astype(np.float32), weights) >= MAJORITY).astype(np.uint8)
 
 
 def _upright(volume: Volume, dtype: type[np.float32]) -> tuple[NDArray[np.float32], tuple[float, ...]]:

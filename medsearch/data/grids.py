@@ -1,0 +1,133 @@
+"""How the cases of a cohort come onto one grid: resampled as they are, or registered to an atlas first."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsearch.core.errors import BadInput
+from medsearch.core.machine import cores
+from medsearch.data.atlas import AtlasCase, Block, Matrix, centroid
+from medsearch.data.cohorts import Case, Cohort
+from medsearch.data.geometry import Geometry, Spacing, Triple
+from medsearch.data.layouts import Layout
+from medsearch.data.resampling import Image, image_on_grid, mask_on_grid
+from medsearch.data.volumes import read_volume
+
+Read = tuple[dict[str, Image], NDArray[np.uint8]]
+
+
+class Grid(Protocol):
+    """A cohort's common grid."""
+
+    @property
+    def shape(self) -> Triple:
+        """(Z, Y, X) of every volume."""
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What is to be known of the grid itself."""
+
+    def read(self, case: Case) -> Read:
+        """The case's images by contrast and its mask (Z, Y, X), zeros where it has none, on the grid.
+
+        Raises:
+            BadInput: a file cannot be brought there; the message names it.
+
+        """
+
+    def described(self, case: Case) -> Mapping[str, Any]:
+        """What is to be known of how the case came there."""
+
+
+def grid_of(cohort: Cohort, kind: Layout, geometry: Geometry) -> Grid:
+    """The grid that the cohort's layout needs.
+
+    Raises:
+        BadInput: a case cannot be brought to it; the message names it.
+
+    """
+    return Registered.of(cohort, kind, geometry) if kind.atlas else AsGiven.of(cohort, kind, geometry.spacing)
+
+
+@dataclass(frozen=True)
+class AsGiven:
+    """All files lie on one grid already, up to their orientation and voxel size."""
+
+    kind: Layout
+    spacing: Spacing
+    shape: Triple
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    @staticmethod
+    def of(cohort: Cohort, kind: Layout, spacing: Spacing) -> "AsGiven":
+        """The grid of the first case at `spacing`."""
+        deep, high, wide = image_on_grid(read_volume(next(iter(cohort.cases[0].images.values()))), spacing).values.shape
+        return AsGiven(kind, spacing, (deep, high, wide))
+
+    def read(self, case: Case) -> Read:
+        """As `Grid.read`."""
+        images = {contrast: image_on_grid(read_volume(path), self.spacing) for contrast, path in case.images.items()}
+        mask = np.zeros(self.shape, np.uint8)
+        grids = {case.images[contrast]: image.values.shape for contrast, image in images.items()}
+        if case.mask is not None:
+            mask = mask_on_grid(read_volume(case.mask), self.spacing, self.kind.tumour)
+            grids[case.mask] = mask.shape
+        for path, grid in grids.items():
+            if grid != self.shape:
+                where = f"case {case.subject}: {path} has (z, y, x) grid {grid}"
+                msg = f"{where}, the cohort {self.shape}; resample or exclude it"
+                raise BadInput(msg)
+        return images, mask
+
+    def described(self, case: Case) -> Mapping[str, Any]:  # noqa: ARG002
+        """Nothing: files are where they are."""
+        return {}
+
+
+@dataclass(frozen=True, eq=False)
+class Registered:
+    """Every case is registered to an atlas, and a block of it is cut out (section 5.5.1)."""
+
+    kind: Layout
+    atlas: AtlasCase
+    block: Block
+    laid: Mapping[str, Matrix]
+    """By subject, from the atlas's millimetres to the case's."""
+
+    @staticmethod
+    def of(cohort: Cohort, kind: Layout, geometry: Geometry) -> "Registered":
+        """Registers all cases; the block is centred on the source's tumours."""
+        atlas = AtlasCase.of(cohort, str(kind.atlas))
+        with ThreadPoolExecutor(cores()) as pool:
+            laid = dict(zip(cohort.subjects, pool.map(atlas.laid, cohort.cases), strict=True))
+        sources = [case for case in cohort.cases if case.part == "source"]
+        found = [centroid(case, laid[case.subject], kind.tumour) for case in sources]
+        return Registered(kind, atlas, Block.of(atlas, geometry, [at for at in found if at is not None]), laid)
+
+    @property
+    def shape(self) -> Triple:
+        """(Z, Y, X) of every volume."""
+        return self.block.shape
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """Who the atlas is, and where the block lies in it."""
+        return {"atlas": self.atlas.subject, "affine": self.block.affine.tolist()}
+
+    def read(self, case: Case) -> Read:
+        """As `Grid.read`."""
+        laid = self.laid[case.subject]
+        images = {contrast: self.block.image(read_volume(path), laid) for contrast, path in case.images.items()}
+        if case.mask is None:
+            return images, np.zeros(self.shape, np.uint8)
+        return images, self.block.mask(read_volume(case.mask), laid, self.kind.tumour)
+
+    def described(self, case: Case) -> Mapping[str, Any]:
+        """How the case lies on the atlas, and its own grid, so that a prediction can be written there."""
+        volume = read_volume(next(iter(case.images.values())))
+        native = {"shape": list(volume.array.shape), "affine": volume.affine.tolist()}
+        return {"laid": self.laid[case.subject].tolist(), "native": native}
