@@ -15,8 +15,9 @@ from medsearch.study.graph import Graph, Grapher, Item
 from medsearch.study.jobs import End, Job
 from medsearch.study.ledger import FAILURES, Ledger, PlannedRun
 
-LASTING = ("diverged", "infeasible")
-"""Causes for which a stage run that failed is not tried again when the study is run again."""
+LASTING = ("diverged",)
+"""Causes for which a stage run that failed is not tried again when the study is run again; another machine may have the
+memory, the file or the code that this one lacked."""
 
 
 @final
