@@ -10,7 +10,7 @@ from string import Template
 from medsearch.reporting.markup import Markup, joined, tag
 
 
-def document(study: str, created: str, opening: Markup, parts: Mapping[str, Markup | None], *, charts: bool) -> str:
+def document(study: str, parts: Mapping[str, Markup | None], *, opening: Markup, created: str, charts: bool) -> str:
     """The whole page: its opening, a link to each part, the parts. `charts`: whether any part holds one."""
     shown = {name: part for name, part in parts.items() if part is not None}
     links = (tag("a", name, href=f"#{name.lower()}") for name in shown)

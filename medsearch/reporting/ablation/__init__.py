@@ -1,11 +1,13 @@
 """The report of an ablation: rows x columns x seeds, measured beside reported.
 
     collect     from the header, the ledger and the store (`shelf`, `pictures`) to `results`, plain data
-    measures    every cell in every metric: mean, spreads, what is missing; reported value, verdict, comparison, share
+    measure     a cell in a metric: mean, spreads, what is missing; `measures` all of them, each with its reported
+                value, verdict, comparison and share
     sharing     which replicates stand on the same stage runs, and what that saved
     cells       the text of a cell; `layout` which cells stand where; `caption` and `answer` the words around them
     files       table.csv, cases.csv, table.md, results.json; `latex` table.tex; `terminal` as rich text
-    marks       what figures show of a cell; `bars`, `curves` and `panels` the figures as papers draw them; `plates` all
+    bars        figures as papers draw them, like `curves` and `panels`; `marks` what they show of a cell; drawn by
+    figures     for the page (plotly), and by `plates` for print (matplotlib); `drawn` has all that results can fill
     page        with `sections` and `origin`
     report      `write_report(results, folder)`, which writes all of them
 

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from medsearch.reporting.ablation.cells import metric_name, signed
-from medsearch.reporting.ablation.measures import Measure, Measures
+from medsearch.reporting.ablation.measure import Measure
+from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.equivalence import ALPHA

@@ -1,7 +1,8 @@
 """The text of every cell, the same in every table, on the page and in the terminal."""
 
 from medsearch.core.reported import Reported
-from medsearch.reporting.ablation.measures import Lost, Measure, Measures, short
+from medsearch.reporting.ablation.measure import Lost, Measure, short
+from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.statistics import Summary
 from medsearch.reporting.verdicts import Verdict

@@ -10,7 +10,8 @@ from medsearch.reporting.ablation.answer import answer, warnings
 from medsearch.reporting.ablation.caption import caption
 from medsearch.reporting.ablation.latex import table_tex
 from medsearch.reporting.ablation.layout import Block, blocks_of, evidence, main_row, parts_of, title_of, unplaced
-from medsearch.reporting.ablation.measures import MeanShare, Measure, Measures
+from medsearch.reporting.ablation.measure import Measure
+from medsearch.reporting.ablation.measures import MeanShare, Measures
 from medsearch.reporting.ablation.sharing import shared, spent
 from medsearch.reporting.formats import csv_text, markdown_table
 from medsearch.reporting.storage import json_text

@@ -11,7 +11,8 @@ from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.answer import answer, warnings
 from medsearch.reporting.ablation.caption import caption
 from medsearch.reporting.ablation.layout import Block, blocks_of, evidence, parts_of, title_of, unplaced
-from medsearch.reporting.ablation.measures import Measure, Measures
+from medsearch.reporting.ablation.measure import Measure
+from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import Row
 from medsearch.reporting.formats import latex_table, slug
 from medsearch.reporting.wording import NOTHING, tex

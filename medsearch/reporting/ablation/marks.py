@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from medsearch.reporting.ablation import cells
-from medsearch.reporting.ablation.measures import Measure, Measures
+from medsearch.reporting.ablation.measure import Measure
+from medsearch.reporting.ablation.measures import Measures
 
 COLOURS = ("#2f81c7", "#e08e00", "#0f9d76", "#d5541a", "#8e6bbf", "#c2578f", "#5c9ead", "#a3842c")
 """Hues that colour-blind readers tell apart, of a middle lightness that stands on white and on near-black alike."""

@@ -6,34 +6,20 @@ Everything is worked out once and kept: a table, a figure and a page ask for the
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, final
+from typing import final
 
 import numpy as np
 
 from medsearch.core.reported import Reported, find
 from medsearch.reporting import comparison as comparing
-from medsearch.reporting.ablation.results import AblationResults, Column, Row
-from medsearch.reporting.comparison import BySeed, Comparison
-from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.ablation.measure import Key, Measure
+from medsearch.reporting.ablation.results import AblationResults, Column
+from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.resampling import Interval
-from medsearch.reporting.statistics import Summary, known, over_cases
 from medsearch.reporting.verdicts import MARGINS, Context, Measured, Verdict, verdict
 
 SHARED = frozenset({"dice"})
 """Metrics of which a share of the target-supervised model means something."""
-
-Key = tuple[str, str, str]
-Loss = Literal["failed", "undefined", "waiting"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lost:
-    """A planned seed without a value, and why."""
-
-    seed: int
-    kind: Loss
-    word: str  # "diverged", "out of memory", "failed", "undefined", "waiting"
-    reason: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,84 +30,6 @@ class MeanShare:
     mean: float
     columns: int  # that have a share
     asked: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """A cell that is asked for, in one metric ("test/dice")."""
-
-    row: Row
-    column: Column
-    metric: str
-    replicates: tuple[Replicate, ...]
-
-    @property
-    def key(self) -> Key:
-        """The labels of row and column, and the metric."""
-        return self.row.label, self.column.label, self.metric
-
-    @property
-    def name(self) -> str:
-        """The metric as cases and papers name it."""
-        return short(self.metric)
-
-    @cached_property
-    def values(self) -> dict[int, float]:
-        """Seed -> value, of the seeds that have one."""
-        done = (run for run in self.replicates if run.state == "complete")
-        found = ((run.seed, run.metrics.get(self.metric)) for run in done)
-        return {seed: float(value) for seed, value in found if value is not None and known(value)}
-
-    @cached_property
-    def seeds(self) -> Summary:
-        """Over the seeds that have a value."""
-        failed = sum(run.state == "failed" for run in self.replicates)
-        waiting = sum(lost.kind == "waiting" for lost in self.lost)
-        return Summary(tuple(self.values.values()), failed=failed, waiting=waiting)
-
-    @cached_property
-    def cases(self) -> Summary:
-        """Over test cases, each the mean over the seeds that have it."""
-        return over_cases(self.replicates, self.name)
-
-    @property
-    def planned(self) -> int:
-        """How many seeds there should be."""
-        return len(self.replicates)
-
-    @property
-    def whole(self) -> bool:
-        """Whether every planned seed has a value: only then is its mean the row's."""
-        return len(self.values) == self.planned
-
-    @cached_property
-    def lost(self) -> tuple[Lost, ...]:
-        """The planned seeds without a value."""
-        return tuple(_lost(run) for run in self.replicates if run.seed not in self.values)
-
-    @cached_property
-    def by_seed(self) -> BySeed:
-        """Values of cases, seed by seed, of the seeds that finished."""
-        return {
-            run.seed: {str(case["subject"]): case.get(self.name) for case in run.cases if self.name in case}
-            for run in self.replicates
-            if run.state == "complete" and run.cases
-        }
-
-
-def short(metric: str) -> str:
-    """`test/dice` as cases and papers name it: `dice`."""
-    return metric.rpartition("/")[2]
-
-
-def _lost(run: Replicate) -> Lost:
-    if run.state == "complete":
-        return Lost(seed=run.seed, kind="undefined", word="undefined")
-    if run.state == "failed":
-        named = run.cause in ("diverged", "out of memory", "infeasible")
-        word = str(run.cause) if named else "failed"
-        return Lost(seed=run.seed, kind="failed", word=word, reason=run.reason or "no reason recorded")
-    return Lost(seed=run.seed, kind="waiting", word="waiting")
 
 
 @final

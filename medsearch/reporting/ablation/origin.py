@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from medsearch.reporting.ablation.caption import names_of
 from medsearch.reporting.ablation.cells import metric_name
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.ablation.results import AblationResults, Candidate, Run
+from medsearch.reporting.ablation.results import AblationResults, Candidate, Cell, Run
 from medsearch.reporting.ablation.sharing import spent
 from medsearch.reporting.elements import data_facts, facts, folded, heading, program_facts, run_row, state, words
 from medsearch.reporting.evidence import Replicate
@@ -16,7 +16,7 @@ from medsearch.reporting.wording import NOTHING, SELECTION, counted, duration, l
 def every_run(measures: Measures) -> Markup:
     """Every replicate, every stage run and every re-tuned configuration, failed ones with their reason; folded."""
     results = measures.results
-    replicates = [_replicate(cell.row, cell.column, run, measures) for cell in results.cells for run in cell.replicates]
+    replicates = [_replicate(cell, run, results) for cell in results.cells for run in cell.replicates]
     scores = [metric_name(metric) for metric in results.design.metrics]
     return tag(
         "section",
@@ -31,10 +31,10 @@ def every_run(measures: Measures) -> Markup:
     )
 
 
-def _replicate(row: str, column: str, run: Replicate, measures: Measures) -> Markup:
-    found = (run.metrics.get(metric) for metric in measures.results.design.metrics)
-    cells = (column, str(run.seed), state(run.state), *(score(value) for value in found))
-    return run_row(row, *cells, seconds=run.seconds, reason=run.reason)
+def _replicate(cell: Cell, run: Replicate, results: AblationResults) -> Markup:
+    found = (run.metrics.get(metric) for metric in results.design.metrics)
+    cells = (cell.column, str(run.seed), state(run.state), *(score(value) for value in found))
+    return run_row(cell.row, *cells, seconds=run.seconds, reason=run.reason)
 
 
 def _run(run: Run, results: AblationResults) -> Markup:

@@ -4,9 +4,9 @@ import base64
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from medsearch.reporting.ablation.drawn import Drawn
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.origin import every_run, provenance
-from medsearch.reporting.ablation.plates import Drawn
 from medsearch.reporting.ablation.sections import evidence, opening, result
 from medsearch.reporting.elements import chart, heading
 from medsearch.reporting.formats import slug
@@ -16,7 +16,7 @@ from medsearch.reporting.shell import document
 from medsearch.reporting.wording import counted
 
 
-def page(measures: Measures, figures: Sequence[Drawn], files: Mapping[str, str], folder: Path) -> str:
+def page(measures: Measures, figures: Sequence[Drawn], *, files: Mapping[str, str], folder: Path) -> str:
     """The whole page; `files` are the tables that it carries, `folder` is where it will stand."""
     results = measures.results
     parts = {
@@ -29,7 +29,7 @@ def page(measures: Measures, figures: Sequence[Drawn], files: Mapping[str, str],
     }
     created = results.columns[0].provenance.created
     charts = any(figure.charts for figure in figures)
-    return document(results.design.study, created, opening(measures), parts, charts=charts)
+    return document(results.design.study, parts, opening=opening(measures), created=created, charts=charts)
 
 
 def _figures(figures: Sequence[Drawn]) -> Markup | None:

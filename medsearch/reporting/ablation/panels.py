@@ -68,7 +68,7 @@ def _of_cells(results: AblationResults, kind: str) -> Iterator[list[Line]]:
     several = sum(row.kind == "variant" for row in results.rows) > 1
     for cell in results.cells:
         row = results.row(cell.row)
-        cases = _cases(tile for tile in results.tiles if _is_of(tile, cell.row, cell.column, kind))
+        cases = _cases(tile for tile in results.tiles if _is_of(tile, (cell.row, cell.column), kind))
         if cases and row is not None and row.kind == "variant":
             place = f"{cell.row}\n{cell.column}" if several else cell.column
             yield [Line(title=f"{place}\n{subject}", tiles=tiles) for subject, tiles in cases.items()]
@@ -91,7 +91,7 @@ def _before_and_after(results: AblationResults) -> Iterator[list[Line]]:
     for before, after in _pairs(results):
         for column in results.columns:
             first, second = (
-                _cases(tile for tile in results.tiles if _is_of(tile, row.label, column.label, "predictions"))
+                _cases(tile for tile in results.tiles if _is_of(tile, (row.label, column.label), "predictions"))
                 for row in (before, after)
             )
             lines = []
@@ -111,8 +111,8 @@ def _pairs(results: AblationResults) -> Iterator[tuple[Row, Row]]:
             yield before, after
 
 
-def _is_of(tile: Tile, row: str, column: str, kind: str) -> bool:
-    return (tile.row, tile.column, tile.kind) == (row, column, kind)
+def _is_of(tile: Tile, cell: tuple[str, str], kind: str) -> bool:
+    return (tile.row, tile.column, tile.kind) == (*cell, kind)
 
 
 def _cases(tiles: Iterator[Tile]) -> dict[str, dict[str, Tile]]:

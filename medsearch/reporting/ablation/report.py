@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
+from medsearch.reporting.ablation.drawn import Drawn, drawn
 from medsearch.reporting.ablation.files import tables
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.page import page
-from medsearch.reporting.ablation.plates import Drawn, drawn
 from medsearch.reporting.ablation.results import AblationResults
 from medsearch.reporting.writing import PAGE, write_folder
 
@@ -18,5 +18,5 @@ def write_report(results: AblationResults, folder: Path) -> Path:
     written = tables(measures)
     contents = {name: text.encode() for name, text in written.items()}
     contents |= {f"figures/{name}": content for figure in figures for name, content in figure.files.items()}
-    contents[PAGE] = page(measures, figures, written, folder).encode()
+    contents[PAGE] = page(measures, figures, files=written, folder=folder).encode()
     return write_folder(folder, contents)

@@ -8,7 +8,8 @@ from medsearch.reporting.ablation.answer import answer, unfinished, warnings
 from medsearch.reporting.ablation.caption import caption
 from medsearch.reporting.ablation.cells import metric_name
 from medsearch.reporting.ablation.layout import Block, is_reported, title_of, unplaced
-from medsearch.reporting.ablation.measures import Measure, Measures
+from medsearch.reporting.ablation.measure import Measure
+from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import Row
 from medsearch.reporting.ablation.sharing import spent
 from medsearch.reporting.elements import (

@@ -6,7 +6,8 @@ from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.answer import answer, warnings
 from medsearch.reporting.ablation.caption import failures
 from medsearch.reporting.ablation.layout import Block, title_of
-from medsearch.reporting.ablation.measures import Measure, Measures
+from medsearch.reporting.ablation.measure import Measure
+from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults
 from medsearch.reporting.ablation.sharing import spent
 from medsearch.reporting.terminal import grid

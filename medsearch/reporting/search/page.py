@@ -41,7 +41,9 @@ def page(results: SearchResults, charts: Sequence[Chart], folder: Path) -> str:
         "Runs": every_run(results),
         "Provenance": provenance(results),
     }
-    return document(results.design.study, results.provenance.created, opening(results), parts, charts=bool(drawn))
+    return document(
+        results.design.study, parts, opening=opening(results), created=results.provenance.created, charts=bool(drawn)
+    )
 
 
 def _search(results: SearchResults, drawn: dict[str, Figure]) -> Markup | None:

@@ -12,8 +12,9 @@ from PIL import Image
 from medsearch.core.reported import Reported
 from medsearch.reporting.ablation import bars, curves, panels
 from medsearch.reporting.ablation.collect import collect
+from medsearch.reporting.ablation.drawn import drawn
+from medsearch.reporting.ablation.figures import bar_figure, curve_figure
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.ablation.plates import drawn
 from medsearch.reporting.ablation.results import Figure, Row
 from medsearch.reporting.evidence import Replicate
 
@@ -42,7 +43,7 @@ def test_bars_of_a_group_do_not_overlap(grouped):
 
 
 def test_reported_values_are_hollow_and_stand_on_their_bars(grouped):
-    figure = bars.figure(grouped)
+    figure = bar_figure(grouped)
     (hollow,) = (trace for trace in figure["data"] if trace["name"] == "reported")
     assert hollow["marker"]["symbol"] == "diamond-open"
     by_place = {round(grouped.place(mark), 6): mark.reported for mark in grouped.marks}
@@ -52,7 +53,7 @@ def test_reported_values_are_hollow_and_stand_on_their_bars(grouped):
 
 
 def test_a_bar_that_lacks_seeds_is_pale_and_says_so(grouped):
-    (trace,) = (trace for trace in bars.figure(grouped)["data"] if trace["name"] == NO_TAMT)
+    (trace,) = (trace for trace in bar_figure(grouped)["data"] if trace["name"] == NO_TAMT)
     assert trace["marker"]["opacity"] == [0.4, 1.0]
     assert "2 of 3, seed 1 diverged" in trace["hovertext"][0]
 
@@ -61,7 +62,7 @@ def test_a_cell_without_any_value_is_a_cross():
     made = results({"a": (run(0, 0.5),), "b": (dataclasses.replace(LOST, seed=0),)})
     of = bars.bars(Measures(made), DICE)
     assert [mark.row for mark in of.crosses] == ["b"]
-    (cross,) = (trace for trace in bars.figure(of)["data"] if trace["name"] == "no value")
+    (cross,) = (trace for trace in bar_figure(of)["data"] if trace["name"] == "no value")
     assert (cross["x"], cross["y"]) == ([of.place(of.crosses[0])], [0])
 
 
@@ -110,7 +111,7 @@ def test_curves_run_over_the_knob_of_rows_and_of_the_task():
 
 def test_points_that_lack_seeds_or_have_none_are_told_apart():
     of = curves.curves(Measures(lines()), DICE)
-    traces = {trace["name"]: trace for trace in curves.figure(of, of.plots[0])["data"]}
+    traces = {trace["name"]: trace for trace in curve_figure(of, of.plots[0])["data"]}
     assert traces["self"]["marker"]["opacity"] == [0.4, 1.0, 1.0]
     assert traces["self"]["text"] == ["1 of 2", "", ""]
     assert traces["semi, no value"]["x"] == [0.01]

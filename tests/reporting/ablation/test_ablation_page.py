@@ -10,15 +10,15 @@ from outline import Outline
 from plotly.offline import get_plotlyjs
 from test_ablation_files import HOSTILE, hostile
 
+from medsearch.reporting.ablation.drawn import drawn
 from medsearch.reporting.ablation.files import tables
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.page import page
-from medsearch.reporting.ablation.plates import drawn
 from medsearch.reporting.evidence import Replicate
 
 
 def written(measures: Measures, folder) -> str:
-    return page(measures, drawn(measures, folder), tables(measures), folder)
+    return page(measures, drawn(measures, folder), files=tables(measures), folder=folder)
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +31,7 @@ def found(text):
     return Outline(text.replace(get_plotlyjs(), ""))
 
 
+@pytest.mark.filterwarnings("ignore:Glyph")
 @pytest.mark.parametrize("of", ["made up", "hostile", "waiting"])
 def test_the_page_is_whole_and_asks_no_network(of, text, tmp_path):
     waiting = Measures(small_results({"a": (Replicate(seed=0, state="waiting"),)}))
@@ -94,6 +95,7 @@ def test_the_page_carries_its_tables(found, results):
     assert content == tables(Measures(results))["table.csv"]
 
 
+@pytest.mark.filterwarnings("ignore:Glyph")
 def test_nothing_from_outside_becomes_an_element(tmp_path):
     outline = Outline(written(hostile(), tmp_path).replace(get_plotlyjs(), ""))
     assert all(set(a) <= {"type", "id"} for name, a in outline.elements if name == "script")
