@@ -21,6 +21,8 @@ from medsearch.study.tracking.saved import View, is_ours
 from medsearch.study.tracking.server import Server
 from medsearch.study.tracking.wanted import WantedRun
 
+DESCRIPTION = "mlflow.note.content"
+
 
 @final
 @dataclasses.dataclass
@@ -54,8 +56,11 @@ class Mirror:
         """The files of every run: run id -> name -> digest."""
         return {run.id: dict(run.files) for run in self._held.values() if run.files}
 
-    def show(self, views: Iterable[View]) -> dict[str, str]:
-        """Write saved views, but for those that a user has saved over; the address of each, by its name."""
+    def show(self, views: Iterable[View], question: str) -> dict[str, str]:
+        """Write saved views, but for those that a user has saved over; the address of each, by its name.
+
+        The experiment's description, if it has none, begins with links to them: it heads all of MLflow's pages.
+        """
         found = {}
         for view in views:
             held = self._marks.get(view.tag)
@@ -65,6 +70,10 @@ class Mirror:
                     continue
                 self._marks[view.tag] = value
             found[view.name] = view.address(self._experiment)
+        if found and DESCRIPTION not in self._marks:
+            links = " · ".join(f"[{name}]({address})" for name, address in found.items())
+            self._marks[DESCRIPTION] = f"{links}\n\n{question}"
+            self._server.mark(DESCRIPTION, self._marks[DESCRIPTION])
         return found
 
     def bring(self, wanted: WantedRun, *, parent: str | None) -> str:

@@ -87,6 +87,12 @@ def test_a_search_shows_its_axes(server: LightServer, search: SyncReport) -> Non
     assert "segmentation.weights.rec" in shown
 
 
+def test_the_experiment_opens_with_links_to_its_views(server: LightServer, ablation: SyncReport) -> None:
+    shown = page(f"{server.uri}/#/experiments/{ablation.views['Bars'].split('/')[2]}/runs", "Curves by stage")
+    found = re.findall(r'<a [^>]*href="(#[^"]*viewStateShareKey[^"]*)"[^>]*>([^<]+)</a>', shown)
+    assert {name: address.replace("&amp;", "&") for address, name in found} == ablation.views
+
+
 def test_links_lead_to_the_views(server: LightServer, ablation: SyncReport) -> None:
     found = list(links(locate(None, home=server.folder), server.uri))
     assert {line for line in found if line.startswith("table, ")} == {f"table, {line}" for line in ablation.links()}

@@ -132,7 +132,13 @@ def test_views_are_written_once_and_a_users_own_stays(ablation: SweptScene) -> N
     assert report.views["Bars"].startswith("#/experiments/7/runs?viewStateShareKey=medsearch-")
     assert report.links()[0].startswith("Ablation by variant: http://127.0.0.1:9/#/experiments/7/runs?")
     written, done = dict(server.experiment), server.operations
+    description = written.pop("mlflow.note.content")
+    assert description.startswith(
+        f"[Ablation by variant]({report.views['Ablation by variant']}) · [Curves by stage](#/"
+    )
+    assert description.endswith("\n\nWhat does each part bring?")
     assert set(map(is_ours, written.values())) == {True}
+    server.experiment["mlflow.note.content"] = written["mlflow.note.content"] = "a user's own words"
     Sender(scene.reader(), nowhere(), connect=lambda _: server).finish()
     assert (server.experiment, server.operations) == (written, done)
     bars = next(key for key in written if key.endswith("bars"))
