@@ -1,7 +1,7 @@
 """The answer in a few sentences, and the warnings that stand beside it."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from medsearch.reporting.ablation.cells import metric_name, signed
 from medsearch.reporting.ablation.measure import Measure
@@ -9,7 +9,10 @@ from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.equivalence import ALPHA
+from medsearch.reporting.resampling import CONFIDENCE, Interval
 from medsearch.reporting.wording import counted, listed
+
+Pair = tuple[Measure, Comparison]
 
 MOST = 4
 """Differences that the answer names; the table holds them all."""
@@ -26,29 +29,56 @@ def answer(measures: Measures) -> str:
 
 
 def _differences(measures: Measures) -> str:
-    """Over the first metric, the clearest first."""
+    """Over the first metric: what tests show, and where cases are too few for one, what intervals do."""
     first = measures.results.design.metrics[0]
-    tested = [(measures.all[key], one) for key, one in measures.comparisons.items() if key[2] == first and one.effect]
-    if not tested:
-        return ""
-    found = sorted((pair for pair in tested if _shown(pair[1])), key=lambda pair: pair[1].p_holm or 0.0)
-    if not found:
-        return (
-            f"None of {counted(len(tested), 'comparison')} shows a difference in {metric_name(first)} over test cases "
-            f"(p < {ALPHA:g} after Holm)."
-        )
-    several = len(measures.results.columns) > 1
-    named = listed(_difference(of, one, several=several) for of, one in found[:MOST])
-    more = f", and {len(found) - MOST} more" if len(found) > MOST else ""
-    verb = "shows" if len(found) == 1 else "show"
-    return (
-        f"{len(found)} of {counted(len(tested), 'comparison')} {verb} a difference in {metric_name(first)} over test "
-        f"cases (p < {ALPHA:g} after Holm): {named}{more}."
+    every = [(measures.all[key], one) for key, one in measures.comparisons.items() if key[2] == first and one.effect]
+    tested = [pair for pair in every if pair[1].p is not None]
+    untested = [pair for pair in every if pair[1].p is None]
+    name, several = metric_name(first), len(measures.results.columns) > 1
+    return " ".join(
+        [
+            *([_tested(tested, name, several=several)] if tested else []),
+            *([_untested(untested, name, several=several)] if untested else []),
+        ]
     )
+
+
+def _tested(pairs: Sequence[Pair], name: str, *, several: bool) -> str:
+    """The clearest first."""
+    found = sorted((pair for pair in pairs if _shown(pair[1])), key=lambda pair: pair[1].p_holm or 0.0)
+    level, many = f"(p < {ALPHA:g} after Holm)", counted(len(pairs), "comparison")
+    if not found:
+        return f"None of {many} shows a difference in {name} over test cases {level}."
+    verb = "shows" if len(found) == 1 else "show"
+    told = _named(found, several=several)
+    return f"{len(found)} of {many} {verb} a difference in {name} over test cases {level}: {told}."
+
+
+def _untested(pairs: Sequence[Pair], name: str, *, several: bool) -> str:
+    """Too few cases for a test; an interval says something still."""
+    apart = [pair for pair in pairs if pair[1].effect and _excludes_zero(pair[1].effect)]
+    apart = sorted(apart, key=lambda pair: -abs(pair[1].effect.estimate if pair[1].effect else 0.0))
+    has = "has" if len(pairs) == 1 else "have"
+    told = f": {_named(apart, several=several)}" if apart else ""
+    many = counted(len(pairs), "comparison")
+    return (
+        f"{many} {has} too few test cases for a test; the {CONFIDENCE:.0%} interval of the "
+        f"difference in {name} excludes 0 in {len(apart) or 'none'}{told}."
+    )
+
+
+def _excludes_zero(interval: Interval) -> bool:
+    return interval.low is not None and interval.high is not None and (interval.low > 0 or interval.high < 0)
 
 
 def _shown(comparison: Comparison) -> bool:
     return comparison.p_holm is not None and comparison.p_holm < ALPHA
+
+
+def _named(pairs: Sequence[Pair], *, several: bool) -> str:
+    """The first few."""
+    more = [f"{len(pairs) - MOST} more"] if len(pairs) > MOST else []
+    return listed([*(_difference(of, one, several=several) for of, one in pairs[:MOST]), *more])
 
 
 def _difference(of: Measure, comparison: Comparison, *, several: bool) -> str:

@@ -86,6 +86,18 @@ def test_the_answer_says_when_nothing_differs():
     assert answer(small(tuple(neighbours))).startswith("None of 1 comparison shows a difference in Dice")
 
 
+def test_without_a_test_the_answer_stands_on_intervals():
+    few = {
+        "ours": tuple(run(seed, 0.7, cases=3) for seed in (0, 1)),
+        "far": tuple(run(seed, 0.5, cases=3) for seed in (0, 1)),
+        "near": (run(0, 0.71, cases=3), run(1, 0.69, cases=3)),
+    }
+    assert answer(Measures(results(few, against={"far": "ours", "near": "ours"}))) == (
+        "2 comparisons have too few test cases for a test; the 95% interval of the difference in Dice excludes 0 in 1: "
+        "“far” −0.200 against “ours”."
+    )
+
+
 def test_the_answer_counts_verdicts():
     paper = Reported(
         paper="P", where="T", page=1, row="ours", column="task", metric="dice", value=0.5, selection="oracle",
