@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.report_speed [--runs 1000] [--profile]
 
-Writes a made-up ablation of 12 columns, as figure 5.7 has them, with 37 test cases each and two pictures per test, into a
-folder of its own, then rebuilds its report twice: as a first command does, and once more with everything imported. At
-most 30 s is what the project promises.
+Writes a made-up ablation of 12 columns, as figure 5.7 has them, with 37 test cases each and two pictures per test stage,
+into a folder of its own, then rebuilds its report twice: as a first command does, and once more with everything
+imported. At most 30 s is what the project promises.
 """
 
 import argparse
@@ -70,7 +70,7 @@ def write(home: Path, runs: int) -> tuple[Path, Store, int]:
     )  # fmt: skip
     folder, store = home / "studies" / "speed", Store(home / "stages")
     made_up.write(folder, store, of=header, rows=made, failures={}, waiting=frozenset(), cases=CASES)
-    made_up.add_pictures(folder, store, names=("predictions", "translations"))
+    made_up.add_pictures(folder, store, names=("predictions", "translations"), alike=False)
     return folder, store, distinct(made)
 
 

@@ -273,13 +273,13 @@ def scores(row: Made, column: str, seed: int, *, cases: int = 12) -> list[dict[s
     ]
 
 
-def add_pictures(folder: Path, store: Store, *, names: Sequence[str]) -> None:
-    """Give every finished test stage a picture of each name."""
+def add_pictures(folder: Path, store: Store, *, names: Sequence[str], alike: bool = True) -> None:
+    """Give every finished test stage a picture of each name, the same one or its own."""
     for key in tested(folder, store):
         pictures = store.folder(key) / "pictures"
         pictures.mkdir(exist_ok=True)
         for name in names:
-            _tile(name).save(pictures / f"{name}.png")
+            _tile(name if alike else name + key).save(pictures / f"{name}.png")
 
 
 def tested(folder: Path, store: Store) -> list[str]:

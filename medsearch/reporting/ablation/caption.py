@@ -54,7 +54,8 @@ def _scores(measures: Measures) -> Iterator[str]:
     design = measures.results.design
     names = listed(dict.fromkeys(metric_name(metric) for metric in design.metrics))
     yield (
-        f"{names} on test cases. Measured: mean ± sample SD over seeds {listed(design.seeds)} (n; none at n=1) of the "
+        f"{names} on test cases. Measured: mean ± sample SD over seed{'s' * (len(design.seeds) > 1)} "
+        f"{listed(design.seeds)} (n; none at n=1) of the "
         "mean over test cases. SD over cases is that of each test case's mean over seeds: another thing, named apart."
     )
     if any(not of.whole and of.values for of in measures):

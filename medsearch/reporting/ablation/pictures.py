@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from hashlib import blake2b
 from pathlib import Path
 
 from medsearch.core.records import read_json
@@ -19,16 +20,24 @@ INDEX = "tiles/index.json"
 def pictures_of(cells: Sequence[Cell], shelf: Shelf, report: Path) -> tuple[tuple[Picture, ...], int]:
     """Of each cell's first finished seed, the first few of each title; and how many were left out.
 
-    Paths are relative to the report, so that a home can move.
+    Rows that share a stage may have the same picture: it comes once and names them all. Paths are relative to the
+    report, so that a home can move.
     """
-    found: dict[str, list[Picture]] = {}
+    found: dict[str, dict[bytes, tuple[Path, list[str]]]] = {}
     for cell, seed, folder in _tested(cells, shelf):
         for path in sorted((folder / "pictures").glob("*.png")):
-            note = f"{cell.row}, {cell.column}, seed {seed}"
-            picture = Picture(title=title_of(path.stem), path=os.path.relpath(path, report), note=note)
-            found.setdefault(picture.title, []).append(picture)
-    shown = [picture for title in sorted(found, key=place_of) for picture in found[title][:MOST]]
+            same = found.setdefault(title_of(path.stem), {}).setdefault(_content(path), (path, []))
+            same[1].append(f"{cell.row}, {cell.column}, seed {seed}")
+    shown = [
+        Picture(title=title, path=os.path.relpath(path, report), note="; ".join(notes))
+        for title in sorted(found, key=place_of)
+        for path, notes in list(found[title].values())[:MOST]
+    ]
     return tuple(shown), sum(len(pictures) for pictures in found.values()) - len(shown)
+
+
+def _content(path: Path) -> bytes:
+    return blake2b(path.read_bytes()).digest()
 
 
 def tiles_of(cells: Sequence[Cell], shelf: Shelf, report: Path) -> tuple[Tile, ...]:

@@ -120,15 +120,25 @@ def test_a_row_that_is_being_retuned_waits_and_its_configurations_are_told(empty
 
 
 def test_pictures_are_of_each_cells_first_finished_seed_and_not_too_many(home):
-    made_up.add_pictures(*home, names=("residuals", "translations", "own"))
-    results = collect(*home)
+    folder, store = home
+    made_up.add_pictures(folder, store, names=("residuals", "translations", "own"), alike=False)
+    results = collect(folder, store)
     titles = list(dict.fromkeys(picture.title for picture in results.pictures))
     assert titles == ["Translations", "Residuals", "own"]
     assert results.pictures[0].note == f"{NO_TAMT}, {BRATS}, seed 0"
     cells = sum(cell.asked for cell in results.cells)
     assert len(results.pictures) == 3 * MOST
     assert results.pictures_left_out == 3 * (cells - MOST)
-    assert all((home[0] / "report" / picture.path).resolve().is_file() for picture in results.pictures)
+    assert all((folder / "report" / picture.path).resolve().is_file() for picture in results.pictures)
+
+
+def test_a_picture_that_rows_share_comes_once_and_names_them(home):
+    folder, store = home
+    made_up.add_pictures(folder, store, names=("translations",), alike=True)
+    (picture,) = collect(folder, store).pictures
+    assert picture.note.startswith(f"{NO_TAMT}, {BRATS}, seed 0; {NO_TAMT}, {CROSSMODA}, seed 0; ")
+    assert picture.note.count(";") == 8
+    assert f"{SPARSE}, {CROSSMODA}, seed 1" in picture.note
 
 
 def test_tiles_are_read_only_where_the_figure_needs_them(home):
