@@ -182,7 +182,7 @@ def _fit(
             storage_path=str(folder),
             verbose=0,
             failure_config=tune.FailureConfig(max_failures=RETRIES),
-            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=True, num_to_keep=1),
+            checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=rungs.cuts, num_to_keep=1),
         ),
     )
     with interruption.gently():

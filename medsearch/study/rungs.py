@@ -14,7 +14,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from medsearch.stages.store import Store
 from medsearch.study.jobs import End
 from medsearch.study.ledger import RunRecord
-from medsearch.study.schedulers import RUNG, SELECTION, Scheduler
+from medsearch.study.schedulers import RUNG, SELECTION, FullLength, Scheduler
 from medsearch.study.search import Search
 
 Point = tuple[float, str, int, float]  # time, run, epoch, value
@@ -32,6 +32,11 @@ class Rungs(FIFOScheduler):  # type: ignore[misc]
         self._inner = rule.build("max" if maximise else "min")
         self._curves: dict[str, Curve] = {}
         self._furthest: dict[str, tuple[int, int]] = {}
+
+    @property
+    def cuts(self) -> bool:
+        """Whether a run may be stopped: only then must its worker be told, in Tune's words by a checkpoint."""
+        return not isinstance(self.rule, FullLength)
 
     def recall(self, points: Iterable[Point], *, open_runs: Iterable[str]) -> None:
         """Show the rule what earlier lives recorded; condemn open runs whose last point it would have stopped at."""
