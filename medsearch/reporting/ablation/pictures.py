@@ -10,9 +10,12 @@ from medsearch.reporting.ablation.results import Cell, Tile
 from medsearch.reporting.ablation.shelf import Shelf
 from medsearch.reporting.evidence import Picture
 from medsearch.reporting.titles import place_of, title_of
+from medsearch.reporting.wording import listed
 
 MOST = 8
 """Pictures of one title on the page: a page of hundreds opens slowly and is read by nobody."""
+
+Shown = dict[tuple[str, int], list[str]]  # (column, seed) -> rows
 
 INDEX = "tiles/index.json"
 
@@ -23,17 +26,21 @@ def pictures_of(cells: Sequence[Cell], shelf: Shelf, report: Path) -> tuple[tupl
     Rows that share a stage may have the same picture: it comes once and names them all. Paths are relative to the
     report, so that a home can move.
     """
-    found: dict[str, dict[bytes, tuple[Path, list[str]]]] = {}
+    found: dict[str, dict[bytes, tuple[Path, Shown]]] = {}
     for cell, seed, folder in _tested(cells, shelf):
         for path in sorted((folder / "pictures").glob("*.png")):
-            same = found.setdefault(title_of(path.stem), {}).setdefault(_content(path), (path, []))
-            same[1].append(f"{cell.row}, {cell.column}, seed {seed}")
+            _, rows = found.setdefault(title_of(path.stem), {}).setdefault(_content(path), (path, {}))
+            rows.setdefault((cell.column, seed), []).append(cell.row)
     shown = [
-        Picture(title=title, path=os.path.relpath(path, report), note="; ".join(notes))
+        Picture(title=title, path=os.path.relpath(path, report), note=_note(rows))
         for title in sorted(found, key=place_of)
-        for path, notes in list(found[title].values())[:MOST]
+        for path, rows in list(found[title].values())[:MOST]
     ]
     return tuple(shown), sum(len(pictures) for pictures in found.values()) - len(shown)
+
+
+def _note(rows: Shown) -> str:
+    return "; ".join(f"{listed(labels)}, {column}, seed {seed}" for (column, seed), labels in rows.items())
 
 
 def _content(path: Path) -> bytes:
