@@ -41,6 +41,15 @@ def probed(affine: Callable[[tuple[float, ...]], Sequence[float]]) -> Matrix:
     return matrix
 
 
+def matched(fixed: "sitk.Image", transform: "sitk.Transform", moving: "sitk.Image") -> Matrix:
+    """From voxels (x, y, z) of one volume to voxels of the other."""
+    return (
+        np.linalg.inv(probed(moving.TransformContinuousIndexToPhysicalPoint))
+        @ probed(transform.TransformPoint)
+        @ probed(fixed.TransformContinuousIndexToPhysicalPoint)
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Edges:
     """The edges of two volumes, and how well they fall on each other under a transform from the first to the second."""
@@ -78,11 +87,7 @@ class Edges:
         """The second volume where the probes of the first lie in it; NaN outside."""
         from scipy import ndimage
 
-        there = (
-            np.linalg.inv(probed(self.moving.TransformContinuousIndexToPhysicalPoint))
-            @ probed(transform.TransformPoint)
-            @ probed(self.fixed.TransformContinuousIndexToPhysicalPoint)
-        )
+        there = matched(self.fixed, transform, self.moving)
         at = there[:3, :3] @ self._probes[0] + there[:3, 3:]
         seen: NDArray[np.float64] = ndimage.map_coordinates(self._moving, at, order=1, cval=np.nan)
         return seen

@@ -1,8 +1,9 @@
 """Affine registration of one volume to another (thesis, section 5.5.1), the same on every run and under any load.
 
 The measure is the mutual information across contrasts and the correlation within one. Both volumes are averaged to
-about 2 mm first: a resolution at which an affine of a head is found to a fraction of a voxel, in seconds. Transforms
-are (4, 4) matrices from millimetres of the atlas to millimetres of the case, in NIfTI's world (x right, y front, z up).
+about 2 mm first: a resolution at which an affine of a head is found to a fraction of a voxel, in seconds. First a rigid
+motion is sought, by edges and then by the measure; the affine begins there. Transforms are (4, 4) matrices from
+millimetres of the atlas to millimetres of the case, in NIfTI's world (x right, y front, z up).
 """
 
 from dataclasses import dataclass
@@ -11,13 +12,14 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from medsearch.data.edges import LEAST_OVERLAP, Edges, Matrix, edges_of, probed
+from medsearch.data.edges import LEAST_OVERLAP, Edges, Matrix, edges_of, matched, probed
 from medsearch.data.volumes import Volume
 
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
 
 WORKING_MM = 2.0
+_MARGIN_MM = 8.0
 _BINS = 32
 _SAMPLED, _SEED = 0.1, 20
 _ITERATIONS = 200
@@ -28,7 +30,7 @@ _LEAST_SCALE, _MOST_SCALE = 0.7, 1.4
 _MOST_DEGREES = 45.0
 
 Measure = Literal["correlation", "information"]
-_LEAST: dict[Measure, float] = {"correlation": 0.1, "information": 0.05}
+_LEAST: dict[Measure, float] = {"correlation": 0.1, "information": 0.1}
 
 
 class RegistrationFailed(Exception):
@@ -68,12 +70,9 @@ class Atlas:
             moving = _averaged(case)
             edges = Edges(self._edges, edges_of(moving))
             rigid = max((_improved("correlation", start, edges) for start in edges.starts()), key=edges.score)
-            affine = sitk.AffineTransform(3)
-            affine.SetCenter(rigid.GetCenter())
-            affine.SetMatrix(rigid.GetMatrix())
-            affine.SetTranslation(rigid.GetTranslation())
-            pair = _Pair(self._averaged, moving)
-            affine = _improved(measure, affine, pair)
+            rigid = _improved(measure, rigid, _Pair.of(self._smoothed, _smoothed(moving), rigid))
+            pair = _Pair.of(self._averaged, moving, rigid)
+            affine = _improved(measure, _as_affine(rigid), pair)
             likeness = _likeness(measure, affine, pair)
         except RuntimeError as error:  # the volumes never overlapped, say; its text spans many lines
             msg = "the search for a transform broke off"
@@ -87,14 +86,44 @@ class Atlas:
         return _averaged(self.volume)
 
     @cached_property
+    def _smoothed(self) -> "sitk.Image":
+        return _smoothed(self._averaged)
+
+    @cached_property
     def _edges(self) -> "sitk.Image":
         return edges_of(self._averaged)
 
 
 @dataclass(frozen=True)
 class _Pair:
+    """Two volumes, and the part of the first over which they are compared."""
+
     fixed: "sitk.Image"
     moving: "sitk.Image"
+    compared: "sitk.Image"
+
+    @staticmethod
+    def of(fixed: "sitk.Image", moving: "sitk.Image", rigid: "sitk.Transform") -> "_Pair":
+        """The two, to be compared where the second covers the first under a first guess of how it lies."""
+        return _Pair(fixed, moving, _covered(fixed, moving, rigid))
+
+
+def _covered(fixed: "sitk.Image", moving: "sitk.Image", rigid: "sitk.Transform") -> "sitk.Image":
+    """1 where the case covers the atlas with `_MARGIN_MM` to spare, 0 elsewhere.
+
+    Without it the measures gain from stretching the case until only what agrees is left of it.
+    """
+    import SimpleITK as sitk  # noqa: N813
+
+    there = matched(fixed, rigid, moving)
+    at = np.einsum("ij,j...->i...", there[:3, :3], np.indices(fixed.GetSize(), dtype=np.float32))
+    at += there[:3, 3].reshape(3, 1, 1, 1)
+    spare = (_MARGIN_MM / np.array(moving.GetSpacing())).reshape(3, 1, 1, 1)
+    size = np.array(moving.GetSize()).reshape(3, 1, 1, 1)
+    inside = ((at >= spare) & (at <= size - 1 - spare)).all(axis=0)
+    mask = sitk.GetImageFromArray(np.ascontiguousarray(inside.T, dtype=np.uint8))
+    mask.CopyInformation(fixed)
+    return mask
 
 
 def _averaged(volume: Volume) -> "sitk.Image":
@@ -111,9 +140,26 @@ def _averaged(volume: Volume) -> "sitk.Image":
     return sitk.BinShrink(image, [max(1, round(WORKING_MM / edge)) for edge in edges])
 
 
+def _smoothed(image: "sitk.Image") -> "sitk.Image":
+    """At half the resolution: fewer optima, to begin with."""
+    import SimpleITK as sitk  # noqa: N813
+
+    return sitk.BinShrink(sitk.SmoothingRecursiveGaussian(image, WORKING_MM), [2] * 3)
+
+
+def _as_affine(rigid: "sitk.Euler3DTransform") -> "sitk.AffineTransform":
+    import SimpleITK as sitk  # noqa: N813
+
+    affine = sitk.AffineTransform(3)
+    affine.SetCenter(rigid.GetCenter())
+    affine.SetMatrix(rigid.GetMatrix())
+    affine.SetTranslation(rigid.GetTranslation())
+    return affine
+
+
 def _improved(measure: Measure, start: "sitk.Transform", pair: Edges | _Pair) -> "sitk.Transform":
     """`start` moved to the nearest optimum."""
-    method = _method(measure)
+    method = _method(measure, pair)
     method.SetOptimizerAsRegularStepGradientDescent(
         learningRate=1.0, minStep=1e-3, numberOfIterations=_ITERATIONS, gradientMagnitudeTolerance=1e-6
     )
@@ -125,12 +171,12 @@ def _improved(measure: Measure, start: "sitk.Transform", pair: Edges | _Pair) ->
 
 
 def _likeness(measure: Measure, transform: "sitk.Transform", pair: _Pair) -> float:
-    method = _method(measure)
+    method = _method(measure, pair)
     method.SetInitialTransform(transform)
     return -float(method.MetricEvaluate(pair.fixed, pair.moving))
 
 
-def _method(measure: Measure) -> "sitk.ImageRegistrationMethod":
+def _method(measure: Measure, pair: Edges | _Pair) -> "sitk.ImageRegistrationMethod":
     import SimpleITK as sitk  # noqa: N813
 
     method = sitk.ImageRegistrationMethod()
@@ -141,6 +187,8 @@ def _method(measure: Measure) -> "sitk.ImageRegistrationMethod":
     method.SetMetricSamplingStrategy(method.REGULAR)
     method.SetMetricSamplingPercentage(_SAMPLED, _SEED)
     method.SetInterpolator(sitk.sitkLinear)
+    if isinstance(pair, _Pair):
+        method.SetMetricFixedMask(pair.compared)
     return method
 
 
