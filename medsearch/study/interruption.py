@@ -49,8 +49,7 @@ class Interruption:
         """Begin to listen."""
         if threading.current_thread() is threading.main_thread():
             self._before = {name: signal.getsignal(name) for name in SIGNALS}
-            for name in SIGNALS:
-                signal.signal(name, self._stop)
+            self._listen()
         return self
 
     def __exit__(
@@ -75,12 +74,19 @@ class Interruption:
             yield
         finally:
             self._gentle = False
+            self._listen()
         self.check()
 
     def check(self) -> None:
         """Stop if a signal came."""
         if self._received:
             raise Halt(self._interrupted())
+
+    def _listen(self) -> None:
+        """Take the signals, once more after Ray has started: it puts a handler beneath ours that may abort."""
+        if self._before and not self._received:
+            for name in SIGNALS:
+                signal.signal(name, self._stop)
 
     def _interrupted(self) -> Interrupted:
         again = "what is finished is stored: run the same command again to go on"
