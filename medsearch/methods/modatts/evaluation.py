@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from medsearch.data.atlas import Block, to_native
 from medsearch.data.geometry import halves, place_halves
 from medsearch.data.volumes import write_volume
 from medsearch.methods.modatts.pictures import COLUMNS, Pictures
@@ -84,12 +85,21 @@ def test_cases(segmentors: Sequence[Segmentor], context: StageContext) -> Iterat
 
 
 def write_prediction(case: TestCase, context: StageContext) -> None:
-    """`predictions/<subject>.nii.gz`, on the prepared grid: LPS, its first voxel at the origin."""
-    folder = context.directory / "predictions"
-    folder.mkdir(exist_ok=True)
+    """`predictions/<subject>.nii.gz` on the prepared grid, and in `predictions/native/` on the file's if they differ.
+
+    A grid without an atlas is LPS, its first voxel at the origin, and goes for the file's own.
+    """
+    prepared, folder = context.task.prepared, context.directory / "predictions"
     deep, high, wide = context.task.spacing
-    affine = np.diag([-wide, -high, deep, 1.0])
+    affine = np.array(prepared.record.get("affine", np.diag([-wide, -high, deep, 1.0])))
+    folder.mkdir(exist_ok=True)
     write_volume(folder / f"{case.subject}.nii.gz", case.prediction.transpose(2, 1, 0), affine)
+    own = prepared.case(case.subject)
+    if "native" in own:
+        (folder / "native").mkdir(exist_ok=True)
+        block, laid, there = Block(context.task.shape, affine), np.array(own["laid"]), np.array(own["native"]["affine"])
+        mask = to_native(block, laid, case.prediction, shape=tuple(own["native"]["shape"]), affine=there)
+        write_volume(folder / "native" / f"{case.subject}.nii.gz", mask, there)
 
 
 def _alike(cases: Sequence[TestCase]) -> list[TestCase]:
