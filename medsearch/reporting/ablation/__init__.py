@@ -7,7 +7,7 @@
     cells       the text of a cell; `layout` which cells stand where; `caption` and `answer` the words around them
     files       table.csv, cases.csv, table.md, results.json; `latex` table.tex; `terminal` as rich text
     bars        figures as papers draw them, like `curves` and `panels`; `marks` what they show of a cell; drawn by
-    figures     for the page (plotly), and by `plates` for print (matplotlib); `drawn` has all that results can fill
+    figures     for the page (plotly), and by `plates` and `mosaic` for print (matplotlib); `drawn` has all of them
     page        with `sections` and `origin`
     report      `write_report(results, folder)`, which writes all of them
 

@@ -11,6 +11,7 @@ from medsearch.reporting.ablation.curves import curves
 from medsearch.reporting.ablation.figures import bar_figure, curve_figure
 from medsearch.reporting.ablation.measure import short
 from medsearch.reporting.ablation.measures import Measures
+from medsearch.reporting.ablation.mosaic import mosaic
 from medsearch.reporting.ablation.plates import bar_plate, curve_plate
 from medsearch.reporting.plates import printing, saved
 from medsearch.reporting.titles import title_of
@@ -49,7 +50,7 @@ def _drawn(measures: Measures, folder: Path) -> Iterator[Drawn]:
         yield Drawn(
             name=of.kind,
             title=title_of(of.kind),
-            files=saved(of.kind, panels.draw(of, folder)),
+            files=saved(of.kind, mosaic(of, folder)),
             lead=panels.caption_of(of),
         )
 

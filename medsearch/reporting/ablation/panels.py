@@ -8,22 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from medsearch.reporting.ablation.results import AblationResults, Row, Tile
-from medsearch.reporting.plates import unmathed
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
 
 CASES = 2
 """At most so many cases of each row and column."""
 LINES = 16
 """At most so many lines; what is left out is said under the figure."""
-INCH = 1.15  # of a tile's side
-GAP = 0.05  # of a tile's side
-NAMES = 1.5  # of a tile's side: the width of the lines' titles
 ROUNDS = "self_training.rounds"
 
 
@@ -120,41 +111,6 @@ def _cases(tiles: Iterator[Tile]) -> dict[str, dict[str, Tile]]:
     for tile in tiles:
         found.setdefault(tile.subject, {})[tile.what] = tile
     return found
-
-
-def draw(of: Panels, folder: Path) -> "Figure":
-    """The figure in print; tiles' paths start at `folder`. One pair of axes holds all tiles, a unit wide each."""
-    from matplotlib.figure import Figure
-
-    width, height = NAMES + len(of.whats), 0.25 + len(of.lines)
-    figure = Figure(figsize=(INCH * width, INCH * height))
-    axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(-NAMES, len(of.whats)), ylim=(len(of.lines), -0.25))
-    axes.set_axis_off()
-    for x, what in enumerate(of.whats):
-        axes.text(x + 0.5, -0.06, unmathed(what), ha="center", va="bottom", fontsize=7)
-    for y, line in enumerate(of.lines):
-        axes.text(-0.08, y + 0.5, unmathed(line.title), ha="right", va="center", fontsize=5.5)
-        for x, what in enumerate(of.whats):
-            _draw_tile(axes, line.tiles.get(what), folder, at=(x, y))
-    return figure
-
-
-def _draw_tile(axes: "Axes", tile: Tile | None, folder: Path, *, at: tuple[int, int]) -> None:
-    from matplotlib.image import imread
-
-    x, y = at
-    path = folder / tile.path if tile else None
-    if tile is None or path is None or not path.exists():
-        axes.text(x + 0.5, y + 0.5, "–", ha="center", va="center", fontsize=7)
-        return
-    image = imread(path)
-    rows, columns = image.shape[:2]
-    half = (1 - 2 * GAP) / 2 / max(rows, columns)
-    sides = (x + 0.5 - half * columns, x + 0.5 + half * columns, y + 0.5 + half * rows, y + 0.5 - half * rows)
-    axes.imshow(image, cmap="gray", interpolation="nearest", extent=sides, aspect="auto")
-    if tile.note:
-        axes.text(x + 0.5, y + 0.985, unmathed(tile.note), ha="center", va="bottom", fontsize=5, color="white")
 
 
 def caption_of(of: Panels) -> str:
