@@ -5,48 +5,48 @@ import sys
 import time
 from collections.abc import Sequence
 
-from .arena import Arena, scratch
+from .arena import ROOT, Arena, scratch
 from .mishaps import Mishap, script
 from .rounds import Ended, Round
-from .still import sit_still
 
-STUDIES = ("steady_sweep", "steady_search")
+FORMS = ("sweep", "search", "apart")
+"""A sweep; a search whose sampler lives in PostgreSQL, too; a sweep whose nodes share a bucket and nothing else."""
 
 
 def main() -> int:
     options = _options()
     folder = scratch()
     print(f"homes and logs are in {folder}", flush=True)
+    forms = [options.form] if options.form else [form for form in FORMS if ROOT or form != "apart"]
     began, rounds = time.monotonic(), list[Ended]()
-    with Arena.open(folder, pace=options.pace) as arena:
+    with Arena.open(folder, pace=options.pace, bucket="apart" in forms) as arena:
         for number in range(options.rounds):
-            study, seed = options.study or STUDIES[number % len(STUDIES)], options.seed + number
-            rounds.append(_played(arena, study, f"seed-{seed}", script(seed, options.mishaps)))
-            _tell(study, seed, rounds[-1])
+            form, seed = forms[number % len(forms)], options.seed + number
+            rounds.append(_played(arena, form, f"seed-{seed}", script(seed, options.mishaps)))
+            _tell(form, seed, rounds[-1])
     return _sum_up(rounds, time.monotonic() - began)
 
 
-def _played(arena: Arena, study: str, name: str, mishaps: Sequence[Mishap]) -> Ended:
-    """A search keeps its sampler's memory in PostgreSQL, too."""
-    still, home = arena.folder / f"still-{study}", arena.folder / name
-    if not still.exists():
-        sit_still(study, arena.heads, still)
-    searching = ["--storage", arena.postgresql.database(name)] if "search" in study else []
-    return Round(arena, arena.driver(study, home, *searching), home=home, still=still, study=study).play(mishaps)
+def _played(arena: Arena, form: str, name: str, mishaps: Sequence[Mishap]) -> Ended:
+    if form == "search":
+        driver = arena.driver("steady_search", name, "--storage", arena.postgresql.database(name))
+    else:
+        driver = arena.driver("steady_sweep", name, apart=form == "apart")
+    return Round(arena, driver).play(mishaps)
 
 
 def _options() -> argparse.Namespace:
     made = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     made.add_argument("--rounds", type=int, default=3)
     made.add_argument("--seed", type=int, default=0)
-    made.add_argument("--study", choices=STUDIES, help="by default, they take turns")
+    made.add_argument("--form", choices=FORMS, help="by default, they take turns")
     made.add_argument("--mishaps", type=int, default=6, metavar="N", help="in a round; from six on, one of each kind")
     made.add_argument("--pace", type=float, default=1.0, metavar="S", help="seconds of an epoch")
     return made.parse_args()
 
 
-def _tell(study: str, seed: int, ended: Ended) -> None:
-    print(f"{study}, seed {seed}: {'; '.join(ended.mishaps)}")
+def _tell(form: str, seed: int, ended: Ended) -> None:
+    print(f"{form}, seed {seed}: {'; '.join(ended.mishaps)}")
     print(
         f"  {ended.kills} kills survived, {ended.lives} lives of the driver, {ended.lost:.1f} s of work lost, "
         f"{len(ended.duplicates)} duplicates, {ended.seconds:.0f} s"

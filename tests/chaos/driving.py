@@ -12,14 +12,18 @@ STUDIES = Path(__file__).parent / "studies"
 
 @dataclass
 class Driver:
-    """file: of the study. options: its command line. All its lives write into one log."""
+    """file: of the study. options: its command line. All its lives write into one log in the home."""
 
     file: Path
     options: Sequence[str]
     environment: Mapping[str, str]
-    log: Path
+    home: Path
     lives: int = 0
     process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+
+    @property
+    def log(self) -> Path:
+        return self.home / "driver.log"
 
     def start(self) -> None:
         with self.log.open("ab") as log:

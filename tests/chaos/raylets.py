@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +21,14 @@ MEMORY = 80_000_000  # bytes of shared memory a node; results are a few numbers
 class Raylets:
     """Nodes by name; the first one, "head", holds the cluster's own records and is never killed.
 
-    environment: of the nodes and so of their workers.
+    environment: of the nodes and so of their workers. unseen: folders in place of which every node but the head sees an
+    empty one of its own, as if they were on the head's disk; this needs root.
     """
 
     environment: Mapping[str, str]
     cpus: float = 1
     gpus: float = 1
+    unseen: tuple[Path, ...] = ()
     token: str = field(default_factory=lambda: secrets.token_hex(32))
     port: int = field(default_factory=free_port)
     nodes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
@@ -43,9 +45,11 @@ class Raylets:
 
     @classmethod
     @contextmanager
-    def running(cls, environment: Mapping[str, str], *, cpus: float = 1, gpus: float = 1) -> Iterator["Raylets"]:
+    def running(
+        cls, environment: Mapping[str, str], *, cpus: float = 1, gpus: float = 1, unseen: tuple[Path, ...] = ()
+    ) -> Iterator["Raylets"]:
         """Two nodes, which are gone afterwards, with all that they started."""
-        made = cls(environment, cpus, gpus)
+        made = cls(environment, cpus, gpus, unseen)
         try:
             made.start("head")
             made.start("second")
@@ -56,11 +60,10 @@ class Raylets:
                 process.wait()
             shutil.rmtree(made.folder, ignore_errors=True)
 
-    def start(self, name: str, environment: Mapping[str, str] | None = None, *, hidden: Path | None = None) -> None:
+    def start(self, name: str, environment: Mapping[str, str] | None = None) -> None:
         """Start a node, after those that are being started: several at once on one machine get stuck.
 
         It may take a few seconds to be part of the cluster.
-        hidden: a folder that the node sees empty, as if it were on no shared storage; this needs root.
         """
         for other in self.nodes:
             wait_for(lambda other=other: self._started(other), f"the start of node {other}")  # type: ignore[misc]
@@ -72,7 +75,11 @@ class Raylets:
         auth = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": self.token, "RAY_USAGE_STATS_ENABLED": "0"}
         with self._log(name).open("wb") as log:
             self.nodes[name] = subprocess.Popen(
-                [*(_hiding(hidden) if hidden else ()), str(Path(sys.executable).with_name("ray")), *command],
+                [
+                    *(_hiding(self.unseen) if self.unseen and name != "head" else ()),
+                    str(Path(sys.executable).with_name("ray")),
+                    *command,
+                ],
                 env={**os.environ, **self.environment, **auth, **(environment or {})},
                 stdout=log,
                 stderr=log,
@@ -93,6 +100,7 @@ class Raylets:
 
     def kill_raylet(self, name: str) -> None:
         """The node's own process dies; its workers find themselves alone."""
+        wait_for(lambda: self._started(name), f"the start of node {name}")
         process = self.nodes.pop(name)
         os.kill(named(process.pid, "raylet/raylet"), 9)
         try:
@@ -102,6 +110,7 @@ class Raylets:
             process.wait()
 
 
-def _hiding(folder: Path) -> list[str]:
-    """What to put before a command that shall see `folder` empty."""
-    return ["unshare", "--mount", "sh", "-c", f'mount -t tmpfs none {shlex.quote(str(folder))} && exec "$@"', "sh"]
+def _hiding(folders: Iterable[Path]) -> list[str]:
+    """What to put before a command that shall see `folders` empty."""
+    mounts = [f"mount -t tmpfs none {shlex.quote(str(folder))}" for folder in folders]
+    return ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, 'exec "$@"']), "sh"]

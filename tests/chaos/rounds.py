@@ -16,7 +16,6 @@ from .driving import Driver
 from .mishaps import KILLS, Kind, Mishap
 from .processes import descendants
 from .tracking import duplicates, unfinished
-from .work import Work
 
 PATIENCE = 240.0
 """Seconds without an epoch after which a study is taken to hang."""
@@ -36,11 +35,12 @@ class Ended:
 
 
 class Round:
-    """A driver and what happens to it. still: the home of the undisturbed run."""
+    """A driver and what happens to it, held against the undisturbed run of the same study."""
 
-    def __init__(self, arena: Arena, driver: Driver, *, home: Path, still: Path, study: str) -> None:
-        self.arena, self.driver, self.home, self.still, self.study = arena, driver, home, still, study
-        self.work, self.needed = Work(home), Work(still).begun
+    def __init__(self, arena: Arena, driver: Driver) -> None:
+        self.arena, self.driver, self.home, self.study = arena, driver, driver.home, driver.file.stem
+        self.still = arena.still(self.study)
+        self.work, self.needed = arena.work(self.home), arena.work(self.still).begun
         self.ended = Ended()
         self._returns: list[tuple[float, Callable[[], object]]] = []
 
@@ -80,11 +80,13 @@ class Round:
             what()
 
     def _cut_node(self, mishap: Mishap) -> str:
+        self._bring_back(now=True)
         self.arena.raylets.cut_power("second")
         self._later(mishap.away, lambda: self.arena.raylets.start("second"))
         return f"back after {mishap.away:g} s"
 
     def _kill_raylet(self, mishap: Mishap) -> str:
+        self._bring_back(now=True)
         self.arena.raylets.kill_raylet("second")
         self._later(mishap.away, lambda: self.arena.raylets.start("second"))
         return f"back after {mishap.away:g} s"

@@ -25,12 +25,14 @@ SHADOWS = {
 }
 """What a node finds as medsearch."""
 
+ENVIRONMENT = environment(Path(), 0.0)
+
 Ask = Callable[[], str]
 
 
 @pytest.fixture(scope="module")
 def raylets() -> Iterator[Raylets]:
-    with Raylets.running(environment(0.0), gpus=0) as made:
+    with Raylets.running(ENVIRONMENT, gpus=0) as made:
         yield made
 
 
@@ -43,7 +45,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ask(raylets: Raylets, home: Path) -> Iterator[Ask]:
     """A process that has joined, and says whether all nodes are fit."""
     command = [sys.executable, str(Path(__file__).with_name("joiner.py")), raylets.address, str(home)]
-    given = {**os.environ, **environment(0.0), **raylets.joining}
+    given = {**os.environ, **ENVIRONMENT, **raylets.joining}
     joiner = subprocess.Popen(
         command, env=given, cwd=home, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
     )
@@ -77,14 +79,16 @@ def test_each_unfit_node_is_named_with_what_it_lacks(raylets: Raylets, ask: Ask,
     for name, content in SHADOWS.items():
         (tmp_path / name / "medsearch").mkdir(parents=True)
         (tmp_path / name / "medsearch" / "__init__.py").write_text(content)
-        raylets.start(name, {"PYTHONPATH": os.pathsep.join([str(tmp_path / name), environment(0.0)["PYTHONPATH"]])})
+        raylets.start(name, {"PYTHONPATH": os.pathsep.join([str(tmp_path / name), ENVIRONMENT["PYTHONPATH"]])})
     lacks = {
         "without": "cannot run medsearch: ModuleNotFoundError: No module named 'medsearch'; install version "
         f"{__version__} there",
         "older": f"has medsearch 0.0.7, the driver {__version__}; install the same version",
     }
     if os.geteuid() == 0:  # nobody else can hide a folder from a process
-        raylets.start("apart", hidden=home)
+        raylets.unseen = (home,)
+        raylets.start("apart")
+        raylets.unseen = ()
         lacks["apart"] = f"does not see {home}; put --home on storage that all nodes share"
     while lacks:
         answer = until(ask, lambda said: any(said.startswith(f"node {name} (") for name in lacks))
@@ -100,7 +104,7 @@ def test_without_its_token_no_cluster_is_joined(
 ) -> None:
     heads = write_heads(tmp_path / "heads", 8)
     given = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    given |= {**environment(0.0), "HOME": str(tmp_path)} | ({"RAY_AUTH_TOKEN": token} if token else {})
+    given |= {**ENVIRONMENT, "HOME": str(tmp_path)} | ({"RAY_AUTH_TOKEN": token} if token else {})
     study = [sys.executable, str(STUDIES / "steady_sweep.py"), "--home", str(tmp_path / "home"), "--data", str(heads)]
     began = time.monotonic()
     done = subprocess.run(

@@ -10,11 +10,9 @@ pytest.importorskip("psycopg2", reason="psycopg2-binary is not installed")
 from .arena import Arena
 from .mishaps import Mishap, script
 from .rounds import Round
-from .still import sit_still
 
 pytestmark = pytest.mark.slow
 
-STUDY = "steady_sweep"
 ONE_OF_EACH = (
     Mishap("mlflow", 0.1, away=1.0),
     Mishap("node", 0.3, away=0.0),
@@ -26,10 +24,10 @@ ONE_OF_EACH = (
 def test_a_sweep_whose_node_driver_and_servers_die_ends_with_the_same_table(tmp_path: Path) -> None:
     began = time.monotonic()
     with Arena.open(tmp_path, pace=0.3, packed=False) as arena:
-        still, home = sit_still(STUDY, arena.heads, tmp_path / "still"), tmp_path / "home"
-        ended = Round(arena, arena.driver(STUDY, home), home=home, still=still, study=STUDY).play(ONE_OF_EACH)
+        driver = arena.driver("steady_sweep", "home")
+        ended = Round(arena, driver).play(ONE_OF_EACH)
     print(f"{ended}\n{time.monotonic() - began:.0f} s")
-    assert not ended.violations, (home / "driver.log").read_text()
+    assert not ended.violations, driver.log.read_text()
     assert (ended.kills, ended.lives, len(ended.mishaps)) == (2, 2, 4)
 
 

@@ -10,12 +10,13 @@ from medsearch.core.records import read_json, read_lines
 
 @dataclass(frozen=True)
 class Work:
-    """The epochs that were begun in a home."""
+    """The epochs that were begun in a home. folder: where all homes' are written down."""
 
     home: Path
+    folder: Path
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
-        yield from read_lines(self.home / "work.jsonl")
+        yield from read_lines(self.folder / f"{self.home.name}.jsonl")
 
     @property
     def begun(self) -> int:

@@ -1,14 +1,15 @@
 """A method that iterates a number: every epoch depends on all before it, on the seed, the recipe and what came before.
 
-One epoch lost, done twice or begun from a wrong checkpoint changes every digit of the table. What is trained is written
-down in HOME/work.jsonl, epoch by epoch, when it begins and when it ends. STEADY_PACE is the length of an epoch in
-seconds; it is no part of the recipe, so a hurried run has the same numbers.
+One epoch lost, done twice or begun from a wrong checkpoint changes every digit of the table, and so do data that are
+not whole. What is trained is written down in STEADY_WORK/<home>.jsonl, epoch by epoch, when it begins and when it ends.
+STEADY_PACE is the length of an epoch in seconds; it is no part of the recipe, so a hurried run has the same numbers.
 """
 
 import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -136,13 +137,15 @@ class Steady:
 
 
 def _from(context: StageContext) -> float:
-    """Where the iteration begins: in (0, 1), by the seed and by what came before."""
+    """Where the iteration begins: in (0, 1), by the seed, by what came before, and by the images."""
     before = sum(artifact.metrics["validation/dice"] for artifact in context.upstream.values())
+    images = (context.task.image("source", "train", subject) for subject in context.task.subjects("source", "train"))
+    seen = sum(float(np.abs(image).mean(dtype=np.float64)) for image in images)
     start: float = np.random.default_rng(context.seed).random()
-    return 0.1 + 0.8 * ((start + before) % 1.0)
+    return 0.1 + 0.8 * ((start + before + seen) % 1.0)
 
 
 def _note(context: StageContext, stage: str, epoch: int, what: str) -> None:
-    key, home = context.directory.parent.name, context.directory.parents[2]
+    key, home = context.directory.parent.name, context.directory.parents[2].name
     line = {"key": key, "stage": stage, "epoch": epoch, "what": what, "pid": os.getpid(), "time": time.time()}
-    append_line(home / "work.jsonl", {**line, "device": context.runtime.device})
+    append_line(Path(os.environ["STEADY_WORK"]) / f"{home}.jsonl", {**line, "device": context.runtime.device})
