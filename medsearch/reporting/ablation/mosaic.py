@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 INCH = 1.15  # a tile's height
 GAP = 0.06  # of a tile's height, between tiles
 HEADS = 0.36  # of a tile's height, above the columns
+NARROWEST = 0.62  # of a tile's height: a column's title and notes need it
 NAMES = 1.3  # of a tile's height: the width of the lines' titles
 
 Images = Mapping[str, "NDArray[Any]"]
@@ -66,12 +67,14 @@ def _images(line: Line, folder: Path) -> Iterator[tuple[str, "NDArray[Any]"]]:
 
 def _width(images: Sequence[Images], what: str) -> float:
     shapes = [line[what].shape for line in images if what in line]
-    return max((columns / rows for rows, columns, *_ in shapes), default=1.0)
+    if not shapes:
+        return 1.0
+    return max(NARROWEST, *(float(columns / rows) for rows, columns, *_ in shapes))
 
 
 def _draw_column(axes: "Axes", lines: Sequence[Line], images: Sequence[Images], *, what: str, head: Place) -> None:
     title = unmathed(what.replace(" ", "\n"))
-    axes.text(head.middle, -GAP, title, ha="center", va="bottom", fontsize=6.5, linespacing=0.9)
+    axes.text(head.middle, -GAP, title, ha="center", va="bottom", fontsize=6, linespacing=0.9)
     for number, (line, found) in enumerate(zip(lines, images, strict=True)):
         place = Place(head.left, number * (1 + GAP), head.width)
         if what in found:
@@ -86,4 +89,5 @@ def _draw_tile(axes: "Axes", image: "NDArray[Any]", place: Place, *, note: str) 
     sides = (place.middle - half, place.middle + half, place.top + 1, place.top)
     axes.imshow(image, cmap="gray", interpolation="nearest", extent=sides, aspect="auto")
     if note:
+        note = note.replace(", ", "\n").replace(": ", "\n") if place.width < 0.7 else note
         axes.text(place.middle, place.top + 0.97, unmathed(note), ha="center", va="bottom", fontsize=4.5, color="white")

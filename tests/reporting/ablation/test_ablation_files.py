@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from ablation_results import column, results, run
 from made_up_ablation import BRATS, CROSSMODA, NO_ST, NO_TAMT, PROPOSED, SPARSE, SUPERVISED
+from markdown_it import MarkdownIt
 
 from medsearch.core.reported import Reported
 from medsearch.reporting.ablation.collect import collect
@@ -132,6 +133,16 @@ def test_markdown_tables_are_whole_whatever_the_labels():
     for block in blocks:
         assert len({cells_of(line) for line in block}) == 1
     assert "<script" not in text
+
+
+def test_markdown_renders_as_tables_and_text(measures):
+    page = MarkdownIt().enable("table").parse(table_md(measures))
+    tables, rows = (sum(token.type == kind for token in page) for kind in ("table_open", "tr_open"))
+    assert tables == 1 + 4  # the paper's, and what each of its four blocks stands on
+    assert rows == (1 + 5) + 2 * (1 + 5) + 2 * (1 + 4)
+    text = "".join(token.content for token in page if token.type == "inline")
+    assert "> " not in text
+    assert "0.781 ± 0.006 † (2 of 3, seed 1 diverged)" in text
 
 
 @pytest.mark.skipif(not shutil.which("pdflatex"), reason="no pdflatex here")
