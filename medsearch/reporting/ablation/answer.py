@@ -116,7 +116,7 @@ def _warnings(measures: Measures) -> Iterator[str]:
     results = measures.results
     phantoms = [column.label for column in results.columns if column.provenance.phantom]
     if phantoms:
-        where = "" if len(phantoms) == len(results.columns) else f" ({listed(phantoms)})"
+        where = "" if len(phantoms) == len(results.columns) else f" ({results.named(phantoms)})"
         yield (
             f"Phantom cohort{where}: synthetic subjects written by this program. The numbers show that the method "
             "runs here; they are not a reproduction of the paper's and say nothing of patients."
@@ -126,7 +126,8 @@ def _warnings(measures: Measures) -> Iterator[str]:
         yield f"Scale {scale}: smaller than the paper's; the numbers are no reproduction of its results."
     oracle = [column.label for column in results.columns if column.selection == "oracle"]
     if oracle:
-        yield f"Oracle selection ({listed(oracle)}): target labels chose the weights: no unsupervised adaptation."
+        where = results.named(oracle)
+        yield f"Oracle selection ({where}): target labels chose the weights: no unsupervised adaptation."
     yield from _incomplete(measures)
 
 

@@ -37,10 +37,9 @@ def names_of(results: AblationResults) -> dict[str, KnobName]:
 def _caption(measures: Measures) -> Iterator[str]:
     results = measures.results
     yield from _scores(measures)
-    for column in results.columns:
-        yield _stands_on(column)
+    yield from _data(results)
     yield from _settings(results)
-    yield from (group.words(results.design.seeds) for group in shared(results))
+    yield from (group.words(results) for group in shared(results))
     yield from _statistics(measures)
     yield _counts(results)
     yield from (f"Failed: {line}." for line in failures(results))
@@ -65,14 +64,26 @@ def _scores(measures: Measures) -> Iterator[str]:
         )
 
 
-def _stands_on(column: Column) -> str:
-    origin = column.provenance
-    phantom = ", a phantom cohort: never a reproduction of the paper's result" if origin.phantom else ""
-    return (
-        f"{column.label}: {origin.cohort}{phantom}; {counted(origin.subjects, 'subject')}, fingerprint "
-        f"{origin.data_fingerprint}, scale {origin.scale}, {column.direction}; model selection ({column.selection}): "
-        f"{SELECTION[column.selection]}."
-    )
+def _data(results: AblationResults) -> Iterator[str]:
+    """A line for each cohort and selection rule."""
+    groups: dict[tuple[object, ...], list[Column]] = {}
+    for column in results.columns:
+        origin = column.provenance
+        ground = (origin.cohort, origin.phantom, origin.subjects, origin.data_fingerprint, column.selection)
+        groups.setdefault(ground, []).append(column)
+    for columns in groups.values():
+        origin, selection = columns[0].provenance, columns[0].selection
+        phantom = ", a phantom cohort: never a reproduction of the paper's result" if origin.phantom else ""
+        directions = listed(dict.fromkeys(column.direction for column in columns))
+        yield (
+            f"{_sentence(results.named(column.label for column in columns))}: {origin.cohort}{phantom}; "
+            f"{counted(origin.subjects, 'subject')}, fingerprint {origin.data_fingerprint}, scale {origin.scale}, "
+            f"{directions}; model selection ({selection}): {SELECTION[selection]}."
+        )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _settings(results: AblationResults) -> Iterator[str]:
@@ -139,12 +150,14 @@ def _counts(results: AblationResults) -> str:
 
 
 def _undefined(measures: Measures) -> Iterator[str]:
-    for column, metric in measures.blocks:
-        told = []
-        for row in measures.results.rows_of(column.label):
-            of = measures.all[row.label, column.label, metric]
-            missing, total = statistics.undefined(of.replicates, of.name)
-            told += [f"{row.label} {missing} of {total}"] if missing and of.cases.n else []
-        if told:
-            name = metric_name(metric)
-            yield f"{name} is undefined in some case scores of {column.label}, left out of its means: {listed(told)}."
+    """A line for each metric; table.csv counts them for every cell."""
+    for metric in measures.results.design.metrics:
+        found = [(statistics.undefined(of.replicates, of.name), of) for of in measures if of.metric == metric]
+        lacking = [(counts, of) for counts, of in found if counts[0] and of.cases.n]
+        if lacking:
+            missing, total = sum(counts[0] for counts, _ in lacking), sum(counts[1] for counts, _ in found)
+            (most, among), worst = max(lacking, key=lambda one: one[0][0] / one[0][1])
+            yield (
+                f"{metric_name(metric)} is undefined in {missing} of {total} case scores, which means leave out (most "
+                f"of all in {worst.row.label}, {worst.column.label}: {most} of {among}); table.csv counts them by cell."
+            )

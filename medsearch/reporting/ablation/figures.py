@@ -17,6 +17,7 @@ def bar_figure(of: Bars) -> dict[str, Any]:
         "xaxis": {
             "tickvals": list(range(len(of.groups))), "ticktext": [html(group) for group in of.groups],
             "range": [-0.5, len(of.groups) - 0.5], "showgrid": False, "ticks": "",
+            "automargin": True,
         },
         "yaxis": {"title": {"text": html(of.y)}, "rangemode": "tozero"},
         "legend": {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"},

@@ -14,6 +14,7 @@ from medsearch.reporting.ablation.measure import Measure
 from medsearch.reporting.ablation.measures import MeanShare, Measures
 from medsearch.reporting.ablation.sharing import shared, spent
 from medsearch.reporting.formats import csv_text, markdown_table
+from medsearch.reporting.statistics import undefined
 from medsearch.reporting.storage import json_text
 from medsearch.reporting.wording import markdown
 
@@ -22,7 +23,8 @@ BESIDE = 4
 
 FIELDS = (
     "row", "kind", "column", "metric", "mean", "sd_seeds", "seeds", "planned", "failed", "undefined", "waiting",
-    "survivors_mean", "survivors_sd", "sd_cases", "cases", "reported", "reported_spread", "reported_spread_of",
+    "survivors_mean", "survivors_sd", "sd_cases", "cases",
+    "undefined_cases", "reported", "reported_spread", "reported_spread_of",
     "reported_n", "reported_where", "reported_page", "verdict", "verdict_reason", "verdict_margin", "difference",
     "difference_low", "difference_high", "against", "effect", "effect_low", "effect_high", "rank_biserial", "p",
     "p_holm", "compared_cases", "share", "share_low", "share_high", "reported_share", "cohort", "phantom",
@@ -75,7 +77,8 @@ def _line(of: Measure, measures: Measures) -> dict[str, object]:
         "cohort": of.column.layout, "phantom": of.column.provenance.phantom, "selection": of.column.selection,
         "scale": of.column.provenance.scale,
     }  # fmt: skip
-    cases = {"sd_cases": of.cases.sd, "cases": of.cases.n}
+    lacking, _ = undefined(of.replicates, of.name)
+    cases = {"sd_cases": of.cases.sd, "cases": of.cases.n, "undefined_cases": lacking if of.cases.n else None}
     return {**about, **counts, **means, **cases, **_beside(of, measures), **_compared(of, measures), **where}
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 BACKING: Mapping[str, Any] = {"boxstyle": "square,pad=0.15", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
 INK = "#22262b"
+CROWD = 6  # groups beyond which their names slant
 
 
 def bar_plate(of: Bars) -> "Figure":
@@ -73,7 +74,9 @@ def _draw_bars(of: Bars, axes: "Axes") -> None:
     for one in of.marks:
         if one.missing:
             _annotate(of, one, axes)
-    axes.set_xticks(range(len(of.groups)), [_wrapped(group) for group in of.groups])
+    slant: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
+    names = [_wrapped(group) for group in of.groups]
+    axes.set_xticks(range(len(names)), names, **(slant if len(names) > CROWD else {}))
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel(of.y)
     tops = [value for one in of.marks for value in ((one.mean or 0.0) + (one.sd or 0.0), one.reported or 0.0)]

@@ -4,13 +4,14 @@ Rows x columns x seeds. A cell has a replicate for every planned seed, in whatev
 not asked for. Every field may be filled at any moment: the report of a study that has just begun says so.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
 from medsearch.core.reported import Reported
 from medsearch.reporting.evidence import Knobs, Picture, Provenance, Replicate, RunState, Selection
+from medsearch.reporting.wording import listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,6 +168,11 @@ class AblationResults:
     def rows_of(self, column: str) -> tuple[Row, ...]:
         """The rows that are asked of a column."""
         return tuple(row for row in self.rows if self.cell(row.label, column).asked)
+
+    def named(self, columns: Iterable[str]) -> str:
+        """Columns as a sentence names them."""
+        labels = tuple(columns)
+        return f"all {len(labels)} columns" if 2 < len(labels) == len(self.columns) else listed(labels)
 
     @property
     def replicates(self) -> tuple[Replicate, ...]:

@@ -22,14 +22,14 @@ class Shared:
     nodes: tuple[str, ...]
     seeds: tuple[int, ...]
 
-    def words(self, every: tuple[int, ...]) -> str:
-        """The note under the table; `every`: the planned seeds."""
+    def words(self, of: AblationResults) -> str:
+        """The note under the table."""
         when = f"under seed{'s' * (len(self.seeds) > 1)} {listed(self.seeds)}"
-        when = "seed by seed" if self.seeds == every else when
+        when = "seed by seed" if self.seeds == of.design.seeds else when
         what = f"{listed(self.nodes)} {when}"
         if len(self.rows) == 1:
-            return f"“{self.rows[0]}” shares {what} between {listed(self.columns)}."
-        return f"Rows {listed(f'“{row}”' for row in self.rows)} share {what} ({listed(self.columns)})."
+            return f"“{self.rows[0]}” shares {what} between {of.named(self.columns)}."
+        return f"Rows {listed(f'“{row}”' for row in self.rows)} share {what} ({of.named(self.columns)})."
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,6 +16,7 @@ from medsearch.reporting.ablation.drawn import drawn
 from medsearch.reporting.ablation.figures import bar_figure, curve_figure
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.mosaic import mosaic
+from medsearch.reporting.ablation.plates import bar_plate
 from medsearch.reporting.ablation.results import Figure, Row
 from medsearch.reporting.evidence import Replicate
 
@@ -65,6 +66,13 @@ def test_a_cell_without_any_value_is_a_cross():
     assert [mark.row for mark in of.crosses] == ["b"]
     (cross,) = (trace for trace in bar_figure(of)["data"] if trace["name"] == "no value")
     assert (cross["x"], cross["y"]) == ([of.place(of.crosses[0])], [0])
+
+
+@pytest.mark.parametrize(("columns", "angle"), [(3, 0), (12, 35)])
+def test_the_names_of_many_groups_slant(columns, angle):
+    made = results({"a": (run(0, 0.5),)}, columns=tuple(column(f"T{i} → T{i + 1}") for i in range(columns)))
+    (axes,) = bar_plate(bars.bars(Measures(made), DICE)).axes
+    assert {label.get_rotation() for label in axes.get_xticklabels()} == {angle}
 
 
 def test_nothing_to_draw_is_no_figure():

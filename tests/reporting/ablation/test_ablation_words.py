@@ -41,7 +41,7 @@ def told(results):
         "Replicates: 27 planned (3 seeds of 9 cells), 24 tested, 2 failed and 1 to come.",
         "Failed: w/o TAMT w/o ST, BraTS : T1 → T2, seed 1: test: loss 'adv' = nan at epoch 3: training diverged.",
         "Failed: w/o P→A and A→P, CrossMoDA : T1ce → hrT2, seed 0: translation: out of memory: asked for 9.1 GiB.",
-        "ASSD (mm) is undefined in some case scores of BraTS : T1 → T2, left out of its means: w/o TAMT w/o ST 2 of 24",
+        "ASSD (mm) is undefined in 24 of 288 case scores, which means leave out (most of all in w/o TAMT w/o ST",
     ],
 )
 def test_the_caption_tells(told, part):
@@ -153,3 +153,13 @@ def test_too_few_cases_are_said_once_for_all_rows():
 def test_reported_values_say_what_their_spread_is_over(changes, text):
     paper = Reported(paper="P", where="T", page=1, row="r", column="c", metric="dice", value=0.863)
     assert cells.printed(dataclasses.replace(paper, **changes)) == text
+
+
+def test_columns_on_the_same_ground_are_one_line_and_all_of_them_are_named_so():
+    columns = tuple(column(label) for label in ("A", "B", "C"))
+    told = caption(Measures(results({"x": (run(0, 0.7),)}, columns=columns)))
+    (line,) = (line for line in told if "fingerprint" in line)
+    assert line.startswith("All 3 columns: BraTS2020; 369 subjects")
+    other = (*columns[:2], column("C", selection="source"))
+    told = caption(Measures(results({"x": (run(0, 0.7),)}, columns=other)))
+    assert [line.split(":")[0] for line in told if "fingerprint" in line] == ["A and B", "C"]

@@ -19,14 +19,16 @@ def made(**rows):
 
 
 def test_rows_with_the_same_first_stages_share_them_seed_by_seed():
-    (found,) = shared(made(x=("a1 b1", "a1 b1"), y=("a1 b2", "a1 b2")))
+    both = made(x=("a1 b1", "a1 b1"), y=("a1 b2", "a1 b2"))
+    (found,) = shared(both)
     assert found == Shared(rows=("x", "y"), columns=("task",), nodes=("a",), seeds=(0, 1))
-    assert found.words((0, 1)) == "Rows “x” and “y” share a seed by seed (task)."
+    assert found.words(both) == "Rows “x” and “y” share a seed by seed (task)."
 
 
 def test_sharing_under_some_seeds_only_is_said():
-    (found,) = shared(made(x=("a1", "a1"), y=("a1", "a2")))
-    assert found.words((0, 1)) == "Rows “x” and “y” share a under seed 0 (task)."
+    both = made(x=("a1", "a1"), y=("a1", "a2"))
+    (found,) = shared(both)
+    assert found.words(both) == "Rows “x” and “y” share a under seed 0 (task)."
 
 
 def test_three_rows_come_before_the_two_of_them_that_share_more():
@@ -41,7 +43,7 @@ def test_rows_that_share_nothing_are_no_group():
 def test_one_row_can_share_between_columns():
     both = results({"x": (Replicate(seed=0, stages=(("a", "1"),)),)}, columns=(column("T1"), column("T2")))
     (found,) = shared(both)
-    assert found.words((0,)) == "“x” shares a seed by seed between T1 and T2."
+    assert found.words(both) == "“x” shares a seed by seed between T1 and T2."
 
 
 def test_the_made_up_study_shares_as_it_was_written(results):
