@@ -9,8 +9,9 @@ from .arena import ROOT, Arena, scratch
 from .mishaps import Mishap, script
 from .rounds import Ended, Round
 
-FORMS = ("sweep", "search", "apart")
-"""A sweep; a search whose sampler lives in PostgreSQL, too; a sweep whose nodes share a bucket and nothing else."""
+FORMS = ("sweep", "search", "apart", "modatts")
+"""A sweep; a search whose sampler lives in PostgreSQL, too; a sweep whose nodes share a bucket and nothing else; one of
+small networks."""
 
 
 def main() -> int:
@@ -31,7 +32,8 @@ def _played(arena: Arena, form: str, name: str, mishaps: Sequence[Mishap]) -> En
     if form == "search":
         driver = arena.driver("steady_search", name, "--storage", arena.postgresql.database(name))
     else:
-        driver = arena.driver("steady_sweep", name, apart=form == "apart")
+        study = "micro_modatts" if form == "modatts" else "steady_sweep"
+        driver = arena.driver(study, name, apart=form == "apart")
     return Round(arena, driver).play(mishaps)
 
 

@@ -22,7 +22,7 @@ from .heads import write_heads  # noqa: E402
 from .raylets import Raylets  # noqa: E402
 from .still import sit_still  # noqa: E402
 from .tracking import Tracking  # noqa: E402
-from .work import Work  # noqa: E402
+from .work import Journals, Work  # noqa: E402
 
 ROOT = os.geteuid() == 0
 """Only root can give a node a disk of its own on this machine."""
@@ -73,9 +73,9 @@ class Arena:
         """The cohort."""
         return self.folder / "heads"
 
-    def work(self, home: Path) -> Work:
+    def work(self, home: Path, study: str) -> Work:
         """What was trained in a home."""
-        return Work(home, self.folder / "work")
+        return (Work if study.startswith("steady") else Journals)(home, self.folder / "work")
 
     def still(self, study: str) -> Path:
         """The home of the undisturbed run of a study."""
@@ -117,7 +117,7 @@ class Arena:
 
 def environment(folder: Path, pace: float) -> dict[str, str]:
     """Where the steady method is found, how fast it is, where it says what it does."""
-    paths = [str(TESTS.parent), str(STUDIES)]
+    paths = [str(TESTS.parent), str(TESTS), str(STUDIES)]
     return {"PYTHONPATH": ":".join(paths), "OMP_NUM_THREADS": "1", **_steady(folder, pace), **CREDENTIALS}
 
 

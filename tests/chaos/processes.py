@@ -23,7 +23,7 @@ def descendants(root: int) -> list[int]:
 
 def named(root: int, name: str) -> int:
     """The process below `root` whose program is `name`."""
-    return next(pid for pid in descendants(root) if name in _command(pid)[0])
+    return next(pid for pid in descendants(root) if name in title(pid))
 
 
 def kill_tree(root: int) -> None:
@@ -71,8 +71,9 @@ def _parents() -> Iterator[tuple[int, int]]:
         yield int(path.parent.name), int(text.rpartition(")")[2].split()[1])
 
 
-def _command(pid: int) -> list[str]:
+def title(pid: int) -> str:
+    """The program, or what the process calls itself; empty when it has ended."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0]
     except OSError:
-        return [""]
+        return ""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .processes import free_port, kill_tree, named, wait_for
+from .processes import descendants, free_port, kill_tree, named, title, wait_for
 
 MEMORY = 80_000_000  # bytes of shared memory a node; results are a few numbers
 
@@ -91,6 +91,11 @@ class Raylets:
 
     def _started(self, name: str) -> bool:
         return self.nodes[name].poll() is not None or b"Ray runtime started" in self._log(name).read_bytes()
+
+    def training(self) -> list[int]:
+        """Worker processes that are at work, for all that their titles say."""
+        found = (pid for node in self.nodes.values() for pid in descendants(node.pid))
+        return [pid for pid in found if ".train" in title(pid)]
 
     def cut_power(self, name: str) -> None:
         """Everything on the node is gone at once."""

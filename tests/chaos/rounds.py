@@ -14,7 +14,6 @@ from medsearch.study.tracking.reading import StudyReader
 from .arena import Arena
 from .driving import Driver
 from .mishaps import KILLS, Kind, Mishap
-from .processes import descendants
 from .tracking import duplicates, unfinished
 
 PATIENCE = 240.0
@@ -40,7 +39,8 @@ class Round:
     def __init__(self, arena: Arena, driver: Driver) -> None:
         self.arena, self.driver, self.home, self.study = arena, driver, driver.home, driver.file.stem
         self.still = arena.still(self.study)
-        self.work, self.needed = arena.work(self.home), arena.work(self.still).begun
+        self.work = arena.work(self.home, self.study)
+        self.needed = arena.work(self.still, self.study).begun
         self.ended = Ended()
         self._returns: list[tuple[float, Callable[[], object]]] = []
 
@@ -92,11 +92,9 @@ class Round:
         return f"back after {mishap.away:g} s"
 
     def _kill_worker(self, mishap: Mishap) -> str:
-        ours = {pid for node in self.arena.raylets.nodes.values() for pid in descendants(node.pid)}
-        for pid in reversed(self.work.busy):
-            if pid in ours:
-                os.kill(pid, signal.SIGKILL)
-                return f"process {pid}"
+        for pid in self.arena.raylets.training():
+            os.kill(pid, signal.SIGKILL)
+            return f"process {pid}"
         return "none was at work"
 
     def _kill_driver(self, mishap: Mishap) -> str:

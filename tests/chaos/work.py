@@ -1,4 +1,4 @@
-"""What the steady stages wrote down while they trained, and what of it was in vain."""
+"""What was trained in a home, and what of it was in vain: as the steady stages wrote it down, or by journals alone."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from medsearch.core.records import read_json, read_lines
 
 @dataclass(frozen=True)
 class Work:
-    """The epochs that were begun in a home. folder: where all homes' are written down."""
+    """The epochs that were begun in a home. folder: where steady stages write down all homes'."""
 
     home: Path
     folder: Path
@@ -22,15 +22,6 @@ class Work:
     def begun(self) -> int:
         """Epochs that were begun, again or for the first time."""
         return sum(line["what"] == "begun" for line in self)
-
-    @property
-    def busy(self) -> list[int]:
-        """Processes that are in the middle of an epoch, for all that is written down; the newest last."""
-        last: dict[int, str] = {}
-        for line in self:
-            last.pop(line["pid"], None)
-            last[line["pid"]] = line["what"]
-        return [pid for pid, what in last.items() if what == "begun"]
 
     @property
     def finished(self) -> dict[str, float]:
@@ -55,3 +46,13 @@ class Work:
                     yield f"{line['stage']} {key[:12]} was trained by {line['pid']} beside another process"
             else:
                 open_[key] = line
+
+
+@dataclass(frozen=True)
+class Journals(Work):
+    """The epochs that were finished in a home, by its journals: what was lost and begun anew cannot be seen there."""
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for path in (self.home / "stages").glob("*/journal.jsonl"):
+            for line in read_lines(path):
+                yield {"key": path.parent.name, "stage": "stage", "time": line["time"], "what": "begun"}
