@@ -120,7 +120,8 @@ def main() -> None:
     options = _options()
     loads = [Load(seconds=1.0, runs=options.short, slots=options.slots)]
     loads += [Load(seconds=30.0, runs=options.long, slots=options.slots)] if options.long else []
-    print(f"{'stage':>6} {'':12} {'runs':>5} {'s between':>10} {'at most':>8} {'overhead':>9} {'target':>7} {'whole':>8}")
+    heads = ("s between", 10), ("at most", 8), ("overhead", 9), ("target", 7), ("whole", 8)
+    print(f"{'stage':>6} {'':12} {'runs':>5} " + " ".join(f"{head:>{width}}" for head, width in heads))
     with tempfile.TemporaryDirectory() as folder, cluster(Resources(cpus=options.slots), None):
         for load in loads:
             found: dict[str, list[Timing]] = {}

@@ -76,7 +76,7 @@ def test_masks_merge_labels_by_majority() -> None:
     array = np.zeros((4, 4, 2))
     array[0, 0] = array[1, 1] = 4  # half of the first new voxel
     array[2, 2, 0] = 1  # an eighth of the last
-    mask = mask_on_grid(lps(array, 1.0), (2.0,) * 3)
+    mask = mask_on_grid(lps(array, 1.0), (2.0,) * 3, (1, 4))
     assert mask.dtype == np.uint8
     assert mask.tolist() == [[[1, 0], [0, 0]]]
 

@@ -10,7 +10,7 @@ from drive import FULL, search
 from toy import Toy
 
 from medsearch.core.errors import BadInput
-from medsearch.data.geometry import GEOMETRIES
+from medsearch.data.layouts import layout
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.study import ASHA, GP, NSGA2, FullLength, Median, Search, Variant, choice, loguniform, uniform
 
@@ -81,7 +81,7 @@ def test_a_scale_settles_every_number() -> None:
     )
     tiny, paper = declared.settled, replace(declared, method=Toy(scale="paper"))
     assert (declared.trials, tiny.trials, tiny.seeds, tiny.scheduler.at("tiny")) == (3, 3, (0,), tiny.scheduler)
-    assert declared.task.geometry == GEOMETRIES["tiny"]
+    assert declared.task.geometry == layout("brats2020").geometries["tiny"]
     assert paper.settled.trials == 3, "a settled search stays settled"
 
     whole = Search(
@@ -98,7 +98,7 @@ def test_a_scale_settles_every_number() -> None:
         seeds=(0,),
     )
     large = whole.at("paper")
-    assert (large.trials, large.scale, large.task.geometry) == (60, "paper", GEOMETRIES["paper"])
+    assert (large.trials, large.scale, large.task.geometry) == (60, "paper", CrossModalityTask().geometry)
     assert large.settled.scheduler == ASHA(grace=100, because="x")
     assert large.settled.space["segmentation.weights.a"].high == 200
     with pytest.raises(BadInput, match="no scale 'huge'"):
