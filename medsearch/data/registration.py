@@ -6,6 +6,7 @@ motion is sought, by edges and then by the measure; the affine begins there. Tra
 millimetres of the atlas to millimetres of the case, in NIfTI's world (x right, y front, z up).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -23,6 +24,8 @@ _MARGIN_MM = 8.0
 _BINS = 32
 _SAMPLED, _SEED = 0.1, 20
 _ITERATIONS = 200
+_NEAR_UP_MM = (-24, -16, -8, 0, 8, 16, 24)
+_FINISHED = 2
 _QUANTILES = (0.01, 0.995)  # what is darker or brighter (fat, vessels) says little of where the head lies
 _FLIP = np.diag([-1.0, -1.0, 1.0, 1.0])  # SimpleITK's world against NIfTI's
 # Heads differ less than this, and are never lain further aslant; a fit that says otherwise has gone astray.
@@ -69,17 +72,22 @@ class Atlas:
         try:
             moving = _averaged(case)
             edges = Edges(self._edges, edges_of(moving))
-            rigid = max((_improved("correlation", start, edges) for start in edges.starts()), key=edges.score)
-            rigid = _improved(measure, rigid, _Pair.of(self._smoothed, _smoothed(moving), rigid))
-            pair = _Pair.of(self._averaged, moving, rigid)
-            affine = _improved(measure, _as_affine(rigid), pair)
-            likeness = _likeness(measure, affine, pair)
+            first = max((_improved("correlation", start, edges) for start in edges.starts()), key=edges.score)
+            smoothed = _smoothed(moving)
+            rough = [_found(measure, start, _Pair.of(self._smoothed, smoothed, start)) for start in _near(first)]
+            rough.sort(key=lambda found: found[1] * edges.overlap(found[0]), reverse=True)
+            fine = [self._fine(measure, rigid, moving) for rigid, _ in rough[:_FINISHED]]
+            affine, likeness = max(fine, key=lambda found: found[1] * edges.overlap(found[0]))
         except RuntimeError as error:  # the volumes never overlapped, say; its text spans many lines
             msg = "the search for a transform broke off"
             raise RegistrationFailed(msg) from error
         found = Fit(_FLIP @ probed(affine.TransformPoint) @ _FLIP, likeness, edges.overlap(affine))
         _refuse(found, _LEAST[measure])
         return found
+
+    def _fine(self, measure: Measure, rigid: "sitk.Transform", moving: "sitk.Image") -> "tuple[sitk.Transform, float]":
+        """The affine near `rigid`, and the likeness then."""
+        return _found(measure, _as_affine(rigid), _Pair.of(self._averaged, moving, rigid))
 
     @cached_property
     def _averaged(self) -> "sitk.Image":
@@ -170,10 +178,22 @@ def _improved(measure: Measure, start: "sitk.Transform", pair: Edges | _Pair) ->
     return transform
 
 
-def _likeness(measure: Measure, transform: "sitk.Transform", pair: _Pair) -> float:
+def _found(measure: Measure, start: "sitk.Transform", pair: _Pair) -> "tuple[sitk.Transform, float]":
+    """The optimum next to `start`, and the likeness there."""
+    transform = _improved(measure, start, pair)
     method = _method(measure, pair)
     method.SetInitialTransform(transform)
-    return -float(method.MetricEvaluate(pair.fixed, pair.moving))
+    return transform, -float(method.MetricEvaluate(pair.fixed, pair.moving))
+
+
+def _near(rigid: "sitk.Euler3DTransform") -> "Iterator[sitk.Euler3DTransform]":
+    """`rigid`, and the same shifted along the body, where a slab of a head has optima of its own."""
+    import SimpleITK as sitk  # noqa: N813
+
+    for up in _NEAR_UP_MM:
+        start = sitk.Euler3DTransform(rigid)
+        start.SetTranslation(np.add(rigid.GetTranslation(), (0, 0, up)).tolist())
+        yield start
 
 
 def _method(measure: Measure, pair: Edges | _Pair) -> "sitk.ImageRegistrationMethod":

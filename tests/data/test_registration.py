@@ -21,7 +21,7 @@ def errors(fit: Fit, moved: np.ndarray) -> np.ndarray:
     return np.linalg.norm(((fit.matrix - moved) @ POINTS.T)[:3], axis=0)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize(("contrast", "measure"), [("hrT2", "correlation"), ("ceT1", "information")])
 def test_a_known_affine_is_undone(atlas: Atlas, contrast: str, measure: Measure, seed: int) -> None:
     """Across contrasts and within one, between other fields of view, voxels and tilts."""
