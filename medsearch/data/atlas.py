@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from medsearch.core.errors import BadInput
 from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.geometry import Geometry, Triple
-from medsearch.data.registration import Atlas, RegistrationFailed
+from medsearch.data.registration import Atlas, Fit, Measure, RegistrationFailed
 from medsearch.data.resampling import MAJORITY, Image
 from medsearch.data.volumes import Volume, read_volume
 
@@ -50,26 +50,18 @@ class AtlasCase:
         msg = f"cohort {cohort.name} in {cohort.root} has no {contrast} image to serve as an atlas; add one"
         raise BadInput(msg)
 
-    def laid(self, case: Case) -> Matrix:
-        """From the atlas's millimetres to the case's.
+    def laid(self, case: Case) -> Fit:
+        """How the atlas lies in the case.
 
         Raises:
-            BadInput: the case cannot be registered; the message names it.
+            RegistrationFailed: it cannot be told.
 
         """
         if case.subject == self.subject:
-            return np.eye(4)
+            return Fit(np.eye(4), 1.0, 1.0)
         contrast = self.contrast if self.contrast in case.images else next(iter(case.images))
-        path = case.images[contrast]
-        try:
-            measure = self.atlas.register(
-                read_volume(path), "correlation" if contrast == self.contrast else "information"
-            )
-        except RegistrationFailed as error:
-            where = f"case {case.subject}: {path} cannot be laid on the atlas ({self.subject})"
-            msg = f"{where}: {error}; look at it, or exclude it"
-            raise BadInput(msg) from error
-        return measure.matrix
+        measure: Measure = "correlation" if contrast == self.contrast else "information"
+        return self.atlas.register(read_volume(case.images[contrast]), measure)
 
     def midplane(self) -> tuple[Matrix, Matrix]:
         """The normal of the mid-sagittal plane, to the patient's left, and a point on it, mm."""
@@ -145,15 +137,6 @@ def centroid(case: Case, laid: Matrix, tumour: Sequence[int]) -> Matrix | None:
     if not len(voxels):
         return None
     return _world(np.linalg.inv(laid) @ volume.affine, voxels.mean(axis=0))
-
-
-def to_native(block: Block, laid: Matrix, mask: NDArray[np.uint8], *, shape: Triple, affine: Matrix) -> NDArray[Any]:
-    """A mask (Z, Y, X) of the block on a file's own grid: (x, y, z) of `shape`, nearest voxel."""
-    from scipy.ndimage import affine_transform
-
-    steps = np.linalg.inv(laid @ block.affine) @ affine
-    found: NDArray[Any] = affine_transform(mask.T, steps[:3, :3], steps[:3, 3], output_shape=shape, order=0, cval=0)
-    return found
 
 
 def _world(affine: Matrix, point: Any) -> Matrix:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,10 +12,12 @@ from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput
 from medsearch.core.machine import cores
-from medsearch.data.atlas import AtlasCase, Block, Matrix, centroid
+from medsearch.core.records import append_line, read_lines
+from medsearch.data.atlas import AtlasCase, Block, centroid
 from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.geometry import Geometry, Spacing, Triple
 from medsearch.data.layouts import Layout
+from medsearch.data.registration import REGISTRATION_VERSION, Fit, RegistrationFailed
 from medsearch.data.resampling import Image, image_on_grid, mask_on_grid
 from medsearch.data.volumes import read_volume
 
@@ -43,14 +47,18 @@ class Grid(Protocol):
         """What is to be known of how the case came there."""
 
 
-def grid_of(cohort: Cohort, kind: Layout, geometry: Geometry) -> Grid:
+def grid_of(cohort: Cohort, kind: Layout, geometry: Geometry, *, memory: Path) -> Grid:
     """The grid that the cohort's layout needs.
+
+    memory: a file of JSON lines that remembers how the cases of this very cohort lie.
 
     Raises:
         BadInput: a case cannot be brought to it; the message names it.
 
     """
-    return Registered.of(cohort, kind, geometry) if kind.atlas else AsGiven.of(cohort, kind, geometry.spacing)
+    if kind.atlas is None:
+        return AsGiven.of(cohort, kind, geometry.spacing)
+    return Registered.of(cohort, kind, geometry, memory=memory)
 
 
 @dataclass(frozen=True)
@@ -95,17 +103,21 @@ class Registered:
     kind: Layout
     atlas: AtlasCase
     block: Block
-    laid: Mapping[str, Matrix]
-    """By subject, from the atlas's millimetres to the case's."""
+    laid: Mapping[str, Fit]
+    """By subject, how the atlas lies in the case."""
 
     @staticmethod
-    def of(cohort: Cohort, kind: Layout, geometry: Geometry) -> "Registered":
-        """Registers all cases; the block is centred on the source's tumours."""
+    def of(cohort: Cohort, kind: Layout, geometry: Geometry, *, memory: Path) -> "Registered":
+        """Registers all cases; the block is centred on the source's tumours.
+
+        Raises:
+            BadInput: cases cannot be registered; the message names them all, and why the first cannot.
+
+        """
         atlas = AtlasCase.of(cohort, str(kind.atlas))
-        with ThreadPoolExecutor(cores()) as pool:
-            laid = dict(zip(cohort.subjects, pool.map(atlas.laid, cohort.cases), strict=True))
+        laid = _all_laid(cohort, atlas, memory)
         sources = [case for case in cohort.cases if case.part == "source"]
-        found = [centroid(case, laid[case.subject], kind.tumour) for case in sources]
+        found = [centroid(case, laid[case.subject].matrix, kind.tumour) for case in sources]
         return Registered(kind, atlas, Block.of(atlas, geometry, [at for at in found if at is not None]), laid)
 
     @property
@@ -120,7 +132,7 @@ class Registered:
 
     def read(self, case: Case) -> Read:
         """As `Grid.read`."""
-        laid = self.laid[case.subject]
+        laid = self.laid[case.subject].matrix
         images = {contrast: self.block.image(read_volume(path), laid) for contrast, path in case.images.items()}
         if case.mask is None:
             return images, np.zeros(self.shape, np.uint8)
@@ -130,4 +142,37 @@ class Registered:
         """How the case lies on the atlas, and its own grid, so that a prediction can be written there."""
         volume = read_volume(next(iter(case.images.values())))
         native = {"shape": list(volume.array.shape), "affine": volume.affine.tolist()}
-        return {"laid": self.laid[case.subject].tolist(), "native": native}
+        fit = self.laid[case.subject]
+        return {"laid": fit.matrix.tolist(), "likeness": fit.likeness, "overlap": fit.overlap, "native": native}
+
+
+def _all_laid(cohort: Cohort, atlas: AtlasCase, memory: Path) -> dict[str, Fit]:
+    """How every case lies; what was found before, at another scale or before an interruption, is not sought again."""
+    known = {line["subject"]: line for line in read_lines(memory) if line["version"] == REGISTRATION_VERSION}
+    writing, failed = Lock(), dict[str, str]()
+
+    def one(case: Case) -> Fit | None:
+        if case.subject in known:
+            line = known[case.subject]
+            return Fit(np.array(line["matrix"]), line["likeness"], line["overlap"])
+        try:
+            fit = atlas.laid(case)
+        except RegistrationFailed as error:
+            failed[case.subject] = str(error)
+            return None
+        said = {"matrix": fit.matrix.tolist(), "likeness": fit.likeness, "overlap": fit.overlap}
+        with writing:
+            append_line(memory, {"version": REGISTRATION_VERSION, "subject": case.subject, **said})
+        return fit
+
+    with ThreadPoolExecutor(cores()) as pool:
+        fits = zip(cohort.subjects, pool.map(one, cohort.cases), strict=True)
+        laid = {subject: fit for subject, fit in fits if fit is not None}
+    if failed:
+        names = [subject for subject in cohort.subjects if subject in failed]
+        msg = (
+            f"{', '.join(names)} cannot be laid on the atlas ({atlas.subject}), {names[0]} because "
+            f"{failed[names[0]]}; mend the orientation and spacing in its header, or take the case out"
+        )
+        raise BadInput(msg)
+    return laid

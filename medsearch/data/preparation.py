@@ -32,8 +32,11 @@ SPREAD = 5.0  # standard deviations that fit into [-1, 1] (thesis section 5.4.2)
 
 
 def prepared_directory(folder: Path, fingerprint: str, task: CrossModalityTask) -> Path:
-    """Where the arrays of a cohort for a task lie: by content, voxel size and normalisation."""
-    return folder / f"prepared-{fingerprint}-{_edges(task.geometry.spacing)}mm-{task.normalisation}-v{VERSION}"
+    """Where the arrays of a cohort for a task lie: by content, voxels, normalisation, and their number if cut out."""
+    size = ""
+    if layout(task.layout).atlas is not None:
+        size = f"{task.geometry.depth[1]}x{task.geometry.slice_size}x{task.geometry.slice_size}-"
+    return folder / f"prepared-{fingerprint}-{_edges(task.geometry.spacing)}mm-{size}{task.normalisation}-v{VERSION}"
 
 
 def _edges(spacing: Spacing) -> str:
@@ -55,19 +58,19 @@ def prepare(cohort: Cohort, fingerprint: str, *, task: CrossModalityTask, folder
                 aside = folder / f".{directory.name}"
                 shutil.rmtree(aside, ignore_errors=True)
                 aside.mkdir(parents=True)
-                _write(cohort, task, aside)
+                _write(cohort, task, aside, memory=folder / f"laid-{fingerprint}.jsonl")
                 shutil.rmtree(directory, ignore_errors=True)  # without its record it is worth nothing
                 aside.rename(directory)
                 sync_directory(folder)
     return PreparedCohort(directory)
 
 
-def _write(cohort: Cohort, task: CrossModalityTask, aside: Path) -> None:
+def _write(cohort: Cohort, task: CrossModalityTask, aside: Path, *, memory: Path) -> None:
     if not cohort.cases:
         msg = f"cohort {cohort.name} in {cohort.root} has no usable case; run `medsearch check` on it"
         raise BadInput(msg)
     spacing = task.geometry.spacing
-    grid = grid_of(cohort, layout(cohort.layout), task.geometry)
+    grid = grid_of(cohort, layout(cohort.layout), task.geometry, memory=memory)
     arrays = _new_arrays(cohort, grid.shape, aside)
 
     def one(numbered: tuple[int, Case]) -> dict[str, Any]:

@@ -19,6 +19,9 @@ from medsearch.data.volumes import Volume
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
 
+REGISTRATION_VERSION = 1
+"""Raised whenever equal files would be laid otherwise; then `data.prepared.VERSION` is, too."""
+
 WORKING_MM = 2.0
 _MARGIN_MM = 8.0
 _BINS = 32

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from medsearch.data.atlas import Block, to_native
 from medsearch.data.geometry import halves, place_halves
+from medsearch.data.native import to_native
 from medsearch.data.volumes import write_volume
 from medsearch.methods.modatts.pictures import COLUMNS, Pictures
 from medsearch.methods.modatts.recipe import SegmentationRecipe, SynthesisRecipe, TranslationRecipe
@@ -94,12 +94,9 @@ def write_prediction(case: TestCase, context: StageContext) -> None:
     affine = np.array(prepared.record.get("affine", np.diag([-wide, -high, deep, 1.0])))
     folder.mkdir(exist_ok=True)
     write_volume(folder / f"{case.subject}.nii.gz", case.prediction.transpose(2, 1, 0), affine)
-    own = prepared.case(case.subject)
-    if "native" in own:
+    if "native" in prepared.case(case.subject):
         (folder / "native").mkdir(exist_ok=True)
-        block, laid, there = Block(context.task.shape, affine), np.array(own["laid"]), np.array(own["native"]["affine"])
-        mask = to_native(block, laid, case.prediction, shape=tuple(own["native"]["shape"]), affine=there)
-        write_volume(folder / "native" / f"{case.subject}.nii.gz", mask, there)
+        write_volume(folder / "native" / f"{case.subject}.nii.gz", *to_native(prepared, case.subject, case.prediction))
 
 
 def _alike(cases: Sequence[TestCase]) -> list[TestCase]:
