@@ -1,6 +1,7 @@
 """A study's driver: the study file as a process of its own, killed and started again."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ class Driver:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, str(self.file), *self.options],
-                env={**os.environ, **self.environment},
+                env={**os.environ, **self.environment, "PYTHONFAULTHANDLER": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -41,6 +42,12 @@ class Driver:
         """Its exit code; None while it runs."""
         assert self.process is not None
         return self.process.poll()
+
+    def abort(self) -> None:
+        """Where it hangs is then written in its log."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGABRT)
+        self.process.wait()
 
     def kill(self) -> None:
         """At once, as the kernel does when memory is short: what it started is left alone."""

@@ -16,7 +16,7 @@ from .driving import Driver
 from .mishaps import KILLS, Kind, Mishap
 from .tracking import duplicates, unfinished
 
-PATIENCE = 240.0
+PATIENCE = 180.0
 """Seconds without an epoch after which a study is taken to hang."""
 
 
@@ -58,7 +58,7 @@ class Round:
                 self._happen(waiting.pop(0))
             if time.monotonic() - since > PATIENCE:
                 self.ended.violations.append(f"no epoch for {PATIENCE:g} s")
-                self.driver.kill()
+                self.driver.abort()
         self.ended.seconds = time.monotonic() - began
         self._bring_back(now=True)
         self.ended.violations += [f"it ended before {mishap} could happen" for mishap in waiting]
