@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from medsearch.core.errors import BadInput
-from medsearch.data import preparation
+from medsearch.data import grids, preparation
 from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.geometry import Geometry, bounding_box, outside_crops, padded_slices, unpad_slices
 from medsearch.data.layouts import layout
@@ -119,14 +119,14 @@ def test_only_the_path_travels_between_processes(write_cohort: Writer, tmp_path:
 
 def _prepare(cohort: Cohort, folder: Path, kill_at: str | None = None) -> None:
     if kill_at:
-        read = preparation.read_volume
+        read = grids.read_volume
 
         def read_or_die(path: Path) -> object:
             if kill_at in str(path):
                 os.kill(os.getpid(), signal.SIGKILL)
             return read(path)
 
-        preparation.read_volume = read_or_die
+        grids.read_volume = read_or_die
     prepare(cohort, "f", task=TASK, folder=folder)
 
 
