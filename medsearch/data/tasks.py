@@ -132,8 +132,12 @@ def _fold(task: CrossModalityTask, sides: Mapping[str, tuple[str, ...]]) -> dict
         raise BadInput(msg)
     shown = set(_ranked(task, pool, "folds")[task.fold :: task.folds])
     elsewhere = shown | set(sides["validation_target"])
+    training = tuple(name for name in pool if name not in elsewhere)
+    if not training:
+        msg = f"task.fold={task.fold} of task.folds={task.folds} leaves no source case to train on; add cases"
+        raise BadInput(msg)
     return {
-        "train_source": tuple(name for name in pool if name not in elsewhere),
+        "train_source": training,
         "validation_source": tuple(name for name in pool if name in shown),
     }
 

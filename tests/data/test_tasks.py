@@ -1,4 +1,5 @@
 import dataclasses
+import re
 from collections.abc import Iterable
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override
-from medsearch.data.cohorts import Roster
+from medsearch.data.cohorts import Part, Roster
 from medsearch.data.tasks import CrossModalityTask, Split
 from medsearch.data.tasks import split as split_roster
 
@@ -123,3 +124,125 @@ def test_impossible_tasks_are_refused(task: CrossModalityTask, subjects: list[st
 def test_fraction_outside_is_refused_by_its_knob() -> None:
     with pytest.raises(BadInput, match=r"task\.target_labels"):
         override(CrossModalityTask(), {"target_labels": 1.5})
+
+
+SIDES = ("source", "target")
+SPLITS = ("train", "validation", "test")
+
+
+@st.composite
+def rosters(draw: st.DrawFn) -> Roster:
+    """Subjects whose folders say where they belong, some of the target and test cases with masks."""
+    counts = draw(st.integers(2, 30)), draw(st.integers(1, 30)), draw(st.integers(0, 10))
+    assume(sum(counts) >= 4)
+    parts: list[Part] = [
+        part for part, count in zip(("source", "target", "test"), counts, strict=True) for _ in range(count)
+    ]
+    assigned = {f"{part}-{number}": part for number, part in enumerate(parts)}
+    masked = {name for name, part in assigned.items() if part == "source" or draw(st.booleans())}
+    return Roster(tuple(draw(st.permutations(list(assigned)))), assigned, frozenset(masked))
+
+
+free_rosters = names.filter(lambda found: len(found) >= 8).map(lambda found: Roster(tuple(found)))
+disjoint_tasks = tasks.map(lambda task: dataclasses.replace(task, pairing="disjoint"))
+
+
+def in_folds(task: CrossModalityTask, roster: Roster, folds: int) -> list[Split]:
+    return [split_roster(dataclasses.replace(task, folds=folds, fold=fold), roster) for fold in range(folds)]
+
+
+@given(tasks, rosters())
+def test_folders_decide_who_is_source_target_and_test(task: CrossModalityTask, roster: Roster) -> None:
+    s = split_roster(task, roster)
+    found = {
+        "source": [*s.train_source, *s.validation_source],
+        "target": [*s.train_target, *s.validation_target],
+        "test": [*s.test_target],
+    }
+    for part, members in found.items():
+        assert sorted(members) == sorted(name for name, said in roster.assigned.items() if said == part)
+    assert s.train_source
+    assert s.train_target
+    assert not s.test_source
+    sources = len(found["source"])
+    assert len(s.validation_source) == max(1, round(sources / 10))
+
+
+@given(tasks, rosters())
+def test_target_cases_validate_only_if_they_have_masks(task: CrossModalityTask, roster: Roster) -> None:
+    s = split_roster(task, roster)
+    assert set(s.validation_target) <= roster.annotated
+    bare = dataclasses.replace(roster, annotated=frozenset())
+    assert split_roster(task, bare).validation_target == ()
+    assert set(split_roster(task, bare).train_target) == {*s.train_target, *s.validation_target}
+
+
+@given(disjoint_tasks, st.one_of(free_rosters, rosters()), st.integers(2, 5))
+def test_folds_leak_nobody(task: CrossModalityTask, roster: Roster, folds: int) -> None:
+    """Who trains neither validates nor is tested, on either side; and no one trains both sides."""
+    assume(len(split_roster(task, roster).train_source) >= max(folds, 4))
+    for s in [split_roster(task, roster), *in_folds(task, roster, folds)]:
+        parts = {name: {*getattr(s, f"{name}_source"), *getattr(s, f"{name}_target")} for name in SPLITS}
+        assert not parts["train"] & parts["validation"]
+        assert not parts["test"] & (parts["train"] | parts["validation"])
+        assert not set(s.train_source) & set(s.train_target)
+        for side in SIDES:
+            assert set(getattr(s, f"labelled_{side}")) <= set(getattr(s, f"train_{side}"))
+
+
+@given(disjoint_tasks, st.one_of(free_rosters, rosters()), st.integers(2, 5))
+def test_each_source_case_validates_in_one_fold(task: CrossModalityTask, roster: Roster, folds: int) -> None:
+    whole = split_roster(task, roster)
+    pool = {*whole.train_source, *whole.validation_source}
+    assume(len(pool) >= max(folds, 5))
+    drawn = in_folds(task, roster, folds)
+    assert sorted(name for s in drawn for name in s.validation_source) == sorted(pool)
+    sizes = [len(s.validation_source) for s in drawn]
+    assert max(sizes) - min(sizes) <= 1
+    for s in drawn:
+        assert {*s.train_source, *s.validation_source} == pool - (
+            set(whole.validation_target) - set(s.validation_source)
+        )
+        for part in ("train_target", "validation_target", "test_source", "test_target", "labelled_target"):
+            assert getattr(s, part) == getattr(whole, part), "the target's side stays"
+
+
+@given(disjoint_tasks, rosters(), st.randoms())
+def test_the_order_of_a_roster_does_not_matter(task: CrossModalityTask, roster: Roster, random: object) -> None:
+    shuffled = list(roster.subjects)
+    random.shuffle(shuffled)
+    task = dataclasses.replace(task, folds=2, fold=1)
+    assert split_roster(task, dataclasses.replace(roster, subjects=tuple(shuffled))) == split_roster(task, roster)
+
+
+CROSSMODA = Roster(
+    tuple("abcdefg"),
+    dict(zip("abcdefg", ("source",) * 4 + ("target",) * 2 + ("test",), strict=True)),
+    frozenset("abcd"),
+)
+
+
+@pytest.mark.parametrize(
+    ("task", "roster", "says"),
+    [
+        (CrossModalityTask(folds=5, fold=5), CROSSMODA, "task.fold=5 of task.folds=5 with 4 source cases"),
+        (CrossModalityTask(folds=5), CROSSMODA, "folds are 2 or more, at most as many as cases"),
+        (CrossModalityTask(folds=1), CROSSMODA, "task.folds=1"),
+        (CrossModalityTask(folds=2, fold=-1), CROSSMODA, "task.fold=-1"),
+        (CrossModalityTask(folds=2), Roster(tuple("abcd")), "leaves no source case to train on"),
+        (CrossModalityTask(folds=2, pairing="overlap"), Roster(tuple(BRATS)), "take 'disjoint'"),
+        (
+            CrossModalityTask(),
+            dataclasses.replace(CROSSMODA, assigned={name: CROSSMODA.assigned[name] for name in "abcdef"}),
+            "subject 'g' is in no part",
+        ),
+        (
+            CrossModalityTask(),
+            dataclasses.replace(CROSSMODA, assigned=dict.fromkeys("abcdefg", "source")),
+            "7 source and 0 target cases",
+        ),
+    ],
+)
+def test_impossible_folds_and_parts_are_refused(task: CrossModalityTask, roster: Roster, says: str) -> None:
+    with pytest.raises(BadInput, match=re.escape(says)):
+        split_roster(task, roster)

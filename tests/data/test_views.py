@@ -32,42 +32,80 @@ tasks = st.builds(
     split_seed=st.integers(0, 2),
     pairing=st.sampled_from(["disjoint", "overlap"]),
     normalisation=st.sampled_from(["per-contrast", "joint"]),
+    folds=st.sampled_from([0, 2, 3]),
+    fold=st.integers(0, 1),
     geometry=st.just(GEOMETRIES["tiny"]),
-)
+).map(lambda task: dataclasses.replace(task, folds=0) if task.pairing == "overlap" else task)
 
 
 @pytest.fixture
 def prepared(write_cohort: Callable[..., Cohort], tmp_path: Path) -> Prepared:
     """The same twelve cases under either normalisation."""
-    cohort = write_cohort(12)
+    return _prepared(write_cohort(12), tmp_path / "arrays")
+
+
+@pytest.fixture
+def parted(write_cohort: Callable[..., Cohort], tmp_path: Path) -> Prepared:
+    """Twelve cases whose parts are given: of the five targets two have no mask, of the two tests one has none."""
+    whole = write_cohort(12)
+    parts = ["source"] * 5 + ["target"] * 5 + ["test"] * 2
+    cases = [dataclasses.replace(case, part=part) for case, part in zip(whole.cases, parts, strict=True)]
+    for number, presence in ((5, (True, False)), (6, (True, True)), (10, None)):
+        cases[number] = dataclasses.replace(cases[number], mask=None, presence=presence)
+    return _prepared(dataclasses.replace(whole, cases=tuple(cases)), tmp_path / "arrays")
+
+
+def _prepared(cohort: Cohort, folder: Path) -> Prepared:
     return {
-        normalisation: prepare(
-            cohort, "f", task=dataclasses.replace(TASK, normalisation=normalisation), folder=tmp_path / "arrays"
-        )
+        normalisation: prepare(cohort, "f", task=dataclasses.replace(TASK, normalisation=normalisation), folder=folder)
         for normalisation in ("per-contrast", "joint")
     }
 
 
 def held(prepared: Prepared, task: CrossModalityTask, part: str) -> list[object]:
-    """What a part really holds, as the view hands it out."""
+    """What a part really holds, as the view hands it out; what is not there is told by the refusal."""
     domain, name, kind = part.split(".")
     view = TaskView(prepared[task.normalisation], task, frozenset({part}))
     read = {"images": view.image, "masks": view.mask, "presence": view.presence}[kind]
     content: list[object] = []
     for subject in view.subjects(domain, name):
-        value = read(domain, name, subject)
+        try:
+            value = read(domain, name, subject)
+        except BadInput as error:
+            value = str(error)
         content.append((subject, value.tobytes() if isinstance(value, np.ndarray) else value))
     return content
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(one=tasks, other=tasks)
+@pytest.mark.parametrize("kind", ["prepared", "parted"])
 def test_fingerprint_changes_exactly_when_the_content_does(
-    prepared: Prepared, one: CrossModalityTask, other: CrossModalityTask
+    request: pytest.FixtureRequest, kind: str, one: CrossModalityTask, other: CrossModalityTask
 ) -> None:
+    prepared: Prepared = request.getfixturevalue(kind)
+    roster = prepared["joint"].roster
     for part in sorted(PARTS):
-        same = part_fingerprint(one, "f", ROSTER, part) == part_fingerprint(other, "f", ROSTER, part)
+        same = part_fingerprint(one, "f", roster, part) == part_fingerprint(other, "f", roster, part)
         assert same == (held(prepared, one, part) == held(prepared, other, part)), part
+
+
+def test_a_fold_changes_the_source_s_training_and_validation_only() -> None:
+    for part in changed(dataclasses.replace(TASK, folds=3), fold=1):
+        assert part.startswith(("source.train", "source.validation"))
+    assert len(changed(dataclasses.replace(TASK, folds=3), fold=1)) == 6
+
+
+def test_who_has_a_mask_or_a_weak_label_is_the_case_s_own(parted: Prepared) -> None:
+    view = TaskView(parted["joint"], TASK, PARTS)
+    assert view.presence("target", "train", "case-05") == (True, False)
+    assert {*view.subjects("target", "validation")} <= {"case-07", "case-08", "case-09"}
+    assert view.mask("target", "test", "case-10") is None
+    assert view.mask("target", "test", "case-11") is not None
+    with pytest.raises(BadInput, match="case-10 has neither a weak label nor a mask"):
+        view.presence("target", "test", "case-10")
+    with pytest.raises(BadInput, match="case-05 has no mask"):
+        view.slice_presence("target", "train", "case-05")
 
 
 def changed(task: CrossModalityTask, **knobs: object) -> set[str]:
