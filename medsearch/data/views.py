@@ -198,7 +198,7 @@ def _fingerprint(asked: _Asked) -> str:
         "geometry": _sizes(task.geometry),
         "subjects": _members(drawn, domain, name),
     }
-    if kind == "images":
+    if kind == "images" and held["subjects"]:
         held |= {"contrast": _contrast(task, domain), "normalisation": task.normalisation}
     if kind == "masks" and name == "train":
         held["labelled"] = frozenset(_labelled(drawn, domain))

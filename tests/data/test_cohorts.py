@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import os
 import shutil
@@ -7,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.errors import BadInput
-from medsearch.data.cohorts import Cohort, Finding, fingerprint
+from medsearch.data.cohorts import Case, Cohort, Finding, fingerprint
 from medsearch.data.layouts import LAYOUTS, layout
 from medsearch.data.volumes import UnreadableVolume
 
@@ -89,3 +90,24 @@ def test_an_unknown_layout_is_refused() -> None:
     assert layout("brats2020") is LAYOUTS["brats2020"]
     with pytest.raises(BadInput, match="'brats'; choose one of brats2020"):
         layout("brats")
+
+
+def test_fingerprint_follows_what_folders_and_tables_say_of_a_case(
+    write_cohort: Callable[..., Cohort], tmp_path: Path
+) -> None:
+    cohort = write_cohort(2)
+    first, other = cohort.cases
+
+    def of(case: Case) -> str:
+        return fingerprint(dataclasses.replace(cohort, cases=(case, other)), tmp_path / "digests.json")
+
+    told = [
+        first,
+        dataclasses.replace(first, part="source"),
+        dataclasses.replace(first, part="target"),
+        dataclasses.replace(first, presence=(True, False)),
+        dataclasses.replace(first, presence=(False, False)),
+        dataclasses.replace(first, part="target", presence=(True, False)),
+    ]
+    assert len({of(case) for case in told}) == len(told)
+    assert of(first) == fingerprint(cohort, tmp_path / "digests.json")
