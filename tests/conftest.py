@@ -1,14 +1,20 @@
 """What several floors' tests share: shapes are checked as annotated, `micro` is importable by all."""
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
-from bucket import Buckets
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
+from tests.bucket import Buckets
+
 install_import_hook("medsearch.methods", "beartype.beartype")  # before the first of them is imported
-from micro import Micro  # noqa: E402
+from tests.micro import Micro  # noqa: E402
+
+ROOT = str(Path(__file__).parents[1])  # Ray's workers and other processes find the helpers of tests there
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")

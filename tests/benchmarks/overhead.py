@@ -6,9 +6,7 @@ Tune writes no ledger, no journal, no manifest and syncs nothing to disk; ours d
 """
 
 import argparse
-import os
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,18 +15,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-HERE = Path(__file__).parent
-for folder in (HERE, HERE.parent / "study"):
-    sys.path.insert(0, str(folder))
-os.environ["PYTHONPATH"] = os.pathsep.join([*map(str, (HERE, HERE.parent / "study")), os.environ.get("PYTHONPATH", "")])
-
-import toy  # noqa: E402
-from naps import Napping, sleep  # noqa: E402
-
-from medsearch.data.tasks import CrossModalityTask  # noqa: E402
-from medsearch.study import Ablation, Variant  # noqa: E402
-from medsearch.study.cluster import Resources, cluster  # noqa: E402
-from medsearch.study.execution import Site, run_sweep  # noqa: E402
+from medsearch.data.tasks import CrossModalityTask
+from medsearch.study import Ablation, Variant
+from medsearch.study.cluster import Resources, cluster
+from medsearch.study.execution import Site, run_sweep
+from tests.benchmarks.naps import Napping, sleep
+from tests.study import toy
 
 TARGETS = {1.0: 0.15, 30.0: 0.05}
 """Share of the stage's own seconds, by those seconds."""

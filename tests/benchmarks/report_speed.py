@@ -18,12 +18,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "reporting"))
-import made_up_ablation as made_up
-
 from medsearch.core.reported import Reported
 from medsearch.reporting.report import rebuild
 from medsearch.stages.store import Store
+from tests.reporting import made_up_ablation as made_up
 
 PROMISED_S = 30.0
 CASES = 37

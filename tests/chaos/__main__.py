@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from .arena import ROOT, Arena, scratch
+from .arena import AS_ROOT, Arena, scratch
 from .mishaps import Mishap, script
 from .rounds import Ended, Round
 
@@ -18,7 +18,7 @@ def main() -> int:
     options = _options()
     folder = scratch()
     print(f"homes and logs are in {folder}", flush=True)
-    forms = [options.form] if options.form else [form for form in FORMS if ROOT or form != "apart"]
+    forms = [options.form] if options.form else [form for form in FORMS if AS_ROOT or form != "apart"]
     began, rounds = time.monotonic(), list[Ended]()
     with Arena.open(folder, pace=options.pace, bucket="apart" in forms) as arena:
         for number in range(options.rounds):

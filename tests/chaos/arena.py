@@ -1,30 +1,25 @@
 """Where rounds are played: a cluster of two nodes, an MLflow server on PostgreSQL, a cohort, a folder for homes."""
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-TESTS = Path(__file__).parents[1]
-if str(TESTS) not in sys.path:
-    sys.path.append(str(TESTS))  # `postgres` is shared with other tests
+from medsearch.study.databases import with_driver
+from tests.bucket import CREDENTIALS, Buckets
+from tests.postgres import PostgreSQL
 
-from bucket import CREDENTIALS, Buckets  # noqa: E402
-from postgres import PostgreSQL  # noqa: E402
+from .driving import STUDIES, Driver
+from .heads import write_heads
+from .raylets import Raylets
+from .still import sit_still
+from .tracking import Tracking
+from .work import Journals, Work
 
-from medsearch.study.databases import with_driver  # noqa: E402
-
-from .driving import STUDIES, Driver  # noqa: E402
-from .heads import write_heads  # noqa: E402
-from .raylets import Raylets  # noqa: E402
-from .still import sit_still  # noqa: E402
-from .tracking import Tracking  # noqa: E402
-from .work import Journals, Work  # noqa: E402
-
-ROOT = os.geteuid() == 0
+ROOT = Path(__file__).parents[2]
+AS_ROOT = os.geteuid() == 0
 """Only root can give a node a disk of its own on this machine."""
 
 GPUS = 0.5
@@ -63,7 +58,7 @@ class Arena:
             buckets = Buckets() if bucket else None
             if buckets is not None:
                 held.callback(buckets.stop)
-            unseen = (folder / "cache",) if ROOT else ()
+            unseen = (folder / "cache",) if AS_ROOT else ()
             raylets = held.enter_context(Raylets.running(environment(folder, pace), unseen=unseen))
             servers = {"tracking": tracking, "postgresql": postgresql, "buckets": buckets}
             yield cls(folder=folder, raylets=raylets, pace=pace, packed=packed, **servers)
@@ -108,7 +103,7 @@ class Arena:
 
     def _part(self, *, apart: bool) -> None:
         """Nodes have caches of their own; here are homes of their own, too, or no longer."""
-        unseen = (self.folder / "cache", *([self.folder / "homes"] if apart else [])) if ROOT else ()
+        unseen = (self.folder / "cache", *([self.folder / "homes"] if apart else [])) if AS_ROOT else ()
         if unseen != self.raylets.unseen:
             self.raylets.unseen = unseen
             self.raylets.cut_power("second")
@@ -117,8 +112,12 @@ class Arena:
 
 def environment(folder: Path, pace: float) -> dict[str, str]:
     """Where the steady method is found, how fast it is, where it says what it does."""
-    paths = [str(TESTS.parent), str(TESTS), str(STUDIES)]
-    return {"PYTHONPATH": ":".join(paths), "OMP_NUM_THREADS": "1", **_steady(folder, pace), **CREDENTIALS}
+    return {
+        "PYTHONPATH": str(ROOT),
+        "OMP_NUM_THREADS": "1",
+        **_steady(folder, pace),
+        **CREDENTIALS,
+    }
 
 
 def _steady(folder: Path, pace: float) -> dict[str, str]:

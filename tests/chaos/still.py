@@ -1,7 +1,6 @@
 """A study without Ray, MLflow or mishaps: job after job in this process, in a home of its own."""
 
 import runpy
-import sys
 from pathlib import Path
 
 from medsearch.cli.cohorts import Data
@@ -24,8 +23,6 @@ from .driving import STUDIES
 
 def sit_still(study: str, heads: Path, home: Path) -> Path:
     """Run the study file `study` to its end and write its report; returns `home`."""
-    if str(STUDIES) not in sys.path:
-        sys.path.append(str(STUDIES))
     found = runpy.run_path(str(STUDIES / f"{study}.py"))["STUDY"].at("tiny")
     data = Data(
         folders={"brats2020": heads}, anatomy=None, skip_bad=False, home=home, store=None, cache=None, say=print

@@ -12,7 +12,7 @@ import pytest
 from medsearch import __version__
 from medsearch.core.errors import BadInput
 
-from .arena import STUDIES, TESTS, environment
+from .arena import ROOT, STUDIES, environment
 from .heads import write_heads
 from .processes import free_port
 from .raylets import Raylets
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 SHADOWS = {
     "without": "raise ModuleNotFoundError(\"No module named 'medsearch'\")\n",
-    "older": f"__version__ = '0.0.7'\n__path__ = [{str(TESTS.parent / 'medsearch')!r}]\n",
+    "older": f"__version__ = '0.0.7'\n__path__ = [{str(ROOT / 'medsearch')!r}]\n",
 }
 """What a node finds as medsearch."""
 

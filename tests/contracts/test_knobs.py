@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from micro import RECIPE, Micro, drained
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.store import Store
+from tests.micro import RECIPE, Micro, drained
 
 INERT = {
     "translation.discriminator.dimensions": "translation judges slices, whatever is asked",

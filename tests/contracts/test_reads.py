@@ -1,10 +1,10 @@
 """Who may see what: no test case before the test, no target label that the selection rule forbids."""
 
 import pytest
-from micro import Micro
 
 from medsearch.data.views import TaskView
 from medsearch.stages.pipelines import StageRun
+from tests.micro import Micro
 
 RULES = ("source", "pseudo-target", "oracle")
 VARIANTS = (

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from bucket import Buckets
 
 from medsearch.core import remote as module
 from medsearch.core.errors import BadInput
 from medsearch.core.remote import Remote, Unreachable, each, local_sizes, remote_at, require_writable
+from tests.bucket import Buckets
 
 
 @pytest.fixture(params=["bucket", "file", "path", "fsspec"])

@@ -2,13 +2,13 @@ import json
 import re
 from pathlib import Path
 
-import broken
 import numpy as np
 import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.data import inspection
 from medsearch.data.checks import check
+from tests.data import broken
 
 FILES_READ = len(broken.SUBJECTS) * (len(broken.CONTRASTS) + 1)
 

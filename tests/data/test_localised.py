@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from bucket import Buckets
 
 from medsearch.core import remote as remote_module
 from medsearch.core.errors import BadInput
@@ -18,6 +17,7 @@ from medsearch.core.remote import Remote, Unreachable, remote_at
 from medsearch.data import localised as module
 from medsearch.data.localised import localised, publish
 from medsearch.data.prepared import PreparedCohort
+from tests.bucket import Buckets
 
 NAME = "prepared-0123-4mm-each-v1"
 IMAGE = np.arange(240, dtype=np.float16).reshape(2, 4, 5, 6)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scanned_head import Scanner, pose
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import read_lines
@@ -20,6 +19,7 @@ from medsearch.data.tasks import CrossModalityTask
 from medsearch.data.views import PARTS, TaskView
 from medsearch.data.volumes import read_volume, write_volume
 from medsearch.metrics.overlap import dice
+from tests.data.scanned_head import Scanner, pose
 
 SIZES = layout("crossmoda2022").geometries
 TASK = CrossModalityTask(layout="crossmoda2022", source="ceT1", target="hrT2", geometry=SIZES["tiny"])

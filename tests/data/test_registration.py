@@ -2,10 +2,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scanned_head import Scanner, pose
 
 from medsearch.data.registration import Atlas, Fit, Measure, RegistrationFailed
 from medsearch.data.volumes import Volume
+from tests.data.scanned_head import Scanner, pose
 
 PLACES = np.random.default_rng(0).uniform((-50, -55, -47), (50, 45, 3), (200, 3))
 POINTS = np.concatenate([PLACES, np.ones((200, 1))], axis=1)

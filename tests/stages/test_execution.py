@@ -2,14 +2,14 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
-from micro import Micro, drained
 
 from medsearch.core.errors import Diverged, UndeclaredRead
 from medsearch.stages.context import Runtime
 from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.stage import Outcome
 from medsearch.stages.store import Store
-from stages.toy import Counter, Counting, run_of
+from tests.micro import Micro, drained
+from tests.stages.toy import Counter, Counting, run_of
 
 RUN = run_of(Counter(), seed=4)
 

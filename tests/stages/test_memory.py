@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hungry import Appetite, Held, Hungry, eat
-from micro import Micro, drained
 
 from medsearch.core.records import read_lines, write_json
 from medsearch.stages.context import Runtime, StageContext
@@ -18,7 +16,9 @@ from medsearch.stages.memory import NOTE
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.stage import Training
 from medsearch.stages.store import Store
-from stages.toy import run_of
+from tests.hungry import Appetite, Held, Hungry, eat
+from tests.micro import Micro, drained
+from tests.stages.toy import run_of
 
 
 @dataclass

@@ -9,7 +9,7 @@ from medsearch.data.cohorts import Roster
 from medsearch.data.layouts import layout
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.pipelines import Node, Pipeline, Setting, StageRun
-from stages.toy import Counter, Counting, Inner
+from tests.stages.toy import Counter, Counting, Inner
 
 SUBJECTS = tuple(f"case-{number}" for number in range(12))
 SETTING = Setting(CrossModalityTask(geometry=layout("brats2020").geometries["tiny"]), "cohort", Roster(SUBJECTS))

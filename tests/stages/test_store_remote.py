@@ -10,8 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bucket import Buckets
-from micro import drained
 
 from medsearch.core import remote as remote_module
 from medsearch.core.errors import BadInput
@@ -26,7 +24,9 @@ from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.outputs import THINNED
 from medsearch.stages.stage import Epoch, Training
 from medsearch.stages.store import JOURNAL, MANIFEST, Store
-from stages.toy import Counter, Counting, run_of
+from tests.bucket import Buckets
+from tests.micro import drained
+from tests.stages.toy import Counter, Counting, run_of
 
 WEIGHTS, VOLUME, PICTURE, TILE, FACTS = (
     "weights.bin",
@@ -173,7 +173,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from medsearch.core.remote import Remote
-from stages.test_store_remote import finish
+from tests.stages.test_store_remote import finish
 from medsearch.stages.store import Store
 
 left = int(sys.argv[3])
@@ -327,7 +327,7 @@ def test_a_checkpoint_whose_upload_was_cut_short_is_passed_over(nodes: Nodes) ->
 RUNNING = """
 import sys, time
 from pathlib import Path
-from stages.test_store_remote import step
+from tests.stages.test_store_remote import step
 from medsearch.stages import mirror
 from medsearch.stages.store import Store
 
@@ -389,7 +389,7 @@ from medsearch.stages import mirror
 from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.context import Runtime
 from medsearch.stages.store import Store
-from stages.test_store_remote import TRAINING
+from tests.stages.test_store_remote import TRAINING
 
 mirror.EVERY_S = 0.2
 bench = Bench(Store(Path(sys.argv[1]), sys.argv[2]), PreparedCohort(Path(sys.argv[3])), Runtime())

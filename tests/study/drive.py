@@ -7,8 +7,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import toy
-
 from medsearch.core.errors import MedsearchError
 from medsearch.core.recipes import override
 from medsearch.core.records import append_line
@@ -26,6 +24,7 @@ from medsearch.study.samplers import GP, NSGA2, QMC, TPE, Random
 from medsearch.study.schedulers import ASHA, FullLength, Median
 from medsearch.study.search import Search, Variant
 from medsearch.study.spaces import choice, loguniform, uniform
+from tests.study import toy
 
 SAMPLERS = {kind().name: kind() for kind in (GP, NSGA2, QMC, TPE, Random)}
 FULL = FullLength(because="a toy")

@@ -5,8 +5,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from hungry import Appetite, Hungry
-
 from medsearch.core.recipes import override, recipe
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.method import Selection
@@ -15,6 +13,7 @@ from medsearch.study.samplers import Random
 from medsearch.study.schedulers import FullLength
 from medsearch.study.search import Search
 from medsearch.study.spaces import uniform
+from tests.hungry import Appetite, Hungry
 
 STARTER, MAIN = 0.25, 0.5
 """The shares of a GPU in which they fit."""

@@ -5,9 +5,6 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-import toy
-from drive import do
-
 from medsearch.core.recipes import override
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.study.ablation import Ablation
@@ -18,6 +15,8 @@ from medsearch.study.jobs import Job
 from medsearch.study.ledger import Ledger
 from medsearch.study.sweep import Sweep
 from medsearch.study.variants import Variant
+from tests.study import toy
+from tests.study.drive import do
 
 FORTH, BACK = "t1 to t2", "t2 to t1"
 TASKS = {FORTH: CrossModalityTask(), BACK: CrossModalityTask(source="t2", target="t1")}

@@ -3,8 +3,6 @@
 from typing import Any
 
 import pytest
-import toy
-from sweeps import BACK, FORTH, TASKS, ablation
 
 from medsearch.core.errors import BadInput
 from medsearch.data.layouts import layout
@@ -13,6 +11,8 @@ from medsearch.study.ablation import Ablation
 from medsearch.study.figures import Curves, GroupedBars, Panels, described
 from medsearch.study.spaces import uniform
 from medsearch.study.variants import Variant, grid
+from tests.study import toy
+from tests.study.sweeps import BACK, FORTH, TASKS, ablation
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"variants": (Variant("a", {"polish.wid": True}),)}, r"no knob 'polish.wid'; did you mean 'polish.wide'\?"),

@@ -3,14 +3,14 @@
 from pathlib import Path
 
 import pytest
-import toy
-from drive import carry_out, conduct, search
-from sweeps import FORTH, TASKS, ablation, sweep_of, sweep_out
 
 from medsearch.core.errors import BadInput
 from medsearch.study.ablation_plan import plan_sweep
 from medsearch.study.identity import choose
 from medsearch.study.variants import Variant
+from tests.study import toy
+from tests.study.drive import carry_out, conduct, search
+from tests.study.sweeps import FORTH, TASKS, ablation, sweep_of, sweep_out
 
 SEARCHED = search(trials=4, finalists=1, seeds=(0,), references=())
 ROWS = (Variant("winner"), Variant("winner, other b", {"segmentation.weights.b": 0.9}))

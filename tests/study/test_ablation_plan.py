@@ -4,9 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
-import toy
 from rich.console import Console
-from sweeps import FORTH, ROWS, ablation, sweep_of, sweep_out
 
 from medsearch.core.errors import BadInput
 from medsearch.study.ablation_plan import SweepForecast, plan_sweep, sweep_table
@@ -16,6 +14,8 @@ from medsearch.study.savings import savings
 from medsearch.study.spaces import uniform
 from medsearch.study.sweep_progress import SweepBoard, render_sweep, sweep_progress
 from medsearch.study.variants import Variant
+from tests.study import toy
+from tests.study.sweeps import FORTH, ROWS, ablation, sweep_of, sweep_out
 
 
 def counted(forecast: SweepForecast) -> dict[tuple[str, str], tuple[int, int, int]]:

@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import toy
-from drive import carry_out, conduct, do, search
 
 from medsearch.core.errors import BadInput
 from medsearch.study import NSGA2, Random, Variant
@@ -15,6 +13,8 @@ from medsearch.study.conducting import StudyFailed
 from medsearch.study.conductor import Conductor
 from medsearch.study.jobs import End, Job
 from medsearch.study.ledger import Ledger, RunRecord
+from tests.study import toy
+from tests.study.drive import carry_out, conduct, do, search
 
 PLAIN = (Variant("Plain", {"segmentation.weights.a": 0.2}),)
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import toy
-from drive import conduct, do, search
 
 from medsearch.core.errors import BadInput, Diverged, UndeclaredRead
 from medsearch.study.jobs import End, Planner, ancestors, failure, stored_end
+from tests.study import toy
+from tests.study.drive import conduct, do, search
 
 
 def planner(home: Path) -> Planner:

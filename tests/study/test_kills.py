@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import toy
-from drive import from_json
 
 from medsearch.core.errors import BadInput
 from medsearch.study.execution import run_search
 from medsearch.study.ledger import Ledger
+from tests.study import toy
+from tests.study.drive import from_json
 
 pytestmark = pytest.mark.slow
 

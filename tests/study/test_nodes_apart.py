@@ -6,9 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from bucket import Buckets
-from sweeps import ablation
-from toy import executions, workplace
 
 from medsearch.stages.bucket import bucket_at
 from medsearch.stages.context import Runtime
@@ -18,6 +15,9 @@ from medsearch.study.graph import Grapher
 from medsearch.study.jobs import End, Job, Workplace, perform
 from medsearch.study.ledger import Ledger
 from medsearch.study.sweep import Sweep
+from tests.bucket import Buckets
+from tests.study.sweeps import ablation
+from tests.study.toy import executions, workplace
 
 
 @pytest.fixture

@@ -6,9 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import toy
-from feast import MAIN, STARTER, eaten, feast
-from hungry import Balance
 
 from medsearch.study.cluster import Resources, cluster
 from medsearch.study.conducting import StudyFailed
@@ -16,6 +13,9 @@ from medsearch.study.events import Event
 from medsearch.study.execution import SearchRun, Site, run_search
 from medsearch.study.ledger import Ledger
 from medsearch.study.variants import Variant
+from tests.hungry import Balance
+from tests.study import toy
+from tests.study.feast import MAIN, STARTER, eaten, feast
 
 pytestmark = pytest.mark.slow
 

@@ -5,11 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import toy
-from drive import conduct
-from feast import MAIN, STARTER, eaten, feast
-from hungry import Balance
-from sweeps import ablation, sweep_of
 
 from medsearch.core.errors import BadInput
 from medsearch.study.cluster import Resources
@@ -23,6 +18,11 @@ from medsearch.study.room import Room
 from medsearch.study.searcher import Jobs
 from medsearch.study.sweep import Sweep
 from medsearch.study.worker import END, Errand, end_of, request
+from tests.hungry import Balance
+from tests.study import toy
+from tests.study.drive import conduct
+from tests.study.feast import MAIN, STARTER, eaten, feast
+from tests.study.sweeps import ablation, sweep_of
 
 AUTO = Resources(cpus_per_trial=1, gpus_per_trial=1.0, measured=True, device="cpu")
 FIXED = Resources(cpus_per_trial=1, gpus_per_trial=0.25, device="cpu")

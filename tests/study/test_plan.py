@@ -4,11 +4,11 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import toy
-from drive import carry_out, conduct, search
 
 from medsearch.study import Random, Variant
 from medsearch.study.plan import plan, table
+from tests.study import toy
+from tests.study.drive import carry_out, conduct, search
 
 BOTH = (
     Variant("Plain", {"segmentation.weights.a": 0.2}),

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hungry import Appetite, Hungry
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from medsearch.stages.memory import Usage
 from medsearch.stages.pipelines import StageRun
 from medsearch.study.probes import MARGIN, MOST, Configuration, Probes, share_of
 from medsearch.training.memory import CONTEXT
+from tests.hungry import Appetite, Hungry
 
 GIB = 1 << 30
 USAGE = Usage(device="A100", capacity=40 * GIB, peak=8 * GIB, seconds=3.0, step_seconds=0.5, micro_batch=4)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import pytest
-from drive import search
 from rich.console import Console
 
 from medsearch.study import Random
@@ -11,6 +10,7 @@ from medsearch.study.events import Event
 from medsearch.study.jobs import End
 from medsearch.study.ledger import PlannedRun
 from medsearch.study.progress import Board, clock, progress, render
+from tests.study.drive import search
 
 
 def trial(number: int, **knobs: Any) -> PlannedRun:

@@ -4,7 +4,6 @@ import math
 from pathlib import Path
 
 import pytest
-from drive import search
 
 from medsearch.core.errors import BadInput
 from medsearch.study import GP, NSGA2, QMC, TPE, Random, choice, uniform
@@ -12,6 +11,7 @@ from medsearch.study.jobs import End
 from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.samplers import Sampler
 from medsearch.study.search import Search
+from tests.study.drive import search
 
 
 def told(proposals: Proposals, count: int, *, first: int = 0) -> list[dict[str, object]]:
@@ -142,10 +142,9 @@ def test_what_cannot_be_run_is_no_result(tmp_path: Path) -> None:
 
 
 def test_tuples_survive_the_storage(tmp_path: Path) -> None:
-    from toy import Toy
-
     from medsearch.data.tasks import CrossModalityTask
     from medsearch.study import FullLength
+    from tests.study.toy import Toy
 
     what = Search(
         name="tuples",

@@ -4,15 +4,15 @@ import threading
 from pathlib import Path
 
 import pytest
-from drive import search
-from postgres import PostgreSQL, postgresql
-from test_proposals import told
 
 from medsearch.core.errors import BadInput
 from medsearch.core.remote import Unreachable
 from medsearch.study import TPE, databases, proposals
 from medsearch.study.jobs import End
 from medsearch.study.proposals import Proposals, sqlite
+from tests.postgres import PostgreSQL, postgresql
+from tests.study.drive import search
+from tests.study.test_proposals import told
 
 __all__ = ["postgresql"]
 

@@ -10,12 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from drive import carry_out as carry_out_search
-from drive import conduct, search
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from sweeps import ablation, sweep_of, sweep_out
-from toy import executions, workplace
 
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
@@ -26,6 +22,10 @@ from medsearch.stages.prune import Pruning, carry_out, plan
 from medsearch.stages.store import Store
 from medsearch.study.mentions import Mentions, mentions
 from medsearch.study.spaces import uniform
+from tests.study.drive import carry_out as carry_out_search
+from tests.study.drive import conduct, search
+from tests.study.sweeps import ablation, sweep_of, sweep_out
+from tests.study.toy import executions, workplace
 
 SEARCH, ABLATION, FOREIGN = "toy_search", "toy_ablation", 4
 RETUNED = {"retune": {"segmentation.weights.b": uniform(0, 1)}, "trials": 3, "variants": ablation().variants[:2]}

@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import toy
-from drive import search
 
 from medsearch.core.errors import BadInput
 from medsearch.study import ASHA, Random, Variant
@@ -19,6 +17,8 @@ from medsearch.study.cluster import Resources, cluster
 from medsearch.study.conductor import StudyFailed
 from medsearch.study.events import Event
 from medsearch.study.execution import SearchRun, Site, run_search
+from tests.study import toy
+from tests.study.drive import search
 
 pytestmark = pytest.mark.slow
 
@@ -66,7 +66,7 @@ def test_a_whole_search(tmp_path: Path) -> None:
 
     # Again: nothing is trained, and nothing is started, in a process of its own that never imports Ray.
     again = (
-        "import sys; from pathlib import Path; import toy; from drive import search; "
+        "import sys; from pathlib import Path; from tests.study import toy; from tests.study.drive import search; "
         "from medsearch.study.execution import Site, run_search; "
         f"done = run_search(search(trials=8), toy.workplace(Path({str(tmp_path)!r}))); "
         "print(done.trained, done.finalists, 'ray' in sys.modules or 'optuna' in sys.modules)"

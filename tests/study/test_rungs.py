@@ -6,11 +6,11 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from drive import FULL, carry_out, conduct, search
 
 from medsearch.study import ASHA, Median
 from medsearch.study.rungs import Point, Rungs, recorded
 from medsearch.study.schedulers import RUNG, SELECTION, Scheduler
+from tests.study.drive import FULL, carry_out, conduct, search
 
 
 def rungs(rule: Scheduler, *, maximise: bool = True) -> Rungs:

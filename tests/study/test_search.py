@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from drive import FULL, search
-from toy import Toy
 
 from medsearch.core.errors import BadInput
 from medsearch.data.layouts import layout
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.study import ASHA, GP, NSGA2, FullLength, Median, Search, Variant, choice, loguniform, uniform
+from tests.study.drive import FULL, search
+from tests.study.toy import Toy
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-from drive import conduct, do, search
 
 from medsearch.core.records import append_line
 from medsearch.study import ASHA, Random
@@ -16,6 +15,7 @@ from medsearch.study.packing import Packing
 from medsearch.study.probes import Probes
 from medsearch.study.room import Room
 from medsearch.study.searcher import Jobs
+from tests.study.drive import conduct, do, search
 
 SMALL = {"sampler": Random(), "references": (), "seeds": (0,), "finalists": 0}
 RULE = ASHA(grace=2, reduction=2, because="a test")

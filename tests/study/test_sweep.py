@@ -4,16 +4,16 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-import toy
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sweeps import BACK, FORTH, ablation, sweep_of, sweep_out
 
 from medsearch.core.errors import BadInput
 from medsearch.study.conducting import StudyFailed
 from medsearch.study.jobs import End, Job
 from medsearch.study.spaces import uniform
 from medsearch.study.variants import Variant
+from tests.study import toy
+from tests.study.sweeps import BACK, FORTH, ablation, sweep_of, sweep_out
 
 EACH = {"toy-translation": 4, "toy-segmentation": 8, "toy-polish": 12, "toy-test": 12}  # two columns, two seeds
 

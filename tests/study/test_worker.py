@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 
 import pytest
-import toy
-from drive import search
 
 from medsearch.stages.context import Runtime
 from medsearch.study.jobs import Job, Planner
 from medsearch.study.schedulers import RUNG, SELECTION
 from medsearch.study.worker import END, Errand, Worker, end_of
+from tests.study import toy
+from tests.study.drive import search
 
 
 def errand(home: Path, job: Job, *, threads: int = 1) -> Errand:

@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-from micro import RECIPE
-
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.methods.modatts.pipeline import pipeline
@@ -12,6 +10,7 @@ from medsearch.methods.modatts.recipe import MoDATTSRecipe
 from medsearch.stages.method import Selection
 from medsearch.stages.pipelines import Pipeline
 from medsearch.study import Ablation, Variant
+from tests.micro import RECIPE
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,9 @@
 """Three rows of the steady method over two seeds: translation is shared by the first two."""
 
-from steady import Steady
-
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.study import Ablation, Variant
+from tests.chaos.studies.steady import Steady
 
 STUDY = Ablation(
     name="steady_sweep",

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from written_phantom import SPEC, Written
 
 from medsearch.data.layouts import layout
 from medsearch.data.phantoms import write_brats2020
 from medsearch.data.phantoms.brain import phantom_subject
 from medsearch.data.volumes import read_volume, write_volume
+from tests.data.phantoms.written_phantom import SPEC, Written
 
 ANATOMY = Path(os.environ.get("MEDSEARCH_ANATOMY") or Path(__file__).parents[3].parent / "shared" / "anatomy")
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
-from written_phantom import REAL, SPEC, Written
 
 from medsearch.data.phantoms.brain import PhantomSpec, phantom_subject, template_order
 from medsearch.data.phantoms.grids import into_box
 from medsearch.data.phantoms.tissues import NORMAL, TUMOUR
+from tests.data.phantoms.written_phantom import REAL, SPEC, Written
 
 CONTRASTS = ("flair", "t1", "t1ce", "t2")
 PURE = 0.8

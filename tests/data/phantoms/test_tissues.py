@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from written_phantom import REAL
 
 from medsearch.data.phantoms.signals import signal
 from medsearch.data.phantoms.tissues import NORMAL, TISSUES, TUMOUR, draw_tissues
+from tests.data.phantoms.written_phantom import REAL
 
 
 @pytest.mark.parametrize("contrast", ["t1", "t1ce", "t2", "flair"])

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 from scipy import ndimage
-from written_phantom import Written
 
 from medsearch.data.phantoms.brain import PhantomSpec, phantom_subject
 from medsearch.data.phantoms.grids import box_shape
 from medsearch.data.phantoms.tissues import NORMAL
+from tests.data.phantoms.written_phantom import Written
 
 ML = 4.0**3 / 1000
 

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from written_phantom import Written
 
 from medsearch.core.errors import BadInput
 from medsearch.data.checks import check
 from medsearch.data.phantoms import PHANTOMS, PhantomSpec, write_brain_phantom, write_brats2020, writing
 from medsearch.data.volumes import read_volume
+from tests.data.phantoms.written_phantom import Written
 
 TINY = PhantomSpec(cases=2, spacing=8.0, seed=3)
 

@@ -3,7 +3,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from micro import TASK, Micro
 from numpy.typing import NDArray
 
 from medsearch.core.recipes import override
@@ -11,6 +10,7 @@ from medsearch.data.units import Halves, Unit, half_crops, half_slices
 from medsearch.data.views import PARTS, TaskView
 from medsearch.methods.modatts.crops import IGNORED, Crops
 from medsearch.methods.modatts.data import domain_source
+from tests.micro import TASK, Micro
 
 
 @pytest.fixture

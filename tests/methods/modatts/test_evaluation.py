@@ -3,7 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from micro import TASK, Micro, flat
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import read_json
@@ -15,6 +14,7 @@ from medsearch.methods.modatts.scoring import Row, Scores, add_crops, diseased_p
 from medsearch.methods.modatts.scoring import TestCase as Case
 from medsearch.metrics.overlap import MicroDice, dice
 from medsearch.stages.context import Artifact
+from tests.micro import TASK, Micro, flat
 
 GEOMETRY = Geometry(spacing=(2.0, 2.0, 2.0), slice_size=16, depth=(1, 3), crop=(2, 4, 3))
 BOX = ((0, 4), (0, 8), (0, 10))

@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from micro import RECIPE
 
 from medsearch.methods.modatts.generative import codes_found_again, from_both, from_presence
 from medsearch.methods.modatts.segmentor import Segmentor, predict
 from medsearch.training.runtime import Runtime
+from tests.micro import RECIPE
 
 CLOSE = {"atol": 1e-5, "rtol": 1e-4}
 

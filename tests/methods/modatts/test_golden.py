@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from micro import Micro, drained, flat
 
 from medsearch.core.records import write_json
 from medsearch.methods.modatts import stages
@@ -23,6 +22,7 @@ from medsearch.methods.modatts.translator import Translator
 from medsearch.stages.context import Artifact
 from medsearch.stages.stage import Stage
 from medsearch.training.checkpoints import save_modules
+from tests.micro import Micro, drained, flat
 
 Numbers = dict[str, float]
 SELF = {"segmentation.variant": "self-supervised", "segmentation.network.unique_fraction": 0.0}

@@ -1,10 +1,10 @@
 import pytest
 import torch
-from micro import RECIPE
 
 from medsearch.methods.modatts.judging import judged
 from medsearch.methods.modatts.networks.discriminator import MultiScaleDiscriminator
 from medsearch.training.runtime import Runtime
+from tests.micro import RECIPE
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])

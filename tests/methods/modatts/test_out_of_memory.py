@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import torch
-from micro import Micro, drained
 from torch import nn
 
 from medsearch.methods.modatts import losses
@@ -18,6 +17,7 @@ from medsearch.stages.context import Artifact
 from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.store import Store
 from medsearch.training import loop as loops
+from tests.micro import Micro, drained
 
 KNOBS = {"translation.network.dropout": 0.0}
 

@@ -1,10 +1,10 @@
 from typing import Any
 
 import pytest
-from micro import Micro
 
 from medsearch.core.errors import BadInput
 from medsearch.data.views import TaskView
+from tests.micro import Micro
 
 NODES = ["translation", "synthesis", "segmentation", "self_training_1"]
 

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from micro import Micro, drained, flat
 
 from medsearch.methods.modatts import losses
 from medsearch.methods.modatts.batches import Triple, drawn
@@ -15,6 +14,7 @@ from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.store import Store
 from medsearch.training import loop as loops
 from medsearch.training.adversarial import pieces
+from tests.micro import Micro, drained, flat
 
 SELF = {"segmentation.variant": "self-supervised", "segmentation.network.unique_fraction": 0.0}
 

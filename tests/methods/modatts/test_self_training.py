@@ -4,7 +4,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from micro import Micro, drained, flat
 
 from medsearch.methods.modatts.crops import IGNORED
 from medsearch.methods.modatts.recipe import SelfTrainingRecipe
@@ -14,6 +13,7 @@ from medsearch.methods.modatts.self_training import pseudo_labelled, pseudo_mask
 from medsearch.methods.modatts.supervision import supervision
 from medsearch.training.checkpoints import load_modules, load_tensors
 from medsearch.training.runtime import Runtime
+from tests.micro import Micro, drained, flat
 
 PROBABILITIES = torch.tensor([0.0, 0.39, 0.41, 0.59, 0.61, 1.0])
 

@@ -3,12 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from micro import Micro, flat
 
 from medsearch.core.errors import BadInput
 from medsearch.data.geometry import halves
 from medsearch.methods.modatts.data import synthesised
 from medsearch.methods.modatts.supervision import Supervision, supervision
+from tests.micro import Micro, flat
 
 
 def given(micro: Micro, folder: Path, knobs=None, *, node="segmentation", selection="oracle", task=None) -> Supervision:

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from micro import Micro, flat
 
 from medsearch.methods.modatts.panels import SIDE, Panel, reach, rendered
 from medsearch.methods.modatts.tiles import Gallery, Tile
+from tests.micro import Micro, flat
 
 BRAIN = np.ones((8, 4), bool)
 

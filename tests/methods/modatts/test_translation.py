@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from micro import TASK, Micro, drained
 
 from medsearch.core.errors import BadInput
 from medsearch.data.geometry import padded_slices
@@ -17,6 +16,7 @@ from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.store import Store
 from medsearch.training import loop as loops
 from medsearch.training.checkpoints import load_tensors
+from tests.micro import TASK, Micro, drained
 
 
 def training(micro: Micro, folder: Path, knobs=None, *, task=None, **runtime) -> TranslationTraining:

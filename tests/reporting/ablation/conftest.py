@@ -2,11 +2,11 @@
 
 import shutil
 
-import made_up_ablation
 import pytest
 
 from medsearch.reporting.ablation.collect import collect
 from medsearch.stages.store import Store
+from tests.reporting import made_up_ablation
 
 
 @pytest.fixture(scope="session")

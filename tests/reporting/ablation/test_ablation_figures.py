@@ -2,11 +2,8 @@ import dataclasses
 import io
 import itertools
 
-import made_up_ablation as made_up
 import plotly.graph_objects as go
 import pytest
-from ablation_results import column, results, run
-from made_up_ablation import BRATS, CROSSMODA, NO_ST, NO_TAMT, PROPOSED, SPARSE, SUPERVISED
 from PIL import Image
 
 from medsearch.core.reported import Reported
@@ -19,6 +16,9 @@ from medsearch.reporting.ablation.mosaic import mosaic
 from medsearch.reporting.ablation.plates import bar_plate
 from medsearch.reporting.ablation.results import Figure, Row
 from medsearch.reporting.evidence import Replicate
+from tests.reporting import made_up_ablation as made_up
+from tests.reporting.ablation.ablation_results import column, results, run
+from tests.reporting.made_up_ablation import BRATS, CROSSMODA, NO_ST, NO_TAMT, PROPOSED, SPARSE, SUPERVISED
 
 DICE = "test/dice"
 LOST = Replicate(seed=1, state="failed", reason="loss = nan", cause="diverged")

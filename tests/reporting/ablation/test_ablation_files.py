@@ -5,11 +5,8 @@ import json
 import shutil
 import subprocess
 
-import made_up_ablation as made_up
 import pandas as pd
 import pytest
-from ablation_results import column, results, run
-from made_up_ablation import BRATS, CROSSMODA, NO_ST, NO_TAMT, PROPOSED, SPARSE, SUPERVISED
 from markdown_it import MarkdownIt
 
 from medsearch.core.reported import Reported
@@ -21,6 +18,9 @@ from medsearch.reporting.ablation.results import AblationResults
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.storage import from_json
 from medsearch.stages.store import Store
+from tests.reporting import made_up_ablation as made_up
+from tests.reporting.ablation.ablation_results import column, results, run
+from tests.reporting.made_up_ablation import BRATS, CROSSMODA, NO_ST, NO_TAMT, PROPOSED, SPARSE, SUPERVISED
 
 HOSTILE = "<script>alert(1)</script> | 50% & $x_1$ #~^\\{} [b] `c` *it* ±†λ→≥α “q” é Œ 中\nnext"
 

@@ -4,17 +4,17 @@ import shutil
 import subprocess
 
 import pytest
-from ablation_results import results as small_results
-from ablation_results import run
-from outline import Outline
 from plotly.offline import get_plotlyjs
-from test_ablation_files import HOSTILE, hostile
 
 from medsearch.reporting.ablation.drawn import drawn
 from medsearch.reporting.ablation.files import tables
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.page import page
 from medsearch.reporting.evidence import Replicate
+from tests.reporting.ablation.ablation_results import results as small_results
+from tests.reporting.ablation.ablation_results import run
+from tests.reporting.ablation.test_ablation_files import HOSTILE, hostile
+from tests.reporting.outline import Outline
 
 
 def written(measures: Measures, folder) -> str:

@@ -3,7 +3,6 @@ import json
 import subprocess
 import sys
 
-import made_up_ablation as made_up
 import pytest
 from rich.console import Console
 
@@ -13,6 +12,7 @@ from medsearch.reporting.report import rebuild
 from medsearch.reporting.storage import read_results
 from medsearch.reporting.terminal import summary
 from medsearch.stages.store import Store
+from tests.reporting import made_up_ablation as made_up
 
 FILES = {"index.html", "results.json", "table.csv", "cases.csv", "table.md", "table.tex"}
 FIGURES = {f"figures/{name}.{kind}" for name in ("bars", "bars_assd") for kind in ("png", "svg")}

@@ -1,9 +1,6 @@
 import dataclasses
 
-import made_up_ablation as made_up
 import pytest
-from ablation_results import column, results, run
-from made_up_ablation import BRATS, SPARSE
 
 from medsearch.core.reported import Reported
 from medsearch.reporting.ablation import cells
@@ -13,6 +10,9 @@ from medsearch.reporting.ablation.collect import collect
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.evidence import Replicate, Skipped
 from medsearch.stages.store import Store
+from tests.reporting import made_up_ablation as made_up
+from tests.reporting.ablation.ablation_results import column, results, run
+from tests.reporting.made_up_ablation import BRATS, SPARSE
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,6 @@
 import json
 
-import made_up_ablation as made_up
 import pytest
-from made_up_ablation import BRATS, CROSSMODA, NO_ST, NO_TAMT, PROPOSED, SPARSE, SUPERVISED
 
 from medsearch.core.errors import BadInput
 from medsearch.reporting.ablation.collect import collect
@@ -10,6 +8,8 @@ from medsearch.reporting.ablation.pictures import MOST
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger, PlannedRun
+from tests.reporting import made_up_ablation as made_up
+from tests.reporting.made_up_ablation import BRATS, CROSSMODA, NO_ST, NO_TAMT, PROPOSED, SPARSE, SUPERVISED
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 import dataclasses
 
 import pytest
-from ablation_results import CASES, column, results, run
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +9,7 @@ from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import Row
 from medsearch.reporting.evidence import Replicate, Skipped
+from tests.reporting.ablation.ablation_results import CASES, column, results, run
 
 DICE, ASSD = "test/dice", "test/assd"
 PAPER = Reported(

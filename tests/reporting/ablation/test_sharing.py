@@ -1,12 +1,12 @@
 import dataclasses
 
 import pytest
-from ablation_results import column, results
-from made_up_ablation import BRATS, CROSSMODA, NO_ST, PROPOSED, SUPERVISED
 
 from medsearch.reporting.ablation.results import Run
 from medsearch.reporting.ablation.sharing import Shared, shared, spent
 from medsearch.reporting.evidence import Replicate
+from tests.reporting.ablation.ablation_results import column, results
+from tests.reporting.made_up_ablation import BRATS, CROSSMODA, NO_ST, PROPOSED, SUPERVISED
 
 
 def made(**rows):

@@ -1,11 +1,9 @@
 import dataclasses
 
-import made_up_search
 import plotly.graph_objects as go
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_up_search import ADV, CODES, LAT, REC, WIDTH
 
 from medsearch.reporting.search.charts import history, importances, learning_curves, roles
 from medsearch.reporting.search.figures import figure
@@ -14,6 +12,8 @@ from medsearch.reporting.search.parallel import parallel
 from medsearch.reporting.search.plates import plates
 from medsearch.reporting.search.report import drawable
 from medsearch.reporting.search.results import Axis, SearchResults, Trial
+from tests.reporting import made_up_search
+from tests.reporting.made_up_search import ADV, CODES, LAT, REC, WIDTH
 
 FINISHED = made_up_search.finished()
 EMPTY = SearchResults(design=made_up_search.design(), provenance=made_up_search.provenance())

@@ -1,10 +1,10 @@
 import dataclasses
 
-import made_up_search
 import pytest
 
 from medsearch.reporting.search.cuts import bar, foretelling, value_at, verdicts
 from medsearch.reporting.search.results import Finalist, SearchResults, Trial
+from tests.reporting import made_up_search
 
 
 def complete(number: int, *values: float, final: float | None = None) -> Trial:

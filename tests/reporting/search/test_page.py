@@ -3,17 +3,17 @@ import dataclasses
 import json
 import re
 
-import made_up_search
 import pytest
-from outline import Outline
 from plotly.offline import get_plotlyjs
-from test_report_tables import HOSTILE, hostile, small
 
 from medsearch.reporting.evidence import Picture
 from medsearch.reporting.markup import tag
 from medsearch.reporting.search.page import page
 from medsearch.reporting.search.report import drawable
 from medsearch.reporting.search.results import Reference, SearchResults
+from tests.reporting import made_up_search
+from tests.reporting.outline import Outline
+from tests.reporting.search.test_report_tables import HOSTILE, hostile, small
 
 EMPTY = SearchResults(design=made_up_search.design(), provenance=made_up_search.provenance())
 

@@ -4,13 +4,13 @@ import json
 import subprocess
 import sys
 
-import made_up_search
 import pytest
 
 from medsearch.reporting.evidence import Picture
 from medsearch.reporting.search.report import write_report
 from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.storage import read_results
+from tests.reporting import made_up_search
 
 FIGURES = ("history", "parallel_coordinates", "importances", "learning_curves")
 

@@ -2,9 +2,7 @@ import csv
 import dataclasses
 import io
 
-import made_up_search
 import pytest
-from made_up_search import ADV, CODES, LAT, REC, SEG, WIDTH
 
 from medsearch.reporting.evidence import Provenance, Replicate, Skipped
 from medsearch.reporting.search.answer import answer, unfinished, warnings
@@ -13,6 +11,8 @@ from medsearch.reporting.search.files import knobs_csv, table_csv, table_md, tab
 from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
 from medsearch.reporting.search.tables import other_knobs, ranking, spread, summary, weights
 from medsearch.reporting.search.terminal import summary_text
+from tests.reporting import made_up_search
+from tests.reporting.made_up_search import ADV, CODES, LAT, REC, SEG, WIDTH
 
 
 def replicate(seed: int, dice: float, *, value: float | None = None) -> Replicate:

@@ -1,7 +1,6 @@
 import dataclasses
 import json
 
-import made_up_search
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +11,7 @@ from medsearch.reporting.evidence import Picture
 from medsearch.reporting.search.files import json_text
 from medsearch.reporting.search.results import Axis, SearchResults, Trial
 from medsearch.reporting.storage import from_json, read_results, to_json
+from tests.reporting import made_up_search
 
 
 @pytest.mark.parametrize("made", [made_up_search.finished(), made_up_search.half_done()], ids=["finished", "half done"])

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from scene import Scene
-
 from medsearch.study.ledger import PlannedRun
+from tests.study.tracking.scene import Scene
 
 COLUMNS = ("T1 → T2", "T2 → T1")
 SEEDS = (0, 1)

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scene import Scene
-from swept_scene import COLUMNS, REFERENCE, ROWS, SweptScene, key_of
 
 from medsearch.study.ledger import stage_name
 from medsearch.study.tracking.backend import quiet_mlflow
 from medsearch.study.tracking.rows import row_run
 from medsearch.study.tracking.sender import sync
 from medsearch.study.tracking.summary import read_table
+from tests.study.tracking.scene import Scene
+from tests.study.tracking.swept_scene import COLUMNS, REFERENCE, ROWS, SweptScene, key_of
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pretended import PretendedServer
-from scene import Scene, nowhere
-from swept_scene import COLUMNS, REFERENCE, ROWS, SweptScene, key_of
 
 from medsearch.study.ledger import stage_name
 from medsearch.study.tracking.rows import row_run
 from medsearch.study.tracking.sender import Sender
+from tests.study.tracking.pretended import PretendedServer
+from tests.study.tracking.scene import Scene, nowhere
+from tests.study.tracking.swept_scene import COLUMNS, REFERENCE, ROWS, SweptScene, key_of
 
 
 @pytest.fixture

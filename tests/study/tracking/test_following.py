@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from light_server import LightServer
-from scene import Scene, small_search
 
 from medsearch.study.ledger import PlannedRun
 from medsearch.study.tracking import SyncReport, start_follower, sync
 from medsearch.study.tracking.backend import locate, quiet_mlflow
+from tests.study.tracking.light_server import LightServer
+from tests.study.tracking.scene import Scene, small_search
 
 PROMPT_S = 1.0
 """No call of the driver but `finish` may take longer, whatever the server does."""

@@ -6,14 +6,14 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from browser import CHROMIUM, page
-from light_server import LightServer
-from scene import Scene, small_search
-from swept_scene import COLUMNS, REFERENCE, ROWS, SweptScene
 
 from medsearch.study.tracking import SyncReport, sync
 from medsearch.study.tracking.backend import locate, quiet_mlflow
 from medsearch.study.tracking.ui import links
+from tests.study.tracking.browser import CHROMIUM, page
+from tests.study.tracking.light_server import LightServer
+from tests.study.tracking.scene import Scene, small_search
+from tests.study.tracking.swept_scene import COLUMNS, REFERENCE, ROWS, SweptScene
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")]
 

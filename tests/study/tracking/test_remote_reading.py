@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from bucket import Buckets
 
 from medsearch.core import remote as remote_module
 from medsearch.stages import bucket as bucket_module
@@ -13,6 +12,7 @@ from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger, PlannedRun
 from medsearch.study.tracking.reading import StudyReader
+from tests.bucket import Buckets
 
 PLANNED = PlannedRun(role="stage", seed=0, label="row", stages=(("segmentation", "k"),))
 

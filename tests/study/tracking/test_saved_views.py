@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pretended import PretendedServer
-from scene import Scene, nowhere, small_search
-from swept_scene import COLUMNS, SweptScene
 
 from medsearch.study.tracking import views as drafting
 from medsearch.study.tracking.reading import Study
 from medsearch.study.tracking.saved import LIMIT, TAG, View, is_ours, opened
 from medsearch.study.tracking.sender import Sender
 from medsearch.study.tracking.views import views_of
+from tests.study.tracking.pretended import PretendedServer
+from tests.study.tracking.scene import Scene, nowhere, small_search
+from tests.study.tracking.swept_scene import COLUMNS, SweptScene
 
 KINDS = {"BAR": {"metricKey"}, "LINE": {"metricKey", "selectedMetricKeys", "xAxisKey"}, "IMAGE": {"imageKeys", "step"}}
 KINDS |= {"PARALLEL": {"selectedParams", "selectedMetrics", "showAllRuns"}}

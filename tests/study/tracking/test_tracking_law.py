@@ -10,9 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pretended import PretendedServer
-from scene import Scene, nowhere, small_search
-from swept_scene import COLUMNS, ROWS, SweptScene
 
 from medsearch.study.ledger import PlannedRun
 from medsearch.study.tracking import sender as sending
@@ -20,6 +17,9 @@ from medsearch.study.tracking.planning import POINTS, HeldRun, Log, plan
 from medsearch.study.tracking.reading import Tail
 from medsearch.study.tracking.sender import Sender
 from medsearch.study.tracking.wanted import Point, WantedRun
+from tests.study.tracking.pretended import PretendedServer
+from tests.study.tracking.scene import Scene, nowhere, small_search
+from tests.study.tracking.swept_scene import COLUMNS, ROWS, SweptScene
 
 KEYS = ("k1", "k2", "k3")
 RUNS = (("prefix", None, ""), ("trial", 0, ""), ("trial", 1, ""), ("reference", None, "No adaptation"))

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scene import Scene, small_search
 
 from medsearch.core.errors import BadInput
 from medsearch.study.ledger import PlannedRun
 from medsearch.study.tracking.backend import create_database, locate, quiet_mlflow
 from medsearch.study.tracking.sender import Sender, sync
 from medsearch.study.tracking.server import MlflowServer
+from tests.study.tracking.scene import Scene, small_search
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from postgres import PostgreSQL, postgresql  # noqa: F401
-from scene import Scene, small_search
-from swept_scene import SweptScene
 
 from medsearch.study.tracking.backend import create_database, locate, quiet_mlflow
 from medsearch.study.tracking.sender import Sender, sync
 from medsearch.study.tracking.server import MlflowServer
+from tests.postgres import PostgreSQL, postgresql  # noqa: F401
+from tests.study.tracking.scene import Scene, small_search
+from tests.study.tracking.swept_scene import SweptScene
 
 pytestmark = pytest.mark.slow
 
@@ -189,9 +189,8 @@ def test_a_server_on_postgresql_goes_on_after_its_restart(
     tmp_path: Path,
     postgresql: PostgreSQL,  # noqa: F811
 ) -> None:
-    from light_server import LightServer
-
     from medsearch.study.tracking import start_follower
+    from tests.study.tracking.light_server import LightServer
 
     server = LightServer(tmp_path, store=locate(postgresql.database("served"), home=tmp_path).uri)
     server.start()

@@ -4,11 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-from written_vestibular import SPEC, WrittenCohort
 
 from medsearch.data.layouts import layout
 from medsearch.data.phantoms import write_crossmoda
 from medsearch.data.phantoms.vestibular.subjects import VestibularSubject, vestibular_subject
+from tests.data.phantoms.vestibular.written_vestibular import SPEC, WrittenCohort
 
 CONTOURS = Path(
     os.environ.get("MEDSEARCH_VS_CONTOURS") or Path(__file__).parents[4].parent / "shared" / "realdata" / "vs_contours"

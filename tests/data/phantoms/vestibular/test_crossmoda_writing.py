@@ -5,7 +5,6 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
-from written_vestibular import SPEC, WrittenCohort
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import read_json
@@ -13,6 +12,7 @@ from medsearch.data.checks import check
 from medsearch.data.phantoms import CrossModa2021Spec, CrossModa2022Spec, PhantomSpec, write_crossmoda
 from medsearch.data.phantoms.vestibular.subjects import VestibularSubject
 from medsearch.data.volumes import read_volume
+from tests.data.phantoms.vestibular.written_vestibular import SPEC, WrittenCohort
 
 TINY = CrossModa2022Spec(cases=3, spacing=4.0, seed=3)
 

@@ -3,7 +3,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from written_vestibular import SPEC, Shape
 
 from medsearch.data.phantoms import CrossModa2022Spec
 from medsearch.data.phantoms.anatomy import Anatomy
@@ -13,6 +12,7 @@ from medsearch.data.phantoms.vestibular.heads import mni152_head
 from medsearch.data.phantoms.vestibular.schwannomas import Schwannoma
 from medsearch.data.phantoms.vestibular.subjects import VestibularSubject, vestibular_subject
 from medsearch.data.phantoms.vestibular.tissues import HEAD
+from tests.data.phantoms.vestibular.written_vestibular import SPEC, Shape
 
 
 def grown(anatomy: Anatomy, tumour: Schwannoma, step: float = 1.0) -> tuple[Box, np.ndarray, np.ndarray]:

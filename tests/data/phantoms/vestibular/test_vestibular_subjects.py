@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 from scipy import ndimage
-from written_vestibular import SPEC
 
 from medsearch.data.phantoms import CrossModa2022Spec
 from medsearch.data.phantoms.vestibular.subjects import COCHLEA, VS, VestibularSubject, vestibular_subject
 from medsearch.data.phantoms.vestibular.tissues import GROWN, HEAD
+from tests.data.phantoms.vestibular.written_vestibular import SPEC
 
 TISSUES = (*HEAD, *GROWN)
 PURE = 0.8
