@@ -48,14 +48,14 @@ class Triple:
 
 
 def drawn(recipe: SegmentationRecipe, given: Supervision, rng: np.random.Generator) -> Iterator[Triple]:
-    """One pass over the longest list of crops; the others are cycled. Lists that no term looks at stay empty.
+    """One epoch: every list of crops is cycled to its length. Lists that no term looks at stay empty.
 
     Without translation only the annotated ones among the target crops are loaded.
     """
     known, size = given.diseased.annotated, recipe.batch
     diseased = given.diseased if recipe.generative or known else given.diseased.none()
     healthy = given.healthy if recipe.generative else given.healthy.none()
-    length = math.ceil(max(len(given.synthetic), len(diseased)) / size)
+    length = math.ceil(given.epoch / size)
     lists = (cycled(len(crops), size, length, rng) for crops in (given.synthetic, diseased, healthy))
     augmenting = rng if recipe.augment else None
     for synthetic, sick, well in zip(*lists, strict=True):

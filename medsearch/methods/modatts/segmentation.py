@@ -119,7 +119,7 @@ class SegmentationTraining:
         return _dice_terms(batch, y_hat[:synthetic], y_hat_t=y_hat[synthetic:], lam=1.0)
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
-        """One pass over the longest list of crops; the others are cycled."""
+        """One epoch."""
         for module in self.modules.values():
             module.train()
         rng = generator(self.context.seed, "segmentation", self.given.name, "epoch", epoch)

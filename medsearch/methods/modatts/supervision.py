@@ -28,6 +28,12 @@ class Supervision:
     healthy: Crops
     validation: Crops
     annotated_fraction: float
+    epoch: int
+    """Crops that an epoch counts: one pass over the diseased ones, of the source or of the target, whichever are more.
+
+    Also over those without annotation, and whether a term looks at them or not: rows of an ablation that differ in
+    annotation or in translation train for equally many steps.
+    """
     name: str = "segmentation"
 
 
@@ -42,15 +48,17 @@ def supervision(recipe: SegmentationRecipe, selection: Selection, context: Stage
     source = _annotating(recipe, task, synthesis)
     annotated = replace(source, subjects=tuple(name for name in source.subjects if source.mask(name) is not None))
     synthetic, _ = _by_presence(recipe, annotated)
+    synthetic = upsampled(synthetic, recipe.tumour_upsampling)
     diseased = healthy = replace(synthetic, units=())
     if recipe.supervision == "pseudo-target":
         diseased, healthy = _by_presence(recipe, domain_source(task, "target", "train"))
     given = Supervision(
-        synthetic=Crops(upsampled(synthetic, recipe.tumour_upsampling), tumour_intensity=recipe.tumour_intensity),
+        synthetic=Crops(synthetic, tumour_intensity=recipe.tumour_intensity),
         diseased=Crops(diseased),
         healthy=Crops(healthy),
         validation=Crops(_validation(selection, task, synthesis)),
         annotated_fraction=len(annotated.subjects) / len(source.subjects),
+        epoch=max(len(of) for of in (synthetic, diseased, _by_presence(recipe, source)[0])),
     )
     _require_enough(recipe, given)
     return given

@@ -1,5 +1,6 @@
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -141,3 +142,21 @@ def test_slices_come_as_often_as_their_tumour(micro: Micro, tmp_path: Path) -> N
 def test_less_than_once_is_refused(micro: Micro, tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="1 or more times"):
         given(micro, tmp_path, {"segmentation.tumour_upsampling": 0})
+
+
+@pytest.mark.parametrize("network", [{}, flat()], ids=["crops", "slices"])
+def test_an_epoch_is_as_long_whatever_is_annotated_or_translated(
+    micro: Micro, tmp_path: Path, network: dict[str, Any]
+) -> None:
+    rows: list[tuple[dict[str, Any], float]] = [
+        ({}, 1.0),
+        ({}, 0.5),
+        ({"segmentation.translate": "none"}, 0.5),
+        ({"segmentation.variant": "self-supervised"}, 0.5),
+    ]
+    found = [
+        given(micro, tmp_path / str(row), {**network, **knobs}, task={"source_labels": labels})
+        for row, (knobs, labels) in enumerate(rows)
+    ]
+    assert len({one.epoch for one in found}) == 1
+    assert len(found[1].synthetic) < found[1].epoch >= len(found[1].diseased)
