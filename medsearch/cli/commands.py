@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=about)
         command.add_argument("study")
         command.add_argument("--home", type=Path, default=Path("runs"), metavar="DIR")
+        command.add_argument("--store", metavar="URI", help="what the study was given as --store")
         command.set_defaults(do=do)
         if name == "sync":
             command.add_argument("--tracking-uri", metavar="URI")
@@ -99,7 +100,7 @@ def _sync(options: argparse.Namespace) -> int:
     from medsearch.study.tracking import sync
 
     folder, store = _stored(options)
-    report = sync(folder, store.root, options.tracking_uri)
+    report = sync(folder, store.root, options.tracking_uri, remote=options.store)
     sys.stdout.writelines(f"{line}\n" for line in (str(report), *report.links()))
     return 1 if report.behind else 0
 
@@ -111,7 +112,7 @@ def _stored(options: argparse.Namespace) -> tuple[Path, Store]:
         known = sorted(path.parent.name for path in home.glob("studies/*/study.json"))
         msg = f"no study {options.study!r} in {home}; there are: {', '.join(known) or 'none'}; see --home"
         raise BadInput(msg)
-    return folder, Store(home / "stages")
+    return folder, Store(home / "stages", options.store)
 
 
 def _ui(options: argparse.Namespace) -> int:

@@ -90,7 +90,7 @@ def tracked(place: "Workplace", study: str, options: argparse.Namespace) -> Iter
     except BaseException:
         follower.finish(2.0)
         raise
-    tell(folder, follower.finish(TRACKING_PATIENCE_S), given_uri=options.tracking_uri is not None)
+    tell(folder, follower.finish(TRACKING_PATIENCE_S), given_uri=options.tracking_uri is not None, store=place.remote)
 
 
 def site(options: argparse.Namespace, listener: Any) -> "Site":
@@ -112,13 +112,13 @@ def report(folder: Path, place: "Workplace") -> None:
     Console(width=None if sys.stdout.isatty() else 120).print(summary(folder, place.store))
 
 
-def tell(folder: Path, sent: "SyncReport", *, given_uri: bool) -> None:
-    """Where to look, and what is left to send."""
+def tell(folder: Path, sent: "SyncReport", *, given_uri: bool, store: str | None = None) -> None:
+    """Where to look, and what is left to send. `store`: URI of the store, if it is not in the home."""
     home = f" --home {shlex.quote(str(folder.parent.parent))}"
     say(f"page: {folder / 'report' / 'index.html'}")
     there = f"{home}{f' --tracking-uri {shlex.quote(sent.uri)}' if given_uri else ''}"
     if sent.behind:  # its last word is the command that mends it
-        say(f"tracking: {sent}{there}")
+        say(f"tracking: {sent}{there}{f' --store {shlex.quote(store)}' if store else ''}")
     else:
         say(f"tracking: {sent}")
         for line in sent.links() or [f"to compare runs: medsearch ui{there}"]:

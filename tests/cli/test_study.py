@@ -57,6 +57,14 @@ def test_the_last_words_are_commands_that_can_be_pasted(tmp_path: Path, capsys: 
     mend = capsys.readouterr().out.splitlines()[1].partition("run: ")[2]
     options = ["--home", str(tmp_path / "my runs"), "--tracking-uri", "http://host:5000"]
     assert shlex.split(mend) == ["medsearch", "sync", "s", *options]
+    tell(
+        folder,
+        SyncReport(study="s", uri="http://host:5000", behind=True, problem="down"),
+        given_uri=True,
+        store="s3://a bucket",
+    )
+    mend = capsys.readouterr().out.splitlines()[1].partition("run: ")[2]
+    assert shlex.split(mend) == ["medsearch", "sync", "s", *options, "--store", "s3://a bucket"]
     tell(folder, SyncReport(study="s", uri="sqlite:///x"), given_uri=False)
     shown = capsys.readouterr().out.splitlines()[-1].partition(": ")[2]
     assert shlex.split(shown) == ["medsearch", "ui", "--home", str(tmp_path / "my runs")]

@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from medsearch.cli.commands import main
 from medsearch.stages.bucket import bucket_at
 from medsearch.stages.context import Runtime
 from medsearch.stages.store import Store
@@ -83,3 +85,21 @@ def test_a_home_that_gets_a_bucket_later_shares_what_it_has(uri: str, tmp_path: 
     assert replace(place, remote=uri).store.share() == count
     bucket_at.cache_clear()
     assert sweep_at(replace(workplace(tmp_path / "another"), remote=uri)).next() == "finished"
+
+
+def test_a_report_is_rebuilt_where_only_the_bucket_has_the_stages(
+    uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    driver = replace(
+        workplace(tmp_path / "driver"), remote=uri, about={"cohort": "toy", "phantom": True, "subjects": 6}
+    )
+    sweep = sweep_at(driver)
+    done(sweep, itertools.repeat(Store(tmp_path / "node" / "stages", uri)))
+    bucket_at.cache_clear()
+    name, home = sweep.ledger.folder.name, str(tmp_path / "driver")
+    main(["report", name, "--home", home])
+    table = driver.study(name) / "report" / "table.csv"
+    assert pd.read_csv(table)["waiting"].all()
+    main(["report", name, "--home", home, "--store", uri])
+    assert not pd.read_csv(table)["waiting"].any()
+    assert capsys.readouterr().out.count("index.html") == 2
