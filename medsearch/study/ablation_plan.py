@@ -123,7 +123,9 @@ class _Counter:
     def rows(self) -> tuple[SweepRow, ...]:
         """A row for every kind of stage in every column, in the order of the pipeline."""
         asked: dict[tuple[str, str], int] = {}
-        for owner in self.graph.owners:
+        columns = list(dict.fromkeys(owner.column for owner in self.graph.owners))
+        # The longest pipelines come first: they know where a stage that others leave out belongs.
+        for owner in sorted(self.graph.owners, key=lambda one: (columns.index(one.column), -len(one.runs))):
             for run in owner.runs:
                 asked[owner.column, run.stage.name] = asked.get((owner.column, run.stage.name), 0) + 1
         distinct: dict[tuple[str, str], list[Item]] = {}
