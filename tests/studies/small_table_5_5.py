@@ -8,6 +8,7 @@ from medsearch.cli import run
 from medsearch.study import Ablation
 
 STUDY_FILE = Path(__file__).parents[2] / "studies" / "modatts_table_5_5.py"
+EVERY = tuple(f"{stage}.{knob}" for stage in ("translation", "segmentation") for knob in ("epochs", "validate_every"))
 ROWS = ("w/o ST", "Proposed (Self-sup.)")
 
 
@@ -26,13 +27,8 @@ def small() -> Ablation:
     study = shipped()
     return replace(
         study,
-        fixed={
-            "translation.epochs": 1,
-            "translation.validate_every": 1,
-            "segmentation.epochs": 1,
-            "segmentation.validate_every": 1,
-            "self_training.epochs": 1,
-        },
+        fixed={**dict.fromkeys(EVERY, 1), "self_training.epochs": 1},
+        within={column: {**knobs, **dict.fromkeys(EVERY, 1)} for column, knobs in study.within.items()},
         variants=tuple(row for row in study.variants if row.label in ROWS),
         seeds=(0,),
     )
