@@ -55,7 +55,8 @@ class PreparedCohort:
     @property
     def spacing(self) -> Spacing:
         """Voxel size along z, y and x, mm."""
-        deep, high, wide = self.record["spacing"]
+        edges = self.record["spacing"]
+        deep, high, wide = edges if isinstance(edges, list) else [edges] * 3  # cubes were once recorded by their edge
         return deep, high, wide
 
     @cached_property

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 from medsearch.core.errors import BadInput
+from medsearch.core.records import write_json
 from medsearch.data import grids, preparation
 from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.geometry import Geometry, bounding_box, outside_crops, padded_slices, unpad_slices
 from medsearch.data.layouts import layout
 from medsearch.data.preparation import PreparedCohort, prepare, prepared_directory
+from medsearch.data.prepared import CASES
 from medsearch.data.tasks import CrossModalityTask
 
 TASK = CrossModalityTask(geometry=layout("brats2020").geometries["tiny"])
@@ -94,6 +96,14 @@ def test_record_tells_what_the_arrays_hold(write_cohort: Writer, tmp_path: Path)
         assert prepared.index(subject) == case
         assert prepared.boxes[case] == bounding_box(prepared.image("t1")[case] != 0) == ((1, 9), (3, 12), (2, 10))
         assert prepared.presence[case].tolist() == [mask[..., :6].any(), mask[..., 6:].any()]
+
+
+def test_arrays_made_when_voxels_had_one_edge_are_read(write_cohort: Writer, tmp_path: Path) -> None:
+    """They lie in a folder of the same name, and stages that were trained on them keep their keys."""
+    prepared = prepare(write_cohort(4), "f", task=TASK, folder=tmp_path / "arrays")
+    record = {name: value for name, value in prepared.record.items() if name != "spacing"}
+    write_json(prepared.directory / CASES, {**record, "spacing": 4.0})
+    assert PreparedCohort(prepared.directory).spacing == prepared.spacing == (4.0, 4.0, 4.0)
 
 
 def test_arrays_are_made_once_and_shared_read_only(write_cohort: Writer, tmp_path: Path) -> None:
