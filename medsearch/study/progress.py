@@ -6,10 +6,10 @@
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
 from medsearch.study.events import Event, Listener
 from medsearch.study.jobs import End
@@ -37,6 +37,11 @@ class Board:
     took: dict[Role, list[float]] = field(default_factory=dict)
     best: tuple[str, float, Mapping[str, Any]] | None = None
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT))
+
+    @property
+    def so_far(self) -> str:
+        """Trials done, of all."""
+        return f"{self.count('trial')}/{self.search.settled.trials} trials"
 
     def hear(self, event: Event) -> str | None:
         """Take in an event; return it as a line if it is worth one."""
@@ -99,33 +104,52 @@ class Board:
         return line
 
 
+class Watched(Protocol):
+    """A board: what is known of a running study."""
+
+    began: float
+
+    @property
+    def so_far(self) -> str:
+        """How much is done, as in "3/8 trials"."""
+
+    def hear(self, event: Event) -> str | None:
+        """Take in an event; return it as a line if it is worth one."""
+
+
 @contextmanager
 def progress(search: Search) -> Iterator[Listener]:
-    """A listener that shows a search's progress: live on a terminal, a line for each end elsewhere."""
+    """A listener that shows a search's progress."""
     board = Board(search)
+    with watched(board, lambda: render(board)) as listener:
+        yield listener
+
+
+@contextmanager
+def watched(board: Watched, drawn: "Callable[[], RenderableType]") -> Iterator[Listener]:
+    """A listener that shows a board: live, as `drawn`, on a terminal; elsewhere a line for each end."""
     if sys.stdout.isatty():
-        with _live(board) as listener:
+        with _live(board, drawn) as listener:
             yield listener
         return
 
     def listen(event: Event) -> None:
         line = board.hear(event)
         if line:
-            done = f"{board.count('trial')}/{search.settled.trials} trials"
-            sys.stdout.write(f"[{clock(time.monotonic() - board.began)}] {done}  {line}\n")
+            sys.stdout.write(f"[{clock(time.monotonic() - board.began)}] {board.so_far}  {line}\n")
             sys.stdout.flush()
 
     yield listen
 
 
 @contextmanager
-def _live(board: Board) -> Iterator[Listener]:
+def _live(board: Watched, drawn: "Callable[[], RenderableType]") -> Iterator[Listener]:
     from rich.live import Live
 
     def listen(event: Event) -> None:
         board.hear(event)
 
-    with Live(get_renderable=lambda: render(board), refresh_per_second=4, transient=True, redirect_stderr=False):
+    with Live(get_renderable=drawn, refresh_per_second=4, transient=True, redirect_stderr=False):
         yield listen
 
 

@@ -1,6 +1,5 @@
 """The terminal while an ablation runs: a live board where somebody watches, a line for each stage run in a log."""
 
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, final
 from medsearch.study.ablation import Ablation
 from medsearch.study.ablation_plan import SweepForecast
 from medsearch.study.events import Event, Listener
-from medsearch.study.progress import bar, clock
+from medsearch.study.progress import bar, clock, watched
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -37,6 +36,11 @@ class SweepBoard:
     def done(self) -> int:
         """Distinct stage runs that are stored."""
         return min(self.forecast.distinct, self.forecast.stored + self.ended)
+
+    @property
+    def so_far(self) -> str:
+        """Stage runs done, of all."""
+        return f"{self.done}/{self.forecast.distinct} stage runs"
 
     def hear(self, event: Event) -> str | None:
         """Take in an event; return it as a line if it is worth one."""
@@ -71,32 +75,10 @@ class SweepBoard:
 
 @contextmanager
 def sweep_progress(ablation: Ablation, forecast: SweepForecast) -> Iterator[Listener]:
-    """A listener that shows an ablation's progress: live on a terminal, a line for each end elsewhere."""
+    """A listener that shows an ablation's progress."""
     board = SweepBoard(ablation, forecast)
-    if sys.stdout.isatty():
-        with _live(board) as listener:
-            yield listener
-        return
-
-    def listen(event: Event) -> None:
-        line = board.hear(event)
-        if line:
-            elapsed = clock(time.monotonic() - board.began)
-            sys.stdout.write(f"[{elapsed}] {board.done}/{forecast.distinct} stage runs  {line}\n")
-            sys.stdout.flush()
-
-    yield listen
-
-
-@contextmanager
-def _live(board: SweepBoard) -> Iterator[Listener]:
-    from rich.live import Live
-
-    def listen(event: Event) -> None:
-        board.hear(event)
-
-    with Live(get_renderable=lambda: render_sweep(board), refresh_per_second=4, transient=True, redirect_stderr=False):
-        yield listen
+    with watched(board, lambda: render_sweep(board)) as listener:
+        yield listener
 
 
 def render_sweep(board: SweepBoard) -> "RenderableType":
