@@ -6,7 +6,7 @@ motion is sought, by edges and then by the measure; the affine begins there. Tra
 millimetres of the atlas to millimetres of the case, in NIfTI's world (x right, y front, z up).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -72,14 +72,17 @@ class Atlas:
 
         # Sums over threads come out in another order each time; the filters' own counts of threads do not reach all.
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
+        sitk.ProcessObject.GlobalWarningDisplayOff()  # of starts from which nothing overlaps; they are passed over
         try:
             moving = _averaged(case)
             edges = Edges(self._edges, edges_of(moving))
             first = max((_improved("correlation", start, edges) for start in edges.starts()), key=edges.score)
             smoothed = _smoothed(moving)
-            rough = [_found(measure, start, _Pair.of(self._smoothed, smoothed, start)) for start in _near(first)]
+            rough = _tried(measure, ((start, _Pair.of(self._smoothed, smoothed, start)) for start in _near(first)))
             rough.sort(key=lambda found: found[1] * edges.overlap(found[0]), reverse=True)
-            fine = [self._fine(measure, rigid, moving) for rigid, _ in rough[:_FINISHED]]
+            best = [rigid for rigid, _ in rough[:_FINISHED]]
+            pairs = ((_as_affine(rigid), _Pair.of(self._averaged, moving, rigid)) for rigid in best)
+            fine = _tried(measure, pairs)
             affine, likeness = max(fine, key=lambda found: found[1] * edges.overlap(found[0]))
         except RuntimeError as error:  # the volumes never overlapped, say; its text spans many lines
             msg = "the search for a transform broke off"
@@ -87,10 +90,6 @@ class Atlas:
         found = Fit(_FLIP @ probed(affine.TransformPoint) @ _FLIP, likeness, edges.overlap(affine))
         _refuse(found, _LEAST[measure])
         return found
-
-    def _fine(self, measure: Measure, rigid: "sitk.Transform", moving: "sitk.Image") -> "tuple[sitk.Transform, float]":
-        """The affine near `rigid`, and the likeness then."""
-        return _found(measure, _as_affine(rigid), _Pair.of(self._averaged, moving, rigid))
 
     @cached_property
     def _averaged(self) -> "sitk.Image":
@@ -179,6 +178,24 @@ def _improved(measure: Measure, start: "sitk.Transform", pair: Edges | _Pair) ->
     method.SetInitialTransform(transform, inPlace=True)
     method.Execute(pair.fixed, pair.moving)
     return transform
+
+
+def _tried(measure: Measure, starts: "Iterable[tuple[sitk.Transform, _Pair]]") -> "list[tuple[sitk.Transform, float]]":
+    """What is found from each start; one from which the two never overlap is passed over.
+
+    Raises:
+        RuntimeError: nothing is found from any.
+
+    """
+    found, last = list["tuple[sitk.Transform, float]"](), RuntimeError("no start")
+    for start, pair in starts:
+        try:
+            found.append(_found(measure, start, pair))
+        except RuntimeError as error:
+            last = error
+    if not found:
+        raise last
+    return found
 
 
 def _found(measure: Measure, start: "sitk.Transform", pair: _Pair) -> "tuple[sitk.Transform, float]":

@@ -32,6 +32,15 @@ def test_a_known_affine_is_undone(atlas: Atlas, contrast: str, measure: Measure,
     assert errors(fit, moved).max() < 1
 
 
+def test_thin_slabs_at_different_heights_are_laid_on_each_other() -> None:
+    """From some of the starts along the body nothing of them overlaps."""
+    moved = pose(1)
+    atlas = Atlas(Scanner((96, 96, 14)).scan())
+    other = Scanner((96, 96, 14), centre=(0.0, -5.0, -34.0), moved=moved)
+    fit = atlas.register(other.scan(seed=1), "correlation")
+    assert np.median(errors(fit, moved)) < 0.6
+
+
 def test_a_registration_repeats_itself_exactly(atlas: Atlas) -> None:
     case = Scanner(contrast="ceT1", moved=pose(7)).scan(seed=7)
     first, second = (Atlas(atlas.volume).register(case, "information") for _ in range(2))
