@@ -32,7 +32,7 @@ class Translation(Stage):
     """Tumour-aware modality translation (section 5.4.1)."""
 
     name: ClassVar[str] = "translation"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     recipe: TranslationRecipe
     imagenet: str = ""
     """Digest of the ImageNet weights that the encoders start from; empty: random."""

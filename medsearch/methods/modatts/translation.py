@@ -65,9 +65,9 @@ class TranslationTraining:
         return {"translator": self.translator, "d_s": self.d_s, "d_t": self.d_t}
 
     def forward(self, batch: SliceBatch) -> Pass:
-        """Both cycles and the two segmentations of the source."""
+        """Both cycles and, unless λ_seg is 0, the two segmentations of the source."""
         with autocast(self.context.runtime):
-            return Pass(batch, self.translator(batch.x_s, batch.x_t))
+            return Pass(batch, self.translator(batch.x_s, batch.x_t, segmenting=self.weights["seg"] > 0))
 
     def d_terms(self, of: Pass) -> dict[str, Tensor]:
         """Eq. 5.1 for D_S and D_T, scaled by the generator's weight as released."""
@@ -82,12 +82,10 @@ class TranslationTraining:
     def g_terms(self, of: Pass) -> dict[str, Tensor]:
         """Eq. 5.4, one term a line."""
         lam, batch, out = self.weights, of.batch, of.out
-        known = slice(len(batch.y_s))
         (fake_s,) = judged(self.d_s, self.context.runtime, out.x_ts)
         (fake_t,) = judged(self.d_t, self.context.runtime, out.x_st)
-        tumour_aware = losses.tumour_aware(batch.y_s, out.y_hat_s[known], y_hat_st=out.y_hat_st[known])
         return {
-            "seg": lam["seg"] * batch.emphasis * tumour_aware,
+            "seg": lam["seg"] * batch.emphasis * _tumour_aware(batch, out),
             "adv": lam["adv"] * (losses.adversarial_g(fake_s) + losses.adversarial_g(fake_t)),
             "cyc": lam["cyc"] * losses.cycle(batch.x_s, out.x_sts, x_t=batch.x_t, x_tst=out.x_tst),
         }
@@ -127,6 +125,14 @@ class TranslationTraining:
             "validation/dice": hard[0].value,
             "validation/dice_translated": hard[1].value,
         }
+
+
+def _tumour_aware(batch: SliceBatch, out: Translated) -> Tensor:
+    """Eq. 5.3 of the annotated slices; 0 where nothing was segmented."""
+    if out.y_hat_s is None or out.y_hat_st is None:
+        return out.x_st.new_zeros(())
+    known = slice(len(batch.y_s))
+    return losses.tumour_aware(batch.y_s, out.y_hat_s[known], y_hat_st=out.y_hat_st[known])
 
 
 def train(recipe: TranslationRecipe, context: StageContext) -> Training:

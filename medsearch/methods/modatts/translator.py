@@ -38,14 +38,14 @@ class SliceBatch:
 
 @dataclass(frozen=True)
 class Translated:
-    """X_S' is x_st, X_S'' is x_sts, X_T' is x_ts, X_T'' is x_tst; ŷ_s and ŷ_st are Ŷ_S and Ŷ_S'."""
+    """X_S' is x_st, X_S'' is x_sts, X_T' is x_ts, X_T'' is x_tst; ŷ_s and ŷ_st are Ŷ_S and Ŷ_S', if asked for."""
 
     x_st: Slice
     x_sts: Slice
     x_ts: Slice
     x_tst: Slice
-    y_hat_s: Slice
-    y_hat_st: Slice
+    y_hat_s: Slice | None = None
+    y_hat_st: Slice | None = None
 
 
 class Translator(nn.Module):
@@ -60,13 +60,13 @@ class Translator(nn.Module):
         self.segment_s = CupDecoder(recipe.network, "mask")
         self.segment_t = CupDecoder(recipe.network, "mask")
 
-    def forward(self, x_s: Slice, x_t: Slice) -> Translated:
-        """Both cycles and the two segmentations of the source."""
+    def forward(self, x_s: Slice, x_t: Slice, *, segmenting: bool = True) -> Translated:
+        """Both cycles and, when `segmenting`, the two segmentations of the source."""
         f_s, f_t = self.encode_s(x_s), self.encode_t(x_t)
         x_st, x_ts = self.to_t(f_s), self.to_s(f_t)
         f_st, f_ts = self.encode_t(x_st), self.encode_s(x_ts)
         x_sts, x_tst = self.to_s(f_st), self.to_t(f_ts)
-        outputs = (x_st, x_sts, x_ts, x_tst, self.segment_s(f_s), self.segment_t(f_st))
+        outputs = (x_st, x_sts, x_ts, x_tst, *((self.segment_s(f_s), self.segment_t(f_st)) if segmenting else ()))
         return Translated(*(x.float() for x in outputs))
 
     def translate(self, x_s: Slice) -> Slice:

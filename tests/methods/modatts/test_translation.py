@@ -42,6 +42,20 @@ def test_terms_are_the_papers_with_normalised_weights(micro: Micro, tmp_path: Pa
     torch.testing.assert_close(g["seg"], dice / 12)
 
 
+def test_without_lambda_seg_nothing_is_segmented_and_no_such_decoder_moves(micro: Micro, tmp_path: Path) -> None:
+    without = training(micro, tmp_path / "0", {"translation.weights.seg": 0.0})
+    batch = without.drawing.load(range(8), range(8), np.random.default_rng(0))
+    done = without.forward(batch)
+    assert (done.out.y_hat_s, done.out.y_hat_st) == (None, None)
+    assert float(without.g_terms(done)["seg"]) == 0
+    before = {name: value.clone() for name, value in without.translator.state_dict().items()}
+    next(without.steps(1))
+    moved = {
+        name.split(".")[0] for name, value in without.translator.state_dict().items() if not value.equal(before[name])
+    }
+    assert moved == {"encode_s", "encode_t", "to_s", "to_t"}
+
+
 def test_both_cycles_go_through_the_networks_of_the_figure(micro: Micro, tmp_path: Path) -> None:
     net = training(micro, tmp_path).translator.eval()
     torch.manual_seed(0)
