@@ -51,7 +51,7 @@ class AskingAblation:
         place = next(iter(places.values()))
         at_a_time = slots(resources(self.options))
         forecast = plan_sweep(self.ablation, places, slots=at_a_time, only=only)
-        if forecast.distinct > forecast.stored:
+        if forecast.left:
             data.prepare(places, self._tasks())
         with tracked(place, self.name, self.options):
             with sweep_progress(self.ablation, forecast) as listener:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, final
 
 from medsearch.core.machine import cores
 from medsearch.stages.lineage import due
+from medsearch.stages.pipelines import StageRun
 from medsearch.study.ablation import Ablation
 from medsearch.study.ablation_header import winner
 from medsearch.study.graph import Graph, Grapher, Item
 from medsearch.study.jobs import Workplace
+from medsearch.study.ledger import Ledger
 from medsearch.study.plan import HOUR, PRETENDED, Timings, duration, unprepared
+from medsearch.study.sweep import failed_for_good
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -24,7 +27,7 @@ if TYPE_CHECKING:
 class SweepRow:
     """One kind of stage in one column. asked: if every row were run alone. hours: of what is left, None if unknown.
 
-    alone: hours of what is asked, None if unknown.
+    lost: distinct ones that failed for good, or take what did. alone: hours of what is asked, None if unknown.
     """
 
     column: str
@@ -32,13 +35,14 @@ class SweepRow:
     asked: int
     distinct: int
     stored: int
+    lost: int
     hours: float | None
     alone: float | None
 
     @property
     def left(self) -> int:
         """Stage runs to train."""
-        return self.distinct - self.stored
+        return self.distinct - self.stored - self.lost
 
 
 @final
@@ -65,6 +69,16 @@ class SweepForecast:
     def stored(self) -> int:
         """Distinct ones that are finished."""
         return sum(row.stored for row in self.rows)
+
+    @property
+    def lost(self) -> int:
+        """Distinct ones that failed for good, or take what did."""
+        return sum(row.lost for row in self.rows)
+
+    @property
+    def left(self) -> int:
+        """Stage runs to train."""
+        return sum(row.left for row in self.rows)
 
     @property
     def hours(self) -> float | None:
@@ -102,11 +116,12 @@ def plan_sweep(
     known = {layout: replace((places or {}).get(layout, PRETENDED), prepared=unprepared) for layout in layouts}
     first = next(iter((places or known).values()))
     grapher = Grapher(ablation, known, winner(ablation, first))
-    graph = grapher.graph(first.store)
+    failed = failed_for_good(Ledger(first.study(ablation.name)))
+    graph = grapher.graph(first.store, failed)
     shown = graph.only(only) if only else graph
     waiting = sum(1 for row, _ in ablation.cells() if ablation.retune and (not only or row.label in only))
     asked = len({(cell.row, cell.column) for cell in shown.cells})
-    counter = _Counter(shown, first)
+    counter = _Counter(shown, first, failed)
     retuned = max(0, waiting - asked) * len(grapher.seeds)
     return SweepForecast(study=ablation.name, rows=counter.rows(), slots=slots or cores(), retuned=retuned)
 
@@ -115,38 +130,48 @@ def plan_sweep(
 class _Counter:
     """Counts stage runs by column and kind of stage."""
 
-    def __init__(self, graph: Graph, place: Workplace) -> None:
+    def __init__(self, graph: Graph, place: Workplace, failed: Collection[str]) -> None:
         self.graph = graph
         self.due = due([item.run for item in graph.items.values()], place.store)
+        self.lost = self._held_back(failed)
         self.timings = Timings(place)
 
     def rows(self) -> tuple[SweepRow, ...]:
         """A row for every kind of stage in every column, in the order of the pipeline."""
-        asked: dict[tuple[str, str], int] = {}
+        asked: dict[tuple[str, str], list[StageRun]] = {}
         columns = list(dict.fromkeys(owner.column for owner in self.graph.owners))
         # The longest pipelines come first: they know where a stage that others leave out belongs.
         for owner in sorted(self.graph.owners, key=lambda one: (columns.index(one.column), -len(one.runs))):
             for run in owner.runs:
-                asked[owner.column, run.stage.name] = asked.get((owner.column, run.stage.name), 0) + 1
+                asked.setdefault((owner.column, run.stage.name), []).append(run)
         distinct: dict[tuple[str, str], list[Item]] = {}
         for item in self.graph.items.values():
             distinct.setdefault((item.column, item.run.stage.name), []).append(item)
-        return tuple(self._row(*kind, count=asked[kind], items=distinct.get(kind, [])) for kind in asked)
+        return tuple(self._row(*kind, asked=asked[kind], items=distinct.get(kind, [])) for kind in asked)
 
-    def _row(self, column: str, stage: str, *, count: int, items: list[Item]) -> SweepRow:
-        left = [item for item in items if item.run.key in self.due]
-        each = [self.timings.seconds(item.run) for item in items]
-        alone = None if None in each or not each else sum(s or 0 for s in each) / len(each) * count / HOUR
+    def _row(self, column: str, stage: str, *, asked: list[StageRun], items: list[Item]) -> SweepRow:
+        wanted = [item for item in items if item.run.key in self.due]
+        left = [item for item in wanted if item.run.key not in self.lost]
+        alone = [self.timings.seconds(run) for run in asked]
         hours = [self.timings.seconds(item.run) for item in left]
         return SweepRow(
             column=column,
             stage=stage,
-            asked=count,
+            asked=len(asked),
             distinct=len(items),
-            stored=len(items) - len(left),
+            stored=len(items) - len(wanted),
+            lost=len(wanted) - len(left),
             hours=None if None in hours else sum(s or 0 for s in hours) / HOUR,
-            alone=alone,
+            alone=None if None in alone else sum(s or 0 for s in alone) / HOUR,
         )
+
+    def _held_back(self, failed: Collection[str]) -> set[str]:
+        """What failed and is not stored by now, and all that waits for it."""
+        lost = self.due.intersection(failed)
+        for key, item in self.graph.items.items():
+            if key in self.due and not lost.isdisjoint(item.run.upstream.values()):
+                lost |= {key}
+        return set(lost)
 
 
 def sweep_table(forecast: SweepForecast) -> "RenderableType":
@@ -154,7 +179,7 @@ def sweep_table(forecast: SweepForecast) -> "RenderableType":
     from rich.console import Group
     from rich.table import Table
 
-    left = forecast.distinct - forecast.stored
+    left = forecast.left
     time = f"; time: {duration(forecast.hours)} with {forecast.slots} at a time" if left else ""
     shown = Table()
     for column in ("stage", "asked", "distinct", "stored", "to train", "estimate"):
@@ -180,6 +205,8 @@ def _caption(forecast: SweepForecast) -> str:
     lines = [f"asked: if every row were run alone; sharing saves {forecast.asked - forecast.distinct} stage runs"]
     if forecast.saved is not None:
         lines[0] += f", {duration(forecast.saved)} of training"
+    if forecast.lost:
+        lines.append(f"{forecast.lost} stage runs diverged before, or take what did: they are not tried again")
     if forecast.retuned:
         lines.append(f"{forecast.retuned} cells follow once their rows' candidates have ended; they are not counted")
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, final
 
+from medsearch.core.errors import BadInput
 from medsearch.core.seeds import generator
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.pipelines import Setting, StageRun
@@ -132,7 +133,12 @@ class Grapher:
         return self.places[task.layout]
 
     def graph(self, store: Store, failed: Iterable[str] = ()) -> Graph:
-        """All that is known now: cells of a row that retunes only after its candidates have ended."""
+        """All that is known now: cells of a row that retunes only after its candidates have ended.
+
+        Raises:
+            BadInput: candidates cannot be ranked by the objective.
+
+        """
         lost = set(failed)
         cells: list[Cell] = []
         candidates: list[Candidate] = []
@@ -171,7 +177,7 @@ class Grapher:
         found = []
         for number, knobs in enumerate(candidates(self.ablation)):
             runs = self._runs(row, column, self.seeds[0], knobs, test=False)
-            value = _value(store, runs[-1].key, self.ablation.objective)
+            value = _value(store, runs[-1], self.ablation.objective)
             found.append(Candidate(row=row.label, column=column, number=number, knobs=knobs, runs=runs, value=value))
         return found
 
@@ -222,8 +228,18 @@ class _Point:
         return choices[int(self.place * len(choices))]
 
 
-def _value(store: Store, key: str, objective: str) -> float | None:
-    if not store.has(key):
+def _value(store: Store, run: StageRun, objective: str) -> float | None:
+    """What a candidate scored; None before it has ended.
+
+    Raises:
+        BadInput: its last stage says nothing of the objective.
+
+    """
+    if not store.has(run.key):
         return None
-    value = store.artifact(key).metrics.get(objective)
-    return None if value is None else float(value)
+    metrics = store.artifact(run.key).metrics
+    if objective not in metrics:
+        told = ", ".join(metrics) or "nothing"
+        msg = f"candidates cannot be ranked: stage {run.node!r} reports no {objective!r}; it reports {told}"
+        raise BadInput(msg)
+    return float(metrics[objective])

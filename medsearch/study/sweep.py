@@ -9,6 +9,7 @@ from typing import Literal, final
 
 from medsearch.stages.lineage import due
 from medsearch.stages.store import Store
+from medsearch.study.ablation_header import describe
 from medsearch.study.conducting import StudyFailed
 from medsearch.study.events import Event, Listener, unheard
 from medsearch.study.graph import Graph, Grapher, Item
@@ -49,14 +50,10 @@ class Sweep:
         self.listener = listener
         self.only = only
         self.running: dict[str, Job] = {}
-        self.failed = {
-            record.stages[0][1]: record.reason or "it failed"
-            for record in ledger.runs().values()
-            if record.state == "failed" and record.cause in LASTING
-        }
+        self.failed = failed_for_good(ledger)
         self.graph = self._graph()
         self._stored = self._settled()
-        self._record_found()
+        self._write_down()
 
     @property
     def standing(self) -> Standing:
@@ -86,8 +83,7 @@ class Sweep:
         else:
             self.failed[key] = end.reason or "it failed"
         if self.grapher.ablation.retune:
-            self.graph = self._graph()
-            self._stored = self._settled()
+            self._look_again()
         self.listener(Event(kind="ended", run=run, planned=job.planned, end=end))
 
     def require_result(self) -> None:
@@ -125,6 +121,19 @@ class Sweep:
         place = self.grapher.place(item.run.task)
         return Job(planned=_planned(item), prepared=place.arrays(item.run.task), runs=(item.run,), cache=place.cache)
 
+    def _look_again(self) -> None:
+        """Take in the cells of rows whose candidates have all ended."""
+        known, self.graph = self.graph, self._graph()
+        self._stored = self._settled()
+        if len(self.graph.cells) != len(known.cells):
+            self._write_down()
+
+    def _write_down(self) -> None:
+        """Say which cells there are before any of their stages begins, and which of those are stored."""
+        if self.grapher.ablation.retune:
+            describe(self.grapher, self.ledger, self.failed)
+        self._record_found()
+
     def _record_found(self) -> None:
         """Stages that another study trained are complete here, too: the ledger shows every stage of the table."""
         known = {record.run: record.state for record in self.ledger.runs().values()}
@@ -133,6 +142,12 @@ class Sweep:
             if key in self._stored and known.get(planned.run) != "complete":
                 self.ledger.started(planned)
                 self.ledger.finished(planned.run, state="complete")
+
+
+def failed_for_good(ledger: Ledger) -> dict[str, str]:
+    """Why stage runs failed that are not tried again, by key."""
+    failed = [record for record in ledger.runs().values() if record.state == "failed" and record.cause in LASTING]
+    return {record.stages[0][1]: record.reason or "it failed" for record in failed}
 
 
 def _planned(item: Item) -> PlannedRun:

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from medsearch.core.errors import BadInput
+from medsearch.data.tasks import CrossModalityTask
 from medsearch.study.ablation_plan import SweepForecast, plan_sweep, sweep_table
 from medsearch.study.events import Event
 from medsearch.study.jobs import End
@@ -121,3 +122,34 @@ def test_the_board_shows_what_runs_and_how_long_is_left() -> None:
     assert board.seconds_left() is not None
     assert "1/36" in shown(render_sweep(board))
     assert "goes on from its checkpoint" in str(board.hear(Event(kind="retried", run=planned.run)))
+
+
+def test_what_sharing_saves_is_known_where_another_column_trains_it_all(tmp_path: Path) -> None:
+    """Translation reads no target mask: columns that differ in those alone have none of their own."""
+    tasks = {f"{part:.0%}": CrossModalityTask(target_labels=part) for part in (0.0, 0.5)}
+    toy_knobs = {"translation.seconds": 0.02}
+    sweep_out(sweep_of(ablation(tasks=tasks, toy_knobs=toy_knobs, seeds=(0,)), tmp_path))
+    forecast = plan_sweep(
+        ablation(tasks=tasks, toy_knobs=toy_knobs, seeds=(0, 1)), {"brats2020": toy.workplace(tmp_path)}
+    )
+    assert counted(forecast)["50%", "toy-translation"] == (6, 0, 0)
+    assert forecast.saved is not None
+    assert forecast.saved * 3600 >= 10 * 2 * 0.02
+
+
+def test_what_diverged_and_what_takes_it_is_not_planned_again(tmp_path: Path) -> None:
+    places = {"brats2020": toy.workplace(tmp_path)}
+    broken = Variant("broken", {"segmentation.weights.b": 1.0, "segmentation.accident": "diverge"})
+    what = ablation(variants=(Variant("good"), broken))
+    sweep_out(sweep_of(what, tmp_path))
+    assert sweep_of(what, tmp_path).next() == "finished"
+    forecast = plan_sweep(what, places)
+    assert (forecast.stored, forecast.lost, forecast.left) == (16, 12, 0)
+    text = " ".join(shown(sweep_table(forecast)).split())
+    assert "toy_ablation: 0 stage runs to train" in text
+    assert "12 stage runs diverged before, or take what did: they are not tried again" in text
+    bug = ablation(
+        name="bug", variants=(Variant("good"), Variant("bug", {**broken.knobs, "segmentation.accident": "bug"}))
+    )
+    sweep_out(sweep_of(bug, tmp_path))
+    assert (plan_sweep(bug, places).lost, plan_sweep(bug, places).left) == (0, 12), "a bug may have been mended"

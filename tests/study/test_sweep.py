@@ -8,11 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
+from medsearch.study.ablation_header import describe
 from medsearch.study.conducting import StudyFailed
 from medsearch.study.jobs import End, Job
 from medsearch.study.spaces import uniform
 from medsearch.study.variants import Variant
 from tests.study import toy
+from tests.study.drive import do
 from tests.study.sweeps import BACK, FORTH, ablation, sweep_of, sweep_out
 
 EACH = {"toy-translation": 4, "toy-segmentation": 8, "toy-polish": 12, "toy-test": 12}  # two columns, two seeds
@@ -152,3 +154,35 @@ def test_the_table_grows_without_losing_what_is_stored(tmp_path: Path) -> None:
     sweep_out(sweep_of(ablation(), tmp_path))
     assert trained(tmp_path) == EACH
     assert BACK in {cell["task"] for cell in sweep_of(ablation(), tmp_path).ledger.header()["cells"]}
+
+
+def test_cells_of_a_row_that_retunes_are_in_the_header_before_their_stages_begin(tmp_path: Path) -> None:
+    what = ablation(retune={"segmentation.weights.b": uniform(0, 1)}, trials=2, variants=ablation().variants[:2])
+    sweep = sweep_of(what, tmp_path)
+    while isinstance(job := sweep.next(), Job):
+        header = sweep.ledger.header()
+        listed = {key for owner in (*header["cells"], *header["candidates"]) for _, key in owner["stages"]}
+        assert set(job.keys) <= listed
+        sweep.ended(job.run, do(sweep, job))
+    before = sweep.ledger.header()
+    describe(sweep.grapher, sweep.ledger, sweep.failed)
+    assert sweep.ledger.header() == before, "a killed driver would have left nothing out"
+
+
+def test_stages_that_are_found_for_a_cell_once_it_is_known_are_written_down(tmp_path: Path) -> None:
+    base = {"fixed": {"segmentation.weights.b": 0.5}, "variants": (Variant("best as it stands"),), "seeds": (0,)}
+    sweep_out(sweep_of(ablation(**base), tmp_path))
+    retuned = sweep_of(
+        ablation(**base, name="retuned", retune={"segmentation.weights.b": uniform(0, 1)}, trials=2), tmp_path
+    )
+    sweep_out(retuned)
+    cells = {key for cell in retuned.ledger.header()["cells"] for _, key in cell["stages"]}
+    written = {run.stages[0][1] for run in retuned.ledger.runs().values() if run.state == "complete"}
+    assert cells <= written
+
+
+def test_an_objective_that_no_stage_reports_is_named(tmp_path: Path) -> None:
+    what = ablation(retune={"segmentation.weights.b": uniform(0, 1)}, trials=2, objective="validation/dise")
+    told = "stage 'polish' reports no 'validation/dise'; it reports validation/dice, validation/cost"
+    with pytest.raises(BadInput, match=told):
+        sweep_out(sweep_of(what, tmp_path))
