@@ -97,7 +97,8 @@ def eat(
             msg = f"CUDA out of memory. Tried to allocate {took} MiB\nand so on"
             raise error(msg)
         TAKEN[0] = max(TAKEN[0], took)
-        write_json(state, {"epoch": epoch})
+        if of.batch:  # a single pass keeps nothing to go on from
+            write_json(state, {"epoch": epoch})
         yield Epoch(epoch, {"train/loss": 1 / epoch, "validation/dice": epoch / of.epochs}, 2, 0.5)
     assert held is not None
     return Outcome({"validation/dice": 1.0})

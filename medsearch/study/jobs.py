@@ -279,7 +279,11 @@ def failure(error: BaseException, *, shared: bool = False) -> End:
 
 
 def _reported(bench: Bench, run: StageRun, *, whole: bool, probed: bool) -> Generator[Report, None, Artifact]:
-    """Train a stage; one that is probed is closed after an epoch, with its checkpoint kept."""
+    """Train a stage; one that is probed is closed after an epoch, with its checkpoint kept.
+
+    A stage without a batch is one pass and keeps none: it goes on to its end, and its manifest says what it took.
+    """
+    probed = probed and run.stage.batch is not None
     training, began = run_stage(bench, run, whole=whole), time.monotonic()
     try:
         while True:

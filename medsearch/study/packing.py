@@ -6,8 +6,8 @@ With a fixed share every job has that one. With measured shares (`--gpus-per-tri
     a stage that was measured         has 1/k of a GPU, k as large as its peak allows
 
 and a job whose next stage needs more than its share, or was never measured, comes back and is handed out anew. Nothing
-is lost when it comes back: the stage goes on from its checkpoint. A job that was out of memory on its share with one
-sample at a time comes back, too, and has a GPU of its own.
+is lost when it comes back: the stage goes on from its checkpoint, and one that is a single pass is measured over all of
+it. A job that was out of memory on its share with one sample at a time comes back, too, and has a GPU of its own.
 """
 
 from collections.abc import Iterable

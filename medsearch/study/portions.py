@@ -9,7 +9,8 @@ from typing import final
 class Portion:
     """gpus: of a device, or of several. trains: keys of the stages that fit into it; None: all that the job has.
 
-    probes: keys of the stages that are measured over one epoch, after which the job comes back.
+    probes: keys of the stages that are measured over one epoch, after which the job comes back; over all, if one is a
+    single pass.
     """
 
     gpus: float = 0.0
