@@ -75,7 +75,7 @@ class Ablation:
         require_seeds(typing.cast("tuple[int, ...]", here.seeds))
         _require_retuning(here)
         for row, column in here.cells():
-            here.setup(row, column)
+            _require_column(here, row, column)
             for knob, domain in here.retune.items():
                 for value in typing.cast(Domain, domain).edges():
                     here.setup(row, column, {knob: value})
@@ -216,6 +216,14 @@ def _require_retuning(ablation: Ablation) -> None:
         if varied:
             msg = f"knob {knob!r} is retuned, but row {varied[0]!r} sets it; a knob has one role"
             raise BadInput(msg)
+
+
+def _require_column(ablation: Ablation, row: Variant, column: str) -> None:
+    """Refuse a row that does not hold in a column, or that puts its question to another data set."""
+    theirs, ours = ablation.setup(row, column).task.layout, ablation.tasks[column].layout
+    if theirs != ours:
+        msg = f"row {row.label!r} sets task.layout to {theirs!r} in the column {column!r} of {ours!r}; make it a column"
+        raise BadInput(msg)
 
 
 def _require_drawable(ablation: Ablation) -> None:

@@ -30,10 +30,11 @@ class Variant:
 def grid(axes: Mapping[str, Sequence[Any]], *, label: str = "", **row: Any) -> tuple[Variant, ...]:
     """A row for every combination of the values on `axes`, the last axis fastest; `row` are fields of each.
 
-    label: a format over the knobs' last names, such as "{source_labels:.0%} annotated"; empty: "name = value, ...".
+    label: a format over the knobs' last names, such as "{source_labels:.0%} annotated"; empty: "name = value, ...",
+    with whole names where the last ones are the same.
 
     Raises:
-        BadInput: no axis, or one without values.
+        BadInput: no axis, one without values, or a label that names no knob of its own.
 
     """
     empty = [knob for knob, values in axes.items() if not values]
@@ -43,7 +44,19 @@ def grid(axes: Mapping[str, Sequence[Any]], *, label: str = "", **row: Any) -> t
     rows = []
     for values in itertools.product(*axes.values()):
         knobs = dict(zip(axes, values, strict=True))
-        named = {knob.rpartition(".")[2]: value for knob, value in knobs.items()}
-        text = label.format(**named) if label else ", ".join(f"{name} = {value}" for name, value in named.items())
-        rows.append(Variant(text, knobs, **row))
+        rows.append(Variant(_labelled(knobs, label), knobs, **row))
     return tuple(rows)
+
+
+def _labelled(knobs: Mapping[str, Any], label: str) -> str:
+    last = [knob.rpartition(".")[2] for knob in knobs]
+    if not label:
+        names = last if len(set(last)) == len(last) else list(knobs)
+        return ", ".join(f"{name} = {value}" for name, value in zip(names, knobs.values(), strict=True))
+    named = {name: value for name, value in zip(last, knobs.values(), strict=True) if last.count(name) == 1}
+    try:
+        return label.format(**named)
+    except (KeyError, IndexError, ValueError) as error:
+        known = ", ".join(f"{{{name}}}" for name in named) or "nothing: the last names are the same"
+        msg = f"label {label!r} of a grid over {', '.join(knobs)} cannot be filled ({error}); it may name {known}"
+        raise BadInput(msg) from error

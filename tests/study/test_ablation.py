@@ -39,6 +39,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
         {"retune": {"segmentation.weights.a": uniform(1, 2)}, "trials": 3},
         "'other weights' sets it; a knob has one role",
     ),
+    ({"variants": (Variant("a", {"task.layout": "crossmoda2022"}),)}, "row 'a' sets task.layout .*; make it a column"),
     ({"figure": Curves(x="task.labels")}, "did you mean 'task"),
 ]
 
@@ -134,3 +135,13 @@ def test_columns_may_differ_in_the_task_alone() -> None:
     tasks = {f"{part:.0%}": CrossModalityTask(target_labels=part) for part in (0.0, 0.5)}
     what = ablation(tasks=tasks)
     assert {what.setup(row, column).task.target_labels for row, column in what.cells()} == {0.0, 0.5}
+
+
+def test_a_grid_over_knobs_of_one_last_name_has_labels_that_differ() -> None:
+    axes = {"translation.epochs": (1, 2), "segmentation.epochs": (3, 4)}
+    assert grid(axes)[1].label == "translation.epochs = 1, segmentation.epochs = 4"
+    assert len({row.label for row in grid(axes)}) == 4
+    with pytest.raises(BadInput, match=r"'\{epochs\}' of a grid over translation.epochs, segmentation.epochs cannot"):
+        grid(axes, label="{epochs}")
+    with pytest.raises(BadInput, match=r"cannot be filled \('wide'\); it may name \{epochs\}"):
+        grid({"polish.epochs": (1,)}, label="{wide}")
