@@ -12,6 +12,7 @@ from medsearch.data.views import Domain, TaskView
 from medsearch.methods.modatts.crops import Crops
 from medsearch.methods.modatts.data import domain_source, pseudo_target
 from medsearch.methods.modatts.recipe import SegmentationRecipe
+from medsearch.methods.modatts.weights import annotated_share
 from medsearch.stages.context import Artifact, StageContext
 from medsearch.stages.method import Selection
 
@@ -32,7 +33,7 @@ class Supervision:
     """Crops that an epoch counts: one pass over the diseased ones, of the source or of the target, whichever are more.
 
     Also over those without annotation, and whether a term looks at them or not: rows of an ablation that differ in
-    annotation or in translation train for equally many steps.
+    annotation or in translation train for equally many steps. (Up-sampled tumours count as often as they come.)
     """
     name: str = "segmentation"
 
@@ -57,7 +58,7 @@ def supervision(recipe: SegmentationRecipe, selection: Selection, context: Stage
         diseased=Crops(diseased),
         healthy=Crops(healthy),
         validation=Crops(_validation(selection, task, synthesis)),
-        annotated_fraction=len(annotated.subjects) / len(source.subjects),
+        annotated_fraction=annotated_share(len(annotated.subjects), len(source.subjects)),
         epoch=max(len(of) for of in (synthetic, diseased, _by_presence(recipe, source)[0])),
     )
     _require_enough(recipe, given)

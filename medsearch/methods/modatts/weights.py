@@ -25,6 +25,16 @@ SCHEDULE = ((0.01, 0.001), (0.1, 0.01), (0.4, 0.25), (0.7, 0.5), (1.0, 1.0))
 """Annotated fraction and factor of λ_seg (section 5.5.1)."""
 
 
+def annotated_share(annotated: int, volumes: int) -> float:
+    """The fraction of `volumes` that is annotated; one of the paper's, where it was rounded up to so many.
+
+    1 % of 148 volumes are 2, which are more than 1 %. Among fewer than 100 a single one is, and counts as what it is.
+    """
+    rounded = (point for point, _ in SCHEDULE if math.ceil(point * volumes - 1e-9) == annotated)
+    share = annotated / volumes
+    return next(rounded, share) if volumes >= 100 else share
+
+
 def scheduled(seg: float, annotated: float) -> float:
     """λ_seg for a fraction of annotated source volumes: 100 %, 70 %, 40 %, 10 %, 1 % take 100, 50, 25, 1, 0.1 of 100.
 

@@ -3,7 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
-from medsearch.methods.modatts.weights import normalised, scheduled
+from medsearch.data.cohorts import Roster
+from medsearch.data.tasks import CrossModalityTask, split
+from medsearch.methods.modatts.weights import annotated_share, normalised, scheduled
 
 
 def test_the_papers_weights_normalised() -> None:
@@ -36,6 +38,24 @@ def test_weights_that_cannot_be_normalised_are_refused(weights: dict[str, float]
 def test_the_papers_schedule(annotated: float, seg: float) -> None:
     assert scheduled(100.0, annotated) == pytest.approx(seg)
     assert scheduled(20.0, annotated) == pytest.approx(seg / 5)
+
+
+@pytest.mark.parametrize("volumes", [112, 165, 210])
+@pytest.mark.parametrize(("asked", "seg"), [(1.0, 100), (0.7, 50), (0.4, 25), (0.1, 1), (0.01, 0.1)])
+def test_a_fraction_that_was_rounded_up_to_whole_volumes_keeps_the_papers_weight(
+    asked: float, seg: float, volumes: int
+) -> None:
+    subjects = tuple(f"case-{number}" for number in range(volumes + 5))
+    parts = {name: "source" if place < volumes else "target" for place, name in enumerate(subjects)}
+    drawn = split(CrossModalityTask(source_labels=asked), Roster(subjects, parts))  # type: ignore[arg-type]
+    found = annotated_share(len(drawn.labelled_source), len(drawn.train_source))
+    assert scheduled(100.0, found) == pytest.approx(seg)
+
+
+def test_of_few_volumes_one_counts_as_what_it_is() -> None:
+    assert annotated_share(1, 16) == 1 / 16
+    assert annotated_share(2, 148) == 0.01
+    assert annotated_share(5, 148) == 5 / 148
 
 
 def test_between_and_beyond_the_papers_points() -> None:
