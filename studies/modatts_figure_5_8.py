@@ -2,7 +2,8 @@
 
 Columns     BraTS T1 → T2 and T2 → T1, CrossMoDA T1ce → hrT2; no target case is annotated.
 Rows        1, 10, 40, 70 and 100 % of the source annotated, self- and semi-supervised; λ_seg of Eq. 5.12 follows the
-            fraction as in section 5.5.1. Translators are retrained for each fraction and shared by both variants.
+            fraction as in section 5.5.1, except at tiny scale, where it stays. Translators are retrained for each
+            fraction and shared by both variants.
 Selection   as in the paper: target validation masks on BraTS ("oracle"), translated source masks on CrossMoDA.
 Cost        tiny: about two hours on two cores; --dry-run tells.
 
