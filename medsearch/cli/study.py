@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from medsearch.cli.cohorts import Data
 from medsearch.cli.exits import exits
 from medsearch.cli.options import Asked, folders, parser, resources
+from medsearch.core.remote import without_password
 
 if TYPE_CHECKING:
     from medsearch.study import Ablation, Search
@@ -118,7 +119,7 @@ def tell(folder: Path, sent: "SyncReport", *, given_uri: bool, store: str | None
     say(f"page: {folder / 'report' / 'index.html'}")
     there = f"{home}{f' --tracking-uri {shlex.quote(sent.uri)}' if given_uri else ''}"
     if sent.behind:  # its last word is the command that mends it
-        say(f"tracking: {sent}{there}{f' --store {shlex.quote(store)}' if store else ''}")
+        say(f"tracking: {sent}{there}{f' --store {shlex.quote(without_password(store))}' if store else ''}")
     else:
         say(f"tracking: {sent}")
         for line in sent.links() or [f"to compare runs: medsearch ui{there}"]:

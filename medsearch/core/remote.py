@@ -38,6 +38,7 @@ HOPELESS = re.compile(
     "ACCESS_DENIED|NO_SUCH_BUCKET|INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|INVALID_SIGNATURE|UNRECOGNIZED_CLIENT"
     "|MISSING_AUTHENTICATION_TOKEN|AccessDenied|PermissionDenied"
 )
+PASSWORD = re.compile(r"(?<=:)//[^/@:?]*:[^?]*@")
 OF_THIS_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -52,7 +53,7 @@ class Remote:
     def __init__(self, uri: str, *, pauses: tuple[float, ...] | None = None) -> None:
         self.uri = uri
         self._pauses = pauses
-        self.shown = re.sub(r"//[^/@?]*@", "//", uri).split("?")[0].rstrip("/")
+        self.shown = without_password(uri).split("?")[0].rstrip("/")
         """The URI without passwords and options, for messages."""
 
     def read(self, name: str) -> bytes | None:
@@ -176,6 +177,11 @@ class Remote:
         raise AssertionError
 
 
+def without_password(uri: str) -> str:
+    """`uri` without user and password. A secret that nobody has escaped may hold a slash."""
+    return PASSWORD.sub("//", uri)
+
+
 @cache
 def remote_at(uri: str) -> Remote:
     """The one client of this process for `uri`."""
@@ -232,8 +238,7 @@ def _open_otherwise(uri: str, shown: str, refusal: Exception) -> "tuple[FileSyst
     try:
         files, path = fsspec.core.url_to_fs(uri)
     except (ImportError, ValueError) as error:
-        msg = (
-            f"{shown} cannot be opened ({refusal}; {error}); give an address such as s3://bucket/prefix or file:///dir"
-        )
+        why = f"{refusal}; {error}".replace(uri, shown)
+        msg = f"{shown} cannot be opened ({why}); give an address such as s3://bucket/prefix or file:///dir"
         raise BadInput(msg) from error
     return PyFileSystem(FSSpecHandler(files)), str(path)

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from medsearch.core.errors import BadInput
 from medsearch.core.remote import Unreachable
@@ -38,9 +37,15 @@ def with_driver(url: str) -> str:
 
 
 def shown(url: str) -> str:
-    """`url` without user and password, for messages."""
-    user, at, _ = urlsplit(url).netloc.rpartition("@")
-    return url.replace(user + at, "", 1) if at else url
+    """`url` without user, password and options, for messages."""
+    from sqlalchemy import URL, make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        of = make_url(url)
+    except (ArgumentError, ValueError):
+        return f"{url.partition(':')[0]}:..."
+    return str(URL.create(of.drivername, host=of.host, port=of.port, database=of.database))
 
 
 def patiently(call: Callable[[], T], *, url: str, what: str, pauses: tuple[float, ...] | None = None) -> T:

@@ -11,7 +11,7 @@ import pytest
 
 from medsearch.core import remote as module
 from medsearch.core.errors import BadInput
-from medsearch.core.remote import Remote, Unreachable, each, local_sizes, remote_at, require_writable
+from medsearch.core.remote import Remote, Unreachable, each, local_sizes, remote_at, require_writable, without_password
 from tests.bucket import Buckets
 
 
@@ -139,6 +139,26 @@ def test_one_line_names_the_address_without_its_password(tmp_path: Path) -> None
     assert "check address, credentials, network and room, then run again" in said
     assert "secret" not in said
     assert "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"),
+    [
+        ("s3://key:secret@bucket/a?region=x", "s3://bucket/a?region=x"),
+        ("s3://key:sec/ret@bucket/a", "s3://bucket/a"),
+        ("s3://bucket/a:b@c", "s3://bucket/a:b@c"),
+        ("abfs://container@account/a", "abfs://container@account/a"),
+        ("file:///a:b@c", "file:///a:b@c"),
+    ],
+)
+def test_what_is_shown_of_an_address_holds_no_secret(uri: str, told: str) -> None:
+    assert without_password(uri) == told
+
+
+def test_an_address_that_cannot_be_opened_is_told_without_its_secret() -> None:
+    with pytest.raises(BadInput, match=r"^s3://bucket/x cannot be opened") as caught:
+        require_writable("s3://key:sec/ret@bucket/x")
+    assert "sec/ret" not in str(caught.value)
 
 
 def test_a_bucket_that_is_not_there_is_refused_at_once(buckets: Buckets) -> None:

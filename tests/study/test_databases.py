@@ -4,7 +4,7 @@ import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.study import databases
-from medsearch.study.databases import with_driver
+from medsearch.study.databases import shown, with_driver
 
 
 def test_postgresql_gets_a_driver_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -22,3 +22,17 @@ def test_postgresql_gets_a_driver_that_is_installed(monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize("url", ["sqlite:////a/b.db", "postgresql+pg8000://db/x", "http://host:5000", "mysql://db/x"])
 def test_other_addresses_stay(url: str) -> None:
     assert with_driver(url) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("postgresql://me:secret@db:5432/x", "postgresql://db:5432/x"),
+        ("postgresql+psycopg2://me:se/cr?et@db/x", "postgresql+psycopg2://db/x"),
+        ("postgresql://db/x?user=me&password=secret", "postgresql://db/x"),
+        ("sqlite:////a/b.db", "sqlite:////a/b.db"),
+        ("postgresql://me:secret@db:port/x", "postgresql:..."),
+    ],
+)
+def test_an_address_is_shown_without_what_is_secret(url: str, told: str) -> None:
+    assert shown(url) == told
