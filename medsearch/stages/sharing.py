@@ -32,6 +32,17 @@ def sized(folder: Path, manifest: Mapping[str, Any], outputs: Mapping[str, int])
     return {**manifest, "files": {**outputs, **({JOURNAL: journal.stat().st_size} if journal.exists() else {})}}
 
 
+def is_whole(folder: Path) -> bool:
+    """Whether every output of a finished stage lies in its folder; a mirror of a URI may hold the light ones alone."""
+    if (folder / THINNED).exists():
+        return False
+    try:
+        files = read_json(folder / MANIFEST).get("files", {})
+    except (OSError, ValueError):  # whoever asks for the stage is told so
+        return True
+    return all((folder / name).exists() for name in files)
+
+
 def send(bucket: Bucket, folder: Path, manifest: Mapping[str, Any]) -> None:
     """Make a stage whose outputs lie in `folder` finished at the URI, and then here."""
     write_json(folder / UNSENT, {**manifest, "attempt": secrets.token_hex(6)})

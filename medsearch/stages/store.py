@@ -63,10 +63,13 @@ class Store:
         return self._is_here(key) or (self.bucket is not None and self.bucket.has(key))
 
     def whole(self, key: str) -> bool:
-        """Whether the stage is finished and a later one can take its outputs: false if it was thinned."""
+        """Whether the stage is finished and a later one can take its outputs: false if some of them are not here.
+
+        They were pruned, or have stayed at another URI of which this folder is a mirror.
+        """
         if self.bucket is not None and self.bucket.has(key):
             return True
-        return self._is_here(key) and not (self.folder(key) / THINNED).exists()
+        return self._is_here(key) and sharing.is_whole(self.folder(key))
 
     def artifact(self, key: str) -> Artifact:
         """A finished stage, with its light outputs.
@@ -123,8 +126,8 @@ class Store:
     def commit(self, key: str, manifest: Mapping[str, Any]) -> Artifact:
         """Move the outputs into place, send them if there is a URI, then write the manifest; the checkpoint goes last.
 
-        Of a thinned stage that was trained again, the first manifest stays, so reports say what they said; the new
-        metrics stand beside the old ones as `again`.
+        Of a stage that was trained again because its outputs had gone, the first manifest stays, so reports say what
+        they said; the new metrics stand beside the old ones as `again`.
         """
         folder = self.folder(key)
         outputs = local_sizes(folder / ASIDE)
@@ -183,7 +186,7 @@ class Store:
             return 0
         require_writable(self.remote)
         keys = {path.parent.name for path in self.root.glob(f"*/{MANIFEST}")} - self.bucket.keys()
-        folders = [self.folder(key) for key in sorted(keys) if not (self.folder(key) / THINNED).exists()]
+        folders = [folder for key in sorted(keys) if sharing.is_whole(folder := self.folder(key))]
         for folder in folders:
             with locked(folder / LOCK):
                 manifest = read_json(folder / MANIFEST)
@@ -200,11 +203,11 @@ class Store:
         return Artifact(key, folder, read_json(manifest), partial(sharing.bring, self.bucket, folder))
 
     def _first(self, key: str, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-        folder = self.folder(key)
-        if not (folder / THINNED).exists():
+        path = self.folder(key) / MANIFEST
+        if not path.exists():
             return manifest
         again = {name: manifest[name] for name in ("metrics", "seconds", "finished") if name in manifest}
-        return {**read_json(folder / MANIFEST), "again": again}
+        return {**read_json(path), "again": again}
 
 
 def _settle(folder: Path) -> None:

@@ -1,83 +1,24 @@
 """Nodes that share nothing but a URI: each has a root of its own and, as its own process would, its own view of it."""
 
 import json
-import logging
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from medsearch.core import remote as remote_module
 from medsearch.core.errors import BadInput
-from medsearch.core.records import read_json, write_json
+from medsearch.core.records import read_json
 from medsearch.core.remote import Remote, Unreachable
-from medsearch.data.prepared import PreparedCohort
 from medsearch.stages import bucket as bucket_module
-from medsearch.stages import mirror
 from medsearch.stages.bucket import bucket_at
-from medsearch.stages.context import Runtime, StageContext
-from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.outputs import THINNED
-from medsearch.stages.stage import Epoch, Training
 from medsearch.stages.store import JOURNAL, MANIFEST, Store
 from tests.bucket import Buckets
-from tests.micro import drained
-from tests.stages.toy import Counter, Counting, run_of
-
-WEIGHTS, VOLUME, PICTURE, TILE, FACTS = (
-    "weights.bin",
-    "deep/volume.npy",
-    "pictures/one.png",
-    "tiles/a.npz",
-    "facts.json",
-)
-
-
-@pytest.fixture(params=["bucket", "folder"])
-def uri(request: pytest.FixtureRequest, buckets: Buckets, tmp_path: Path) -> str:
-    return buckets.new() if request.param == "bucket" else (tmp_path / "remote").as_uri()
-
-
-class Nodes:
-    """Stores on one URI; what one process would know of it is forgotten from one to the next."""
-
-    def __init__(self, tmp_path: Path, uri: str) -> None:
-        self.tmp_path, self.uri = tmp_path, uri
-        self.files = Remote(uri)
-
-    def __getitem__(self, name: str) -> Store:
-        bucket_at.cache_clear()
-        return Store(self.tmp_path / name / "stages", self.uri)
-
-
-@pytest.fixture
-def nodes(tmp_path: Path, uri: str) -> Iterator[Nodes]:
-    yield Nodes(tmp_path, uri)
-    bucket_at.cache_clear()
-
-
-def outputs(store: Store, key: str, text: str = "weights") -> None:
-    aside = store.aside(key)
-    for name in (WEIGHTS, VOLUME, PICTURE, TILE, FACTS):
-        (aside / name).parent.mkdir(exist_ok=True)
-        (aside / name).write_text(f"{name} {text}")
-
-
-def finish(store: Store, key: str, text: str = "weights") -> None:
-    with store.lock(key):
-        store.record(key, Epoch(1, {"x": 0.5}), seconds=1.0, time=5.0)
-        outputs(store, key, text)
-        store.commit(key, {"metrics": {"validation/dice": 0.5}, "text": text})
-
-
-def here(store: Store, key: str) -> set[str]:
-    folder = store.folder(key)
-    files = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    return {name for name in files if not name.startswith(".") and name != "lock"}
+from tests.stages.nodes import FACTS, PICTURE, TILE, VOLUME, WEIGHTS, Nodes, finish, here, outputs
 
 
 def test_another_node_finds_a_finished_stage_and_fetches_what_is_heavy_when_asked(nodes: Nodes) -> None:
@@ -169,11 +110,32 @@ def test_what_was_finished_without_the_uri_is_shared(nodes: Nodes) -> None:
     assert not nodes["two"].has("thin")
 
 
+def test_a_mirror_is_not_taken_for_the_stages_that_it_mirrors(nodes: Nodes, tmp_path: Path) -> None:
+    """Without its URI, or with another one, what is heavy is nowhere: it is trained again, and says what it said."""
+    finish(nodes["one"], "k")
+    mirror = nodes["two"]
+    mirror.artifact("k")
+    finish(mirror, "own")
+    alone, elsewhere = Store(mirror.root), Store(mirror.root, (tmp_path / "another").as_uri())
+    for store in (alone, elsewhere):
+        assert (store.has("k"), store.whole("k"), store.whole("own")) == (True, False, True)
+    assert elsewhere.share() == 1
+    outputs(alone, "k")
+    artifact = alone.commit("k", {"metrics": {"validation/dice": 0.6}})
+    assert alone.whole("k")
+    assert (artifact.metrics, artifact.manifest["again"]) == (
+        {"validation/dice": 0.5},
+        {"metrics": {"validation/dice": 0.6}},
+    )
+    assert nodes["two"].artifact("k").file(VOLUME).read_text() == "deep/volume.npy weights"
+    assert elsewhere.share() == 1
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from medsearch.core.remote import Remote
-from tests.stages.test_store_remote import finish
+from tests.stages.nodes import finish
 from medsearch.stages.store import Store
 
 left = int(sys.argv[3])
@@ -264,172 +226,6 @@ def test_two_drivers_that_train_the_same_stage_spoil_nothing(nodes: Nodes) -> No
     assert after.file(WEIGHTS).read_text() == "weights.bin by the first"
 
 
-# ---- running stages
-
-
-def step(store: Store, key: str, epoch: int) -> None:
-    """What a stage does in an epoch: it saves its state, then its epoch is recorded."""
-    checkpoint = store.folder(key) / "checkpoint"
-    checkpoint.mkdir(exist_ok=True)
-    (store.folder(key) / "memory.json").write_text(f"note of epoch {epoch}")
-    aside = checkpoint / ".state"
-    aside.write_text(str(epoch))
-    aside.replace(checkpoint / "state")
-    store.record(key, Epoch(epoch, {"x": float(epoch)}), seconds=1.0, time=float(epoch))
-
-
-def state(store: Store, key: str) -> int:
-    path = store.folder(key) / "checkpoint" / "state"
-    return int(path.read_text()) if path.exists() else 0
-
-
-def epochs(store: Store, key: str) -> list[int]:
-    return [line["epoch"] for line in store.journal(key)]
-
-
-def test_a_stage_that_was_stopped_goes_on_on_another_node(nodes: Nodes) -> None:
-    one, two = nodes["one"], nodes["two"]
-    with one.lock("k"):
-        step(one, "k", 1)
-        step(one, "k", 2)
-    assert epochs(nodes["watching"], "k") == [1, 2]
-    with two.lock("k"):
-        assert (state(two, "k"), epochs(two, "k")) == (2, [1, 2])
-        assert (two.folder("k") / "memory.json").read_text() == "note of epoch 2"
-        step(two, "k", 3)
-    with nodes["one"].lock("k"):  # it has a checkpoint of its own, which is older
-        assert (state(one, "k"), epochs(one, "k")) == (3, [1, 2, 3])
-        outputs(one, "k")
-        one.commit("k", {"metrics": {}})
-    assert nodes.files.sizes("checkpoints") == nodes.files.sizes("running") == {}
-    assert epochs(nodes["watching"], "k") == [1, 2, 3]
-
-
-def test_a_node_that_nobody_has_overtaken_keeps_its_own_newer_checkpoint(nodes: Nodes) -> None:
-    one = nodes["one"]
-    with one.lock("k"):
-        step(one, "k", 1)
-    step(one, "k", 2)  # as if it had been killed before this was sent
-    with nodes["one"].lock("k"):
-        assert state(one, "k") == 2
-    assert len(nodes.files.sizes("checkpoints/k")) == 1
-
-
-def test_a_checkpoint_whose_upload_was_cut_short_is_passed_over(nodes: Nodes) -> None:
-    one = nodes["one"]
-    with one.lock("k"):
-        step(one, "k", 1)
-    nodes.files.write("checkpoints/k/000002-9999.tar", b"torn")
-    with nodes["two"].lock("k"):
-        assert state(nodes["two"], "k") == 1
-
-
-RUNNING = """
-import sys, time
-from pathlib import Path
-from tests.stages.test_store_remote import step
-from medsearch.stages import mirror
-from medsearch.stages.store import Store
-
-mirror.EVERY_S = 0.3
-store = Store(Path(sys.argv[1]), sys.argv[2])
-with store.lock("k"):
-    for epoch in range(1, 1000):
-        step(store, "k", epoch)
-        time.sleep(0.1)
-"""
-
-
-@pytest.mark.slow
-def test_a_killed_node_loses_little(nodes: Nodes) -> None:
-    root = nodes["one"].root
-    process = subprocess.Popen([sys.executable, "-c", RUNNING, str(root), nodes.uri], cwd=Path(__file__).parents[1])
-    until = time.monotonic() + 60
-    while state(nodes["one"], "k") < 15 and time.monotonic() < until:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    reached = state(nodes["one"], "k")
-    two = nodes["two"]
-    with two.lock("k"):
-        assert 0 < state(two, "k") <= reached
-        assert state(two, "k") >= reached - 12  # 0.3 s between looks, 0.1 s an epoch, and a slow machine
-        assert epochs(two, "k")[: state(two, "k")] == list(range(1, state(two, "k") + 1))
-
-
-class Slow(Counter):
-    """Takes its time, so that it can be killed in the middle."""
-
-    def train(self, context: StageContext) -> Training:
-        counting = super().train(context)
-        while True:
-            time.sleep(0.05)
-            try:
-                yield next(counting)
-            except StopIteration as end:
-                return end.value
-
-
-TRAINING = run_of(Slow(recipe=Counting(epochs=40)), seed=4)
-
-
-def subjects_only(folder: Path) -> PreparedCohort:
-    """All that the counting stage reads of a cohort."""
-    case = {"box": [[0, 4]] * 3, "presence": [True, True], "annotated": True, "statistics": {}}
-    cases = [{"subject": f"case-{number}", **case} for number in range(12)]
-    write_json(folder / "cases.json", {"contrasts": ["t1", "t2"], "cases": cases})
-    return PreparedCohort(folder)
-
-
-TRAINED = """
-import sys
-from pathlib import Path
-from medsearch.data.prepared import PreparedCohort
-from medsearch.stages import mirror
-from medsearch.stages.execution import Bench, run_stage
-from medsearch.stages.context import Runtime
-from medsearch.stages.store import Store
-from tests.stages.test_store_remote import TRAINING
-
-mirror.EVERY_S = 0.2
-bench = Bench(Store(Path(sys.argv[1]), sys.argv[2]), PreparedCohort(Path(sys.argv[3])), Runtime())
-for _ in run_stage(bench, TRAINING):
-    pass
-"""
-
-
-@pytest.mark.slow
-def test_a_stage_whose_node_is_killed_ends_on_another_as_if_nothing_had_been(nodes: Nodes) -> None:
-    cohort = subjects_only(nodes.tmp_path / "prepared")
-    command = [sys.executable, "-c", TRAINED, str(nodes["one"].root), nodes.uri, str(cohort.directory)]
-    process = subprocess.Popen(command, cwd=Path(__file__).parents[1])
-    until = time.monotonic() + 60
-    while not nodes.files.sizes("checkpoints") or len(nodes["one"].journal(TRAINING.key)) < 10:
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    two = nodes["two"]
-    epochs_here, artifact = drained(run_stage(Bench(two, cohort, Runtime()), TRAINING))
-    assert 0 < len(epochs_here) < 40  # the rest came with the checkpoint
-    assert epochs(two, TRAINING.key) == list(range(1, 41))
-    assert (artifact.metrics, artifact.manifest["epochs"]) == ({"last": 40.0}, 40)
-    assert nodes["three"].artifact(TRAINING.key).file("result.json").read_text() == '{"seed": 4}'
-    assert drained(run_stage(Bench(nodes["three"], cohort, Runtime()), TRAINING))[0] == []
-
-
-# ---- the URI does not answer
-
-
-@pytest.fixture
-def own(monkeypatch: pytest.MonkeyPatch) -> Iterator[Buckets]:
-    monkeypatch.setattr(remote_module, "PAUSES", ())
-    serving = Buckets()
-    yield serving
-    serving.stop()
-    bucket_at.cache_clear()
-
-
 def test_outputs_that_could_not_be_sent_are_sent_later_without_training(own: Buckets, tmp_path: Path) -> None:
     nodes = Nodes(tmp_path, own.new())
     one = nodes["one"]
@@ -444,27 +240,6 @@ def test_outputs_that_could_not_be_sent_are_sent_later_without_training(own: Buc
     with nodes["one"].lock("k"):
         assert one.has("k")
     assert nodes["two"].artifact("k").file(WEIGHTS).read_text() == "weights.bin weights"
-
-
-def test_training_goes_on_while_the_uri_does_not_answer_and_one_line_says_so(
-    own: Buckets, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(mirror, "EVERY_S", 0.05)
-    nodes = Nodes(tmp_path, own.new())
-    one = nodes["one"]
-    with caplog.at_level(logging.WARNING), one.lock("k"):
-        own.stop()
-        step(one, "k", 1)
-        until = time.monotonic() + 30
-        while not caplog.records and time.monotonic() < until:
-            time.sleep(0.05)
-        step(one, "k", 2)
-        own.start()
-    said = [record.getMessage() for record in caplog.records]
-    assert len(said) == 1
-    assert said[0].startswith("stage k goes on, but its checkpoint is on this node alone: s3://bucket-")
-    with nodes["two"].lock("k"):
-        assert state(nodes["two"], "k") == 2
 
 
 def test_a_driver_is_told_at_once_of_a_place_that_cannot_be_written_to(buckets: Buckets, tmp_path: Path) -> None:
