@@ -4,8 +4,8 @@
         uri = postgres.database("tracking")       # postgresql://user:password@127.0.0.1:port/tracking
         postgres.restart()                        # as an administrator does; `crash()` is what a power cut does
 
-In tests, `from postgres import postgresql` (a fixture) skips where it is unavailable. PostgreSQL refuses to be root: a
-test that is root runs it as the user `postgres`. Studies take such a URI, and so does `psycopg2.connect`;
+In tests, `from tests.postgres import postgresql` (a fixture) skips where it is unavailable. PostgreSQL refuses to be
+root: a test that is root runs it as the user `postgres`. Studies take such a URI, and so does `psycopg2.connect`;
 SQLAlchemy wants a driver in it, `postgresql+psycopg2://`.
 """
 

@@ -145,7 +145,9 @@ class Round:
 
     def _compare(self) -> None:
         mine, theirs = (home / "studies" / self.study / "report" for home in (self.home, self.still))
-        for table in sorted(theirs.glob("*.csv")):
+        tables = sorted(theirs.glob("*.csv"))
+        assert tables, f"the undisturbed run has no table in {theirs}"
+        for table in tables:
             found = mine / table.name
             if not found.exists() or found.read_bytes() != table.read_bytes():
                 self.ended.violations.append(f"{table.name} is not that of the undisturbed run")
