@@ -1,6 +1,7 @@
 """Figure 5.8: how does target Dice fall when fewer source cases are annotated?
 
-Columns     BraTS T1 → T2 and T2 → T1, CrossMoDA T1ce → hrT2; no target case is annotated.
+Columns     BraTS T1 → T2 and T2 → T1, CrossMoDA T1ce → hrT2 (there five segmentors vote at paper scale); no target
+            case is annotated.
 Rows        1, 10, 40, 70 and 100 % of the source annotated, self- and semi-supervised; λ_seg of Eq. 5.12 follows the
             fraction as in section 5.5.1, except at tiny scale, where it stays. Translators are retrained for each
             fraction and shared by both variants.

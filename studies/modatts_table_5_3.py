@@ -24,7 +24,7 @@ STUDY = Ablation(
     question="How well does MoDATTS segment vestibular schwannomas in hrT2, trained on annotated T1ce alone?",
     method=MoDATTS(variant="self-supervised"),
     tasks={COLUMN: CrossModalityTask(layout="crossmoda2022", source="ceT1", target="hrT2")},
-    fixed={**CROSSMODA, "ensemble.folds": {"tiny": 1, "small": 1, "paper": 5}},
+    fixed=CROSSMODA,
     variants=(Variant("MoDATTS (Ours)"),),
     metrics=("test/dice", "test/assd"),
     selection="pseudo-target",

@@ -5,7 +5,8 @@ Rows        the paper's seven. All source cases annotated, self-supervised: with
             the diseased-healthy translation, without its A→P direction, with separate residual and segmentation
             decoders, as proposed. "Target supervised" is what shares are taken of.
 Columns     BraTS T1 → T2 and CrossMoDA T1ce → hrT2, which has stronger reconstruction weights, augmented and up-sampled
-            tumours, and no annotated target case: no "Target supervised" and no target masks to select on.
+            tumours, and no annotated target case: no "Target supervised" and no target masks to select on. There
+            five segmentors vote at paper scale, as in the paper, and one at the others.
 Frozen      every other knob: no row is tuned, so a row could be better under settings of its own.
 Selection   as in the paper: target validation masks on BraTS ("oracle"), translated source masks on CrossMoDA.
 Cost        tiny: under 45 minutes on two cores, both columns, two seeds; --dry-run tells.

@@ -80,6 +80,17 @@ def test_table_5_5_has_a_reported_value_in_every_cell_of_the_paper() -> None:
             assert find(study.reported, row=row.label, column=column, metric="dice") is not None
 
 
+@pytest.mark.parametrize(("scale", "folds"), [("tiny", 1), ("small", 1), ("paper", 5)])
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
+def test_as_many_segmentors_vote_on_crossmoda_as_in_the_paper_at_its_scale(file: Path, scale: str, folds: int) -> None:
+    study = loaded(file).at(scale)
+    if not isinstance(study, Ablation):
+        return
+    for row, column in study.cells():
+        votes = study.setup(row, column).recipe.ensemble.folds
+        assert votes == (folds if study.tasks[column].layout == "crossmoda2022" else 1), (row.label, column)
+
+
 @pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)
 def test_help_and_a_dry_run_load_nothing_heavy(file: Path, tmp_path: Path) -> None:
     code = (
