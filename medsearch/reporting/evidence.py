@@ -26,6 +26,7 @@ class Replicate:
     reason: str | None = None  # failed replicates: one line
     cause: str | None = None  # the failure's kind: "diverged", "out of memory", ...
     stages: tuple[tuple[str, str], ...] = ()  # (node, key), upstream first
+    unscored: int = 0  # test cases that have no mask
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -44,6 +44,7 @@ def _caption(measures: Measures) -> Iterator[str]:
     yield _counts(results)
     yield from (f"Failed: {line}." for line in failures(results))
     yield from _undefined(measures)
+    yield from _unscored(results)
     for column in results.columns:
         for case in column.provenance.skipped:
             yield f"{column.label}: skipped case {case.subject}: {case.problem}."
@@ -147,6 +148,18 @@ def _counts(results: AblationResults) -> str:
         f"Replicates: {len(runs)} planned ({counted(len(results.design.seeds), 'seed')} of "
         f"{counted(sum(cell.asked for cell in results.cells), 'cell')}), {listed(told)}."
     )
+
+
+def _unscored(results: AblationResults) -> Iterator[str]:
+    """A line for each column with test cases that nobody can score here."""
+    for column in results.columns:
+        cells = [cell for cell in results.cells if cell.column == column.label]
+        bare = max((run.unscored for cell in cells for run in cell.replicates), default=0)
+        if bare:
+            yield (
+                f"{column.label}: {counted(bare, 'test case')} without a mask: predicted (predictions/ in the folders "
+                "of the test stages), not scored, and in no mean."
+            )
 
 
 def _undefined(measures: Measures) -> Iterator[str]:

@@ -129,12 +129,14 @@ def _replicate(seed: int, cell: Mapping[str, Any] | None, shelf: Shelf) -> Repli
     if artifact is None:
         return Replicate(seed=seed, state="waiting", stages=stages)
     test, seconds = artifact.manifest, [shelf.seconds(key) for _, key in stages]
+    notes = test.get("notes", {})
     return Replicate(
         seed=seed,
         metrics={name: value for name, value in test["metrics"].items() if name.startswith("test/")},
-        cases=tuple(test.get("notes", {}).get("cases", ())),
+        cases=tuple(notes.get("cases", ())),
         seconds=sum(value for value in seconds if value is not None),
         stages=stages,
+        unscored=notes.get("unscored", 0),
     )
 
 

@@ -132,6 +132,14 @@ def test_skipped_cases_are_named():
     )
 
 
+def test_test_cases_without_masks_are_told():
+    bare = Replicate(seed=0, unscored=64)
+    told = caption(Measures(results({"ours": (bare,)}, columns=(column("VS"),))))
+    (line,) = (line for line in told if "without a mask" in line)
+    assert line.startswith("VS: 64 test cases without a mask: predicted")
+    assert not any("without a mask" in line for line in caption(Measures(results({"ours": (run(0, 0.7),)}))))
+
+
 def test_too_few_cases_are_said_once_for_all_rows():
     few = tuple(run(seed, 0.6, cases=3) for seed in (0, 1))
     rows = {"ours": tuple(run(seed, 0.7, cases=3) for seed in (0, 1)), "a": few, "b": few}

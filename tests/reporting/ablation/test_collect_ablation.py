@@ -77,6 +77,14 @@ def test_a_stage_that_failed_and_was_then_stored_is_finished(home):
     assert replicate(collect(folder, store), NO_TAMT, BRATS, 1).state == "complete"
 
 
+def test_test_cases_without_masks_are_counted(home):
+    folder, store = home
+    key = made_up.stages(made_up.ROWS[0], BRATS, 1)[-1][1]
+    store.aside(key)
+    store.commit(key, {"metrics": {}, "notes": {"cases": [], "unscored": 64}, "seconds": 1.0})
+    assert replicate(collect(folder, store), NO_TAMT, BRATS, 1).unscored == 64
+
+
 def test_a_stage_that_is_tried_again_no_longer_counts_as_failed(home):
     folder, store = home
     stage = made_up.stages(made_up.ROWS[0], BRATS, 1)[-1]
