@@ -120,7 +120,8 @@ class _Folders:
         return _Folders(parts, bases, second)
 
     def file(self, name: str) -> Path | None:
-        return next((base / name for base in self.bases if (base / name).is_file()), None)
+        folders = (*self.bases, *self.parts.values())
+        return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
     def findings(self, root: Path) -> Iterator[Finding]:
         if not root.is_dir():

@@ -87,6 +87,14 @@ def test_the_archives_of_2022_may_lie_as_they_were_unpacked(tmp_path: Path, arch
     assert checked.cohort.cases[2].presence == (False, True)
 
 
+def test_the_table_of_weak_labels_may_lie_beside_the_images(tmp_path: Path) -> None:
+    write(tmp_path)
+    (tmp_path / "weak_labels.csv").rename(tmp_path / "training_target" / "weak_labels.csv")
+    checked = check(tmp_path, "crossmoda2022")
+    assert checked.findings == ()
+    assert checked.cohort.cases[2].presence == (False, True)
+
+
 def test_the_archives_of_2021_have_other_folders_and_one_centre(tmp_path: Path) -> None:
     put(tmp_path / "source_training", f"{LONDON}_ceT1", image(0))
     put(tmp_path / "source_training", f"{LONDON}_Label", mask())
