@@ -4,7 +4,7 @@ Searched    λ_rec, λ_lat and λ_seg of Eq. 5.12, with λ_adv fixed at the pape
             only their ratios act. Architecture: the segmentor's width and the number of its semantic-map codes.
 Fixed       the translation stage (trained once per seed and shared by all trials), optimiser, epochs, augmentation.
 Selection   "pseudo-target": Dice on translated validation sources. Before the test no target mask is seen, only which
-            half of a training brain has a tumour (the weak label of section 5.4.2).
+            half of a training brain has a tumour (the weak label of section 5.5.1).
 Reported    section 5.5.1: 5 / 50 / 5 / 100, found by hand on CrossMoDA and kept for BraTS.
 Cost        tiny: under 10 minutes on two cores. small, paper: one GPU or more; --dry-run tells, once a stage was timed.
 

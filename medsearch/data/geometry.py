@@ -21,7 +21,7 @@ Scalar = TypeVar("Scalar", bound=np.generic)
 
 @recipe
 class Geometry:
-    """The sizes that a method sees (thesis section 5.4.2; released code where it is silent).
+    """The sizes that a method sees (thesis section 5.5.1; released code where it is silent).
 
     spacing: voxel size along z, y and x, mm.
     slice_size: side of the square that axial slices are zero-padded to, voxels (a multiple of the ViT's 16).
@@ -89,7 +89,7 @@ def outside_crops(mask: NDArray[Scalar], g: Geometry, box: Box) -> int:
 
 
 def presence(mask: NDArray[Scalar]) -> tuple[bool, bool]:
-    """Whether any voxel is marked left and right of the midline (low x, high x), over all slices (section 5.4.2)."""
+    """Whether any voxel is marked left and right of the midline (low x, high x), over all slices (section 5.5.1)."""
     middle = mask.shape[2] // 2
     return bool(mask[..., :middle].any()), bool(mask[..., middle:].any())
 

@@ -28,7 +28,7 @@ from medsearch.data.tasks import CrossModalityTask
 
 __all__ = ["PreparedCohort", "prepare", "prepared_directory"]
 
-SPREAD = 5.0  # standard deviations that fit into [-1, 1] (thesis section 5.4.2)
+SPREAD = 5.0  # standard deviations that fit into [-1, 1] (thesis section 5.5.1)
 
 
 def prepared_directory(folder: Path, fingerprint: str, task: CrossModalityTask) -> Path:

@@ -15,7 +15,7 @@ from medsearch.core.seeds import seed
 from medsearch.data.cohorts import Part, Roster
 from medsearch.data.geometry import Geometry
 
-HELD_OUT = 0.1  # validation and test, each (thesis section 5.4.2: 37 + 37 of 369)
+HELD_OUT = 0.1  # validation and test, each (thesis section 5.5.1: 37 + 37 of 369)
 FEWEST = 4  # one subject each for source, target, validation and test
 FEWEST_SOURCES = 2  # one to train on, one to validate on, where the data set says who is source
 SIDES = ("source", "target")

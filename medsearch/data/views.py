@@ -107,7 +107,7 @@ class TaskView:
         return marked
 
     def presence(self, domain: Domain, split: SplitName, subject: str) -> tuple[bool, bool]:
-        """Whether there is tumour at low and at high x: the weak label (section 5.4.2), as given or from the mask.
+        """Whether there is tumour at low and at high x: the weak label (section 5.5.1), as given or from the mask.
 
         Raises:
             BadInput: the case has neither.
