@@ -3,7 +3,8 @@
 Row         MoDATTS, self-supervised, all source cases annotated; five segmentors vote at paper scale, as in the paper.
             The four teams that the paper compares with are reported only.
 Columns     Dice and ASSD over whole volumes as the challenge scores them: mean of the two directed mean distances,
-            350 mm where nothing is found. Cases without test masks are predicted, not scored.
+            350 mm where nothing is found; but on the registered block, in the atlas's millimetres, where the challenge
+            took each file's own grid. Cases without test masks are predicted, not scored.
 Selection   "pseudo-target": translated source masks, since the target has none.
 Cost        tiny: about 10 minutes on two cores; --dry-run tells.
 

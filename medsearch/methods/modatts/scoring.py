@@ -6,7 +6,8 @@ false tumour in a healthy half counts too.
 
 "whole volume": as CrossMoDA scored, Dice and ASSD of the whole volume in the challenge's forms; micro Dice likewise.
 
-Scores are taken on the prepared grid. A case without a mask has none.
+Scores are taken on the prepared grid: of a registered cohort in the atlas's millimetres, and within the block, beyond
+which no tumour is counted as missed. (The challenge scored on each file's own grid.) A case without a mask has none.
 """
 
 from collections.abc import Sequence
