@@ -55,7 +55,7 @@ class SweepBoard:
 
     def seconds_left(self) -> float | None:
         """About how long the rest takes, from what was done so far; None before anything was."""
-        left = self.forecast.distinct - self.done - self.failed
+        left = max(0, self.forecast.distinct - self.forecast.lost - self.done - self.failed)
         if not self.ended:
             return None if self.forecast.hours is None else self.forecast.hours * 3600
         return left * (time.monotonic() - self.began) / self.ended

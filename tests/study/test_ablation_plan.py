@@ -145,6 +145,9 @@ def test_what_diverged_and_what_takes_it_is_not_planned_again(tmp_path: Path) ->
     assert sweep_of(what, tmp_path).next() == "finished"
     forecast = plan_sweep(what, places)
     assert (forecast.stored, forecast.lost, forecast.left) == (16, 12, 0)
+    board = SweepBoard(what, forecast)
+    board.hear(Event(kind="ended", run="found", end=End(state="complete")))
+    assert board.seconds_left() == 0, "nothing is waited for"
     text = " ".join(shown(sweep_table(forecast)).split())
     assert "toy_ablation: 0 stage runs to train" in text
     assert "12 stage runs diverged before, or take what did: they are not tried again" in text
