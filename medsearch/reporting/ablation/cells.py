@@ -85,11 +85,12 @@ def judged(verdict: Verdict | None) -> str:
     return NOTHING if verdict is None else verdict.kind
 
 
-def effect(comparison: Comparison | None) -> str:
-    """A mean paired difference with its interval: `−0.027 [−0.040, −0.012]`."""
+def effect(of: Measure, measures: Measures) -> str:
+    """A mean paired difference with its interval: `−0.027 [−0.040, −0.012]`; marked if it lacks planned seeds."""
+    comparison = measures.comparisons.get(of.key)
     if comparison is None or comparison.effect is None:
         return NOTHING
-    found, mark = comparison.effect, f" {SURVIVORS}" if comparison.seeds_left_out else ""
+    found, mark = comparison.effect, f" {SURVIVORS}" if len(comparison.seeds) < of.planned else ""
     if found.low is None or found.high is None:
         return signed(found.estimate) + mark
     return f"{signed(found.estimate)} [{signed(found.low)}, {signed(found.high)}]{mark}"
@@ -107,8 +108,7 @@ def share(of: Measure | None, measures: Measures) -> str:
     found = None if of is None else measures.share(of)
     if of is None or found is None:
         return NOTHING
-    supervised = measures.get(measures.results.design.supervised, of.column.label, of.metric)
-    mark = "" if of.whole and supervised and supervised.whole else f" {SURVIVORS}"
+    mark = "" if measures.shares_whole(of) else f" {SURVIVORS}"
     if found.low is None or found.high is None:
         return percent(found.estimate) + mark
     return f"{percent(found.estimate)} [{100 * found.low:.0f}, {100 * found.high:.0f}]{mark}"

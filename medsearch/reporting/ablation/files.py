@@ -27,8 +27,8 @@ FIELDS = (
     "undefined_cases", "reported", "reported_spread", "reported_spread_of",
     "reported_n", "reported_where", "reported_page", "verdict", "verdict_reason", "verdict_margin", "difference",
     "difference_low", "difference_high", "against", "effect", "effect_low", "effect_high", "rank_biserial", "p",
-    "p_holm", "compared_cases", "share", "share_low", "share_high", "reported_share", "cohort", "phantom",
-    "selection", "scale",
+    "p_holm", "compared_cases", "compared_seeds", "share", "share_low", "share_high", "survivors_share",
+    "reported_share", "cohort", "phantom", "selection", "scale",
 )  # fmt: skip
 """Columns of table.csv."""
 
@@ -48,7 +48,8 @@ def table_csv(measures: Measures) -> str:
     """One line per row, column and metric, numbers in full, empty where there is none.
 
     `mean` and `sd_seeds` are those of a row whose planned seeds all have a value; what there is of others stands in
-    `survivors_mean` and `survivors_sd`, so that nobody averages over survivors without having asked for them.
+    `survivors_mean` and `survivors_sd`, so that nobody averages over survivors without having asked for them. Likewise
+    `share`, for which the target-supervised row must be whole, too; a comparison says over how many seeds it is.
     """
     lines = [*(_line(of, measures) for of in measures), *(_mean(mean, measures) for mean in measures.mean_shares)]
     return csv_text([FIELDS, *(tuple(line.get(name) for name in FIELDS) for line in lines)])
@@ -109,11 +110,15 @@ def _compared(of: Measure, measures: Measures) -> dict[str, object]:
     if compared is not None:
         found |= {
             "against": of.row.against, "rank_biserial": compared.rank_biserial, "p": compared.p,
-            "p_holm": compared.p_holm, "compared_cases": compared.cases,
+            "p_holm": compared.p_holm, "compared_cases": compared.cases, "compared_seeds": len(compared.seeds),
         }  # fmt: skip
         effect = compared.effect
         found |= {"effect": effect.estimate, "effect_low": effect.low, "effect_high": effect.high} if effect else {}
-    return found | ({"share": share.estimate, "share_low": share.low, "share_high": share.high} if share else {})
+    if share is None:
+        return found
+    if not measures.shares_whole(of):
+        return found | {"survivors_share": share.estimate}
+    return found | {"share": share.estimate, "share_low": share.low, "share_high": share.high}
 
 
 def cases_csv(measures: Measures) -> str:

@@ -62,7 +62,7 @@ def evidence(measures: Measures, block: Block) -> tuple[tuple[str, ...], list[Ma
                 "": of.row.label,
                 "SD over cases": cells.over_cases(of),
                 "Compared with": of.row.against if compared else NOTHING,
-                "Difference": cells.effect(compared),
+                "Difference": cells.effect(of, measures),
                 "p (Holm)": cells.probability(compared),
                 "Share": cells.share(of, measures),
                 "Reported share": cells.printed(measures.reported_share(of)),

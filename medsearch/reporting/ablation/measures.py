@@ -28,7 +28,7 @@ class MeanShare:
 
     reported: Reported
     mean: float
-    columns: int  # that have a share
+    columns: int  # whose cells, and the target-supervised ones, have all their seeds
     asked: int
 
 
@@ -92,7 +92,7 @@ class Measures:
         found = []
         for reported in wanted:
             cells = [of for of in self if of.row.label == reported.row and of.name in SHARED]
-            shares = [share.estimate for of in cells if (share := self.share(of))]
+            shares = [share.estimate for of in cells if (share := self.share(of)) and self.shares_whole(of)]
             if reported.column.startswith("mean") and shares:
                 mean = float(np.mean(shares))
                 found.append(MeanShare(reported=reported, mean=mean, columns=len(shares), asked=len(cells)))
@@ -141,8 +141,16 @@ class Measures:
             self._shares[of.key] = self._share(of)
         return self._shares[of.key]
 
+    def shares_whole(self, of: Measure) -> bool:
+        """Whether neither the cell nor the target-supervised one lacks a seed: only then is its share the row's."""
+        supervised = self._supervised(of)
+        return of.whole and supervised is not None and supervised.whole
+
+    def _supervised(self, of: Measure) -> Measure | None:
+        return self.get(self.results.design.supervised, of.column.label, of.metric)
+
     def _share(self, of: Measure) -> Interval | None:
-        supervised = self.get(self.results.design.supervised, of.column.label, of.metric)
+        supervised = self._supervised(of)
         if of.name not in SHARED or supervised is None or not supervised.values or not of.values:
             return None
         return Interval(1.0) if of.row is supervised.row else comparing.share(of.by_seed, supervised.by_seed)

@@ -47,7 +47,7 @@ def _table(measures: Measures, block: Block) -> "Table":
         reported = measures.reported(of)
         paper = NOTHING if reported is None else cells.plus_minus(reported.value, reported.spread)
         texts = (_measured(of), paper, cells.judged(verdict))
-        rows.append((row.label, *texts, cells.effect(compared), cells.probability(compared)))
+        rows.append((row.label, *texts, cells.effect(of, measures), cells.probability(compared)))
     kept = [place for place in range(len(HEADINGS)) if any(row[place] != NOTHING for row in rows)]
     return grid([HEADINGS[place] for place in kept], [[row[place] for place in kept] for row in rows])
 

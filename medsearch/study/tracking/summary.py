@@ -3,6 +3,7 @@
     summary/<column>/<metric>               mean over the seeds, if every planned seed has a value
     summary/<column>/<metric> survivors     mean over those that have one, if not all have: never both
     summary/<column>/<metric> sd, seeds, planned, share
+    summary/<column>/<metric> share survivors          if the row or the target-supervised one lacks a seed
     verdict, verdict_reason                 beside the reported value, by column
 
 `<column>` only where the table has several. Read loosely from results.json: what is not there is not said.
@@ -20,7 +21,7 @@ PREFIX = "summary/"
 """What metrics begin with whose last value alone counts."""
 
 NUMBERS = {"mean": "", "survivors_mean": " survivors", "sd_seeds": " sd", "survivors_sd": " sd"}
-NUMBERS |= {"seeds": " seeds", "planned": " planned", "share": " share"}
+NUMBERS |= {"seeds": " seeds", "planned": " planned", "share": " share", "survivors_share": " share survivors"}
 
 
 @final

@@ -85,6 +85,24 @@ def test_the_csv_has_reported_values_verdicts_and_comparisons(frame):
     assert frame.loc[SUPERVISED, BRATS, "test/dice"]["share"] == 1.0
 
 
+def line_of(measures, row):
+    frame = pd.read_csv(io.StringIO(table_csv(measures))).set_index(["row"])
+    return frame.loc[row]
+
+
+@pytest.mark.parametrize("loser", ["ours", "best"])
+def test_no_share_and_no_comparison_in_the_csv_is_silently_one_over_survivors(loser):
+    lost = Replicate(seed=1, state="failed", reason="loss = nan", cause="diverged")
+    rows = {"ours": (run(0, 0.6), run(1, 0.6)), "best": (run(0, 0.8, bend=0.01), run(1, 0.8, bend=0.01))}
+    made = {"supervised": "best", "against": {"ours": "best"}}
+    whole = line_of(Measures(results(rows, **made)), "ours")
+    assert (whole["share"], whole["compared_seeds"]) == (pytest.approx(0.75, abs=0.02), 2)
+    assert pd.isna(whole["survivors_share"])
+    line = line_of(Measures(results(rows | {loser: (rows[loser][0], lost)}, **made)), "ours")
+    assert line[["share", "share_low", "share_high"]].isna().all()
+    assert (line["survivors_share"], line["compared_seeds"]) == (pytest.approx(0.75, abs=0.02), 1)
+
+
 def test_every_case_of_every_finished_seed_is_a_line(measures):
     read = pd.read_csv(io.StringIO(cases_csv(measures)))
     mine = read[(read["row"] == PROPOSED) & (read["column"] == BRATS) & (read["metric"] == "test/dice")]

@@ -104,7 +104,16 @@ def test_a_comparison_over_fewer_seeds_is_marked():
     measures = Measures(results(rows, against={"a": "ours"}))
     compared = measures.comparisons["a", "task", DICE]
     assert compared.seeds_left_out == (1,)
-    assert cells.effect(compared).endswith("†")
+    assert cells.effect(measures.all["a", "task", DICE], measures).endswith("†")
+
+
+def test_a_seed_that_both_rows_lost_is_missed_by_their_comparison():
+    rows = {"ours": (run(0, 0.7), diverged(1)), "a": (run(0, 0.6, bend=0.01), diverged(1))}
+    measures = Measures(results(rows, against={"a": "ours"}))
+    assert measures.comparisons["a", "task", DICE].seeds_left_out == ()
+    assert cells.effect(measures.all["a", "task", DICE], measures).endswith("†")
+    whole = Measures(results({"ours": (run(0, 0.7),), "a": (run(0, 0.6, bend=0.01),)}, against={"a": "ours"}))
+    assert not cells.effect(whole.all["a", "task", DICE], whole).endswith("†")
 
 
 def test_too_few_cases_are_no_test_and_the_reason_is_kept():
@@ -216,6 +225,17 @@ def test_a_mean_share_counts_the_columns_that_it_lacks():
     lost = [cell for cell in made.cells if (cell.row, cell.column) != ("best", "B")]
     (found,) = Measures(dataclasses.replace(made, cells=tuple(lost))).mean_shares
     assert (found.columns, found.asked) == (1, 2)
+
+
+@pytest.mark.parametrize("loser", ["ours", "best"])
+def test_a_mean_share_is_over_no_survivors(loser):
+    paper = dataclasses.replace(PAPER, metric="share", value=0.95, column="mean of 12 pairs")
+    rows = {"ours": (run(0, 0.6), run(1, 0.6)), "best": (run(0, 0.8), run(1, 0.8))}
+    made = results(rows, columns=(column("A"), column("B")), reported=(paper,), supervised="best")
+    lost = {("A", loser): (run(0, 0.1), diverged(1))}
+    cut = [dataclasses.replace(c, replicates=lost.get((c.column, c.row), c.replicates)) for c in made.cells]
+    (found,) = Measures(dataclasses.replace(made, cells=tuple(cut))).mean_shares
+    assert (found.mean, found.columns, found.asked) == (pytest.approx(0.75), 1, 2)
 
 
 def test_the_papers_row_of_shares_belongs_to_the_only_variant():

@@ -122,7 +122,8 @@ class SweptScene:
     def _line(self, row: str, column: str) -> dict[str, Any]:
         line = {"row": row, "column": column, "metric": "test/dice", "planned": 2, "seeds": 2, "sd_seeds": 0.007}
         if (row, column) == FAILED[:2]:
-            return line | {"seeds": 1, "failed": 1, "sd_seeds": None, "mean": None, "survivors_mean": LEVEL[row]}
+            lost = {"seeds": 1, "failed": 1, "sd_seeds": None, "mean": None}
+            return line | lost | {"survivors_mean": LEVEL[row], "survivors_share": 0.6}
         line |= {"mean": LEVEL[row] + 0.005, "survivors_mean": None}
         judged = row == "Proposed" and {"verdict": "not comparable", "verdict_reason": "a phantom"}
         return line | (judged or {"verdict": None})

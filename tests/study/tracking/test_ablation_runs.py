@@ -123,6 +123,8 @@ def test_rows_bear_what_the_report_says_of_them(finished: Shown) -> None:
     assert "summary/T2 _ T1/test/dice" not in lacking, "no mean over survivors by the name of the row's mean"
     assert lacking["summary/T2 _ T1/test/dice survivors"] == 0.55
     assert lacking["summary/T2 _ T1/test/dice seeds"] == 1
+    assert "summary/T2 _ T1/test/dice share" not in lacking
+    assert lacking["summary/T2 _ T1/test/dice share survivors"] == 0.6
 
 
 def test_a_new_report_replaces_what_the_old_one_said(finished: Shown, tmp_path: Path) -> None:
