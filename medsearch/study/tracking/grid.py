@@ -54,6 +54,7 @@ class Grid:
     cells: tuple[Cell, ...]
     candidates: tuple[Cell, ...]
     metrics: tuple[str, ...]
+    seeds: tuple[int, ...] = ()
 
     @cached_property
     def owners(self) -> Mapping[str, tuple[Cell, ...]]:
@@ -83,6 +84,11 @@ class Grid:
     def labels(self, key: str) -> tuple[str, ...]:
         """The rows that a stage run belongs to, in the table's order."""
         return self._labels.get(key, ())
+
+    def unknown(self, row: str) -> int:
+        """How many cells of a row are known only once its candidates have ended."""
+        tried, known = ({of.task for of in cells if of.row == row} for cells in (self.candidates, self.cells))
+        return len(tried - known) * max(1, len(self.seeds))
 
     def knobs(self, key: str) -> dict[str, Any]:
         """The knobs in which all owners of a stage run agree."""
@@ -114,6 +120,7 @@ def grid_of(header: Mapping[str, Any]) -> Grid | None:
         cells=tuple(cell(of) for of in header.get("cells", ())),
         candidates=tuple(cell(of) for of in header.get("candidates", ())),
         metrics=tuple(header.get("metrics", ())),
+        seeds=tuple(header.get("seeds", ())),
     )
 
 

@@ -49,7 +49,8 @@ LAST = 1000
 
 def wanted_ablation(study: Study, grid: Grid, *, live: bool, report: tuple[File, ...] = ()) -> WantedRun:
     """The ablation itself. `live`: its driver is at work; `report`: the files of its table and page."""
-    standing = standing_of_cells(study, grid.cells, begun=True)
+    unknown = sum(grid.unknown(row.label) for row in grid.rows)
+    standing = standing_of_cells(study, grid.cells, begun=True, unknown=unknown)
     interrupted = any(state_of(study, record) == "running" for record in study.runs.values())
     return WantedRun(
         run=ABLATION,
@@ -106,7 +107,7 @@ def _groups(study: Study, grid: Grid) -> Iterator[_Group]:
         yield _Group(SHARED_STAGES, "shared stages", 0, standing_of_runs(study, records), tuple(records))
     for place, row in enumerate(grid.rows, start=1):
         own, cells = tuple(owned.get(row.label, ())), [cell for cell in grid.cells if cell.row == row.label]
-        standing = standing_of_cells(study, cells, begun=bool(own))
+        standing = standing_of_cells(study, cells, begun=bool(own), unknown=grid.unknown(row.label))
         yield _Group(row_run(row.label), row.label, place, standing, own, row)
     if records := below.get(DROPPED):
         yield _Group(DROPPED, "no longer asked for", LAST, standing_of_runs(study, records), tuple(records))

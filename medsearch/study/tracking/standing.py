@@ -42,10 +42,10 @@ class Standing:
         return ", ".join(parts)
 
 
-def standing_of_cells(study: Study, cells: Iterable[Cell], *, begun: bool) -> Standing:
-    """Of a row's cells; a row whose cells are not known yet waits."""
+def standing_of_cells(study: Study, cells: Iterable[Cell], *, begun: bool, unknown: int = 0) -> Standing:
+    """Of a row's cells, of which `unknown` more wait for its re-tuning; a row without any cell waits."""
     states = [_cell_state(study, cell) for cell in cells]
-    waiting = states.count("waiting") if states else 1
+    waiting = states.count("waiting") + unknown if states or unknown else 1
     return Standing(states.count("complete"), states.count("failed"), waiting, begun)
 
 

@@ -129,3 +129,21 @@ def test_a_stage_of_another_study_began_when_it_began(made: SweptScene) -> None:
     made.scene.end(run)
     face = sent(made, PretendedServer())[run]
     assert (face["started"], face["ended"]) == (round(trained * 1000), round((trained + 1) * 1000))
+
+
+def test_a_row_that_is_still_retuned_in_one_column_is_not_finished(tmp_path: Path) -> None:
+    made = SweptScene(Scene(tmp_path, "table"), seeds=(0,))
+    made.begin()
+    made.run(fail=None)
+    content = json.loads((made.scene.folder / "study.json").read_text())
+    known = [cell for cell in content["cells"] if (cell["variant"], cell["task"]) != ("Proposed", COLUMNS[1])]
+    tried = {"variant": "Proposed", "number": 0, "knobs": {}}
+    candidates = [
+        tried | {"task": task, "stages": [["segmentation", key_of("segmentation", "aware", task, 0)]]}
+        for task in COLUMNS
+    ]
+    rewrite(made, cells=known, candidates=candidates)
+    shown = sent(made, PretendedServer(), live=True)
+    row = shown[row_run("Proposed")]
+    assert (row["status"], row["tags"]["cells"], row["tags"]["state"]) == ("RUNNING", "1 of 2 complete", "waiting")
+    assert shown["ablation"]["tags"]["cells"] == "7 of 8 complete"
