@@ -1,7 +1,7 @@
 """What a server is known to hold of one study, kept true by every operation that is done through it."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import final
 
 from medsearch.study.tracking.planning import (
@@ -84,6 +84,11 @@ class Mirror:
             id = self._do(step, id)
         self._held[wanted.run] = settled(wanted, held, id=id, parent=parent)
         return id
+
+    def drop(self, unwanted: Callable[[str], bool]) -> None:
+        """Remove the runs whose name `unwanted` says yes to."""
+        for run in sorted(filter(unwanted, self._held)):
+            self._do(Delete(self._held.pop(run).id), "")
 
     def _do(self, step: Operation, id: str) -> str:
         match step:

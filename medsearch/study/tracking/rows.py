@@ -43,6 +43,7 @@ from medsearch.study.tracking.wanted import (
 )
 
 ABLATION, SHARED_STAGES, DROPPED = "ablation", "shared", "dropped"
+ROW_PREFIX = "row-"
 LAST = 1000
 """The place of what is below every row."""
 
@@ -138,7 +139,12 @@ def wanted_stage(study: Study, grid: Grid, record: RunRecord, *, live: bool) -> 
 
 def row_run(label: str) -> str:
     """The name among the study's runs of a row's own run."""
-    return f"row-{fingerprint(label)[:12]}"
+    return f"{ROW_PREFIX}{fingerprint(label)[:12]}"
+
+
+def is_group(run: str) -> bool:
+    """Whether a run of an ablation, by its name, is one that others hang under: a row, or what gathers shared ones."""
+    return run.startswith(ROW_PREFIX) or run in (SHARED_STAGES, DROPPED)
 
 
 def parent_of(grid: Grid, record: RunRecord) -> str:

@@ -16,6 +16,7 @@ from medsearch.study.tracking.mirror import Mirror, Traffic
 from medsearch.study.tracking.reading import StudyReader
 from medsearch.study.tracking.receipts import Receipts
 from medsearch.study.tracking.report import SyncReport
+from medsearch.study.tracking.rows import is_group
 from medsearch.study.tracking.server import MlflowServer, Server
 from medsearch.study.tracking.shown import wanted_groups, wanted_parent, wanted_run
 from medsearch.study.tracking.views import views_of
@@ -162,6 +163,8 @@ class Sender:
             else:
                 self._pending.discard(name)
                 refused = 0
+        if problem is None:  # nothing hangs any more under a row that the study no longer has
+            mirror.drop(lambda run: is_group(run) and run not in above)
         return problem
 
 

@@ -49,6 +49,12 @@ def test_a_row_that_goes_leaves_its_stage_runs_behind(made: SweptScene) -> None:
     moved = stage(shown, "translation", "aware", COLUMNS[0], 0)
     assert (moved["parent"], moved["tags"]["variant"]) == (f"table/{row_run('Proposed')}", "Proposed")
     assert shown["dropped"]["name"] == "no longer asked for"
+    assert not {row_run("w/o ST"), "shared"} & set(shown), "no row that the table has not, no group without runs"
+    made.rows = dict(ROWS)
+    made.begin()
+    shown = sent(made, server)
+    assert shown[row_run("w/o ST")]["status"] == "FINISHED"
+    assert "dropped" not in shown
 
 
 def test_a_row_that_comes_shares_what_is_there(made: SweptScene) -> None:
