@@ -124,10 +124,23 @@ def _statistics(measures: Measures) -> Iterator[str]:
         )
     if measures.verdicts:
         margins = {verdict.margin for verdict in measures.verdicts.values()}
-        yield (
-            f"Verdicts within a margin of {listed(f'{margin:g}' for margin in sorted(margins))}: {verdicts.HOW}. "
-            "Reported values: see the sources beside them."
-        )
+        yield f"Verdicts within a margin of {listed(f'{margin:g}' for margin in sorted(margins))}: {verdicts.HOW}."
+    yield from _sources(measures)
+
+
+def _sources(measures: Measures) -> Iterator[str]:
+    """Where the reported values of the table are printed, and what is behind their ±."""
+    beside = ((of, paper) for of in measures for paper in (measures.reported(of), measures.reported_share(of)) if paper)
+    where: dict[str, None] = {}
+    over: dict[str, dict[str, None]] = {}
+    for of, paper in beside:
+        where[f"{paper.paper}, {paper.where}, p. {paper.page}"] = None
+        if paper.spread is not None:
+            what = f"{paper.n or ''} {paper.spread_of or '(the paper does not say what)'}".strip()
+            over.setdefault(what, {})[of.column.label] = None
+    if where:
+        spreads = listed(f"{what} ({measures.results.named(columns)})" for what, columns in over.items())
+        yield f"Reported: {'; '.join(where)}.{f' Their ± is the SD over {spreads}.' if over else ''}"
 
 
 def _untested(measures: Measures) -> Iterator[str]:

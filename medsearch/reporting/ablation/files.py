@@ -9,7 +9,16 @@ from medsearch.core.recipes import plain
 from medsearch.reporting.ablation.answer import answer, warnings
 from medsearch.reporting.ablation.caption import caption
 from medsearch.reporting.ablation.latex import table_tex
-from medsearch.reporting.ablation.layout import Block, blocks_of, evidence, main_row, parts_of, title_of, unplaced
+from medsearch.reporting.ablation.layout import (
+    Block,
+    blocks_of,
+    evidence,
+    main_row,
+    parts_of,
+    reasons,
+    title_of,
+    unplaced,
+)
 from medsearch.reporting.ablation.measure import Measure
 from medsearch.reporting.ablation.measures import MeanShare, Measures
 from medsearch.reporting.ablation.sharing import shared, spent
@@ -144,7 +153,7 @@ def table_md(measures: Measures) -> str:
         *(f"> {markdown(line)}" for line in warnings(measures)),
         *(_main(measures, some) for some in blocks_of(measures, BESIDE)),
         *(_evidence(measures, block) for block in blocks),
-        "\n".join(f"- {markdown(line)}" for line in (*caption(measures), *unplaced(measures))),
+        "\n".join(f"- {markdown(line)}" for line in (*caption(measures), *reasons(measures), *unplaced(measures))),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -10,7 +10,7 @@ from itertools import zip_longest
 from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.answer import answer, warnings
 from medsearch.reporting.ablation.caption import caption
-from medsearch.reporting.ablation.layout import Block, blocks_of, evidence, parts_of, title_of, unplaced
+from medsearch.reporting.ablation.layout import Block, blocks_of, evidence, parts_of, reasons, title_of, unplaced
 from medsearch.reporting.ablation.measure import Measure
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import Row
@@ -40,7 +40,7 @@ def table_tex(measures: Measures) -> str:
         lines += _main(measures, blocks, f"{label}-{number + 1}" if number else label, first=not number)
     for number, block in enumerate(measures.blocks):
         lines += _evidence(measures, block, f"{label}-evidence-{number + 1}")
-    notes = " ".join(tex(line) for line in (*caption(measures), *unplaced(measures)))
+    notes = " ".join(tex(line) for line in (*caption(measures), *reasons(measures), *unplaced(measures)))
     lines += [rf"{{\footnotesize\noindent Notes to Table~\ref{{{label}}}. {notes}\par}}", ""]
     return "\n".join(lines)
 

@@ -6,7 +6,7 @@ from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.cells import metric_name
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import Column, Row
-from medsearch.reporting.wording import NOTHING
+from medsearch.reporting.wording import NOTHING, listed
 
 Block = tuple[Column, str]
 
@@ -70,6 +70,21 @@ def evidence(measures: Measures, block: Block) -> tuple[tuple[str, ...], list[Ma
         )
     headings = found[0] if found else {}
     return tuple(name for name in headings if any(line[name] != NOTHING for line in found)), found
+
+
+def reasons(measures: Measures) -> tuple[str, ...]:
+    """Why verdicts are what they are, a line for all that are so for the same reason."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for (row, column, metric), verdict in measures.verdicts.items():
+        why = "; ".join((verdict.reason, *verdict.notes))
+        name = metric_name(metric) if len(measures.results.design.metrics) > 1 else ""
+        where = ", ".join(filter(None, (column, name)))
+        found.setdefault((verdict.kind, why), []).append(f"“{row}” ({where})")
+    every = f"all {len(measures.verdicts)} cells beside a reported value"
+    return tuple(
+        f"Verdict “{kind}” in {every if 2 < len(cells) == len(measures.verdicts) else listed(cells)}: {why}."
+        for (kind, why), cells in found.items()
+    )
 
 
 def unplaced(measures: Measures) -> tuple[str, ...]:

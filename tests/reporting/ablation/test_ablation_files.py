@@ -186,6 +186,25 @@ def test_latex_shows_verdicts_as_letters_and_missing_seeds_on_lines_of_their_own
     assert text.count(r"\begin{table}") == text.count(r"\bottomrule") == 6
 
 
+def test_why_a_verdict_is_what_it_is_stands_in_markdown_and_latex(measures):
+    markdown, tex = table_md(measures), table_tex(measures)
+    assert f"- Verdict “agrees” in “{NO_ST}” ({BRATS}, Dice): within ±0.03 of the reported 0.844 (p = " in markdown
+    assert "1 of 3 planned seeds have no value" in markdown
+    assert r"Verdict ``agrees'' in ``w/o ST'' (BraTS : T1 $\rightarrow$ T2, Dice): within" in tex
+    assert "1 of 3 planned seeds have no value" in tex
+    assert all(verdict.reason.partition(" (p")[0] in markdown for verdict in measures.verdicts.values())
+
+
+def test_a_reason_of_all_verdicts_is_said_once():
+    paper = Reported(paper="P", where="T", page=1, row="", column="task", metric="dice", value=0.5)
+    made = results(
+        {row: (run(0, 0.5), run(1, 0.6)) for row in "abc"}, columns=(column(phantom=True),),
+        reported=tuple(dataclasses.replace(paper, row=row) for row in "abc"),
+    )  # fmt: skip
+    told = "Verdict “not comparable” in all 3 cells beside a reported value: the subjects are synthetic"
+    assert table_md(Measures(made)).count(told) == table_md(Measures(made)).count("- Verdict “") == 1
+
+
 def test_results_can_be_read_again(results, measures):
     content = json.loads(results_json(measures))
     assert from_json(AblationResults, content) == results

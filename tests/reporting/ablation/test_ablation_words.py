@@ -38,6 +38,8 @@ def told(results):
         "Holm",
         "Share of “Target supervised”: ratio of mean test Dice, 95% percentile interval",
         "Verdicts within a margin of 0.03: two one-sided tests",
+        "Reported: MoDATTS, thesis ch. 5, Table 5.5, p. 78. Their ± is the SD over 3 seeds (BraTS : T1 → T2) and "
+        "64 cases (CrossMoDA : T1ce → hrT2).",
         "Replicates: 27 planned (3 seeds of 9 cells), 24 tested, 2 failed and 1 to come.",
         "Failed: w/o TAMT w/o ST, BraTS : T1 → T2, seed 1: test: loss 'adv' = nan at epoch 3: training diverged.",
         "Failed: w/o P→A and A→P, CrossMoDA : T1ce → hrT2, seed 0: translation: out of memory: asked for 9.1 GiB.",
