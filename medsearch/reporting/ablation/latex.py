@@ -90,16 +90,18 @@ def _evidence(measures: Measures, block: Block, label: str) -> list[str]:
     every = measures.of_block(column.label, metric)
     numbers = {of.row.label: str(number) for number, of in enumerate(every, start=1)}
     headings, lines = evidence(measures, block)
+    counts = {of.cases.n for of in every if of.cases.sd is not None}
+    alike = len(counts) == 1
     shorter = (
-        # how many cases there are is said above
-        {**line, "SD over cases": line["SD over cases"].partition(" ")[0]}
+        # how many cases there are is said above, if they are as many in every row
+        {**line, "SD over cases": line["SD over cases"].partition(" ")[0] if alike else line["SD over cases"]}
         | {"Compared with": numbers.get(line["Compared with"], NOTHING), "": f"{number}. {line['']}"}
         for number, line in enumerate(lines, start=1)
     )
     rows = [[tex(line[name]) for name in headings] for line in shorter]
-    cases = max((of.cases.n for of in every), default=0)
+    cases = f"{counts.pop()} test cases" if alike else "test cases"
     told = (
-        f"{measures.results.design.study}, {title_of(block, measures)}: SD over {cases} test cases, paired difference "
+        f"{measures.results.design.study}, {title_of(block, measures)}: SD over {cases}, paired difference "
         "with its interval from the row whose number is given, p after Holm, share of the target-supervised model "
         "measured and reported."
     )

@@ -186,6 +186,16 @@ def test_latex_shows_verdicts_as_letters_and_missing_seeds_on_lines_of_their_own
     assert text.count(r"\begin{table}") == text.count(r"\bottomrule") == 6
 
 
+def test_latex_says_over_how_many_cases_a_spread_is():
+    rows = {"a": (run(0, 0.5), run(1, 0.6)), "b": (run(0, 0.5), run(1, 0.6))}
+    assert "SD over 8 test cases, paired" in table_tex(Measures(results(rows)))
+    lacking = [dataclasses.replace(one, cases=one.cases[:6]) for one in rows["b"]]
+    text = table_tex(Measures(results(rows | {"b": tuple(lacking)})))
+    assert "SD over test cases, paired" in text
+    assert "(8 cases)" in text
+    assert "(6 cases)" in text
+
+
 def test_why_a_verdict_is_what_it_is_stands_in_markdown_and_latex(measures):
     markdown, tex = table_md(measures), table_tex(measures)
     assert f"- Verdict “agrees” in “{NO_ST}” ({BRATS}, Dice): within ±0.03 of the reported 0.844 (p = " in markdown
