@@ -1,7 +1,8 @@
 """Curves over a knob: one plot for each column, one curve for each line of the rows, reported values hollow.
 
 Without any line, all variants are one. Other rows without one are levels across the plot: the target-supervised model,
-a model without adaptation. A point that lacks seeds is pale; one without any value is a cross on the axis.
+a model without adaptation. A point that lacks seeds is pale; one without any value is a cross on the axis. A level that
+lacks seeds says so.
 """
 
 from dataclasses import dataclass
@@ -52,6 +53,10 @@ class Curves:
     def heading(self) -> str:
         """What stands above the figure on a page."""
         return f"{self.title}: {self.y}" if self.title else self.y
+
+    def level_name(self, level: Mark) -> str:
+        """What stands beside a level: its row, and how many seeds it has if it lacks some."""
+        return f"{level.row} ({level.count})" if level.count else level.row
 
     def colour(self, line: str) -> str:
         """Of a line, in every plot."""

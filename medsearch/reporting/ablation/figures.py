@@ -121,7 +121,8 @@ def _curve_traces(of: Curves, curve: Curve, floor: float) -> list[dict[str, Any]
 def _level(of: Curves, level: Mark, ends: tuple[float, float]) -> dict[str, Any]:
     dash = DASHES[of.levels.index(level.row) % len(DASHES)][1]
     return {
-        "type": "scatter", "mode": "lines", "name": html(level.row), "x": list(ends), "y": [level.mean, level.mean],
+        "type": "scatter", "mode": "lines", "name": html(of.level_name(level)),
+        "x": list(ends), "y": [level.mean, level.mean],
         "line": {"color": REFERENCE, "width": 1.6, "dash": dash}, "hovertext": _note(level), "hoverinfo": "text",
     }  # fmt: skip
 

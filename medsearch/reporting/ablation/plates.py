@@ -129,7 +129,8 @@ def _draw_curves(of: Curves, axes: "Sequence[Axes]") -> None:
             _draw_curve(of, curve, one)
         for level in plot.levels:
             dash = DASHES[of.levels.index(level.row) % len(DASHES)][0]
-            one.axhline(level.mean or 0.0, color=REFERENCE, linestyle=dash, linewidth=1.1, label=unmathed(level.row))
+            label = unmathed(of.level_name(level))
+            one.axhline(level.mean or 0.0, color=REFERENCE, linestyle=dash, linewidth=1.1, label=label)
         one.set_xticks([x for x, _ in of.ticks], [text for _, text in of.ticks], fontsize=7)
         one.set(xlabel=unmathed(of.x), title=unmathed(plot.column))
         one.title.set_fontsize(9)

@@ -13,7 +13,7 @@ from medsearch.reporting.ablation.drawn import drawn
 from medsearch.reporting.ablation.figures import bar_figure, curve_figure
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.mosaic import mosaic
-from medsearch.reporting.ablation.plates import bar_plate
+from medsearch.reporting.ablation.plates import bar_plate, curve_plate
 from medsearch.reporting.ablation.results import Figure, Row
 from medsearch.reporting.evidence import Replicate
 from tests.reporting import made_up_ablation as made_up
@@ -127,6 +127,15 @@ def test_points_that_lack_seeds_or_have_none_are_told_apart():
     assert traces["semi, no value"]["y"][0] < 0.5
     assert (traces["self, reported"]["x"], traces["self, reported"]["y"]) == ([1.0], [0.863])
     assert traces["best"]["y"] == [pytest.approx(0.85)] * 2
+
+
+def test_a_level_that_lacks_seeds_says_so():
+    made = lines()
+    cut = [dataclasses.replace(c, replicates=(c.replicates[0], LOST)) if c.row == "best" else c for c in made.cells]
+    of = curves.curves(Measures(dataclasses.replace(made, cells=tuple(cut))), DICE)
+    assert "best (1 of 2)" in {trace["name"] for trace in curve_figure(of, of.plots[0])["data"]}
+    (axes,) = curve_plate(of).axes
+    assert "best (1 of 2)" in axes.get_legend_handles_labels()[1]
 
 
 @pytest.fixture
