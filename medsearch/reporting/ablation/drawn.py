@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from medsearch.reporting.ablation import panels
 from medsearch.reporting.ablation.bars import WIDE, bars
@@ -15,9 +15,6 @@ from medsearch.reporting.ablation.mosaic import mosaic
 from medsearch.reporting.ablation.plates import bar_plate, curve_plate
 from medsearch.reporting.plates import printing, saved
 from medsearch.reporting.titles import title_of
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, kw_only=True)
