@@ -52,7 +52,7 @@ def mean(table: Scores) -> Interval:
     estimate = float(np.mean(np.nanmean(table, axis=0)))
     if cases < 2:
         return Interval(estimate, cases=cases)
-    drawn, seeds = _draws(cases, len(table))
+    drawn, seeds = _draws(RESAMPLES, cases, len(table))
     return _percentiles(estimate, _resampled(table, drawn, seeds), cases)
 
 
@@ -60,7 +60,7 @@ def _two_rows(estimate: float, ours: Sequence[Cases], theirs: Sequence[Cases], *
     subjects = sorted(set.intersection(*(set(run) for run in [*ours, *theirs]))) if ours and theirs else []
     if len(subjects) < 2:
         return Interval(estimate, cases=len(subjects))
-    cases, *seeds = _draws(len(subjects), len(ours), len(theirs))
+    cases, *seeds = _draws(RESAMPLES, len(subjects), len(ours), len(theirs))
     tables = (_table(runs, subjects) for runs in (ours, theirs))
     above, below = (_resampled(table, cases, drawn) for table, drawn in zip(tables, seeds, strict=True))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -82,13 +82,13 @@ def _table(runs: Sequence[Cases], subjects: Sequence[str]) -> Scores:
 
 
 @lru_cache(maxsize=8)
-def _draws(*sizes: int) -> tuple[Scores, ...]:
-    """How much each of so many things weighs in each resample: (RESAMPLES, size) each, rows summing to 1.
+def _draws(resamples: int, *sizes: int) -> tuple[Scores, ...]:
+    """How much each of so many things weighs in each resample: (resamples, size) each, rows summing to 1.
 
     The stream begins anew, so the same sizes are the same draws; cells of a table mostly have the same sizes.
     """
     randomness = generator(0, "bootstrap")
-    return tuple(randomness.multinomial(size, np.full(size, 1 / size), size=RESAMPLES) / size for size in sizes)
+    return tuple(randomness.multinomial(size, np.full(size, 1 / size), size=resamples) / size for size in sizes)
 
 
 def _resampled(table: Scores, cases: Scores, seeds: Scores) -> Scores:

@@ -64,3 +64,11 @@ def test_the_interval_moves_with_the_values_and_holds_the_mean(rows: list[list[f
         (one.low + shift, one.estimate + shift, one.high + shift), abs=1e-9
     )
     assert one.low - 1e-9 <= one.estimate <= one.high + 1e-9
+
+
+def test_draws_are_kept_for_tables_of_one_size_and_so_many_resamples(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(0).normal(0.02, 0.05, (3, 11))
+    many = resampling.mean(values)
+    monkeypatch.setattr(resampling, "RESAMPLES", 3)
+    few = resampling.mean(values)
+    assert (few.low, few.high) != (many.low, many.high)
