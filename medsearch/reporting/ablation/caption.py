@@ -16,13 +16,16 @@ def caption(measures: Measures) -> tuple[str, ...]:
 
 
 def failures(results: AblationResults) -> tuple[str, ...]:
-    """Every failed replicate with its reason, one line each."""
-    return tuple(
+    """Every failed replicate and re-tuned configuration with its reason, one line each."""
+    replicates = (
         f"{cell.row}, {cell.column}, seed {run.seed}: {run.reason or 'no reason recorded'}"
         for cell in results.cells
         for run in cell.replicates
         if run.state == "failed"
     )
+    lost = (of for of in results.candidates if of.reason)
+    candidates = (f"{of.row}, {of.column}, configuration {of.number}: {of.reason}" for of in lost)
+    return (*replicates, *candidates)
 
 
 def names_of(results: AblationResults) -> dict[str, KnobName]:

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from medsearch.core.errors import BadInput
+from medsearch.reporting.ablation.caption import failures
 from medsearch.reporting.ablation.collect import collect
 from medsearch.reporting.ablation.pictures import MOST
 from medsearch.stages.stage import Epoch
@@ -125,6 +126,7 @@ def test_a_row_that_is_being_retuned_waits_and_its_configurations_are_told(empty
     assert [one.chosen for one in results.candidates if one.row == PROPOSED] == [False, False, True]
     (lost,) = (one for one in results.candidates if one.row == NO_ST and one.value is None)
     assert lost.reason == "loss = nan"
+    assert failures(results) == (f"{NO_ST}, {BRATS}, configuration 1: loss = nan",)
 
 
 def test_pictures_are_of_each_cells_first_finished_seed_and_not_too_many(home):
