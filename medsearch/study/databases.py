@@ -1,7 +1,8 @@
 """Databases of studies: addresses as SQLAlchemy wants them, and patience with servers that are being restarted."""
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import TypeVar
 
@@ -46,6 +47,20 @@ def shown(url: str) -> str:
     except (ArgumentError, ValueError):
         return f"{url.partition(':')[0]}:..."
     return str(URL.create(of.drivername, host=of.host, port=of.port, database=of.database))
+
+
+def hidden(text: str, url: str) -> str:
+    """`text`, an error's say, without the user and the passwords that `url` names."""
+    for secret in _secrets(url):
+        text = text.replace(secret, "")
+    return text
+
+
+def _secrets(url: str) -> Iterator[str]:
+    """Where a user and a password may stand: before the host, where SQLAlchemy takes any sign but @, and as options."""
+    if login := re.match(r"[^:]*://([^/?#]*@|[^:/@]*:[^@]*@)", url):
+        yield login[1]
+    yield from re.findall(r"[?&](\w*password=[^&]+)", url)
 
 
 def patiently(call: Callable[[], T], *, url: str, what: str, pauses: tuple[float, ...] | None = None) -> T:

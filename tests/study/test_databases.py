@@ -4,7 +4,7 @@ import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.study import databases
-from medsearch.study.databases import shown, with_driver
+from medsearch.study.databases import hidden, shown, with_driver
 
 
 def test_postgresql_gets_a_driver_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,3 +36,20 @@ def test_other_addresses_stay(url: str) -> None:
 )
 def test_an_address_is_shown_without_what_is_secret(url: str, told: str) -> None:
     assert shown(url) == told
+
+
+@pytest.mark.parametrize(
+    ("url", "without"),
+    [
+        ("postgresql://me:hunter2@db:5432/x", "postgresql://db:5432/x"),
+        ("postgresql+psycopg2://me:hun@ter2@db/x", "postgresql+psycopg2://db/x"),
+        ("postgresql://me:hunter/2@db/x", "postgresql://db/x"),
+        ("postgresql://me:#hunter?2@db/x", "postgresql://db/x"),
+        ("postgresql://db/x?user=me&password=hunter2&a=b", "postgresql://db/x?user=me&&a=b"),
+        ("http://me:hunter2@host:5000/mlflow", "http://host:5000/mlflow"),
+        ("http://host:5000", "http://host:5000"),
+        ("sqlite:////a/b@c.db", "sqlite:////a/b@c.db"),
+    ],
+)
+def test_no_error_is_told_with_a_password(url: str, without: str) -> None:
+    assert hidden(f"could not open {url} twice: {url}", url) == f"could not open {without} twice: {without}"

@@ -16,12 +16,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
-from urllib.parse import urlsplit
 
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
 from medsearch.core.recipes import fingerprint
-from medsearch.study.databases import with_driver
+from medsearch.study.databases import hidden, with_driver
 
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
 TABLES_LOCK = 0x6D656473  # a number that other programs on the same database are unlikely to lock
@@ -53,9 +52,8 @@ class Backend:
         return self.masked(self.uri)
 
     def masked(self, text: str) -> str:
-        """`text`, an error's say, without the URI's user and password."""
-        user, at, _ = urlsplit(self.uri).netloc.rpartition("@")
-        return text.replace(user + at, "") if at else text
+        """`text`, an error's say, without the user and the passwords that the URI names."""
+        return hidden(text, self.uri)
 
     @property
     def short(self) -> str:
@@ -78,7 +76,8 @@ def locate(uri: str | None, *, home: Path, artifacts: Path | None = None) -> Bac
     if scheme in SERVERS:
         return Backend(uri, None)
     if scheme not in DATABASES:
-        msg = f"tracking URI {uri!r}: MLflow keeps runs in a database or on a server; use sqlite:///FILE or http://HOST"
+        kinds = "postgresql://HOST/NAME, sqlite:///FILE or http://HOST"
+        msg = f"tracking URI {hidden(uri, uri)!r}: MLflow keeps runs in a database or on a server; use {kinds}"
         raise BadInput(msg)
     if scheme != "sqlite":
         return Backend(with_driver(uri), (artifacts or home / "mlartifacts").resolve().as_uri())

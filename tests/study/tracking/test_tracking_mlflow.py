@@ -347,6 +347,13 @@ def test_a_uri_without_a_store_is_refused(uri: str, tmp_path: Path) -> None:
         locate(uri, home=tmp_path)
 
 
+@pytest.mark.parametrize("uri", ["postgres://me:hunter2@db/x", "oracle://me:hunter2@db/x"])
+def test_a_refused_uri_is_told_without_its_password(uri: str, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"tracking URI .*://db/x") as refused:
+        locate(uri, home=tmp_path)
+    assert "hunter2" not in str(refused.value)
+
+
 def test_an_unreachable_server_is_reported(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("medsearch.study.tracking.sender.PAUSE_S", 0.0)
     report = sync(scene.folder, scene.stages, "http://user:secret@127.0.0.1:9")
