@@ -38,7 +38,7 @@ STUDY = Ablation(
         Variant(
             "w/o TAMT w/o ST",
             {**ALL, "translation.weights.seg": 0.0, "self_training.rounds": 0},
-            against="Proposed (Self-sup.)",
+            against="w/o ST",
         ),
         Variant("w/o ST", {**ALL, "self_training.rounds": 0}, against="Proposed (Self-sup.)"),
         Variant("Proposed (Self-sup.)", ALL),

@@ -61,6 +61,18 @@ class TaskView:
     def _split(self) -> Split:
         return split(self.task, self.prepared.roster)
 
+    def require_served(self) -> None:
+        """Refuse a case that lacks what a declared part needs of it, before anything is trained on the others.
+
+        Raises:
+            BadInput: an image, a mask or a weak label is missing.
+
+        """
+        for domain, name, kind in map(_parsed, sorted(self.reads)):
+            serve = {"images": self.mapped_image, "masks": self.mapped_mask, "presence": self.presence}[kind]
+            for subject in _members(self._split, domain, name):
+                serve(domain, name, subject)
+
     def subjects(self, domain: Domain, split: SplitName) -> tuple[str, ...]:
         """Who is in this part, in the split's order.
 
@@ -116,7 +128,7 @@ class TaskView:
         index = self._index(domain, split, "presence", subject)
         weak = self.prepared.case(subject).get("weak_label")
         if weak is None:
-            self._require_annotation(subject, "neither a weak label nor a mask")
+            self._require_annotation(subject, "neither a weak label nor a mask", "the file or a weak label")
         low, high = self.prepared.presence[index] if weak is None else weak
         return bool(low), bool(high)
 
@@ -141,9 +153,9 @@ class TaskView:
             raise BadInput(msg)
         return self.prepared.index(subject)
 
-    def _require_annotation(self, subject: str, lack: str = "no mask") -> None:
+    def _require_annotation(self, subject: str, lack: str = "no mask", remedy: str = "the file") -> None:
         if not self.prepared.case(subject)["annotated"]:
-            msg = f"case {subject} has {lack}, but the task needs it; add the file or exclude the case"
+            msg = f"case {subject} has {lack}, but the task needs it; add {remedy}, or exclude the case"
             raise BadInput(msg)
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, kw_only=True)
 class SweepRow:
-    """One kind of stage in one column. asked: if every row were run alone. hours: of what is left, None if unknown.
+    """One kind of stage in one column. asked: if every cell were run alone. hours: of what is left, None if unknown.
 
     lost: distinct ones that failed for good, or take what did. alone: hours of what is asked, None if unknown.
     """
@@ -57,7 +57,7 @@ class SweepForecast:
 
     @property
     def asked(self) -> int:
-        """Stage runs if every row were run alone."""
+        """Stage runs if every cell were run alone."""
         return sum(row.asked for row in self.rows)
 
     @property
@@ -202,7 +202,7 @@ def _total(forecast: SweepForecast) -> float | None:
 
 
 def _caption(forecast: SweepForecast) -> str:
-    lines = [f"asked: if every row were run alone; sharing saves {forecast.asked - forecast.distinct} stage runs"]
+    lines = [f"asked: if every cell were run alone; sharing saves {forecast.asked - forecast.distinct} stage runs"]
     if forecast.saved is not None:
         lines[0] += f", {duration(forecast.saved)} of training"
     if forecast.lost:

@@ -19,7 +19,7 @@ from medsearch.study.events import Listener, unheard
 from medsearch.study.graph import Graph, Grapher
 from medsearch.study.identity import choose, open_study
 from medsearch.study.interruption import Interruption
-from medsearch.study.jobs import Job, Planner, Workplace
+from medsearch.study.jobs import Job, Planner, Workplace, require_served
 from medsearch.study.ledger import Ledger, RunRecord
 from medsearch.study.nodes import require_fit_nodes
 from medsearch.study.packing import Packing
@@ -95,6 +95,7 @@ def run_search(search: Search, place: Workplace, site: Site | None = None, *, st
         conductor = Conductor(planner, ledger=ledger, proposals=lambda: Proposals(search, url), listener=site.listener)
         first = conductor.next()
         if isinstance(first, Job):
+            require_served(planner.kinds(), lambda _: place)
             with _on_ray(site, place, interruption):
                 _fit(conductor, first, rungs=_recalled(conductor), place=place, site=site, interruption=interruption)
         choose(ledger, conductor.finalists)
@@ -127,6 +128,7 @@ def run_sweep(
         sweep = Sweep(grapher, store=place.store, ledger=ledger, only=only, listener=site.listener)
         first = sweep.next()
         if isinstance(first, Job):
+            require_served((item.run for item in sweep.graph.items.values()), grapher.place)
             with _on_ray(site, place, interruption):
                 _fit(sweep, first, rungs=_unjudged(), place=place, site=site, interruption=interruption)
         describe(grapher, ledger, sweep.failed)

@@ -95,7 +95,7 @@ class Graph:
 
     @cached_property
     def asked(self) -> int:
-        """Stage runs if every row were run alone."""
+        """Stage runs if every cell were run alone."""
         return sum(len(owner.runs) for owner in self.owners)
 
     @cached_property

@@ -6,7 +6,7 @@ A job is plain data that travels to a worker; `perform` does it. Nothing here kn
 import math
 import time
 import traceback
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, final
@@ -17,6 +17,7 @@ from medsearch.data.cohorts import Roster
 from medsearch.data.localised import localised, publish
 from medsearch.data.prepared import PreparedCohort
 from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.views import TaskView
 from medsearch.stages.context import Artifact, Runtime
 from medsearch.stages.execution import Bench, run_stage, usage_now
 from medsearch.stages.lineage import due
@@ -74,6 +75,17 @@ class Workplace:
     def study(self, name: str) -> Path:
         """The folder of a study."""
         return self.home.resolve() / "studies" / name
+
+
+def require_served(runs: Iterable[StageRun], place: Callable[[CrossModalityTask], Workplace]) -> None:
+    """Refuse data that lack what a stage run declares to read, however late in the study that run comes.
+
+    Raises:
+        BadInput: a case lacks an image, a mask or a weak label.
+
+    """
+    for task, reads in dict.fromkeys((run.task, run.stage.reads()) for run in runs):
+        TaskView(PreparedCohort(place(task).prepared(task)), task, reads).require_served()
 
 
 def _below(uri: str, name: str) -> str:
@@ -181,6 +193,13 @@ class Planner:
             scored=None if role == "prefix" else trained[-1],
             objectives=() if role == "prefix" else tuple(self.search.objectives),
         )
+
+    def kinds(self) -> Iterable[StageRun]:
+        """The stage runs of one tested configuration and of every reference under one seed: what the search reads."""
+        here = self.search.settled
+        yield from self.job("replicate", here.seeds[0], knobs={}).runs
+        for reference in here.references:
+            yield from self.job("reference", here.seeds[0], knobs=reference.knobs).runs
 
 
 def ancestors(runs: tuple[StageRun, ...], node: str) -> frozenset[str]:

@@ -10,7 +10,7 @@ from medsearch.study.graph import Graph
 @final
 @dataclass(frozen=True, kw_only=True)
 class Savings:
-    """Stage runs asked for and distinct, of those that are stored; seconds of each row run alone, and as it is."""
+    """Stage runs asked for and distinct, of those that are stored; seconds of each cell run alone, and as it is."""
 
     asked: int
     distinct: int

@@ -91,6 +91,6 @@ def _study(results: AblationResults) -> Iterator[tuple[str, Child]]:
     yield "Stage runs", f"{saved.distinct} distinct, asked for {saved.asked} times"
     yield (
         "Time in stage runs",
-        f"{duration(saved.shared)}; every row run alone would have taken {duration(saved.alone)} "
+        f"{duration(saved.shared)}; every cell run alone would have taken {duration(saved.alone)} "
         f"({saved.alone - saved.shared:,.0f} stage-seconds saved)",
     )

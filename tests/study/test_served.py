@@ -1,0 +1,58 @@
+"""What data lack is found before the first stage trains, also when only the last one reads it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from medsearch.core.errors import BadInput
+from medsearch.data.prepared import PreparedCohort
+from medsearch.data.tasks import CrossModalityTask, split
+from medsearch.data.views import TaskView
+from medsearch.study.execution import run_search, run_sweep
+from tests.study.drive import search
+from tests.study.sweeps import ablation
+from tests.study.toy import executions, workplace
+
+
+def lacking(folder: Path, subject: str, **facts: object) -> None:
+    """Rewrite what the prepared arrays know of a subject."""
+    path = folder / "cases.json"
+    record = json.loads(path.read_text())
+    next(case for case in record["cases"] if case["subject"] == subject).update(facts)
+    path.write_text(json.dumps(record))
+
+
+def test_a_study_stops_before_it_trains(tmp_path: Path) -> None:
+    place = workplace(tmp_path)
+    task = ablation().tasks["t1 to t2"]
+    subject = split(task, place.roster).validation_target[0]
+    lacking(place.prepared(task), subject, annotated=False)
+    told = f"case {subject} has no mask, but the task needs it; add the file, or exclude the case"
+    with pytest.raises(BadInput, match=told):
+        run_sweep(ablation(), {"brats2020": place})
+    with pytest.raises(BadInput, match=told):
+        run_search(search(trials=2), place)
+    assert executions(tmp_path) == []
+
+
+def test_a_weak_label_stands_in_for_a_mask(tmp_path: Path) -> None:
+    place, task = workplace(tmp_path), CrossModalityTask()
+    subject = split(task, place.roster).train_target[0]
+    view = TaskView(PreparedCohort(place.prepared(task)), task, frozenset({"target.train.presence"}))
+    view.require_served()
+    lacking(place.prepared(task), subject, annotated=False)
+    view = TaskView(PreparedCohort(place.prepared(task)), task, view.reads)
+    with pytest.raises(BadInput, match=f"case {subject} has neither a weak label nor a mask"):
+        view.require_served()
+    lacking(place.prepared(task), subject, weak_label=[True, False])
+    TaskView(PreparedCohort(place.prepared(task)), task, view.reads).require_served()
+
+
+def test_unlabelled_training_cases_and_test_cases_need_no_mask(tmp_path: Path) -> None:
+    place, task = workplace(tmp_path), CrossModalityTask(target_labels=0.0)
+    drawn = split(task, place.roster)
+    for subject in (*drawn.train_target, *drawn.test_target):
+        lacking(place.prepared(task), subject, annotated=False)
+    reads = frozenset({"target.train.masks", "target.test.masks"})
+    TaskView(PreparedCohort(place.prepared(task)), task, reads).require_served()
