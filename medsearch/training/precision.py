@@ -1,9 +1,11 @@
 """bf16 autocast where the device has it in hardware; full precision elsewhere."""
 
+import platform
 from contextlib import AbstractContextManager
 
 import torch
 
+from medsearch.core.errors import BadInput
 from medsearch.training.memory import allowance
 from medsearch.training.runtime import Runtime
 
@@ -21,7 +23,18 @@ def autocast(runtime: Runtime) -> AbstractContextManager[object]:
 
 
 def prepare_torch(runtime: Runtime) -> None:
-    """Set this process's threads, determinism and share of the GPU for a run; nothing of an earlier run's stays."""
+    """Set this process's threads, determinism and share of the GPU for a run; nothing of an earlier run's stays.
+
+    Raises:
+        BadInput: the run is to compute on a GPU, and torch finds none here.
+
+    """
+    if runtime.device.startswith("cuda") and not torch.cuda.is_available():
+        msg = (
+            f"a stage was given a GPU on {platform.node()}, but torch {torch.__version__} finds none there; install a "
+            "torch with CUDA and a driver that fits it, or compute on CPUs with --gpus-per-trial 0"
+        )
+        raise BadInput(msg)
     torch.set_num_threads(runtime.threads)
     torch.use_deterministic_algorithms(runtime.deterministic, warn_only=True)
     # nothing reads such memory, and filling it costs a tenth of the time

@@ -89,7 +89,8 @@ class Arena:
         home.mkdir()
         where = ["--home", str(home), "--data", str(self.heads), "--cache", str(self.folder / "cache")]
         where += ["--address", self.raylets.address, "--tracking-uri", self.tracking.uri]
-        share = ["--cpus-per-trial", "0.5" if self.packed else "1", "--gpus-per-trial", str(GPUS)]
+        gpus = GPUS if study.startswith("steady") else 0  # torch does not believe in pretended ones
+        share = ["--cpus-per-trial", "0.5" if self.packed else "1", "--gpus-per-trial", str(gpus)]
         if apart:
             assert self.buckets is not None
             share += ["--store", self.buckets.new()]

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from medsearch.core.errors import BadInput
 from medsearch.training.optimisers import amsgrad
 from medsearch.training.precision import autocast, prepare_torch, uses_bf16
 from medsearch.training.recipes import OptimiserRecipe
@@ -25,6 +26,12 @@ def test_threads_and_determinism_are_the_runtimes() -> None:
             assert torch.are_deterministic_algorithms_enabled() is deterministic
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="torch finds a GPU here")
+def test_a_gpu_that_torch_does_not_find_is_named_with_a_remedy() -> None:
+    with pytest.raises(BadInput, match=r"was given a GPU on .*, but torch .* finds none .* --gpus-per-trial 0"):
+        prepare_torch(Runtime(device="cuda"))
 
 
 def test_amsgrad_is_adam_with_coupled_decay_on_what_can_be_trained() -> None:
