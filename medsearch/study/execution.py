@@ -33,9 +33,6 @@ from medsearch.study.sweep import Standing, Sweep
 if TYPE_CHECKING:
     from medsearch.study.rungs import Rungs
 
-RETRIES = 2
-"""Of a run whose worker dies without having got further (`Rungs`); a failure that Python sees is never repeated."""
-
 
 @final
 @dataclass(frozen=True, kw_only=True)
@@ -161,6 +158,7 @@ def _fit(
     folder.mkdir(parents=True)
     from ray import tune
 
+    from medsearch.study.rungs import RETRIES
     from medsearch.study.searcher import Jobs, Watch
     from medsearch.study.worker import Worker, request
 

@@ -138,8 +138,8 @@ class End:
     """How a job ended: with values in the order of the objectives, cut at a rung, or failed for a reason.
 
     trace: where in the program it failed, for a file beside the ledger. again: it has not ended but came back, to be
-    handed out with another share of a device, or alone on one; a study never sees such an end. usage: what a stage was
-    measured to take (`stages.memory.Usage`), where the job came back for that.
+    handed out with another share of a device, alone on one, or to another worker; a study never sees such an end.
+    usage: what a stage was measured to take (`stages.memory.Usage`), where the job came back for that.
     """
 
     state: Literal["complete", "cut", "failed"]
@@ -148,7 +148,7 @@ class End:
     reason: str | None = None
     cause: Cause | None = None
     trace: str = ""
-    again: Literal["", "packed", "alone"] = ""
+    again: Literal["", "packed", "alone", "elsewhere"] = ""
     usage: Mapping[str, Any] | None = None
 
     @property

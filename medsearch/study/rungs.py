@@ -17,21 +17,30 @@ from medsearch.study.ledger import RunRecord
 from medsearch.study.schedulers import RUNG, SELECTION, FullLength, Scheduler
 from medsearch.study.search import Search
 
+RETRIES = 2
+"""Of a run whose worker dies without having got further; a failure that Python sees is never repeated."""
+
 Point = tuple[float, str, int, float]  # time, run, epoch, value
 
 
 @final
 class Rungs(FIFOScheduler):  # type: ignore[misc]
-    """Tune's scheduler. `judged`: runs that their recorded curve already condemns; `errors`: last words by run."""
+    """Tune's scheduler.
+
+    judged: runs that their recorded curve already condemns. errors: last words by run. tries: by run, how often its
+    worker died since it last got further.
+    """
 
     def __init__(self, rule: Scheduler, *, maximise: bool) -> None:
         super().__init__()
         self.rule = rule
         self.judged: dict[str, End] = {}
         self.errors: dict[str, str] = {}
+        self.tries: dict[str, int] = {}
         self._inner = rule.build("max" if maximise else "min")
         self._curves: dict[str, Curve] = {}
         self._furthest: dict[str, tuple[int, int]] = {}
+        self._accidents: dict[str, int] = {}
 
     @property
     def cuts(self) -> bool:
@@ -82,9 +91,23 @@ class Rungs(FIFOScheduler):  # type: ignore[misc]
 
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:  # noqa: ARG002
         """A worker failed; Tune may try again."""
+        run = run_of(trial)
+        self.tries[run] = trial.run_metadata.num_failures
         error = trial.get_error()
         lines = str(error).strip().splitlines() if error is not None else []
-        self.errors[run_of(trial)] = lines[0] if lines else "no message"
+        if lines or run not in self.errors:
+            self.errors[run] = lines[0] if lines else "no message"
+
+    def has_tries_left(self, run: str) -> bool:
+        """Whether Tune, which gave the run up, has tries left for it: then the worker was dead before it got the run.
+
+        A worker that is to be used again and lies on a dead node fails twice with the same run, once as a worker and
+        once as the run's, and the second time Tune gives up, whatever it was told. That this happens to a run again
+        and again is no accident: it counts as tries.
+        """
+        counted = self.tries.pop(run, 0)
+        self._accidents[run] = self._accidents.get(run, 0) + 1
+        return counted <= RETRIES and self._accidents[run] <= RETRIES
 
 
 @final

@@ -70,8 +70,7 @@ class Jobs(Searcher):  # type: ignore[misc]
         job = handout.job
         end = None if result is None else end_of(result)
         if error:
-            reason = f"its worker process failed and was tried again in vain: {self.rungs.errors.pop(job.run, '')}"
-            end = End(state="failed", reason=reason, cause="worker died")
+            end = self._lost(job)
         elif end is None and result is not None and SELECTION in result:
             self._say_epoch(job, result)
             end = self.rungs.cut(job.run, int(result[RUNG]), float(result[SELECTION]))
@@ -133,6 +132,12 @@ class Jobs(Searcher):  # type: ignore[misc]
             share=self.packing.share(handout.portion),
             meter=self.meter,
         )
+
+    def _lost(self, job: Job) -> End:
+        words = self.rungs.errors.pop(job.run, "")
+        reason = f"its worker process failed and was tried again in vain: {words}"
+        again = self.rungs.has_tries_left(job.run)
+        return End(state="failed", reason=reason, cause="worker died", again="elsewhere" if again else "")
 
     def _say_epoch(self, job: Job, result: Mapping[str, Any]) -> None:
         metrics = {name.removeprefix("metrics/"): v for name, v in result.items() if name.startswith("metrics/")}

@@ -1,6 +1,7 @@
 """Tune's questions to the conductor, asked without Tune."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -14,6 +15,7 @@ from medsearch.study.jobs import Job
 from medsearch.study.packing import Packing
 from medsearch.study.probes import Probes
 from medsearch.study.room import Room
+from medsearch.study.rungs import RETRIES
 from medsearch.study.searcher import Jobs
 from tests.study.drive import conduct, do, search
 
@@ -79,3 +81,38 @@ def test_when_the_ledger_cannot_be_written_the_study_ends(tmp_path: Path) -> Non
     with pytest.raises(Halt) as halted:
         asked.on_trial_complete("a", {"end/state": "complete"})
     assert isinstance(halted.value.error, OSError)
+
+
+def test_a_run_that_is_sent_to_a_dead_worker_is_handed_out_again(tmp_path: Path) -> None:
+    asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
+    run = str(asked.suggest("0")["errand"].job.run)
+    for number in range(RETRIES):
+        given_up(asked, f"{number}", failures=2)  # Tune's count stands below its limit, and it gives up all the same
+        assert asked.suggest(f"{number + 1}")["errand"].job.run == run
+        assert asked.conductor.ledger.runs()[run].state == "running"
+    given_up(asked, f"{RETRIES}", failures=2)
+    assert_lost(asked, run)
+
+
+def test_a_run_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
+    asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
+    run = str(asked.suggest("0")["errand"].job.run)
+    given_up(asked, "0", failures=RETRIES + 1)
+    assert_lost(asked, run)
+
+
+def assert_lost(asked: Jobs, run: str) -> None:
+    record = asked.conductor.ledger.runs()[run]
+    assert (record.state, record.cause) == ("failed", "worker died")
+    assert str(record.reason).endswith("was tried again in vain: the actor is gone")
+
+
+def given_up(asked: Jobs, trial_id: str, *, failures: int) -> None:
+    """What Tune says when it does not try again."""
+    trial = SimpleNamespace(
+        config={"errand": SimpleNamespace(job=asked.runs[trial_id].job)},
+        run_metadata=SimpleNamespace(num_failures=failures),
+        get_error=lambda: RuntimeError("the actor is gone"),
+    )
+    asked.rungs.on_trial_error(None, trial)
+    asked.on_trial_complete(trial_id, error=True)
