@@ -7,7 +7,7 @@ from medsearch.stages.store import Store
 
 
 def due(runs: Sequence[StageRun], store: Store, *, ends: Collection[str] = ()) -> frozenset[str]:
-    """The keys of those to train: what is not finished, and what was thinned while one that is to train takes it.
+    """The keys of those to train: what is not finished, and what lacks outputs while one that is to train takes it.
 
     runs: each after what it takes. ends: keys whose outputs are wanted for their own sake.
     """

@@ -167,11 +167,11 @@ class _Counter:
 
     def _held_back(self, failed: Collection[str]) -> set[str]:
         """What failed and is not stored by now, and all that waits for it."""
-        lost = self.due.intersection(failed)
-        for key, item in self.graph.items.items():
+        lost = set(self.due.intersection(failed))
+        for key, item in self.graph.items.items():  # each after what it takes
             if key in self.due and not lost.isdisjoint(item.run.upstream.values()):
-                lost |= {key}
-        return set(lost)
+                lost.add(key)
+        return lost
 
 
 def sweep_table(forecast: SweepForecast) -> "RenderableType":

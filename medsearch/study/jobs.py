@@ -84,8 +84,11 @@ def require_served(runs: Iterable[StageRun], place: Callable[[CrossModalityTask]
         BadInput: a case lacks an image, a mask or a weak label.
 
     """
-    for task, reads in dict.fromkeys((run.task, run.stage.reads()) for run in runs):
-        TaskView(PreparedCohort(place(task).prepared(task)), task, reads).require_served()
+    reads: dict[CrossModalityTask, frozenset[str]] = {}
+    for run in runs:
+        reads[run.task] = reads.get(run.task, frozenset()) | run.stage.reads()
+    for task, parts in reads.items():
+        TaskView(PreparedCohort(place(task).prepared(task)), task, parts).require_served()
 
 
 def _below(uri: str, name: str) -> str:

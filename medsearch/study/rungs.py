@@ -98,8 +98,8 @@ class Rungs(FIFOScheduler):  # type: ignore[misc]
         if lines or run not in self.errors:
             self.errors[run] = lines[0] if lines else "no message"
 
-    def has_tries_left(self, run: str) -> bool:
-        """Whether Tune, which gave the run up, has tries left for it: then the worker was dead before it got the run.
+    def takes_back(self, run: str) -> bool:
+        """Count a run that Tune gave up; whether it had tries left, since its worker was dead before it got the run.
 
         A worker that is to be used again and lies on a dead node fails twice with the same run, once as a worker and
         once as the run's, and the second time Tune gives up, whatever it was told. That this happens to a run again

@@ -6,7 +6,7 @@ read.
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, final
+from typing import Any, Literal, final
 
 from ray.tune import Callback
 from ray.tune.search import Searcher
@@ -136,8 +136,8 @@ class Jobs(Searcher):  # type: ignore[misc]
     def _lost(self, job: Job) -> End:
         words = self.rungs.errors.pop(job.run, "")
         reason = f"its worker process failed and was tried again in vain: {words}"
-        again = self.rungs.has_tries_left(job.run)
-        return End(state="failed", reason=reason, cause="worker died", again="elsewhere" if again else "")
+        again: Literal["", "elsewhere"] = "elsewhere" if self.rungs.takes_back(job.run) else ""
+        return End(state="failed", reason=reason, cause="worker died", again=again)
 
     def _say_epoch(self, job: Job, result: Mapping[str, Any]) -> None:
         metrics = {name.removeprefix("metrics/"): v for name, v in result.items() if name.startswith("metrics/")}

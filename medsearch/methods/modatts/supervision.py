@@ -47,8 +47,9 @@ def supervision(recipe: SegmentationRecipe, selection: Selection, context: Stage
     """
     task, synthesis = context.task, context.upstream.get("synthesis")
     source = _annotating(recipe, task, synthesis)
-    annotated = replace(source, subjects=tuple(name for name in source.subjects if source.mask(name) is not None))
-    synthetic, _ = _by_presence(recipe, annotated)
+    annotated = {name for name in source.subjects if source.mask(name) is not None}
+    sick, _ = _by_presence(recipe, source)
+    synthetic = replace(sick, units=tuple(unit for unit in sick.units if unit.subject in annotated))
     synthetic = upsampled(synthetic, recipe.tumour_upsampling)
     diseased = healthy = replace(synthetic, units=())
     if recipe.supervision == "pseudo-target":
@@ -58,8 +59,8 @@ def supervision(recipe: SegmentationRecipe, selection: Selection, context: Stage
         diseased=Crops(diseased),
         healthy=Crops(healthy),
         validation=Crops(_validation(selection, task, synthesis)),
-        annotated_fraction=annotated_share(len(annotated.subjects), len(source.subjects)),
-        epoch=max(len(of) for of in (synthetic, diseased, _by_presence(recipe, source)[0])),
+        annotated_fraction=annotated_share(len(annotated), len(source.subjects)),
+        epoch=max(len(of) for of in (synthetic, diseased, sick)),
     )
     _require_enough(recipe, given)
     return given
