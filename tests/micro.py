@@ -18,7 +18,7 @@ from medsearch.data.prepared import PreparedCohort
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.data.views import TaskView
 from medsearch.data.volumes import write_volume
-from medsearch.methods.modatts.networks.config import DiscriminatorConfig, MedformerConfig, TransUNetConfig
+from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
 from medsearch.methods.modatts.pipeline import pipeline
 from medsearch.methods.modatts.recipe import (
     MoDATTSRecipe,
@@ -26,6 +26,7 @@ from medsearch.methods.modatts.recipe import (
     SelfTrainingRecipe,
     TranslationRecipe,
 )
+from medsearch.networks.config import DiscriminatorConfig
 from medsearch.stages.context import Artifact, Runtime, StageContext
 from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.method import Selection

@@ -7,9 +7,9 @@ import torch
 
 from medsearch.data.layouts import LAYOUTS
 from medsearch.methods.modatts import MoDATTS
-from medsearch.methods.modatts.networks.discriminator import MultiScaleDiscriminator
 from medsearch.methods.modatts.segmentor import Segmentor
 from medsearch.methods.modatts.translator import Translator
+from medsearch.networks.discriminator import MultiScaleDiscriminator
 
 SCALES = ("tiny", "small", "paper")
 

@@ -4,11 +4,11 @@
     Eq. 5.2-5.3    losses.cycle, tumour_aware                     translator.Translator
     Eq. 5.4        translation.TranslationTraining.g_terms
     Eq. 5.5        losses.dice                                    segmentation.SegmentationTraining.supervised_terms
-    Eq. 5.6-5.10   generative.from_presence, from_both
+    Eq. 5.6-5.10   training.generative: from_presence, from_both
     Eq. 5.11       losses.reconstruction; L_lat: losses.latent
-    Eq. 5.12       segmentation.SegmentationTraining.g_terms      weights.normalised, scheduled
+    Eq. 5.12       segmentation.SegmentationTraining.g_terms      losses.weights
     Eq. 5.13       self_training.train (λ_st = λ_pT)
-    Table 5.1      networks.discriminator     Table 5.2    networks.medformer
+    Table 5.1      medsearch.networks.discriminator     Table 5.2    networks.medformer
     5 folds        pipeline, evaluation            Figures 5.4-5.6, 5.9, 5.10    pictures, focus, attention
 
 Departures from the paper, all as the released code does (which is the side to take where the paper's table and the
@@ -27,9 +27,9 @@ their probabilities; of the tumours, the smallest third and the more heterogeneo
 
 from dataclasses import dataclass, replace
 
-from medsearch.methods.modatts.networks.config import Dimensions, Scale
 from medsearch.methods.modatts.pipeline import pipeline
 from medsearch.methods.modatts.recipe import CROSSMODA, MoDATTSRecipe, Variant, preset
+from medsearch.networks.config import Dimensions, Scale
 from medsearch.stages.method import Selection
 from medsearch.stages.pipelines import Pipeline
 

@@ -104,10 +104,3 @@ def heat(attention: Attention, head: int, size: tuple[int, ...]) -> NDArray[np.f
     seen = attention.weights[head].mean(0).view(1, 1, *attention.space)
     whole: NDArray[np.float32] = F.interpolate(seen, size=size, mode=_INTERPOLATION[len(size)])[0, 0].cpu().numpy()
     return whole
-
-
-def shades(heat: NDArray[np.float32], where: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """A map as colours take it: its least value `where` it is shown becomes 0, its greatest 1."""
-    low, high = (heat[where].min(), heat[where].max()) if where.any() else (0.0, 1.0)
-    scaled: NDArray[np.float32] = np.clip((heat - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1)
-    return scaled

@@ -10,11 +10,11 @@ from torch import Tensor
 
 from medsearch.data.geometry import Triple as Size
 from medsearch.data.units import cycled
-from medsearch.methods.modatts.crops import CropBatch
 from medsearch.methods.modatts.networks.config import MedformerConfig
 from medsearch.methods.modatts.recipe import SegmentationRecipe
 from medsearch.methods.modatts.supervision import Supervision
 from medsearch.training.adversarial import emphasis
+from medsearch.training.crops import CropBatch
 
 
 @dataclass(frozen=True)

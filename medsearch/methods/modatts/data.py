@@ -1,4 +1,4 @@
-"""Where MoDATTS takes its units from: the task's own volumes, or pseudo-target volumes from an artifact."""
+"""Pseudo-target volumes from an artifact, as what units are cut from."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -8,25 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.core.records import read_json
-from medsearch.data.units import Mask, Source
-from medsearch.data.views import Domain, SplitName, TaskView
+from medsearch.data.units import Source
+from medsearch.data.views import SplitName, TaskView
 from medsearch.stages.context import Artifact
 
 PSEUDO_TARGET = "pseudo_target.npy"
 SUBJECTS = "subjects.json"
-
-
-def domain_source(task: TaskView, domain: Domain, split: SplitName, *, masks: bool = True) -> Source:
-    """Volumes of one domain and split; with `masks=False` none is asked for."""
-    return Source(
-        subjects=task.subjects(domain, split),
-        image=partial(task.mapped_image, domain, split),
-        mask=partial(task.mapped_mask, domain, split) if masks else _unknown,
-        presence=partial(task.presence, domain, split),
-        slice_presence=partial(task.slice_presence, domain, split),
-        box=task.box,
-        geometry=task.geometry,
-    )
 
 
 def pseudo_target(task: TaskView, split: SplitName, synthesis: Artifact) -> Source:
@@ -47,7 +34,3 @@ def synthesised(synthesis: Artifact) -> tuple[NDArray[np.floating[Any]], Mapping
     """The memory-mapped pseudo-target volumes (n, Z, Y, X) and each subject's place."""
     subjects = read_json(synthesis.file(SUBJECTS))
     return np.load(synthesis.file(PSEUDO_TARGET), mmap_mode="r"), {name: i for i, name in enumerate(subjects)}
-
-
-def _unknown(subject: str) -> Mask | None:  # noqa: ARG001
-    return None

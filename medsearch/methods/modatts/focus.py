@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from medsearch.data.geometry import padded_slices, unpad_slices
-from medsearch.methods.modatts.attention import Attention, captured, heat, most_confident, shades
-from medsearch.methods.modatts.networks.latent import Latent
-from medsearch.methods.modatts.panels import Plane
-from medsearch.methods.modatts.sections import Half, Window, grey, limits
+from medsearch.methods.modatts.attention import Attention, captured, heat, most_confident
 from medsearch.methods.modatts.segmentor import Segmentor
-from medsearch.methods.modatts.tiles import Tile
 from medsearch.methods.modatts.translator import Translator
+from medsearch.networks.latent import Latent
+from medsearch.pictures.panels import Plane
+from medsearch.pictures.sections import Half, Window, grey, limits, shades
+from medsearch.pictures.tiles import Tile
 from medsearch.stages.context import StageContext
 
 HEADS = 2

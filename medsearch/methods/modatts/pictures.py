@@ -12,18 +12,17 @@ from numpy.typing import NDArray
 
 from medsearch.data.geometry import Box
 from medsearch.methods.modatts.focus import decoder_tiles, encoder_tiles
-from medsearch.methods.modatts.generative import from_presence
-from medsearch.methods.modatts.panels import Mask, Panel, Plane
-from medsearch.methods.modatts.scoring import Row, TestCase
-from medsearch.methods.modatts.sections import fullest, grey, half, limits, shown_slice, window
 from medsearch.methods.modatts.segmentor import Segmentor
 from medsearch.methods.modatts.synthesis import translate_volume
-from medsearch.methods.modatts.tiles import Gallery, Tile
 from medsearch.methods.modatts.translator import Translator
+from medsearch.metrics.scoring import Row, TestCase
+from medsearch.pictures.panels import Mask, Panel, Plane
+from medsearch.pictures.predictions import COLUMNS, prediction_tiles
+from medsearch.pictures.sections import fullest, grey, half, limits, window
+from medsearch.pictures.tiles import Gallery, Tile
 from medsearch.stages.context import StageContext
+from medsearch.training.generative import from_presence
 
-COLUMNS = 4
-"""Cases per picture."""
 ATTENDED = 2
 """Cases whose attention is shown."""
 
@@ -50,7 +49,7 @@ class Pictures:
         """Everything that these models have to show."""
         scores = {str(row["subject"]): f"Dice {row['dice'] or 0:.2f}" for row in rows}
         titles = [f"{case.subject}\n{scores.get(case.subject, 'no mask')}" for case in cases]
-        self.gallery.add("predictions", list(_predictions(cases, scores)), titles=titles)
+        self.gallery.add("predictions", list(prediction_tiles(cases, scores)), titles=titles)
         if self.segmentor.generative:
             self.gallery.add("residuals", list(self._residuals(cases)))
         sources = list(self._translatable(cases)) if self.translator is not None else []
@@ -121,17 +120,3 @@ class Pictures:
         made = from_presence(self.segmentor, x_p, self.segmentor.encoder(x_p))
         images = (x[0, 0].cpu().numpy() for x in (made.x_p, made.x_pa, made.delta_pp))
         return tuple(image if flat else image[z] for image in images)
-
-
-def _predictions(cases: Sequence[TestCase], scores: dict[str, str]) -> Iterator[Tile]:
-    """True and predicted outlines over the target image (Fig. 5.10)."""
-    at = window([case.box for case in cases]) if cases else (slice(None), slice(None))
-    for case in cases:
-        z, of = shown_slice(case), limits(case.image)
-        image, found = case.image[z][at], case.prediction[z][at]
-        truth = np.zeros_like(found) if case.truth is None else case.truth[z][at]
-        yield Tile(subject=case.subject, what="image", panel=grey(image, of))
-        if case.truth is not None:
-            yield Tile(subject=case.subject, what="truth", panel=grey(image, of, truth))
-        panel = grey(image, of, truth, found)
-        yield Tile(subject=case.subject, what="prediction", panel=panel, note=scores.get(case.subject, ""))

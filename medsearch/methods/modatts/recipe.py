@@ -7,13 +7,8 @@ from typing import Any, Literal
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import LATER, WHEREABOUTS, knobs, override, recipe
-from medsearch.methods.modatts.networks.config import (
-    Dimensions,
-    DiscriminatorConfig,
-    MedformerConfig,
-    Scale,
-    TransUNetConfig,
-)
+from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
+from medsearch.networks.config import Dimensions, DiscriminatorConfig, Scale
 from medsearch.training.recipes import OptimiserRecipe
 
 Variant = Literal["self-supervised", "semi-supervised"]

@@ -7,27 +7,27 @@ import torch
 from torch import Tensor, nn
 
 from medsearch.core.seeds import generator, seed
+from medsearch.losses.weights import normalised, scheduled
 from medsearch.methods.modatts import losses
 from medsearch.methods.modatts.batches import Triple, drawn
-from medsearch.methods.modatts.generative import (
+from medsearch.methods.modatts.recipe import SegmentationRecipe
+from medsearch.methods.modatts.segmentor import Segmentor, predict
+from medsearch.methods.modatts.supervision import Supervision, supervision
+from medsearch.metrics.overlap import MicroDice
+from medsearch.networks.discriminator import MultiScaleDiscriminator
+from medsearch.stages.context import StageContext
+from medsearch.stages.method import Selection
+from medsearch.stages.stage import Outcome, Training
+from medsearch.training.adversarial import AdversarialStep, pieces, supervised_step
+from medsearch.training.checkpoints import save_tensors
+from medsearch.training.generative import (
     FromAbsence,
     FromPresence,
     codes_found_again,
     from_both,
     from_presence,
 )
-from medsearch.methods.modatts.judging import judged
-from medsearch.methods.modatts.networks.discriminator import MultiScaleDiscriminator
-from medsearch.methods.modatts.recipe import SegmentationRecipe
-from medsearch.methods.modatts.segmentor import Segmentor, predict
-from medsearch.methods.modatts.supervision import Supervision, supervision
-from medsearch.methods.modatts.weights import normalised, scheduled
-from medsearch.metrics.overlap import MicroDice
-from medsearch.stages.context import StageContext
-from medsearch.stages.method import Selection
-from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep, pieces, supervised_step
-from medsearch.training.checkpoints import save_tensors
+from medsearch.training.judging import judged
 from medsearch.training.loop import Loop, run
 from medsearch.training.optimisers import amsgrad
 from medsearch.training.precision import autocast, prepare_torch

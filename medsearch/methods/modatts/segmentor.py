@@ -9,9 +9,9 @@ from medsearch.methods.modatts.networks.decoders import (
     SeparateDecoders,
     SharedDecoder,
 )
-from medsearch.methods.modatts.networks.latent import Latent
 from medsearch.methods.modatts.networks.medformer import MedformerEncoder
 from medsearch.methods.modatts.recipe import SegmentationRecipe
+from medsearch.networks.latent import Latent
 from medsearch.training.precision import autocast
 from medsearch.training.runtime import Runtime
 

@@ -7,7 +7,6 @@ import torch
 from numpy.typing import NDArray
 
 from medsearch.data.units import Unit
-from medsearch.methods.modatts.crops import IGNORED, Crops
 from medsearch.methods.modatts.recipe import SegmentationRecipe, SelfTrainingRecipe
 from medsearch.methods.modatts.segmentation import SegmentationTraining, fit
 from medsearch.methods.modatts.segmentor import predict
@@ -17,6 +16,7 @@ from medsearch.stages.method import Selection
 from medsearch.stages.stage import Training
 from medsearch.training.adversarial import pieces
 from medsearch.training.checkpoints import load_modules
+from medsearch.training.crops import IGNORED, Crops
 
 
 def train(

@@ -10,9 +10,9 @@ from torch import Tensor
 
 from medsearch.core.errors import BadInput
 from medsearch.data.augmentation.slices import augment_slice
+from medsearch.data.sources import domain_source
 from medsearch.data.units import Image, Mask, Slices, batches, cycled
 from medsearch.data.views import TaskView
-from medsearch.methods.modatts.data import domain_source
 from medsearch.methods.modatts.recipe import TranslationRecipe
 from medsearch.methods.modatts.translator import SliceBatch
 

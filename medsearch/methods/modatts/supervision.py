@@ -7,14 +7,15 @@ import numpy as np
 from medsearch.core.errors import BadInput
 from medsearch.data.augmentation.tumours import heterogeneity, repeats
 from medsearch.data.geometry import halves
+from medsearch.data.sources import domain_source
 from medsearch.data.units import Halves, Source, half_crops, half_slices
 from medsearch.data.views import Domain, TaskView
-from medsearch.methods.modatts.crops import Crops
-from medsearch.methods.modatts.data import domain_source, pseudo_target
+from medsearch.losses.weights import annotated_share
+from medsearch.methods.modatts.data import pseudo_target
 from medsearch.methods.modatts.recipe import SegmentationRecipe
-from medsearch.methods.modatts.weights import annotated_share
 from medsearch.stages.context import Artifact, StageContext
 from medsearch.stages.method import Selection
+from medsearch.training.crops import Crops
 
 
 @dataclass(frozen=True, kw_only=True)

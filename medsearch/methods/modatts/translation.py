@@ -9,19 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from medsearch.core.seeds import generator, seed
+from medsearch.losses.weights import normalised
 from medsearch.methods.modatts import losses
-from medsearch.methods.modatts.judging import judged
-from medsearch.methods.modatts.networks.discriminator import MultiScaleDiscriminator
 from medsearch.methods.modatts.networks.imagenet import load_imagenet
 from medsearch.methods.modatts.recipe import TranslationRecipe
 from medsearch.methods.modatts.slices import Diseased, Drawing
 from medsearch.methods.modatts.translator import SliceBatch, Translated, Translator
-from medsearch.methods.modatts.weights import normalised
 from medsearch.metrics.overlap import MicroDice
+from medsearch.networks.discriminator import MultiScaleDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.adversarial import AdversarialStep, pieces
 from medsearch.training.checkpoints import save_modules, save_tensors
+from medsearch.training.judging import judged
 from medsearch.training.loop import Loop, run
 from medsearch.training.optimisers import amsgrad
 from medsearch.training.precision import autocast, prepare_torch

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from medsearch.core.errors import BadInput
-from medsearch.methods.modatts.attention import Attention, captured, confidence, heat, most_confident, shades
+from medsearch.methods.modatts.attention import Attention, captured, confidence, heat, most_confident
 from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
 from medsearch.methods.modatts.networks.decoders import CommonDecoder, SeparateDecoders, SharedDecoder
 from medsearch.methods.modatts.networks.layers import Layers
@@ -47,13 +47,6 @@ def test_heat_is_the_mean_over_queries_laid_over_the_image() -> None:
     whole = heat(looked, 0, (2, 4))
     assert whole.shape == (2, 4)
     assert whole[0].tolist() == pytest.approx([0.3, 0.4, 0.6, 0.7])
-
-
-def test_shades_span_what_is_shown() -> None:
-    whole = np.array([[0.1, 0.2, 0.4, 0.9]], np.float32)
-    assert shades(whole, np.array([[True, True, True, False]])).tolist() == [pytest.approx([0, 1 / 3, 1, 1])]
-    assert not shades(whole[:, :1], np.array([[True]])).any()
-    assert not shades(np.zeros((1, 2), np.float32), np.zeros((1, 2), bool)).any()
 
 
 def test_heat_of_a_volume_keeps_its_axes() -> None:

@@ -6,10 +6,10 @@ from medsearch.core.recipes import knobs, plain
 from medsearch.data.layouts import LAYOUTS
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.methods.modatts import MoDATTS
-from medsearch.methods.modatts.networks.discriminator import MultiScaleDiscriminator
 from medsearch.methods.modatts.recipe import SegmentationRecipe, preset
 from medsearch.methods.modatts.segmentor import Segmentor
 from medsearch.methods.modatts.translator import Translator
+from medsearch.networks.discriminator import MultiScaleDiscriminator
 from medsearch.study import FullLength, Search, uniform
 
 # facts of the released code, section 8, rows 1, 4, 5, 7, 8; row 9 is a knob of the task

@@ -6,11 +6,9 @@ while its knobs are overridden one by one.
 
 from typing import Literal
 
-from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override, recipe
+from medsearch.networks.config import Dimensions, Scale, refuse
 
-Scale = Literal["tiny", "small", "paper"]
-Dimensions = Literal[2, 3]
 Supervision = Literal["self", "semi"]
 
 
@@ -48,7 +46,7 @@ class TransUNetConfig:
         Raises:
             BadInput: with the knob and what it must satisfy.
         """
-        _refuse(
+        refuse(
             (self.input_size < 16 or self.input_size % 16, f"input_size {self.input_size} must be a multiple of 16"),
             (min(self.units) < 1, f"units {self.units} leave a ResNet block empty; each must be 1 or more"),
             (self.hidden % self.heads, f"hidden {self.hidden} does not divide into {self.heads} heads"),
@@ -63,41 +61,6 @@ class TransUNetConfig:
     def grid(self) -> int:
         """Side of the token grid."""
         return self.input_size // 16
-
-
-@recipe
-class DiscriminatorConfig:
-    """A discriminator (table 5.1, with the released code's strides and kernel).
-
-    channels: outputs of the stride-2 convolutions; as many layers as entries.
-    kernel: side of the kernels, voxels.
-    scales: copies of the network, each on an input half as fine as the one before.
-    """
-
-    dimensions: Dimensions = 2
-    channels: tuple[int, ...] = (60, 120, 240, 480)
-    kernel: int = 3
-    scales: int = 3
-
-    @classmethod
-    def at(cls, scale: Scale, dimensions: Dimensions) -> "DiscriminatorConfig":
-        """The sizes for one scale."""
-        return override(cls(dimensions=dimensions), _DISCRIMINATOR[dimensions, scale])
-
-    def check(self) -> None:
-        """Refuse sizes that fit no network.
-
-        Raises:
-            BadInput: with the knob and what it must satisfy.
-        """
-        _refuse(
-            (
-                not self.channels or min(self.channels) < 1,
-                f"channels {self.channels} must be positive numbers",
-            ),
-            (self.kernel < 1 or self.kernel % 2 == 0, f"kernel {self.kernel} must be odd"),
-            (self.scales < 1, f"scales {self.scales} must be 1 or more"),
-        )
 
 
 @recipe
@@ -144,7 +107,7 @@ class MedformerConfig:
         blocks = min(*self.attentions, *self.decoder_convs)
         heads = zip(self.heads, self.channels[2:], strict=True)
         u, c = self.unique_channels, self.common_channels
-        _refuse(
+        refuse(
             (blocks < 1, "attentions and decoder_convs leave a level empty; each must be 1 or more"),
             (min(self.scales) < 1, f"scales {self.scales} must be 1 or more"),
             (any(h > channels for h, channels in heads), f"heads {self.heads} exceed channels {self.channels[2:]}"),
@@ -163,13 +126,6 @@ class MedformerConfig:
         return self.channels[-1] - self.unique_channels
 
 
-def _refuse(*faults: tuple[object, str]) -> None:
-    """Raise the message of the first fault that is one."""
-    for fault, msg in faults:
-        if fault:
-            raise BadInput(msg)
-
-
 _TRANSUNET: dict[Scale, dict[str, object]] = {
     "paper": {},
     "small": {
@@ -181,16 +137,6 @@ _TRANSUNET: dict[Scale, dict[str, object]] = {
         "dropout": 0.0, "bridge": 32, "decoder": (24, 16, 8, 8),
     },
 }  # fmt: skip
-
-_DISCRIMINATOR: dict[tuple[Dimensions, Scale], dict[str, object]] = {
-    (2, "paper"): {},
-    (3, "paper"): {},
-    (2, "small"): {"channels": (24, 48, 96, 192)},
-    (3, "small"): {"channels": (24, 48, 96, 192)},
-    # Fewer channels learn more slowly than the generators, which then get away with anything.
-    (2, "tiny"): {"channels": (16, 32, 64, 64), "scales": 2},
-    (3, "tiny"): {"channels": (16, 32, 64), "scales": 2},
-}
 
 _CODES: dict[Scale, dict[Dimensions, int]] = {
     "paper": {2: 40, 3: 120},

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from medsearch.methods.modatts.networks.config import Dimensions
+from medsearch.networks.config import Dimensions
 
 Mode = Literal["residual", "segmentation"]
 MODES: tuple[Mode, Mode] = ("residual", "segmentation")

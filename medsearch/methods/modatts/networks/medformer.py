@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from medsearch.core.errors import BadInput
 from medsearch.methods.modatts.networks.blocks import BasicBlock, PatchMerging
 from medsearch.methods.modatts.networks.config import MedformerConfig
-from medsearch.methods.modatts.networks.latent import Latent
 from medsearch.methods.modatts.networks.layers import Layers
 from medsearch.methods.modatts.networks.semantic_maps import AttentionBlock, SemanticMap
+from medsearch.networks.latent import Latent
 
 
 @final

@@ -5,7 +5,8 @@ import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import fingerprint, override
-from medsearch.methods.modatts.networks.config import DiscriminatorConfig, MedformerConfig, TransUNetConfig
+from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
+from medsearch.networks.config import DiscriminatorConfig
 
 
 def test_sizes_are_known_without_torch():

@@ -4,8 +4,8 @@ import torch
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override
 from medsearch.methods.modatts.networks.config import MedformerConfig
-from medsearch.methods.modatts.networks.latent import Latent
 from medsearch.methods.modatts.networks.medformer import MedformerEncoder
+from medsearch.networks.latent import Latent
 
 CROP = {2: (40, 16), 3: (24, 40, 16)}
 

@@ -2,11 +2,12 @@
 
 import torch
 
-from medsearch.methods.modatts.networks.config import DiscriminatorConfig, MedformerConfig, TransUNetConfig
+from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
 from medsearch.methods.modatts.networks.decoders import CommonDecoder, SharedDecoder
-from medsearch.methods.modatts.networks.discriminator import MultiScaleDiscriminator
 from medsearch.methods.modatts.networks.medformer import MedformerEncoder
 from medsearch.methods.modatts.networks.transunet import CupDecoder, TransUNetEncoder
+from medsearch.networks.config import DiscriminatorConfig
+from medsearch.networks.discriminator import MultiScaleDiscriminator
 
 
 def test_half_precision_stays_near_full_precision():

@@ -4,16 +4,17 @@ import pytest
 import torch
 from torch import nn
 
-from medsearch.methods.modatts.networks.config import DiscriminatorConfig, MedformerConfig, TransUNetConfig
+from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
 from medsearch.methods.modatts.networks.decoders import (
     CommonDecoder,
     SegmentationDecoder,
     SeparateDecoders,
     SharedDecoder,
 )
-from medsearch.methods.modatts.networks.discriminator import MultiScaleDiscriminator
 from medsearch.methods.modatts.networks.medformer import MedformerEncoder
 from medsearch.methods.modatts.networks.transunet import CupDecoder, TransUNetEncoder
+from medsearch.networks.config import DiscriminatorConfig
+from medsearch.networks.discriminator import MultiScaleDiscriminator
 
 
 def size(*modules: nn.Module) -> int:

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from medsearch.core.errors import BadInput
 from medsearch.data.cohorts import Roster
 from medsearch.data.tasks import CrossModalityTask, split
-from medsearch.methods.modatts.weights import annotated_share, normalised, scheduled
+from medsearch.losses.weights import annotated_share, normalised, scheduled
 
 
 def test_the_papers_weights_normalised() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from medsearch.methods.modatts.panels import OUTLINES, Panel, draw
+from medsearch.pictures.panels import OUTLINES, Panel, draw
 
 BRAIN = np.ones((30, 20), bool)
 

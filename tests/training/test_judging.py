@@ -1,8 +1,8 @@
 import pytest
 import torch
 
-from medsearch.methods.modatts.judging import judged
-from medsearch.methods.modatts.networks.discriminator import MultiScaleDiscriminator
+from medsearch.networks.discriminator import MultiScaleDiscriminator
+from medsearch.training.judging import judged
 from medsearch.training.runtime import Runtime
 from tests.micro import RECIPE
 

@@ -6,10 +6,10 @@ import torch
 from numpy.typing import NDArray
 
 from medsearch.core.recipes import override
+from medsearch.data.sources import domain_source
 from medsearch.data.units import Halves, Unit, half_crops, half_slices
 from medsearch.data.views import PARTS, TaskView
-from medsearch.methods.modatts.crops import IGNORED, Crops
-from medsearch.methods.modatts.data import domain_source
+from medsearch.training.crops import IGNORED, Crops
 from tests.micro import TASK, Micro
 
 

@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
-from medsearch.methods.modatts.networks.config import DiscriminatorConfig
-from medsearch.methods.modatts.networks.discriminator import MultiScaleDiscriminator, SampleNorm
+from medsearch.networks.config import DiscriminatorConfig
+from medsearch.networks.discriminator import MultiScaleDiscriminator, SampleNorm
 
 TINY = {2: (64, 64), 3: (24, 40, 16)}
 

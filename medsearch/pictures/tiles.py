@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from medsearch.core.records import write_json
-from medsearch.methods.modatts.panels import Panel, draw, reach, rendered
+from medsearch.pictures.panels import Panel, draw, reach, rendered
 
 INDEX = "index.json"
 

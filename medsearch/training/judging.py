@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from medsearch.methods.modatts.losses import Scales
+from medsearch.losses.adversarial import Scales
 from medsearch.training.precision import autocast
 from medsearch.training.runtime import Runtime
 

@@ -1,4 +1,4 @@
-"""The λ of Eqs. 5.4, 5.12 and 5.13."""
+"""The λ of Eqs. 4.5, 5.4, 5.12 and 5.13."""
 
 import math
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from medsearch.core.errors import BadInput
 
 
 def normalised(weights: Mapping[str, float]) -> dict[str, float]:
-    """The weights divided by their sum (sections 5.4.1 and 5.4.2), so only their ratios act.
+    """The weights divided by their sum (sections 4.3.2, 5.4.1 and 5.4.2), so only their ratios act.
 
     Raises:
         BadInput: a weight is negative, or all are 0.

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from medsearch.methods.modatts.generative import codes_found_again, from_both, from_presence
 from medsearch.methods.modatts.segmentor import Segmentor, predict
+from medsearch.training.generative import codes_found_again, from_both, from_presence
 from medsearch.training.runtime import Runtime
 from tests.micro import RECIPE
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from medsearch.methods.modatts.panels import SIDE, Panel, reach, rendered
-from medsearch.methods.modatts.tiles import Gallery, Tile
+from medsearch.pictures.panels import SIDE, Panel, reach, rendered
+from medsearch.pictures.tiles import Gallery, Tile
 from tests.micro import Micro, flat
 
 BRAIN = np.ones((8, 4), bool)

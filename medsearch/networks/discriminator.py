@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
-from medsearch.methods.modatts.networks.config import Dimensions, DiscriminatorConfig
+from medsearch.networks.config import Dimensions, DiscriminatorConfig
 
 SLOPE = 0.2
 _CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.data.geometry import Box, Geometry, halves
-from medsearch.methods.modatts.panels import Mask, Panel, Plane
-from medsearch.methods.modatts.scoring import TestCase
+from medsearch.metrics.scoring import TestCase
+from medsearch.pictures.panels import Mask, Panel, Plane
 
 MARGIN = 2
 """Voxels around the brain."""
@@ -60,6 +60,13 @@ def window(boxes: Sequence[Box]) -> Window:
 def grey(plane: Plane, of: tuple[float, float], *outlines: Mask, heat: Plane | None = None) -> Panel:
     """An image between limits, black where it is 0."""
     return Panel(image=plane, brain=plane != 0, limits=of, outlines=outlines, heat=heat)
+
+
+def shades(heat: Plane, where: NDArray[np.bool_]) -> Plane:
+    """A map as colours take it: its least value `where` it is shown becomes 0, its greatest 1."""
+    low, high = (heat[where].min(), heat[where].max()) if where.any() else (0.0, 1.0)
+    scaled: Plane = np.clip((heat - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1)
+    return scaled
 
 
 def _span(sides: Sequence[tuple[int, int]]) -> slice:

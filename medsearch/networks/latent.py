@@ -1,4 +1,4 @@
-"""What the Medformer encoder hands to its decoders, and the split of the bottleneck into the codes c and u (5.4.2)."""
+"""What an encoder hands to its decoders, and the split of the bottleneck into the codes c and u (4.3.1, 5.4.2)."""
 
 from dataclasses import dataclass, replace
 
@@ -12,8 +12,8 @@ class Latent:
     """One batch of encoded images.
 
     code: the bottleneck (b, channels, *coarsest); its first `common_channels` are c, the others u.
-    skips: features of the stem and of levels 1-3, fine to coarse; not split.
-    maps: semantic maps (b, channels, codes) of levels 2-4; not split.
+    skips: features of the finer levels, fine to coarse; not split.
+    maps: semantic maps (b, channels, codes) of a Medformer's levels 2-4; not split. None in other encoders.
     """
 
     code: Tensor

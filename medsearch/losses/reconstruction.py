@@ -1,0 +1,18 @@
+"""Distances between images: the L1 norm of Eqs. 4.4, 5.2 and 5.11 of the thesis.
+
+Every term is a mean over a sample's elements and then over the batch; targets are not detached (released code).
+"""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+
+def l1(a: Tensor, b: Tensor) -> Float[Tensor, ""]:
+    """Mean absolute difference."""
+    return (a - b).abs().mean()
+
+
+def reconstruction(*pairs: tuple[Tensor, Tensor]) -> Float[Tensor, ""]:
+    """Eqs. 4.4, 5.11 for pairs of images and what was rebuilt of them: x_P, x_PP and, if translated too, x_A, x_AA."""
+    return torch.stack([l1(rebuilt, x) for x, rebuilt in pairs]).sum()

@@ -1,0 +1,66 @@
+"""Sizes of the networks that methods share. Defaults are the paper's; `at` gives them for a scale. No torch here.
+
+A config is checked where a network is built from it, not here: a recipe may pass through states that fit no network
+while its knobs are overridden one by one.
+"""
+
+from typing import Literal
+
+from medsearch.core.errors import BadInput
+from medsearch.core.recipes import override, recipe
+
+Scale = Literal["tiny", "small", "paper"]
+Dimensions = Literal[2, 3]
+
+
+@recipe
+class DiscriminatorConfig:
+    """A discriminator (table 5.1, with the released code's strides and kernel).
+
+    channels: outputs of the stride-2 convolutions; as many layers as entries.
+    kernel: side of the kernels, voxels.
+    scales: copies of the network, each on an input half as fine as the one before.
+    """
+
+    dimensions: Dimensions = 2
+    channels: tuple[int, ...] = (60, 120, 240, 480)
+    kernel: int = 3
+    scales: int = 3
+
+    @classmethod
+    def at(cls, scale: Scale, dimensions: Dimensions) -> "DiscriminatorConfig":
+        """The sizes for one scale."""
+        return override(cls(dimensions=dimensions), _DISCRIMINATOR[dimensions, scale])
+
+    def check(self) -> None:
+        """Refuse sizes that fit no network.
+
+        Raises:
+            BadInput: with the knob and what it must satisfy.
+        """
+        refuse(
+            (
+                not self.channels or min(self.channels) < 1,
+                f"channels {self.channels} must be positive numbers",
+            ),
+            (self.kernel < 1 or self.kernel % 2 == 0, f"kernel {self.kernel} must be odd"),
+            (self.scales < 1, f"scales {self.scales} must be 1 or more"),
+        )
+
+
+def refuse(*faults: tuple[object, str]) -> None:
+    """Raise the message of the first fault that is one."""
+    for fault, msg in faults:
+        if fault:
+            raise BadInput(msg)
+
+
+_DISCRIMINATOR: dict[tuple[Dimensions, Scale], dict[str, object]] = {
+    (2, "paper"): {},
+    (3, "paper"): {},
+    (2, "small"): {"channels": (24, 48, 96, 192)},
+    (3, "small"): {"channels": (24, 48, 96, 192)},
+    # Fewer channels learn more slowly than the generators, which then get away with anything.
+    (2, "tiny"): {"channels": (16, 32, 64, 64), "scales": 2},
+    (3, "tiny"): {"channels": (16, 32, 64), "scales": 2},
+}
