@@ -1,7 +1,5 @@
 """The test stage: scores of every case, and what the networks show: predictions, tumours taken off, attention."""
 
-import torch
-
 from medsearch.methods.mgenseg.networks import MGenSegNet
 from medsearch.methods.mgenseg.pictures import Pictures
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
@@ -14,7 +12,6 @@ from medsearch.training.precision import prepare_torch
 from medsearch.training.sliced import sliced
 
 
-@torch.no_grad()
 def evaluate(recipe: SegmentationRecipe, evaluation: EvaluationRecipe, context: StageContext) -> Training:
     """Score every test case of the modality; show some."""
     prepare_torch(context.runtime)

@@ -30,6 +30,7 @@ class Pictures:
         self.genseg = net.of(domain)
         self.gallery = Gallery(context.directory)
 
+    @torch.no_grad()
     def draw(self, cases: Sequence[TestCase], scores: Scores) -> None:
         """Everything that the networks have to show."""
         notes = {str(row["subject"]): f"Dice {row['dice'] or 0:.2f}" for row in scores.rows}

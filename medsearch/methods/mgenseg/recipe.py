@@ -113,5 +113,6 @@ def preset(name: str, scale: Scale) -> MGenSegRecipe:
 
 def _discriminator(scale: Scale) -> DiscriminatorConfig:
     """Kernel 4 and spectral norm, unlike MoDATTS (released code)."""
-    tiny = {"channels": (16, 32, 64)} if scale == "tiny" else {}  # hemispheres are half as wide as slices
-    return override(DiscriminatorConfig.at(scale, 2), {"kernel": 4, "spectral_norm": True, **tiny})
+    fewer: dict[Scale, dict[str, Any]] = {"paper": {}, "small": {"scales": 2}, "tiny": {"channels": (16, 32, 64)}}
+    # hemispheres are half as wide as slices
+    return override(DiscriminatorConfig.at(scale, 2), {"kernel": 4, "spectral_norm": True, **fewer[scale]})
