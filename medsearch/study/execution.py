@@ -100,7 +100,7 @@ def run_search(
         first = conductor.next()
         if isinstance(first, Job):
             require_served(planner.kinds(), lambda _: place)
-            with _on_ray(site, place, interruption):
+            with on_ray(site, place, interruption):
                 _fit(conductor, first, rungs=_recalled(conductor), place=place, site=site, interruption=interruption)
         choose(ledger, conductor.finalists)
     conductor.require_result()
@@ -133,7 +133,7 @@ def run_sweep(
         first = sweep.next()
         if isinstance(first, Job):
             require_served((item.run for item in sweep.graph.items.values()), grapher.place)
-            with _on_ray(site, place, interruption):
+            with on_ray(site, place, interruption):
                 _fit(sweep, first, rungs=_unjudged(), place=place, site=site, interruption=interruption)
         describe(grapher, ledger, sweep.failed)
     sweep.require_result()
@@ -149,7 +149,8 @@ def driving(study: str, folder: Path) -> Iterator[Interruption]:
 
 
 @contextmanager
-def _on_ray(site: Site, place: Workplace, interruption: Interruption) -> Iterator[None]:
+def on_ray(site: Site, place: Workplace, interruption: Interruption) -> Iterator[None]:
+    """Have a cluster that runs fit on: the caller's if there is one, or one that ends with the block."""
     with cluster(site.resources, site.address, starting=interruption.gently):
         if site.address is not None:
             asked = site.resources.without_gpus if site.resources.measured else site.resources

@@ -89,9 +89,8 @@ def table(staged: StagedSearch, outlooks: Sequence[Outlook]) -> "Table":
     for one in outlooks:
         here = one.search.settled
         name = one.search.name.removeprefix(f"{staged.name}.")
-        shown.add_row(
-            name, ", ".join(map(_last, here.space)), one.search.metric, *map(str, (here.trials, one.ended)), *_rest(one)
-        )
+        knobs, counts = ", ".join(map(_last, here.space)), (str(here.trials), str(one.ended))
+        shown.add_row(name, knobs, one.search.metric, *counts, *_rest(one))
     return shown
 
 

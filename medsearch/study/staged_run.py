@@ -5,20 +5,20 @@ again is the way to resume, and a search that has ended answers without Ray.
 """
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
 from medsearch.core.recipes import plain
-from medsearch.study.execution import SearchRun, Site, driving, run_search
+from medsearch.study.execution import SearchRun, Site, driving, on_ray, run_search
 from medsearch.study.freezing import Frozen, freeze, standing
 from medsearch.study.identity import ELSEWHERE
 from medsearch.study.jobs import Planner, Workplace, require_served
 from medsearch.study.ledger import Ledger
 from medsearch.study.search import Search
 from medsearch.study.staged import StagedSearch, refinement_of, search_of
-from medsearch.study.staged_header import describe
+from medsearch.study.staged_header import describe, point_of
 
 Around = Callable[[Search], AbstractContextManager[Site]]
 """What happens around each search, such as tracking it; it says where runs are done."""
@@ -58,27 +58,27 @@ def run_staged(
 
     """
     folder = place.study(staged.name)
-    with driving(staged.name, folder):
+    with driving(staged.name, folder) as interruption, ExitStack() as ray:
         describe(staged, place)
         _require_served(staged, place)
         frozen: list[Frozen] = []
         ran: list[SearchRun] = []
-        point: dict[str, Any] = {}
+
+        def run(search: Search) -> None:
+            with around(search) as site:
+                if not standing(Planner(search, place)).ended:  # all searches share one cluster
+                    ray.enter_context(on_ray(site, place, interruption))
+                remedy = _remedy(staged, search, Ledger(place.study(search.name)).header())
+                ran.append(run_search(search, place, site, storage=storage, remedy=remedy))
+
         for index, group in enumerate(staged.groups):
-            search = search_of(staged, index, point)
-            ran.append(_run(staged, search, place, around, storage))
+            search = search_of(staged, index, point_of(frozen))
+            run(search)
             describe(staged, place)
             frozen.append(freeze(search, group.freeze, standing(Planner(search, place)), place.store))
-            point |= frozen[-1].knobs
         if staged.refinement:
-            ran.append(_run(staged, refinement_of(staged, point), place, around, storage))
+            run(refinement_of(staged, point_of(frozen)))
     return StagedRun(folder=folder, frozen=tuple(frozen), searches=tuple(ran))
-
-
-def _run(staged: StagedSearch, search: Search, place: Workplace, around: Around, storage: str | None) -> SearchRun:
-    remedy = _remedy(staged, search, Ledger(place.study(search.name)).header())
-    with around(search) as site:
-        return run_search(search, place, site, storage=storage, remedy=remedy)
 
 
 def _require_served(staged: StagedSearch, place: Workplace) -> None:
