@@ -35,6 +35,14 @@ def frozen_by_now(staged: StagedSearch, place: Workplace) -> tuple[tuple[Frozen,
     return tuple(frozen), ""
 
 
+def parts(header: Mapping[str, Any]) -> tuple[str, ...]:
+    """The studies that a header speaks of: the searches of a staged search; none of any other kind."""
+    if header.get("kind") != KIND:
+        return ()
+    last = [header["refinement"]["study"]] if header["refinement"] else []
+    return (*(group["study"] for group in header["groups"]), *last)
+
+
 def point_of(frozen: Iterable[Frozen]) -> dict[str, Any]:
     """The values of all knobs that are frozen."""
     return {knob: value for one in frozen for knob, value in one.knobs.items()}

@@ -90,6 +90,9 @@ def _design(header: Mapping[str, Any], runs: tuple[RunRecord, ...]) -> Design:
         shared_stages=tuple(dict.fromkeys(node for run in runs if run.role == "prefix" for node, _ in run.stages)),
         weights=tuple(header["weights"]),
         published={knob: Published(value=v, where=header["published_in"]) for knob, v in header["published"].items()},
+        objective=next(iter(header["objectives"])),
+        minimised=next(iter(header["objectives"].values())) == "minimize",
+        scored_stage=header.get("scored_stage", ""),
     )
 
 
