@@ -40,7 +40,12 @@ class Row:
     @property
     def validation(self) -> Summary:
         """The selection value over seeds; empty for references, whose validation may see other labels."""
-        return Summary() if self.kind == "reference" else self._over_seeds("value")
+        return Summary() if self.kind == "reference" else self.by_objective
+
+    @property
+    def by_objective(self) -> Summary:
+        """The value that the search ranks by, over seeds, of any row."""
+        return self._over_seeds("value")
 
     @property
     def dice(self) -> Summary:
