@@ -4,8 +4,9 @@ A search whose predecessors have frozen their knobs is planned as any other; of 
 known, because the stages that they share with others depend on what will be frozen.
 """
 
+import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 from medsearch.core.machine import cores
@@ -51,30 +52,30 @@ def _outlooks(staged: StagedSearch, place: Workplace | None, slots: int) -> Iter
     waits = ""
     for index, group in enumerate(staged.groups):
         search = search_of(staged, index, {**staged.stand_in, **point})
-        if waits:
-            yield Outlook(search=search, waits=waits)
-            continue
-        frozen = None
-        at = standing(Planner(search, place)) if place else None
-        if place and at and at.ended:
+        one = _outlook(search, place, slots, waits)
+        if place and not waits and (at := standing(Planner(search, place))).ended:
             frozen = freeze(search, group.freeze, at, place.store)
             point |= frozen.knobs
-        else:
-            waits = f"after group {index + 1} is frozen"
-        ended = at.trials if at else 0
-        yield Outlook(search=search, ended=ended, forecast=plan(search, place, slots=slots), frozen=frozen)
+            yield replace(one, frozen=frozen)
+            continue
+        waits = f"after group {index + 1} is frozen"
+        yield one
     if staged.refinement:
-        search = refinement_of(staged, {**staged.stand_in, **point})
-        ended = standing(Planner(search, place)).trials if place and not waits else 0
-        forecast = None if waits else plan(search, place, slots=slots)
-        yield Outlook(search=search, ended=ended, forecast=forecast, waits=waits)
+        yield _outlook(refinement_of(staged, {**staged.stand_in, **point}), place, slots, waits)
+
+
+def _outlook(search: Search, place: Workplace | None, slots: int, waits: str) -> Outlook:
+    ended = standing(Planner(search, place)).trials if place else 0
+    return Outlook(
+        search=search, ended=ended, forecast=None if waits else plan(search, place, slots=slots), waits=waits
+    )
 
 
 def render_staged(staged: StagedSearch, outlooks: Sequence[Outlook]) -> None:
-    """Print the plan."""
+    """Print the plan; a log has no width of its own."""
     from rich.console import Console
 
-    Console().print(table(staged, outlooks))
+    Console(width=None if sys.stdout.isatty() else 120).print(table(staged, outlooks))
 
 
 def table(staged: StagedSearch, outlooks: Sequence[Outlook]) -> "Table":
@@ -82,29 +83,35 @@ def table(staged: StagedSearch, outlooks: Sequence[Outlook]) -> "Table":
     from rich.table import Table
 
     left = sum(one.forecast.left for one in outlooks if one.forecast)
-    more = ", more after the next group is frozen" if any(one.waits for one in outlooks) else ""
+    more = ", and more once groups are frozen" if any(one.waits for one in outlooks) else ""
     shown = Table(title=f"{staged.name}: {left} stage runs to train{more}")
-    for column in ("search", "knobs", "metric", "trials", "ended", "stage runs to train", "estimate"):
-        shown.add_column(column, justify="right" if column in ("trials", "ended") else "left", overflow="fold")
+    for column in ("search", "knobs", "metric", "trials", "to train", "estimate"):
+        shown.add_column(column, justify="right" if column == "trials" else "left", overflow="fold")
     for one in outlooks:
-        here = one.search.settled
         name = one.search.name.removeprefix(f"{staged.name}.")
-        knobs, counts = ", ".join(map(_last, here.space)), (str(here.trials), str(one.ended))
-        shown.add_row(name, knobs, one.search.metric, *counts, *_rest(one))
+        trials = f"{one.ended} of {one.search.settled.trials}"
+        shown.add_row(name, _knobs(staged, one), one.search.metric, trials, *_rest(one))
     return shown
+
+
+def _knobs(staged: StagedSearch, of: Outlook) -> str:
+    """What is searched, with the value of what is frozen; by last names, where these tell knobs apart."""
+    lasts = [knob.rpartition(".")[2] for knob in staged.domains]
+    frozen = of.frozen.knobs if of.frozen else {}
+    told = []
+    for knob in of.search.settled.space:
+        last = knob.rpartition(".")[2]
+        name = last if lasts.count(last) == 1 else knob
+        told.append(f"{name} = {_value(frozen[knob])}" if knob in frozen else name)
+    return ", ".join(told)
 
 
 def _rest(of: Outlook) -> tuple[str, str]:
     if of.forecast is None:
         return of.waits, ""
-    if of.frozen is not None and not of.forecast.left:
-        knobs = ", ".join(f"{_last(knob)} = {_value(value)}" for knob, value in of.frozen.knobs.items())
-        return f"0; frozen: {knobs}", ""
-    return str(of.forecast.left), duration(of.forecast.hours) if of.forecast.left else ""
-
-
-def _last(knob: str) -> str:
-    return ".".join(knob.split(".")[-2:])
+    left = of.forecast.left
+    frozen = f", frozen at trial {of.frozen.number}" if of.frozen else ""
+    return f"{left} stage run{'' if left == 1 else 's'}{frozen}", duration(of.forecast.hours) if left else ""
 
 
 def _value(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from medsearch.reporting.comparison import HOW
+from medsearch.reporting.resampling import CONFIDENCE, RESAMPLES
 from medsearch.reporting.search.answer import unfinished
 from medsearch.reporting.search.tables import Row, spread, summary
 from medsearch.reporting.staged.left import left
@@ -10,6 +10,12 @@ from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.staged.tables import names_of, progress, settled, tuned_by
 from medsearch.reporting.wording import SELECTION, counted, listed, number
 from medsearch.study.refinement import FROZEN
+
+HOW = (
+    "Left on the table: mean difference of test Dice, its best minus the frozen point, over test cases (each averaged "
+    f"over the seeds that both have), with a {CONFIDENCE:.0%} percentile interval of {RESAMPLES} bootstrap resamples "
+    "of cases and shared seeds"
+)
 
 
 def rows(results: StagedResults) -> tuple[Row, ...]:

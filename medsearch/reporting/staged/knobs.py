@@ -2,7 +2,7 @@
 
 import math
 
-from medsearch.reporting.elements import STRIP, cell, heading, table
+from medsearch.reporting.elements import STRIP, axis, cell, heading, table
 from medsearch.reporting.markup import Markup, tag
 from medsearch.reporting.search.results import Axis
 from medsearch.reporting.staged.results import StagedResults
@@ -14,7 +14,7 @@ def knobs(results: StagedResults) -> Markup:
     """Every searched knob: where in its domain it was frozen, beside the refined and the published value."""
     lead = "Where each knob was frozen in its domain (dot), and the paper's value (diamond)."
     refined = any(line.refined is not None for line in knob_lines(results))
-    head = ("Knob", "In its domain", "Frozen", *(["Refined"] if refined else []), "Paper")
+    head = ("Knob", axis("In its domain", ("", "")), "Frozen", *(["Refined"] if refined else []), "Paper")
     lines = [_knob(line, refined=refined) for line in knob_lines(results)]
     where = results.design.published_in
     source = tag("p", f"Paper: {where}.", class_="files") if where and results.design.published else None
@@ -24,7 +24,7 @@ def knobs(results: StagedResults) -> Markup:
 def _knob(line: KnobLine, *, refined: bool) -> Markup:
     return tag(
         "tr",
-        tag("th", Markup(line.knob.html), tag("small", f"{line.knob.path}, {line.group}"), scope="row"),
+        tag("th", Markup(line.knob.html), tag("small", f"{line.knob.path}, group {line.group}"), scope="row"),
         tag("td", _place(line), class_="plot"),
         cell("Frozen", number(line.frozen)),
         cell("Refined", number(line.refined)) if refined else None,

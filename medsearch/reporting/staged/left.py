@@ -41,8 +41,8 @@ class Left:
     @property
     def _verdict(self) -> str:
         if self.itself:
-            others = counted(self.trials - 1, "other trial")
-            return f"Nothing was left on the table: none of {others} near the frozen point is better than it."
+            near = f"{counted(self.trials, 'trial')} near it, itself included"
+            return f"Nothing was left on the table: the frozen point is the best of {near}."
         effect = self.comparison.effect if self.comparison else None
         if effect is None:
             return f"What was left on the table cannot be told{self._untold}{self._chosen_by}."
