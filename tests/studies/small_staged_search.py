@@ -42,10 +42,10 @@ STUDY = StagedSearch(
         ),
     ),
     selection="pseudo-target",
-    seeds=(0, 1),
+    seeds=(0,),
     fixed={
         "translation.epochs": 1,
-        "segmentation.epochs": 2,
+        "segmentation.epochs": 1,
         "self_training.epochs": 1,
         "segmentation.validate_every": 1,
         "translation.validate_every": 1,

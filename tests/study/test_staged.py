@@ -16,6 +16,7 @@ from medsearch.study.conducting import StudyFailed
 from medsearch.study.freezing import Standing, freeze, standing
 from medsearch.study.jobs import Planner
 from medsearch.study.ledger import Ledger, RunRecord
+from medsearch.study.mentions import mentions
 from medsearch.study.plan import plan
 from medsearch.study.refinement import FROZEN, narrowed
 from medsearch.study.spaces import Choice, Domain
@@ -185,6 +186,26 @@ def test_a_group_that_is_scored_early_trains_nothing_behind_that(ended: Path) ->
     assert len(trials) == 3
     assert all([node for node, _ in run.stages] == ["translation", "segmentation"] for run in trials)
     assert {run.role for run in runs} == {"prefix", "trial"}
+
+
+def test_finalists_of_such_a_group_end_there_too(tmp_path: Path) -> None:
+    of = staged(groups=(replace(FIRST, finalists=1), SECOND))
+    (search,) = carry_out_staged(of, tmp_path, searches=1)
+    runs = Ledger(place_in(tmp_path).study(search.name)).runs().values()
+    repeated = [run for run in runs if run.role == "replicate"]
+    assert [run.seed for run in repeated] == [0, 1]
+    assert all("test" not in dict(run.stages) and run.value is not None for run in repeated)
+    assert plan(search, place_in(tmp_path)).left == 0
+    (frozen,), _ = frozen_by_now(of, place_in(tmp_path))
+    assert frozen.seeds == 2
+
+
+def test_a_prune_keeps_what_the_groups_froze(ended: Path) -> None:
+    found, place = mentions(ended), place_in(ended)
+    assert found.keys == set(place.store.summaries())
+    for name, frozen in zip(staged().studies, frozen_by_now(staged(), place)[0], strict=False):
+        run = Ledger(place.study(name)).runs()[f"trial-{frozen.number:04d}"]
+        assert not found.spare & {key for _, key in run.stages}
 
 
 def test_the_refinement_s_first_trial_is_the_frozen_point_and_trains_nothing_twice(ended: Path) -> None:
