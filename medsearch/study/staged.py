@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, final
 
+from medsearch.core.recipes import knobs
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.method import Method, Selection
 from medsearch.study.groups import Group, settled
@@ -21,7 +22,7 @@ from medsearch.study.schedulers import FullLength
 from medsearch.study.search import Search
 from medsearch.study.setups import Scaled, require_folder_name, settle, sized
 from medsearch.study.spaces import Domain
-from medsearch.study.staged_checks import require_groups, require_published, require_refinement
+from medsearch.study.staged_checks import require_groups, require_published, require_refinement, require_weights
 from medsearch.study.variants import Variant
 
 
@@ -32,7 +33,8 @@ class StagedSearch:
 
     Every group runs with `fixed`, with what earlier groups froze and with its own `fixed`; knobs of later groups keep
     the value that they have in `fixed`, or the recipe's own. seeds: of finalists and references; trials run under the
-    first. published: the paper's values; those of a group's knobs are its first trial. references: rows beside the
+    first. weights: knobs of which only the ratios act, those of one loss in one part of the recipe.
+    published: the paper's values; those of a group's knobs are its first trial. references: rows beside the
     last search. refinement: None to stop at the frozen point; what was left on the table is not known then.
 
     Raises:
@@ -60,6 +62,7 @@ class StagedSearch:
         object.__setattr__(self, "groups", tuple(self.groups))
         require_folder_name(self.name)
         require_groups(self)
+        require_weights(self)
         for index in range(len(self.groups)):
             search_of(self, index, self.stand_in)
         require_published(self)
@@ -181,28 +184,39 @@ def refinement_of(staged: StagedSearch, frozen: Mapping[str, Any]) -> Search:
     )
 
 
-def _search(staged: StagedSearch, group: Group, *, space: Mapping[str, Any], **declared: Any) -> Search:
+def _search(
+    staged: StagedSearch, group: Group, *, space: Mapping[str, Any], fixed: Mapping[str, Any], **declared: Any
+) -> Search:
     """What every search of the study has in common. The paper's values are shown of the knobs that it knows."""
-    known, start = {*space, *declared["fixed"]}, declared.get("start", {})
+    own, weights = knobs(staged.method.recipe), _weights(staged, space)
+    fixed = {**{knob: own[knob] for knob in weights if knob not in space}, **fixed}
+    narrow = space if "start" in declared else {}
     published = {
         knob: value
         for knob, value in staged.published.items()
-        if knob in known and not (start and knob in space and not _holds(staged, space[knob], knob, value))
+        if (knob in space or knob in fixed) and (knob not in narrow or _holds(staged, narrow[knob], knob, value))
     }
     return Search(
         method=staged.method,
         task=staged.task,
         space=space,
+        fixed=fixed,
         selection=staged.selection,
         sampler=group.sampler,
         seeds=staged.seeds,
         published=published,
         published_in=staged.published_in,
         objectives=group.objective,
-        weights=tuple(knob for knob in staged.weights if knob in known),
+        weights=weights,
         cost=staged.cost,
         **declared,
     )
+
+
+def _weights(staged: StagedSearch, space: Mapping[str, Any]) -> tuple[str, ...]:
+    """The weights of the one loss that a search moves; none where it moves several, whose weights have no one sum."""
+    losses = {knob.rpartition(".")[0] for knob in staged.weights if knob in space}
+    return tuple(knob for knob in staged.weights if {knob.rpartition(".")[0]} == losses)
 
 
 def _holds(staged: StagedSearch, domain: Any, knob: str, value: Any) -> bool:

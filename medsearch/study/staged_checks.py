@@ -1,9 +1,11 @@
 """What a staged search is refused for when its file is loaded, beyond what its searches are."""
 
+import difflib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from medsearch.core.errors import BadInput
+from medsearch.core.recipes import knobs
 from medsearch.study.refinement import Refinement
 from medsearch.study.setups import Scaled, require_folder_name
 
@@ -49,6 +51,21 @@ def require_published(staged: "StagedSearch") -> None:
     for knob in staged.published:
         if knob not in staged.domains and knob not in staged.fixed:
             msg = f"published value of {knob!r}, which is neither searched nor fixed; name it in one of the two"
+            raise BadInput(msg)
+
+
+def require_weights(staged: "StagedSearch") -> None:
+    """Refuse a weight that is no knob of the method.
+
+    Raises:
+        BadInput: there is one.
+
+    """
+    known = knobs(staged.method.recipe)
+    for knob in staged.weights:
+        if knob not in known:
+            near = difflib.get_close_matches(knob, list(known), n=1, cutoff=0.0)[0]
+            msg = f"weights name {knob!r}, which is no knob of {staged.method.name}; did you mean {near!r}?"
             raise BadInput(msg)
 
 

@@ -14,6 +14,7 @@ from medsearch.study.freezing import Frozen, freeze, standing
 from medsearch.study.identity import domain_of
 from medsearch.study.jobs import Planner, Workplace
 from medsearch.study.ledger import Ledger
+from medsearch.study.search import Search
 from medsearch.study.setups import settle
 from medsearch.study.staged import StagedSearch, refinement_of, search_of
 
@@ -21,11 +22,13 @@ KIND = "staged"
 
 
 def frozen_by_now(staged: StagedSearch, place: Workplace) -> tuple[tuple[Frozen, ...], str]:
-    """What the groups have frozen, in their order, and why the next one cannot be if it has ended all the same."""
+    """What the groups have frozen, in their order, and why the next one cannot be where its trials are there."""
     frozen: list[Frozen] = []
     for index, group in enumerate(staged.groups):
         search = search_of(staged, index, point_of(frozen))
         at = standing(Planner(search, place))
+        if since := moved(staged, search, place):
+            return tuple(frozen), f"study {search.name!r} stands on other frozen values: {since}; remove its folder"
         if not at.ended:
             break
         try:
@@ -33,6 +36,17 @@ def frozen_by_now(staged: StagedSearch, place: Workplace) -> tuple[tuple[Frozen,
         except StudyFailed as refusal:
             return tuple(frozen), str(refusal)
     return tuple(frozen), ""
+
+
+def moved(staged: StagedSearch, search: Search, place: Workplace) -> str:
+    """In which frozen values `search` differs from what its folder was begun with; empty if in none, or not begun."""
+    header = Ledger(place.study(search.name)).header()
+    stood = {**header.get("fixed", {}), **header.get("start", {})}
+    stands = plain({**search.settled.fixed, **search.settled.start})
+    before = staged.groups[: staged.studies.index(search.name)]
+    frozen = [knob for group in before for knob in group.space if knob in stood and knob in stands]
+    told = (f"{knob} = {_shown(stands[knob])} instead of {_shown(stood[knob])}" for knob in frozen)
+    return ", ".join(line for knob, line in zip(frozen, told, strict=True) if stands[knob] != stood[knob])
 
 
 def parts(header: Mapping[str, Any]) -> tuple[str, ...]:
@@ -134,3 +148,7 @@ def _refinement(staged: StagedSearch, point: Mapping[str, Any]) -> dict[str, Any
         "factor": staged.refinement.factor,
         "knobs": list(search.settled.space),
     }
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

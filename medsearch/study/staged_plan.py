@@ -15,6 +15,7 @@ from medsearch.study.jobs import Planner, Workplace
 from medsearch.study.plan import Forecast, duration, plan
 from medsearch.study.search import Search
 from medsearch.study.staged import StagedSearch, refinement_of, search_of
+from medsearch.study.staged_header import moved
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 class Outlook:
     """A search of the study. forecast: None while an earlier group is not frozen, which `waits` then names.
 
-    ended: trials that did. frozen: of a group that has ended.
+    ended: trials that did. frozen: of a group that has ended. moved: the frozen values on which its folder does not
+    stand, so that it would be refused.
     """
 
     search: Search
@@ -33,6 +35,7 @@ class Outlook:
     forecast: Forecast | None = None
     waits: str = ""
     frozen: Frozen | None = None
+    moved: str = ""
 
 
 def plan_staged(
@@ -52,8 +55,8 @@ def _outlooks(staged: StagedSearch, place: Workplace | None, slots: int) -> Iter
     waits = ""
     for index, group in enumerate(staged.groups):
         search = search_of(staged, index, {**staged.stand_in, **point})
-        one = _outlook(search, place, slots, waits)
-        if place and not waits and (at := standing(Planner(search, place))).ended:
+        one = _outlook(staged, search, place, slots, waits)
+        if place and not waits and not one.moved and (at := standing(Planner(search, place))).ended:
             frozen = freeze(search, group.freeze, at, place.store)
             point |= frozen.knobs
             yield replace(one, frozen=frozen)
@@ -61,13 +64,16 @@ def _outlooks(staged: StagedSearch, place: Workplace | None, slots: int) -> Iter
         waits = f"after group {index + 1} is frozen"
         yield one
     if staged.refinement:
-        yield _outlook(refinement_of(staged, {**staged.stand_in, **point}), place, slots, waits)
+        yield _outlook(staged, refinement_of(staged, {**staged.stand_in, **point}), place, slots, waits)
 
 
-def _outlook(search: Search, place: Workplace | None, slots: int, waits: str) -> Outlook:
-    ended = standing(Planner(search, place)).trials if place else 0
+def _outlook(staged: StagedSearch, search: Search, place: Workplace | None, slots: int, waits: str) -> Outlook:
     return Outlook(
-        search=search, ended=ended, forecast=None if waits else plan(search, place, slots=slots), waits=waits
+        search=search,
+        ended=standing(Planner(search, place)).trials if place else 0,
+        forecast=None if waits else plan(search, place, slots=slots),
+        waits=waits,
+        moved=moved(staged, search, place) if place and not waits else "",
     )
 
 
@@ -109,6 +115,8 @@ def _knobs(staged: StagedSearch, of: Outlook) -> str:
 def _rest(of: Outlook) -> tuple[str, str]:
     if of.forecast is None:
         return of.waits, ""
+    if of.moved:
+        return f"refused: its folder was begun with other frozen values ({of.moved})", ""
     left = of.forecast.left
     frozen = f", frozen at trial {of.frozen.number}" if of.frozen else ""
     return f"{left} stage run{'' if left == 1 else 's'}{frozen}", duration(of.forecast.hours) if left else ""

@@ -4,21 +4,19 @@ Nothing is kept beside the searches' own folders: what was frozen is worked out 
 again is the way to resume, and a search that has ended answers without Ray.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
-from medsearch.core.recipes import plain
 from medsearch.study.execution import SearchRun, Site, driving, on_ray, run_search
 from medsearch.study.freezing import Frozen, freeze, standing
 from medsearch.study.identity import ELSEWHERE
 from medsearch.study.jobs import Planner, Workplace, require_served
-from medsearch.study.ledger import Ledger
 from medsearch.study.search import Search
 from medsearch.study.staged import StagedSearch, refinement_of, search_of
-from medsearch.study.staged_header import describe, point_of
+from medsearch.study.staged_header import describe, moved, point_of
 
 Around = Callable[[Search], AbstractContextManager[Site]]
 """What happens around each search, such as tracking it; it says where runs are done."""
@@ -68,7 +66,7 @@ def run_staged(
             with around(search) as site:
                 if not standing(Planner(search, place)).ended:  # all searches share one cluster
                     ray.enter_context(on_ray(site, place, interruption))
-                remedy = _remedy(staged, search, Ledger(place.study(search.name)).header())
+                remedy = _remedy(staged, search, place)
                 ran.append(run_search(search, place, site, storage=storage, remedy=remedy))
 
         for index, group in enumerate(staged.groups):
@@ -88,20 +86,13 @@ def _require_served(staged: StagedSearch, place: Workplace) -> None:
         require_served((run for search in searches for run in Planner(search, place).kinds()), lambda _: place)
 
 
-def _remedy(staged: StagedSearch, search: Search, header: Mapping[str, Any]) -> str:
+def _remedy(staged: StagedSearch, search: Search, place: Workplace) -> str:
     """What to do where a search's folder is another question's: mostly, an earlier group has another winner since."""
-    stood = {**header.get("fixed", {}), **header.get("start", {})}
-    stands = plain({**search.settled.fixed, **search.settled.start})
-    moved = [knob for knob in staged.domains if knob in stands and knob in stood and stood[knob] != stands[knob]]
-    if not moved:
+    since = moved(staged, search, place)
+    if not since:
         return ELSEWHERE
-    since = ", ".join(f"{knob} = {_shown(stands[knob])} instead of {_shown(stood[knob])}" for knob in moved)
     after = staged.studies[staged.studies.index(search.name) :]
     return (
         f"the groups before it freeze {since} since then; remove the folders of {', '.join(after)} (what they trained "
         "stays in the store), or undo what moved the earlier winner, such as more trials"
     )
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

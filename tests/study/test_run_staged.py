@@ -64,6 +64,7 @@ def test_a_whole_staged_search_and_once_more(tmp_path: Path) -> None:
     assert "\n" not in more
     moved = Ledger(done.folder).header()["groups"]
     assert moved[0]["frozen"]["knobs"] != header["groups"][0]["frozen"]["knobs"]
+    assert moved[1]["frozen"] is None
 
 
 def run_or_refuse(of: StagedSearch, home: Path) -> str:

@@ -33,6 +33,7 @@ def test_what_a_group_froze_reaches_the_later_ones_and_its_own_knobs_do_not() ->
     of = staged(fixed={B: 0.75, "polish.epochs": 2})
     first, second = (search_of(of, index, POINT) for index in range(2))
     assert first.settled.fixed == {B: 0.75, "polish.epochs": 2, "segmentation.epochs": 2}
+    assert search_of(staged(), 0, POINT).settled.fixed[B] == 0.0, "the recipe's own, which its weights are shown with"
     assert second.settled.fixed == {A: 20.0, "polish.epochs": 2}
     assert (first.name, second.name) == ("toy_staged.1-first", "toy_staged.2-second")
     assert (first.scored_stage, second.scored_stage) == ("segmentation", "")
@@ -42,11 +43,25 @@ def test_what_a_group_froze_reaches_the_later_ones_and_its_own_knobs_do_not() ->
 
 def test_the_paper_s_values_are_each_group_s_first_trial_and_stand_beside_what_it_knows() -> None:
     first, second = (search_of(staged(), index, POINT) for index in range(2))
-    assert first.settled.published == {A: 1.0}
+    assert first.settled.published == {A: 1.0, B: 0.25}
     assert second.settled.published == {A: 1.0, B: 0.25}
     assert not first.settled.start
-    assert first.weights == (A,)
-    assert second.weights == (A, B)
+    assert first.weights == second.weights == (A, B)
+
+
+def test_only_the_weights_of_one_loss_have_ratios() -> None:
+    def weights(space: dict[str, Domain], *own: str) -> tuple[str, ...]:
+        groups = (
+            replace(FIRST, space=space, searched_stage="translation", fixed={}),
+            replace(SECOND, space={WIDE: choice([True])}),
+        )
+        of = staged(groups=groups, weights=own, published={}, references=(), refinement=None)
+        return search_of(of, 0, {}).weights
+
+    assert weights({A: uniform(1, 2)}, A, B) == (A, B)
+    assert weights({"translation.epochs": integers(1, 2)}, A, B) == ()
+    assert weights({A: uniform(1, 2)}, A, B, "translation.seconds") == (A, B)
+    assert weights({A: uniform(1, 2), "translation.seconds": uniform(0, 1)}, A, B, "translation.seconds") == ()
 
 
 def test_the_refinement_moves_all_knobs_near_the_frozen_point_and_begins_with_it() -> None:
@@ -108,6 +123,7 @@ def test_a_scale_settles_every_number() -> None:
         ({"published": {"polish.epochs": 2}}, "neither searched nor fixed"),
         ({"refinement": Refinement(trials=2, finalists=0)}, "no finalists, so nothing is tested over seeds"),
         ({"refinement": Refinement(trials=2, knobs=("polish.epochs",))}, "which no group searches; the groups search"),
+        ({"weights": ("segmentation.weight.a",)}, "no knob of toy; did you mean 'segmentation.weights.a'"),
         ({"name": "no name"}, "names a folder"),
         ({"seeds": ()}, "must name at least one seed"),
     ],
@@ -235,6 +251,15 @@ def test_the_plan_knows_what_is_frozen_and_counts_what_is_left(ended: Path, tmp_
     grown = plan_staged(staged(groups=(replace(FIRST, trials=4), SECOND)), place_in(ended), slots=1)
     assert [one.waits for one in grown] == ["", "after group 1 is frozen", "after group 2 is frozen"]
     assert [one.ended for one in grown] == [3, 3, 3]
+
+
+def test_a_group_that_stands_on_another_winner_is_frozen_no_more(ended: Path) -> None:
+    other = staged(groups=(replace(FIRST, freeze=Reaching(metric="validation/dice", at_most=0.7)), SECOND))
+    assert len(frozen_by_now(other, place_in(ended))[0]) == 1
+    plans = plan_staged(other, place_in(ended), slots=1)
+    assert [bool(one.moved) for one in plans] == [False, True, False]
+    assert f"{A} = " in plans[1].moved
+    assert plans[2].waits == "after group 2 is frozen"
 
 
 def test_a_header_of_another_scale_or_kind_is_refused(ended: Path, tmp_path: Path) -> None:

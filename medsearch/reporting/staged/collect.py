@@ -33,11 +33,12 @@ def collect(folder: Path, store: Store) -> StagedResults:
         scale=header["scale"],
         created=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     )
+    point = {knob: value for of in header["groups"] if of["frozen"] for knob, value in of["frozen"]["knobs"].items()}
     return StagedResults(
         design=_design(header),
         provenance=origin,
         groups=tuple(_group(of, folder, store) for of in header["groups"]),
-        refinement=_refined(header["refinement"], folder, store),
+        refinement=_refined(header["refinement"], point, folder, store),
         refused=header["refused"],
     )
 
@@ -64,13 +65,16 @@ def _group(of: Mapping[str, Any], folder: Path, store: Store) -> Group:
     )
 
 
-def _refined(of: Mapping[str, Any] | None, folder: Path, store: Store) -> Refined | None:
+def _refined(of: Mapping[str, Any] | None, point: Mapping[str, Any], folder: Path, store: Store) -> Refined | None:
+    """With its search, if that began at the point that is frozen now."""
     if of is None:
         return None
+    start = Ledger(folder.parent / of["study"]).header().get("start", {})
+    begun = bool(start) and all(point.get(knob) == value for knob, value in start.items())
     return Refined(
         minimised=of["direction"] == "minimize",
         knobs=tuple(of["knobs"]),
-        search=_search(of["study"], folder, store),
+        search=_search(of["study"], folder, store) if begun else None,
         **{name: of[name] for name in ("study", "metric", "trials", "factor")},
     )
 

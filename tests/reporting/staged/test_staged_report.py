@@ -11,6 +11,7 @@ from rich.console import Console
 from medsearch.core.errors import BadInput
 from medsearch.reporting.report import kind_of, rebuild
 from medsearch.reporting.search.results import Trial
+from medsearch.reporting.staged.answer import answer
 from medsearch.reporting.staged.collect import collect
 from medsearch.reporting.staged.files import table_md
 from medsearch.reporting.staged.page import page
@@ -20,10 +21,12 @@ from medsearch.reporting.staged.terminal import summary_text
 from medsearch.reporting.storage import read_results
 from medsearch.reporting.terminal import summary
 from medsearch.stages.store import Store
+from medsearch.study import Reaching
 from medsearch.study.jobs import Workplace
+from medsearch.study.staged_header import describe
 from tests.reporting.outline import Outline
 from tests.reporting.staged import made_up_staged as made_up
-from tests.study.staging import A, carry_out_staged, place_in, staged
+from tests.study.staging import FIRST, SECOND, A, carry_out_staged, place_in, staged
 
 MADE_UP = {
     "finished": made_up.finished(),
@@ -113,6 +116,18 @@ def test_a_group_s_own_page_names_its_metric_and_that_nothing_is_tested(place: W
     page_of = rebuild(folder, place.store).read_text()
     assert "Validation Dice of segmentation" in page_of
     assert "nothing is tested in this search" in page_of
+
+
+def test_a_refinement_around_another_point_is_not_shown(place: Workplace) -> None:
+    first = replace(FIRST, freeze=Reaching(metric="validation/dice", at_most=0.7))
+    describe(staged(groups=(first, SECOND)), place)
+    results = collect(place.study("toy_staged"), place.store)
+    assert [group.frozen is not None for group in results.groups] == [True, False]
+    assert "'toy_staged.2-second' stands on other frozen values: " in results.refused
+    assert results.refinement is not None
+    assert results.refinement.search is None
+    assert answer(results).startswith("No answer yet: λ_a = ")
+    describe(staged(), place)
 
 
 def test_a_folder_without_a_staged_search_is_refused(place: Workplace) -> None:
