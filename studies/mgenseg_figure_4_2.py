@@ -27,7 +27,7 @@ STUDY = Ablation(
     selection="oracle",
     seeds=(0,),
     figure=Panels(kinds=("attention", "residuals")),
-    cost="tiny: about a quarter of an hour on two cores; small, paper: see --dry-run once a stage of that scale was timed",
+    cost="tiny: a quarter of an hour on two cores; small, paper: see --dry-run once a stage of that scale was timed",
 )
 
 if __name__ == "__main__":
