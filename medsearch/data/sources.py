@@ -13,7 +13,7 @@ def domain_source(task: TaskView, domain: Domain, split: SplitName, *, masks: bo
         image=partial(task.mapped_image, domain, split),
         mask=partial(task.mapped_mask, domain, split) if masks else _unknown,
         presence=partial(task.presence, domain, split),
-        slice_presence=partial(task.slice_presence, domain, split),
+        tumour_areas=partial(task.tumour_areas, domain, split),
         box=task.box,
         geometry=task.geometry,
     )

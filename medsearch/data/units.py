@@ -24,14 +24,14 @@ LEAST_BRAIN = 0.25
 class Source:
     """Where units come from, by subject: volumes (Z, Y, X), masks or None where they may not be seen, brain boxes.
 
-    `presence` tells whether there is tumour at low and at high x, `slice_presence` the same for every slice, (2, Z).
+    `presence` tells whether there is tumour at low and at high x, `tumour_areas` how many voxels in each slice (2, Z).
     """
 
     subjects: tuple[str, ...]
     image: Callable[[str], Volume]
     mask: Callable[[str], Mask | None]
     presence: Callable[[str], tuple[bool, bool]]
-    slice_presence: Callable[[str], NDArray[np.bool_]]
+    tumour_areas: Callable[[str], NDArray[np.integer[Any]]]
     box: Callable[[str], Box]
     geometry: Geometry
 
@@ -115,7 +115,7 @@ def half_slices(source: Source) -> tuple[Halves, Halves]:
         volume, box, crop = source.image(subject), source.box(subject), source.geometry.crop
         first = half_starts(volume.shape, source.geometry, box)[0][0]
         brain = np.count_nonzero(halves(volume, source.geometry, box), axis=(2, 3)) >= LEAST_BRAIN * crop[1] * crop[2]
-        present = source.slice_presence(subject)
+        present = source.tumour_areas(subject) > 0
         sided += [
             (Unit(subject, side, first + z), bool(present[side, first + z])) for side, z in np.argwhere(brain).tolist()
         ]

@@ -132,13 +132,13 @@ class TaskView:
         low, high = self.prepared.presence[index] if weak is None else weak
         return bool(low), bool(high)
 
-    def slice_presence(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.bool_]:
-        """The weak label of every axial slice for methods that see slices: tumour at low and at high x, (2, Z)."""
+    def tumour_areas(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.int64]:
+        """The weak label of every axial slice for methods that see slices: tumour voxels at low and high x, (2, Z)."""
         index = self._index(domain, split, "presence", subject)
         self._require_annotation(subject)
         marked = self.prepared.mask[index]
         middle = marked.shape[2] // 2
-        return np.stack([marked[..., :middle].any((1, 2)), marked[..., middle:].any((1, 2))])
+        return np.stack([np.count_nonzero(half, (1, 2)) for half in (marked[..., :middle], marked[..., middle:])])
 
     def box(self, subject: str) -> Box:
         """The subject's brain box, voxels."""

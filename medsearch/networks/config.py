@@ -4,10 +4,11 @@ A config is checked where a network is built from it, not here: a recipe may pas
 while its knobs are overridden one by one.
 """
 
+from dataclasses import field
 from typing import Literal
 
 from medsearch.core.errors import BadInput
-from medsearch.core.recipes import override, recipe
+from medsearch.core.recipes import LATER, override, recipe
 
 Scale = Literal["tiny", "small", "paper"]
 Dimensions = Literal[2, 3]
@@ -15,17 +16,19 @@ Dimensions = Literal[2, 3]
 
 @recipe
 class DiscriminatorConfig:
-    """A discriminator (table 5.1, with the released code's strides and kernel).
+    """A multi-scale discriminator (table 5.1; strides, kernel and norm as in the released code of each method).
 
     channels: outputs of the stride-2 convolutions; as many layers as entries.
     kernel: side of the kernels, voxels.
     scales: copies of the network, each on an input half as fine as the one before.
+    spectral_norm: on every convolution.
     """
 
     dimensions: Dimensions = 2
     channels: tuple[int, ...] = (60, 120, 240, 480)
     kernel: int = 3
     scales: int = 3
+    spectral_norm: bool = field(default=False, metadata=LATER)
 
     @classmethod
     def at(cls, scale: Scale, dimensions: Dimensions) -> "DiscriminatorConfig":
@@ -43,7 +46,7 @@ class DiscriminatorConfig:
                 not self.channels or min(self.channels) < 1,
                 f"channels {self.channels} must be positive numbers",
             ),
-            (self.kernel < 1 or self.kernel % 2 == 0, f"kernel {self.kernel} must be odd"),
+            (self.kernel < 2, f"kernel {self.kernel} must be 2 or more, as the strides are"),
             (self.scales < 1, f"scales {self.scales} must be 1 or more"),
         )
 

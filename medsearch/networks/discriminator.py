@@ -1,45 +1,26 @@
-"""The multi-scale patch discriminators D_S, D_T (2D) and D_P, D_A (3D): table 5.1 as the released code builds it."""
+"""The multi-scale patch discriminators of M-GenSeg and MoDATTS: table 5.1 as the released code builds it."""
 
 from itertools import pairwise
 from typing import Literal, final
 
-import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
 from medsearch.networks.config import Dimensions, DiscriminatorConfig
+from medsearch.networks.norms import SampleNorm, add_spectral_norm
 
 SLOPE = 0.2
 _CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
 _POOL = {2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
-@final
-class SampleNorm(nn.Module):
-    """Each sample over channels and space by its unbiased standard deviation + 1e-5; scale and shift per channel."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        self.scale = nn.Parameter(torch.rand(channels))  # from U(0, 1), as released
-        self.shift = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Float[Tensor, "b c *space"]) -> Float[Tensor, "b c *space"]:
-        """Keeps the shape; in full precision under autocast, as PyTorch's own norms."""
-        x = x.float()
-        over = tuple(range(1, x.dim()))
-        deviation, mean = torch.std_mean(x, over, keepdim=True)
-        shape = (1, -1, *[1] * (x.dim() - 2))
-        gain = self.scale.view(shape) / (deviation + 1e-5)
-        return torch.addcmul(self.shift.view(shape) - mean * gain, x, gain)
-
-
 def _one_scale(config: DiscriminatorConfig) -> nn.Sequential:
     """Stride-2 convolutions, then a 1x1 convolution to one channel; norms before the third layer and all after it."""
-    convolution, padding = _CONVOLUTION[config.dimensions], config.kernel // 2
+    convolution, padding = _CONVOLUTION[config.dimensions], (config.kernel - 1) // 2
     mode: Literal["reflect", "zeros"] = "reflect" if config.dimensions == 2 else "zeros"
-    # Departs from the paper, with the released code: kernel 3, and no stride-1 layer first
+    # Departs from the paper, with the released code: no stride-1 layer first
     layers: list[nn.Module] = [
         convolution(inputs, outputs, config.kernel, stride=2, padding=padding, padding_mode=mode)
         for inputs, outputs in pairwise((1, *config.channels))
@@ -67,6 +48,8 @@ class MultiScaleDiscriminator(nn.Module):
         config.check()
         self.config = config
         self.scales = nn.ModuleList(_one_scale(config) for _ in range(config.scales))
+        if config.spectral_norm:
+            add_spectral_norm(self)
 
     def forward(self, image: Float[Tensor, "b 1 *space"]) -> list[Float[Tensor, "b 1 *patches"]]:
         """Scores of the patches, one tensor per scale, fine to coarse; above 0 is real."""
@@ -78,14 +61,17 @@ class MultiScaleDiscriminator(nn.Module):
         return scores
 
     def _check_size(self, size: tuple[int, ...]) -> None:
-        side, layers = min(size), len(self.config.channels)
-        for _ in range(self.config.scales - 1 + layers - 1):
-            side = -(-side // 2)  # what enters the last convolution of the last scale
-        reflects = self.config.dimensions == 2
-        if len(size) != self.config.dimensions or (reflects and side <= self.config.kernel // 2):
+        config, side = self.config, min(size)
+        padding = (config.kernel - 1) // 2
+        for _ in range(config.scales - 1):
+            side = -(-side // 2)
+        for _ in config.channels[1:]:
+            side = (side + 2 * padding - config.kernel) // 2 + 1  # what enters the next convolution of the last scale
+        least = padding + 1 if config.dimensions == 2 else config.kernel - 2 * padding  # reflection needs more
+        if len(size) != config.dimensions or side < max(least, config.kernel - 2 * padding):
             msg = (
-                f"an image of {'x'.join(map(str, size))} is too small for a {self.config.dimensions}D discriminator of "
-                f"{layers} layers on {self.config.scales} scales; take fewer scales or channels"
+                f"an image of {'x'.join(map(str, size))} is too small for a {config.dimensions}D discriminator of "
+                f"{len(config.channels)} layers on {config.scales} scales; take fewer scales or channels"
             )
             raise BadInput(msg)
 

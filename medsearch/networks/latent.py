@@ -1,10 +1,15 @@
 """What an encoder hands to its decoders, and the split of the bottleneck into the codes c and u (4.3.1, 5.4.2)."""
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+Mode = Literal["residual", "segmentation"]
+MODES: tuple[Mode, Mode] = ("residual", "segmentation")
+"""What a decoder with two sets of norms and two heads is asked for."""
 
 
 @dataclass(frozen=True)

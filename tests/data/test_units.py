@@ -29,10 +29,10 @@ def mask(subject: str) -> NDArray[np.uint8] | None:
     return marked if subject == "a" else None
 
 
-def slice_presence(subject: str) -> NDArray[np.bool_]:
-    present = np.zeros((2, SHAPE[0]), bool)
-    present[0, [3, 7]] = subject == "a"
-    return present
+def tumour_areas(subject: str) -> NDArray[np.int64]:
+    areas = np.zeros((2, SHAPE[0]), np.int64)
+    areas[0, [3, 7]] = subject == "a"
+    return areas
 
 
 SOURCE = Source(
@@ -40,7 +40,7 @@ SOURCE = Source(
     image=volume,
     mask=mask,
     presence=lambda subject: (subject == "a", False),
-    slice_presence=slice_presence,
+    tumour_areas=tumour_areas,
     box=lambda _: BOX,
     geometry=GEOMETRY,
 )

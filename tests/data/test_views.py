@@ -105,7 +105,7 @@ def test_who_has_a_mask_or_a_weak_label_is_the_case_s_own(parted: Prepared) -> N
     with pytest.raises(BadInput, match="case-10 has neither a weak label nor a mask"):
         view.presence("target", "test", "case-10")
     with pytest.raises(BadInput, match="case-05 has no mask"):
-        view.slice_presence("target", "train", "case-05")
+        view.tumour_areas("target", "train", "case-05")
 
 
 def changed(task: CrossModalityTask, **knobs: object) -> set[str]:
@@ -200,13 +200,13 @@ def test_slices_have_weak_labels_of_their_own(prepared: Prepared) -> None:
     arrays = prepared["per-contrast"]
     view = TaskView(arrays, TASK, frozenset({"target.train.presence"}))
     for subject in view.subjects("target", "train"):
-        present, marked = view.slice_presence("target", "train", subject), arrays.mask[arrays.index(subject)]
+        areas, marked = view.tumour_areas("target", "train", subject), arrays.mask[arrays.index(subject)]
         middle = view.shape[2] // 2
         for z in range(view.shape[0]):
-            assert tuple(present[:, z]) == (marked[z, :, :middle].any(), marked[z, :, middle:].any())
-        assert tuple(present.any(1)) == view.presence("target", "train", subject)
+            assert tuple(areas[:, z]) == (marked[z, :, :middle].sum(), marked[z, :, middle:].sum())
+        assert tuple(areas.any(1)) == view.presence("target", "train", subject)
     with pytest.raises(UndeclaredRead, match=r"source\.train\.presence"):
-        view.slice_presence("source", "train", view.subjects("target", "train")[0])
+        view.tumour_areas("source", "train", view.subjects("target", "train")[0])
 
 
 @pytest.mark.parametrize("labels", [0.0, 0.5, 1.0])

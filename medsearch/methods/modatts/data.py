@@ -24,7 +24,7 @@ def pseudo_target(task: TaskView, split: SplitName, synthesis: Artifact) -> Sour
         image=lambda subject: volumes[places[subject]],
         mask=partial(task.mapped_mask, "source", split),
         presence=partial(task.presence, "source", split),
-        slice_presence=partial(task.slice_presence, "source", split),
+        tumour_areas=partial(task.tumour_areas, "source", split),
         box=task.box,
         geometry=task.geometry,
     )

@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from medsearch.methods.modatts.networks.layers import Convolution, Layers, Mode
+from medsearch.methods.modatts.networks.layers import Convolution, Layers
+from medsearch.networks.latent import Mode
 
 SQUEEZE = 4
 

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from medsearch.methods.modatts.networks.blocks import BasicBlock
 from medsearch.methods.modatts.networks.config import MedformerConfig
-from medsearch.methods.modatts.networks.layers import MODES, Layers, Mode
+from medsearch.methods.modatts.networks.layers import Layers
 from medsearch.methods.modatts.networks.semantic_maps import AttentionBlock, MapFusion, pointwise
-from medsearch.networks.latent import Latent
+from medsearch.networks.latent import MODES, Latent, Mode
 
 
 @final

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import final
 
 import torch
 import torch.nn.functional as F
@@ -10,9 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from medsearch.networks.config import Dimensions
-
-Mode = Literal["residual", "segmentation"]
-MODES: tuple[Mode, Mode] = ("residual", "segmentation")
+from medsearch.networks.latent import Mode
 
 _CONVOLUTION = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 _INTERPOLATION = {2: "bilinear", 3: "trilinear"}

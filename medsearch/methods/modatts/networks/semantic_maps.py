@@ -13,8 +13,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from medsearch.methods.modatts.networks.blocks import MBConv, NormActConv, separable
-from medsearch.methods.modatts.networks.layers import Convolution, Layers, Mode
+from medsearch.methods.modatts.networks.layers import Convolution, Layers
 from medsearch.methods.modatts.networks.transformer import TransformerLayer
+from medsearch.networks.latent import Mode
 
 
 def pointwise(inputs: int, outputs: int) -> Convolution:

@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 
 from medsearch.methods.modatts.networks.blocks import BasicBlock, MBConv, PatchMerging, SqueezeExcitation, _merged
-from medsearch.methods.modatts.networks.layers import MODES, Layers
+from medsearch.methods.modatts.networks.layers import Layers
+from medsearch.networks.latent import MODES
 
 SPACE = {2: (4, 6), 3: (4, 6, 2)}
 

@@ -9,8 +9,8 @@ from medsearch.methods.modatts.networks.decoders import (
     SeparateDecoders,
     SharedDecoder,
 )
-from medsearch.methods.modatts.networks.layers import MODES
 from medsearch.methods.modatts.networks.medformer import MedformerEncoder
+from medsearch.networks.latent import MODES
 
 CROP = {2: (40, 16), 3: (24, 40, 16)}
 

@@ -3,7 +3,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from medsearch.methods.modatts.networks.layers import MODES, Convolution, InstanceNorm, Layers, SwitchedInstanceNorm
+from medsearch.methods.modatts.networks.layers import Convolution, InstanceNorm, Layers, SwitchedInstanceNorm
+from medsearch.networks.latent import MODES
 
 SPACE = {1: (9,), 2: (6, 5), 3: (4, 6, 5)}
 

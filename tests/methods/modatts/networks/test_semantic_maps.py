@@ -1,13 +1,14 @@
 import pytest
 import torch
 
-from medsearch.methods.modatts.networks.layers import MODES, Layers
+from medsearch.methods.modatts.networks.layers import Layers
 from medsearch.methods.modatts.networks.semantic_maps import (
     AttentionBlock,
     BidirectionalAttention,
     MapFusion,
     SemanticMap,
 )
+from medsearch.networks.latent import MODES
 
 SPACE = {2: (4, 6), 3: (4, 6, 2)}
 
