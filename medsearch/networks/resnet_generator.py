@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from medsearch.networks.attention_gate import AttentionGate
+from medsearch.networks.genseg.blocks import Gate
 from medsearch.networks.cyclegan_config import ResNetGeneratorConfig
 from medsearch.networks.initialisation import initialise
 from medsearch.networks.resampling import BlurDown, BlurUp, cropped
@@ -59,7 +59,7 @@ class ResNetGenerator(nn.Module):
         self.encoder = nn.ModuleList(layers)
         wider = 2 if gated else 1
         self.ups = nn.ModuleList(_up(config, coarse * wider, fine) for coarse, fine in pairwise(reversed(channels)))
-        self.gates = nn.ModuleList(AttentionGate(c) for c in reversed(channels)) if gated else None
+        self.gates = nn.ModuleList(Gate(c) for c in reversed(channels)) if gated else None
         self.head = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(wider * channels[0], outputs, 7), nn.Tanh())
         initialise(self, config.initialisation)
 
@@ -88,7 +88,7 @@ class ResNetGenerator(nn.Module):
         return found
 
     def _joined(self, x: Image, skip: Image, depth: int) -> Image:
-        return x if self.gates is None else torch.cat([self.gates[depth](x, skip), x], 1)
+        return x if self.gates is None else torch.cat([self.gates[depth](skip, x), x], 1)
 
 
 def _norm(channels: int) -> nn.InstanceNorm2d:
