@@ -1,6 +1,7 @@
 """Axial slices of whole hemispheres, diseased or healthy by how much of the brain is tumour (the thesis, 4.4.1)."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,14 @@ class SliceRule:
     diseased_share: float = 0.01
     least_brain: float = 0.25
 
+    def parted(
+        self, images: NDArray[Any], tumour: NDArray[np.integer[Any]]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Diseased and healthy slices (2, z) of both hemispheres (2, z, y, x) with `tumour` (2, z) voxels in each."""
+        brain = np.count_nonzero(images, axis=(2, 3))
+        seen = brain > self.least_brain * images[0, 0].size
+        return seen & (tumour >= self.diseased_share * brain) & (tumour > 0), seen & (tumour == 0)
+
 
 def hemispheres(geometry: Geometry, shape: Triple) -> Geometry:
     """The geometry whose halves are whole ones: all slices and rows, and every column up to the midline."""
@@ -41,10 +50,9 @@ def hemisphere_slices(source: Source, rule: SliceRule) -> tuple[Halves, Halves]:
     diseased, healthy = [], []
     for subject in source.subjects:
         cut = halves(source.image(subject), source.geometry, source.box(subject))
-        brain = np.count_nonzero(cut, axis=(2, 3))
-        tumour, seen = source.tumour_areas(subject), brain > rule.least_brain * cut[0, 0].size
-        diseased += _units(subject, seen & (tumour >= rule.diseased_share * brain) & (tumour > 0))
-        healthy += _units(subject, seen & (tumour == 0))
+        sick, well = rule.parted(cut, source.tumour_areas(subject))
+        diseased += _units(subject, sick)
+        healthy += _units(subject, well)
     return Halves(source, tuple(diseased)), Halves(source, tuple(healthy))
 
 

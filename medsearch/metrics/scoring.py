@@ -4,6 +4,10 @@
 label. The paper's own score, micro Dice over diseased crops, stands beside it, as does the Dice of both halves, where
 false tumour in a healthy half counts too.
 
+"diseased slices": of each subject, those of whole hemispheres in which enough of the brain is tumour, as M-GenSeg's
+paper scores them; false tumour in other slices does not count. Micro Dice is over these slices too, and the Dice of
+the diseased halves stands beside.
+
 "whole volume": as CrossMoDA scored, Dice and ASSD of the whole volume in the challenge's forms; micro Dice likewise.
 
 Scores are taken on the prepared grid: of a registered cohort in the atlas's millimetres, and within the block, beyond
@@ -18,6 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.data.geometry import Box, Geometry, Spacing, halves, outside_crops
+from medsearch.data.hemispheres import SliceRule
+from medsearch.data.hemispheres import hemispheres as whole_halves
 from medsearch.data.layouts import layout
 from medsearch.data.layouts.scans import Scoring
 from medsearch.data.views import TaskView
@@ -25,7 +31,7 @@ from medsearch.metrics.crossmoda import ASSD_FORM, crossmoda_assd, crossmoda_dic
 from medsearch.metrics.overlap import MicroDice, dice
 from medsearch.metrics.surfaces import assd
 
-MEANS = ("dice", "assd", "dice_volume")
+MEANS = ("dice", "assd", "dice_halves", "dice_volume")
 POOLED = "mean over the surface voxels of both masks together; undefined where nothing was found"
 
 Mask = NDArray[np.uint8]
@@ -49,19 +55,27 @@ class TestCase:
 
 @dataclass
 class Scores:
-    """Rows by case, and what they come to."""
+    """Rows by case, and what they come to. `slices`: the rule of those that are scored, where slices are."""
 
     scoring: Scoring
     geometry: Geometry
     spacing: Spacing
+    slices: SliceRule | None = None
     rows: list[Row] = field(default_factory=list)
     micro: MicroDice = field(default_factory=MicroDice)
     unscored: int = 0
 
     @staticmethod
-    def of(task: TaskView) -> "Scores":
-        """None yet, in the protocol of the task's data set."""
-        return Scores(layout(task.task.layout).scoring, task.geometry, task.spacing)
+    def of(task: TaskView, *, hemispheres: bool = False, slices: SliceRule | None = None) -> "Scores":
+        """None yet, in the protocol of the task's data set; where that scores halves, maybe only their `slices`.
+
+        hemispheres: a crop is a whole half.
+        """
+        scoring: Scoring = layout(task.task.layout).scoring
+        geometry = whole_halves(task.geometry, task.shape) if hemispheres or slices else task.geometry
+        if scoring == "diseased halves" and slices:
+            scoring = "diseased slices"
+        return Scores(scoring, geometry, task.spacing, slices)
 
     def add(self, case: TestCase) -> None:
         """Score a case that has a mask; count one that has none."""
@@ -70,6 +84,8 @@ class Scores:
         elif self.scoring == "whole volume":
             self.rows.append(score_whole(case, case.truth, self.geometry, spacing=self.spacing))
             self.micro.add(case.prediction, case.truth)
+        elif self.scoring == "diseased slices" and self.slices:
+            self.rows.append(score_slices(case, case.truth, self, rule=self.slices))
         else:
             self.rows.append(score_halves(case, case.truth, self.geometry, spacing=self.spacing))
             add_crops(self.micro, case, case.truth, geometry=self.geometry)
@@ -111,6 +127,17 @@ def score_halves(case: TestCase, truth: Mask, geometry: Geometry, *, spacing: Sp
         "dice_volume": dice(case.prediction, truth),
         **_tumour(case, truth, geometry),
     }
+
+
+def score_slices(case: TestCase, truth: Mask, scores: Scores, *, rule: SliceRule) -> Row:
+    """One case: Dice over its diseased slices, which count for micro Dice too, beside the scores of its halves."""
+    images, marked, found = (halves(of, scores.geometry, case.box) for of in (case.image, truth, case.prediction))
+    diseased, _ = rule.parted(images, np.count_nonzero(marked, axis=(2, 3)))
+    for of_slice in zip(found[diseased], marked[diseased], strict=True):
+        scores.micro.add(*of_slice)
+    row = score_halves(case, truth, scores.geometry, spacing=scores.spacing)
+    whole, row["dice"] = row["dice"], dice(found[diseased], marked[diseased]) if diseased.any() else None
+    return {**row, "dice_halves": whole}
 
 
 def _tumour(case: TestCase, truth: Mask, geometry: Geometry) -> Row:

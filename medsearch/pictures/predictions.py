@@ -8,9 +8,6 @@ from medsearch.metrics.scoring import TestCase
 from medsearch.pictures.sections import grey, limits, shown_slice, window
 from medsearch.pictures.tiles import Tile
 
-COLUMNS = 4
-"""Cases per picture."""
-
 
 def prediction_tiles(cases: Sequence[TestCase], scores: Mapping[str, str]) -> Iterator[Tile]:
     """True and predicted outlines over the target image (Fig. 5.10)."""

@@ -1,18 +1,66 @@
-"""Test cases: predicted half by half, placed back in their volumes, and written where there is nothing to score by."""
+"""Test cases: predicted half by half, placed back in their volumes, scored, and written where there is no mask."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from medsearch.core.recipes import recipe
 from medsearch.data.geometry import Geometry, halves, place_halves
+from medsearch.data.hemispheres import SliceRule
 from medsearch.data.native import to_native
 from medsearch.data.views import Domain
 from medsearch.data.volumes import write_volume
-from medsearch.metrics.scoring import TestCase
+from medsearch.metrics.scoring import Scores, TestCase
 from medsearch.stages.context import StageContext
 
 THRESHOLD = 0.5
+SHOWN = 4
+"""Cases of which a test stage draws pictures."""
+
+
+@recipe
+class EvaluationRecipe:
+    """Where and how a network that sees slices is scored.
+
+    scored: "slices", the diseased ones of every case (the thesis, 4.4.1), or "halves", the diseased ones whole, as
+        volumetric methods are. domain: whose test cases.
+    """
+
+    scored: Literal["slices", "halves"] = "slices"
+    domain: Domain = "target"
+
+    def reads(self) -> frozenset[str]:
+        """Images and masks of the domain's test cases."""
+        return frozenset(f"{self.domain}.test.{kind}" for kind in ("images", "masks", "presence"))
+
+
+@dataclass
+class Tested:
+    """The scores of all cases, and some of those with a tumour, to be shown."""
+
+    scores: Scores
+    shown: list[TestCase] = field(default_factory=list)
+
+    def add(self, case: TestCase, context: StageContext) -> None:
+        """Score a case; write its prediction if there is nothing to score by."""
+        self.scores.add(case)
+        if case.truth is None:
+            write_prediction(case, context)
+        if len(self.shown) < SHOWN and (case.truth is None or case.truth.any()):
+            self.shown.append(case)
+
+
+def tested(predict: "Predict", context: StageContext, evaluation: EvaluationRecipe, *, rule: SliceRule) -> Tested:
+    """Score a network that sees slices of whole hemispheres on every test case."""
+    slices = rule if evaluation.scored == "slices" else None
+    of = Tested(Scores.of(context.task, hemispheres=True, slices=slices))
+    for case in predicted_cases(predict, context, domain=evaluation.domain, geometry=of.scores.geometry):
+        of.add(case, context)
+    return of
+
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Both halves of a subject (2, z, y, x) to probabilities of tumour of the same shape."""

@@ -5,6 +5,7 @@ import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.data.geometry import Geometry
+from medsearch.data.hemispheres import SliceRule, hemispheres
 from medsearch.metrics.overlap import MicroDice
 from medsearch.metrics.scoring import Row, Scores, add_crops, diseased_part, means, score_halves
 from medsearch.metrics.scoring import TestCase as Case
@@ -103,3 +104,21 @@ def test_no_diseased_crop_is_no_score() -> None:
     count(micro, case(truth=[], found=[(1, 3, 3)]))
     with pytest.raises(BadInput, match="no unit was scored"):
         _ = micro.value
+
+
+def test_diseased_slices_alone_are_scored() -> None:
+    """Halves of 4 x 8 x 5 voxels; a slice is 40 voxels of brain, so two of tumour are 5 %."""
+    rule = SliceRule(diseased_share=0.05)
+    brain = np.ones((4, 8, 10), np.float32)
+    one = replace(
+        case(truth=[(1, 3, 3), (1, 4, 3), (2, 3, 3)], found=[(1, 3, 3), (2, 5, 3), (3, 0, 0), (0, 0, 9)]), image=brain
+    )
+    scores = Scores("diseased slices", hemispheres(GEOMETRY, (4, 8, 10)), SPACING, rule)
+    scores.add(one)
+    (row,) = scores.rows
+    assert row["dice"] == pytest.approx(2 / 3)  # slice 1: one of two found; slice 2 has too little tumour
+    assert row["dice_halves"] == pytest.approx(2 / 6)
+    assert scores.metrics["test/dice_micro"] == pytest.approx((2 + 1) / (3 + 1))
+    scores.add(replace(case(truth=[(2, 3, 3)], found=[]), image=brain))
+    assert scores.rows[1]["dice"] is None  # none of its slices counts
+    assert scores.metrics["test/dice"] == pytest.approx(2 / 3)

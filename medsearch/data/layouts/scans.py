@@ -8,7 +8,7 @@ from typing import Literal, Protocol, runtime_checkable
 from medsearch.data.cohorts import Cohort, Finding
 from medsearch.data.geometry import Geometry
 
-Scoring = Literal["diseased halves", "whole volume"]
+Scoring = Literal["diseased halves", "diseased slices", "whole volume"]
 """Where a test case is scored: in the halves that its weak label calls diseased, or everywhere."""
 
 PHANTOM_RECORD = "phantom.json"

@@ -13,11 +13,11 @@ from medsearch.methods.modatts.pictures import Pictures
 from medsearch.methods.modatts.recipe import SegmentationRecipe, SynthesisRecipe, TranslationRecipe
 from medsearch.methods.modatts.segmentor import Segmentor, predict
 from medsearch.methods.modatts.synthesis import WEIGHTS, load_translator
-from medsearch.metrics.scoring import Scores, TestCase
-from medsearch.pictures.predictions import COLUMNS, alike
+from medsearch.metrics.scoring import Scores
+from medsearch.pictures.predictions import alike
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Epoch, Outcome, Training
-from medsearch.stages.testing import Predict, predicted_cases, write_prediction
+from medsearch.stages.testing import Predict, Tested, predicted_cases
 from medsearch.training.checkpoints import load_modules
 from medsearch.training.precision import prepare_torch
 
@@ -32,20 +32,16 @@ def evaluate(
     """Score every test case; show some, with translations and attention if there is a translator upstream."""
     prepare_torch(context.runtime)
     segmentors = load_segmentors(recipe, context)
-    scores, shown = Scores.of(context.task), list[TestCase]()
+    of = Tested(Scores.of(context.task))
     for case in predicted_cases(voting(segmentors, context), context):
-        scores.add(case)
-        if case.truth is None:
-            write_prediction(case, context)
-        if len(shown) < COLUMNS and (case.truth is None or case.truth.any()):
-            shown.append(case)
+        of.add(case, context)
     translator = None
     if translation is not None:
         artifact, weights = context.upstream["translation"], WEIGHTS[synthesis.checkpoint]
         translator = load_translator(translation, artifact, weights, context.runtime.device)
-    Pictures(context, segmentors[0], translator).draw(alike(shown), scores.rows)
+    Pictures(context, segmentors[0], translator).draw(alike(of.shown), of.scores.rows)
     yield Epoch(1, {})
-    return Outcome(scores.metrics, scores.notes)
+    return Outcome(of.scores.metrics, of.scores.notes)
 
 
 def load_segmentors(recipe: SegmentationRecipe, context: StageContext) -> list[Segmentor]:

@@ -17,10 +17,11 @@ from medsearch.methods.modatts.synthesis import translate_volume
 from medsearch.methods.modatts.translator import Translator
 from medsearch.metrics.scoring import Row, TestCase
 from medsearch.pictures.panels import Mask, Panel, Plane
-from medsearch.pictures.predictions import COLUMNS, prediction_tiles
+from medsearch.pictures.predictions import prediction_tiles
 from medsearch.pictures.sections import fullest, grey, half, limits, window
 from medsearch.pictures.tiles import Gallery, Tile
 from medsearch.stages.context import StageContext
+from medsearch.stages.testing import SHOWN
 from medsearch.training.generative import from_presence
 
 ATTENDED = 2
@@ -82,7 +83,7 @@ class Pictures:
                 yield Translatable(case.subject, source, case.truth, case.image, case.box)
         shown = () if paired else task.subjects("source", "validation")
         masks = ((subject, task.mask("source", "validation", subject)) for subject in shown)
-        for subject, truth in [(subject, mask) for subject, mask in masks if mask is not None and mask.any()][:COLUMNS]:
+        for subject, truth in [(subject, mask) for subject, mask in masks if mask is not None and mask.any()][:SHOWN]:
             source = task.image("source", "validation", subject)
             yield Translatable(subject, source, truth, None, task.box(subject))
 

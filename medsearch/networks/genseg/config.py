@@ -40,10 +40,7 @@ class GenSegConfig:
         unique, last = self.unique, self.channels[-1]
         refuse(
             (len(self.channels) < 2 or min(self.channels) < 2, f"channels {self.channels}: two levels of 2 or more"),
-            (
-                not 0 < self.unique < self.channels[-1],
-                f"unique {self.unique} of {self.channels[-1]} leaves a code empty",
-            ),
+            (not 0 < unique < last, f"unique {unique} of {last} channels leaves a code empty"),
             (not odd, f"kernel {self.kernel}, wide {self.wide} and head {self.head} must be odd"),
         )
 
