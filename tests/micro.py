@@ -1,9 +1,9 @@
-"""MoDATTS at a size that trains in a second: six made-up heads, really prepared, and networks of a few channels.
+"""Methods at a size that trains in a second: six made-up heads, really prepared, and networks of a few channels.
 
 Its numbers depend on no default of any scale, so that tests can hold them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ from medsearch.networks.config import DiscriminatorConfig
 from medsearch.stages.context import Artifact, Runtime, StageContext
 from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.method import Selection
-from medsearch.stages.pipelines import Setting, StageRun
+from medsearch.stages.pipelines import Pipeline, Setting, StageRun
 from medsearch.stages.stage import Epoch, Training
 from medsearch.stages.store import Store
 from medsearch.training.recipes import OptimiserRecipe
@@ -129,11 +129,20 @@ def _written(folder: Path, images: Mapping[str, np.ndarray], mask: np.ndarray) -
 
 
 @dataclass(frozen=True)
+class Small:
+    """A method's recipe at this size, and what it means."""
+
+    recipe: Any = RECIPE
+    pipeline: Callable[..., Pipeline] = pipeline
+
+
+@dataclass(frozen=True)
 class Micro:
-    """The six heads, prepared, and a store whose finished stages all tests share."""
+    """The six heads, prepared, and a store whose finished stages all tests share; MoDATTS unless another method."""
 
     prepared: PreparedCohort
     store: Store
+    of: Small = Small()  # noqa: RUF009 - frozen
 
     @staticmethod
     def written(root: Path, *, both_sides: bool = False, apart: bool = False) -> "Micro":
@@ -152,7 +161,7 @@ class Micro:
     ) -> dict[str, StageRun]:
         """The stage runs of the micro recipe with some knobs changed, by node."""
         setting = Setting(override(TASK, task or {}), "micro", self.prepared.roster)
-        wanted = pipeline(override(RECIPE, knobs or {}), selection=selection, test=test)
+        wanted = self.of.pipeline(override(self.of.recipe, knobs or {}), selection=selection, test=test)
         return {run.node: run for run in wanted.runs(setting, seed)}
 
     def bench(self, **runtime: Any) -> Bench:
