@@ -18,7 +18,7 @@ from medsearch.networks.cyclegan_config import ResNetGeneratorConfig
 from medsearch.networks.initialisation import initialise
 from medsearch.networks.resampling import BlurDown, BlurUp, cropped
 
-Image = Float[Tensor, "b c h w"]
+Image = Float[Tensor, "b _ h w"]
 
 
 @final

@@ -4,16 +4,23 @@ Their numbers depend on no default of any scale, so that tests can hold them.
 """
 
 from dataclasses import replace
+from typing import Any
 
+from medsearch.core.recipes import override
+from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
+from medsearch.methods.baselines.accsegnet.pipeline import pipeline as accsegnet_pipeline
+from medsearch.methods.baselines.accsegnet.recipe import OFFICIAL, AccSegNetRecipe, ContrastRecipe
+from medsearch.methods.baselines.accsegnet.recipe import SegmentationRecipe as AccSegNetSegmentation
 from medsearch.methods.baselines.recipe import AdamRecipe
 from medsearch.methods.baselines.unet.pipeline import pipeline as unet_pipeline
 from medsearch.methods.baselines.unet.recipe import SegmentationRecipe as UNetSegmentation
 from medsearch.methods.baselines.unet.recipe import SupervisedUNetRecipe
+from medsearch.networks.cyclegan_config import PatchDiscriminatorConfig, ResNetGeneratorConfig
 from medsearch.networks.genseg.config import GenSegConfig
 from tests.micro import Micro, Small
 
 ADAM = AdamRecipe(lr=1e-3)
-EPOCHS = {"epochs": 2, "batch": 6}
+EPOCHS: dict[str, Any] = {"epochs": 2, "batch": 6}
 
 UNET = Small(
     SupervisedUNetRecipe(
@@ -23,7 +30,24 @@ UNET = Small(
     ),
     unet_pipeline,
 )
-METHODS = {"supervised_unet": UNET}
+ACCSEGNET = Small(
+    AccSegNetRecipe(
+        segmentation=AccSegNetSegmentation(
+            generator=ResNetGeneratorConfig(
+                width=4, blocks=1, down="anti-aliased", up="anti-aliased", initialisation="xavier"
+            ),
+            discriminator=PatchDiscriminatorConfig(width=4, layers=1, initialisation="xavier"),
+            network=SqueezeUNetConfig(width=4, levels=3),
+            contrast=ContrastRecipe(layers=(0, 4, 12), patches=16, width=8),
+            optimiser=ADAM,
+            **EPOCHS,
+        )
+    ),
+    accsegnet_pipeline,
+)
+SHORT: dict[str, Any] = {"segmentation.epochs": 2, "segmentation.batch": 6, "segmentation.optimiser.decay_epochs": 1}
+ACCSEGNET_OFFICIAL = Small(override(ACCSEGNET.recipe, {**OFFICIAL, **SHORT}), accsegnet_pipeline)
+METHODS = {"supervised_unet": UNET, "accsegnet": ACCSEGNET, "accsegnet_official": ACCSEGNET_OFFICIAL}
 
 
 def of(micro: Micro, method: str) -> Micro:

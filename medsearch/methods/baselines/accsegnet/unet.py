@@ -3,6 +3,7 @@
 13 836 137 parameters at 64 channels (13.836 M measured of the released module).
 """
 
+from itertools import pairwise
 from typing import final
 
 import torch
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
 from medsearch.networks.initialisation import initialise
 
-Features = Float[Tensor, "b c h w"]
+Features = Float[Tensor, "b _ _ _"]
 
 
 @final
@@ -51,12 +52,13 @@ class SqueezeUNet(nn.Module):
     def __init__(self, config: SqueezeUNetConfig) -> None:
         super().__init__()
         config.check()
-        w, r = config.width, config.reduction
-        down = ((1, w, r), (w, 2 * w, r), (2 * w, 4 * w, r), (4 * w, 8 * w, r), (8 * w, 8 * w, 0))
-        up = ((16 * w, 4 * w, r), (8 * w, 2 * w, r), (4 * w, w, r), (2 * w, w, r))
-        self.down = nn.ModuleList(_level(*sizes) for sizes in down)
-        self.up = nn.ModuleList(_level(*sizes) for sizes in up)
-        self.head = nn.Conv2d(w, 1, 1)
+        channels, squeezed = config.channels, config.reduction
+        depths = enumerate(pairwise((1, *channels)), 1)
+        self.down = nn.ModuleList(_level(a, b, squeezed if depth < config.levels else 0) for depth, (a, b) in depths)
+        self.up = nn.ModuleList(
+            _level(2 * skip, finer, squeezed) for finer, skip in pairwise((config.width, *channels[:-1]))
+        )
+        self.head = nn.Conv2d(config.width, 1, 1)
         initialise(self, "xavier")
 
     def forward(self, x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
@@ -65,7 +67,7 @@ class SqueezeUNet(nn.Module):
         for depth, level in enumerate(self.down):
             x = level(F.max_pool2d(x, 2) if depth else x)
             skips.append(x)
-        for level, skip in zip(self.up, skips[-2::-1], strict=True):
+        for level, skip in zip(reversed(self.up), skips[-2::-1], strict=True):
             x = level(torch.cat([skip, _doubled(x, skip)], 1))
         return torch.sigmoid(self.head(x))
 

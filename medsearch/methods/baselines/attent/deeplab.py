@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from medsearch.methods.baselines.attent.config import DeepLabConfig
 
 EXPANSION = 4
-Features = Float[Tensor, "b c h w"]
+Features = Float[Tensor, "b _ _ _"]
 
 
 @final

@@ -18,7 +18,7 @@ SLOPE = 0.01
 CLASSES = 2
 """Contrasts: source and target."""
 
-Features = Float[Tensor, "b c h w"]
+Features = Float[Tensor, "b _ _ _"]
 
 
 def _convolved(*channels: int) -> nn.Sequential:
