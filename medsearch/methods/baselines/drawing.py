@@ -10,6 +10,7 @@ from medsearch.core.errors import BadInput
 from medsearch.data.hemispheres import SliceRule, hemisphere_slices, hemisphere_source
 from medsearch.data.units import cycled
 from medsearch.data.views import Domain, SplitName, TaskView
+from medsearch.methods.baselines.reads import sides
 from medsearch.training.adversarial import emphasis
 from medsearch.training.crops import CropBatch, Crops
 
@@ -83,3 +84,18 @@ def require(crops: Crops, what: str, remedy: str) -> Crops:
         msg = f"the split leaves no {what}; {remedy}, add cases, or change task.split_seed"
         raise BadInput(msg)
     return crops
+
+
+def both_contrasts(task: TaskView, rule: SliceRule, *, masks: bool = True) -> Drawing:
+    """Diseased training slices of both contrasts; with `masks=False` no mask is asked for, and none is needed.
+
+    Raises:
+        BadInput: the split leaves none of one, or no mask.
+    """
+    drawn = {}
+    for domain in sides("both"):
+        crops = diseased(task, domain, "train", rule, masks=masks)
+        drawn[domain] = require(crops, f"diseased {domain} slice to train on", "lower slices.diseased_share")
+    if masks and not any(crops.annotated for crops in drawn.values()):
+        require(drawn["source"].none(), "annotated slice to learn from", "raise task.source_labels")
+    return Drawing(drawn["source"], drawn["target"], max(map(len, drawn.values())))

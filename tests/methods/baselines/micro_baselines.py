@@ -11,7 +11,11 @@ from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
 from medsearch.methods.baselines.accsegnet.pipeline import pipeline as accsegnet_pipeline
 from medsearch.methods.baselines.accsegnet.recipe import OFFICIAL, AccSegNetRecipe, ContrastRecipe
 from medsearch.methods.baselines.accsegnet.recipe import SegmentationRecipe as AccSegNetSegmentation
-from medsearch.methods.baselines.recipe import AdamRecipe
+from medsearch.methods.baselines.attent.config import DeepLabConfig, MapDiscriminatorConfig
+from medsearch.methods.baselines.attent.pipeline import pipeline as attent_pipeline
+from medsearch.methods.baselines.attent.recipe import AttENTRecipe, TranslationRecipe
+from medsearch.methods.baselines.attent.recipe import SegmentationRecipe as AttENTSegmentation
+from medsearch.methods.baselines.recipe import PLAIN, AdamRecipe
 from medsearch.methods.baselines.unet.pipeline import pipeline as unet_pipeline
 from medsearch.methods.baselines.unet.recipe import SegmentationRecipe as UNetSegmentation
 from medsearch.methods.baselines.unet.recipe import SupervisedUNetRecipe
@@ -47,7 +51,24 @@ ACCSEGNET = Small(
 )
 SHORT: dict[str, Any] = {"segmentation.epochs": 2, "segmentation.batch": 6, "segmentation.optimiser.decay_epochs": 1}
 ACCSEGNET_OFFICIAL = Small(override(ACCSEGNET.recipe, {**OFFICIAL, **SHORT}), accsegnet_pipeline)
-METHODS = {"supervised_unet": UNET, "accsegnet": ACCSEGNET, "accsegnet_official": ACCSEGNET_OFFICIAL}
+ATTENT = Small(
+    AttENTRecipe(
+        translation=TranslationRecipe(
+            generator=ResNetGeneratorConfig(width=4, blocks=1, up="bilinear", skips="gated"),
+            discriminator=PatchDiscriminatorConfig(width=4, layers=1),
+            optimiser=ADAM,
+            **EPOCHS,
+        ),
+        segmentation=AttENTSegmentation(
+            network=DeepLabConfig(width=2, units=(1, 1, 1, 1), dilations=(1, 2)),
+            discriminator=MapDiscriminatorConfig(channels=(4, 8)),
+            optimiser=replace(PLAIN, lr=1e-3),
+            **EPOCHS,
+        ),
+    ),
+    attent_pipeline,
+)
+METHODS = {"attent": ATTENT, "supervised_unet": UNET, "accsegnet": ACCSEGNET, "accsegnet_official": ACCSEGNET_OFFICIAL}
 
 
 def of(micro: Micro, method: str) -> Micro:

@@ -54,8 +54,6 @@ def patch_nce(queries: Float[Tensor, "b n c"], keys: Float[Tensor, "b n c"], tem
     return F.cross_entropy(logits.flatten(0, 1), torch.zeros(logits.shape[:2].numel(), device=logits.device).long())
 
 
-def layered_nce(
-    queries: Sequence[Tensor], keys: Sequence[Tensor], temperature: float
-) -> Float[Tensor, ""]:
+def layered_nce(queries: Sequence[Tensor], keys: Sequence[Tensor], temperature: float) -> Float[Tensor, ""]:
     """The mean of `patch_nce` over layers."""
     return torch.stack([patch_nce(q, k, temperature) for q, k in zip(queries, keys, strict=True)]).mean()

@@ -14,7 +14,7 @@ from medsearch.methods.baselines.accsegnet.contrast import Projections
 from medsearch.methods.baselines.accsegnet.mind import MIND, mind_distance
 from medsearch.methods.baselines.accsegnet.networks import AccSegNet, Translated
 from medsearch.methods.baselines.accsegnet.recipe import SegmentationRecipe
-from medsearch.methods.baselines.drawing import Drawing, Pair, diseased, require
+from medsearch.methods.baselines.drawing import Pair, both_contrasts
 from medsearch.methods.baselines.judging import Segment, micro_dice, training_mode, validation_slices
 from medsearch.methods.baselines.optimising import adam, set_rate
 from medsearch.methods.baselines.reads import Judged
@@ -37,20 +37,6 @@ REAL_FAKE = {
 DICE = {"plain": dice, "squared": losses.squared_dice}
 
 
-def drawing(context: StageContext, rule: SliceRule) -> Drawing:
-    """Diseased training slices of both contrasts.
-
-    Raises:
-        BadInput: the split leaves none of one, or no mask.
-    """
-    remedy = "lower slices.diseased_share"
-    source = require(diseased(context.task, "source", "train", rule), "diseased source slice to translate", remedy)
-    target = require(diseased(context.task, "target", "train", rule), "diseased target slice to translate", remedy)
-    masks = source if source.annotated else target
-    require(masks if masks.annotated else masks.none(), "annotated slice to learn from", "raise task.source_labels")
-    return Drawing(source, target, max(len(source), len(target)))
-
-
 class SegmentationTraining:
     """Everything that the stage holds while it trains."""
 
@@ -68,7 +54,7 @@ class SegmentationTraining:
         self.judges = [self.modules[name] for name in ("d_t", "d_s") if name in self.modules]
         self.generators = [module for module in self.modules.values() if module not in self.judges]
         self.optimisers = {"g": adam(self.generators, recipe.optimiser), "d": adam(self.judges, recipe.optimiser)}
-        self.drawing = drawing(context, slices)
+        self.drawing = both_contrasts(context.task, slices)
         self.validation = validation_slices(context.task, of, slices)
 
     def forward(self, batch: Pair) -> Translated:
@@ -190,7 +176,9 @@ def train(recipe: SegmentationRecipe, slices: SliceRule, *, of: Judged, context:
     )
     best = yield from run(loop, root=seed(context.seed, "accsegnet"), checkpoint=context.checkpoint)
     save_tensors(context.directory / "weights.safetensors", best.tensors)
-    return Outcome({"validation/dice": best.value}, {"best_epoch": best.epoch, "selected_on": list(training.validation)})
+    return Outcome(
+        {"validation/dice": best.value}, {"best_epoch": best.epoch, "selected_on": list(training.validation)}
+    )
 
 
 def test(

@@ -85,7 +85,9 @@ def train(recipe: SegmentationRecipe, slices: SliceRule, context: StageContext) 
     )
     best = yield from run(loop, root=seed(context.seed, "supervised_unet"), checkpoint=context.checkpoint)
     save_tensors(context.directory / "weights.safetensors", best.tensors)
-    return Outcome({"validation/dice": best.value}, {"best_epoch": best.epoch, "selected_on": list(training.validation)})
+    return Outcome(
+        {"validation/dice": best.value}, {"best_epoch": best.epoch, "selected_on": list(training.validation)}
+    )
 
 
 def test(
