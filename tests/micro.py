@@ -142,7 +142,7 @@ class Micro:
 
     prepared: PreparedCohort
     store: Store
-    of: Small = Small()  # noqa: RUF009 - frozen
+    of: Small = Small()
 
     @staticmethod
     def written(root: Path, *, both_sides: bool = False, apart: bool = False) -> "Micro":

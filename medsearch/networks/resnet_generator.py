@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from medsearch.networks.genseg.blocks import Gate
 from medsearch.networks.cyclegan_config import ResNetGeneratorConfig
+from medsearch.networks.genseg.blocks import Gate
 from medsearch.networks.initialisation import initialise
 from medsearch.networks.resampling import BlurDown, BlurUp, cropped
 

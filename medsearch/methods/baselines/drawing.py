@@ -55,9 +55,13 @@ class Drawing:
     target: Crops
     epoch: int
 
+    def steps(self, size: int) -> int:
+        """Of an epoch in batches of `size` slices of each contrast."""
+        return math.ceil(self.epoch / size)
+
     def batches(self, size: int, *, augment: bool, rng: np.random.Generator) -> Iterator[Pair]:
         """One epoch in batches of `size` slices of each contrast; every list is cycled to its length."""
-        length, augmenting = math.ceil(self.epoch / size), rng if augment else None
+        length, augmenting = self.steps(size), rng if augment else None
         lists = (cycled(len(crops), size, length, rng) for crops in (self.source, self.target))
         for source, target in zip(*lists, strict=True):
             yield Pair(self.source.load(source, augmenting), self.target.load(target, augmenting))

@@ -16,6 +16,11 @@ from medsearch.methods.baselines.attent.pipeline import pipeline as attent_pipel
 from medsearch.methods.baselines.attent.recipe import AttENTRecipe, TranslationRecipe
 from medsearch.methods.baselines.attent.recipe import SegmentationRecipe as AttENTSegmentation
 from medsearch.methods.baselines.recipe import PLAIN, AdamRecipe
+from medsearch.methods.baselines.uagan.config import JudgeConfig, UAGANConfig
+from medsearch.methods.baselines.uagan.pipeline import pipeline as uagan_pipeline
+from medsearch.methods.baselines.uagan.recipe import OFFICIAL as UAGAN_DIFFERS
+from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe as UAGANSegmentation
+from medsearch.methods.baselines.uagan.recipe import UAGANRecipe
 from medsearch.methods.baselines.unet.pipeline import pipeline as unet_pipeline
 from medsearch.methods.baselines.unet.recipe import SegmentationRecipe as UNetSegmentation
 from medsearch.methods.baselines.unet.recipe import SupervisedUNetRecipe
@@ -68,7 +73,35 @@ ATTENT = Small(
     ),
     attent_pipeline,
 )
-METHODS = {"attent": ATTENT, "supervised_unet": UNET, "accsegnet": ACCSEGNET, "accsegnet_official": ACCSEGNET_OFFICIAL}
+UAGAN = Small(
+    UAGANRecipe(
+        segmentation=UAGANSegmentation(
+            network=UAGANConfig(width=4, levels=2),
+            discriminator=JudgeConfig(width=4, layers=3),
+            optimiser=replace(PLAIN, lr=1e-3),
+            epochs=2,
+            batch=3,
+        )
+    ),
+    uagan_pipeline,
+)
+SMALLER: dict[str, Any] = {
+    **UAGAN_DIFFERS,
+    "segmentation.network.levels": 2,
+    "segmentation.epochs": 2,
+    "segmentation.batch": 3,
+    "segmentation.optimiser.decay_epochs": 1,
+    "segmentation.weights.shape_epochs": 1,
+}
+UAGAN_OFFICIAL = Small(override(UAGAN.recipe, SMALLER), uagan_pipeline)
+METHODS = {
+    "uagan": UAGAN,
+    "uagan_official": UAGAN_OFFICIAL,
+    "attent": ATTENT,
+    "supervised_unet": UNET,
+    "accsegnet": ACCSEGNET,
+    "accsegnet_official": ACCSEGNET_OFFICIAL,
+}
 
 
 def of(micro: Micro, method: str) -> Micro:

@@ -39,11 +39,12 @@ class MIND(nn.Module):
 
     def forward(self, x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 81 h w"]:
         """Descriptors that sum to 1 at every pixel."""
-        differences = (F.conv2d(x, self.shifts, padding=REGION // 2) - x) ** 2
+        differences: Tensor = (F.conv2d(x, self.shifts, padding=REGION // 2) - x) ** 2
         distances = F.conv2d(differences, self.patches, padding=PATCH // 2, groups=REGION**2)
-        around = F.conv2d(x, self.nearby, padding=NEIGHBOURS // 2)
+        around: Tensor = F.conv2d(x, self.nearby, padding=NEIGHBOURS // 2)
         around = F.conv2d(around, self.sums, padding=PATCH // 2, groups=NEIGHBOURS**2)
-        return torch.softmax(-distances / (around.var(1, keepdim=True) + EPSILON), 1)
+        descriptors: Tensor = torch.softmax(-distances / (around.var(1, keepdim=True) + EPSILON), 1)
+        return descriptors
 
 
 def mind_distance(mind: MIND, a: Float[Tensor, "b 1 h w"], b: Float[Tensor, "b 1 h w"]) -> Float[Tensor, ""]:

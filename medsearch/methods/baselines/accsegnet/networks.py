@@ -24,13 +24,13 @@ class Translated:
 
     batch: Pair
     x_st: Slices
-    x_ts: Slices | None
-    x_ss: Slices | None
-    x_tt: Slices | None
-    x_sts: Slices | None
-    x_tst: Slices | None
     y_hat_st: Slices
     y_hat_t: Slices
+    x_ts: Slices | None = None
+    x_ss: Slices | None = None
+    x_tt: Slices | None = None
+    x_sts: Slices | None = None
+    x_tst: Slices | None = None
 
 
 @final
@@ -48,12 +48,12 @@ class AccSegNet(nn.Module):
         x_s, x_t = batch.source.x, batch.target.x
         if self.to_s is None:
             x_st = self.to_t(x_s)
-            return Translated(batch, x_st, *(None,) * 5, *self._segmented(batch, x_st))
+            return Translated(batch, x_st.float(), *self._segmented(batch, x_st))
         x_st, x_tt = _apart(self.to_t, x_s, x_t)
         x_ss, x_ts = _apart(self.to_s, x_s, x_t)
         x_sts, x_tst = self.to_s(x_st), self.to_t(x_ts)
-        images = (x.float() for x in (x_st, x_ts, x_ss, x_tt, x_sts, x_tst))
-        return Translated(batch, *images, *self._segmented(batch, x_st))
+        more = (x.float() for x in (x_ts, x_ss, x_tt, x_sts, x_tst))
+        return Translated(batch, x_st.float(), *self._segmented(batch, x_st), *more)
 
     def segment_source(self, x_s: Slices) -> Slices:
         """By way of the target contrast, the only one that the segmentor knows."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from medsearch.core.seeds import generator, seed
 from medsearch.data.hemispheres import SliceRule
+from medsearch.data.views import Domain
 from medsearch.losses.adversarial import adversarial_d, adversarial_g
 from medsearch.losses.dice import dice
 from medsearch.methods.baselines.accsegnet import losses
@@ -40,7 +41,7 @@ DICE = {"plain": dice, "squared": losses.squared_dice}
 class SegmentationTraining:
     """Everything that the stage holds while it trains."""
 
-    def __init__(self, recipe: SegmentationRecipe, slices: SliceRule, of: Judged, context: StageContext) -> None:
+    def __init__(self, recipe: SegmentationRecipe, slices: SliceRule, *, of: Judged, context: StageContext) -> None:
         prepare_torch(context.runtime)
         torch.manual_seed(seed(context.seed, "accsegnet", "initialisation"))
         self.recipe, self.context, self.device = recipe, context, context.runtime.device
@@ -141,8 +142,8 @@ class SegmentationTraining:
     def validate(self) -> dict[str, float]:
         """Dice on target slices, or on source slices by way of their translation."""
         training_mode(self.modules.values(), on=False)
-        segments: dict[str, Segment] = {"source": self.network.segment_source, "target": self.network.segmentor}
-        return micro_dice(segments, self.validation, self.context.runtime, batch=self.recipe.batch)  # type: ignore[arg-type]
+        segments: dict[Domain, Segment] = {"source": self.network.segment_source, "target": self.network.segmentor}
+        return micro_dice(segments, self.validation, self.context.runtime, batch=self.recipe.batch)
 
 
 def _identity(of: Translated) -> Tensor | None:
@@ -164,7 +165,7 @@ def _anatomy(of: Translated) -> Tensor:
 
 def train(recipe: SegmentationRecipe, slices: SliceRule, *, of: Judged, context: StageContext) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
-    training = SegmentationTraining(recipe, slices, of, context)
+    training = SegmentationTraining(recipe, slices, of=of, context=context)
     loop = Loop(
         modules=training.modules,
         optimisers=training.optimisers,

@@ -1,4 +1,4 @@
-"""AccSegNet's segmentor: a U-Net of five levels, bilinear ups, with concurrent squeeze-and-excitation (Roy et al. 2018).
+"""AccSegNet's segmentor: a U-Net, bilinear on its way up, with concurrent squeeze-and-excitation (Roy et al. 2018).
 
 13 836 137 parameters at 64 channels (13.836 M measured of the released module).
 """

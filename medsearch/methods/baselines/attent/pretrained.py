@@ -1,8 +1,8 @@
 """Start DeepLab's backbone from published weights, of DeepLab-v2 or of an ImageNet ResNet-101.
 
-The file is the user's to provide: .safetensors, or a .pth of tensors alone, of which nothing else is unpickled. Names are
-those of torchvision, with or without a first part such as `Scale.` or `module.`; outputs are left out, for their classes
-are others.
+The file is the user's to provide: .safetensors, or a .pth of tensors alone, of which nothing else is unpickled. Names
+are those of torchvision, with or without a first part such as `Scale.` or `module.`; outputs are left out, for their
+classes are others.
 """
 
 import logging
@@ -64,7 +64,7 @@ def _read(path: Path) -> Mapping[str, Tensor]:
 
 
 def _named(name: str) -> str:
-    first, _, rest = name.partition(".")
+    rest = name.partition(".")[2]
     return rest if not name.startswith(BACKBONE) and rest.startswith(BACKBONE) else name
 
 

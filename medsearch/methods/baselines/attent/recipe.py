@@ -68,7 +68,7 @@ class SegmentationRecipe:
     batch: int = 25
     augment: bool = True
     deeplab: str = field(default="", metadata=WHEREABOUTS)
-    """Path of weights of DeepLab-v2 or of an ImageNet ResNet-101, .safetensors or .pth. Empty: random initialisation."""
+    """Path of weights of DeepLab-v2 or of an ImageNet ResNet-101, .safetensors or .pth. Empty: random weights."""
     validate_every: int = 1
 
 

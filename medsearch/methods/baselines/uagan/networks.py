@@ -1,4 +1,4 @@
-"""UAGAN's networks (Yuan et al. 2019): one stream segments, the other translates, and each attends to the other's skips.
+"""UAGAN's networks (Yuan et al. 2019): one stream segments, one translates, and each attends to the other's skips.
 
 As compared, at 240 x 120: generator 14 951 938 parameters (14.952 M measured), discriminator 44 731 330 (44.731 M).
 """
