@@ -49,7 +49,8 @@ class MIND(nn.Module):
 
 def mind_distance(mind: MIND, a: Float[Tensor, "b 1 h w"], b: Float[Tensor, "b 1 h w"]) -> Float[Tensor, ""]:
     """Mean absolute difference of two batches' descriptors."""
-    return (mind(a) - mind(b)).abs().mean()
+    distance: Tensor = (mind(a) - mind(b)).abs().mean()
+    return distance
 
 
 def _shifts(size: int) -> Float[Tensor, "n 1 size size"]:
