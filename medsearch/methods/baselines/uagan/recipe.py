@@ -11,6 +11,8 @@ from medsearch.methods.baselines.uagan.config import JudgeConfig, UAGANConfig
 from medsearch.networks.config import Scale
 from medsearch.stages.testing import EvaluationRecipe
 
+Asked = Literal["other", "shuffled"]
+
 
 @recipe
 class Weights:
@@ -41,7 +43,7 @@ class SegmentationRecipe:
     """Of segmentations."""
     tumour_weight: float = 0.98
     """Of tumour in the cross-entropy; background has the rest to 1."""
-    asked: Literal["other", "shuffled"] = "other"
+    asked: Asked = "other"
     """The contrast that an image is translated to: the other one, or that of a random image of the batch (official)."""
     network: UAGANConfig = field(default_factory=UAGANConfig)
     discriminator: JudgeConfig = field(default_factory=JudgeConfig)

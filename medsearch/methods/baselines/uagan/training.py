@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +19,7 @@ from medsearch.methods.baselines.reads import Judged, sides
 from medsearch.methods.baselines.testing import scored
 from medsearch.methods.baselines.uagan import losses
 from medsearch.methods.baselines.uagan.networks import CLASSES, Generator, Judge
-from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe, Weights
+from medsearch.methods.baselines.uagan.recipe import Asked, SegmentationRecipe, Weights
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
 from medsearch.stages.testing import EvaluationRecipe
@@ -160,7 +159,8 @@ class SegmentationTraining:
     def validate(self) -> dict[str, float]:
         """Dice over the domains that showed masks, together."""
         training_mode(self.modules.values(), on=False)
-        segments: dict[Domain, Segment] = {domain: partial(segment, self.generator, domain) for domain in CONTRASTS}
+        asked = self.recipe.asked
+        segments: dict[Domain, Segment] = {d: segmenting(self.generator, d, asked) for d in CONTRASTS}
         return micro_dice(segments, self.validation, self.context.runtime, batch=2 * self.recipe.batch)
 
 
@@ -193,10 +193,18 @@ def one_hot(domain: Domain, count: int, device: torch.device) -> Tensor:
     return torch.eye(CLASSES, device=device)[CONTRASTS.index(domain)].expand(count, -1)
 
 
-def segment(network: Generator, domain: Domain, x: Tensor) -> Tensor:
-    """Probabilities of tumour in slices of a domain, asked for in its own contrast."""
-    logits, _ = network(x, one_hot(domain, len(x), x.device))
-    return torch.sigmoid(logits)
+def segmenting(network: Generator, domain: Domain, asked: Asked) -> Segment:
+    """Probabilities of tumour in slices of a domain; what is asked of the other stream is what training asks.
+
+    That is the other contrast, or, where training asks for any, a slice's own (official).
+    """
+
+    def segment(x: Tensor) -> Tensor:
+        own = one_hot(domain, len(x), x.device)
+        logits, _ = network(x, own.flip(1) if asked == "other" else own)
+        return torch.sigmoid(logits)
+
+    return segment
 
 
 def _parts(batch: Pair) -> tuple[CropBatch, CropBatch]:
@@ -236,4 +244,4 @@ def test(
     network = Generator(segmentation.network)
     load_modules(context.upstream["segmentor"].file("weights.safetensors"), {"generator": network})
     network.to(context.runtime.device).eval()
-    return scored(partial(segment, network, recipe.domain), context, recipe, rule=rule)
+    return scored(segmenting(network, recipe.domain, segmentation.asked), context, recipe, rule=rule)
