@@ -10,7 +10,8 @@ from jaxtyping import install_import_hook
 
 from tests.bucket import Buckets
 
-install_import_hook("medsearch.methods", "beartype.beartype")  # before the first of them is imported
+CHECKED = [f"medsearch.{floor}" for floor in ("methods", "training", "networks", "losses")]
+install_import_hook(CHECKED, "beartype.beartype")  # before the first of them is imported
 from tests.micro import Micro  # noqa: E402
 
 ROOT = str(Path(__file__).parents[1])  # Ray's workers and other processes find the helpers of tests there

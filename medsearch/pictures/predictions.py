@@ -1,11 +1,13 @@
-"""Predictions over true masks: what every segmentation method shows of its test cases."""
+"""What segmentation methods show of their test cases: predictions over true masks, and tumours taken off."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from medsearch.data.geometry import Geometry
 from medsearch.metrics.scoring import TestCase
-from medsearch.pictures.sections import grey, limits, shown_slice, window
+from medsearch.pictures.panels import Panel, Plane
+from medsearch.pictures.sections import Half, grey, half, limits, shown_slice, window
 from medsearch.pictures.tiles import Tile
 
 
@@ -21,6 +23,23 @@ def prediction_tiles(cases: Sequence[TestCase], scores: Mapping[str, str]) -> It
             yield Tile(subject=case.subject, what="truth", panel=grey(image, of, truth))
         panel = grey(image, of, truth, found)
         yield Tile(subject=case.subject, what="prediction", panel=panel, note=scores.get(case.subject, ""))
+
+
+def residual_tiles(
+    cases: Sequence[TestCase], geometry: Geometry, made_healthy: Callable[[Half], tuple[Plane, ...]]
+) -> Iterator[Tile]:
+    """X_P, X_PA and Δ_PP of a slice, and its segmentation, of the half with the most tumour (Figs. 4.2b and 5.6)."""
+    for case in cases:
+        crop, of = half(case, geometry), limits(case.image)
+        x_p, x_pa, delta = made_healthy(crop)
+        truth, found = crop.truth[crop.z], crop.prediction[crop.z]
+        panels = {
+            "presence": grey(x_p, of),
+            "absence": Panel(image=x_pa, brain=x_p != 0, limits=of),
+            "residual": Panel(image=delta, brain=x_p != 0, outlines=(truth,)),
+            "segmentation": grey(x_p, of, truth, found),
+        }
+        yield from (Tile(subject=case.subject, what=what, panel=panel) for what, panel in panels.items())
 
 
 def alike(cases: Sequence[TestCase]) -> list[TestCase]:

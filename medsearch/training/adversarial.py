@@ -91,6 +91,8 @@ def _shares(batches: Sequence[Sized]) -> list[float]:
 
 
 def _descend(terms: Terms, share: float, sums: dict[str, Tensor]) -> None:
+    if not terms:  # nothing is judged
+        return
     total = torch.stack([term.float() for term in terms.values()]).sum() * share
     if total.requires_grad:
         torch.autograd.backward(total)

@@ -5,7 +5,7 @@ joined into one pass: that changes nothing where every norm looks at one sample 
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -14,6 +14,7 @@ from medsearch.losses.codes import AbsenceCodes, LatentCodes
 from medsearch.networks.latent import Latent
 
 
+@runtime_checkable
 class Disentangling(Protocol):
     """A network that takes a tumour off an image and puts one on."""
 

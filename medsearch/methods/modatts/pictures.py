@@ -16,9 +16,9 @@ from medsearch.methods.modatts.segmentor import Segmentor
 from medsearch.methods.modatts.synthesis import translate_volume
 from medsearch.methods.modatts.translator import Translator
 from medsearch.metrics.scoring import Row, TestCase
-from medsearch.pictures.panels import Mask, Panel, Plane
-from medsearch.pictures.predictions import prediction_tiles
-from medsearch.pictures.sections import fullest, grey, half, limits, window
+from medsearch.pictures.panels import Mask, Plane
+from medsearch.pictures.predictions import prediction_tiles, residual_tiles
+from medsearch.pictures.sections import Half, fullest, grey, half, limits, window
 from medsearch.pictures.tiles import Gallery, Tile
 from medsearch.stages.context import StageContext
 from medsearch.stages.testing import SHOWN
@@ -52,26 +52,13 @@ class Pictures:
         titles = [f"{case.subject}\n{scores.get(case.subject, 'no mask')}" for case in cases]
         self.gallery.add("predictions", list(prediction_tiles(cases, scores)), titles=titles)
         if self.segmentor.generative:
-            self.gallery.add("residuals", list(self._residuals(cases)))
+            tiles = residual_tiles(cases, self.context.task.geometry, self._made_healthy)
+            self.gallery.add("residuals", list(tiles))
         sources = list(self._translatable(cases)) if self.translator is not None else []
         self.gallery.add("translations", list(self._translations(sources)))
         for part, seen in self._attention(cases[:ATTENDED], sources[:ATTENDED]).items():
             self.gallery.add("attention", list(seen), name=f"attention_{part}")
         self.gallery.close()
-
-    def _residuals(self, cases: Sequence[TestCase]) -> Iterator[Tile]:
-        """X_P, X_PA, Δ_PP (Eqs. 5.6-5.8) and the segmentation of the half with the most tumour (Fig. 5.6)."""
-        for case in cases:
-            crop, of = half(case, self.context.task.geometry), limits(case.image)
-            x_p, x_pa, delta = self._made_healthy(crop.image, crop.z)
-            truth, found = crop.truth[crop.z], crop.prediction[crop.z]
-            panels = {
-                "presence": grey(x_p, of),
-                "absence": Panel(image=x_pa, brain=x_p != 0, limits=of),
-                "residual": Panel(image=delta, brain=x_p != 0, outlines=(truth,)),
-                "segmentation": grey(x_p, of, truth, found),
-            }
-            yield from (Tile(subject=case.subject, what=what, panel=panel) for what, panel in panels.items())
 
     def _translatable(self, cases: Sequence[TestCase]) -> Iterator[Translatable]:
         """The test cases' own source images, or else annotated sources that the translator did not train on."""
@@ -114,10 +101,10 @@ class Pictures:
         return tiles
 
     @torch.no_grad()
-    def _made_healthy(self, crop: NDArray[np.float32], z: int) -> tuple[Plane, ...]:
-        """The slice `z` of X_P, X_PA and Δ_PP for a crop (z, y, x)."""
+    def _made_healthy(self, crop: Half) -> tuple[Plane, ...]:
+        """The shown slice of X_P, X_PA and Δ_PP (Eqs. 5.6-5.8)."""
         flat = self.segmentor.dimensions == 2
-        x_p = torch.from_numpy(crop[z] if flat else crop)[None, None].to(self.context.runtime.device)
+        x_p = torch.from_numpy(crop.image[crop.z] if flat else crop.image)[None, None].to(self.context.runtime.device)
         made = from_presence(self.segmentor, x_p, self.segmentor.encoder(x_p))
         images = (x[0, 0].cpu().numpy() for x in (made.x_p, made.x_pa, made.delta_pp))
-        return tuple(image if flat else image[z] for image in images)
+        return tuple(image if flat else image[crop.z] for image in images)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from medsearch.networks.latent import MODES, Mode
 from medsearch.networks.norms import SampleNorm
 
-Features = Float[Tensor, "b c h w"]
+Features = Float[Tensor, "b _channels _h _w"]
 
 
 def convolution(inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> nn.Conv2d:

@@ -1,0 +1,101 @@
+"""M-GenSeg: image-level supervision for cross-modality tumour segmentation in 2D (the thesis, chapter 4).
+
+    Eq. 4.1, 4.2      training.generative: from_presence, from_both
+    Eq. 4.3           losses.segmentation              Eq. 4.4    losses.reconstruction.reconstruction
+    L_lat, L_adv      losses.codes.latent              losses.adversarial
+    Eq. 4.5           training.MGenSegTraining.g_terms
+    Fig. 4.1          networks, passes                 Fig. 4.2   pictures
+    Table 4.1         knobs of `recipe`: all three weights.gen = 0; translate_modality = "diseased";
+                      translate = "presence-to-absence"; latent = "separate"
+    Weights (4.3.2)   measures: what each group of weights is tuned for
+
+GenSeg itself (one modality with image-level labels, some of it annotated) is `GenSeg`, a configuration: no modality
+translation, sizes and weights of M-GenSeg.
+
+Departures from the paper, all as the released code does: 480 channels at the bottleneck, of which 128 are the unique
+code, instead of GenSeg's 512; gates are doubled and share their batch norms between residual and segmentation; coupled
+weight decay 1e-4 and spectral norm; D's loss is scaled by the same weight as G's; Dice is batch-wise and negative; the
+sampled unique code is spatial; slices are used if more than a quarter of them is brain; λ_seg is 20. Departures from
+the released code towards the paper: patients are disjoint, contrasts are normalised one by one, a slice is diseased
+from 1 % of its brain area (4 % in the preset `released`), the seed is set before the networks are built.
+
+Ours: images that take the same network go through it together, and spectra are estimated once a step, so batch norms
+see diseased and healthy images at once; the released code's passes that feed no loss (4 encoder and 4 decoder passes
+of self-translation, 2 residuals of pseudo-images) are not run; λ_seg falls with the annotated fraction as in section
+5.5.1, for chapter 4 prints no values; codes are drawn from the run's own seed.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from medsearch.core.recipes import override
+from medsearch.methods.mgenseg.pipeline import pipeline
+from medsearch.methods.mgenseg.recipe import MGenSegRecipe, preset
+from medsearch.networks.config import Scale
+from medsearch.stages.method import Selection
+from medsearch.stages.pipelines import Pipeline
+
+__all__ = ["GenSeg", "MGenSeg"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MGenSeg:
+    """The method at a scale; knobs are those of `recipe`."""
+
+    preset: str = "paper"
+    scale: Scale = "paper"
+
+    @property
+    def name(self) -> str:
+        """The package's name."""
+        return "mgenseg"
+
+    @property
+    def recipe(self) -> MGenSegRecipe:
+        """The preset's values at this scale."""
+        return preset(self.preset, self.scale)
+
+    @property
+    def task_knobs(self) -> dict[str, str]:
+        """What the preset wants of the task: the released code normalises all contrasts together."""
+        return {"normalisation": "joint"} if self.preset == "released" else {}
+
+    def at(self, scale: Scale) -> "MGenSeg":
+        """The same method in another set of sizes."""
+        return replace(self, scale=scale)
+
+    def pipeline(self, recipe: MGenSegRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
+        """The stages that `recipe` means."""
+        return pipeline(recipe, selection=selection, test=test)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenSeg:
+    """GenSeg on one modality: all of it labelled diseased or healthy by slice, as much annotated as the task says."""
+
+    modality: Literal["source", "target"] = "target"
+    scale: Scale = "paper"
+
+    @property
+    def name(self) -> str:
+        """The package's name."""
+        return "mgenseg"
+
+    @property
+    def recipe(self) -> MGenSegRecipe:
+        """M-GenSeg's values without a second modality."""
+        alone = {"segmentation.modalities": self.modality, "evaluation.domain": self.modality}
+        return override(preset("paper", self.scale), alone)
+
+    @property
+    def task_knobs(self) -> dict[str, str]:
+        """Nothing of the task."""
+        return {}
+
+    def at(self, scale: Scale) -> "GenSeg":
+        """The same method in another set of sizes."""
+        return replace(self, scale=scale)
+
+    def pipeline(self, recipe: MGenSegRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
+        """The stages that `recipe` means."""
+        return pipeline(recipe, selection=selection, test=test)

@@ -1,0 +1,131 @@
+"""What one step looks at: diseased and healthy slices of each modality."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medsearch.core.errors import BadInput
+from medsearch.data.hemispheres import hemisphere_slices, hemisphere_source
+from medsearch.data.units import cycled
+from medsearch.data.views import Domain, TaskView
+from medsearch.losses.weights import annotated_share
+from medsearch.methods.mgenseg.networks import domains
+from medsearch.methods.mgenseg.recipe import SegmentationRecipe
+from medsearch.training.adversarial import emphasis
+from medsearch.training.crops import CropBatch, Crops
+
+
+@dataclass(frozen=True)
+class Side:
+    """Slices of one modality: diseased `p`, annotated ones first, healthy `a`, and sampled codes `u` for these."""
+
+    p: CropBatch
+    a: CropBatch
+    u: Tensor
+    emphasis: float = 1.0
+    """Of the Dice, where this is a part of a batch that has not its share of the masks."""
+
+    def __len__(self) -> int:
+        return max(len(self.p.x), len(self.a.x))
+
+    def __getitem__(self, part: slice) -> "Side":
+        """Some of both."""
+        p, share = self.p[part], len(range(len(self))[part]) / len(self)
+        return Side(p, self.a[part], self.u[part], emphasis(len(p.y), len(self.p.y), share=share))
+
+    def to(self, device: str) -> "Side":
+        """On another device."""
+        return Side(self.p.to(device), self.a.to(device), self.u.to(device), self.emphasis)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """As many slices of every modality."""
+
+    sides: Mapping[Domain, Side]
+
+    def __len__(self) -> int:
+        return max(len(side) for side in self.sides.values())
+
+    def __getitem__(self, part: slice) -> "Batch":
+        """Some of all."""
+        return Batch({domain: side[part] for domain, side in self.sides.items()})
+
+    def to(self, device: str) -> "Batch":
+        """On another device."""
+        return Batch({domain: side.to(device) for domain, side in self.sides.items()})
+
+
+@dataclass(frozen=True)
+class Lists:
+    """The training slices of one modality."""
+
+    diseased: Crops
+    healthy: Crops
+
+    def drawn(self, size: int, steps: int, rng: np.random.Generator) -> list[tuple[Sequence[int], Sequence[int]]]:
+        """Diseased and healthy slices of so many steps, `size` of each; both lists are cycled."""
+        orders = (cycled(len(crops), size, steps, rng) for crops in (self.diseased, self.healthy))
+        return list(zip(*orders, strict=True))
+
+
+class Drawing:
+    """Draws batches; an epoch is one pass over the diseased slices of the modality that has more of them.
+
+    Raises:
+        BadInput: a modality has no diseased or no healthy slice, or nothing is annotated.
+
+    """
+
+    def __init__(self, recipe: SegmentationRecipe, task: TaskView) -> None:
+        self.recipe = recipe
+        self.lists: dict[Domain, Lists] = {}
+        shares = []
+        for domain in domains(recipe):
+            source = hemisphere_source(task, domain, "train")
+            diseased, healthy = hemisphere_slices(source, recipe.slices)
+            self.lists[domain] = Lists(Crops(diseased), Crops(healthy))
+            known = sum(source.mask(subject) is not None for subject in source.subjects)
+            shares.append(annotated_share(known, len(source.subjects)))
+        self.annotated_fraction = shares[0]
+        self._require_enough()
+
+    def __len__(self) -> int:
+        """Steps of an epoch."""
+        return math.ceil(max(len(lists.diseased) for lists in self.lists.values()) / self.recipe.batch)
+
+    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
+        """One epoch; every list is cycled to its length."""
+        drawn = {domain: lists.drawn(self.recipe.batch, len(self), rng) for domain, lists in self.lists.items()}
+        for step in range(len(self)):
+            yield Batch({domain: self._side(domain, *order[step], rng=rng) for domain, order in drawn.items()})
+
+    def _side(self, domain: Domain, sick: Sequence[int], well: Sequence[int], *, rng: np.random.Generator) -> Side:
+        lists, augmenting = self.lists[domain], rng if self.recipe.augment else None
+        a = lists.healthy.load(well, augmenting)
+        shape = (len(well), self.recipe.network.unique, *_coarsest(a.x.shape[2:], self.recipe))
+        u = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
+        return Side(lists.diseased.load(sick, augmenting), a, u)
+
+    def _require_enough(self) -> None:
+        for domain, lists in self.lists.items():
+            lacking = next((kind for kind in ("diseased", "healthy") if not len(getattr(lists, kind))), None)
+            if lacking:
+                msg = (
+                    f"no training slice of the {domain} is {lacking} under segmentation.slices; add cases, lower "
+                    "least_brain or diseased_share, or change task.split_seed"
+                )
+                raise BadInput(msg)
+        if not any(lists.diseased.annotated for lists in self.lists.values()):
+            msg = "no diseased training slice is annotated; raise task.source_labels or task.target_labels"
+            raise BadInput(msg)
+
+
+def _coarsest(size: torch.Size, recipe: SegmentationRecipe) -> tuple[int, ...]:
+    """Rows and columns of the bottleneck."""
+    halvings = len(recipe.network.channels) - 1
+    return tuple(-(-side // 2**halvings) for side in size)

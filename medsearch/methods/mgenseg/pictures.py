@@ -1,0 +1,91 @@
+"""What a reader wants to see of a trained M-GenSeg (Fig. 4.2): tumours taken off, and where every decoder looks."""
+
+from collections.abc import Callable, Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from medsearch.data.views import Domain
+from medsearch.methods.mgenseg.networks import OTHER, MGenSegNet
+from medsearch.metrics.scoring import Scores, TestCase
+from medsearch.networks.genseg.blocks import Gate
+from medsearch.networks.latent import Latent
+from medsearch.pictures.panels import Plane
+from medsearch.pictures.predictions import prediction_tiles, residual_tiles
+from medsearch.pictures.sections import Half, grey, half, limits, shades
+from medsearch.pictures.tiles import Gallery, Tile
+from medsearch.stages.context import StageContext
+from medsearch.training.generative import from_presence
+
+LEVELS = 2
+"""The finest gates, whose attention is shown: coarser ones are a few pixels wide."""
+
+
+class Pictures:
+    """Tiles and montages of a few cases, every one with a tumour: one column per case, one line per kind of image."""
+
+    def __init__(self, context: StageContext, net: MGenSegNet, domain: Domain) -> None:
+        self.context, self.net, self.domain = context, net, domain
+        self.genseg = net.of(domain)
+        self.gallery = Gallery(context.directory)
+
+    @torch.no_grad()
+    def draw(self, cases: Sequence[TestCase], scores: Scores) -> None:
+        """Everything that the networks have to show."""
+        notes = {str(row["subject"]): f"Dice {row['dice'] or 0:.2f}" for row in scores.rows}
+        titles = [f"{case.subject}\n{notes.get(case.subject, 'no mask')}" for case in cases]
+        self.gallery.add("predictions", list(prediction_tiles(cases, notes)), titles=titles)
+        self.gallery.add("residuals", list(residual_tiles(cases, scores.geometry, self._made_healthy)))
+        self.gallery.add("attention", list(self._attention(cases, scores)))
+        self.gallery.close()
+
+    def _encoded(self, crop: Half) -> tuple[Tensor, Latent]:
+        x = torch.from_numpy(crop.image[crop.z])[None, None].to(self.context.runtime.device)
+        return x, self.genseg.encoder(x)
+
+    def _made_healthy(self, crop: Half) -> tuple[Plane, ...]:
+        """X_P, X_PA and Δ_PP of the shown slice (Eq. 4.1)."""
+        made = from_presence(self.genseg, *self._encoded(crop))
+        return tuple(x[0, 0].cpu().numpy() for x in (made.x_p, made.x_pa, made.delta_pp))
+
+    def _attention(self, cases: Sequence[TestCase], scores: Scores) -> Iterator[Tile]:
+        """ψ of the finest gates of each decoder, over the slice that it decodes (Fig. 4.2a)."""
+        for case in cases:
+            crop, of = half(case, scores.geometry), limits(case.image)
+            x, latent = self._encoded(crop)
+            image = crop.image[crop.z]
+            yield Tile(subject=case.subject, what="image", panel=grey(image, of, crop.truth[crop.z]))
+            for name, decode in self._decoders(x, latent).items():
+                for level, heat in enumerate(attended(self.net, decode, image.shape), start=1):
+                    panel = grey(image, of, heat=shades(heat, image != 0))
+                    yield Tile(subject=case.subject, what=f"{name} {level}", panel=panel)
+
+    def _decoders(self, x: Tensor, latent: Latent) -> dict[str, Callable[[], Tensor]]:
+        found: dict[str, Callable[[], Tensor]] = {
+            "common": lambda: self.genseg.common(latent),
+            "residual": lambda: self.genseg.residual(latent),
+            "segmentation": lambda: self.genseg.segment(latent),
+        }
+        if OTHER[self.domain] in self.net.translators:
+            codes = self.net.encode_for_translation(x, self.domain)
+            found["translation"] = lambda: self.net.translate(codes, self.domain)
+        return found
+
+
+def attended(net: nn.Module, decode: Callable[[], Tensor], size: tuple[int, ...]) -> list[Plane]:
+    """ψ of the finest gates that `decode` runs through, finest first, on an image of `size`; none without gates."""
+    found: list[Tensor] = []
+
+    def keep(_: nn.Module, __: tuple[Tensor, ...], psi: Tensor) -> None:
+        found.append(psi)
+
+    hooks = [part.psi.register_forward_hook(keep) for part in net.modules() if isinstance(part, Gate)]
+    try:
+        decode()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    finest = found[: -LEVELS - 1 : -1]
+    whole = (F.interpolate(psi.float(), size=size, mode="bilinear", align_corners=False) for psi in finest)
+    return [psi[0, 0].cpu().numpy() for psi in whole]

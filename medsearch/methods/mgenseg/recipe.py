@@ -1,0 +1,118 @@
+"""M-GenSeg's knobs. Defaults are the paper's values; where it is silent, the released code's."""
+
+from dataclasses import field
+from typing import Any, Literal
+
+from medsearch.core.errors import BadInput
+from medsearch.core.recipes import override, recipe
+from medsearch.data.hemispheres import SliceRule
+from medsearch.networks.config import DiscriminatorConfig, Scale
+from medsearch.networks.genseg.config import GenSegConfig
+from medsearch.stages.testing import EvaluationRecipe
+from medsearch.training.recipes import OptimiserRecipe
+
+Modalities = Literal["source and target", "source", "target"]
+
+
+@recipe
+class GenSegWeights:
+    """λ of the diseased-healthy translation, Eq. 4.5; all 0: no image-level supervision."""
+
+    adv: float = 6.0
+    rec: float = 20.0
+    lat: float = 2.0
+
+
+@recipe
+class ModalityWeights:
+    """λ of the modality translation, Eq. 4.5."""
+
+    adv: float = 3.0
+    cyc: float = 20.0
+
+
+@recipe
+class Weights:
+    """λ of Eq. 4.5, normalised to sum 1 before use."""
+
+    gen: GenSegWeights = field(default_factory=GenSegWeights)
+    mod: ModalityWeights = field(default_factory=ModalityWeights)
+    seg: float = 20.0
+    """Not printed; the released code's."""
+    seg_schedule: Literal["by annotated fraction", "constant"] = "by annotated fraction"
+    """The paper lowers λ_seg with the fraction and prints no values; these are section 5.5.1's, scaled with `seg`."""
+
+
+@recipe
+class SegmentationRecipe:
+    """The one end-to-end training of section 4.3."""
+
+    network: GenSegConfig = field(default_factory=GenSegConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=lambda: _discriminator("paper"))
+    modalities: Modalities = "source and target"
+    """One alone: GenSeg, without modality translation."""
+    latent: Literal["shared", "separate"] = "shared"
+    """Whether image-level supervision and modality translation share an encoder (Table 4.1, unshared latent spaces)."""
+    translate: Literal["both", "presence-to-absence"] = "both"
+    """Directions of the diseased-healthy translation (Table 4.1, no absence to presence translation)."""
+    translate_modality: Literal["all", "diseased"] = "all"
+    """Which images are translated to the other modality (Table 4.1, no healthy modality translation)."""
+    slices: SliceRule = field(default_factory=SliceRule)
+    weights: Weights = field(default_factory=Weights)
+    optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
+    epochs: int = 300
+    batch: int = 15
+    augment: bool = True
+    validate_every: int = 1
+
+
+@recipe
+class MGenSegRecipe:
+    """The whole method."""
+
+    segmentation: SegmentationRecipe = field(default_factory=SegmentationRecipe)
+    evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)
+
+
+RELEASED: dict[str, Any] = {
+    "segmentation.epochs": 250,
+    "segmentation.slices.diseased_share": 0.04,
+    "segmentation.weights.seg_schedule": "constant",
+}
+"""Where the released code's values differ from the paper's."""
+
+_SIZES: dict[Scale, dict[str, Any]] = {
+    "paper": {},
+    "small": {"segmentation.epochs": 60},
+    # A hundredth of the paper's steps, so the steps are larger, and λ_seg is not lowered where few are annotated, as in
+    # MoDATTS: a shared decoder does not get past the residual in so few.
+    "tiny": {
+        "segmentation.epochs": 12,
+        "segmentation.optimiser.lr": 1e-3,
+        "segmentation.validate_every": 3,
+        "segmentation.weights.seg_schedule": "constant",
+    },
+}
+
+
+def preset(name: str, scale: Scale) -> MGenSegRecipe:
+    """The recipe of a preset (`paper`, `released`) and a scale (`tiny`, `small`, `paper`).
+
+    Raises:
+        BadInput: one of the names is unknown.
+
+    """
+    if name not in ("paper", "released") or scale not in _SIZES:
+        msg = f"M-GenSeg has presets paper, released and scales {', '.join(_SIZES)}; got {name!r} at {scale!r}"
+        raise BadInput(msg)
+    sized = MGenSegRecipe(
+        segmentation=SegmentationRecipe(network=GenSegConfig.at(scale), discriminator=_discriminator(scale))
+    )
+    return override(sized, {**({} if name == "paper" else RELEASED), **_SIZES[scale]})
+
+
+def _discriminator(scale: Scale) -> DiscriminatorConfig:
+    """Kernel 4 and spectral norm, unlike MoDATTS (released code)."""
+    fewer: dict[Scale, dict[str, Any]] = {"paper": {}, "small": {"scales": 2}, "tiny": {"channels": (16, 32, 64)}}
+    # hemispheres are half as wide as slices
+    return override(DiscriminatorConfig.at(scale, 2), {"kernel": 4, "spectral_norm": True, **fewer[scale]})

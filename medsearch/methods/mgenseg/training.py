@@ -1,0 +1,190 @@
+"""The end-to-end training of M-GenSeg: section 4.3, Eqs. 4.3-4.5."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from medsearch.core.seeds import generator, seed
+from medsearch.losses.weights import normalised, scheduled
+from medsearch.methods.mgenseg import losses
+from medsearch.methods.mgenseg.batches import Batch, Drawing
+from medsearch.methods.mgenseg.measures import measured
+from medsearch.methods.mgenseg.networks import OTHER, Discriminators, MGenSegNet
+from medsearch.methods.mgenseg.passes import Pass, Wanted, forward
+from medsearch.methods.mgenseg.recipe import SegmentationRecipe
+from medsearch.methods.mgenseg.validation import Validation
+from medsearch.metrics.overlap import MicroDice
+from medsearch.networks.norms import one_estimate
+from medsearch.stages.context import StageContext
+from medsearch.stages.method import Selection
+from medsearch.stages.stage import Outcome, Training
+from medsearch.training.adversarial import AdversarialStep, pieces
+from medsearch.training.checkpoints import save_modules
+from medsearch.training.judging import judged
+from medsearch.training.loop import Loop, run
+from medsearch.training.optimisers import amsgrad
+from medsearch.training.precision import autocast, prepare_torch
+from medsearch.training.prefetch import prefetched
+
+Pairs = Iterator[tuple[str, nn.Module, Tensor, Tensor]]
+"""Of every discriminator at work: its λ, itself, real images and generated ones."""
+
+
+class MGenSegTraining:
+    """Everything that the stage holds while it trains."""
+
+    def __init__(self, recipe: SegmentationRecipe, selection: Selection, context: StageContext) -> None:
+        prepare_torch(context.runtime)
+        torch.manual_seed(seed(context.seed, "mgenseg", "initialisation"))
+        self.recipe, self.context, self.device = recipe, context, context.runtime.device
+        self.net = MGenSegNet(recipe).to(self.device)
+        self.discriminators = Discriminators(recipe).to(self.device)
+        self.optimisers = {
+            "g": amsgrad([self.net], recipe.optimiser),
+            "d": amsgrad([self.discriminators], recipe.optimiser),
+        }
+        self.drawing = Drawing(recipe, context.task)
+        self.validation = Validation(recipe, selection, context.task)
+        self.weights = _weights(recipe, self.drawing.annotated_fraction)
+        self.wanted = Wanted.by(self.weights)
+
+    @property
+    def modules(self) -> dict[str, nn.Module]:
+        """Every network by name."""
+        return {"net": self.net, "discriminators": self.discriminators}
+
+    def forward(self, batch: Batch) -> Pass:
+        """All that some loss looks at; every spectrum is estimated once."""
+        with autocast(self.context.runtime), one_estimate():
+            return forward(self.net, batch, self.recipe, self.wanted)
+
+    def d_terms(self, of: Pass) -> dict[str, Tensor]:
+        """The hinge of every pair of real and generated images, scaled by the generator's weight as released."""
+        terms: dict[str, Tensor] = {}
+        for name, judge, x, x_hat in self._pairs(of):
+            real, fake = judged(judge, self.context.runtime, x, x_hat.detach())
+            hinge = self.weights[name] * losses.adversarial_d(real, fake)
+            terms[f"d.{name}"] = terms.get(f"d.{name}", torch.zeros((), device=self.device)) + hinge
+        return terms
+
+    def g_terms(self, of: Pass) -> dict[str, Tensor]:
+        """Eq. 4.5, one term a line."""
+        lam = self.weights
+        terms = {
+            "seg": lam["seg"] * self._segmentation(of),
+            "mod.adv": lam["mod.adv"] * self._adversarial(of, "mod.adv"),
+            "mod.cyc": lam["mod.cyc"] * self._sum(_cycles(of)),
+            "gen.adv": lam["gen.adv"] * self._adversarial(of, "gen.adv"),
+            "gen.rec": lam["gen.rec"] * self._sum(_reconstructions(of)),
+            "gen.lat": lam["gen.lat"] * self._sum(losses.latent(one.codes) for one in of.generated.values()),
+        }
+        return {name: term for name, term in terms.items() if lam[name]}
+
+    def _pairs(self, of: Pass) -> Pairs:
+        """S_A against S_PA and S_P against S_AP, T alike; {S_P, S_A} against {T^S_P, T^S_A} pair by pair, T alike."""
+        for domain, generated in of.generated.items():
+            side, judges = of.batch.sides[domain], self.discriminators
+            yield "gen.adv", judges.absence[domain], side.a.x, generated.p.x_pa
+            if generated.a is not None:
+                yield "gen.adv", judges.presence[domain], side.p.x, generated.a.x_ap
+        for domain, cycle in of.cycles.items():
+            other, count = OTHER[domain], cycle.diseased
+            real, judge = of.batch.sides[other], self.discriminators.modality[other]
+            yield "mod.adv", judge, real.p.x, cycle.there[:count]
+            if len(cycle.there) > count:
+                yield "mod.adv", judge, real.a.x, cycle.there[count:]
+
+    def _adversarial(self, of: Pass, name: str) -> Tensor:
+        """L_adv^Gen or L_adv^mod (section 4.3.2)."""
+        runtime = self.context.runtime
+        fakes = (judged(judge, runtime, x_hat)[0] for lam, judge, _, x_hat in self._pairs(of) if lam == name)
+        return self._sum(losses.adversarial_g(fake) for fake in fakes)
+
+    def _segmentation(self, of: Pass) -> Tensor:
+        """Eq. 4.3 of every modality that has annotated images in the batch."""
+        sides = of.batch.sides
+        return self._sum(
+            sides[domain].emphasis * losses.segmentation(sides[domain].p.y, *y_hats)
+            for domain, y_hats in of.y_hats.items()
+            if y_hats
+        )
+
+    def _sum(self, terms: Iterator[Tensor]) -> Tensor:
+        return sum(terms, start=torch.zeros((), device=self.device))
+
+    def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
+        """One pass over the diseased slices."""
+        for module in self.modules.values():
+            module.train()
+        step = AdversarialStep(
+            forward=self.forward,
+            d_terms=self.d_terms,
+            g_terms=self.g_terms,
+            optimiser_d=self.optimisers["d"],
+            optimiser_g=self.optimisers["g"],
+            generators=(self.net,),
+            discriminators=(self.discriminators,),
+        )
+        rng = generator(self.context.seed, "mgenseg", "epoch", epoch)
+        for batch in prefetched(self.drawing.batches(rng), self.device):
+            parts = pieces(len(batch), self.context.runtime.micro_batch)
+            yield step([batch[part].to(self.device) for part in parts])
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """Dice over all pixels of the diseased validation slices at 0.5 (the paper's checkpoint rule)."""
+        self.net.eval()
+        running = MicroDice()
+        for batch in self.validation.annotated(self.context.runtime.at_once(self.recipe.batch)):
+            with autocast(self.context.runtime):
+                y_hat = self.validation.segmented(self.net, batch.x.to(self.device)) > 0.5
+            running.count(*losses.overlap(batch.y, y_hat.cpu().float()))
+        return {"validation/dice": running.value}
+
+
+def _cycles(of: Pass) -> Iterator[Tensor]:
+    """L_cyc^mod of Eq. 4.4: diseased and healthy images of both modalities, each with a mean of its own."""
+    for cycle in of.cycles.values():
+        for part in (slice(cycle.diseased), slice(cycle.diseased, None)):
+            if len(cycle.x[part]):
+                yield losses.reconstruction((cycle.x[part], cycle.back[part]))
+
+
+def _reconstructions(of: Pass) -> Iterator[Tensor]:
+    """L_rec^Gen of Eq. 4.4."""
+    for one in of.generated.values():
+        healthy = [] if one.a is None else [(one.a.x_a, one.a.x_aa)]
+        yield losses.reconstruction((one.p.x_p, one.p.x_pp), *healthy)
+
+
+def _weights(recipe: SegmentationRecipe, annotated_fraction: float) -> dict[str, float]:
+    """λ of Eq. 4.5, normalised; those of the modality translation are 0 for GenSeg alone."""
+    given, seg = recipe.weights, recipe.weights.seg
+    if given.seg_schedule == "by annotated fraction":
+        seg = scheduled(seg, annotated_fraction)
+    alone = recipe.modalities != "source and target"
+    modality = {f"mod.{term}": 0.0 if alone else value for term, value in vars(given.mod).items()}
+    return normalised({"seg": seg, **modality, **{f"gen.{term}": value for term, value in vars(given.gen).items()}})
+
+
+def train(recipe: SegmentationRecipe, selection: Selection, context: StageContext) -> Training:
+    """Train; keep the epoch with the highest validation Dice, or the last one where nothing learns to segment."""
+    training = MGenSegTraining(recipe, selection, context)
+    loop = Loop(
+        modules=training.modules,
+        optimisers=training.optimisers,
+        steps=training.steps,
+        validate=training.validate,
+        epochs=recipe.epochs,
+        validate_every=recipe.validate_every,
+        keep=("net",),
+    )
+    best = yield from run(loop, root=seed(context.seed, "mgenseg"), checkpoint=context.checkpoint)
+    epoch = recipe.epochs
+    if training.wanted.segmentation:
+        epoch = best.epoch
+        training.net.load_state_dict({name.removeprefix("net/"): value for name, value in best.tensors.items()})
+    save_modules(context.directory / "weights.safetensors", {"net": training.net})
+    metrics = training.validate() | measured(training.net, training.validation, context, training.wanted)
+    return Outcome(metrics, {"best_epoch": epoch, "weights": training.weights})

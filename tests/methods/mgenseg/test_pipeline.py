@@ -1,0 +1,84 @@
+"""Which stages there are, who reads what, and the whole method end to end on six heads."""
+
+from pathlib import Path
+
+import pytest
+
+from medsearch.core.errors import BadInput
+from medsearch.core.recipes import knobs, override
+from medsearch.core.records import read_json
+from medsearch.methods.mgenseg import GenSeg, MGenSeg
+from medsearch.methods.mgenseg.pipeline import pipeline
+from medsearch.methods.mgenseg.recipe import MGenSegRecipe, preset
+from medsearch.stages.method import Selection
+from tests.methods.mgenseg.conftest import RECIPE
+from tests.micro import Micro
+
+RULES: tuple[Selection, ...] = ("source", "pseudo-target", "oracle")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_selection_sees_what_its_rule_allows(heads: Micro, rule: Selection) -> None:
+    reads = heads.runs(selection=rule)["segmentation"].parts
+    target = {part for part in reads if part.startswith("target.validation")}
+    assert bool(target) == (rule == "oracle")
+    assert not any(".test." in part for part in reads)
+    assert ("source.validation.masks" in reads) == (rule != "oracle")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_the_method_runs_end_to_end(heads: Micro, rule: Selection) -> None:
+    trained = heads.finished("segmentation", selection=rule)
+    expected = {"validation/dice", "validation/localisation", "validation/diversity"}
+    assert set(trained.metrics) == expected | ({"validation/translation"} if rule == "oracle" else set())
+    assert all(0 <= trained.metrics[name] <= 1 for name in expected)
+    tested = heads.finished("test", selection=rule, test=True)
+    assert {"test/dice", "test/dice_halves", "test/dice_micro", "test/dice_volume"} <= set(tested.metrics)
+    assert {"predictions.png", "residuals.png", "attention.png"} <= {p.name for p in tested.file("pictures").iterdir()}
+    index = read_json(tested.file("tiles/index.json"))
+    shown = [tile["what"] for tile in index if tile["kind"] == "attention"]
+    decoders = [f"{name} {level}" for name in ("common", "residual", "segmentation", "translation") for level in (1, 2)]
+    assert shown == ["image", *decoders]
+
+
+def test_both_modalities_can_be_tested_on_one_training(heads: Micro) -> None:
+    runs = [heads.runs({"evaluation.domain": domain}, test=True) for domain in ("source", "target")]
+    assert runs[0]["segmentation"].key == runs[1]["segmentation"].key
+    assert runs[0]["test"].key != runs[1]["test"].key
+    source = heads.finished("test", {"evaluation.domain": "source"}, test=True)
+    assert source.manifest["notes"]["scoring"] == "diseased slices"
+    halves = heads.finished("test", {"evaluation.scored": "halves"}, test=True)
+    assert halves.manifest["notes"]["scoring"] == "diseased halves"
+
+
+def test_genseg_is_selected_on_its_own_labels(heads: Micro, tmp_path: Path) -> None:
+    knobs = {"segmentation.modalities": "source", "evaluation.domain": "source"}
+    run = heads.runs(knobs, selection="oracle")["segmentation"]
+    assert run.stage.selection == "source"
+    assert not any(part.startswith("target") for part in run.parts)
+    assert "test/dice" in heads.finished("test", knobs, test=True).metrics
+
+
+def test_where_nothing_learns_to_segment_the_last_state_is_kept(heads: Micro) -> None:
+    trained = heads.finished("segmentation", {"segmentation.weights.seg": 0.0})
+    assert trained.manifest["notes"]["best_epoch"] == RECIPE.segmentation.epochs
+
+
+def test_a_modality_that_was_not_trained_cannot_be_tested() -> None:
+    recipe = override(RECIPE, {"segmentation.modalities": "source"})
+    with pytest.raises(BadInput, match=r"'evaluation.domain' is 'target', but .* trains no target"):
+        pipeline(recipe, selection="oracle", test=True)
+
+
+def test_presets() -> None:
+    paper, released = knobs(preset("paper", "paper")), knobs(preset("released", "paper"))
+    assert paper == knobs(MGenSegRecipe())
+    assert {knob for knob, value in released.items() if value != paper[knob]} == {
+        "segmentation.epochs",
+        "segmentation.slices.diseased_share",
+        "segmentation.weights.seg_schedule",
+    }
+    with pytest.raises(BadInput, match="presets paper, released"):
+        preset("rewritten", "paper")
+    assert MGenSeg(preset="released").task_knobs == {"normalisation": "joint"}
+    assert GenSeg(modality="source").recipe.evaluation.domain == "source"
