@@ -37,7 +37,7 @@ def test_every_scale_judges_patches(scale: str, size: tuple[int, int]) -> None:
 
 
 def test_an_image_that_is_too_small_is_refused() -> None:
-    with pytest.raises(BadInput, match="too small .* 3 stride-2 layers"):
+    with pytest.raises(BadInput, match=r"too small .* 3 stride-2 layers"):
         PatchDiscriminator(PatchDiscriminatorConfig(width=2))(torch.zeros(1, 1, 60, 20))
     with pytest.raises(BadInput, match="layers 0"):
         PatchDiscriminator(PatchDiscriminatorConfig(layers=0))

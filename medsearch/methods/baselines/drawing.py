@@ -14,6 +14,9 @@ from medsearch.methods.baselines.reads import sides
 from medsearch.training.adversarial import emphasis
 from medsearch.training.crops import CropBatch, Crops
 
+SHARE = "lower segmentation.slices.diseased_share"
+"""What helps where no slice is diseased."""
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -99,7 +102,7 @@ def both_contrasts(task: TaskView, rule: SliceRule, *, masks: bool = True) -> Dr
     drawn = {}
     for domain in sides("both"):
         crops = diseased(task, domain, "train", rule, masks=masks)
-        drawn[domain] = require(crops, f"diseased {domain} slice to train on", "lower slices.diseased_share")
+        drawn[domain] = require(crops, f"diseased {domain} slice to train on", SHARE)
     if masks and not any(crops.annotated for crops in drawn.values()):
         require(drawn["source"].none(), "annotated slice to learn from", "raise task.source_labels")
     return Drawing(drawn["source"], drawn["target"], max(map(len, drawn.values())))

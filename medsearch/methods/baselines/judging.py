@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from medsearch.data.hemispheres import SliceRule
 from medsearch.data.views import Domain, TaskView
 from medsearch.losses.dice import overlap
-from medsearch.methods.baselines.drawing import diseased, require
+from medsearch.methods.baselines.drawing import SHARE, diseased, require
 from medsearch.methods.baselines.reads import Judged, sides
 from medsearch.metrics.overlap import MicroDice
 from medsearch.training.crops import Crops
@@ -25,9 +25,8 @@ def validation_slices(task: TaskView, of: Judged, rule: SliceRule) -> dict[Domai
     Raises:
         BadInput: there is none in one of them.
     """
-    remedy = "lower slices.diseased_share"
     return {
-        domain: require(diseased(task, domain, "validation", rule), f"diseased {domain} slice to select on", remedy)
+        domain: require(diseased(task, domain, "validation", rule), f"diseased {domain} slice to select on", SHARE)
         for domain in sides(of)
     }
 

@@ -118,7 +118,7 @@ def test_smaller_scales_change_sizes_and_how_long_is_trained_alone(method: Metho
 
 @pytest.mark.parametrize("method", [SupervisedUNet, AccSegNet, AttENT, UAGAN])
 def test_unknown_presets_are_refused(method: type) -> None:
-    with pytest.raises(BadInput, match="presets compared.*got 'paper' at 'tiny'"):
+    with pytest.raises(BadInput, match=r"presets compared.*got 'paper' at 'tiny'"):
         _ = method(preset="paper", scale="tiny").recipe
 
 

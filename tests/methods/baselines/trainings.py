@@ -21,7 +21,7 @@ from tests.micro import Micro
 
 def translation_artifact(stage: Any, folder: Path) -> dict[str, Artifact]:
     """AttENT's generators, seeded and not trained."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     save_modules(folder / "weights.safetensors", {"translator": Translator(stage.translation)})
     return {"translation": Artifact("t", folder, {})}
@@ -40,10 +40,8 @@ def begun(
     if node == "translation":
         return TranslationTraining(stage.recipe, stage.slices, context)
     if attent:
-        return AttENTTraining(
-            stage.recipe, stage.slices, translation=stage.translation, selection=stage.selection, context=context
-        )
+        return AttENTTraining(stage.recipe, translation=stage.translation, selection=stage.selection, context=context)
     if method.startswith("accsegnet"):
-        return AccSegNetTraining(stage.recipe, stage.slices, of=stage.selected_on, context=context)
+        return AccSegNetTraining(stage.recipe, of=stage.selected_on, context=context)
     training = UAGANTraining if method.startswith("uagan") else UNetTraining
-    return training(stage.recipe, stage.slices, context)
+    return training(stage.recipe, context)

@@ -6,7 +6,6 @@ segmentation ──> test
 from dataclasses import dataclass
 from typing import ClassVar
 
-from medsearch.data.hemispheres import SliceRule
 from medsearch.methods.baselines.accsegnet.recipe import AccSegNetRecipe, SegmentationRecipe
 from medsearch.methods.baselines.reads import JUDGED, Judged, validation, whole
 from medsearch.stages.context import StageContext
@@ -23,7 +22,6 @@ class Segmentation(Stage):
     name: ClassVar[str] = "accsegnet_segmentation"
     version: ClassVar[int] = 1
     recipe: SegmentationRecipe
-    slices: SliceRule
     selected_on: Judged
 
     @property
@@ -40,7 +38,7 @@ class Segmentation(Stage):
         """Every term with its weight."""
         from medsearch.methods.baselines.accsegnet.training import train
 
-        return train(self.recipe, self.slices, of=self.selected_on, context=context)
+        return train(self.recipe, of=self.selected_on, context=context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +49,6 @@ class Test(Stage):
     version: ClassVar[int] = 1
     recipe: EvaluationRecipe
     segmentation: SegmentationRecipe
-    slices: SliceRule
 
     def reads(self) -> frozenset[str]:
         """The test cases of one domain."""
@@ -61,14 +58,14 @@ class Test(Stage):
         """Nothing is trained: one pass over the test cases."""
         from medsearch.methods.baselines.accsegnet.training import test
 
-        return test(self.recipe, self.segmentation, rule=self.slices, context=context)
+        return test(self.recipe, self.segmentation, context)
 
 
 def pipeline(recipe: AccSegNetRecipe, *, selection: Selection, test: bool) -> Pipeline:
     """One training, selected on target masks (`oracle`), or else on source masks by way of translation."""
-    stage = Segmentation(recipe=recipe.segmentation, slices=recipe.slices, selected_on=JUDGED[selection])
+    stage = Segmentation(recipe=recipe.segmentation, selected_on=JUDGED[selection])
     nodes = [Node("segmentation", stage)]
     if test:
-        last = Test(recipe=recipe.evaluation, segmentation=recipe.segmentation, slices=recipe.slices)
+        last = Test(recipe=recipe.evaluation, segmentation=recipe.segmentation)
         nodes.append(Node("test", last, {"segmentor": "segmentation"}))
     return Pipeline(tuple(nodes))

@@ -66,6 +66,7 @@ class SegmentationRecipe:
     network: SqueezeUNetConfig = field(default_factory=SqueezeUNetConfig)
     weights: Weights = field(default_factory=Weights)
     contrast: ContrastRecipe = field(default_factory=ContrastRecipe)
+    slices: SliceRule = field(default_factory=SliceRule)
     optimiser: AdamRecipe = field(default_factory=AdamRecipe)
     epochs: int = 300
     batch: int = 10
@@ -78,7 +79,6 @@ class AccSegNetRecipe:
     """The whole method."""
 
     segmentation: SegmentationRecipe = field(default_factory=SegmentationRecipe)
-    slices: SliceRule = field(default_factory=SliceRule)
     evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)
 
 

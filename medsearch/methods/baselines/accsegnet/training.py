@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from medsearch.core.seeds import generator, seed
-from medsearch.data.hemispheres import SliceRule
 from medsearch.data.views import Domain
 from medsearch.losses.adversarial import adversarial_d, adversarial_g
 from medsearch.losses.dice import dice
@@ -41,7 +40,7 @@ DICE = {"plain": dice, "squared": losses.squared_dice}
 class SegmentationTraining:
     """Everything that the stage holds while it trains."""
 
-    def __init__(self, recipe: SegmentationRecipe, slices: SliceRule, *, of: Judged, context: StageContext) -> None:
+    def __init__(self, recipe: SegmentationRecipe, *, of: Judged, context: StageContext) -> None:
         prepare_torch(context.runtime)
         torch.manual_seed(seed(context.seed, "accsegnet", "initialisation"))
         self.recipe, self.context, self.device = recipe, context, context.runtime.device
@@ -55,8 +54,8 @@ class SegmentationTraining:
         self.judges = [self.modules[name] for name in ("d_t", "d_s") if name in self.modules]
         self.generators = [module for module in self.modules.values() if module not in self.judges]
         self.optimisers = {"g": adam(self.generators, recipe.optimiser), "d": adam(self.judges, recipe.optimiser)}
-        self.drawing = both_contrasts(context.task, slices)
-        self.validation = validation_slices(context.task, of, slices)
+        self.drawing = both_contrasts(context.task, recipe.slices)
+        self.validation = validation_slices(context.task, of, recipe.slices)
 
     def forward(self, batch: Pair) -> Translated:
         """Every translation and segmentation of a batch."""
@@ -163,9 +162,9 @@ def _anatomy(of: Translated) -> Tensor:
     return loss if of.x_ts is None else loss + losses.anatomy(of.batch.target.x, of.x_ts)
 
 
-def train(recipe: SegmentationRecipe, slices: SliceRule, *, of: Judged, context: StageContext) -> Training:
+def train(recipe: SegmentationRecipe, *, of: Judged, context: StageContext) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
-    training = SegmentationTraining(recipe, slices, of=of, context=context)
+    training = SegmentationTraining(recipe, of=of, context=context)
     loop = Loop(
         modules=training.modules,
         optimisers=training.optimisers,
@@ -182,13 +181,11 @@ def train(recipe: SegmentationRecipe, slices: SliceRule, *, of: Judged, context:
     )
 
 
-def test(
-    recipe: EvaluationRecipe, segmentation: SegmentationRecipe, *, rule: SliceRule, context: StageContext
-) -> Training:
+def test(recipe: EvaluationRecipe, segmentation: SegmentationRecipe, context: StageContext) -> Training:
     """Score the test cases."""
     prepare_torch(context.runtime)
     network = AccSegNet(segmentation)
     load_modules(context.upstream["segmentor"].file("weights.safetensors"), {"network": network})
     network.to(context.runtime.device).eval()
     segment = network.segmentor if recipe.domain == "target" else network.segment_source
-    return scored(segment, context, recipe, rule=rule)
+    return scored(segment, context, recipe, rule=segmentation.slices)

@@ -52,7 +52,6 @@ class Segmentation(Stage):
     version: ClassVar[int] = 1
     recipe: SegmentationRecipe
     translation: TranslationRecipe
-    slices: SliceRule
     selection: Selection
     deeplab: str = ""
     """Digest of the weights that the backbone starts from; empty: random."""
@@ -71,7 +70,7 @@ class Segmentation(Stage):
         """Cross-entropy and adversarial entropy minimisation."""
         from medsearch.methods.baselines.attent.segmentation import train
 
-        return train(self.recipe, self.slices, translation=self.translation, selection=self.selection, context=context)
+        return train(self.recipe, translation=self.translation, selection=self.selection, context=context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +82,6 @@ class Test(Stage):
     recipe: EvaluationRecipe
     segmentation: SegmentationRecipe
     translation: TranslationRecipe
-    slices: SliceRule
 
     def reads(self) -> frozenset[str]:
         """The test cases of one domain."""
@@ -93,7 +91,7 @@ class Test(Stage):
         """Nothing is trained: one pass over the test cases."""
         from medsearch.methods.baselines.attent.segmentation import test
 
-        return test(self.recipe, self.segmentation, translation=self.translation, rule=self.slices, context=context)
+        return test(self.recipe, self.segmentation, translation=self.translation, context=context)
 
 
 def pipeline(recipe: AttENTRecipe, *, selection: Selection, test: bool) -> Pipeline:
@@ -102,18 +100,16 @@ def pipeline(recipe: AttENTRecipe, *, selection: Selection, test: bool) -> Pipel
     Raises:
         BadInput: the recipe names a file of weights that is not there.
     """
-    translation, segmentation, slices = recipe.translation, recipe.segmentation, recipe.slices
+    translation, segmentation = recipe.translation, recipe.segmentation
     weights = digest(
         segmentation.deeplab, knob="segmentation.deeplab", wanted="weights of DeepLab-v2 or of an ImageNet ResNet-101"
     )
-    stage = Segmentation(
-        recipe=segmentation, translation=translation, slices=slices, selection=selection, deeplab=weights
-    )
+    stage = Segmentation(recipe=segmentation, translation=translation, selection=selection, deeplab=weights)
     nodes = [
-        Node("translation", Translation(recipe=translation, slices=slices)),
+        Node("translation", Translation(recipe=translation, slices=segmentation.slices)),
         Node("segmentation", stage, {"translation": "translation"}),
     ]
     if test:
-        last = Test(recipe=recipe.evaluation, segmentation=segmentation, translation=translation, slices=slices)
+        last = Test(recipe=recipe.evaluation, segmentation=segmentation, translation=translation)
         nodes.append(Node("test", last, {"segmentor": "segmentation", "translation": "translation"}))
     return Pipeline(tuple(nodes))

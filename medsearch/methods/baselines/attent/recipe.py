@@ -63,6 +63,8 @@ class SegmentationRecipe:
     network: DeepLabConfig = field(default_factory=DeepLabConfig)
     discriminator: MapDiscriminatorConfig = field(default_factory=MapDiscriminatorConfig)
     weights: SegmentationWeights = field(default_factory=SegmentationWeights)
+    slices: SliceRule = field(default_factory=SliceRule)
+    """Also the translation's."""
     optimiser: AdamRecipe = PLAIN
     epochs: int = 200
     batch: int = 25
@@ -78,7 +80,6 @@ class AttENTRecipe:
 
     translation: TranslationRecipe = field(default_factory=TranslationRecipe)
     segmentation: SegmentationRecipe = field(default_factory=SegmentationRecipe)
-    slices: SliceRule = field(default_factory=SliceRule)
     evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)
 
 

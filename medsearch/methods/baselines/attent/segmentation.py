@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from medsearch.core.seeds import generator, seed
-from medsearch.data.hemispheres import SliceRule
 from medsearch.data.views import Domain
 from medsearch.methods.baselines.attent import losses
 from medsearch.methods.baselines.attent.deeplab import DeepLab
@@ -46,7 +45,6 @@ class SegmentationTraining:
     def __init__(
         self,
         recipe: SegmentationRecipe,
-        slices: SliceRule,
         *,
         translation: TranslationRecipe,
         selection: Selection,
@@ -68,8 +66,8 @@ class SegmentationTraining:
         }
         upstream = context.upstream["translation"]
         self.translator = load_translator(translation, upstream, recipe.translator, self.device)
-        self.drawing = both_contrasts(context.task, slices)
-        self.validation = validation_slices(context.task, JUDGED[selection], slices)
+        self.drawing = both_contrasts(context.task, recipe.slices)
+        self.validation = validation_slices(context.task, JUDGED[selection], recipe.slices)
 
     def forward(self, batch: Pair) -> Outputs:
         """Both domains apart, for the batch norms to see one at a time."""
@@ -161,14 +159,13 @@ class SegmentationTraining:
 
 def train(
     recipe: SegmentationRecipe,
-    slices: SliceRule,
     *,
     translation: TranslationRecipe,
     selection: Selection,
     context: StageContext,
 ) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
-    training = SegmentationTraining(recipe, slices, translation=translation, selection=selection, context=context)
+    training = SegmentationTraining(recipe, translation=translation, selection=selection, context=context)
     loop = Loop(
         modules=training.modules,
         optimisers=training.optimisers,
@@ -190,7 +187,6 @@ def test(
     segmentation: SegmentationRecipe,
     *,
     translation: TranslationRecipe,
-    rule: SliceRule,
     context: StageContext,
 ) -> Training:
     """Score the test cases; those of the target are translated first."""
@@ -204,4 +200,4 @@ def test(
         y_hat: Tensor = network(x if recipe.domain == "source" else translator.as_source(x))[0]
         return y_hat
 
-    return scored(segment, context, recipe, rule=rule)
+    return scored(segment, context, recipe, rule=segmentation.slices)

@@ -12,7 +12,7 @@ from medsearch.losses.reconstruction import l1
 from medsearch.losses.weights import normalised
 from medsearch.methods.baselines.attent.recipe import TranslationRecipe
 from medsearch.methods.baselines.attent.translator import WEIGHTS, Cycled, Translator
-from medsearch.methods.baselines.drawing import Pair, both_contrasts, diseased, require
+from medsearch.methods.baselines.drawing import SHARE, Pair, both_contrasts, diseased, require
 from medsearch.methods.baselines.judging import training_mode
 from medsearch.methods.baselines.optimising import adam, set_rate
 from medsearch.networks.patch_discriminator import PatchDiscriminator
@@ -45,7 +45,7 @@ class TranslationTraining:
         }
         self.drawing = both_contrasts(context.task, slices, masks=False)
         held = diseased(context.task, "source", "validation", slices, masks=False)
-        self.validation: Crops = require(held, "diseased source slice to select on", "lower slices.diseased_share")
+        self.validation: Crops = require(held, "diseased source slice to select on", SHARE)
 
     def forward(self, batch: Pair) -> Cycled:
         """Both cycles."""

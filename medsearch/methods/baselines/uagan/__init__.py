@@ -21,8 +21,9 @@ Parameters at the paper's sizes, as compared: generator 14.952 M, discriminator 
 module. Its mask has one logit where the official one has two, 65 parameters fewer, with the same losses.
 
 Choices where the facts are silent: as compared, every slice is translated to the other contrast, and the betas are the
-other methods'. A slice that is only segmented asks for what training asks, or for its own contrast (official). Departs from the official code: slices
-are hemispheres, drawn and augmented as all other methods' are, in batches that hold as many of either contrast.
+other methods'. A slice that is only segmented asks for what training asks: the other contrast, or, as official, its
+own. Departs from the official code: slices are hemispheres, drawn and augmented as all other methods' are, in batches
+that hold as many of either contrast.
 """
 
 from dataclasses import dataclass, replace

@@ -6,7 +6,6 @@ segmentation ──> test
 from dataclasses import dataclass
 from typing import ClassVar
 
-from medsearch.data.hemispheres import SliceRule
 from medsearch.methods.baselines.reads import validation, whole
 from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe, UAGANRecipe
 from medsearch.stages.context import StageContext
@@ -23,7 +22,6 @@ class Segmentation(Stage):
     name: ClassVar[str] = "uagan_segmentation"
     version: ClassVar[int] = 1
     recipe: SegmentationRecipe
-    slices: SliceRule
 
     @property
     def batch(self) -> int:
@@ -39,7 +37,7 @@ class Segmentation(Stage):
         """Every term with its weight."""
         from medsearch.methods.baselines.uagan.training import train
 
-        return train(self.recipe, self.slices, context)
+        return train(self.recipe, context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +48,6 @@ class Test(Stage):
     version: ClassVar[int] = 1
     recipe: EvaluationRecipe
     segmentation: SegmentationRecipe
-    slices: SliceRule
 
     def reads(self) -> frozenset[str]:
         """The test cases of one domain."""
@@ -60,13 +57,13 @@ class Test(Stage):
         """Nothing is trained: one pass over the test cases."""
         from medsearch.methods.baselines.uagan.training import test
 
-        return test(self.recipe, self.segmentation, rule=self.slices, context=context)
+        return test(self.recipe, self.segmentation, context)
 
 
 def pipeline(recipe: UAGANRecipe, *, selection: Selection, test: bool) -> Pipeline:  # noqa: ARG001
     """One training; `selection` plays no part, for the model is selected on the labels that it trains with."""
-    nodes = [Node("segmentation", Segmentation(recipe=recipe.segmentation, slices=recipe.slices))]
+    nodes = [Node("segmentation", Segmentation(recipe=recipe.segmentation))]
     if test:
-        stage = Test(recipe=recipe.evaluation, segmentation=recipe.segmentation, slices=recipe.slices)
+        stage = Test(recipe=recipe.evaluation, segmentation=recipe.segmentation)
         nodes.append(Node("test", stage, {"segmentor": "segmentation"}))
     return Pipeline(tuple(nodes))

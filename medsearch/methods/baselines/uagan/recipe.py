@@ -48,6 +48,7 @@ class SegmentationRecipe:
     network: UAGANConfig = field(default_factory=UAGANConfig)
     discriminator: JudgeConfig = field(default_factory=JudgeConfig)
     weights: Weights = field(default_factory=Weights)
+    slices: SliceRule = field(default_factory=SliceRule)
     optimiser: AdamRecipe = PLAIN
     epochs: int = 200
     batch: int = 1
@@ -61,7 +62,6 @@ class UAGANRecipe:
     """The whole method."""
 
     segmentation: SegmentationRecipe = field(default_factory=SegmentationRecipe)
-    slices: SliceRule = field(default_factory=SliceRule)
     evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)
 
 
@@ -102,16 +102,17 @@ def preset(name: str, scale: Scale) -> UAGANRecipe:
 _SIZES: dict[Scale, dict[str, Any]] = {
     "paper": {},
     "small": {"segmentation.epochs": 40},
-    # A hundredth of the paper's steps, so the steps are larger.
+    # A hundredth of the paper's steps, so the steps are larger, and as many as there are slices: the last layer sees
+    # features of unit variance, and at 1e-3 its bias had not left tumour everywhere after 400 steps (validation Dice
+    # 0.2; 0.84 after 900 at 5e-3).
     "tiny": {
-        "segmentation.optimiser.lr": 1e-3,
-        "segmentation.epochs": 8,
-        "segmentation.batch": 4,
-        "segmentation.validate_every": 2,
+        "segmentation.optimiser.lr": 5e-3,
+        "segmentation.epochs": 4,
+        "segmentation.batch": 1,
     },
 }
 _OFFICIAL_SIZES: dict[Scale, dict[str, Any]] = {
     "paper": {},
     "small": {"segmentation.optimiser.decay_epochs": 16, "segmentation.weights.shape_epochs": 24},
-    "tiny": {"segmentation.optimiser.decay_epochs": 3, "segmentation.weights.shape_epochs": 5},
+    "tiny": {"segmentation.optimiser.decay_epochs": 1, "segmentation.weights.shape_epochs": 2},
 }

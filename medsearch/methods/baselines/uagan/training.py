@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from medsearch.core.seeds import generator, seed
-from medsearch.data.hemispheres import SliceRule, hemispheres
+from medsearch.data.hemispheres import hemispheres
 from medsearch.data.views import Domain, TaskView
 from medsearch.losses.dice import dice
 from medsearch.losses.reconstruction import l1
@@ -61,7 +61,7 @@ class SegmentationTraining:
         BadInput: the split leaves no slices of one contrast, no mask, or nothing to select on.
     """
 
-    def __init__(self, recipe: SegmentationRecipe, slices: SliceRule, context: StageContext) -> None:
+    def __init__(self, recipe: SegmentationRecipe, context: StageContext) -> None:
         prepare_torch(context.runtime)
         torch.manual_seed(seed(context.seed, "uagan", "initialisation"))
         self.recipe, self.context, self.device = recipe, context, context.runtime.device
@@ -73,8 +73,8 @@ class SegmentationTraining:
             "g": adam([self.generator], recipe.optimiser),
             "d": adam([self.judge], recipe.optimiser),
         }
-        self.drawing = both_contrasts(context.task, slices)
-        self.validation = validation_slices(context.task, shown(self.drawing), slices)
+        self.drawing = both_contrasts(context.task, recipe.slices)
+        self.validation = validation_slices(context.task, shown(self.drawing), recipe.slices)
         self.shape = 1.0
 
     def forward(self, batch: Pair) -> Mixed:
@@ -218,9 +218,9 @@ def _emphasis(batch: Pair) -> float:
     return sum(w * n for w, n in zip(batch.emphasis, counts, strict=True)) / total if total else 1.0
 
 
-def train(recipe: SegmentationRecipe, slices: SliceRule, context: StageContext) -> Training:
+def train(recipe: SegmentationRecipe, context: StageContext) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
-    training = SegmentationTraining(recipe, slices, context)
+    training = SegmentationTraining(recipe, context)
     loop = Loop(
         modules=training.modules,
         optimisers=training.optimisers,
@@ -236,12 +236,10 @@ def train(recipe: SegmentationRecipe, slices: SliceRule, context: StageContext) 
     return Outcome({"validation/dice": best.value}, notes)
 
 
-def test(
-    recipe: EvaluationRecipe, segmentation: SegmentationRecipe, *, rule: SliceRule, context: StageContext
-) -> Training:
+def test(recipe: EvaluationRecipe, segmentation: SegmentationRecipe, context: StageContext) -> Training:
     """Score the test cases."""
     prepare_torch(context.runtime)
     network = Generator(segmentation.network)
     load_modules(context.upstream["segmentor"].file("weights.safetensors"), {"generator": network})
     network.to(context.runtime.device).eval()
-    return scored(segmenting(network, recipe.domain, segmentation.asked), context, recipe, rule=rule)
+    return scored(segmenting(network, recipe.domain, segmentation.asked), context, recipe, rule=segmentation.slices)

@@ -20,6 +20,7 @@ class SegmentationRecipe:
     supervision: Judged = "source"
     """Whose masks teach; `both` is how Table 4.2 trains it."""
     network: GenSegConfig = field(default_factory=GenSegConfig)
+    slices: SliceRule = field(default_factory=SliceRule)
     optimiser: AdamRecipe = field(default_factory=AdamRecipe)
     epochs: int = 300
     batch: int = 15
@@ -32,7 +33,6 @@ class SupervisedUNetRecipe:
     """The whole method."""
 
     segmentation: SegmentationRecipe = field(default_factory=SegmentationRecipe)
-    slices: SliceRule = field(default_factory=SliceRule)
     evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)
 
 

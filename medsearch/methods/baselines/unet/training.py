@@ -7,7 +7,6 @@ from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
 from medsearch.core.seeds import generator, seed
-from medsearch.data.hemispheres import SliceRule
 from medsearch.losses.dice import dice
 from medsearch.methods.baselines.judging import micro_dice, training_mode, validation_slices
 from medsearch.methods.baselines.optimising import adam, set_rate
@@ -33,21 +32,21 @@ class SegmentationTraining:
         BadInput: the split leaves no mask to learn from, or none to select on.
     """
 
-    def __init__(self, recipe: SegmentationRecipe, slices: SliceRule, context: StageContext) -> None:
+    def __init__(self, recipe: SegmentationRecipe, context: StageContext) -> None:
         prepare_torch(context.runtime)
         torch.manual_seed(seed(context.seed, "supervised_unet", "initialisation"))
         self.recipe, self.context, self.device = recipe, context, context.runtime.device
         self.network = UNet(recipe.network).to(self.device)
         self.modules: dict[str, nn.Module] = {"network": self.network}
         self.optimisers = {"g": adam([self.network], recipe.optimiser)}
-        self.pool = Pool.of(context.task, recipe.supervision, slices)
+        self.pool = Pool.of(context.task, recipe.supervision, recipe.slices)
         if self.pool.annotated is None:
             msg = (
                 f"the split leaves no annotated diseased slice for supervision by {recipe.supervision!r}; raise "
                 "task.source_labels or task.target_labels, add cases, or change task.split_seed"
             )
             raise BadInput(msg)
-        self.validation = validation_slices(context.task, self.pool.annotated, slices)
+        self.validation = validation_slices(context.task, self.pool.annotated, recipe.slices)
 
     def terms(self, batch: CropBatch) -> dict[str, Tensor]:
         """Eq. 4.3."""
@@ -72,9 +71,9 @@ class SegmentationTraining:
         return micro_dice(segments, self.validation, self.context.runtime, batch=self.recipe.batch)
 
 
-def train(recipe: SegmentationRecipe, slices: SliceRule, context: StageContext) -> Training:
+def train(recipe: SegmentationRecipe, context: StageContext) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
-    training = SegmentationTraining(recipe, slices, context)
+    training = SegmentationTraining(recipe, context)
     loop = Loop(
         modules=training.modules,
         optimisers=training.optimisers,
@@ -90,11 +89,9 @@ def train(recipe: SegmentationRecipe, slices: SliceRule, context: StageContext) 
     )
 
 
-def test(
-    recipe: EvaluationRecipe, segmentation: SegmentationRecipe, *, rule: SliceRule, context: StageContext
-) -> Training:
+def test(recipe: EvaluationRecipe, segmentation: SegmentationRecipe, context: StageContext) -> Training:
     """Score the test cases."""
     prepare_torch(context.runtime)
     network = UNet(segmentation.network)
     load_modules(context.upstream["segmentor"].file("weights.safetensors"), {"network": network})
-    return scored(network.to(context.runtime.device).eval(), context, recipe, rule=rule)
+    return scored(network.to(context.runtime.device).eval(), context, recipe, rule=segmentation.slices)
