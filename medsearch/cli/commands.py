@@ -100,9 +100,21 @@ def _sync(options: argparse.Namespace) -> int:
     from medsearch.study.tracking import sync
 
     folder, store = _stored(options)
-    report = sync(folder, store.root, options.tracking_uri, remote=options.store)
-    sys.stdout.writelines(f"{line}\n" for line in (str(report), *report.links()))
-    return 1 if report.behind else 0
+    behind = False
+    for one in _synced(folder):
+        report = sync(one, store.root, options.tracking_uri, remote=options.store)
+        sys.stdout.writelines(f"{line}\n" for line in (str(report), *report.links()))
+        behind = behind or report.behind
+    return 1 if behind else 0
+
+
+def _synced(folder: Path) -> list[Path]:
+    """The study itself; of a staged search, which has no runs of its own, the searches that have begun."""
+    from medsearch.study.ledger import Ledger
+    from medsearch.study.staged_header import parts
+
+    names = parts(Ledger(folder).header())
+    return [path for name in names if (path := folder.parent / name).exists()] if names else [folder]
 
 
 def _stored(options: argparse.Namespace) -> tuple[Path, Store]:

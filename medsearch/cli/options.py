@@ -23,6 +23,8 @@ class Asked:
     layouts: tuple[str, ...]
     rows: bool
     """Whether the study has rows, of which some can be asked for."""
+    groups: bool = False
+    """Whether the study is several searches, one after another."""
 
 
 def parser(asked: Asked) -> argparse.ArgumentParser:
@@ -56,7 +58,8 @@ def _about_size(made: argparse.ArgumentParser, asked: Asked) -> None:
         add("--only", action="append", default=[], metavar="LABEL", help="run this row alone; may be given repeatedly")
         add("--trials", type=int, metavar="N", help="configurations of rows that are retuned")
     else:
-        add("--trials", type=int, metavar="N", help="trials of the search; may grow when run again")
+        of = "each group and of the refinement" if asked.groups else "the search"
+        add("--trials", type=int, metavar="N", help=f"trials of {of}; may grow when run again")
         add("--finalists", type=int, metavar="N", help="how many of the best are repeated over the seeds")
 
 

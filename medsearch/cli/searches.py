@@ -48,18 +48,23 @@ class AskingSearch:
         with tracked(place, self.name, self.options):
             with progress(self.search) as listener:
                 ended = run_search(self.search, place, site(self.options, listener), storage=self.options.storage)
-            _write_importances(self.search, place, self.options.storage)
+            write_importances(self.search, place, self.options.storage)
             report(ended.folder, place)
         return ended.folder
 
     def _tasks(self) -> list[CrossModalityTask]:
-        """The task of the search, and those of its references and of what it searches."""
-        rows = [row.knobs for row in self.search.settled.references]
-        tried = [{knob: value} for knob, domain in self.search.settled.domains.items() for value in domain.edges()]
-        return [self.search.setup(knobs).task for knobs in ({}, *rows, *tried)]
+        return tasks_of(self.search)
 
 
-def _write_importances(search: Search, place: Workplace, storage: str | None) -> None:
+def tasks_of(search: Search) -> list[CrossModalityTask]:
+    """The task of the search, and those of its references and of what it searches."""
+    rows = [row.knobs for row in search.settled.references]
+    tried = [{knob: value} for knob, domain in search.settled.domains.items() for value in domain.edges()]
+    return [search.setup(knobs).task for knobs in ({}, *rows, *tried)]
+
+
+def write_importances(search: Search, place: Workplace, storage: str | None) -> None:
+    """Write down what the sampler's storage says of the knobs, for reports to find it without Optuna."""
     from medsearch.reporting.search.collect import IMPORTANCES
     from medsearch.study.proposals import Proposals, sqlite
 

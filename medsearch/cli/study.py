@@ -14,7 +14,7 @@ from medsearch.cli.options import Asked, folders, parser, resources
 from medsearch.core.remote import without_password
 
 if TYPE_CHECKING:
-    from medsearch.study import Ablation, Search
+    from medsearch.study import Ablation, Search, StagedSearch
     from medsearch.study.execution import Site
     from medsearch.study.jobs import Workplace
     from medsearch.study.tracking import SyncReport
@@ -37,7 +37,7 @@ class Asking(Protocol):
         """Do what is left, write the report; return the study's folder."""
 
 
-def run(study: "Search | Ablation", arguments: Sequence[str] | None = None) -> None:
+def run(study: "Search | StagedSearch | Ablation", arguments: Sequence[str] | None = None) -> None:
     """Parse the command line, run what is left of the study, write its report, print the answer."""
     with exits():
         asked = _asked(study)
@@ -58,22 +58,30 @@ def run(study: "Search | Ablation", arguments: Sequence[str] | None = None) -> N
             of.run(data)
 
 
-def _asked(study: "Search | Ablation") -> Asked:
+def _asked(study: "Search | StagedSearch | Ablation") -> Asked:
     tasks = getattr(study, "tasks", None)
     layouts = [task.layout for task in tasks.values()] if tasks else [study.task.layout]  # type: ignore[union-attr]
     return Asked(
-        question=study.question, cost=study.cost, layouts=tuple(dict.fromkeys(layouts)), rows=tasks is not None
+        question=study.question,
+        cost=study.cost,
+        layouts=tuple(dict.fromkeys(layouts)),
+        rows=tasks is not None,
+        groups=hasattr(study, "groups"),
     )
 
 
-def _asking(study: "Search | Ablation", options: argparse.Namespace) -> Asking:
+def _asking(study: "Search | StagedSearch | Ablation", options: argparse.Namespace) -> Asking:
     """The module of its kind, imported only now: a search's plan needs nothing of an ablation."""
-    from medsearch.study import Ablation
+    from medsearch.study import Ablation, StagedSearch
 
     if isinstance(study, Ablation):
         from medsearch.cli.ablations import AskingAblation
 
         return AskingAblation.of(study, options)
+    if isinstance(study, StagedSearch):
+        from medsearch.cli.staged import AskingStaged
+
+        return AskingStaged.of(study, options)
     from medsearch.cli.searches import AskingSearch
 
     return AskingSearch.of(study, options)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medsearch.reporting.report import is_ablation
+from medsearch.reporting.report import kind_of
 from medsearch.stages.store import Store
 
 if TYPE_CHECKING:
@@ -19,15 +19,22 @@ def summary(folder: Path, store: Store) -> "RenderableType":
         BadInput: there is no study in `folder`.
 
     """
-    if is_ablation(folder):
-        from medsearch.reporting.ablation.collect import collect as collect_ablation
-        from medsearch.reporting.ablation.terminal import summary_text as ablation_text
+    match kind_of(folder):
+        case "ablation":
+            from medsearch.reporting.ablation.collect import collect as collect_ablation
+            from medsearch.reporting.ablation.terminal import summary_text as ablation_text
 
-        return ablation_text(collect_ablation(folder, store))
-    from medsearch.reporting.search.collect import collect
-    from medsearch.reporting.search.terminal import summary_text
+            return ablation_text(collect_ablation(folder, store))
+        case "staged":
+            from medsearch.reporting.staged.collect import collect as collect_staged
+            from medsearch.reporting.staged.terminal import summary_text as staged_text
 
-    return summary_text(collect(folder, store))
+            return staged_text(collect_staged(folder, store))
+        case _:
+            from medsearch.reporting.search.collect import collect
+            from medsearch.reporting.search.terminal import summary_text
+
+            return summary_text(collect(folder, store))
 
 
 def grid(headings: Sequence[str], rows: Sequence[Sequence[str]], *, bold: Sequence[int] = ()) -> "Table":

@@ -2,12 +2,10 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.core.recipes import recipe
 from medsearch.data.geometry import Geometry, halves, place_halves
 from medsearch.data.hemispheres import SliceRule
 from medsearch.data.native import to_native
@@ -15,26 +13,11 @@ from medsearch.data.views import Domain
 from medsearch.data.volumes import write_volume
 from medsearch.metrics.scoring import Scores, TestCase
 from medsearch.stages.context import StageContext
+from medsearch.stages.evaluation import EvaluationRecipe
 
 THRESHOLD = 0.5
 SHOWN = 4
 """Cases of which a test stage draws pictures."""
-
-
-@recipe
-class EvaluationRecipe:
-    """Where and how a network that sees slices is scored.
-
-    scored: "slices", the diseased ones of every case (the thesis, 4.4.1), or "halves", the diseased ones whole, as
-        volumetric methods are. domain: whose test cases.
-    """
-
-    scored: Literal["slices", "halves"] = "slices"
-    domain: Domain = "target"
-
-    def reads(self) -> frozenset[str]:
-        """Images and masks of the domain's test cases."""
-        return frozenset(f"{self.domain}.test.{kind}" for kind in ("images", "masks", "presence"))
 
 
 @dataclass

@@ -2,11 +2,13 @@
 
     search, spaces, samplers, schedulers    what a study file declares of a search; plain data, checked when loaded
     ablation, variants, figures             what it declares of a table or a figure
-    plan, ablation_plan                     what is left to do, without doing it
+    staged, groups, rules, refinement       what it declares of a staged search: searches that stand on each other
+    plan, ablation_plan, staged_plan        what is left to do, without doing it
     agenda, graph                           what comes next (pure): trials and their repeats; stage runs of all cells
     jobs                                    one run as work that can be done anywhere
     conductor, sweep                        hand out the jobs of a search, of an ablation; write down their ends
     execution                               a conductor on Ray Tune: searcher, rungs, worker, cluster, interruption
+    freezing, staged_run                    the searches of a staged search one after another, and what each freezes
     progress, sweep_progress                the terminal while it runs
     ledger, tracking                        what happened, on disk and in MLflow
 
@@ -15,10 +17,14 @@ Ray, Optuna and MLflow are imported when they are needed, and nowhere else in th
 
 from medsearch.study.ablation import Ablation
 from medsearch.study.figures import Curves, GroupedBars, Panels
+from medsearch.study.groups import Group
+from medsearch.study.refinement import Refinement
+from medsearch.study.rules import Best, Reaching
 from medsearch.study.samplers import GP, NSGA2, QMC, TPE, Random
 from medsearch.study.schedulers import ASHA, FullLength, Median
 from medsearch.study.search import Search
 from medsearch.study.spaces import choice, integers, loguniform, uniform
+from medsearch.study.staged import StagedSearch
 from medsearch.study.variants import Variant, grid
 
 __all__ = [
@@ -28,13 +34,18 @@ __all__ = [
     "QMC",
     "TPE",
     "Ablation",
+    "Best",
     "Curves",
     "FullLength",
+    "Group",
     "GroupedBars",
     "Median",
     "Panels",
     "Random",
+    "Reaching",
+    "Refinement",
     "Search",
+    "StagedSearch",
     "Variant",
     "choice",
     "grid",

@@ -170,7 +170,7 @@ class Conductor:
         """Take over what earlier lives of the study wrote."""
         records = self.ledger.runs()
         for record in records.values():
-            slot = Slot(role=record.role, seed=record.seed, number=record.number, label=record.label)
+            slot = slot_of_record(record)
             if record.role == "trial" and record.number is not None:
                 self._knobs[record.number] = record.knobs
                 if record.state == "running":
@@ -196,7 +196,7 @@ class Conductor:
             return False
         if record.role == "replicate" and record.number not in self._knobs:
             return False
-        slot = Slot(role=record.role, seed=record.seed, number=record.number, label=record.label)
+        slot = slot_of_record(record)
         return self._job(slot).planned.stages == record.stages
 
     def _reconcile(self, proposals: Proposals) -> None:
@@ -230,6 +230,11 @@ def slot_of(job: Job) -> Slot:
     """The agenda's name of a job."""
     planned = job.planned
     return Slot(role=planned.role, seed=planned.seed, number=planned.number, label=planned.label)
+
+
+def slot_of_record(record: RunRecord) -> Slot:
+    """The agenda's name of a run in the ledger."""
+    return Slot(role=record.role, seed=record.seed, number=record.number, label=record.label)
 
 
 def _end(record: RunRecord) -> End:

@@ -17,7 +17,7 @@ from medsearch.study.conducting import Conducts
 from medsearch.study.conductor import Conductor
 from medsearch.study.events import Listener, unheard
 from medsearch.study.graph import Graph, Grapher
-from medsearch.study.identity import choose, open_study
+from medsearch.study.identity import ELSEWHERE, choose, open_study
 from medsearch.study.interruption import Interruption
 from medsearch.study.jobs import Job, Planner, Workplace, require_served
 from medsearch.study.ledger import Ledger, RunRecord
@@ -70,10 +70,17 @@ class Site:
     meter: Meter | None = None
 
 
-def run_search(search: Search, place: Workplace, site: Site | None = None, *, storage: str | None = None) -> SearchRun:
+def run_search(
+    search: Search,
+    place: Workplace,
+    site: Site | None = None,
+    *,
+    storage: str | None = None,
+    remedy: str = ELSEWHERE,
+) -> SearchRun:
     """Run what is left of a search; when nothing is, say so without starting anything.
 
-    storage: of Optuna; None: a file in the study's folder.
+    storage: of Optuna; None: a file in the study's folder. remedy: what to do where its folder is another question's.
 
     Raises:
         BadInput: the study's folder belongs to another question or is in use, or the cluster cannot be joined.
@@ -84,16 +91,16 @@ def run_search(search: Search, place: Workplace, site: Site | None = None, *, st
     """
     site, planner = site or Site(), Planner(search, place)
     folder = place.study(search.name)
-    with _driving(search.name, folder) as interruption:
+    with driving(search.name, folder) as interruption:
         place.store.share()
         ledger = Ledger(folder)
-        open_study(planner, ledger)
+        open_study(planner, ledger, remedy=remedy)
         url = storage or sqlite(folder)
         conductor = Conductor(planner, ledger=ledger, proposals=lambda: Proposals(search, url), listener=site.listener)
         first = conductor.next()
         if isinstance(first, Job):
             require_served(planner.kinds(), lambda _: place)
-            with _on_ray(site, place, interruption):
+            with on_ray(site, place, interruption):
                 _fit(conductor, first, rungs=_recalled(conductor), place=place, site=site, interruption=interruption)
         choose(ledger, conductor.finalists)
     conductor.require_result()
@@ -117,7 +124,7 @@ def run_sweep(
     for label in only:
         ablation.row(label)
     folder = place.study(ablation.name)
-    with _driving(ablation.name, folder) as interruption:
+    with driving(ablation.name, folder) as interruption:
         place.store.share()
         ledger = Ledger(folder)
         grapher = Grapher(ablation, places, winner(ablation, place))
@@ -126,7 +133,7 @@ def run_sweep(
         first = sweep.next()
         if isinstance(first, Job):
             require_served((item.run for item in sweep.graph.items.values()), grapher.place)
-            with _on_ray(site, place, interruption):
+            with on_ray(site, place, interruption):
                 _fit(sweep, first, rungs=_unjudged(), place=place, site=site, interruption=interruption)
         describe(grapher, ledger, sweep.failed)
     sweep.require_result()
@@ -134,7 +141,7 @@ def run_sweep(
 
 
 @contextmanager
-def _driving(study: str, folder: Path) -> Iterator[Interruption]:
+def driving(study: str, folder: Path) -> Iterator[Interruption]:
     """Be the only driver of a study, and stop when a signal says so."""
     busy = f"study {study!r} in {folder} is being run by another process; wait for it, or stop it first"
     with Interruption(study) as interruption, claimed(folder / "driver.lock", busy):
@@ -142,7 +149,8 @@ def _driving(study: str, folder: Path) -> Iterator[Interruption]:
 
 
 @contextmanager
-def _on_ray(site: Site, place: Workplace, interruption: Interruption) -> Iterator[None]:
+def on_ray(site: Site, place: Workplace, interruption: Interruption) -> Iterator[None]:
+    """Have a cluster that runs fit on: the caller's if there is one, or one that ends with the block."""
     with cluster(site.resources, site.address, starting=interruption.gently):
         if site.address is not None:
             asked = site.resources.without_gpus if site.resources.measured else site.resources

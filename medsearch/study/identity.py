@@ -9,12 +9,14 @@ from medsearch.core.errors import BadInput
 from medsearch.core.recipes import fingerprint, knobs, plain
 from medsearch.study.jobs import Planner
 from medsearch.study.ledger import Ledger
+from medsearch.study.search import Search
 
 MAY_GROW = "trials, finalists, seeds after the first, references and the scheduler"
+ELSEWHERE = "choose another --home or study name, or remove the folder"
 
 
-def open_study(planner: Planner, ledger: Ledger) -> None:
-    """Write the header, unless the folder belongs to another question.
+def open_study(planner: Planner, ledger: Ledger, *, remedy: str = ELSEWHERE) -> None:
+    """Write the header, unless the folder belongs to another question. remedy: what the message says to do then.
 
     Raises:
         BadInput: it does; the message says in what they differ.
@@ -26,7 +28,7 @@ def open_study(planner: Planner, ledger: Ledger) -> None:
         parts = ", ".join(part for part in ours if theirs.get(part) != ours[part])
         msg = (
             f"study {planner.search.name!r} in {ledger.folder} was begun with another {parts}; only {MAY_GROW} may "
-            "change: choose another --home or study name, or remove the folder"
+            f"change: {remedy}"
         )
         raise BadInput(msg)
     kept = {"begun": old.get("begun", time.time()), "chosen": old.get("chosen", [])}
@@ -68,7 +70,9 @@ def header_of(planner: Planner) -> dict[str, Any]:
             "weights": search.weights,
             "sampler": search.sampler.name,
             "scheduler": here.scheduler,
+            "start": here.start,
             "searched_stage": search.searched_stage,
+            "scored_stage": search.scored_stage,
             "shared_stages": [run.node for run in planner.job("prefix", here.seeds[0], knobs={}).runs],
             "objectives": search.objectives,
             "trials": here.trials,
@@ -87,7 +91,7 @@ def _identity(planner: Planner) -> dict[str, Any]:
     shared = planner.job("prefix", here.seeds[0], knobs={})
     return {
         "space": fingerprint({knob: domain_of(domain) for knob, domain in here.domains.items()}),
-        "objective": fingerprint([search.objectives, search.selection, search.searched_stage]),
+        "objective": fingerprint([search.objectives, search.selection, search.searched_stage, *_scored(search)]),
         "scale": search.scale,
         "cohort": planner.place.cohort,
         "task": fingerprint(search.setup({}).task),
@@ -95,6 +99,11 @@ def _identity(planner: Planner) -> dict[str, Any]:
         "first seed": here.seeds[0],
         "stage version": fingerprint([[run.node, run.stage.version] for run in (*shared.runs, *base.runs)]),
     }
+
+
+def _scored(search: Search) -> tuple[str, ...]:
+    """Nothing where it is the last stage: studies that were begun before it could be another keep their identity."""
+    return (search.scored_stage,) if search.scored_stage else ()
 
 
 def _frozen_knobs(planner: Planner) -> dict[str, Any]:

@@ -173,13 +173,18 @@ class Planner:
     ) -> Job:
         """The run of `role` under `seed` with `knobs`, which may be those of a trial or of a reference."""
         setup = self.search.setup(knobs)
-        tested = role in ("replicate", "reference")
+        early = role != "reference" and bool(self.search.scored_stage)
+        tested = role in ("replicate", "reference") and not early
         pipeline = self.search.pipeline(setup, test=tested)
         runs = pipeline.runs(Setting(setup.task, self.place.cohort, self.place.roster), seed)
+        scored = self.search.scored(setup)
         if role == "prefix":
             upstream = ancestors(runs, self.search.searched_stage)
             runs = tuple(run for run in runs if run.node in upstream)
-        trained = [node.name for node in self.search.pipeline(setup).nodes]
+        elif early:
+            upstream = ancestors(runs, scored) | {scored}
+            runs = tuple(run for run in runs if run.node in upstream)
+        has_values = role != "prefix" and any(run.node == scored for run in runs)
         return Job(
             planned=PlannedRun(
                 role=role,
@@ -193,8 +198,8 @@ class Planner:
             cache=self.place.cache,
             runs=runs,
             watched=self.search.searched_stage if role == "trial" else None,
-            scored=None if role == "prefix" else trained[-1],
-            objectives=() if role == "prefix" else tuple(self.search.objectives),
+            scored=scored if has_values else None,
+            objectives=tuple(self.search.objectives) if has_values else (),
         )
 
     def kinds(self) -> Iterable[StageRun]:

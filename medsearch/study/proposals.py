@@ -49,9 +49,10 @@ class Proposals:
         self.root = root
         self.url = url
         self.study = _open(search, url)
-        if search.settled.published and not self.study.get_trials(deepcopy=False):
-            known = {knob: search.settled.domains[knob].encoded(value) for knob, value in self._published().items()}
-            self.study.enqueue_trial(known, user_attrs={"origin": "published"})
+        here = search.settled
+        if (here.start or here.published) and not self.study.get_trials(deepcopy=False):
+            known = {knob: here.domains[knob].encoded(value) for knob, value in self._first().items()}
+            self.study.enqueue_trial(known, user_attrs={"origin": "start" if here.start else "published"})
 
     def propose(self, number: int) -> dict[str, Any]:
         """The knobs of trial `number`: those it had in an earlier life, or the sampler's next.
@@ -131,11 +132,11 @@ class Proposals:
         live.set_constraint("memory", 1.0)
         self.study.tell(live.number, state=optuna.trial.TrialState.PRUNED)
 
-    def _published(self) -> dict[str, Any]:
-        """The published point; a searched knob that the paper does not name keeps the recipe's own value."""
-        setup = self.search.setup({})
-        searched = self.search.settled.domains
-        known = {knob: value for knob, value in self.search.settled.published.items() if knob in searched}
+    def _first(self) -> dict[str, Any]:
+        """The point to try first; a searched knob that it does not name keeps the recipe's own value."""
+        setup, here = self.search.setup({}), self.search.settled
+        searched = here.domains
+        known = {knob: value for knob, value in (here.start or here.published).items() if knob in searched}
         for knob, domain in self.search.settled.domains.items():
             own = _leaf(setup if knob.startswith("task.") else setup.recipe, knob)
             if knob not in known and domain.holds(own):

@@ -37,6 +37,7 @@ class Settled:
     nuisance: Mapping[str, Domain]
     fixed: Mapping[str, Any]
     published: Mapping[str, Any]
+    start: Mapping[str, Any]
     trials: int
     finalists: int
     seeds: tuple[int, ...]
@@ -59,8 +60,10 @@ class Search:
     searched_stage: the node at whose epochs the scheduler may stop a trial; what precedes it is trained once.
     trials, finalists, seeds: how many trials, how many of them are repeated, and under which seeds. Trials run under
         the first one.
-    published: the paper's values of searched and fixed knobs, tried first. references: rows that are not searched.
+    published: the paper's values of searched and fixed knobs, tried first. start: tried first in their place, such as
+        what an earlier search found. references: rows that are not searched.
     objectives: metrics of the last training stage; the first ranks. weights: knobs of which only the ratios act.
+    scored_stage: an earlier stage whose metrics the objectives are: trials and finalists end there, untested.
 
     Raises:
         BadInput: a knob does not exist or has two roles, a value does not fit, a number is impossible.
@@ -82,8 +85,10 @@ class Search:
     seeds: Scaled[tuple[int, ...]]
     published: Mapping[str, Any] = field(default_factory=dict)
     published_in: str = ""
+    start: Mapping[str, Any] = field(default_factory=dict)
     references: tuple[Variant, ...] = ()
     searched_stage: str = "segmentation"
+    scored_stage: str = ""
     objectives: Mapping[str, Direction] = field(default_factory=lambda: dict(DICE))
     weights: tuple[str, ...] = ()
     cost: str = ""
@@ -97,6 +102,7 @@ class Search:
             for value in domain.edges():
                 self.setup({knob: value})
         _require_published(self)
+        _require_start(self)
         for reference in self.settled.references:
             self.setup(reference.knobs)
         _require_searched_stage(self)
@@ -141,13 +147,17 @@ class Search:
         """The stages of a setup under the study's selection rule."""
         return self.method.pipeline(of.recipe, selection=self.selection, test=test)
 
+    def scored(self, of: Setup) -> str:
+        """The stage whose metrics the objectives are."""
+        return self.scored_stage or self.pipeline(of).nodes[-1].name
+
     def _settled(self, scale: str) -> Settled:
         single: dict[str, Any] = {
             name: settle(getattr(self, name), scale, name) for name in ("trials", "finalists", "seeds")
         }
         mapped: dict[str, Any] = {
             name: {knob: settle(value, scale, knob) for knob, value in getattr(self, name).items()}
-            for name in ("space", "nuisance", "fixed", "published")
+            for name in ("space", "nuisance", "fixed", "published", "start")
         }
         references = tuple(
             Variant(row.label, {knob: settle(value, scale, knob) for knob, value in row.knobs.items()})
@@ -208,8 +218,22 @@ def _require_published(search: Search) -> None:
             raise BadInput(msg)
 
 
+def _require_start(search: Search) -> None:
+    for knob, value in search.settled.start.items():
+        domain = search.settled.domains.get(knob)
+        if domain is None or not domain.holds(value):
+            msg = f"start value {value!r} of {knob!r} lies outside {domain or 'what is searched'}; widen the domain"
+            raise BadInput(msg)
+
+
 def _require_searched_stage(search: Search) -> None:
-    names = [node.name for node in search.pipeline(search.setup({})).nodes]
-    if search.searched_stage not in names:
-        msg = f"searched_stage={search.searched_stage!r}; the method's stages are {', '.join(names)}"
+    setup = search.setup({})
+    names = [node.name for node in search.pipeline(setup).nodes]
+    for role in ("searched_stage", "scored_stage"):
+        name = getattr(search, role)
+        if name not in names and (name or role == "searched_stage"):
+            msg = f"{role}={name!r}; the method's stages are {', '.join(names)}"
+            raise BadInput(msg)
+    if names.index(search.searched_stage) > names.index(search.scored(setup)):
+        msg = f"searched_stage={search.searched_stage!r} comes after scored_stage={search.scored_stage!r}; swap them"
         raise BadInput(msg)

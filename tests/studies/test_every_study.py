@@ -9,22 +9,23 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.reported import find
-from medsearch.study import Ablation, Search
+from medsearch.study import Ablation, Search, StagedSearch
 from medsearch.study.ablation_plan import plan_sweep
 from medsearch.study.plan import plan
+from medsearch.study.staged_plan import plan_staged
 
 STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.py"))
 ALLOWED = ("medsearch.cli", "medsearch.study", "medsearch.methods", "medsearch.data.tasks", "medsearch.core.reported")
 
 
-def loaded(file: Path) -> Search | Ablation:
+def loaded(file: Path) -> Search | StagedSearch | Ablation:
     spec = importlib.util.spec_from_file_location(file.stem, file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     study = module.STUDY
-    assert isinstance(study, Search | Ablation)
+    assert isinstance(study, Search | StagedSearch | Ablation)
     return study
 
 
@@ -35,6 +36,11 @@ def test_it_plans_at_every_scale(file: Path, scale: str) -> None:
     assert study.name == file.stem
     if isinstance(study, Search):
         assert plan(study).left > 0
+    elif isinstance(study, StagedSearch):
+        first, *others = plan_staged(study)
+        assert first.forecast is not None
+        assert first.forecast.left > 0
+        assert all(one.waits for one in others)
     else:
         forecast = plan_sweep(study)
         assert 0 < forecast.distinct <= forecast.asked

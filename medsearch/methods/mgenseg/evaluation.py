@@ -5,8 +5,9 @@ from medsearch.methods.mgenseg.pictures import Pictures
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 from medsearch.pictures.predictions import alike
 from medsearch.stages.context import StageContext
+from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.stage import Epoch, Outcome, Training
-from medsearch.stages.testing import EvaluationRecipe, tested
+from medsearch.stages.testing import tested
 from medsearch.training.checkpoints import load_modules
 from medsearch.training.precision import prepare_torch
 from medsearch.training.sliced import sliced

@@ -5,31 +5,22 @@ The paper tunes "for successful translation" and judges by eye. Here:
     validation/localisation    do residuals lie where the tumour is? Average precision of |Δ_PP| as a score of tumour,
                                over the brain of all diseased validation slices; a residual that is spread out, or
                                lies elsewhere, has no more than the tumour's share of the brain
-    validation/diversity       do codes matter? Mean over healthy slices and pairs of sampled codes k, l of
-                               |Δ_k - Δ_l| / (|Δ_k| + |Δ_l|), norms being L1: 0 where every code makes the same tumour,
-                               or none (mode dropping, section 5.5.1), 1 where no two tumours overlap
+    validation/diversity       do codes matter? `training.diversity`, over healthy validation slices
     validation/translation     how close does S^T come to T? Mean absolute difference over the brain, on patients seen
                                in both modalities: under "oracle" alone, which may see them
 """
 
-from itertools import combinations
-
 import numpy as np
 import torch
-from torch import Tensor
 
 from medsearch.core.seeds import generator
-from medsearch.methods.mgenseg.networks import GenSeg, MGenSegNet
+from medsearch.methods.mgenseg.networks import MGenSegNet
 from medsearch.methods.mgenseg.passes import Wanted
 from medsearch.methods.mgenseg.validation import Validation
 from medsearch.stages.context import StageContext
+from medsearch.training.diversity import diversity, residuals
 from medsearch.training.generative import from_presence
 from medsearch.training.precision import autocast
-
-CODES = 4
-"""Sampled for every healthy slice."""
-FAINT = 1e-3
-"""Mean absolute residual of an image below which there is no tumour to tell from another."""
 
 
 @torch.no_grad()
@@ -74,29 +65,6 @@ def _diversity(net: MGenSegNet, validation: Validation, context: StageContext, *
         x = validation.as_seen(net, batch.x.to(device))
         values.append(diversity(residuals(genseg, x, rng)))
     return float(torch.cat(values).mean())
-
-
-def residuals(genseg: GenSeg, x_a: Tensor, rng: np.random.Generator) -> Tensor:
-    """Synthetic tumours of healthy images under several codes (Eq. 4.2): (codes, b, 1, h, w)."""
-    codes = genseg.encoder(x_a)
-    shape = (CODES, *codes.unique.shape)
-    sampled = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32)).to(x_a.device)
-    return torch.stack([genseg.residual(codes.with_unique(u)).float() for u in sampled])
-
-
-def diversity(deltas: Tensor) -> Tensor:
-    """Of residuals (codes, b, 1, h, w), by image: mean over pairs of codes of |Δ_k - Δ_l| / (|Δ_k| + |Δ_l|), L1.
-
-    0 for an image that no code puts a tumour on.
-    """
-    flat = deltas.flatten(2)
-    size = flat.abs().mean(2)
-    pairs = [
-        ((flat[k] - flat[j]).abs().mean(1) / (size[k] + size[j]).clamp(min=FAINT))
-        for k, j in combinations(range(len(flat)), 2)
-    ]
-    told: Tensor = torch.stack(pairs).mean(0)
-    return torch.where(size.mean(0) < FAINT, torch.zeros_like(told), told)
 
 
 def _translation(net: MGenSegNet, validation: Validation, device: str, *, size: int) -> float:

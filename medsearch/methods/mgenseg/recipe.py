@@ -8,7 +8,7 @@ from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
 from medsearch.networks.config import DiscriminatorConfig, Scale
 from medsearch.networks.genseg.config import GenSegConfig
-from medsearch.stages.testing import EvaluationRecipe
+from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.training.recipes import OptimiserRecipe
 
 Modalities = Literal["source and target", "source", "target"]

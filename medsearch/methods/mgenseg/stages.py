@@ -5,9 +5,9 @@ from typing import ClassVar
 
 from medsearch.methods.mgenseg.recipe import Modalities, SegmentationRecipe
 from medsearch.stages.context import StageContext
+from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Stage, Training
-from medsearch.stages.testing import EvaluationRecipe
 
 TRAINING: dict[Modalities, tuple[str, ...]] = {
     "source and target": ("source", "target"),

@@ -19,7 +19,8 @@ from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.adversarial import AdversarialStep, pieces, supervised_step
-from medsearch.training.checkpoints import save_tensors
+from medsearch.training.checkpoints import load_modules, save_tensors
+from medsearch.training.diversity import diversity, residuals
 from medsearch.training.generative import (
     FromAbsence,
     FromPresence,
@@ -165,6 +166,21 @@ def _dice_terms(batch: Triple, y_hat_pt: Tensor, *, y_hat_t: Tensor, lam: float)
     }
 
 
+@torch.no_grad()
+def mode_dropping(training: SegmentationTraining) -> dict[str, float]:
+    """How much sampled codes matter to synthetic tumours on healthy validation images (`training.diversity`)."""
+    healthy, runtime = training.given.validation_healthy, training.context.runtime
+    if not training.generative or training.recipe.translate != "both" or not len(healthy):
+        return {}
+    rng = generator(training.context.seed, "segmentation", "diversity")
+    training.segmentor.eval()
+    values = []
+    for batch in healthy.each(runtime.at_once(training.recipe.batch)):
+        with autocast(runtime):
+            values.append(diversity(residuals(training.segmentor, batch.x.to(training.device), rng)))
+    return {"validation/diversity": float(torch.cat(values).mean())}
+
+
 def fit(training: SegmentationTraining, epochs: int) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
     context, name = training.context, training.given.name
@@ -178,7 +194,9 @@ def fit(training: SegmentationTraining, epochs: int) -> Training:
     )
     best = yield from run(loop, root=seed(context.seed, name), checkpoint=context.checkpoint)
     save_tensors(context.directory / "weights.safetensors", best.tensors)
-    return Outcome({"validation/dice": best.value}, {"best_epoch": best.epoch, "weights": training.weights})
+    load_modules(context.directory / "weights.safetensors", training.modules)
+    metrics = {"validation/dice": best.value, **mode_dropping(training)}
+    return Outcome(metrics, {"best_epoch": best.epoch, "weights": training.weights})
 
 
 def train(recipe: SegmentationRecipe, selection: Selection, context: StageContext) -> Training:

@@ -79,7 +79,7 @@ class Segmentation(Stage):
     """Target-modality segmentation (section 5.4.2), or its references without adaptation and with target labels."""
 
     name: ClassVar[str] = "segmentation"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     recipe: SegmentationRecipe
     selection: Selection
 
@@ -109,7 +109,7 @@ class SelfTraining(Stage):
     """One round of self-training: pseudo-labels from the teacher upstream, then training goes on from its weights."""
 
     name: ClassVar[str] = "self_training"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     recipe: SelfTrainingRecipe
     segmentation: SegmentationRecipe
     selection: Selection

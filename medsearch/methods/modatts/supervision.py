@@ -20,15 +20,17 @@ from medsearch.training.crops import Crops
 
 @dataclass(frozen=True, kw_only=True)
 class Supervision:
-    """Annotated crops of X_pT (or the reference's own), target crops by presence, and whole validation halves.
+    """Annotated crops of X_pT (or the reference's own), target crops by presence, and validation halves.
 
-    A network that sees slices trains on slices of the crops. `name` seeds the order of the crops.
+    A network that sees slices trains on slices of the crops, and makes tumours on slices of healthy validation halves;
+    it is validated on whole halves all the same. `name` seeds the order of the crops.
     """
 
     synthetic: Crops
     diseased: Crops
     healthy: Crops
     validation: Crops
+    validation_healthy: Crops
     annotated_fraction: float
     epoch: int
     """Crops that an epoch counts: one pass over the diseased ones, of the source or of the target, whichever are more.
@@ -55,11 +57,13 @@ def supervision(recipe: SegmentationRecipe, selection: Selection, context: Stage
     diseased = healthy = replace(synthetic, units=())
     if recipe.supervision == "pseudo-target":
         diseased, healthy = _by_presence(recipe, domain_source(task, "target", "train"))
+    shown = _validation(selection, task, synthesis)
     given = Supervision(
         synthetic=Crops(synthetic, tumour_intensity=recipe.tumour_intensity),
         diseased=Crops(diseased),
         healthy=Crops(healthy),
-        validation=Crops(_validation(selection, task, synthesis)),
+        validation=Crops(half_crops(shown)[0]),
+        validation_healthy=Crops(_by_presence(recipe, shown)[1]),
         annotated_fraction=annotated_share(len(annotated), len(source.subjects)),
         epoch=max(len(of) for of in (synthetic, diseased, sick)),
     )
@@ -103,13 +107,13 @@ def _tumour(source: Source, subject: str, side: int) -> tuple[int, float]:
     return int(np.count_nonzero(marked)), heterogeneity(image.astype(np.float32), marked)
 
 
-def _validation(selection: Selection, task: TaskView, synthesis: Artifact | None) -> Halves:
-    """Diseased halves, whole ones also for a network that sees slices."""
+def _validation(selection: Selection, task: TaskView, synthesis: Artifact | None) -> Source:
+    """The volumes that the rule allows to select by."""
     if selection == "pseudo-target":
         assert synthesis is not None
-        return half_crops(pseudo_target(task, "validation", synthesis))[0]
+        return pseudo_target(task, "validation", synthesis)
     domain: Domain = "target" if selection == "oracle" else "source"
-    return half_crops(domain_source(task, domain, "validation"))[0]
+    return domain_source(task, domain, "validation")
 
 
 def _require_enough(recipe: SegmentationRecipe, given: Supervision) -> None:

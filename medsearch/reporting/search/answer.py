@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 from medsearch.reporting import statistics
 from medsearch.reporting.resampling import CONFIDENCE, Interval
-from medsearch.reporting.search.results import SearchResults
+from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.reporting.search.tables import Row, best_knobs, best_trial, names_of, summary
+from medsearch.reporting.statistics import Summary
 from medsearch.reporting.wording import counted, listed, number, percent, score
 
 
@@ -31,11 +32,26 @@ def _so_far(results: SearchResults) -> str:
     best = best_trial(results)
     if best is None:
         return f"No answer yet: {progress} ended, none with a value."
+    if results.design.scored_stage and not unfinished(results):
+        return _untested(results, best)
     tested = any(finalist.replicates for finalist in results.finalists)
     waiting = "no finalist has finished its test" if tested else "no finalist was tested"
     return (
         f"No answer yet: {progress} ended and {waiting}. "
-        f"The best so far is trial {best.number} with a validation Dice of {score(best.value)}, at {_setting(results)}."
+        f"The best so far is trial {best.number} with a {results.design.value_words} of {score(best.value)}, "
+        f"at {_setting(results)}."
+    )
+
+
+def _untested(results: SearchResults, best: Trial) -> str:
+    """Of a search that ends at an earlier stage than the last, so that there is nothing to test."""
+    row = next((row for row in summary(results) if row.kind == "best"), None)
+    over = row.validation if row else Summary()
+    number, value = (best.number, best.value) if row is None or over.mean is None else (row.trial, over.mean)
+    seeds = f", the mean over {counted(over.n, 'seed')}" if over.n else ""
+    return (
+        f"With {_setting(results)}, {results.design.method} has its best {results.design.value_words}, {score(value)} "
+        f"(trial {number}{seeds}); nothing is tested in this search."
     )
 
 

@@ -40,7 +40,7 @@ def _caption(results: SearchResults) -> Iterator[str]:
     yield from _cohort(results)
     yield (
         f"Model selection ({design.selection}): {SELECTION[design.selection]}. "
-        "Best = highest mean validation Dice over seeds, never by test."
+        f"Best = {'lowest' if design.minimised else 'highest'} mean {design.value_words} over seeds, never by test."
     )
     if any(row.share and row.share.low is not None for row in rows):
         yield f"Share of target supervised: ratio of mean test Dice, {HOW}; few seeds make it too narrow, not too wide."

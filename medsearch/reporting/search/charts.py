@@ -12,8 +12,6 @@ from medsearch.reporting.search.tables import names_of, ranking
 from medsearch.reporting.statistics import known
 from medsearch.reporting.wording import KnobName, number, score
 
-VALUE = "Validation Dice"
-
 
 @dataclass(frozen=True)
 class Series:
@@ -79,15 +77,15 @@ def history(results: SearchResults) -> Chart:
     ]
     steps = _frontier(results)
     frontier = [Series("frontier", steps, ("best so far",))] if len(steps) > 1 else []
-    return Chart(name="history", kind="points", x="Trial", y=VALUE, series=(*frontier, *series))
+    return Chart(name="history", kind="points", x="Trial", y=results.design.value_name, series=(*frontier, *series))
 
 
 def _frontier(results: SearchResults) -> tuple[tuple[float, float], ...]:
-    best, steps = -math.inf, []
+    best, steps, sign = -math.inf, [], results.design.sign
     for trial in results.in_state("complete"):
         if trial.value is not None:
-            best = max(best, trial.value)
-            steps.append((trial.number, best))
+            best = max(best, sign * trial.value)
+            steps.append((trial.number, sign * best))
     return tuple(steps)
 
 
@@ -105,9 +103,13 @@ def learning_curves(results: SearchResults) -> Chart:
     elif scheduler.name == "median" and scheduler.grace:
         marks = [(float(scheduler.grace), "grace ends")]
     return Chart(
-        name="learning_curves", kind="lines", x="Epoch of the searched stage", y=VALUE, series=ordered(lines),
+        name="learning_curves",
+        kind="lines",
+        x="Epoch of the searched stage",
+        y=results.design.value_name,
+        series=ordered(lines),
         marks=tuple(marks),
-    )  # fmt: skip
+    )
 
 
 def importances(results: SearchResults) -> Chart:

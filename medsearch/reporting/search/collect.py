@@ -84,12 +84,15 @@ def _design(header: Mapping[str, Any], runs: tuple[RunRecord, ...]) -> Design:
         trials=header["trials"],
         finalists=header["finalists"],
         seeds=tuple(header["seeds"]),
-        space={knob: _axis(domain) for knob, domain in domains.items()},
+        space={knob: axis_of(domain) for knob, domain in domains.items()},
         nuisance=tuple(header["nuisance"]),
         fixed=header["fixed"],
         shared_stages=tuple(dict.fromkeys(node for run in runs if run.role == "prefix" for node, _ in run.stages)),
         weights=tuple(header["weights"]),
         published={knob: Published(value=v, where=header["published_in"]) for knob, v in header["published"].items()},
+        objective=next(iter(header["objectives"])),
+        minimised=next(iter(header["objectives"].values())) == "minimize",
+        scored_stage=header.get("scored_stage", ""),
     )
 
 
@@ -97,7 +100,8 @@ def _scheduler(of: Mapping[str, Any]) -> Scheduler:
     return Scheduler(name=of["name"], reason=of["because"], grace=of.get("grace"), reduction=of.get("reduction"))
 
 
-def _axis(domain: Mapping[str, Any]) -> Axis:
+def axis_of(domain: Mapping[str, Any]) -> Axis:
+    """A domain as the header has it."""
     return Axis(
         low=domain.get("low"),
         high=domain.get("high"),

@@ -78,7 +78,9 @@ def bar(results: SearchResults) -> float | None:
 
 
 def verdicts(results: SearchResults) -> tuple[Verdict, ...]:
-    """One verdict for each cut trial, by number."""
+    """One verdict for each cut trial, by number; none where less is better, which is not judged yet."""
+    if results.design.minimised:
+        return ()
     finished = results.in_state("complete")
     return tuple(_verdict(trial, finished, bar(results)) for trial in results.in_state("cut"))
 

@@ -21,7 +21,8 @@ def figure(chart: Chart) -> Figure:
 def _plane(chart: Chart) -> Figure:
     layout = _layout(chart)
     layout["xaxis"] = {"title": {"text": html(chart.x)}, "showgrid": False, **_whole(chart)}
-    layout["yaxis"] = {"title": {"text": html(chart.y)}, "rangemode": "tozero" if chart.kind == "lines" else "normal"}
+    rangemode = "tozero" if chart.kind == "lines" else "normal"
+    layout["yaxis"] = {"title": {"text": html(chart.y)}, "rangemode": rangemode, "automargin": True}
     layout["shapes"] = [_vertical(x, dash="dot", reference="paper") for x, _ in chart.marks]
     layout["annotations"] = [_mark(x, text) for x, text in chart.marks]
     return {"data": _traces(chart), "layout": layout}

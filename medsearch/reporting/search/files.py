@@ -15,14 +15,19 @@ from medsearch.reporting.statistics import Summary
 from medsearch.reporting.storage import json_text as with_derived
 from medsearch.reporting.wording import NOTHING, markdown, number, tex
 
-HEADINGS = ("", "Validation Dice", "Test Dice", "Whole volume", "ASSD (mm)", "Share of target supervised")
-TEX_HEADINGS = ("", "Val. Dice", "Test Dice", "Whole", "ASSD (mm)", "Share")  # a column of an article is narrow
+TESTED = ("Test Dice", "Whole volume", "ASSD (mm)", "Share of target supervised")
+TEX_TESTED = ("Test Dice", "Whole", "ASSD (mm)", "Share")  # a column of an article is narrow
 KNOB_HEADINGS = ("", "Best (measured)", "Paper", "Best, normalised", "Paper, normalised")
 CSV_SUMMARIES = ("validation", "dice", "dice_micro", "dice_volume", "assd", "over_cases")
 
 
+def headings(results: SearchResults) -> tuple[str, ...]:
+    """The headings of the summary."""
+    return "", results.design.value_name, *TESTED
+
+
 def cells(row: Row) -> tuple[str, ...]:
-    """A row of the summary as text, under `HEADINGS`."""
+    """A row of the summary as text, under `headings`."""
     dice = f"{spread(row.dice)} ({runs(row.dice)})"
     assd = spread(row.assd, 2) + (f" (n={row.assd.n})" if 0 < row.assd.n != row.dice.n else "")
     return row.title, spread(row.validation), dice, spread(row.dice_volume), assd, share_cell(row.share)
@@ -98,7 +103,7 @@ def table_md(results: SearchResults) -> str:
         markdown(results.design.question),
         f"**{markdown(answer(results))}**",
         *(f"> {markdown(line)}" for line in warnings(results)),
-        markdown_table(HEADINGS, [cells(row) for row in summary(results)]),
+        markdown_table(headings(results), [cells(row) for row in summary(results)]),
         markdown_table(KNOB_HEADINGS, knobs),
         "\n".join(f"- {markdown(line)}" for line in caption(results)),
     ]
@@ -111,7 +116,8 @@ def table_tex(results: SearchResults) -> str:
     knobs = [
         [row.knob.tex, *(tex(cell) for cell in knob_cells(row))] for row in (*weights(results), *other_knobs(results))
     ]
-    label, align = slug(results.design.study), f"l{'r' * (len(HEADINGS) - 1)}"
+    label, align = slug(results.design.study), f"l{'r' * (len(TESTED) + 1)}"
+    heads = ["", tex(results.design.value_name.replace("Validation", "Val.")), *TEX_TESTED]
     words = tex(" ".join([answer(results), *warnings(results), *caption(results)]))
     normalised = (
         "Knobs of the best configuration beside the published ones. "
@@ -120,7 +126,7 @@ def table_tex(results: SearchResults) -> str:
     knob_heads = [[tex(heading) for heading in KNOB_HEADINGS]]
     return "% needs \\usepackage{booktabs}\n" + "\n".join(
         [
-            *latex_table([TEX_HEADINGS], rows, columns=align, caption=words, label=f"tab:{label}"),
+            *latex_table([heads], rows, columns=align, caption=words, label=f"tab:{label}"),
             *latex_table(knob_heads, knobs, columns="lrrrr", caption=normalised, label=f"tab:{label}-knobs"),
         ]
     )

@@ -51,7 +51,7 @@ def every_run(results: SearchResults) -> Markup:
         "whole volume",
         "pooled voxels",
         "ASSD (mm)",
-        "Validation Dice",
+        results.design.value_name,
         "Time",
     )
     searched = tuple(dict.fromkeys(path for trial in results.trials for path in trial.knobs))

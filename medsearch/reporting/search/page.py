@@ -65,6 +65,7 @@ def _search(results: SearchResults, drawn: dict[str, Figure]) -> Markup | None:
 def _curves(results: SearchResults, drawn: dict[str, Figure]) -> Markup | None:
     if "learning_curves" not in drawn:
         return None
-    lead = "Validation Dice of every trial by epoch of the searched stage. A pointer over a curve dims the others."
+    name = results.design.value_name
+    lead = f"{name} of every trial by epoch of the searched stage. A pointer over a curve dims the others."
     curves = chart("learning_curves", "Learning curves", drawn["learning_curves"], follow=True)
     return tag("section", heading("curves", "Learning curves, and what was cut", lead), curves, cuts(results))

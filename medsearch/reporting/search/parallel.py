@@ -4,7 +4,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from medsearch.reporting.search.charts import VALUE, Chart, Scale, Series, note_of, ordered, roles
+from medsearch.reporting.search.charts import Chart, Scale, Series, note_of, ordered, roles
 from medsearch.reporting.search.results import Axis, SearchResults, Trial
 from medsearch.reporting.search.tables import names_of
 from medsearch.reporting.statistics import known
@@ -22,7 +22,7 @@ def parallel(results: SearchResults) -> Chart:
     value_axis = Axis(low=min(values), high=max(values))
     names = names_of(results)
     ends = ((0.0, score(min(values))), (1.0, score(max(values))))
-    scales = [*(Scale(names[path], _ticks(axes[path])) for path in paths), Scale(VALUE, ends)]
+    scales = [*(Scale(names[path], _ticks(axes[path])) for path in paths), Scale(results.design.value_name, ends)]
     return Chart(
         name="parallel_coordinates",
         kind="parallel",

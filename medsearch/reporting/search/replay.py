@@ -52,11 +52,14 @@ def replay_median(trials: Sequence[Trial], *, grace: int, finalists: Iterable[in
 
 
 def replays(results: SearchResults) -> tuple[Replay, ...]:
-    """Both rules on a search's full curves, at its own settings; without any, grace is a quarter and reduction 2."""
+    """Both rules on a search's full curves, at its own settings; without any, grace is a quarter and reduction 2.
+
+    None where less is better.
+    """
     scheduler = results.design.scheduler
     curves = _full(results.trials)
     grace = scheduler.grace or max(1, _longest(curves) // 4)
-    if len(curves) < FEWEST or grace >= _longest(curves):
+    if results.design.minimised or len(curves) < FEWEST or grace >= _longest(curves):
         return ()
     finalists = [finalist.number for finalist in results.finalists]
     asha = replay_asha(results.trials, grace=grace, reduction=scheduler.reduction or 2, finalists=finalists)

@@ -3,8 +3,9 @@
 A builder fills `SearchResults` from the ledger and the stage store. Every field may be filled at any moment: a search
 that has just begun has few trials, no finalists and references without replicates, and its report says so.
 
-Scores are maximised. A score that is not finite (a diverged run) is None. Curves, rungs and values of trials belong to
-the searched stage and the selection rule (`validation/dice`); test metrics exist for finalists and references only.
+Scores are maximised, unless the design says `minimised`. A score that is not finite (a diverged run) is None. Curves,
+rungs and values of trials belong to the searched stage and the selection rule (`validation/dice`); test metrics exist
+for finalists and references only.
 """
 
 import math
@@ -104,6 +105,25 @@ class Design:
     published: Mapping[str, Published] = field(default_factory=dict)  # knob -> what the paper reports
     no_adaptation: str = "No adaptation"  # labels of the two references that the answer speaks of
     supervised: str = "Target supervised"
+    objective: str = "validation/dice"  # the metric that ranks
+    minimised: bool = False
+    scored_stage: str = ""  # whose metric it is, if not the last one's: then nothing of the search is tested
+
+    @property
+    def sign(self) -> int:
+        """What values are multiplied with so that the highest is the best."""
+        return -1 if self.minimised else 1
+
+    @property
+    def value_name(self) -> str:
+        """The metric that ranks, as a heading."""
+        name = "Validation Dice" if self.objective == "validation/dice" else self.objective
+        return f"{name} of {self.scored_stage}" if self.scored_stage else name
+
+    @property
+    def value_words(self) -> str:
+        """The same within a sentence."""
+        return self.value_name.replace("Validation", "validation", 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -60,7 +60,8 @@ def _tiles(results: SearchResults) -> Markup:
             told.append(("Above no adaptation", f"{gain.estimate:+.3f}", between))
     leader = best_trial(results)
     if leader is not None and not told:
-        told.append(("Best validation Dice so far", score(leader.value), f"trial {leader.number}, not tested"))
+        name = f"Best {results.design.value_words}{' so far' if unfinished(results) else ''}"
+        told.append((name, score(leader.value), f"trial {leader.number}, not tested"))
     ended = sum(trial.state != "running" for trial in results.trials)
     found = ", ".join(f"{count} {state}" for count, state in counts if count)
     told.append(("Trials", f"{ended} of {max(results.design.trials, ended)}", found))
@@ -82,18 +83,18 @@ def result(results: SearchResults) -> Markup:
         "Whole volume",
         "ASSD (mm)",
         "Share of target supervised",
-        "Validation Dice",
+        results.design.value_name,
     )
     return tag(
         "section",
         heading("result", "Result"),
-        table(head, [_row(row) for row in summary(results)], style="stack") if summary(results) else None,
+        table(head, [_row(results, row) for row in summary(results)], style="stack") if summary(results) else None,
         notes(caption(results)),
         links(carried(tables(results))),
     )
 
 
-def _row(row: Row) -> Markup:
+def _row(results: SearchResults, row: Row) -> Markup:
     failed = tag("small", f"{row.dice.failed} failed", class_="bad") if row.dice.failed else None
     return tag(
         "tr",
@@ -103,7 +104,7 @@ def _row(row: Row) -> Markup:
         cell("Whole volume", spread(row.dice_volume)),
         cell("ASSD (mm)", spread(row.assd, 2)),
         cell("Share of target supervised", share_cell(row.share)),
-        cell("Validation Dice", spread(row.validation)),
+        cell(results.design.value_name, spread(row.validation)),
         class_="best" if row.kind == "best" else None,
     )
 

@@ -40,7 +40,12 @@ class Row:
     @property
     def validation(self) -> Summary:
         """The selection value over seeds; empty for references, whose validation may see other labels."""
-        return Summary() if self.kind == "reference" else self._over_seeds("value")
+        return Summary() if self.kind == "reference" else self.by_objective
+
+    @property
+    def by_objective(self) -> Summary:
+        """The value that the search ranks by, over seeds, of any row."""
+        return self._over_seeds("value")
 
     @property
     def dice(self) -> Summary:
@@ -86,20 +91,22 @@ class KnobRow:
 
 def ranking(results: SearchResults) -> tuple[Finalist, ...]:
     """Finalists, best first: those that failed on no seed, by their mean selection value over seeds, never by test."""
+    sign = results.design.sign
 
     def merit(finalist: Finalist) -> tuple[int, float, int]:
         runs = statistics.over_seeds(finalist.replicates, "value")
         trial = results.trial(finalist.number)
-        alone = trial.value if trial and trial.value is not None else float("-inf")
-        return -runs.failed, alone if runs.mean is None else runs.mean, -finalist.number
+        alone = sign * trial.value if trial and trial.value is not None else float("-inf")
+        return -runs.failed, alone if runs.mean is None else sign * runs.mean, -finalist.number
 
     return tuple(sorted(results.finalists, key=merit, reverse=True))
 
 
 def best_trial(results: SearchResults) -> Trial | None:
-    """The finished trial with the highest value; the earlier one of equals."""
+    """The finished trial with the best value; the earlier one of equals."""
+    sign = results.design.sign
     finished = [trial for trial in results.in_state("complete") if trial.value is not None]
-    return max(finished, key=lambda trial: (trial.value, -trial.number), default=None)
+    return max(finished, key=lambda trial: (sign * (trial.value or 0.0), -trial.number), default=None)
 
 
 def best_knobs(results: SearchResults) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from medsearch.reporting.search.answer import answer, warnings
 from medsearch.reporting.search.caption import caption
-from medsearch.reporting.search.files import HEADINGS, KNOB_HEADINGS, cells, knob_cells
+from medsearch.reporting.search.files import KNOB_HEADINGS, cells, headings, knob_cells
 from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import other_knobs, summary, weights
 from medsearch.reporting.terminal import grid
@@ -24,7 +24,7 @@ def summary_text(results: SearchResults) -> "Group":
     return Group(
         Text(answer(results), style="bold"),
         *(Text(line, style="yellow") for line in warnings(results)),
-        grid(HEADINGS, [cells(row) for row in rows], bold=best),
+        grid(headings(results), [cells(row) for row in rows], bold=best),
         grid(KNOB_HEADINGS, knobs) if knobs else "",
         *(Text(line, style="dim") for line in caption(results)),
     )

@@ -1,0 +1,85 @@
+"""A staged search on the command line."""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from medsearch.cli.cohorts import Data
+from medsearch.cli.options import resources, slots
+from medsearch.cli.searches import tasks_of, write_importances
+from medsearch.data.tasks import CrossModalityTask
+from medsearch.study.jobs import Workplace
+from medsearch.study.search import Search
+from medsearch.study.staged import StagedSearch
+
+if TYPE_CHECKING:
+    from medsearch.study.execution import Site
+
+
+@dataclass(frozen=True)
+class AskingStaged:
+    """A staged search in its sizes, with the options it was given: `--trials` and `--finalists` are every search's."""
+
+    staged: StagedSearch
+    options: argparse.Namespace
+
+    @staticmethod
+    def of(study: StagedSearch, options: argparse.Namespace) -> "AskingStaged":
+        """In the scale and with the numbers that the options say."""
+        staged = study.at(options.scale)
+        given: dict[str, Any] = {name: getattr(options, name) for name in ("trials", "finalists")}
+        each = {name: value for name, value in given.items() if value is not None}
+        return AskingStaged(
+            replace(
+                staged,
+                groups=tuple(replace(group, **each) for group in staged.groups),
+                refinement=staged.refinement and replace(staged.refinement, **each),
+                seeds=staged.seeds if options.seeds is None else options.seeds,
+            ),
+            options,
+        )
+
+    @property
+    def name(self) -> str:
+        """The study's name."""
+        return self.staged.name
+
+    def print_plan(self, data: Data) -> None:
+        """The plan needs no torch and no Ray, and trains nothing; files that were checked for it are remembered."""
+        from medsearch.study.staged_plan import plan_staged, render_staged
+
+        place = next(iter(data.written_places(self._tasks()).values()), None)
+        render_staged(self.staged, plan_staged(self.staged, place, slots=slots(resources(self.options))))
+
+    def run(self, data: Data) -> Path:
+        """Do what is left, write the reports of the searches and of the whole; return the study's folder."""
+        from medsearch.cli.study import report, say
+        from medsearch.study.staged_run import run_staged
+
+        (place,) = data.places(self._tasks()).values()
+        ended = run_staged(self.staged, place, lambda of: self._around(of, place), storage=self.options.storage)
+        report(ended.folder, place)
+        say(f"page: {ended.folder / 'report' / 'index.html'}")
+        return ended.folder
+
+    @contextmanager
+    def _around(self, search: Search, place: Workplace) -> Iterator["Site"]:
+        """Track a search, show its progress, and write its report at its end."""
+        from medsearch.cli.study import say, site, tracked
+        from medsearch.reporting.report import rebuild
+        from medsearch.study.progress import progress
+
+        number = self.staged.studies.index(search.name) + 1
+        say(f"{number} of {len(self.staged.studies)}: {search.name}")
+        with tracked(place, search.name, self.options):
+            with progress(search) as listener:
+                yield site(self.options, listener)
+            write_importances(search, place, self.options.storage)
+            rebuild(place.study(search.name), place.store)
+
+    def _tasks(self) -> list[CrossModalityTask]:
+        """Every task that a search of it may have."""
+        return [task for search in self.staged.searches(self.staged.stand_in) for task in tasks_of(search)]

@@ -1,0 +1,102 @@
+"""The answer of a staged search in a sentence or two, and what must stand beside it."""
+
+from collections.abc import Iterator
+
+from medsearch.reporting.resampling import CONFIDENCE, RESAMPLES
+from medsearch.reporting.search.answer import unfinished
+from medsearch.reporting.search.tables import Row, spread, summary
+from medsearch.reporting.staged.left import left
+from medsearch.reporting.staged.results import StagedResults
+from medsearch.reporting.staged.tables import names_of, progress, settled, tuned_by
+from medsearch.reporting.wording import SELECTION, counted, listed, number
+from medsearch.study.refinement import FROZEN
+
+HOW = (
+    "Left on the table: mean difference of test Dice, its best minus the frozen point, over test cases (each averaged "
+    f"over the seeds that both have), with a {CONFIDENCE:.0%} percentile interval of {RESAMPLES} bootstrap resamples "
+    "of cases and shared seeds"
+)
+
+
+def rows(results: StagedResults) -> tuple[Row, ...]:
+    """What the last search tested; "Frozen" first, where there is a refinement."""
+    last = results.refinement.search if results.refinement else results.groups[-1].search
+    found = summary(last) if last else ()
+    return tuple(sorted(found, key=lambda row: row.label != FROZEN))
+
+
+def answer(results: StagedResults) -> str:
+    """What was frozen, what it is worth, and what was left on the table; or how far the study is."""
+    behind = results.next
+    if behind is not None:
+        done = [group for group in results.groups if group.frozen]
+        so_far = f"{listed(settled(results, group) for group in done)} so far; " if done else ""
+        ended = progress(behind.search, behind.trials)
+        return f"No answer yet: {so_far}group {behind.name!r} has ended {ended} trials."
+    names = names_of(results)
+    point = listed(f"{names[knob].text} = {number(value)}" for knob, value in results.point.items())
+    tested = next((row for row in rows(results) if row.label == FROZEN or row.kind == "best"), None)
+    worth = ""
+    if tested is not None and tested.dice.n:
+        worth = f", with a test Dice of {spread(tested.dice)} ({counted(tested.dice.n, 'seed')})"
+    steps = counted(len(results.groups), "step")
+    return f"Tuned in {steps}, {results.design.method} stands at {point}{worth}. {verdict(results)}".strip()
+
+
+def verdict(results: StagedResults) -> str:
+    """What the refinement says; empty without one."""
+    of, found = results.refinement, left(results)
+    if found is not None:
+        return found.sentence
+    if of is None:
+        return "No refinement: what was left on the table is not known."
+    ended = progress(of.search, of.trials)
+    return f"What was left on the table is not known yet: the refinement has ended {ended} trials."
+
+
+def warnings(results: StagedResults) -> tuple[str, ...]:
+    """What must stand beside the answer, not below it."""
+    return tuple(_warnings(results))
+
+
+def _warnings(results: StagedResults) -> Iterator[str]:
+    origin = results.provenance
+    if origin.phantom:
+        yield (
+            "Phantom cohort: synthetic subjects written by this program. The numbers show that the search works, "
+            "they are not a reproduction of the paper's and say nothing of patients."
+        )
+    elif origin.scale != "paper":
+        yield f"Scale {origin.scale}: smaller than the paper's; the numbers are no reproduction of its results."
+    if results.design.selection == "oracle":
+        yield "Oracle selection: target labels chose the configuration, so this is not unsupervised adaptation."
+    if results.refused:
+        yield f"{results.refused[0].upper()}{results.refused[1:]}."
+    last = results.refinement.search if results.refinement else None
+    missing = unfinished(last) if last else ""
+    if missing:
+        yield f"Provisional: {missing} of the refinement still to come. The same command goes on from here."
+
+
+def caption(results: StagedResults) -> tuple[str, ...]:
+    """How to read the tables, one line per matter."""
+    return tuple(_caption(results))
+
+
+def _caption(results: StagedResults) -> Iterator[str]:
+    design = results.design
+    yield (
+        "Each group was searched with what the groups before it froze; knobs of later groups kept the value that the "
+        "study fixed, or the method's own."
+    )
+    for group in results.groups:
+        names = names_of(results)
+        own = listed(f"{names[knob].text} = {number(value)}" for knob, value in group.fixed.items())
+        alone = f"; for this group alone {own}" if own else ""
+        yield f"{group.name}: by {tuned_by(group)}, {group.rule}{alone}."
+    yield f"Model selection ({design.selection}): {SELECTION[design.selection]}."
+    if results.refinement is not None:
+        yield (
+            f"The refinement moves {counted(len(results.refinement.knobs), 'knob')} together, within a factor of "
+            f"{number(results.refinement.factor)} of the frozen point, which is its first trial. {HOW}."
+        )

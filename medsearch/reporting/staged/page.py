@@ -1,0 +1,154 @@
+"""The page of a staged search; the page of each of its searches is a link away."""
+
+from collections.abc import Mapping
+
+from medsearch.reporting.elements import (
+    axis,
+    badges,
+    cell,
+    data_facts,
+    facts,
+    heading,
+    links,
+    notes,
+    program_facts,
+    strip,
+    table,
+    tiles,
+    warned,
+    words,
+)
+from medsearch.reporting.formats import carried
+from medsearch.reporting.markup import Child, Markup, tag
+from medsearch.reporting.search.tables import Row, counted_runs, spread
+from medsearch.reporting.shell import document
+from medsearch.reporting.staged.answer import answer, caption, rows, verdict, warnings
+from medsearch.reporting.staged.knobs import knobs
+from medsearch.reporting.staged.left import left
+from medsearch.reporting.staged.results import Group, StagedResults
+from medsearch.reporting.staged.tables import (
+    measured,
+    names_of,
+    progress,
+    settled,
+    trials_of,
+    tuned_by,
+)
+from medsearch.reporting.wording import NOTHING, SELECTION, listed, number
+from medsearch.study.refinement import FROZEN
+
+
+def page(results: StagedResults, files: Mapping[str, str]) -> str:
+    """The whole page; `files` are the tables that it carries."""
+    parts = {
+        "Groups": _groups(results, files),
+        "Knobs": knobs(results),
+        "Refinement": _refinement(results),
+        "Provenance": _provenance(results),
+    }
+    created = results.provenance.created
+    return document(results.design.study, parts, opening=_opening(results), created=created, charts=False)
+
+
+def _opening(results: StagedResults) -> Markup:
+    design, origin = results.design, results.provenance
+    marks = [(f"{origin.scale} scale", ""), (f"selection: {design.selection}", "")]
+    marks += [("phantom cohort", "caution")] if origin.phantom else [(origin.cohort, "")]
+    marks += [("not finished", "caution")] if results.next or (left(results) is None and results.refinement) else []
+    return tag(
+        "header",
+        tag("p", tag("code", design.study), badges(marks), class_="kicker"),
+        tag("h1", design.question),
+        tag("p", words(answer(results)), class_="answer"),
+        _tiles(results),
+        warned(warnings(results)),
+    )
+
+
+def _tiles(results: StagedResults) -> Markup:
+    done = sum(group.frozen is not None for group in results.groups)
+    told = [("Groups frozen", f"{done} of {len(results.groups)}", trials_of(results))]
+    row = next((row for row in rows(results) if row.label == FROZEN), None)
+    if row is not None and row.dice.n:
+        told.append(("Frozen point, test Dice", spread(row.dice), counted_runs(row.dice)))
+    found = left(results)
+    effect = found.comparison.effect if found and found.comparison else None
+    if found is not None and found.itself:
+        told.append(("Left on the table", "nothing", "the frozen point is the best near it"))
+    elif effect is not None:
+        between = "" if effect.low is None else f"95% interval {effect.low:+.3f} to {effect.high:+.3f}"
+        told.append(("Left on the table, test Dice", f"{effect.estimate:+.3f}", between))
+    return tiles(told)
+
+
+def _groups(results: StagedResults, files: Mapping[str, str]) -> Markup:
+    head = ("Group", "Frozen", "Tuned by", "Value", "Trials", "Page")
+    return tag(
+        "section",
+        heading("groups", "What was tuned, in this order"),
+        table(head, [_group(results, group) for group in results.groups], style="stack"),
+        notes(caption(results)),
+        links(carried(files)),
+    )
+
+
+def _group(results: StagedResults, group: Group) -> Markup:
+    why = f"trial {group.frozen.number}: {group.frozen.why}" if group.frozen else group.rule
+    return tag(
+        "tr",
+        tag("th", group.name, scope="row"),
+        cell("Frozen", words(settled(results, group)), tag("small", why)),
+        cell("Tuned by", tuned_by(group)),
+        cell("Value", measured(group)),
+        cell("Trials", progress(group.search, group.trials)),
+        cell("Page", _link(group.study, begun=group.search is not None)),
+    )
+
+
+def _link(study: str, *, begun: bool) -> Child:
+    return tag("a", "its search", href=f"../../{study}/report/index.html") if begun else NOTHING
+
+
+def _refinement(results: StagedResults) -> Markup | None:
+    tested = rows(results)
+    if results.refinement is None and not tested:
+        return None
+    metric = next((group.metric for group in reversed(results.groups)), "")
+    head = ("", axis("Dice, each seed"), "Test Dice", "ASSD (mm)", metric)
+    study = results.refinement.study if results.refinement else results.groups[-1].study
+    begun = bool(results.refinement and results.refinement.search) or bool(tested)
+    return tag(
+        "section",
+        heading("refinement", "What was left on the table", verdict(results)),
+        table(head, [_row(row, metric) for row in tested], style="stack") if tested else None,
+        tag("p", "All trials and pictures: ", _link(study, begun=begun), ".", class_="files") if begun else None,
+    )
+
+
+def _row(row: Row, metric: str) -> Markup:
+    failed = tag("small", f"{row.dice.failed} failed", class_="bad") if row.dice.failed else None
+    label = row.label if row.kind == "reference" else row.label.replace("Best (measured)", "Refined, best")
+    return tag(
+        "tr",
+        tag("th", label, tag("small", f"trial {row.trial}") if row.trial is not None else None, scope="row"),
+        tag("td", strip(row.dice.values, row.dice.mean, failed=row.dice.failed), class_="plot"),
+        cell("Test Dice", spread(row.dice), tag("small", counted_runs(row.dice)), failed),
+        cell("ASSD (mm)", spread(row.assd, 2)),
+        cell(metric, spread(row.by_objective) if row.kind != "reference" or row.label == FROZEN else NOTHING),
+        class_="best" if row.label == FROZEN else None,
+    )
+
+
+def _provenance(results: StagedResults) -> Markup:
+    design, origin, names = results.design, results.provenance, names_of(results)
+    fixed = listed(f"{names[path].text} = {number(value)}" for path, value in design.fixed.items())
+    told = (
+        *data_facts(origin),
+        ("Task", design.task),
+        ("Selection rule", f"{design.selection}: {SELECTION[design.selection]}"),
+        ("Seeds", listed(design.seeds)),
+        ("Fixed by the study", words(fixed) if fixed else "nothing"),
+        ("Cost as declared", design.cost or NOTHING),
+        *program_facts(origin),
+    )
+    return tag("section", heading("provenance", "Provenance"), facts(told))

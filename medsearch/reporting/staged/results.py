@@ -1,0 +1,87 @@
+"""What a staged search found, as plain data. Its searches are held as their own reports hold them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from medsearch.reporting.evidence import Knobs, Provenance, Selection
+from medsearch.reporting.search.results import Axis, SearchResults
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """What a group froze."""
+
+    knobs: Knobs
+    number: int  # of the trial
+    value: float  # of the group's metric, the mean over so many seeds
+    seeds: int
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """A group of knobs, and its search as far as it has come; None before it has begun."""
+
+    name: str
+    study: str
+    metric: str
+    minimised: bool = False
+    scored_stage: str = ""
+    space: Mapping[str, Axis] = field(default_factory=dict)
+    fixed: Knobs = field(default_factory=dict)  # of this group alone
+    trials: int  # planned
+    rule: str
+    frozen: Point | None = None
+    search: SearchResults | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refined:
+    """The joint search around the frozen point."""
+
+    study: str
+    metric: str
+    minimised: bool = False
+    trials: int  # planned
+    factor: float
+    knobs: tuple[str, ...]
+    search: SearchResults | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Design:
+    """The staged search as the study file declares it."""
+
+    study: str
+    question: str
+    method: str
+    task: str  # "t1 → t2"
+    selection: Selection
+    cost: str = ""
+    seeds: tuple[int, ...]
+    fixed: Knobs = field(default_factory=dict)
+    weights: tuple[str, ...] = ()
+    published: Mapping[str, Any] = field(default_factory=dict)
+    published_in: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StagedResults:
+    """A staged search, finished or not. refused: why a group that has ended could not be frozen."""
+
+    design: Design
+    provenance: Provenance
+    groups: tuple[Group, ...]
+    refinement: Refined | None = None
+    refused: str = ""
+
+    @property
+    def point(self) -> dict[str, Any]:
+        """The values of all knobs that are frozen."""
+        return {knob: value for group in self.groups if group.frozen for knob, value in group.frozen.knobs.items()}
+
+    @property
+    def next(self) -> Group | None:
+        """The first group that is not frozen."""
+        return next((group for group in self.groups if group.frozen is None), None)

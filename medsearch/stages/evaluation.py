@@ -1,0 +1,22 @@
+"""Where and how a network that sees slices is scored: a recipe, without what it takes to do it."""
+
+from typing import Literal
+
+from medsearch.core.recipes import recipe
+from medsearch.data.views import Domain
+
+
+@recipe
+class EvaluationRecipe:
+    """Where and how a network that sees slices is scored.
+
+    scored: "slices", the diseased ones of every case (the thesis, 4.4.1), or "halves", the diseased ones whole, as
+        volumetric methods are. domain: whose test cases.
+    """
+
+    scored: Literal["slices", "halves"] = "slices"
+    domain: Domain = "target"
+
+    def reads(self) -> frozenset[str]:
+        """Images and masks of the domain's test cases."""
+        return frozenset(f"{self.domain}.test.{kind}" for kind in ("images", "masks", "presence"))

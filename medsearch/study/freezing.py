@@ -1,0 +1,120 @@
+"""Freezing: how far a search is by its ledger, and on which of its trials later searches stand."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, final
+
+from medsearch.stages.store import Store
+from medsearch.study.agenda import Progress, doomed, finalists, finished, searched
+from medsearch.study.conducting import StudyFailed
+from medsearch.study.conductor import plan_of, slot_of_record
+from medsearch.study.jobs import Planner
+from medsearch.study.ledger import Ledger, RunRecord
+from medsearch.study.ranking import ranking
+from medsearch.study.rules import Entrant, Rule
+from medsearch.study.search import Search
+from medsearch.study.spaces import Choice
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Frozen:
+    """What a group settled: the values of its knobs, those of trial `number`, and why.
+
+    value: of the group's metric, the mean over `seeds` of them.
+    """
+
+    knobs: Mapping[str, Any]
+    number: int
+    value: float
+    seeds: int
+    why: str
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How far a search is, by its ledger: trials that ended, finalists, whether nothing is left to run."""
+
+    trials: int = 0
+    finalists: tuple[int, ...] = ()
+    ended: bool = False
+    runs: Mapping[str, RunRecord] = field(default_factory=dict)
+
+
+def standing(planner: Planner) -> Standing:
+    """Read the ledger; neither the sampler's storage nor Ray is asked.
+
+    A run that failed counts as ended, though its study may try it again.
+    """
+    ledger, plan = Ledger(planner.place.study(planner.search.name)), plan_of(planner)
+    runs = ledger.runs() if ledger.header() else {}
+    progress = _progress(planner.search, runs)
+    hopeless = doomed(plan, progress)
+    return Standing(
+        trials=sum(slot.role == "trial" for slot in progress.ended),
+        finalists=finalists(plan, progress),
+        ended=searched(plan, progress) and finished(plan, progress) and not hopeless,
+        runs=runs,
+    )
+
+
+def freeze(search: Search, rule: Rule, at: Standing, store: Store) -> Frozen:
+    """What is frozen of a search that has ended.
+
+    Raises:
+        StudyFailed: the rule allows none of its trials.
+
+    """
+
+    def metrics(run: RunRecord) -> Mapping[str, float]:
+        return store.artifact(dict(run.stages)[search.scored(search.setup(run.knobs))]).metrics
+
+    entrants = _entrants(search, at)
+    allowed = [entrant for entrant in entrants if rule.allows(entrant, metrics)]
+    if not allowed:
+        msg = f"study {search.name!r} cannot freeze {rule}: {rule.refused(entrants, metrics)}"
+        raise StudyFailed(msg)
+    repeated = [entrant for entrant in allowed if entrant.replicates]
+    sign = 1 if search.objectives[search.metric] == "maximize" else -1
+    best = max(repeated or allowed, key=lambda one: (-one.failed, sign * one.value, -int(one.trial.number or 0)))
+    return Frozen(
+        knobs={knob: _option(search, knob, value) for knob, value in best.trial.knobs.items()},
+        number=int(best.trial.number or 0),
+        value=best.value,
+        seeds=len(best.runs),
+        why=f"{rule} of {'finalists over seeds' if repeated else f'{len(entrants)} trials'}",
+    )
+
+
+def _entrants(search: Search, at: Standing) -> list[Entrant]:
+    """Complete trials; a finalist with its runs under the seeds that the search has now."""
+    found = []
+    for run in at.runs.values():
+        if run.role == "trial" and run.state == "complete" and run.value is not None:
+            own = [one for one in at.runs.values() if one.role == "replicate" and one.number == run.number]
+            repeated = run.number in at.finalists
+            over = tuple(one for one in own if repeated and one.seed in search.settled.seeds)
+            found.append(Entrant(trial=run, replicates=over))
+    return found
+
+
+def _progress(search: Search, runs: Mapping[str, RunRecord]) -> Progress:
+    over = [run for run in runs.values() if run.state != "running"]
+    trials = {run.number: run for run in over if run.role == "trial" and run.number is not None}
+    done = {number: run for number, run in trials.items() if run.state == "complete" and run.value is not None}
+    return Progress(
+        ended={slot_of_record(run): run.state for run in over if run.state != "running"},
+        ranking=ranking(
+            search,
+            {number: (float(run.value or 0.0),) for number, run in done.items()},
+            {number: run.knobs for number, run in done.items()},
+        ),
+    )
+
+
+def _option(search: Search, knob: str, value: Any) -> Any:
+    """A choice as it was declared: the ledger's JSON makes lists of tuples."""
+    domain = search.settled.domains[knob]
+    options = domain.options if isinstance(domain, Choice) else (value,)
+    return next(option for option in options if Choice((option,)).holds(value))

@@ -1,0 +1,87 @@
+"""A staged search of the toy, and how it is run in this process, without Ray."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from medsearch.core.recipes import override
+from medsearch.data.tasks import CrossModalityTask
+from medsearch.study import TPE, Group, Refinement, StagedSearch, Variant, choice, loguniform, uniform
+from medsearch.study.freezing import freeze, standing
+from medsearch.study.identity import choose, open_study
+from medsearch.study.jobs import Planner, Workplace
+from medsearch.study.ledger import Ledger
+from medsearch.study.proposals import Proposals, sqlite
+from medsearch.study.search import Search
+from medsearch.study.staged import refinement_of, search_of
+from medsearch.study.staged_header import describe, point_of
+from tests.study import toy
+from tests.study.drive import FULL, Conductor, carry_out
+
+A, B, WIDE = "segmentation.weights.a", "segmentation.weights.b", "polish.wide"
+FIRST = Group(
+    name="first",
+    space={A: loguniform(0.1, 1000)},
+    trials={"tiny": 3, "paper": 30},
+    fixed={"segmentation.epochs": 2},
+    sampler=TPE(startup=2),
+    scheduler=FULL,
+    scored_stage="segmentation",
+)
+SECOND = Group(
+    name="second",
+    space={B: uniform(0, 1), WIDE: choice([False, True])},
+    trials=3,
+    finalists=2,
+    sampler=TPE(startup=2),
+    scheduler=FULL,
+)
+
+
+def staged(**changes: Any) -> StagedSearch:
+    """Two groups and a refinement; `toy` in `changes` sets knobs of the method itself."""
+    declared: dict[str, Any] = {
+        "name": "toy_staged",
+        "question": "Which weights make the toy best?",
+        "method": toy.Toy(base=override(toy.ToyRecipe(), changes.pop("toy", {}))),
+        "task": CrossModalityTask(),
+        "groups": (FIRST, SECOND),
+        "selection": "oracle",
+        "seeds": (0, 1),
+        "published": {A: 1.0, B: 0.25},
+        "published_in": "a paper",
+        "weights": (A, B),
+        "references": (Variant("Plain", {A: 0.2}),),
+        "refinement": Refinement(trials=3),
+    }
+    return StagedSearch(**{**declared, **changes}).at("tiny")
+
+
+def place_in(home: Path) -> Workplace:
+    """The toy's data, with what a report says of data."""
+    return replace(toy.workplace(home), about={"cohort": "toy", "phantom": True, "skipped": []})
+
+
+def carry_out_staged(of: StagedSearch, home: Path, *, searches: int = 9) -> Iterator[Search]:
+    """Run its searches one after another, `searches` of them at most; each as it has ended."""
+    place, frozen = place_in(home), []
+    for index, group in enumerate(of.groups[:searches]):
+        search = search_of(of, index, point_of(frozen))
+        carry_out_search(search, place)
+        frozen.append(freeze(search, group.freeze, standing(Planner(search, place)), place.store))
+        describe(of, place)
+        yield search
+    if of.refinement and searches > len(of.groups):
+        search = refinement_of(of, point_of(frozen))
+        carry_out_search(search, place)
+        yield search
+
+
+def carry_out_search(search: Search, place: Workplace) -> None:
+    """As `run_search`, in this process."""
+    planner, ledger = Planner(search, place), Ledger(place.study(search.name))
+    open_study(planner, ledger)
+    conductor = Conductor(planner, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
+    carry_out(conductor)
+    choose(ledger, conductor.finalists)
