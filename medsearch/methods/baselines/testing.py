@@ -5,8 +5,9 @@ from medsearch.methods.baselines.judging import Segment
 from medsearch.pictures.predictions import alike, prediction_tiles
 from medsearch.pictures.tiles import Gallery
 from medsearch.stages.context import StageContext
+from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.stage import Epoch, Outcome, Training
-from medsearch.stages.testing import EvaluationRecipe, tested
+from medsearch.stages.testing import tested
 from medsearch.training.sliced import sliced
 
 

@@ -21,8 +21,8 @@ from medsearch.methods.baselines.reads import Judged
 from medsearch.methods.baselines.testing import scored
 from medsearch.networks.patch_discriminator import PatchDiscriminator
 from medsearch.stages.context import StageContext
+from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.stage import Outcome, Training
-from medsearch.stages.testing import EvaluationRecipe
 from medsearch.training.adversarial import AdversarialStep, pieces
 from medsearch.training.checkpoints import load_modules, save_tensors
 from medsearch.training.judging import judged

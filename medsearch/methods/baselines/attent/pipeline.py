@@ -12,10 +12,10 @@ from medsearch.data.hemispheres import SliceRule
 from medsearch.methods.baselines.attent.recipe import AttENTRecipe, SegmentationRecipe, TranslationRecipe
 from medsearch.methods.baselines.reads import JUDGED, unannotated, validation, whole
 from medsearch.stages.context import StageContext
+from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.method import Selection
 from medsearch.stages.pipelines import Node, Pipeline
 from medsearch.stages.stage import Stage, Training
-from medsearch.stages.testing import EvaluationRecipe
 
 
 @dataclass(frozen=True, kw_only=True)

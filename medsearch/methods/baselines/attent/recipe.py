@@ -10,7 +10,7 @@ from medsearch.methods.baselines.attent.config import DeepLabConfig, MapDiscrimi
 from medsearch.methods.baselines.recipe import PLAIN, AdamRecipe, refuse_names
 from medsearch.networks.config import Scale
 from medsearch.networks.cyclegan_config import PatchDiscriminatorConfig, ResNetGeneratorConfig
-from medsearch.stages.testing import EvaluationRecipe
+from medsearch.stages.evaluation import EvaluationRecipe
 
 
 @recipe

@@ -20,9 +20,9 @@ from medsearch.methods.baselines.optimising import adam, set_rate
 from medsearch.methods.baselines.reads import JUDGED
 from medsearch.methods.baselines.testing import scored
 from medsearch.stages.context import StageContext
+from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Outcome, Training
-from medsearch.stages.testing import EvaluationRecipe
 from medsearch.training.adversarial import AdversarialStep, pieces
 from medsearch.training.checkpoints import load_modules, save_tensors
 from medsearch.training.loop import Loop, run

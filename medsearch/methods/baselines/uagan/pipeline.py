@@ -9,10 +9,10 @@ from typing import ClassVar
 from medsearch.methods.baselines.reads import validation, whole
 from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe, UAGANRecipe
 from medsearch.stages.context import StageContext
+from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.method import Selection
 from medsearch.stages.pipelines import Node, Pipeline
 from medsearch.stages.stage import Stage, Training
-from medsearch.stages.testing import EvaluationRecipe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,8 +21,8 @@ from medsearch.methods.baselines.uagan import losses
 from medsearch.methods.baselines.uagan.networks import CLASSES, Generator, Judge
 from medsearch.methods.baselines.uagan.recipe import Asked, SegmentationRecipe, Weights
 from medsearch.stages.context import StageContext
+from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.stage import Outcome, Training
-from medsearch.stages.testing import EvaluationRecipe
 from medsearch.training.adversarial import AdversarialStep, pieces
 from medsearch.training.checkpoints import load_modules, save_tensors
 from medsearch.training.crops import CropBatch

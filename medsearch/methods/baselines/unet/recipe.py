@@ -10,7 +10,7 @@ from medsearch.methods.baselines.reads import Judged
 from medsearch.methods.baselines.recipe import AdamRecipe, refuse_names
 from medsearch.networks.config import Scale
 from medsearch.networks.genseg.config import GenSegConfig
-from medsearch.stages.testing import EvaluationRecipe
+from medsearch.stages.evaluation import EvaluationRecipe
 
 
 @recipe

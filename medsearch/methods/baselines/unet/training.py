@@ -15,8 +15,8 @@ from medsearch.methods.baselines.unet.network import UNet
 from medsearch.methods.baselines.unet.pool import Pool
 from medsearch.methods.baselines.unet.recipe import SegmentationRecipe
 from medsearch.stages.context import StageContext
+from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.stage import Outcome, Training
-from medsearch.stages.testing import EvaluationRecipe
 from medsearch.training.adversarial import pieces, supervised_step
 from medsearch.training.checkpoints import load_modules, save_tensors
 from medsearch.training.crops import CropBatch
