@@ -226,3 +226,17 @@ def test_a_file_s_content_is_in_the_key_and_where_it_lies_is_not(micro: Micro, t
     method = AttENT(scale="tiny")
     with pytest.raises(BadInput, match=r"segmentation\.deeplab.*no file"):
         method.pipeline(override(method.recipe, {"segmentation.deeplab": "nowhere.pth"}), selection="source")
+
+
+@pytest.mark.parametrize(("method", "node"), [*ADVERSARIAL, ("supervised_unet", "segmentation")])
+def test_a_batch_may_come_in_parts(micro: Micro, tmp_path: Path, method: str, node: str) -> None:
+    whole, parted = (
+        begun(micro, method, tmp_path / str(size), node=node, runtime={"micro_batch": size}) for size in (0, 2)
+    )
+    for training in (whole, parted):
+        torch.manual_seed(0)
+        training.first = {name: float(value) for name, value in next(training.steps(1)).items()}
+    assert whole.first.keys() == parted.first.keys()
+    assert all(np.isfinite(value) for value in parted.first.values())
+    if method == "supervised_unet":  # the mean of two parts' Dice; no norm over the batch but the gates'
+        assert parted.first["seg"] == pytest.approx(whole.first["seg"], abs=0.05)
