@@ -11,10 +11,9 @@ Cost        tiny: about an hour on two cores; --dry-run tells.
     python studies/mgenseg_figure_4_4.py --data BraTS2020 --scale paper --address auto
 """
 
-from medsearch.methods.baselines import AccSegNet, AttENT, SupervisedUNet
-
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
+from medsearch.methods.baselines import AccSegNet, AttENT, SupervisedUNet
 from medsearch.methods.mgenseg import MGenSeg
 from medsearch.methods.mgenseg.reported import REPORTED
 from medsearch.study import Ablation, Curves, Variant, grid

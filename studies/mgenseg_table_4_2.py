@@ -11,10 +11,9 @@ Cost        tiny: hours on two cores; --dry-run tells. `--only M-GenSeg` runs on
 
 from itertools import combinations
 
-from medsearch.methods.baselines import UAGAN, SupervisedUNet
-
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
+from medsearch.methods.baselines import UAGAN, SupervisedUNet
 from medsearch.methods.mgenseg import MGenSeg
 from medsearch.methods.mgenseg.reported import REPORTED
 from medsearch.study import Ablation, GroupedBars, Variant

@@ -14,10 +14,9 @@ Cost        tiny: hours on two cores; --dry-run tells. `--only Mgen` runs one ro
 
 from itertools import permutations
 
-from medsearch.methods.baselines import UAGAN, AccSegNet, AttENT, SupervisedUNet
-
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
+from medsearch.methods.baselines import UAGAN, AccSegNet, AttENT, SupervisedUNet
 from medsearch.methods.mgenseg import MGenSeg
 from medsearch.methods.mgenseg.reported import REPORTED
 from medsearch.study import Ablation, GroupedBars, Variant

@@ -28,6 +28,9 @@ class CropBatch:
     y: Float[Tensor, "annotated 1 *space"]
     counted: Bool[Tensor, "annotated 1 *space"] | None = None
 
+    def __len__(self) -> int:
+        return len(self.x)
+
     def __getitem__(self, part: slice) -> "CropBatch":
         """Some of the crops."""
         return CropBatch(self.x[part], self.y[part], None if self.counted is None else self.counted[part])

@@ -10,14 +10,12 @@ all of them, and its own validation cases train some.
 """
 
 import dataclasses
-import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 from medsearch.core.errors import BadInput
+from medsearch.core.files import digest
 from medsearch.methods.modatts.recipe import MoDATTSRecipe
 from medsearch.methods.modatts.stages import Segmentation, SelfTraining, Synthesis, Test, Translation
 from medsearch.stages.method import Selection
@@ -67,7 +65,8 @@ def _folds(recipe: MoDATTSRecipe) -> list[Fold]:
 
 
 def _translation(recipe: MoDATTSRecipe) -> list[Node]:
-    imagenet = _digest(recipe.translation.imagenet)
+    path, wanted = recipe.translation.imagenet, "R50+ViT-B_16.npz"
+    imagenet = digest(path, knob="translation.imagenet", wanted=wanted)
     return [
         Node("translation", Translation(recipe=recipe.translation, imagenet=imagenet)),
         Node(
@@ -96,21 +95,3 @@ def _test(recipe: MoDATTSRecipe, segmentors: list[str], *, adapted: bool) -> Nod
     roles = ["segmentor"] if len(segmentors) == 1 else [f"segmentor_{place}" for place in range(1, len(segmentors) + 1)]
     upstream = dict(zip(roles, segmentors, strict=True)) | ({"translation": "translation"} if adapted else {})
     return Node("test", stage, upstream)
-
-
-def _digest(imagenet: str) -> str:
-    """What the weights at a path are; a missing file is refused when the study is loaded, not when a stage begins."""
-    if not imagenet:
-        return ""
-    path = Path(imagenet)
-    if not path.is_file():
-        msg = f"knob 'translation.imagenet': no file {imagenet!r}; give the path of R50+ViT-B_16.npz, or an empty one"
-        raise BadInput(msg)
-    state = path.stat()
-    return _content(imagenet, state.st_size, state.st_mtime_ns)
-
-
-@lru_cache
-def _content(path: str, size: int, changed: int) -> str:  # noqa: ARG001 - a changed file is another one
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

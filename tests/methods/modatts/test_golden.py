@@ -3,7 +3,6 @@
 When they move, results in users' stores are no longer what the code would train: raise the stage's `version`.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +21,10 @@ from medsearch.methods.modatts.translator import Translator
 from medsearch.stages.context import Artifact
 from medsearch.stages.stage import Stage
 from medsearch.training.checkpoints import save_modules
+from tests.golden import Numbers, compare, two_steps
 from tests.micro import Micro, drained, flat
 
-Numbers = dict[str, float]
 SELF = {"segmentation.variant": "self-supervised", "segmentation.network.unique_fraction": 0.0}
-
-LOOSE = ("then ", "validation/dice", "test/")
-"""After a step of Adam, which is the sign of a gradient; thresholded."""
 
 GOLDEN: dict[str, Numbers] = {
     "translation": {
@@ -95,6 +91,7 @@ GOLDEN: dict[str, Numbers] = {
 }
 
 
+WHERE = "methods/modatts/stages.py"
 CASES = {"segmentation": ("semi", "self", "flat")}
 """Of the stages that are held in more than one form."""
 
@@ -112,31 +109,7 @@ def test_numbers_that_move_ask_for_a_new_version() -> None:
 
 def held(stage: str, case: str, found: Numbers) -> None:
     """Compare with what is written above."""
-    expected = GOLDEN.get(case, {})
-    moved = {name: value for name, value in found.items() if not close(name, value, expected.get(name))}
-    were = {name: expected.get(name) for name in moved}
-    assert not moved, (
-        f"the numbers of stage {stage!r} moved (now {moved}, before {were}): raise its `version` in "
-        f"methods/modatts/stages.py, and hold the new ones here: {case!r}: {rounded(found)}"
-    )
-    assert set(found) == set(expected)
-
-
-def close(name: str, value: float, expected: float | None) -> bool:
-    tolerance = {"abs": 1e-3, "rel": 1e-2} if name.startswith(LOOSE) else {"abs": 1e-5, "rel": 1e-3}
-    return expected is not None and value == pytest.approx(expected, **tolerance)
-
-
-def rounded(found: Numbers) -> Numbers:
-    return {name: float(f"{value:.5g}") for name, value in found.items()}
-
-
-def two_steps(steps: Iterator[Any]) -> Numbers:
-    first, second = (next(steps) for _ in range(2))
-    return {
-        **{name: value.item() for name, value in first.items()},
-        **{f"then {name}": value.item() for name, value in second.items()},
-    }
+    compare(GOLDEN.get(case, {}), found, stage=stage, case=case, where=WHERE)
 
 
 @pytest.fixture

@@ -1,0 +1,31 @@
+"""What the files that a recipe points at are: a key knows their content, never where they lie."""
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+
+from medsearch.core.errors import BadInput
+
+
+def digest(path: str, *, knob: str, wanted: str) -> str:
+    """Sixteen hex digits of a file's content; empty if `path` is.
+
+    A missing file is refused when the study is loaded, not when a stage begins.
+
+    Raises:
+        BadInput: there is no such file; `knob` names it, and `wanted` says what it should be.
+    """
+    if not path:
+        return ""
+    file = Path(path)
+    if not file.is_file():
+        msg = f"knob {knob!r}: no file {path!r}; give the path of {wanted}, or an empty one"
+        raise BadInput(msg)
+    state = file.stat()
+    return _content(path, state.st_size, state.st_mtime_ns)
+
+
+@lru_cache
+def _content(path: str, size: int, changed: int) -> str:  # noqa: ARG001 - a changed file is another one
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]

@@ -1,0 +1,61 @@
+"""AccSegNet (Zhou et al. 2021), as the thesis's code compares with it, and as its authors released it.
+
+    networks    accsegnet.networks, unet, contrast; medsearch.networks.resnet_generator, patch_discriminator
+    losses      accsegnet.losses, mind; medsearch.losses.adversarial, dice
+    total       accsegnet.training.SegmentationTraining.g_terms
+    stages      segmentation (translation and segmentation at once) -> test
+
+Preset `compared` (default) is what the comparison of chapters 4 and 5 trained: a CycleGAN with hinge losses (1), MSE
+identity (1), MSE cycle (2), 1 - corr² in both directions (1), and Dice on source slices translated to the target, and
+on target slices where annotated (1); MIND and PatchNCE have weight 0. Preset `official` is the authors' one-way CUT
+with LSGAN, PatchNCE, MIND, 1 - corr² and a Dice with squares, Adam at 2e-4 decaying over the last 200 of 400 epochs.
+
+Parameters at the paper's sizes: a generator 11.366 M, the segmentor 13.836 M, a discriminator 2.763 M, all as measured
+of the released modules; MIND's 11 052 fixed numbers are not trained here.
+
+Selection: a source image is segmented by way of its translation, the only contrast that the segmentor knows, so the
+rules `source` and `pseudo-target` are one here (the released code takes Dice over both domains' masks together).
+
+Choices where the facts are silent: both contrasts' diseased slices are drawn, as for AttENT and as Dice wants; an epoch
+counts the longer of the two lists. Departs from the official code: slices are augmented as all other methods' are,
+discriminators halve by strides without a blur, and the released patience of picking no best epoch is not kept.
+"""
+
+from dataclasses import dataclass, replace
+
+from medsearch.methods.baselines.accsegnet.pipeline import pipeline
+from medsearch.methods.baselines.accsegnet.recipe import AccSegNetRecipe, preset
+from medsearch.networks.config import Scale
+from medsearch.stages.method import Selection
+from medsearch.stages.pipelines import Pipeline
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccSegNet:
+    """The method in one of its presets, `compared` or `official`, at a scale; knobs are those of `recipe`."""
+
+    preset: str = "compared"
+    scale: Scale = "paper"
+
+    @property
+    def name(self) -> str:
+        """The method's."""
+        return "accsegnet"
+
+    @property
+    def recipe(self) -> AccSegNetRecipe:
+        """The preset's values at this scale."""
+        return preset(self.preset, self.scale)
+
+    @property
+    def task_knobs(self) -> dict[str, str]:
+        """Nothing is wanted of the task."""
+        return {}
+
+    def at(self, scale: Scale) -> "AccSegNet":
+        """The same method in another set of sizes."""
+        return replace(self, scale=scale)
+
+    def pipeline(self, recipe: AccSegNetRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
+        """The stages that `recipe` means."""
+        return pipeline(recipe, selection=selection, test=test)

@@ -1,0 +1,74 @@
+"""AccSegNet's generators and segmentor, and one pass of slices through them."""
+
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from medsearch.methods.baselines.accsegnet.recipe import SegmentationRecipe
+from medsearch.methods.baselines.accsegnet.unet import SqueezeUNet
+from medsearch.methods.baselines.drawing import Pair
+from medsearch.networks.resnet_generator import ResNetGenerator
+
+Slices = Float[Tensor, "_ 1 h w"]
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A batch and what came of it: x_ts is a target slice as if it were source; `y_hat` of the annotated slices.
+
+    In the contrastive form only x_st is there.
+    """
+
+    batch: Pair
+    x_st: Slices
+    y_hat_st: Slices
+    y_hat_t: Slices
+    x_ts: Slices | None = None
+    x_ss: Slices | None = None
+    x_tt: Slices | None = None
+    x_sts: Slices | None = None
+    x_tst: Slices | None = None
+
+
+@final
+class AccSegNet(nn.Module):
+    """G_T, G_S in the form of a cycle, and the segmentor of target slices."""
+
+    def __init__(self, recipe: SegmentationRecipe) -> None:
+        super().__init__()
+        self.to_t = ResNetGenerator(recipe.generator)
+        self.to_s = ResNetGenerator(recipe.generator) if recipe.form == "cycle" else None
+        self.segmentor = SqueezeUNet(recipe.network)
+
+    def forward(self, batch: Pair) -> Translated:
+        """Every translation that a term looks at, and the segmentation of annotated slices as target slices."""
+        x_s, x_t = batch.source.x, batch.target.x
+        if self.to_s is None:
+            x_st = self.to_t(x_s)
+            return Translated(batch, x_st.float(), *self._segmented(batch, x_st))
+        x_st, x_tt = _apart(self.to_t, x_s, x_t)
+        x_ss, x_ts = _apart(self.to_s, x_s, x_t)
+        x_sts, x_tst = self.to_s(x_st), self.to_t(x_ts)
+        more = (x.float() for x in (x_ts, x_ss, x_tt, x_sts, x_tst))
+        return Translated(batch, x_st.float(), *self._segmented(batch, x_st), *more)
+
+    def segment_source(self, x_s: Slices) -> Slices:
+        """By way of the target contrast, the only one that the segmentor knows."""
+        y_hat: Tensor = self.segmentor(self.to_t(x_s))
+        return y_hat
+
+    def _segmented(self, batch: Pair, x_st: Slices) -> tuple[Slices, Slices]:
+        """Annotated slices in one pass, for the batch norms to see as many as there are."""
+        source, target = len(batch.source.y), len(batch.target.y)
+        if not source + target:
+            return x_st[:0], x_st[:0]
+        y_hat = self.segmentor(torch.cat([x_st[:source], batch.target.x[:target]])).float()
+        return y_hat[:source], y_hat[source:]
+
+
+def _apart(generator: ResNetGenerator, *slices: Slices) -> tuple[Slices, ...]:
+    """One pass for all: every norm of a generator looks at one slice alone."""
+    return torch.split(generator(torch.cat(slices)), [len(of) for of in slices])

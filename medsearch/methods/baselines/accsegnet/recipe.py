@@ -1,0 +1,132 @@
+"""AccSegNet's knobs. Defaults are the comparison's; `official` is what its authors released."""
+
+from dataclasses import field
+from functools import cache
+from typing import Any, Literal
+
+from medsearch.core.recipes import override, recipe
+from medsearch.data.hemispheres import SliceRule
+from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
+from medsearch.methods.baselines.recipe import PRESETS, AdamRecipe, refuse_names
+from medsearch.networks.config import Scale
+from medsearch.networks.cyclegan_config import PatchDiscriminatorConfig, ResNetGeneratorConfig
+from medsearch.stages.evaluation import EvaluationRecipe
+
+
+@recipe
+class Weights:
+    """Of the terms, as they are: nothing is normalised. A term of weight 0 is not computed.
+
+    adv: of the generators. idt: identity. cyc: cycle ("contraste"). ana: 1 - corr². nce: PatchNCE. mind: MIND.
+    seg: Dice. The form `contrastive` has no idt and no cyc.
+    """
+
+    adv: float = 1.0
+    idt: float = 1.0
+    cyc: float = 2.0
+    ana: float = 1.0
+    nce: float = 0.0
+    mind: float = 0.0
+    seg: float = 1.0
+
+
+@recipe
+class ContrastRecipe:
+    """PatchNCE (Park et al. 2020).
+
+    layers: of the generator whose features are compared, numbered as by CUT. patches: places per image and layer.
+    temperature: of the cross-entropy. width: channels that features are projected to.
+    """
+
+    layers: tuple[int, ...] = (0, 4, 8, 12, 16)
+    patches: int = 256
+    temperature: float = 0.07
+    width: int = 256
+
+
+def _generator() -> ResNetGeneratorConfig:
+    return ResNetGeneratorConfig(down="anti-aliased", up="anti-aliased", initialisation="xavier")
+
+
+def _discriminator() -> PatchDiscriminatorConfig:
+    return PatchDiscriminatorConfig(initialisation="xavier")
+
+
+@recipe
+class SegmentationRecipe:
+    """Translation and segmentation, trained together."""
+
+    form: Literal["cycle", "contrastive"] = "cycle"
+    """Two generators and two discriminators as in CycleGAN, or one of each as in CUT."""
+    adversarial: Literal["hinge", "least-squares"] = "hinge"
+    dice: Literal["plain", "squared"] = "plain"
+    """The denominator: sums, smoothed by 1, or sums of squares (official)."""
+    generator: ResNetGeneratorConfig = field(default_factory=_generator)
+    discriminator: PatchDiscriminatorConfig = field(default_factory=_discriminator)
+    network: SqueezeUNetConfig = field(default_factory=SqueezeUNetConfig)
+    weights: Weights = field(default_factory=Weights)
+    contrast: ContrastRecipe = field(default_factory=ContrastRecipe)
+    slices: SliceRule = field(default_factory=SliceRule)
+    optimiser: AdamRecipe = field(default_factory=AdamRecipe)
+    epochs: int = 300
+    batch: int = 10
+    augment: bool = True
+    validate_every: int = 1
+
+
+@recipe
+class AccSegNetRecipe:
+    """The whole method."""
+
+    segmentation: SegmentationRecipe = field(default_factory=SegmentationRecipe)
+    evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)
+
+
+OFFICIAL: dict[str, Any] = {
+    "segmentation.form": "contrastive",
+    "segmentation.adversarial": "least-squares",
+    "segmentation.dice": "squared",
+    "segmentation.weights.nce": 1.0,
+    "segmentation.weights.mind": 1.0,
+    "segmentation.optimiser.lr": 2e-4,
+    "segmentation.optimiser.weight_decay": 0.0,
+    "segmentation.optimiser.amsgrad": False,
+    "segmentation.optimiser.decay_epochs": 200,
+    "segmentation.epochs": 400,
+    "segmentation.batch": 4,
+}
+"""Where the authors' released code differs from the comparison's."""
+
+
+@cache
+def preset(name: str, scale: Scale) -> AccSegNetRecipe:
+    """The recipe of a preset (`compared`, `official`) at a scale.
+
+    Raises:
+        BadInput: one of the names is unknown.
+    """
+    refuse_names("AccSegNet", PRESETS, name, scale)
+    chosen = override(AccSegNetRecipe(), OFFICIAL if name == "official" else {})
+    sized = override(chosen, {f"segmentation.{knob}": value for knob, value in _SIZES[scale].items()})
+    return override(sized, _OFFICIAL_SIZES[scale] if name == "official" else {})
+
+
+_SIZES: dict[Scale, dict[str, Any]] = {
+    "paper": {},
+    "small": {
+        "generator.width": 24, "generator.blocks": 6, "discriminator.width": 32, "network.width": 24,
+        "contrast.width": 128, "epochs": 60,
+    },
+    # A hundredth of the paper's steps, so the steps are larger.
+    "tiny": {
+        "generator.width": 8, "generator.blocks": 3, "discriminator.width": 16, "discriminator.layers": 2,
+        "network.width": 8, "contrast.width": 32, "contrast.patches": 64, "contrast.layers": (0, 4, 8, 12, 14),
+        "optimiser.lr": 1e-3, "epochs": 10, "batch": 8, "validate_every": 2,
+    },
+}  # fmt: skip
+
+_OFFICIAL_SIZES: dict[Scale, dict[str, Any]] = {
+    "paper": {},
+    "small": {"segmentation.epochs": 80, "segmentation.optimiser.decay_epochs": 40},
+    "tiny": {"segmentation.optimiser.decay_epochs": 5, "segmentation.batch": 4},
+}

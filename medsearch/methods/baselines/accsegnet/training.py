@@ -1,0 +1,191 @@
+"""AccSegNet's training, translation and segmentation at once, and its test."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from medsearch.core.seeds import generator, seed
+from medsearch.data.views import Domain
+from medsearch.losses.adversarial import adversarial_d, adversarial_g
+from medsearch.losses.dice import dice
+from medsearch.methods.baselines.accsegnet import losses
+from medsearch.methods.baselines.accsegnet.contrast import Projections
+from medsearch.methods.baselines.accsegnet.mind import MIND, mind_distance
+from medsearch.methods.baselines.accsegnet.networks import AccSegNet, Translated
+from medsearch.methods.baselines.accsegnet.recipe import SegmentationRecipe
+from medsearch.methods.baselines.drawing import Pair, both_contrasts
+from medsearch.methods.baselines.judging import Segment, micro_dice, training_mode, validation_slices
+from medsearch.methods.baselines.optimising import adam, set_rate
+from medsearch.methods.baselines.reads import Judged
+from medsearch.methods.baselines.testing import scored
+from medsearch.networks.patch_discriminator import PatchDiscriminator
+from medsearch.stages.context import StageContext
+from medsearch.stages.evaluation import EvaluationRecipe
+from medsearch.stages.stage import Outcome, Training
+from medsearch.training.adversarial import AdversarialStep, pieces
+from medsearch.training.checkpoints import load_modules, save_tensors
+from medsearch.training.judging import judged
+from medsearch.training.loop import Loop, run
+from medsearch.training.precision import autocast, prepare_torch
+from medsearch.training.prefetch import prefetched
+
+REAL_FAKE = {
+    "hinge": (adversarial_d, adversarial_g),
+    "least-squares": (losses.least_squares_d, losses.least_squares_g),
+}
+DICE = {"plain": dice, "squared": losses.squared_dice}
+
+
+class SegmentationTraining:
+    """Everything that the stage holds while it trains."""
+
+    def __init__(self, recipe: SegmentationRecipe, *, of: Judged, context: StageContext) -> None:
+        prepare_torch(context.runtime)
+        torch.manual_seed(seed(context.seed, "accsegnet", "initialisation"))
+        self.recipe, self.context, self.device = recipe, context, context.runtime.device
+        self.network, self.d_t = AccSegNet(recipe), PatchDiscriminator(recipe.discriminator)
+        self.d_s = PatchDiscriminator(recipe.discriminator) if recipe.form == "cycle" else None
+        self.projections = Projections(recipe.contrast, self.network.to_t) if recipe.weights.nce else None
+        self.mind = MIND().to(self.device)
+        named = {"network": self.network, "d_t": self.d_t, "d_s": self.d_s, "projections": self.projections}
+        self.modules: dict[str, nn.Module] = {name: of for name, of in named.items() if of is not None}
+        training_mode((module.to(self.device) for module in self.modules.values()), on=True)
+        self.judges = [self.modules[name] for name in ("d_t", "d_s") if name in self.modules]
+        self.generators = [module for module in self.modules.values() if module not in self.judges]
+        self.optimisers = {"g": adam(self.generators, recipe.optimiser), "d": adam(self.judges, recipe.optimiser)}
+        self.drawing = both_contrasts(context.task, recipe.slices)
+        self.validation = validation_slices(context.task, of, recipe.slices)
+
+    def forward(self, batch: Pair) -> Translated:
+        """Every translation and segmentation of a batch."""
+        with autocast(self.context.runtime):
+            out: Translated = self.network(batch)
+        return out
+
+    def d_terms(self, of: Translated) -> dict[str, Tensor]:
+        """Real and translated slices, told apart."""
+        real_fake, _ = REAL_FAKE[self.recipe.adversarial]
+        terms = {"d_t": real_fake(*judged(self.d_t, self.context.runtime, of.batch.target.x, of.x_st.detach()))}
+        if self.d_s is not None and of.x_ts is not None:
+            real, fake = judged(self.d_s, self.context.runtime, of.batch.source.x, of.x_ts.detach())
+            terms["d_s"] = real_fake(real, fake)
+        return terms
+
+    def g_terms(self, of: Translated) -> dict[str, Tensor]:
+        """The terms that have a weight, one a line."""
+        lam, x_s = self.recipe.weights, of.batch.source.x
+        terms = {
+            "adv": (lam.adv, self._adversarial),
+            "idt": (lam.idt, _identity),
+            "cyc": (lam.cyc, _cycle),
+            "ana": (lam.ana, _anatomy),
+            "nce": (lam.nce, self._contrast),
+            # the official loss is a sum over the batch
+            "mind": (lam.mind * self.recipe.batch, lambda of: mind_distance(self.mind, x_s, of.x_st)),
+        }
+        found = {name: (weight, term(of)) for name, (weight, term) in terms.items() if weight}
+        return {
+            **{name: weight * value for name, (weight, value) in found.items() if value is not None},
+            **self._segmentation(of),
+        }
+
+    def _adversarial(self, of: Translated) -> Tensor:
+        _, fooled = REAL_FAKE[self.recipe.adversarial]
+        (fake_t,) = judged(self.d_t, self.context.runtime, of.x_st)
+        if self.d_s is None or of.x_ts is None:
+            return fooled(fake_t)
+        (fake_s,) = judged(self.d_s, self.context.runtime, of.x_ts)
+        return fooled(fake_t) + fooled(fake_s)
+
+    def _contrast(self, of: Translated) -> Tensor:
+        assert self.projections is not None
+        layers = self.recipe.contrast.layers
+        with autocast(self.context.runtime):
+            queries = self.network.to_t.features(of.x_st, layers)
+            keys = self.network.to_t.features(of.batch.source.x, layers)
+            of_queries, of_keys = self.projections(queries, keys)
+        return losses.layered_nce(of_queries, of_keys, self.recipe.contrast.temperature)
+
+    def _segmentation(self, of: Translated) -> dict[str, Tensor]:
+        """Dice of S translated to T, and of T; no term where no slice of the batch is annotated."""
+        lam, form = self.recipe.weights.seg, DICE[self.recipe.dice]
+        parts = zip(
+            ("seg", "seg_t"),
+            (of.batch.source.y, of.batch.target.y),
+            (of.y_hat_st, of.y_hat_t),
+            of.batch.emphasis,
+            strict=True,
+        )
+        return {name: lam * weight * form(y, y_hat) for name, y, y_hat, weight in parts if len(y) and lam}
+
+    def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
+        """One epoch."""
+        recipe = self.recipe
+        set_rate(self.optimisers.values(), recipe.optimiser, epoch, recipe.epochs)
+        training_mode(self.modules.values(), on=True)
+        step = AdversarialStep(
+            forward=self.forward,
+            d_terms=self.d_terms,
+            g_terms=self.g_terms,
+            optimiser_d=self.optimisers["d"],
+            optimiser_g=self.optimisers["g"],
+            generators=self.generators,
+            discriminators=self.judges,
+        )
+        rng = generator(self.context.seed, "accsegnet", "epoch", epoch)
+        for batch in prefetched(self.drawing.batches(recipe.batch, augment=recipe.augment, rng=rng), self.device):
+            parts = pieces(len(batch), self.context.runtime.micro_batch)
+            yield step([batch[part].to(self.device) for part in parts])
+
+    def validate(self) -> dict[str, float]:
+        """Dice on target slices, or on source slices by way of their translation."""
+        training_mode(self.modules.values(), on=False)
+        segments: dict[Domain, Segment] = {"source": self.network.segment_source, "target": self.network.segmentor}
+        return micro_dice(segments, self.validation, self.context.runtime, batch=self.recipe.batch)
+
+
+def _identity(of: Translated) -> Tensor | None:
+    if of.x_ss is None or of.x_tt is None:
+        return None
+    return losses.mse(of.x_ss, of.batch.source.x) + losses.mse(of.x_tt, of.batch.target.x)
+
+
+def _cycle(of: Translated) -> Tensor | None:
+    if of.x_sts is None or of.x_tst is None:
+        return None
+    return losses.mse(of.x_sts, of.batch.source.x) + losses.mse(of.x_tst, of.batch.target.x)
+
+
+def _anatomy(of: Translated) -> Tensor:
+    loss = losses.anatomy(of.batch.source.x, of.x_st)
+    return loss if of.x_ts is None else loss + losses.anatomy(of.batch.target.x, of.x_ts)
+
+
+def train(recipe: SegmentationRecipe, *, of: Judged, context: StageContext) -> Training:
+    """Train and keep the epoch with the highest validation Dice."""
+    training = SegmentationTraining(recipe, of=of, context=context)
+    loop = Loop(
+        modules=training.modules,
+        optimisers=training.optimisers,
+        steps=training.steps,
+        validate=training.validate,
+        epochs=recipe.epochs,
+        validate_every=recipe.validate_every,
+        keep=("network",),
+    )
+    best = yield from run(loop, root=seed(context.seed, "accsegnet"), checkpoint=context.checkpoint)
+    save_tensors(context.directory / "weights.safetensors", best.tensors)
+    return Outcome(
+        {"validation/dice": best.value}, {"best_epoch": best.epoch, "selected_on": list(training.validation)}
+    )
+
+
+def test(recipe: EvaluationRecipe, segmentation: SegmentationRecipe, context: StageContext) -> Training:
+    """Score the test cases."""
+    prepare_torch(context.runtime)
+    network = AccSegNet(segmentation)
+    load_modules(context.upstream["segmentor"].file("weights.safetensors"), {"network": network})
+    network.to(context.runtime.device).eval()
+    segment = network.segmentor if recipe.domain == "target" else network.segment_source
+    return scored(segment, context, recipe, rule=segmentation.slices)

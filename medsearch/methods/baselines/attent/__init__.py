@@ -1,0 +1,60 @@
+"""AttENT (Li et al. 2021) as the thesis's code compares with it: translation with attention, then adversarial entropy.
+
+    translation     attent.translation; medsearch.networks.resnet_generator (gated skips), patch_discriminator
+    segmentation    attent.segmentation, losses, deeplab, discriminator
+    test            target cases are translated to the source contrast, then segmented
+
+Parameters at the paper's sizes: a generator 11.170 M, a discriminator of images 2.763 M, DeepLab 42.505 M trained of
+42.611 M, a discriminator of maps 2.764 M, all as measured of the released modules.
+
+DeepLab starts from weights that the user provides by path (`segmentation.deeplab`), or from random ones, which its
+manifest and log then say; the released code cannot be built without a checkpoint.
+
+Selection: `source` segments source slices as they are, `oracle` target slices translated, and `pseudo-target` source
+slices translated to the target contrast and back, which is how target slices come to the segmentor. (The released code
+takes Dice over both domains' masks together.)
+
+Choices where the facts are silent: the discriminators of maps are trained by binary cross-entropy, as in ADVENT; the
+four dilated convolutions of an output are summed; diseased slices are drawn in the second stage as in the first;
+annotated target slices, where the task shows any, enter the cross-entropy after translation. Departs from the released
+code: slices are augmented, then translated as they are drawn, instead of written translated once for all.
+"""
+
+from dataclasses import dataclass, replace
+
+from medsearch.methods.baselines.attent.pipeline import pipeline
+from medsearch.methods.baselines.attent.recipe import AttENTRecipe, preset
+from medsearch.networks.config import Scale
+from medsearch.stages.method import Selection
+from medsearch.stages.pipelines import Pipeline
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttENT:
+    """The method at a scale; knobs are those of `recipe`."""
+
+    preset: str = "compared"
+    scale: Scale = "paper"
+
+    @property
+    def name(self) -> str:
+        """The method's."""
+        return "attent"
+
+    @property
+    def recipe(self) -> AttENTRecipe:
+        """The values at this scale."""
+        return preset(self.preset, self.scale)
+
+    @property
+    def task_knobs(self) -> dict[str, str]:
+        """Nothing is wanted of the task."""
+        return {}
+
+    def at(self, scale: Scale) -> "AttENT":
+        """The same method in another set of sizes."""
+        return replace(self, scale=scale)
+
+    def pipeline(self, recipe: AttENTRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
+        """The stages that `recipe` means."""
+        return pipeline(recipe, selection=selection, test=test)

@@ -1,0 +1,98 @@
+"""DeepLab-v2 on ResNet-101 with two outputs, as ADVENT has it, behind a 1x1 convolution to its three channels.
+
+At the paper's sizes 42 505 422 parameters are trained of 42 610 766 (42.505 of 42.611 M measured): scales and shifts of
+batch norms are frozen, their running statistics are not.
+"""
+
+from collections.abc import Sequence
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from medsearch.methods.baselines.attent.config import DeepLabConfig
+
+EXPANSION = 4
+Features = Float[Tensor, "b _ _ _"]
+
+
+@final
+class Bottleneck(nn.Module):
+    """1x1 (strided), 3x3 (dilated), 1x1 around a shortcut; parts are named as in published checkpoints."""
+
+    def __init__(self, inputs: int, width: int, *, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__()
+        outputs = width * EXPANSION
+        self.conv1, self.bn1 = nn.Conv2d(inputs, width, 1, stride=stride, bias=False), _frozen(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
+        self.bn2 = _frozen(width)
+        self.conv3, self.bn3 = nn.Conv2d(width, outputs, 1, bias=False), _frozen(outputs)
+        self.downsample = None
+        if inputs != outputs or stride != 1:
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), _frozen(outputs))
+
+    def forward(self, x: Features) -> Features:
+        """Four times as many channels as its width."""
+        y = torch.relu(self.bn1(self.conv1(x)))
+        y = torch.relu(self.bn2(self.conv2(y)))
+        y = self.bn3(self.conv3(y))
+        return torch.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+@final
+class Output(nn.Module):
+    """The sum of parallel dilated convolutions to one logit."""
+
+    def __init__(self, inputs: int, dilations: Sequence[int]) -> None:
+        super().__init__()
+        self.conv2d_list = nn.ModuleList(nn.Conv2d(inputs, 1, 3, padding=d, dilation=d) for d in dilations)
+
+    def forward(self, x: Features) -> Features:
+        """Logits of tumour."""
+        return torch.stack([conv(x) for conv in self.conv2d_list]).sum(0)
+
+
+@final
+class DeepLab(nn.Module):
+    """Images to probabilities of tumour, main and auxiliary.
+
+    Raises:
+        BadInput: the config fits no network.
+    """
+
+    def __init__(self, config: DeepLabConfig) -> None:
+        super().__init__()
+        config.check()
+        w, units = config.width, config.units
+        self.to_rgb = nn.Conv2d(1, 3, 1)
+        self.conv1, self.bn1 = nn.Conv2d(3, w, 7, stride=2, padding=3, bias=False), _frozen(w)
+        self.layer1 = _stage(w, w, units[0])
+        self.layer2 = _stage(w * 4, w * 2, units[1], stride=2)
+        self.layer3 = _stage(w * 8, w * 4, units[2], dilation=2)
+        self.layer4 = _stage(w * 16, w * 8, units[3], dilation=4)
+        self.layer5, self.layer6 = Output(w * 16, config.dilations), Output(w * 32, config.dilations)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d) and module is not self.to_rgb:
+                nn.init.normal_(module.weight, 0.0, 0.01)
+
+    def forward(self, x: Float[Tensor, "b 1 h w"]) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 1 h w"]]:
+        """Main and auxiliary output, upsampled to the image's size."""
+        y = torch.relu(self.bn1(self.conv1(self.to_rgb(x))))
+        y = F.max_pool2d(y, 3, stride=2, padding=1, ceil_mode=True)
+        third = self.layer3(self.layer2(self.layer1(y)))
+        outputs = self.layer6(self.layer4(third)), self.layer5(third)
+        main, auxiliary = (
+            torch.sigmoid(F.interpolate(of, size=x.shape[2:], mode="bilinear", align_corners=True)) for of in outputs
+        )
+        return main, auxiliary
+
+
+def _stage(inputs: int, width: int, units: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+    rest = [Bottleneck(width * EXPANSION, width, dilation=dilation) for _ in range(units - 1)]
+    return nn.Sequential(Bottleneck(inputs, width, stride=stride, dilation=dilation), *rest)
+
+
+def _frozen(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels).requires_grad_(False)

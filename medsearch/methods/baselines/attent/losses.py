@@ -1,0 +1,40 @@
+"""AttENT's losses: adversarial entropy minimisation (Vu et al. 2019, ADVENT) on one class, as compared."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+EPSILON = 1e-30
+"""Keeps a logarithm finite."""
+
+Probabilities = Float[Tensor, "b 1 h w"]
+Map = Float[Tensor, "b 2 h w"]
+
+
+def as_map(p: Probabilities) -> Map:
+    """[p, 1 - p]: of tumour and of background."""
+    return torch.cat([p, 1 - p], 1)
+
+
+def entropy_map(p: Probabilities) -> Map:
+    """-p log2(p) / log2(2) of tumour and of background: weighted self-information, in [0, 0.531]."""
+    both = as_map(p)
+    return -both * torch.log2(both + EPSILON) / math.log2(2)
+
+
+def cross_entropy(y: Probabilities, y_hat: Probabilities) -> Float[Tensor, ""]:
+    """Binary, the mean over all pixels."""
+    return F.binary_cross_entropy(y_hat, y)
+
+
+def judged_as(source: bool, logits: Tensor) -> Float[Tensor, ""]:
+    """Binary cross-entropy of a discriminator's patches against one domain."""
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(source)))
+
+
+def told_apart(source: Tensor, translated: Tensor) -> Float[Tensor, ""]:
+    """The discriminator's part: source maps are real, those of translated target slices are not."""
+    return judged_as(True, source) + judged_as(False, translated)

@@ -1,0 +1,203 @@
+"""AttENT's second stage: segmentation in the source domain, where target slices are brought by translation."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from medsearch.core.seeds import generator, seed
+from medsearch.data.views import Domain
+from medsearch.methods.baselines.attent import losses
+from medsearch.methods.baselines.attent.deeplab import DeepLab
+from medsearch.methods.baselines.attent.discriminator import MapDiscriminator
+from medsearch.methods.baselines.attent.pretrained import start_backbone
+from medsearch.methods.baselines.attent.recipe import SegmentationRecipe, TranslationRecipe
+from medsearch.methods.baselines.attent.translator import load_translator
+from medsearch.methods.baselines.drawing import Pair, both_contrasts
+from medsearch.methods.baselines.judging import Segment, micro_dice, training_mode, validation_slices
+from medsearch.methods.baselines.optimising import adam, set_rate
+from medsearch.methods.baselines.reads import JUDGED
+from medsearch.methods.baselines.testing import scored
+from medsearch.stages.context import StageContext
+from medsearch.stages.evaluation import EvaluationRecipe
+from medsearch.stages.method import Selection
+from medsearch.stages.stage import Outcome, Training
+from medsearch.training.adversarial import AdversarialStep, pieces
+from medsearch.training.checkpoints import load_modules, save_tensors
+from medsearch.training.loop import Loop, run
+from medsearch.training.precision import autocast, prepare_torch
+from medsearch.training.prefetch import prefetched
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Main and auxiliary probabilities of tumour in a batch's source slices, and in its target slices as source."""
+
+    batch: Pair
+    source: tuple[Tensor, Tensor]
+    target: tuple[Tensor, Tensor]
+
+
+class SegmentationTraining:
+    """Everything that the stage holds while it trains."""
+
+    def __init__(
+        self,
+        recipe: SegmentationRecipe,
+        *,
+        translation: TranslationRecipe,
+        selection: Selection,
+        context: StageContext,
+    ) -> None:
+        prepare_torch(context.runtime)
+        torch.manual_seed(seed(context.seed, "attent", "segmentation", "initialisation"))
+        self.recipe, self.context, self.device = recipe, context, context.runtime.device
+        self.selection: Selection = selection
+        self.network = DeepLab(recipe.network)
+        self.d_main, self.d_aux = MapDiscriminator(recipe.discriminator), MapDiscriminator(recipe.discriminator)
+        self.backbone_from = start_backbone(self.network, recipe.deeplab)
+        self.modules: dict[str, nn.Module] = {"network": self.network, "d_main": self.d_main, "d_aux": self.d_aux}
+        for module in self.modules.values():
+            module.to(self.device)
+        self.optimisers = {
+            "g": adam([self.network], recipe.optimiser),
+            "d": adam([self.d_main, self.d_aux], recipe.optimiser),
+        }
+        upstream = context.upstream["translation"]
+        self.translator = load_translator(translation, upstream, recipe.translator, self.device)
+        self.drawing = both_contrasts(context.task, recipe.slices)
+        self.validation = validation_slices(context.task, JUDGED[selection], recipe.slices)
+
+    def forward(self, batch: Pair) -> Outputs:
+        """Both domains apart, for the batch norms to see one at a time."""
+        with autocast(self.context.runtime):
+            source, target = self.network(batch.source.x), self.network(self.translator.as_source(batch.target.x))
+        return Outputs(batch, *((main.float(), aux.float()) for main, aux in (source, target)))
+
+    def d_terms(self, of: Outputs) -> dict[str, Tensor]:
+        """Source maps are real; nothing flows back to the network."""
+        lam = self.recipe.weights.judge
+        source, target = ([p.detach() for p in domain] for domain in (of.source, of.target))
+        return {
+            "d_main": lam * losses.told_apart(self._main(source[0]), self._main(target[0])),
+            "d_aux": lam * losses.told_apart(self._aux(source[1]), self._aux(target[1])),
+        }
+
+    def g_terms(self, of: Outputs) -> dict[str, Tensor]:
+        """Cross-entropy where there are masks, and target maps that look like source maps."""
+        lam = self.recipe.weights
+        return {
+            **self._supervised(of),
+            "adv_main": lam.adv_main * losses.judged_as(True, self._main(of.target[0])),
+            "adv_aux": lam.adv_aux * losses.judged_as(True, self._aux(of.target[1])),
+        }
+
+    def _supervised(self, of: Outputs) -> dict[str, Tensor]:
+        """Of annotated source slices, and of annotated target slices as source; no term where there is none."""
+        lam, terms = self.recipe.weights, dict[str, Tensor]()
+        parts = zip(
+            ("", "_t"), (of.batch.source.y, of.batch.target.y), (of.source, of.target), of.batch.emphasis, strict=True
+        )
+        for name, y, (main, aux), weight in parts:
+            if len(y):
+                terms[f"main{name}"] = lam.main * weight * losses.cross_entropy(y, main[: len(y)])
+                terms[f"aux{name}"] = lam.aux * weight * losses.cross_entropy(y, aux[: len(y)])
+        return terms
+
+    def _main(self, p: Tensor) -> Tensor:
+        """The main output's discriminator looks at its entropy."""
+        with autocast(self.context.runtime):
+            logits: Tensor = self.d_main(losses.entropy_map(p))
+        return logits.float()
+
+    def _aux(self, p: Tensor) -> Tensor:
+        """The auxiliary one's at the probabilities themselves, as released."""
+        with autocast(self.context.runtime):
+            logits: Tensor = self.d_aux(losses.as_map(p))
+        return logits.float()
+
+    def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
+        """One epoch."""
+        recipe = self.recipe
+        set_rate(self.optimisers.values(), recipe.optimiser, epoch, recipe.epochs)
+        training_mode(self.modules.values(), on=True)
+        step = AdversarialStep(
+            forward=self.forward,
+            d_terms=self.d_terms,
+            g_terms=self.g_terms,
+            optimiser_d=self.optimisers["d"],
+            optimiser_g=self.optimisers["g"],
+            generators=(self.network,),
+            discriminators=(self.d_main, self.d_aux),
+        )
+        rng = generator(self.context.seed, "attent", "segmentation", "epoch", epoch)
+        for batch in prefetched(self.drawing.batches(recipe.batch, augment=recipe.augment, rng=rng), self.device):
+            parts = pieces(len(batch), self.context.runtime.micro_batch)
+            yield step([batch[part].to(self.device) for part in parts])
+
+    def validate(self) -> dict[str, float]:
+        """Dice of target slices (`oracle`), of source slices, or of these by the way that target slices come."""
+        training_mode(self.modules.values(), on=False)
+
+        def by_translation(x_s: Tensor) -> Tensor:
+            return self.main(self.translator.there_and_back(x_s))
+
+        source: Segment = by_translation if self.selection == "pseudo-target" else self.main
+        segments: dict[Domain, Segment] = {"source": source, "target": self.target}
+        return micro_dice(segments, self.validation, self.context.runtime, batch=self.recipe.batch)
+
+    def main(self, x_s: Tensor) -> Tensor:
+        """The main output in source slices."""
+        y_hat: Tensor = self.network(x_s)[0]
+        return y_hat
+
+    def target(self, x_t: Tensor) -> Tensor:
+        """The main output in target slices."""
+        return self.main(self.translator.as_source(x_t))
+
+
+def train(
+    recipe: SegmentationRecipe,
+    *,
+    translation: TranslationRecipe,
+    selection: Selection,
+    context: StageContext,
+) -> Training:
+    """Train and keep the epoch with the highest validation Dice."""
+    training = SegmentationTraining(recipe, translation=translation, selection=selection, context=context)
+    loop = Loop(
+        modules=training.modules,
+        optimisers=training.optimisers,
+        steps=training.steps,
+        validate=training.validate,
+        epochs=recipe.epochs,
+        validate_every=recipe.validate_every,
+        keep=("network",),
+    )
+    root = seed(context.seed, "attent", "segmentation")
+    best = yield from run(loop, root=root, checkpoint=context.checkpoint)
+    save_tensors(context.directory / "weights.safetensors", best.tensors)
+    notes = {"best_epoch": best.epoch, "backbone_from": training.backbone_from}
+    return Outcome({"validation/dice": best.value}, notes)
+
+
+def test(
+    recipe: EvaluationRecipe,
+    segmentation: SegmentationRecipe,
+    *,
+    translation: TranslationRecipe,
+    context: StageContext,
+) -> Training:
+    """Score the test cases; those of the target are translated first."""
+    prepare_torch(context.runtime)
+    network, device = DeepLab(segmentation.network), context.runtime.device
+    load_modules(context.upstream["segmentor"].file("weights.safetensors"), {"network": network})
+    network.to(device).eval()
+    translator = load_translator(translation, context.upstream["translation"], segmentation.translator, device)
+
+    def segment(x: Tensor) -> Tensor:
+        y_hat: Tensor = network(x if recipe.domain == "source" else translator.as_source(x))[0]
+        return y_hat
+
+    return scored(segment, context, recipe, rule=segmentation.slices)

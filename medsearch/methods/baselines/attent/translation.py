@@ -1,0 +1,129 @@
+"""AttENT's first stage: a CycleGAN with gated skips, on diseased slices."""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from medsearch.core.seeds import generator, seed
+from medsearch.data.hemispheres import SliceRule
+from medsearch.losses.adversarial import Scales, adversarial_d, adversarial_g
+from medsearch.losses.reconstruction import l1
+from medsearch.losses.weights import normalised
+from medsearch.methods.baselines.attent.recipe import TranslationRecipe
+from medsearch.methods.baselines.attent.translator import WEIGHTS, Cycled, Translator
+from medsearch.methods.baselines.drawing import SHARE, Pair, both_contrasts, diseased, require
+from medsearch.methods.baselines.judging import training_mode
+from medsearch.methods.baselines.optimising import adam, set_rate
+from medsearch.networks.patch_discriminator import PatchDiscriminator
+from medsearch.stages.context import StageContext
+from medsearch.stages.stage import Outcome, Training
+from medsearch.training.adversarial import AdversarialStep, pieces
+from medsearch.training.checkpoints import save_modules, save_tensors
+from medsearch.training.crops import Crops
+from medsearch.training.judging import judged
+from medsearch.training.loop import Loop, run
+from medsearch.training.precision import autocast, prepare_torch
+from medsearch.training.prefetch import prefetched
+
+
+class TranslationTraining:
+    """Everything that the stage holds while it trains."""
+
+    def __init__(self, recipe: TranslationRecipe, slices: SliceRule, context: StageContext) -> None:
+        prepare_torch(context.runtime)
+        torch.manual_seed(seed(context.seed, "attent", "translation", "initialisation"))
+        self.recipe, self.context, self.device = recipe, context, context.runtime.device
+        self.weights = normalised(vars(recipe.weights))
+        self.translator = Translator(recipe).to(self.device)
+        self.d_s = PatchDiscriminator(recipe.discriminator).to(self.device)
+        self.d_t = PatchDiscriminator(recipe.discriminator).to(self.device)
+        self.modules: dict[str, nn.Module] = {"translator": self.translator, "d_s": self.d_s, "d_t": self.d_t}
+        self.optimisers = {
+            "g": adam([self.translator], recipe.optimiser),
+            "d": adam([self.d_s, self.d_t], recipe.optimiser),
+        }
+        self.drawing = both_contrasts(context.task, slices, masks=False)
+        held = diseased(context.task, "source", "validation", slices, masks=False)
+        self.validation: Crops = require(held, "diseased source slice to select on", SHARE)
+
+    def forward(self, batch: Pair) -> Cycled:
+        """Both cycles."""
+        with autocast(self.context.runtime):
+            out: Cycled = self.translator(batch)
+        return out
+
+    def d_terms(self, of: Cycled) -> dict[str, Tensor]:
+        """Hinge between whole images, scaled by the generator's weight as released."""
+        lam, runtime = self.weights["adv"], self.context.runtime
+        real_s, fake_s = judged(self.d_s, runtime, of.batch.source.x, of.x_ts.detach())
+        real_t, fake_t = judged(self.d_t, runtime, of.batch.target.x, of.x_st.detach())
+        return {
+            "d_s": lam * adversarial_d(averaged(real_s), averaged(fake_s)),
+            "d_t": lam * adversarial_d(averaged(real_t), averaged(fake_t)),
+        }
+
+    def g_terms(self, of: Cycled) -> dict[str, Tensor]:
+        """The total loss, one term a line."""
+        lam = self.weights
+        (fake_s,) = judged(self.d_s, self.context.runtime, of.x_ts)
+        (fake_t,) = judged(self.d_t, self.context.runtime, of.x_st)
+        return {
+            "adv": lam["adv"] * (adversarial_g(fake_s) + adversarial_g(fake_t)),
+            "cyc": lam["cyc"] * (l1(of.x_sts, of.batch.source.x) + l1(of.x_tst, of.batch.target.x)),
+        }
+
+    def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
+        """One epoch."""
+        recipe = self.recipe
+        set_rate(self.optimisers.values(), recipe.optimiser, epoch, recipe.epochs)
+        training_mode(self.modules.values(), on=True)
+        step = AdversarialStep(
+            forward=self.forward,
+            d_terms=self.d_terms,
+            g_terms=self.g_terms,
+            optimiser_d=self.optimisers["d"],
+            optimiser_g=self.optimisers["g"],
+            generators=(self.translator,),
+            discriminators=(self.d_s, self.d_t),
+        )
+        rng = generator(self.context.seed, "attent", "translation", "epoch", epoch)
+        for batch in prefetched(self.drawing.batches(recipe.batch, augment=recipe.augment, rng=rng), self.device):
+            parts = pieces(len(batch), self.context.runtime.micro_batch)
+            yield step([batch[part].to(self.device) for part in parts])
+
+    @torch.no_grad()
+    def validate(self) -> dict[str, float]:
+        """How far diseased source slices are from what comes back: no mask is seen."""
+        training_mode(self.modules.values(), on=False)
+        apart = 0.0
+        for part in self.validation.each(self.context.runtime.at_once(self.recipe.batch)):
+            x_s = part.x.to(self.device)
+            with autocast(self.context.runtime):
+                apart += float(l1(self.translator.there_and_back(x_s), x_s)) * len(x_s)
+        return {"validation/loss": apart / len(self.validation)}
+
+
+def averaged(scores: Scales) -> list[Tensor]:
+    """One score per image: the released discriminators average their patches before any hinge."""
+    return [scale.mean((1, 2, 3)) for scale in scores]
+
+
+def train(recipe: TranslationRecipe, slices: SliceRule, context: StageContext) -> Training:
+    """Train; keep the last state, and the epoch that reconstructs validation slices best."""
+    training = TranslationTraining(recipe, slices, context)
+    loop = Loop(
+        modules=training.modules,
+        optimisers=training.optimisers,
+        steps=training.steps,
+        validate=training.validate,
+        epochs=recipe.epochs,
+        validate_every=recipe.validate_every,
+        best="validation/loss",
+        better=min,
+        keep=("translator",),
+    )
+    best = yield from run(loop, root=seed(context.seed, "attent", "translation"), checkpoint=context.checkpoint)
+    save_modules(context.directory / WEIGHTS["last"], {"translator": training.translator})
+    save_tensors(context.directory / WEIGHTS["best"], best.tensors)
+    return Outcome({"validation/loss": best.value}, {"best_epoch": best.epoch, "weights": training.weights})

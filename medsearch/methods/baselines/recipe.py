@@ -1,0 +1,44 @@
+"""Knobs that all baselines have."""
+
+from medsearch.core.errors import BadInput
+from medsearch.core.recipes import recipe
+
+PRESETS = ("compared", "official")
+
+
+@recipe
+class AdamRecipe:
+    """Adam's settings, as released with M-GenSeg; `decay_epochs` and `least` are those of official code.
+
+    weight_decay: coupled, an L2 penalty.
+    decay_epochs: the last so many epochs, over which the rate falls linearly to `least`; 0: it stays.
+    """
+
+    lr: float = 1e-4
+    betas: tuple[float, float] = (0.5, 0.999)
+    weight_decay: float = 1e-4
+    amsgrad: bool = True
+    decay_epochs: int = 0
+    least: float = 0.0
+
+    def rate(self, epoch: int, epochs: int) -> float:
+        """The learning rate of an epoch, counted from 1, of so many."""
+        left = epochs - epoch + 1
+        if left > self.decay_epochs:
+            return self.lr
+        return self.least + (self.lr - self.least) * left / (self.decay_epochs + 1)
+
+
+PLAIN = AdamRecipe(weight_decay=0.0, amsgrad=False)
+"""Adam without AMSGrad and weight decay."""
+
+
+def refuse_names(method: str, presets: tuple[str, ...], preset: str, scale: str) -> None:
+    """Raise unless there is such a preset, and such a scale.
+
+    Raises:
+        BadInput: with those that there are.
+    """
+    if preset not in presets or scale not in ("tiny", "small", "paper"):
+        msg = f"{method} has presets {', '.join(presets)} and scales tiny, small, paper; got {preset!r} at {scale!r}"
+        raise BadInput(msg)

@@ -1,0 +1,66 @@
+"""UAGAN (Yuan et al. 2019), as the thesis's code compares with it, and as its authors released it.
+
+    networks    uagan.networks
+    losses      uagan.losses; medsearch.losses.dice, reconstruction
+    total       uagan.training.SegmentationTraining.g_terms
+    stages      segmentation -> test
+
+One generator for both contrasts: one stream segments, the other translates to the contrast that is asked for. It is
+the fully supervised reference of Fig. 4.3, trained with all masks of both domains. Where the task shows fewer, slices
+without a mask are translated like the others and take no part in the segmentation terms; with target_labels = 0 these
+know source labels alone. Whatever a study's selection rule, it is selected on the labels that it trains with: on both
+domains' validation masks (as released), or on the source's where no target mask is shown.
+
+Preset `compared` (default): three levels, hinge without gradient penalty, Dice twice (of an image and of its
+translation), weights 20 / 1 / 1 / 10 for seg / rec / adv / cls, divided by 32, one slice of each contrast a step.
+Preset `official`: four levels, WGAN with a gradient penalty of 10, cross-entropy with class weights 0.02 and 0.98
+(weight 100, of the translation's growing over 60 epochs), 10 / 1 / 1 for rec / adv / cls, four slices of each contrast,
+Adam with betas (0, 0.999) whose rate falls over the last 40 of 100 epochs.
+
+Parameters at the paper's sizes, as compared: generator 14.952 M, discriminator 44.731 M, as measured of the released
+module. Its mask has one logit where the official one has two, 65 parameters fewer, with the same losses.
+
+Choices where the facts are silent: as compared, every slice is translated to the other contrast, and the betas are the
+other methods'. A slice that is only segmented asks for what training asks: the other contrast, or, as official, its
+own. Departs from the official code: slices are hemispheres, drawn and augmented as all other methods' are, in batches
+that hold as many of either contrast.
+"""
+
+from dataclasses import dataclass, replace
+
+from medsearch.methods.baselines.uagan.pipeline import pipeline
+from medsearch.methods.baselines.uagan.recipe import UAGANRecipe, preset
+from medsearch.networks.config import Scale
+from medsearch.stages.method import Selection
+from medsearch.stages.pipelines import Pipeline
+
+
+@dataclass(frozen=True, kw_only=True)
+class UAGAN:
+    """The method in one of its presets, `compared` or `official`, at a scale; knobs are those of `recipe`."""
+
+    preset: str = "compared"
+    scale: Scale = "paper"
+
+    @property
+    def name(self) -> str:
+        """The method's."""
+        return "uagan"
+
+    @property
+    def recipe(self) -> UAGANRecipe:
+        """The preset's values at this scale."""
+        return preset(self.preset, self.scale)
+
+    @property
+    def task_knobs(self) -> dict[str, str]:
+        """Nothing is wanted of the task."""
+        return {}
+
+    def at(self, scale: Scale) -> "UAGAN":
+        """The same method in another set of sizes."""
+        return replace(self, scale=scale)
+
+    def pipeline(self, recipe: UAGANRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
+        """The stages that `recipe` means."""
+        return pipeline(recipe, selection=selection, test=test)

@@ -1,0 +1,65 @@
+"""Sizes of UAGAN's networks. No torch here: recipes import it."""
+
+from medsearch.core.recipes import override, recipe
+from medsearch.networks.config import Scale, refuse
+
+
+@recipe
+class UAGANConfig:
+    """The generator with its two streams.
+
+    width: channels of the first level; each level below has twice as many.
+    levels: of both encoders, the shared centre not counted.
+    dropout: of the skips of the last level.
+    """
+
+    width: int = 64
+    levels: int = 3
+    dropout: float = 0.5
+
+    @classmethod
+    def at(cls, scale: Scale) -> "UAGANConfig":
+        """The sizes for one scale."""
+        return override(cls(), _GENERATOR[scale])
+
+    def check(self) -> None:
+        """Refuse sizes that fit no network.
+
+        Raises:
+            BadInput: with the knob and what it must satisfy.
+        """
+        refuse((min(self.width, self.levels) < 1, "width and levels must be 1 or more"))
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of the levels, fine to coarse."""
+        return tuple(self.width * 2**level for level in range(self.levels))
+
+
+@recipe
+class JudgeConfig:
+    """UAGAN's discriminator: `layers` stride-2 convolutions, of `width` channels and twice as many each time."""
+
+    width: int = 64
+    layers: int = 6
+
+    @classmethod
+    def at(cls, scale: Scale) -> "JudgeConfig":
+        """The sizes for one scale."""
+        return override(cls(), _JUDGE[scale])
+
+    def check(self) -> None:
+        """Refuse sizes that fit no network.
+
+        Raises:
+            BadInput: with the knob and what it must satisfy.
+        """
+        refuse((min(self.width, self.layers) < 1, "width and layers must be 1 or more"))
+
+
+_GENERATOR: dict[Scale, dict[str, object]] = {"paper": {}, "small": {"width": 24}, "tiny": {"width": 8}}
+_JUDGE: dict[Scale, dict[str, object]] = {
+    "paper": {},
+    "small": {"width": 24, "layers": 5},
+    "tiny": {"width": 16, "layers": 4},
+}

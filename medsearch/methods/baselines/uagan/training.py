@@ -1,0 +1,245 @@
+"""UAGAN's training and test."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from medsearch.core.seeds import generator, seed
+from medsearch.data.hemispheres import hemispheres
+from medsearch.data.views import Domain, TaskView
+from medsearch.losses.dice import dice
+from medsearch.losses.reconstruction import l1
+from medsearch.losses.weights import normalised
+from medsearch.methods.baselines.drawing import Drawing, Pair, both_contrasts
+from medsearch.methods.baselines.judging import Segment, micro_dice, training_mode, validation_slices
+from medsearch.methods.baselines.optimising import adam, set_rate
+from medsearch.methods.baselines.reads import Judged, sides
+from medsearch.methods.baselines.testing import scored
+from medsearch.methods.baselines.uagan import losses
+from medsearch.methods.baselines.uagan.networks import CLASSES, Generator, Judge
+from medsearch.methods.baselines.uagan.recipe import Asked, SegmentationRecipe, Weights
+from medsearch.stages.context import StageContext
+from medsearch.stages.evaluation import EvaluationRecipe
+from medsearch.stages.stage import Outcome, Training
+from medsearch.training.adversarial import AdversarialStep, pieces
+from medsearch.training.checkpoints import load_modules, save_tensors
+from medsearch.training.crops import CropBatch
+from medsearch.training.loop import Loop, run
+from medsearch.training.precision import autocast, prepare_torch
+from medsearch.training.prefetch import prefetched
+
+CONTRASTS = sides("both")
+REAL_FAKE = {"hinge": losses.hinge_d, "wasserstein": losses.wasserstein_d}
+
+
+@dataclass(frozen=True)
+class Mixed:
+    """Slices of both contrasts in one batch, and what came of them.
+
+    own, asked: contrasts, one-hot. y: masks of the slices at `annotated`. y_hat, y_hat_rec: logits, of the images and
+    of their translations `x_fake`; x_rec: these translated back.
+    """
+
+    x: Tensor
+    own: Tensor
+    asked: Tensor
+    y: Tensor
+    annotated: Tensor
+    emphasis: float
+    y_hat: Tensor
+    x_fake: Tensor
+    y_hat_rec: Tensor
+    x_rec: Tensor
+
+
+class SegmentationTraining:
+    """Everything that the stage holds while it trains.
+
+    Raises:
+        BadInput: the split leaves no slices of one contrast, no mask, or nothing to select on.
+    """
+
+    def __init__(self, recipe: SegmentationRecipe, context: StageContext) -> None:
+        prepare_torch(context.runtime)
+        torch.manual_seed(seed(context.seed, "uagan", "initialisation"))
+        self.recipe, self.context, self.device = recipe, context, context.runtime.device
+        self.weights = balanced(recipe.weights)
+        self.generator = Generator(recipe.network).to(self.device)
+        self.judge = Judge(recipe.discriminator, slice_size(context.task)).to(self.device)
+        self.modules: dict[str, nn.Module] = {"generator": self.generator, "judge": self.judge}
+        self.optimisers = {
+            "g": adam([self.generator], recipe.optimiser),
+            "d": adam([self.judge], recipe.optimiser),
+        }
+        self.drawing = both_contrasts(context.task, recipe.slices)
+        self.validation = validation_slices(context.task, shown(self.drawing), recipe.slices)
+        self.shape = 1.0
+
+    def forward(self, batch: Pair) -> Mixed:
+        """Segment and translate every slice; then its translation, back to its own contrast."""
+        x = torch.cat([batch.source.x, batch.target.x])
+        own = torch.cat([one_hot(d, len(part), x.device) for d, part in zip(CONTRASTS, _parts(batch), strict=True)])
+        asked = own.flip(1) if self.recipe.asked == "other" else own[torch.randperm(len(own), device=x.device)]
+        with autocast(self.context.runtime):
+            y_hat, x_fake = self.generator(x, asked)
+            y_hat_rec, x_rec = self.generator(x_fake, own)
+        starts = (0, len(batch.source.x))
+        places = [torch.arange(len(part.y)) + at for part, at in zip(_parts(batch), starts, strict=True)]
+        return Mixed(
+            x,
+            own,
+            asked,
+            torch.cat([part.y for part in _parts(batch)]),
+            torch.cat(places).to(x.device),
+            _emphasis(batch),
+            *(out.float() for out in (y_hat, x_fake, y_hat_rec, x_rec)),
+        )
+
+    def d_terms(self, of: Mixed) -> dict[str, Tensor]:
+        """Real slices from translated ones, and of real ones the contrast."""
+        lam = self.weights
+        (real, contrast), (fake, _) = self._judged(of.x), self._judged(of.x_fake.detach())
+        terms = {
+            "d": lam["adv"] * REAL_FAKE[self.recipe.adversarial](real, fake),
+            "d_cls": lam["cls"] * losses.contrast(contrast, of.own),
+        }
+        if lam["gp"]:
+            terms["d_gp"] = lam["gp"] * losses.gradient_penalty(lambda x: self.judge(x)[0], of.x, of.x_fake)
+        return terms
+
+    def g_terms(self, of: Mixed) -> dict[str, Tensor]:
+        """The total loss, one term a line; no segmentation where no slice of the batch is annotated."""
+        lam = self.weights
+        fake, contrast = self._judged(of.x_fake)
+        terms = {
+            "adv": lam["adv"] * losses.adversarial_g(fake),
+            "cls": lam["cls"] * losses.contrast(contrast, of.asked),
+            "rec": lam["rec"] * l1(of.x_rec, of.x),
+        }
+        if len(of.y):
+            terms["seg"] = lam["seg"] * of.emphasis * self._segmented(of.y, of.y_hat[of.annotated])
+            shape = self._segmented(of.y, of.y_hat_rec[of.annotated])
+            terms["shape"] = lam["seg"] * lam["shape"] * self.shape * of.emphasis * shape
+        return terms
+
+    def _judged(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        with autocast(self.context.runtime):
+            real, contrast = self.judge(x)
+        return real.float(), contrast.float()
+
+    def _segmented(self, y: Tensor, logits: Tensor) -> Tensor:
+        if self.recipe.loss == "dice":
+            return dice(y, torch.sigmoid(logits))
+        return losses.cross_entropy(y, logits, self.recipe.tumour_weight)
+
+    def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
+        """One epoch."""
+        recipe = self.recipe
+        set_rate(self.optimisers.values(), recipe.optimiser, epoch, recipe.epochs)
+        training_mode(self.modules.values(), on=True)
+        step = AdversarialStep(
+            forward=self.forward,
+            d_terms=self.d_terms,
+            g_terms=self.g_terms,
+            optimiser_d=self.optimisers["d"],
+            optimiser_g=self.optimisers["g"],
+            generators=(self.generator,),
+            discriminators=(self.judge,),
+        )
+        rng = generator(self.context.seed, "uagan", "epoch", epoch)
+        drawn = self.drawing.batches(recipe.batch, augment=recipe.augment, rng=rng)
+        for number, batch in enumerate(prefetched(drawn, self.device), 1):
+            steps = self.drawing.steps(recipe.batch)
+            self.shape = grown((epoch - 1) * steps + number, steps * recipe.weights.shape_epochs)
+            parts = pieces(len(batch), self.context.runtime.micro_batch)
+            yield step([batch[part].to(self.device) for part in parts])
+
+    def validate(self) -> dict[str, float]:
+        """Dice over the domains that showed masks, together."""
+        training_mode(self.modules.values(), on=False)
+        asked = self.recipe.asked
+        segments: dict[Domain, Segment] = {d: segmenting(self.generator, d, asked) for d in CONTRASTS}
+        return micro_dice(segments, self.validation, self.context.runtime, batch=2 * self.recipe.batch)
+
+
+def balanced(weights: Weights) -> dict[str, float]:
+    """λ as used; `shape` is a factor of seg's, and not among those that are normalised."""
+    lam = {name: getattr(weights, name) for name in ("adv", "cls", "rec", "seg", "gp")}
+    return {**(normalised(lam) if weights.normalised else lam), "shape": weights.shape}
+
+
+def grown(step: int, whole: int) -> float:
+    """How much of a weight there is after `step` steps, if it grows over `whole` ones."""
+    return min(1.0, step / whole) if whole else 1.0
+
+
+def shown(drawing: Drawing) -> Judged:
+    """Whose masks it learns from, and is selected on."""
+    if drawing.source.annotated and drawing.target.annotated:
+        return "both"
+    return "source" if drawing.source.annotated else "target"
+
+
+def slice_size(task: TaskView) -> tuple[int, int]:
+    """Rows and columns of a hemisphere's slice."""
+    _, high, wide = hemispheres(task.geometry, task.shape).crop
+    return high, wide
+
+
+def one_hot(domain: Domain, count: int, device: torch.device) -> Tensor:
+    """(count, 2): the contrast of a domain."""
+    return torch.eye(CLASSES, device=device)[CONTRASTS.index(domain)].expand(count, -1)
+
+
+def segmenting(network: Generator, domain: Domain, asked: Asked) -> Segment:
+    """Probabilities of tumour in slices of a domain; what is asked of the other stream is what training asks.
+
+    That is the other contrast, or, where training asks for any, a slice's own (official).
+    """
+
+    def segment(x: Tensor) -> Tensor:
+        own = one_hot(domain, len(x), x.device)
+        logits, _ = network(x, own.flip(1) if asked == "other" else own)
+        return torch.sigmoid(logits)
+
+    return segment
+
+
+def _parts(batch: Pair) -> tuple[CropBatch, CropBatch]:
+    return batch.source, batch.target
+
+
+def _emphasis(batch: Pair) -> float:
+    """Of both contrasts' masks together, weighted by how many there are."""
+    counts = [len(part.y) for part in _parts(batch)]
+    total = sum(counts)
+    return sum(w * n for w, n in zip(batch.emphasis, counts, strict=True)) / total if total else 1.0
+
+
+def train(recipe: SegmentationRecipe, context: StageContext) -> Training:
+    """Train and keep the epoch with the highest validation Dice."""
+    training = SegmentationTraining(recipe, context)
+    loop = Loop(
+        modules=training.modules,
+        optimisers=training.optimisers,
+        steps=training.steps,
+        validate=training.validate,
+        epochs=recipe.epochs,
+        validate_every=recipe.validate_every,
+        keep=("generator",),
+    )
+    best = yield from run(loop, root=seed(context.seed, "uagan"), checkpoint=context.checkpoint)
+    save_tensors(context.directory / "weights.safetensors", best.tensors)
+    notes = {"best_epoch": best.epoch, "selected_on": list(training.validation), "weights": training.weights}
+    return Outcome({"validation/dice": best.value}, notes)
+
+
+def test(recipe: EvaluationRecipe, segmentation: SegmentationRecipe, context: StageContext) -> Training:
+    """Score the test cases."""
+    prepare_torch(context.runtime)
+    network = Generator(segmentation.network)
+    load_modules(context.upstream["segmentor"].file("weights.safetensors"), {"generator": network})
+    network.to(context.runtime.device).eval()
+    return scored(segmenting(network, recipe.domain, segmentation.asked), context, recipe, rule=segmentation.slices)

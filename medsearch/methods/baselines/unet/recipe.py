@@ -1,0 +1,61 @@
+"""The supervised U-Net's knobs."""
+
+from dataclasses import field
+from functools import cache
+from typing import Any
+
+from medsearch.core.recipes import override, recipe
+from medsearch.data.hemispheres import SliceRule
+from medsearch.methods.baselines.reads import Judged
+from medsearch.methods.baselines.recipe import AdamRecipe, refuse_names
+from medsearch.networks.config import Scale
+from medsearch.networks.genseg.config import GenSegConfig
+from medsearch.stages.evaluation import EvaluationRecipe
+
+
+@recipe
+class SegmentationRecipe:
+    """The one training stage."""
+
+    supervision: Judged = "source"
+    """Whose masks teach; `both` is how Table 4.2 trains it."""
+    network: GenSegConfig = field(default_factory=GenSegConfig)
+    slices: SliceRule = field(default_factory=SliceRule)
+    optimiser: AdamRecipe = field(default_factory=AdamRecipe)
+    epochs: int = 300
+    batch: int = 15
+    augment: bool = True
+    validate_every: int = 1
+
+
+@recipe
+class SupervisedUNetRecipe:
+    """The whole method."""
+
+    segmentation: SegmentationRecipe = field(default_factory=SegmentationRecipe)
+    evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)
+
+
+@cache
+def preset(name: str, scale: Scale) -> SupervisedUNetRecipe:
+    """The recipe at a scale; there is one preset, `compared`.
+
+    Raises:
+        BadInput: one of the names is unknown.
+    """
+    refuse_names("SupervisedUNet", ("compared",), name, scale)
+    segmentation = SegmentationRecipe(network=GenSegConfig.at(scale))
+    return override(SupervisedUNetRecipe(segmentation=segmentation), _SIZES[scale])
+
+
+_SIZES: dict[Scale, dict[str, Any]] = {
+    "paper": {},
+    "small": {"segmentation.epochs": 60},
+    # A hundredth of the paper's steps, so the steps are larger.
+    "tiny": {
+        "segmentation.epochs": 12,
+        "segmentation.batch": 8,
+        "segmentation.optimiser.lr": 1e-3,
+        "segmentation.validate_every": 3,
+    },
+}

@@ -1,0 +1,102 @@
+"""Sizes of CycleGAN's networks (Zhu et al. 2017). Defaults are theirs; `at` gives them for a scale. No torch here.
+
+A config is checked where a network is built from it, not here: a recipe may pass through states that fit no network
+while its knobs are overridden one by one.
+"""
+
+from typing import Literal
+
+from medsearch.core.recipes import override, recipe
+from medsearch.networks.config import Scale, refuse
+
+Initialisation = Literal["normal", "xavier"]
+
+
+@recipe
+class ResNetGeneratorConfig:
+    """An image-to-image generator: convolutions down, residual blocks, convolutions up.
+
+    width: channels at full resolution; they double with every halving.
+    blocks: residual blocks at the coarsest resolution.
+    halvings: how often the resolution is halved.
+    down: a strided convolution (CycleGAN), or one of stride 1 and a blur that is subsampled (CUT).
+    up: a transposed convolution (CycleGAN), blurred zeros-in-between and a convolution (CUT), or bilinear interpolation
+        and a 1x1 convolution (AttENT).
+    skips: none (CycleGAN), or attention-gated ones at every resolution (AttENT).
+    initialisation: of the weights, normal of SD 0.02 (CycleGAN) or Xavier's with gain 0.02 (CUT).
+    """
+
+    width: int = 64
+    blocks: int = 9
+    halvings: int = 2
+    down: Literal["strided", "anti-aliased"] = "strided"
+    up: Literal["transposed", "anti-aliased", "bilinear"] = "transposed"
+    skips: Literal["none", "gated"] = "none"
+    initialisation: Initialisation = "normal"
+
+    @classmethod
+    def at(cls, scale: Scale) -> "ResNetGeneratorConfig":
+        """The sizes for one scale."""
+        return override(cls(), _GENERATOR[scale])
+
+    def check(self) -> None:
+        """Refuse sizes that fit no network.
+
+        Raises:
+            BadInput: with the knob and what it must satisfy.
+        """
+        refuse(
+            (self.width < 2, f"width {self.width} must be 2 or more"),
+            (min(self.blocks, self.halvings) < 1, "blocks and halvings must be 1 or more"),
+        )
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of every resolution, fine to coarse."""
+        return tuple(self.width * 2**level for level in range(self.halvings + 1))
+
+
+@recipe
+class PatchDiscriminatorConfig:
+    """PatchGAN: `layers` stride-2 convolutions from `width` channels on, then two of stride 1, all of kernel 4.
+
+    Three layers see patches of 70 x 70 pixels. Channels stop doubling at 8 times the width.
+    """
+
+    width: int = 64
+    layers: int = 3
+    initialisation: Initialisation = "normal"
+
+    @classmethod
+    def at(cls, scale: Scale) -> "PatchDiscriminatorConfig":
+        """The sizes for one scale."""
+        return override(cls(), _DISCRIMINATOR[scale])
+
+    def check(self) -> None:
+        """Refuse sizes that fit no network.
+
+        Raises:
+            BadInput: with the knob and what it must satisfy.
+        """
+        refuse(
+            (self.width < 1, f"width {self.width} must be 1 or more"),
+            (self.layers < 1, f"layers {self.layers} must be 1 or more"),
+        )
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Outputs of the stride-2 convolutions and of the first one after them."""
+        return tuple(self.width * min(2**layer, 8) for layer in range(self.layers + 1))
+
+
+_GENERATOR: dict[Scale, dict[str, object]] = {
+    "paper": {},
+    "small": {"width": 24, "blocks": 6},
+    "tiny": {"width": 8, "blocks": 3},
+}
+
+_DISCRIMINATOR: dict[Scale, dict[str, object]] = {
+    "paper": {},
+    "small": {"width": 32},
+    "tiny": {"width": 16, "layers": 2},
+}

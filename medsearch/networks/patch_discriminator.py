@@ -1,0 +1,46 @@
+"""PatchGAN (Isola et al. 2017): judges overlapping patches of an image. 2 762 689 parameters at 64 channels."""
+
+from itertools import pairwise
+from typing import final
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from medsearch.core.errors import BadInput
+from medsearch.networks.cyclegan_config import PatchDiscriminatorConfig
+from medsearch.networks.initialisation import initialise
+
+SLOPE = 0.2
+
+
+@final
+class PatchDiscriminator(nn.Module):
+    """Convolutions of kernel 4, all but the last two of stride 2; instance norms but before the first and the last.
+
+    Raises:
+        BadInput: the config fits no network, or an image is too small for its layers.
+    """
+
+    def __init__(self, config: PatchDiscriminatorConfig, *, inputs: int = 1) -> None:
+        super().__init__()
+        config.check()
+        self.config = config
+        channels = config.channels
+        layers: list[nn.Module] = [nn.Conv2d(inputs, channels[0], 4, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
+        for depth, (before, after) in enumerate(pairwise(channels), 1):
+            stride = 2 if depth < config.layers else 1
+            conv = nn.Conv2d(before, after, 4, stride=stride, padding=1)
+            layers += [conv, nn.InstanceNorm2d(after), nn.LeakyReLU(SLOPE)]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 4, padding=1))
+        initialise(self, config.initialisation)
+
+    def forward(self, image: Float[Tensor, "b c h w"]) -> list[Float[Tensor, "b 1 *patches"]]:
+        """Scores of the patches, in a list of one scale, as a multi-scale discriminator gives them; above 0 is real."""
+        if min(image.shape[2:]) // 2**self.config.layers < 3:
+            msg = (
+                f"an image of {image.shape[2]}x{image.shape[3]} is too small for a patch discriminator of "
+                f"{self.config.layers} stride-2 layers; take fewer"
+            )
+            raise BadInput(msg)
+        scores: Tensor = self.layers(image)
+        return [scores]

@@ -1,0 +1,139 @@
+"""Presets have the values of the comparison's released code, and of the authors' own where that is told apart."""
+
+import pytest
+import torch
+
+from medsearch.core.errors import BadInput
+from medsearch.core.recipes import knobs
+from medsearch.methods.baselines import UAGAN, AccSegNet, AttENT, SupervisedUNet
+from medsearch.methods.baselines.optimising import adam, set_rate
+from medsearch.methods.baselines.recipe import AdamRecipe
+from medsearch.stages.method import Method
+
+SHARED = {"optimiser.lr": 1e-4, "optimiser.betas": (0.5, 0.999), "optimiser.decay_epochs": 0, "augment": True}
+AMSGRAD = {**SHARED, "optimiser.weight_decay": 1e-4, "optimiser.amsgrad": True}
+PLAIN = {**SHARED, "optimiser.weight_decay": 0.0, "optimiser.amsgrad": False}
+
+
+def under(stage: str, values: dict[str, object]) -> dict[str, object]:
+    return {f"{stage}.{knob}": value for knob, value in values.items()}
+
+
+COMPARED: list[tuple[Method, dict[str, object]]] = [
+    (SupervisedUNet(), under("segmentation", {**AMSGRAD, "epochs": 300, "batch": 15, "supervision": "source"})),
+    (
+        AccSegNet(),
+        under(
+            "segmentation",
+            {
+                **AMSGRAD,
+                **under("weights", {"adv": 1, "idt": 1, "cyc": 2, "ana": 1, "nce": 0, "mind": 0, "seg": 1}),
+                "epochs": 300,
+                "batch": 10,
+                "form": "cycle",
+                "adversarial": "hinge",
+                "dice": "plain",
+            },
+        ),
+    ),
+    (
+        AttENT(),
+        {
+            **under("translation", {**AMSGRAD, "epochs": 100, "batch": 10, "weights.adv": 1, "weights.cyc": 4}),
+            **under("segmentation", {**PLAIN, "epochs": 200, "batch": 25, "translator": "last", "deeplab": ""}),
+            **under(
+                "segmentation.weights",
+                {"main": 1, "aux": 0.1, "adv_main": 0.001, "adv_aux": 0.0002, "judge": 0.5},
+            ),
+        },
+    ),
+    (
+        UAGAN(),
+        under(
+            "segmentation",
+            {
+                **PLAIN,
+                **under("weights", {"adv": 1, "cls": 10, "rec": 1, "seg": 20, "gp": 0, "normalised": True}),
+                "epochs": 200,
+                "batch": 1,
+                "network.levels": 3,
+                "adversarial": "hinge",
+                "loss": "dice",
+            },
+        ),
+    ),
+]
+OFFICIAL: list[tuple[Method, dict[str, object]]] = [
+    (
+        AccSegNet(preset="official"),
+        under(
+            "segmentation",
+            {
+                **under("weights", {"adv": 1, "ana": 1, "nce": 1, "mind": 1, "seg": 1}),
+                **under("contrast", {"layers": (0, 4, 8, 12, 16), "patches": 256, "temperature": 0.07}),
+                "form": "contrastive",
+                "adversarial": "least-squares",
+                "dice": "squared",
+                "optimiser.lr": 2e-4,
+                "optimiser.decay_epochs": 200,
+                "epochs": 400,
+                "batch": 4,
+            },
+        ),
+    ),
+    (
+        UAGAN(preset="official"),
+        under(
+            "segmentation",
+            {
+                **under("weights", {"adv": 1, "cls": 1, "rec": 10, "seg": 100, "gp": 10, "normalised": False}),
+                "network.levels": 4,
+                "adversarial": "wasserstein",
+                "loss": "cross-entropy",
+                "tumour_weight": 0.98,
+                "batch": 4,
+            },
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "expected"), [*COMPARED, *OFFICIAL], ids=lambda of: getattr(of, "name", ""))
+def test_the_paper_s_scale_has_the_released_values(method: Method, expected: dict[str, object]) -> None:
+    found = knobs(method.recipe)
+    assert {knob: found[knob] for knob in expected} == expected
+    assert (found["evaluation.scored"], found["evaluation.domain"]) == ("slices", "target")
+
+
+@pytest.mark.parametrize(("method", "_"), [*COMPARED, *OFFICIAL], ids=lambda of: getattr(of, "name", ""))
+def test_smaller_scales_change_sizes_and_how_long_is_trained_alone(method: Method, _: object) -> None:
+    paper = knobs(method.recipe)
+    sizes = ("width", "blocks", "layers", "levels", "channels", "unique", "head", "units", "dilations", "patches")
+    lengths = ("epochs", "batch", "validate_every", "lr")
+    for scale in ("small", "tiny"):
+        changed = {knob for knob, value in knobs(method.at(scale).recipe).items() if value != paper[knob]}
+        assert all(knob.split(".")[-1].endswith((*sizes, *lengths)) for knob in changed), changed
+        assert changed
+
+
+@pytest.mark.parametrize("method", [SupervisedUNet, AccSegNet, AttENT, UAGAN])
+def test_unknown_presets_are_refused(method: type) -> None:
+    with pytest.raises(BadInput, match=r"presets compared.*got 'paper' at 'tiny'"):
+        _ = method(preset="paper", scale="tiny").recipe
+
+
+def test_rates_fall_to_the_end() -> None:
+    settings = AdamRecipe(lr=3.0, decay_epochs=2, least=0.0)
+    assert [settings.rate(epoch, 4) for epoch in (1, 2, 3, 4)] == [3, 3, 2, 1]
+    assert AdamRecipe(lr=3.0).rate(4, 4) == 3
+    optimiser = adam([torch.nn.Linear(1, 1)], settings)
+    set_rate([optimiser], settings, 3, 4)
+    assert optimiser.param_groups[0]["lr"] == 2
+
+
+def test_frozen_weights_are_not_the_optimiser_s() -> None:
+    module = torch.nn.Linear(2, 3)
+    module.bias.requires_grad_(False)
+    optimiser = adam([module], AdamRecipe())
+    assert [tuple(weight.shape) for weight in optimiser.param_groups[0]["params"]] == [(3, 2)]
+    assert optimiser.param_groups[0]["amsgrad"]

@@ -1,0 +1,242 @@
+"""What flows where: gradients, masks, weights from a file, selection rules."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+
+from medsearch.core.errors import BadInput
+from medsearch.core.recipes import override
+from medsearch.data.views import TaskView
+from medsearch.methods.baselines import AttENT
+from medsearch.methods.baselines.attent.config import DeepLabConfig
+from medsearch.methods.baselines.attent.deeplab import DeepLab
+from medsearch.methods.baselines.attent.pretrained import load_backbone, start_backbone
+from medsearch.methods.baselines.drawing import both_contrasts
+from tests.methods.baselines.micro_baselines import METHODS, of
+from tests.methods.baselines.trainings import begun
+from tests.micro import Micro
+
+LABELLED = {"target_labels": 0.5}
+ADVERSARIAL = [
+    ("accsegnet", "segmentation"),
+    ("accsegnet_official", "segmentation"),
+    ("attent", "translation"),
+    ("attent", "segmentation"),
+    ("uagan", "segmentation"),
+    ("uagan_official", "segmentation"),
+]
+
+
+def first_batch(training: Any) -> Any:
+    return next(training.drawing.batches(3, augment=False, rng=np.random.default_rng(0)))
+
+
+def judges(training: Any) -> list[nn.Module]:
+    return [module for name, module in training.modules.items() if name.startswith(("d_", "judge"))]
+
+
+def touched(modules: list[nn.Module]) -> bool:
+    return any(weight.grad is not None and weight.grad.any() for module in modules for weight in module.parameters())
+
+
+@pytest.mark.parametrize(("method", "node"), ADVERSARIAL)
+def test_d_learns_nothing_of_g_and_g_moves_no_d(micro: Micro, tmp_path: Path, method: str, node: str) -> None:
+    training = begun(micro, method, tmp_path, node=node, task=LABELLED)
+    discriminators = judges(training)
+    others = [module for module in training.modules.values() if module not in discriminators]
+    out = training.forward(first_batch(training))
+    sum(training.d_terms(out).values()).backward()
+    assert touched(discriminators)
+    assert not touched(others)
+    before = [weight.clone() for module in discriminators for weight in module.parameters()]
+    training.optimisers["d"].zero_grad()
+    sum(training.g_terms(out).values()).backward()
+    assert all(touched([module]) for module in others)
+    training.optimisers["g"].step()
+    after = [weight for module in discriminators for weight in module.parameters()]
+    assert all(torch.equal(*pair) for pair in zip(before, after, strict=True))
+
+
+def test_attent_s_source_maps_are_real_and_its_generators_fixed(micro: Micro, tmp_path: Path) -> None:
+    training = begun(micro, "attent", tmp_path)
+    out = training.forward(first_batch(training))
+    terms = training.g_terms(out)
+    fooling = terms["adv_main"] + terms["adv_aux"]
+    assert torch.autograd.grad(fooling, out.source, allow_unused=True, retain_graph=True) == (None, None)
+    assert all(slope is not None for slope in torch.autograd.grad(fooling, out.target, retain_graph=True))
+    assert not any(weight.requires_grad for weight in training.translator.parameters())
+    assert not training.translator.training
+    norms = [part for part in training.network.modules() if isinstance(part, nn.BatchNorm2d)]
+    assert not any(weight.requires_grad for norm in norms for weight in norm.parameters())
+
+
+@pytest.mark.parametrize(("method", "term"), [("accsegnet", "seg"), ("attent", "main"), ("uagan", "seg")])
+def test_slices_without_masks_are_translated_and_teach_no_segmentation(
+    micro: Micro, tmp_path: Path, method: str, term: str
+) -> None:
+    training = begun(micro, method, tmp_path, task={"source_labels": 0.0, "target_labels": 1.0})
+    batch = first_batch(training)
+    assert len(batch.source.x) == 3
+    assert not len(batch.source.y)
+    terms = training.g_terms(training.forward(batch))
+    assert (term in terms) == (method == "uagan")  # which has one term for both contrasts
+    nothing = begun(micro, method, tmp_path / "2", task={"target_labels": 1.0})
+    assert term in nothing.g_terms(nothing.forward(first_batch(nothing)))
+
+
+@pytest.mark.parametrize("method", [method for method in METHODS if "official" not in method])
+def test_no_mask_at_all_is_refused(micro: Micro, tmp_path: Path, method: str) -> None:
+    with pytest.raises(BadInput, match=r"annotated .*raise task.source_labels"):
+        begun(micro, method, tmp_path, task={"source_labels": 0.0})
+
+
+def test_references_are_selected_on_what_they_train_with(micro: Micro, tmp_path: Path) -> None:
+    def selected(method: str, where: str, knobs: dict[str, Any], **task: float) -> list[str]:
+        return list(begun(micro, method, tmp_path / where, knobs=knobs, task=task).validation)
+
+    both = {"segmentation.supervision": "both"}
+    assert selected("supervised_unet", "a", {}) == ["source"]
+    assert selected("supervised_unet", "b", {"segmentation.supervision": "target"}, target_labels=1.0) == ["target"]
+    assert selected("supervised_unet", "c", both, target_labels=1.0) == ["source", "target"]
+    assert selected("supervised_unet", "d", both) == ["source"]
+    assert selected("uagan", "e", {}, target_labels=1.0) == ["source", "target"]
+    assert selected("uagan", "f", {}) == ["source"]
+
+
+def test_epochs_do_not_shrink_with_annotation(micro: Micro, tmp_path: Path) -> None:
+    for method in ("accsegnet", "supervised_unet"):
+        few, many = (
+            begun(micro, method, tmp_path / f"{method}-{share}", task={"source_labels": share}) for share in (0.5, 1.0)
+        )
+        assert len(list(few.steps(1))) == len(list(many.steps(1)))
+
+
+@pytest.mark.parametrize(("method", "node"), [("accsegnet", "segmentation"), ("uagan", "segmentation")])
+def test_parts_of_a_batch_weigh_masks_as_the_whole(micro: Micro, tmp_path: Path, method: str, node: str) -> None:
+    """One annotated slice of three: its term is as strong when it comes alone."""
+    training = begun(micro, method, tmp_path, node=node, task=LABELLED)
+    batch = first_batch(training)
+    parts = [batch[slice(start, start + 1)] for start in range(3)]
+    known = [(w, len(y)) for part in parts for w, y in zip(part.emphasis, (part.source.y, part.target.y), strict=True)]
+    assert sum(count for _, count in known) == len(batch.source.y) + len(batch.target.y)
+    annotated = [bool(len(y)) for y in (batch.source.y, batch.target.y)]
+    assert sum(weight for weight, count in known if count) / 3 == pytest.approx(sum(annotated))
+
+
+def test_shape_grows_with_the_steps(micro: Micro, tmp_path: Path) -> None:
+    training = begun(micro, "uagan_official", tmp_path, task=LABELLED, knobs={"segmentation.weights.shape_epochs": 2})
+    steps = len(list(training.steps(1)))
+    assert training.shape == pytest.approx(0.5)
+    next(training.steps(2))
+    assert training.shape == pytest.approx(0.5 + 0.5 / steps)
+
+
+def test_a_selection_rule_is_another_way_to_the_segmentor(micro: Micro, tmp_path: Path) -> None:
+    scores = {
+        rule: begun(micro, "attent", tmp_path / rule, selection=rule).validate()["validation/dice"]
+        for rule in ("source", "pseudo-target", "oracle")
+    }
+    assert len(scores) == 3
+    reads = {rule: of(micro, "attent").runs(selection=rule)["segmentation"].stage.reads() for rule in scores}
+    assert reads["source"] == reads["pseudo-target"]
+    assert {part for part in reads["oracle"] if "validation" in part} == {
+        f"target.validation.{kind}" for kind in ("images", "masks", "presence")
+    }
+
+
+def test_no_target_mask_is_asked_for_without_need(micro: Micro) -> None:
+    run = of(micro, "attent").runs()["translation"]
+    drawing = both_contrasts(TaskView(micro.prepared, run.task, run.stage.reads()), run.stage.slices, masks=False)
+    assert not drawing.source.annotated
+    assert not drawing.target.annotated
+
+
+def checkpoint(network: DeepLab, prefix: str = "") -> dict[str, torch.Tensor]:
+    kept = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith(("to_rgb", "layer5"))}
+    others = {f"{prefix}layer6.conv2d_list.0.weight": torch.zeros(19, 2, 3, 3), f"{prefix}fc.bias": torch.zeros(1000)}
+    return {f"{prefix}{name}": tensor.clone() for name, tensor in kept.items() if "layer6" not in name} | others
+
+
+SMALL = DeepLabConfig(width=2, units=(1, 1, 1, 1), dilations=(1,))
+
+
+@pytest.mark.parametrize("prefix", ["", "Scale.", "module."])
+@pytest.mark.parametrize("suffix", ["safetensors", "pth"])
+def test_the_backbone_starts_from_a_file(tmp_path: Path, prefix: str, suffix: str) -> None:
+    torch.manual_seed(0)
+    given, network = DeepLab(SMALL), DeepLab(SMALL)
+    given.bn1.running_mean += 1
+    file, stored = tmp_path / f"deeplab.{suffix}", checkpoint(given, prefix)
+    if suffix == "pth":
+        torch.save(stored, file)
+    else:
+        save_file(stored, file)
+    output = network.layer6.conv2d_list[0].weight.clone()
+    assert start_backbone(network, str(file)) == str(file)
+    torch.testing.assert_close(network.layer4[0].conv2.weight, given.layer4[0].conv2.weight)
+    torch.testing.assert_close(network.bn1.running_mean, given.bn1.running_mean)
+    assert torch.equal(network.layer6.conv2d_list[0].weight, output)
+
+
+class Malicious:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("touched"),)
+
+
+def test_files_that_do_not_fit_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    network, file = DeepLab(SMALL), tmp_path / "deeplab.pth"
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    wider = checkpoint(DeepLab(DeepLabConfig(width=4, units=(1, 1, 1, 1), dilations=(1,))))
+    lacking = {name: tensor for name, tensor in checkpoint(network).items() if name != "layer3.0.bn2.running_var"}
+    for content, complaint in (
+        (wider, "does not fit the network's"),
+        (lacking, "no tensor 'layer3.0.bn2.running_var'"),
+        ({"state_dict": Malicious()}, "not a readable checkpoint"),
+        ({}, "no tensor 'conv1.weight'"),
+    ):
+        torch.save(content, file)
+        with pytest.raises(BadInput, match=complaint):
+            load_backbone(network, file)
+    (tmp_path / "broken.safetensors").write_bytes(b"no")
+    with pytest.raises(BadInput, match="not a readable checkpoint"):
+        load_backbone(network, tmp_path / "broken.safetensors")
+    assert not Path("touched").exists()
+    assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
+
+
+def test_random_weights_are_said_to_be(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert start_backbone(DeepLab(SMALL), "") == "random (no weights given)"
+    assert "segmentation.deeplab" in caplog.text
+
+
+def test_a_file_s_content_is_in_the_key_and_where_it_lies_is_not(micro: Micro, tmp_path: Path) -> None:
+    files = [tmp_path / name for name in ("a.pth", "b.pth", "c.pth")]
+    for file, content in zip(files, ("1", "1", "2"), strict=True):
+        file.write_text(content)
+    runs = [of(micro, "attent").runs({"segmentation.deeplab": str(file)})["segmentation"].key for file in files]
+    assert runs[0] == runs[1] != runs[2]
+    method = AttENT(scale="tiny")
+    with pytest.raises(BadInput, match=r"segmentation\.deeplab.*no file"):
+        method.pipeline(override(method.recipe, {"segmentation.deeplab": "nowhere.pth"}), selection="source")
+
+
+@pytest.mark.parametrize(("method", "node"), [*ADVERSARIAL, ("supervised_unet", "segmentation")])
+def test_a_batch_may_come_in_parts(micro: Micro, tmp_path: Path, method: str, node: str) -> None:
+    whole, parted = (
+        begun(micro, method, tmp_path / str(size), node=node, runtime={"micro_batch": size}) for size in (0, 2)
+    )
+    for training in (whole, parted):
+        torch.manual_seed(0)
+        training.first = {name: float(value) for name, value in next(training.steps(1)).items()}
+    assert whole.first.keys() == parted.first.keys()
+    assert all(np.isfinite(value) for value in parted.first.values())
+    if method == "supervised_unet":  # the mean of two parts' Dice; no norm over the batch but the gates'
+        assert parted.first["seg"] == pytest.approx(whole.first["seg"], abs=0.05)

@@ -1,0 +1,82 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from medsearch.core.errors import BadInput
+from medsearch.networks.cyclegan_config import ResNetGeneratorConfig
+from medsearch.networks.resampling import BlurDown, BlurUp, binomial
+from medsearch.networks.resnet_generator import ResNetGenerator
+
+FORMS = {
+    "CycleGAN": {},
+    "CUT": {"down": "anti-aliased", "up": "anti-aliased", "initialisation": "xavier"},
+    "AttENT": {"up": "bilinear", "skips": "gated"},
+}
+SIZES = {"paper": (240, 120), "small": (120, 60), "tiny": (60, 30)}
+
+
+def count(network: torch.nn.Module) -> int:
+    return sum(weight.numel() for weight in network.parameters())
+
+
+@pytest.mark.parametrize(
+    ("form", "parameters"), [("CycleGAN", 11_365_633), ("CUT", 11_365_633), ("AttENT", 11_169_642)]
+)
+def test_sizes_are_the_published_ones(form: str, parameters: int) -> None:
+    with torch.device("meta"):
+        assert count(ResNetGenerator(ResNetGeneratorConfig(**FORMS[form]))) == parameters
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("scale", SIZES)
+def test_images_keep_their_size(form: str, scale: str) -> None:
+    with torch.device("meta"):
+        network = ResNetGenerator(replace(ResNetGeneratorConfig.at(scale), **FORMS[form]))
+        x = torch.zeros(2, 1, *SIZES[scale])
+        assert network(x).shape == x.shape
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_odd_sides_come_back_and_samples_do_not_see_each_other(form: str) -> None:
+    torch.manual_seed(0)
+    network = ResNetGenerator(ResNetGeneratorConfig(width=4, blocks=1, **FORMS[form])).eval()
+    x = torch.randn(3, 1, 27, 13)
+    y = network(x)
+    assert y.shape == x.shape
+    assert y.abs().max() < 1
+    torch.testing.assert_close(network(x[1:2]), y[1:2])
+
+
+def test_layers_are_numbered_as_by_cut() -> None:
+    network = ResNetGenerator(ResNetGeneratorConfig(**FORMS["CUT"], width=4))
+    features = network.features(torch.zeros(1, 1, 32, 16), (0, 4, 8, 12, 16))
+    assert [tuple(of.shape[1:]) for of in features] == [
+        (1, 38, 22),
+        (8, 32, 16),
+        (16, 16, 8),
+        (16, 8, 4),
+        (16, 8, 4),
+    ]
+
+
+def test_a_config_that_fits_nothing_is_refused() -> None:
+    with pytest.raises(BadInput, match="blocks and halvings"):
+        ResNetGenerator(ResNetGeneratorConfig(blocks=0))
+
+
+def test_filters_blur_by_hand_worked_numbers() -> None:
+    assert (16 * binomial(3)).tolist() == [[1, 2, 1], [2, 4, 2], [1, 2, 1]]
+    point = torch.zeros(1, 1, 5, 5)
+    point[..., 2, 2] = 16
+    assert BlurDown(1)(point)[0, 0].tolist() == [[0, 0, 0], [0, 4, 0], [0, 0, 0]]
+    point = torch.zeros(1, 1, 3, 3)
+    point[..., 1, 1] = 16
+    row = torch.tensor([0.0, 1, 3, 3, 1, 0])
+    torch.testing.assert_close(BlurUp(1)(point)[0, 0], row[:, None] * row[None, :])
+    for layer in (BlurUp(2), BlurDown(2)):
+        assert (layer(torch.full((1, 2, 6, 4), 3.0)) == 3).all()
+
+
+def test_an_odd_side_is_rounded_up() -> None:
+    assert BlurDown(1)(torch.zeros(1, 1, 15, 30)).shape == (1, 1, 8, 15)
