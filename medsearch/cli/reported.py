@@ -98,12 +98,22 @@ def _table(found: Sequence[Entry], out: TextIO) -> None:
 
 
 def _cells(value: Reported, table: str, notes: Sequence[str]) -> tuple[str, ...]:
-    shown = f"{value.value:.1%}" if value.metric == "share" else f"{value.value:.3f}"
-    spread = "" if value.spread is None else f"± {value.spread:.3f}"
+    shown, spread = _numbers(value)
     over = f"{value.n} {value.spread_of}" if value.n is not None else ""
     where = f"p. {value.page}" if value.where == table else f"{value.where}, p. {value.page}"
     mark = f"[{notes.index(value.note) + 1}]" if value.note else ""
     return value.row, value.column, value.metric, shown, spread, over, where, mark
+
+
+def _numbers(value: Reported) -> tuple[str, str]:
+    """Value and spread as the paper prints them: a share and a change in %."""
+    spread = "" if value.spread is None else f"± {value.spread:.3f}"
+    if value.metric == "share":
+        return f"{value.value:.1%}", spread
+    if value.metric != "change":
+        return f"{value.value:.3f}", spread
+    shown = f"{value.value:.2f}"
+    return (shown, f"± {value.spread:.2f} %") if value.spread is not None else (f"{shown} %", "")
 
 
 _FORMATS: Mapping[str, Callable[[Sequence[Entry], TextIO], None]] = {"table": _table, "csv": _csv, "json": _json}

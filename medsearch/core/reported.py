@@ -26,7 +26,8 @@ class Reported:
     """The paper's own label, as that of `column`."""
     column: str
     metric: str
-    """ "dice", "assd" (mm), "share" (of the target-supervised model, 0..1), "gain" (Dice minus another row's)."""
+    """ "dice", "assd" (mm), "share" (of the target-supervised model, 0..1), "gain" (Dice minus another row's), "change"
+    (of Dice against another row's, relative, in %: -8.22 is 8.22 % below it; the spread is in % as well)."""
     value: float
     spread: float | None = None
     """Standard deviation; over what, says `spread_of`."""

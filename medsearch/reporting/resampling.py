@@ -56,6 +56,22 @@ def mean(table: Scores) -> Interval:
     return _percentiles(estimate, _resampled(table, drawn, seeds), cases)
 
 
+def mean_ratio(estimate: float, ours: Scores, theirs: Scores) -> Interval:
+    """`estimate`, the mean over seeds of each seed's ratio of two rows' means over cases, with its interval.
+
+    Both tables are (seeds, cases) without a gap, of the same seeds and cases in the same order; what is drawn is drawn
+    once for both, since rows under one seed have stages in common.
+    """
+    seeds, cases = ours.shape
+    if cases < 2:
+        return Interval(estimate, cases=cases)
+    drawn, weights = _draws(RESAMPLES, cases, seeds)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = (drawn @ ours.T) / (drawn @ theirs.T)  # (RESAMPLES, seeds)
+        resamples = np.where(weights > 0, weights * ratios, 0.0).sum(axis=1)
+    return _percentiles(estimate, resamples, cases)
+
+
 def _two_rows(estimate: float, ours: Sequence[Cases], theirs: Sequence[Cases], *, quotient: bool) -> Interval:
     subjects = sorted(set.intersection(*(set(run) for run in [*ours, *theirs]))) if ours and theirs else []
     if len(subjects) < 2:

@@ -30,9 +30,12 @@ from medsearch.reporting.equivalence import ALPHA, Gap, Tests, from_summary, fro
 
 Kind = Literal["agrees", "lower", "higher", "underpowered", "not comparable"]
 
-MARGINS: Mapping[str, float] = {"dice": 0.03, "share": 0.03, "gain": 0.03, "assd": 0.1}
+MARGINS: Mapping[str, float] = {"dice": 0.03, "share": 0.03, "gain": 0.03, "change": 3.0, "assd": 0.1}
 """Within which two values count as equal: metric -> margin, in its unit (0.1 mm: a quarter of CrossMoDA's in-plane
-voxel)."""
+voxel; 3 % points of a change: what 0.03 is in a share, and never more than 0.03 in Dice, as the Dice that it is
+relative to is 1 at most)."""
+UNITS: Mapping[str, tuple[str, str]] = {"change": (" %", " % points")}
+"""Where the metric's name does not say it all: what stands behind a value, and behind a gap between two."""
 LEAST_SEEDS = 2
 HOW = (
     f"two one-sided tests at {ALPHA:g} within the margin: Welch's t from summaries over what the paper's spread is "
@@ -133,20 +136,28 @@ def _tested(measured: Measured, reported: Reported, *, margin: float, notes: tup
     if gap.exact:
         return _untestable(gap, reported, margin=margin, notes=notes)
     tests = gap.tests(margin)
-    kind, at = _kind(gap, tests), f"the reported {reported.value:g}"
+    kind, at, unit = _kind(gap, tests), f"the reported {_printed(reported)}", _units(reported)[1]
     size, different, apart = (f"{x:.3g}" for x in (abs(gap.difference), tests.different, tests.apart))
     though = f", though {_side(gap)} (p = {different})" if tests.different < ALPHA else ""
     said = {
-        "agrees": f"within ±{margin:g} of {at} (p = {apart}){though}",
-        "lower": f"{size} below {at} (p = {different})",
-        "higher": f"{size} above {at} (p = {different})",
-        "underpowered": f"neither a difference from {at} (p = {different}) nor agreement within ±{margin:g} "
+        "agrees": f"within ±{margin:g}{unit} of {at} (p = {apart}){though}",
+        "lower": f"{size}{unit} below {at} (p = {different})",
+        "higher": f"{size}{unit} above {at} (p = {different})",
+        "underpowered": f"neither a difference from {at} (p = {different}) nor agreement within ±{margin:g}{unit} "
         f"(p = {apart}) can be shown",
     }[kind]
     return Verdict(
         kind=kind, reason=f"{said}; {design}", margin=margin, difference=gap.difference, low=tests.low, high=tests.high,
         p_difference=tests.different, p_equivalence=tests.apart, notes=notes,
     )  # fmt: skip
+
+
+def _printed(reported: Reported) -> str:
+    return f"{reported.value:g}".replace("-", "−") + _units(reported)[0]
+
+
+def _units(reported: Reported) -> tuple[str, str]:
+    return UNITS.get(reported.metric, ("", ""))
 
 
 def _kind(gap: Gap, tests: Tests) -> Kind:
@@ -162,7 +173,8 @@ def _side(gap: Gap) -> Kind:
 def _untestable(gap: Gap, reported: Reported, *, margin: float, notes: tuple[str, ...]) -> Verdict:
     """Nothing varies, here or in the paper: the difference is what it is."""
     kind: Kind = "agrees" if abs(gap.difference) < margin else _side(gap)
-    reason = f"{gap.difference:+.3g} from the reported {reported.value:g}; no value varies, so no test was made"
+    off = f"{gap.difference:+.3g}{_units(reported)[1]}"
+    reason = f"{off} from the reported {_printed(reported)}; no value varies, so no test was made"
     return Verdict(kind=kind, reason=reason, margin=margin, difference=gap.difference, notes=notes)
 
 

@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from io import StringIO
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from medsearch.cli import main
-from medsearch.cli.reported import FIELDS, entries
+from medsearch.cli.reported import FIELDS, Entry, _table, entries
+from medsearch.core.reported import Reported
 from medsearch.methods.modatts.reported import REPORTED
 
 VALUE = """
@@ -75,13 +77,32 @@ def test_the_table_shows_spread_page_and_note(capsys: pytest.CaptureFixture[str]
     assert next(line for line in lines[start:] if line.startswith("  [1]")).startswith("  [1] selection rule inferred")
 
 
+def test_a_relative_change_is_shown_in_percent(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = written(capsys, "--paper", "mgenseg").splitlines()
+    (row,) = (line for line in lines if "No image-level supervision" in line)
+    assert row.split()[3:] == ["Target", "modality", "change", "-8.22", "±", "2.71", "%", "p.", "49", "[1]"]
+
+
+def test_a_change_without_a_spread_has_its_percent_all_the_same() -> None:
+    value = Reported(paper="A", where="T", page=1, row="r", column="c", metric="change", value=-8.2)
+    assert "  -8.20 %  " in table_of(value)
+    assert "  98.0%  " in table_of(replace(value, metric="share", value=0.98))
+
+
+def table_of(value: Reported) -> str:
+    out = StringIO()
+    _table([Entry("m", "T", value)], out)
+    return out.getvalue()
+
+
 def test_a_paper_is_chosen_by_a_part_of_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Table 5.5" in written(capsys, "--paper", "modatts")
     with pytest.raises(SystemExit) as end:
         main(["reported", "--paper", "another"])
     assert end.value.code == 2
     error = capsys.readouterr().err
-    assert "no paper 'another'; there are: MoDATTS" in error
+    assert "no paper 'another'; there are: " in error
+    assert "MoDATTS" in error
     assert len(error.strip().splitlines()) == 1
 
 

@@ -56,6 +56,21 @@ def test_a_ratio_to_nothing_has_no_interval_and_no_warning() -> None:
     assert (found.low, found.high) == (None, None)
 
 
+def test_rows_of_one_seed_are_drawn_together() -> None:
+    """Two seeds of very different luck that both rows share leave their ratio as it is."""
+    ours, theirs = table([0.2, 0.2, 0.2], [0.8, 0.8, 0.8]), table([0.1, 0.1, 0.1], [0.4, 0.4, 0.4])
+    assert resampling.mean_ratio(2.0, ours, theirs) == Interval(2.0, pytest.approx(2.0), pytest.approx(2.0), 3)
+    apart = resampling.ratio(2.0, *([dict(zip("abc", run, strict=True)) for run in rows] for rows in (ours, theirs)))
+    assert apart.low < 1.0 < 4.0 < apart.high
+
+
+def test_a_seed_that_is_not_drawn_does_not_spoil_the_mean_of_ratios() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = resampling.mean_ratio(1.0, table([0.5, 0.5], [0.5, 0.5]), table([0.5, 0.5], [0.0, 0.0]))
+    assert (found.low, found.high) == pytest.approx((1.0, 1.0))
+
+
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.lists(st.floats(-1, 1), min_size=3, max_size=3), min_size=1, max_size=4), st.floats(-2, 2))
 def test_the_interval_moves_with_the_values_and_holds_the_mean(rows: list[list[float]], shift: float) -> None:

@@ -156,6 +156,30 @@ def test_margins_are_per_metric_and_can_be_given() -> None:
             verdict(over_seeds(), replace(SEEDS, metric=metric), context=HERE, margin=margin)
 
 
+CHANGE = replace(PRINTED, metric="change", value=-8.22)
+
+
+@pytest.mark.parametrize(
+    ("ours", "kind", "said"),
+    [
+        ((-8.0, -8.5, -8.3), "agrees", "within ±3 % points of the reported −8.22 % (p = "),
+        ((-2.0, -2.2, -1.8), "higher", "6.22 % points above the reported −8.22 % (p = "),
+        ((-15.0, -15.2, -14.8), "lower", "6.78 % points below the reported −8.22 % (p = "),
+        ((-5.0, -12.0, -8.0), "underpowered", "neither a difference from the reported −8.22 % (p = "),
+        ((-8.0, -8.0), "agrees", "+0.22 % points from the reported −8.22 %; no value varies"),
+    ],
+)
+def test_a_change_is_judged_in_points(ours: tuple[float, ...], kind: str, said: str) -> None:
+    found = verdict(over_seeds(*ours), CHANGE, context=HERE)
+    assert (found.kind, found.margin) == (kind, 3.0)
+    assert said in found.reason
+
+
+def test_the_margin_of_a_change_allows_no_more_than_that_of_a_share_and_of_dice() -> None:
+    assert MARGINS["change"] == pytest.approx(100 * MARGINS["share"])
+    assert MARGINS["change"] / 100 * 1.0 <= MARGINS["dice"]  # of the largest Dice that there is
+
+
 def test_measured_is_made_of_values_by_seed() -> None:
     nan = float("nan")
     found = Measured.of({0: {"a": 0.2, "b": 0.4}, 1: {"a": 0.4, "b": nan}, 2: {"a": None}}, missing=1)

@@ -2,7 +2,7 @@
 
     collect     from the header, the ledger and the store (`shelf`, `pictures`) to `results`, plain data
     measure     a cell in a metric: mean, spreads, what is missing; `measures` all of them, each with its reported
-                value, verdict, comparison and share
+                value, verdict, comparison, share and relative change (`changes`)
     sharing     which replicates stand on the same stage runs, and what that saved
     cells       the text of a cell; `layout` which cells stand where; `caption` and `answer` the words around them
     files       table.csv, cases.csv, table.md, results.json; `latex` table.tex; `terminal` as rich text

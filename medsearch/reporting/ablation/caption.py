@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from medsearch.reporting import comparison, statistics, verdicts
+from medsearch.reporting import change, comparison, statistics, verdicts
 from medsearch.reporting.ablation.cells import SURVIVORS, metric_name
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults, Column
@@ -119,6 +119,8 @@ def _statistics(measures: Measures) -> Iterator[str]:
         yield from _untested(measures)
     if design.supervised:
         yield f"Share of “{design.supervised}”: ratio of mean test Dice, {statistics.HOW}."
+    if measures.changes:
+        yield f"Change of Dice against the row compared with: {change.HOW}."
     for mean in measures.mean_shares:
         over = f"{mean.columns} columns" if mean.columns == mean.asked else f"{mean.columns} of {mean.asked} columns"
         yield (
@@ -126,14 +128,20 @@ def _statistics(measures: Measures) -> Iterator[str]:
             f"{percent(mean.reported.value)} ({mean.reported.where}, {mean.reported.column})."
         )
     if measures.verdicts:
-        margins = {verdict.margin for verdict in measures.verdicts.values()}
-        yield f"Verdicts within a margin of {listed(f'{margin:g}' for margin in sorted(margins))}: {verdicts.HOW}."
+        yield f"Verdicts within a margin of {listed(_margins(measures))}: {verdicts.HOW}."
     yield from _sources(measures)
+
+
+def _margins(measures: Measures) -> Iterator[str]:
+    """`0.03`, and `3 % points` of a relative change."""
+    changes = {of.key for of in measures.changes.values()}
+    found = {(verdict.margin, " % points" if key in changes else "") for key, verdict in measures.verdicts.items()}
+    return (f"{margin:g}{unit}" for margin, unit in sorted(found))
 
 
 def _sources(measures: Measures) -> Iterator[str]:
     """Where the reported values of the table are printed, and what is behind their ±."""
-    beside = ((of, paper) for of in measures for paper in (measures.reported(of), measures.reported_share(of)) if paper)
+    beside = ((of, paper) for of in measures for paper in measures.beside(of))
     where: dict[str, None] = {}
     over: dict[str, dict[str, None]] = {}
     for of, paper in beside:

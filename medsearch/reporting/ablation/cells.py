@@ -1,6 +1,7 @@
 """The text of every cell, the same in every table, on the page and in the terminal."""
 
 from medsearch.core.reported import Reported
+from medsearch.reporting.ablation.changes import CHANGE, RelativeChange
 from medsearch.reporting.ablation.measure import Lost, Measure, short
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.comparison import Comparison
@@ -16,6 +17,7 @@ NO_TEST = "no test"
 
 METRICS = {
     "dice": "Dice",
+    "dice_change": "relative change of Dice",
     "dice_volume": "Dice, whole volume",
     "dice_micro": "Dice, voxels pooled",
     "assd": "ASSD (mm)",
@@ -77,7 +79,13 @@ def printed(reported: Reported | None) -> str:
     if reported.metric == "share":
         return percent(reported.value)
     over = f" ({reported.n or ''} {reported.spread_of})".replace("( ", "(") if reported.spread_of else ""
-    return plus_minus(reported.value, reported.spread) + over
+    return alone(reported) + over
+
+
+def alone(reported: Reported) -> str:
+    """A reported value with its spread, without what that is over."""
+    written = relative if reported.metric == CHANGE else plus_minus
+    return written(reported.value, reported.spread)
 
 
 def judged(verdict: Verdict | None) -> str:
@@ -112,6 +120,31 @@ def share(of: Measure | None, measures: Measures) -> str:
     if found.low is None or found.high is None:
         return percent(found.estimate) + mark
     return f"{percent(found.estimate)} [{100 * found.low:.0f}, {100 * found.high:.0f}]{mark}"
+
+
+def change(of: RelativeChange | None) -> str:
+    """A relative change with what it rests on: `−8.22 ± 2.71 % (n=3)`, `−8.22 ± 2.71 % † (2 of 3)`."""
+    if of is None or of.seeds.mean is None:
+        return NOTHING
+    rests = f"(n={of.seeds.n})" if of.whole else f"{SURVIVORS} ({of.seeds.n} of {of.of.planned})"
+    return f"{relative(of.seeds.mean, of.seeds.sd)} {rests}"
+
+
+def change_interval(of: RelativeChange | None) -> str:
+    """The interval of a relative change: `[−12.31, −4.10]`; empty where there is none."""
+    interval = of.found.interval if of and of.found else None
+    if interval is None or interval.low is None or interval.high is None:
+        return ""
+    return f"[{_points(interval.low)}, {_points(interval.high)}]"
+
+
+def relative(value: float, spread: float | None) -> str:
+    """A relative change in % as papers print it, with its sign: `−8.22 ± 2.71 %`."""
+    return f"{_points(value)}{'' if spread is None else f' ± {spread:.2f}'} %"
+
+
+def _points(value: float) -> str:
+    return f"{value:+.2f}".replace("-", "−")
 
 
 def signed(value: float) -> str:

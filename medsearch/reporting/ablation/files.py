@@ -40,6 +40,11 @@ FIELDS = (
     "reported_share", "cohort", "phantom", "selection", "scale",
 )  # fmt: skip
 """Columns of table.csv."""
+CHANGES = (
+    "change", "change_sd", "change_low", "change_high", "survivors_change", "reported_change",
+    "reported_change_spread", "change_verdict", "change_verdict_reason",
+)  # fmt: skip
+"""More of them, in %, where the paper's table has relative changes."""
 
 
 def tables(measures: Measures) -> dict[str, str]:
@@ -58,10 +63,12 @@ def table_csv(measures: Measures) -> str:
 
     `mean` and `sd_seeds` are those of a row whose planned seeds all have a value; what there is of others stands in
     `survivors_mean` and `survivors_sd`, so that nobody averages over survivors without having asked for them. Likewise
-    `share`, for which the target-supervised row must be whole, too; a comparison says over how many seeds it is.
+    `share`, for which the target-supervised row must be whole, too, and `change`, for which the row compared with must;
+    a comparison says over how many seeds it is.
     """
+    fields = (*FIELDS, *CHANGES) if measures.changes else FIELDS
     lines = [*(_line(of, measures) for of in measures), *(_mean(mean, measures) for mean in measures.mean_shares)]
-    return csv_text([FIELDS, *(tuple(line.get(name) for name in FIELDS) for line in lines)])
+    return csv_text([fields, *(tuple(line.get(name) for name in fields) for line in lines)])
 
 
 def _mean(of: MeanShare, measures: Measures) -> dict[str, object]:
@@ -89,7 +96,8 @@ def _line(of: Measure, measures: Measures) -> dict[str, object]:
     }  # fmt: skip
     lacking, _ = undefined(of.replicates, of.name)
     cases = {"sd_cases": of.cases.sd, "cases": of.cases.n, "undefined_cases": lacking if of.cases.n else None}
-    return {**about, **counts, **means, **cases, **_beside(of, measures), **_compared(of, measures), **where}
+    compared = {**_compared(of, measures), **_changed(of, measures)}
+    return {**about, **counts, **means, **cases, **_beside(of, measures), **compared, **where}
 
 
 def _beside(of: Measure, measures: Measures) -> dict[str, object]:
@@ -128,6 +136,29 @@ def _compared(of: Measure, measures: Measures) -> dict[str, object]:
     if not measures.shares_whole(of):
         return found | {"survivors_share": share.estimate}
     return found | {"share": share.estimate, "share_low": share.low, "share_high": share.high}
+
+
+def _changed(of: Measure, measures: Measures) -> dict[str, object]:
+    """The relative change against the row compared with, the reported one, and what is to be said of ours beside it."""
+    change = measures.changes.get(of.key)
+    if change is None:
+        return {}
+    found: dict[str, object] = {}
+    if change.found and change.whole:
+        interval = change.found.interval
+        found |= {
+            "change": change.seeds.mean, "change_sd": change.seeds.sd, "change_low": interval.low,
+            "change_high": interval.high,
+        }  # fmt: skip
+    elif change.found:
+        found["survivors_change"] = change.seeds.mean
+    if change.reported is not None:
+        found |= {"reported_change": change.reported.value, "reported_change_spread": change.reported.spread}
+    verdict = measures.verdicts.get(change.key)
+    if verdict is not None:
+        why = "; ".join((verdict.reason, *verdict.notes))
+        found |= {"change_verdict": verdict.kind, "change_verdict_reason": why}
+    return found
 
 
 def cases_csv(measures: Measures) -> str:
@@ -179,7 +210,7 @@ def results_json(measures: Measures) -> str:
             "caption": caption(measures),
             "table": [_line(of, measures) for of in measures],
             "comparisons": [{"cell": of.key, **plain(c)} for of in measures if (c := measures.comparisons.get(of.key))],
-            "verdicts": [{"cell": of.key, **plain(v)} for of in measures if (v := measures.verdicts.get(of.key))],
+            "verdicts": [{"cell": key, **plain(verdict)} for key, verdict in measures.verdicts.items()],
             "shared": shared(measures.results),
             "spent": spent(measures.results),
         },

@@ -56,7 +56,7 @@ def evidence(measures: Measures, block: Block) -> tuple[tuple[str, ...], list[Ma
     column, metric = block
     found: list[Mapping[str, str]] = []
     for of in measures.of_block(column.label, metric):
-        compared = measures.comparisons.get(of.key)
+        compared, change = measures.comparisons.get(of.key), measures.changes.get(of.key)
         found.append(
             {
                 "": of.row.label,
@@ -66,6 +66,9 @@ def evidence(measures: Measures, block: Block) -> tuple[tuple[str, ...], list[Ma
                 "p (Holm)": cells.probability(compared),
                 "Share": cells.share(of, measures),
                 "Reported share": cells.printed(measures.reported_share(of)),
+                "Change": f"{cells.change(change)} {cells.change_interval(change)}".strip(),
+                "Reported change": cells.printed(change.reported if change else None),
+                "Verdict on change": cells.judged(measures.verdicts.get(change.key) if change else None),
             }
         )
     headings = found[0] if found else {}
@@ -77,7 +80,8 @@ def reasons(measures: Measures) -> tuple[str, ...]:
     found: dict[tuple[str, str], list[str]] = {}
     for (row, column, metric), verdict in measures.verdicts.items():
         why = "; ".join((verdict.reason, *verdict.notes))
-        name = metric_name(metric) if len(measures.results.design.metrics) > 1 else ""
+        several = len(measures.results.design.metrics) > 1 or metric not in measures.results.design.metrics
+        name = metric_name(metric) if several else ""
         where = ", ".join(filter(None, (column, name)))
         found.setdefault((verdict.kind, why), []).append(f"“{row}” ({where})")
     every = f"all {len(measures.verdicts)} cells beside a reported value"

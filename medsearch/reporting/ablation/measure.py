@@ -12,6 +12,9 @@ from medsearch.reporting.statistics import Summary, known, over_cases
 Key = tuple[str, str, str]
 """The labels of row and column, and the metric."""
 
+RATIOS = frozenset({"dice"})
+"""Metrics of which a ratio of two rows means something: a share of one, a relative change against it."""
+
 Loss = Literal["failed", "undefined", "waiting"]
 
 

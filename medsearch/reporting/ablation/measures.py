@@ -12,14 +12,12 @@ import numpy as np
 
 from medsearch.core.reported import Reported, find
 from medsearch.reporting import comparison as comparing
-from medsearch.reporting.ablation.measure import Key, Measure
+from medsearch.reporting.ablation.changes import CHANGE, RelativeChange
+from medsearch.reporting.ablation.measure import RATIOS, Key, Measure
 from medsearch.reporting.ablation.results import AblationResults, Column
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.resampling import Interval
 from medsearch.reporting.verdicts import MARGINS, Context, Measured, Verdict, verdict
-
-SHARED = frozenset({"dice"})
-"""Metrics of which a share of the target-supervised model means something."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +73,7 @@ class Measures:
 
         Where the table has one variant, the paper's row of shares may have a name of its own ("% of TSMP").
         """
-        if of.name not in SHARED:
+        if of.name not in RATIOS:
             return None
         found = self.reported(of, "share")
         if found is None and [row for row in self.results.rows if row.kind == "variant"] == [of.row]:
@@ -91,7 +89,7 @@ class Measures:
         wanted = [v for v in self.results.design.reported if v.metric == "share" and v.column not in labels]
         found = []
         for reported in wanted:
-            cells = [of for of in self if of.row.label == reported.row and of.name in SHARED]
+            cells = [of for of in self if of.row.label == reported.row and of.name in RATIOS]
             shares = [share.estimate for of in cells if (share := self.share(of)) and self.shares_whole(of)]
             if reported.column.startswith("mean") and shares:
                 mean = float(np.mean(shares))
@@ -99,29 +97,53 @@ class Measures:
         return tuple(found)
 
     def reported(self, of: Measure, metric: str = "") -> Reported | None:
-        """What the paper prints for the cell; `metric`: in another one ("share")."""
+        """What the paper prints for the cell; `metric`: in another one ("share", "change")."""
         key = (of.row.label, of.column.label, metric or of.name)
         if key not in self._reported:
             row, column, name = key
             self._reported[key] = find(self.results.design.reported, row=row, column=column, metric=name)
         return self._reported[key]
 
+    def beside(self, of: Measure) -> tuple[Reported, ...]:
+        """All that the paper prints for the cell: the metric itself, its share, its relative change."""
+        change = self.changes.get(of.key)
+        found = (self.reported(of), self.reported_share(of), change.reported if change else None)
+        return tuple(value for value in found if value is not None)
+
     @cached_property
     def unplaced(self) -> tuple[Reported, ...]:
         """Reported values that stand beside no cell."""
-        found = (value for of in self for value in (self.reported(of), self.reported_share(of)))
+        found = (value for of in self for value in self.beside(of))
         placed = {id(value) for value in (*found, *(mean.reported for mean in self.mean_shares))}
         return tuple(value for value in self.results.design.reported if id(value) not in placed)
 
     @cached_property
     def verdicts(self) -> dict[Key, Verdict]:
-        """What is to be said of every reported value; nothing while its cell still waits for its first seed."""
+        """What is to be said of every reported value; nothing while its cell still waits for its first seed.
+
+        Those on relative changes stand under keys of their own.
+        """
         found = {}
         for key, of in self.all.items():
             reported = self.reported(of)
             if reported is not None and (of.values or not of.seeds.waiting) and self._has_margin(of):
                 found[key] = self._verdict(of, reported)
+        for change in self.changes.values():
+            if change.reported is not None and not change.waiting:
+                found[change.key] = verdict(change.measured, change.reported, context=self._context(change.of.column))
         return found
+
+    @cached_property
+    def changes(self) -> dict[Key, RelativeChange]:
+        """Of every row that is compared with another, if the paper's table has relative changes; by the cell's key."""
+        if not any(value.metric == CHANGE for value in self.results.design.reported):
+            return {}
+        pairs = ((of, self.get(of.row.against, of.column.label, of.metric)) for of in self if of.name in RATIOS)
+        return {
+            of.key: RelativeChange(of=of, other=other, reported=self.reported(of, CHANGE))
+            for of, other in pairs
+            if other
+        }
 
     @cached_property
     def comparisons(self) -> dict[Key, Comparison]:
@@ -151,7 +173,7 @@ class Measures:
 
     def _share(self, of: Measure) -> Interval | None:
         supervised = self._supervised(of)
-        if of.name not in SHARED or supervised is None or not supervised.values or not of.values:
+        if of.name not in RATIOS or supervised is None or not supervised.values or not of.values:
             return None
         return Interval(1.0) if of.row is supervised.row else comparing.share(of.by_seed, supervised.by_seed)
 
@@ -159,14 +181,16 @@ class Measures:
         return of.name in MARGINS or of.metric == self.results.design.metrics[0]
 
     def _verdict(self, of: Measure, reported: Reported) -> Verdict:
-        design, origin = self.results.design, of.column.provenance
+        design = self.results.design
         measured = Measured(seeds=of.seeds.values, cases=of.cases.values, missing=of.planned - len(of.values))
-        context = Context(
-            cohort=of.column.layout,
-            selection=of.column.selection,
-            scale=design.scale,
-            phantom=origin.phantom,
-            skipped=len(origin.skipped),
+        margin = design.margin if of.metric == design.metrics[0] else None
+        return verdict(measured, reported, context=self._context(of.column), margin=margin)
+
+    def _context(self, column: Column) -> Context:
+        return Context(
+            cohort=column.layout,
+            selection=column.selection,
+            scale=self.results.design.scale,
+            phantom=column.provenance.phantom,
+            skipped=len(column.provenance.skipped),
         )
-        first = of.metric == design.metrics[0]
-        return verdict(measured, reported, context=context, margin=design.margin if first else None)

@@ -35,6 +35,10 @@ BADGES: Mapping[str, str] = {
 }  # fmt: skip
 
 
+SHOWN = ("SD over cases", "Difference", "p (Holm)", "Share", "Change")
+"""Of the evidence, what has a column of its own on the page; what the paper prints stands below it."""
+
+
 def opening(measures: Measures) -> Markup:
     """The question, the answer, its numbers, and what to beware of."""
     results = measures.results
@@ -134,10 +138,11 @@ def _badge(verdict: Verdict | None) -> Child:
 
 
 def evidence(measures: Measures) -> Markup:
-    """Of each block: every seed, the spread over cases, the paired comparison, the share, the verdict's reason."""
+    """Of each block: every seed, the spread over cases, the paired comparison, share and change, verdicts' reasons."""
     lead = (
         "Every seed as a dot, the reported value as a hollow diamond; SD over test cases; the paired difference from "
-        "another row; the share of the target-supervised model; and why a verdict is what it is."
+        f"another row; {'the relative change against it; ' if measures.changes else ''}the share of the "
+        "target-supervised model; and why a verdict is what it is."
     )
     blocks = (_block(measures, block) for block in measures.blocks)
     return tag("section", heading("evidence", "What it stands on", lead), *blocks)
@@ -146,7 +151,7 @@ def evidence(measures: Measures) -> Markup:
 def _block(measures: Measures, block: Block) -> Markup:
     column, metric = block
     scale, (names, lines) = _scale(measures, block), layout.evidence(measures, block)
-    shown = [name for name in ("SD over cases", "Difference", "p (Holm)", "Share") if name in names]
+    shown = [name for name in SHOWN if {name, f"Reported {name.lower()}"} & set(names)]
     dots = axis(f"{metric_name(metric)}, each seed", (f"{scale[0]:g}", f"{scale[1]:g}"))
     judged = ["Verdict"] if is_reported(block, measures) else []
     rows = [
@@ -173,27 +178,51 @@ _STEPS = tuple(factor * 10.0**power for power in range(-3, 9) for factor in (1, 
 
 
 def _line(of: Measure, measures: Measures, texts: Mapping[str, str], *, scale: tuple[float, float]) -> Markup:
-    verdict, reported, share = measures.verdicts.get(of.key), measures.reported(of), measures.reported_share(of)
+    reported = measures.reported(of)
     paper = reported.value if reported else None
     seeds = strip(of.seeds.values, of.seeds.mean, failed=of.seeds.failed, reported=paper, scale=scale)
-    below = {
-        "Difference": f"from {of.row.against}" if of.key in measures.comparisons else "",
-        "Share": f"reported {cells.printed(share)}" if share else "",
-    }
+    below = _below(of, measures)
     found = [
-        cell(name, text, tag("small", told) if (told := below.get(name)) else None) for name, text in texts.items()
+        cell(name, text, tag("small", *told) if (told := below.get(name)) else None) for name, text in texts.items()
     ]
     judged = is_reported((of.column, of.metric), measures)
+    reasons = _reasons(of, measures)
     row = tag(
         "tr",
         tag("th", of.row.label, scope="row"),
         tag("td", seeds, class_="plot"),
         *found,
-        cell("Verdict", _badge(verdict)) if judged else None,
-        class_="open" if verdict else None,
+        cell("Verdict", _badge(measures.verdicts.get(of.key))) if judged else None,
+        class_="open" if reasons else None,
     )
-    if verdict is None or reported is None:
-        return row
-    source = f"{reported.where}, p. {reported.page}: {cells.printed(reported)}"
-    told = "; ".join([f"{verdict.kind}: {verdict.reason}", *verdict.notes, source])
-    return joined([row, tag("tr", tag("td", told, colspan=3 + len(texts)), class_="reason")])
+    lines = (tag("td", reason, colspan=2 + len(texts) + judged) for reason in reasons)
+    last = len(reasons) - 1
+    return joined([row, *(tag("tr", one, class_="reason" + " open" * (i < last)) for i, one in enumerate(lines))])
+
+
+def _below(of: Measure, measures: Measures) -> dict[str, tuple[Child, ...]]:
+    """What stands in small letters below the numbers of a cell's evidence."""
+    found: dict[str, tuple[Child, ...]] = {}
+    share, change = measures.reported_share(of), measures.changes.get(of.key)
+    if of.key in measures.comparisons:
+        found["Difference"] = (f"from {of.row.against}",)
+    if share:
+        found["Share"] = (f"reported {cells.printed(share)}",)
+    if change and change.reported:
+        verdict = measures.verdicts.get(change.key)
+        found["Change"] = (f"reported {cells.printed(change.reported)} ", _badge(verdict) if verdict else None)
+    return found
+
+
+def _reasons(of: Measure, measures: Measures) -> list[str]:
+    """Why the cell's verdicts are what they are, and where the paper prints what they are on."""
+    change = measures.changes.get(of.key)
+    on = [("", of.key, measures.reported(of))]
+    on += [("change ", change.key, change.reported)] if change else []
+    told = []
+    for what, key, reported in on:
+        verdict = measures.verdicts.get(key)
+        if verdict is not None and reported is not None:
+            source = f"{reported.where}, p. {reported.page}: {cells.printed(reported)}"
+            told.append("; ".join([f"{what}{verdict.kind}: {verdict.reason}", *verdict.notes, source]))
+    return told

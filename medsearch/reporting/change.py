@@ -1,0 +1,72 @@
+"""By how many % does a row's mean lie above or below another's? As papers print it: −8.22 ± 2.71 %.
+
+Of every seed that both rows have: 100 · (the row's mean over cases / the other's − 1), over the cases that both have
+under it. The change is the mean over those seeds; a seed in which the other row has nothing but zeros has none.
+
+    found = change(row, other)          # BySeed: {seed: {subject: value}}, one metric that is zero or more
+    found.by_seed, found.interval
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isfinite
+from statistics import fmean
+
+import numpy as np
+
+from medsearch.reporting import resampling
+from medsearch.reporting.comparison import BySeed, known
+from medsearch.reporting.resampling import CONFIDENCE, RESAMPLES, Cases, Interval
+
+HOW = (
+    "under each seed, 100 · (mean over test cases / that of the other row − 1), over the cases and seeds that both "
+    f"have; mean ± sample SD over seeds (n) with a {CONFIDENCE:.0%} percentile interval of {RESAMPLES} bootstrap "
+    "resamples of cases and shared seeds"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A row's mean against another's, in %."""
+
+    by_seed: Mapping[int, float]
+    """Of the seeds that both rows have; never empty."""
+    interval: Interval
+    """Of the mean over seeds; over the cases that both rows have under every seed."""
+
+
+def change(row: BySeed, other: BySeed) -> Change | None:
+    """`row` against `other`; None where no seed has a change."""
+    pairs = {seed: _paired(row[seed], other[seed]) for seed in sorted(set(row) & set(other))}
+    ratios = {seed: ratio for seed, pair in pairs.items() if (ratio := _ratio(*pair)) is not None}
+    if not ratios:
+        return None
+    subjects = sorted(set.intersection(*(set(pairs[seed][0]) for seed in ratios)))
+    ours, theirs = (
+        np.array([[pairs[seed][side][subject] for subject in subjects] for seed in ratios]).reshape(len(ratios), -1)
+        for side in (0, 1)
+    )
+    found = resampling.mean_ratio(fmean(ratios.values()), ours, theirs)
+    return Change(by_seed={seed: _percent(ratio) for seed, ratio in ratios.items()}, interval=_in_percent(found))
+
+
+def _paired(ours: Mapping[str, float | None], theirs: Mapping[str, float | None]) -> tuple[Cases, Cases]:
+    """The values of the cases that both runs have."""
+    one, two = known(ours), known(theirs)
+    both = one.keys() & two.keys()
+    return {case: one[case] for case in both}, {case: two[case] for case in both}
+
+
+def _ratio(ours: Cases, theirs: Cases) -> float | None:
+    below = fmean(theirs.values()) if theirs else 0.0
+    ratio = fmean(ours.values()) / below if below > 0 else float("nan")
+    return ratio if isfinite(ratio) else None
+
+
+def _percent(ratio: float) -> float:
+    return 100 * (ratio - 1)
+
+
+def _in_percent(of: Interval) -> Interval:
+    low, high = (None if bound is None else _percent(bound) for bound in (of.low, of.high))
+    return Interval(_percent(of.estimate), low, high, of.cases)
