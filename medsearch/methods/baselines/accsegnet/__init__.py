@@ -20,8 +20,8 @@ Choices where the facts are silent: both contrasts' diseased slices are drawn, a
 of the two lists. Departs from the official code: slices are augmented as all other methods' are, discriminators halve
 by strides without a blur, and the epoch that validates best is kept, not the last.
 
-At tiny scale the comparison's form adapts on phantoms and the official one does not: in so few steps its one-way
-translation keeps the source's contrast (test Dice 0.63 and 0.05, T1 to T2).
+At tiny scale the comparison's form adapts on phantoms and the official one does not (test Dice 0.63 and 0.05, T1 to
+T2, which is what no adaptation comes to).
 """
 
 from dataclasses import dataclass, replace
