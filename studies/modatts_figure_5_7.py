@@ -2,7 +2,8 @@
 
 Columns     the 12 pairs of source and target among BraTS' four contrasts, all source cases annotated, no target case.
 Rows        "No adaptation" and "Target supervised", the lower and the upper bound, with the backbone of the 3D model;
-            MoDATTS in 2D and 3D, self-supervised. AccSegNet and AttENT are reported only.
+            AccSegNet and AttENT, which see slices; MoDATTS in 2D and 3D, self-supervised. All are scored on whole
+            diseased halves.
 Selection   as in the paper: target validation masks ("oracle"); each bound is selected on the labels it trains with.
 Cost        tiny: hours on two cores; --dry-run tells. `--only "MoDATTS (3D)"` runs one row.
 
@@ -13,10 +14,12 @@ from itertools import permutations
 
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
+from medsearch.methods.baselines import AccSegNet, AttENT
 from medsearch.methods.modatts import MoDATTS
 from medsearch.methods.modatts.reported import REPORTED
 from medsearch.study import Ablation, GroupedBars, Variant
 
+HALVES = {"evaluation.scored": "halves"}
 CONTRASTS = {"T1": "t1", "T2": "t2", "T1ce": "t1ce", "FLAIR": "flair"}
 
 STUDY = Ablation(
@@ -29,6 +32,8 @@ STUDY = Ablation(
     },
     variants=(
         Variant("No adaptation", {"segmentation.supervision": "source"}, against="MoDATTS (3D)"),
+        Variant("AttENT", HALVES, method=AttENT(), against="MoDATTS (3D)"),
+        Variant("AccSegNet", HALVES, method=AccSegNet(), against="MoDATTS (3D)"),
         Variant("MoDATTS (2D)", method=MoDATTS(variant="self-supervised", dimensions=2), against="MoDATTS (3D)"),
         Variant("MoDATTS (3D)"),
         Variant("Target supervised", {"segmentation.supervision": "target", "task.target_labels": 1.0}),

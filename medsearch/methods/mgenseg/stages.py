@@ -26,7 +26,7 @@ VALIDATION_READS = {
 class Segmentation(Stage):
     """The training of section 4.3."""
 
-    name: ClassVar[str] = "mgenseg"
+    name: ClassVar[str] = "mgenseg_segmentation"
     version: ClassVar[int] = 1
     recipe: SegmentationRecipe
     selection: Selection
