@@ -1,5 +1,8 @@
 """Presets have the values of the comparison's released code, and of the authors' own where that is told apart."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -137,3 +140,13 @@ def test_frozen_weights_are_not_the_optimiser_s() -> None:
     optimiser = adam([module], AdamRecipe())
     assert [tuple(weight.shape) for weight in optimiser.param_groups[0]["params"]] == [(3, 2)]
     assert optimiser.param_groups[0]["amsgrad"]
+
+
+def test_plans_are_made_without_torch() -> None:
+    code = (
+        "import sys; from medsearch.methods.baselines import UAGAN, AccSegNet, AttENT, SupervisedUNet\n"
+        "for of in (UAGAN(), AccSegNet(), AttENT(), SupervisedUNet()):\n"
+        "    of.pipeline(of.recipe, selection='oracle', test=True)\n"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,10 +1,12 @@
 """Every baseline trains and is tested on six heads, under every selection rule."""
 
+from pathlib import Path
+
 import pytest
 
 from medsearch.stages.context import Artifact
 from tests.methods.baselines.micro_baselines import METHODS, of
-from tests.micro import Micro
+from tests.micro import Micro, drained
 
 
 def scores_of(micro: Micro, method: str, *args: object, **kwargs: object) -> Artifact:
@@ -18,3 +20,20 @@ def test_every_method_ends_in_scores_and_pictures(micro: Micro, method: str, rul
     assert {"test/dice", "test/dice_halves", "test/dice_micro"} <= set(artifact.metrics)
     assert all(0 <= artifact.metrics[name] <= 1 for name in ("test/dice", "test/dice_halves", "test/dice_micro"))
     assert artifact.file("pictures/predictions.png").stat().st_size
+
+
+@pytest.mark.parametrize("method", ["accsegnet_official", "uagan_official", "supervised_unet"])
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(micro: Micro, tmp_path: Path, method: str) -> None:
+    """Rates that fall and weights that grow follow the epoch, and need no saving."""
+    run = of(micro, method).runs(task={"target_labels": 1.0})["segmentation"]
+    folders = [tmp_path / name for name in ("whole", "stopped")]
+    for folder in folders:
+        folder.mkdir()
+    whole, stopped = (micro.context(run, folder) for folder in folders)
+    epochs, outcome = drained(run.stage.train(whole))
+    first = run.stage.train(stopped)
+    assert next(first).metrics == epochs[0].metrics
+    first.close()
+    rest, same = drained(run.stage.train(stopped))
+    assert [epoch.metrics for epoch in rest] == [epoch.metrics for epoch in epochs[1:]]
+    assert same.metrics == outcome.metrics

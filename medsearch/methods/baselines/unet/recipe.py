@@ -20,6 +20,7 @@ class SegmentationRecipe:
     supervision: Judged = "source"
     """Whose masks teach; `both` is how Table 4.2 trains it."""
     network: GenSegConfig = field(default_factory=GenSegConfig)
+    """Its `unique` plays no part: nothing is disentangled."""
     slices: SliceRule = field(default_factory=SliceRule)
     optimiser: AdamRecipe = field(default_factory=AdamRecipe)
     epochs: int = 300
