@@ -1,6 +1,6 @@
 """What GenSeg's networks are made of: pre-activated convolutions with shortcuts, norms by mode, attention gates."""
 
-from typing import final
+from typing import Literal, final
 
 import torch
 import torch.nn.functional as F
@@ -15,7 +15,8 @@ Features = Float[Tensor, "b _channels _h _w"]
 
 def convolution(inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> nn.Conv2d:
     """A convolution that reflects its input at the edges; weights from Kaiming's normal distribution (fan-in)."""
-    made = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, padding_mode="reflect")
+    mode: Literal["reflect", "zeros"] = "reflect" if kernel > 1 else "zeros"  # nothing to reflect would still be copied
+    made = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, padding_mode=mode)
     nn.init.kaiming_normal_(made.weight)
     return made
 
