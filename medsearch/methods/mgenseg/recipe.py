@@ -116,7 +116,7 @@ def preset(name: str, scale: Scale) -> MGenSegRecipe:
 
 def _discriminator(scale: Scale) -> DiscriminatorConfig:
     """Kernel 4 and spectral norm, unlike MoDATTS (released code)."""
-    # Hemispheres are half as wide as slices. At tiny scale one network that sees whole images learns in 50 steps to tell
+    # Hemispheres are half as wide as slices. At tiny scale a network that sees whole images learns in 50 steps to tell
     # T1 from T2, two on half of them and of a quarter in 200.
     fewer: dict[Scale, dict[str, Any]] = {"paper": {}, "small": {"scales": 2}, "tiny": {"scales": 1}}
     return override(DiscriminatorConfig.at(scale, 2), {"kernel": 4, "spectral_norm": True, **fewer[scale]})
