@@ -38,10 +38,15 @@ def add_spectral_norm(module: nn.Module, *, but: Collection[nn.Module] = ()) -> 
 
 
 @contextmanager
-def one_estimate() -> Iterator[None]:
-    """Within it every spectrum is estimated once, however often its convolution is used; its weight must not change.
+def one_estimate(*networks: nn.Module) -> Iterator[None]:
+    """Within it every spectrum of `networks` is estimated once, however often they run; no weight may change.
 
-    A training step then makes one power iteration, where the released code makes one for each pass.
+    A training step then makes one power iteration, where the released code makes one for each pass. Entered outside of
+    autocast, it estimates in full precision.
     """
     with parametrize.cached():
+        for network in networks:
+            for part in network.modules():
+                if parametrize.is_parametrized(part, "weight"):
+                    _ = part.weight  # computed, and kept until the end
         yield

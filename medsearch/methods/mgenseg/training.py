@@ -56,16 +56,17 @@ class MGenSegTraining:
 
     def forward(self, batch: Batch) -> Pass:
         """All that some loss looks at; every spectrum is estimated once."""
-        with autocast(self.context.runtime), one_estimate():
+        with one_estimate(self.net), autocast(self.context.runtime):
             return forward(self.net, batch, self.recipe, self.wanted)
 
     def d_terms(self, of: Pass) -> dict[str, Tensor]:
         """The hinge of every pair of real and generated images, scaled by the generator's weight as released."""
         terms: dict[str, Tensor] = {}
-        for name, judge, x, x_hat in self._pairs(of):
-            real, fake = judged(judge, self.context.runtime, x, x_hat.detach())
-            hinge = self.weights[name] * losses.adversarial_d(real, fake)
-            terms[f"d.{name}"] = terms.get(f"d.{name}", torch.zeros((), device=self.device)) + hinge
+        with one_estimate(self.discriminators):
+            for name, judge, x, x_hat in self._pairs(of):
+                real, fake = judged(judge, self.context.runtime, x, x_hat.detach())
+                hinge = self.weights[name] * losses.adversarial_d(real, fake)
+                terms[f"d.{name}"] = terms.get(f"d.{name}", torch.zeros((), device=self.device)) + hinge
         return terms
 
     def g_terms(self, of: Pass) -> dict[str, Tensor]:
@@ -97,8 +98,9 @@ class MGenSegTraining:
 
     def _adversarial(self, of: Pass, name: str) -> Tensor:
         """L_adv^Gen or L_adv^mod (section 4.3.2)."""
-        runtime = self.context.runtime
-        fakes = (judged(judge, runtime, x_hat)[0] for lam, judge, _, x_hat in self._pairs(of) if lam == name)
+        with one_estimate(self.discriminators):
+            judging = [(judge, x_hat) for lam, judge, _, x_hat in self._pairs(of) if lam == name]
+            fakes = [judged(judge, self.context.runtime, x_hat)[0] for judge, x_hat in judging]
         return self._sum(losses.adversarial_g(fake) for fake in fakes)
 
     def _segmentation(self, of: Pass) -> Tensor:
