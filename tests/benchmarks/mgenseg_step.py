@@ -1,4 +1,4 @@
-"""Where a training step of M-GenSeg goes, term by term: `python -m tests.benchmarks.mgenseg_step --scale paper --batch 2`.
+"""Where a training step of M-GenSeg goes, term by term: `python -m tests.benchmarks.mgenseg_step`.
 
 Each part is timed forward and backward in the same process, by the clock and by the processor; a term's own cost is
 what the step loses when its weight is 0, so that passes which it shares with others are not counted. Beside them stands
