@@ -6,7 +6,7 @@ false tumour in a healthy half counts too.
 
 "diseased slices": of each subject, those of whole hemispheres in which enough of the brain is tumour, as M-GenSeg's
 paper scores them; false tumour in other slices does not count. Micro Dice is over these slices too, and the Dice of
-the diseased halves stands beside.
+the diseased halves stands beside, and surfaces are theirs.
 
 "whole volume": as CrossMoDA scored, Dice and ASSD of the whole volume in the challenge's forms; micro Dice likewise.
 
@@ -21,6 +21,7 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
+from medsearch.core.recipes import plain
 from medsearch.data.geometry import Box, Geometry, Spacing, halves, outside_crops
 from medsearch.data.hemispheres import SliceRule
 from medsearch.data.hemispheres import hemispheres as whole_halves
@@ -40,7 +41,7 @@ Row = dict[str, str | int | float | None]
 
 @dataclass(frozen=True)
 class TestCase:
-    """A test subject: its target image, mask if it has one, and prediction (Z, Y, X), and which halves are diseased.
+    """A test subject: its image, mask if it has one, and prediction (Z, Y, X), and which halves are diseased.
 
     Of a case without a mask, `diseased` is a weak label given apart, or None.
     """
@@ -99,7 +100,8 @@ class Scores:
     def notes(self) -> dict[str, object]:
         """Every case's scores, how many have none, and which forms these are."""
         form = ASSD_FORM if self.scoring == "whole volume" else POOLED
-        return {"cases": self.rows, "unscored": self.unscored, "scoring": self.scoring, "assd": form}
+        rule = {"slices": plain(self.slices)} if self.slices else {}
+        return {"cases": self.rows, "unscored": self.unscored, "scoring": self.scoring, "assd": form, **rule}
 
 
 def score_whole(case: TestCase, truth: Mask, geometry: Geometry, *, spacing: Spacing) -> Row:

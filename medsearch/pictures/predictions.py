@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from medsearch.data.geometry import Geometry
-from medsearch.metrics.scoring import TestCase
+from medsearch.metrics.scoring import Row, TestCase
 from medsearch.pictures.panels import Panel, Plane
 from medsearch.pictures.sections import Half, grey, half, limits, shown_slice, window
 from medsearch.pictures.tiles import Tile
 
 
 def prediction_tiles(cases: Sequence[TestCase], scores: Mapping[str, str]) -> Iterator[Tile]:
-    """True and predicted outlines over the target image (Fig. 5.10)."""
+    """True and predicted outlines over the image (Fig. 5.10)."""
     at = window([case.box for case in cases]) if cases else (slice(None), slice(None))
     for case in cases:
         z, of = shown_slice(case), limits(case.image)
@@ -40,6 +40,12 @@ def residual_tiles(
             "segmentation": grey(x_p, of, truth, found),
         }
         yield from (Tile(subject=case.subject, what=what, panel=panel) for what, panel in panels.items())
+
+
+def said(rows: Sequence[Row]) -> dict[str, str]:
+    """What a caption adds to each subject that was scored."""
+    scores = {str(row["subject"]): row["dice"] for row in rows}
+    return {subject: "nothing scored" if score is None else f"Dice {score:.2f}" for subject, score in scores.items()}
 
 
 def alike(cases: Sequence[TestCase]) -> list[TestCase]:

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.data.geometry import Geometry, halves, place_halves
-from medsearch.data.hemispheres import SliceRule
 from medsearch.data.native import to_native
 from medsearch.data.views import Domain
 from medsearch.data.volumes import write_volume
@@ -36,9 +35,9 @@ class Tested:
             self.shown.append(case)
 
 
-def tested(predict: "Predict", context: StageContext, evaluation: EvaluationRecipe, *, rule: SliceRule) -> Tested:
+def tested(predict: "Predict", context: StageContext, evaluation: EvaluationRecipe) -> Tested:
     """Score a network that sees slices of whole hemispheres on every test case."""
-    slices = rule if evaluation.scored == "slices" else None
+    slices = evaluation.slices if evaluation.scored == "slices" else None
     of = Tested(Scores.of(context.task, hemispheres=True, slices=slices))
     for case in predicted_cases(predict, context, domain=evaluation.domain, geometry=of.scores.geometry):
         of.add(case, context)

@@ -42,7 +42,12 @@ def under(stage: str, values: Values) -> dict[str, Any]:
 ADAM: dict[str, Any] = {"optimiser.betas": (0.6, 0.999), "optimiser.weight_decay": 0.01, "optimiser.least": 5e-4}
 DECAYING = {"optimiser.least": {"optimiser.decay_epochs": 1}}
 SLICES = {"slices.diseased_share": 0.2, "slices.least_brain": 0.5}
-EVALUATION = {"evaluation.scored": "halves", "evaluation.domain": "source"}
+EVALUATION = {
+    "evaluation.scored": "halves",
+    "evaluation.domain": "source",
+    "evaluation.slices.diseased_share": 0.2,
+    "evaluation.slices.least_brain": 0.5,
+}
 GENSEG = {"network.kernel": 5, "network.wide": 5, "network.head": 5, "network.skips": "concat"}
 
 

@@ -1,8 +1,7 @@
 """The test stage of every baseline: a score of each test case, and pictures of some predictions."""
 
-from medsearch.data.hemispheres import SliceRule
 from medsearch.methods.baselines.judging import Segment
-from medsearch.pictures.predictions import alike, prediction_tiles
+from medsearch.pictures.predictions import alike, prediction_tiles, said
 from medsearch.pictures.tiles import Gallery
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
@@ -11,10 +10,10 @@ from medsearch.stages.testing import tested
 from medsearch.training.sliced import sliced
 
 
-def scored(segment: Segment, context: StageContext, evaluation: EvaluationRecipe, *, rule: SliceRule) -> Training:
+def scored(segment: Segment, context: StageContext, evaluation: EvaluationRecipe) -> Training:
     """Score every test case slice by slice with a network in eval mode."""
-    of = tested(sliced(segment, context.runtime), context, evaluation, rule=rule)
-    notes = {str(row["subject"]): f"Dice {row['dice'] or 0:.2f}" for row in of.scores.rows}
+    of = tested(sliced(segment, context.runtime), context, evaluation)
+    notes = said(of.scores.rows)
     shown, gallery = alike(of.shown), Gallery(context.directory)
     titles = [f"{case.subject}\n{notes.get(case.subject, 'no mask')}" for case in shown]
     gallery.add("predictions", list(prediction_tiles(shown, notes)), titles=titles)

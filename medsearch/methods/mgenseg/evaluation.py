@@ -20,7 +20,7 @@ def evaluate(recipe: SegmentationRecipe, evaluation: EvaluationRecipe, context: 
     load_modules(context.upstream["segmentation"].file("weights.safetensors"), {"net": net})
     net.to(context.runtime.device).eval()
     predict = sliced(net.of(evaluation.domain), context.runtime)
-    of = tested(predict, context, evaluation, rule=recipe.slices)
+    of = tested(predict, context, evaluation)
     Pictures(context, net, evaluation.domain).draw(alike(of.shown), of.scores)
     yield Epoch(1, {})
     return Outcome(of.scores.metrics, of.scores.notes)

@@ -40,7 +40,7 @@ class Weights:
     seg: float = 20.0
     """Not printed; the released code's."""
     seg_schedule: Literal["by annotated fraction", "constant"] = "by annotated fraction"
-    """The paper lowers λ_seg with the fraction and prints no values; these are section 5.5.1's, scaled with `seg`."""
+    """The best λ_seg varies with the fraction (4.3.3), how is not printed; here as in section 5.5.1, scaled with `seg`."""
 
 
 @recipe
@@ -77,6 +77,7 @@ class MGenSegRecipe:
 RELEASED: dict[str, Any] = {
     "segmentation.epochs": 250,
     "segmentation.slices.diseased_share": 0.04,
+    "evaluation.slices.diseased_share": 0.04,
     "segmentation.weights.seg_schedule": "constant",
 }
 """Where the released code's values differ from the paper's."""

@@ -76,6 +76,7 @@ def test_presets() -> None:
     assert {knob for knob, value in released.items() if value != paper[knob]} == {
         "segmentation.epochs",
         "segmentation.slices.diseased_share",
+        "evaluation.slices.diseased_share",
         "segmentation.weights.seg_schedule",
     }
     with pytest.raises(BadInput, match="presets paper, released"):

@@ -188,4 +188,4 @@ def test(recipe: EvaluationRecipe, segmentation: SegmentationRecipe, context: St
     load_modules(context.upstream["segmentor"].file("weights.safetensors"), {"network": network})
     network.to(context.runtime.device).eval()
     segment = network.segmentor if recipe.domain == "target" else network.segment_source
-    return scored(segment, context, recipe, rule=segmentation.slices)
+    return scored(segment, context, recipe)

@@ -200,4 +200,4 @@ def test(
         y_hat: Tensor = network(x if recipe.domain == "source" else translator.as_source(x))[0]
         return y_hat
 
-    return scored(segment, context, recipe, rule=segmentation.slices)
+    return scored(segment, context, recipe)

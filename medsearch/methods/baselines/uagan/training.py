@@ -242,4 +242,4 @@ def test(recipe: EvaluationRecipe, segmentation: SegmentationRecipe, context: St
     network = Generator(segmentation.network)
     load_modules(context.upstream["segmentor"].file("weights.safetensors"), {"generator": network})
     network.to(context.runtime.device).eval()
-    return scored(segmenting(network, recipe.domain, segmentation.asked), context, recipe, rule=segmentation.slices)
+    return scored(segmenting(network, recipe.domain, segmentation.asked), context, recipe)

@@ -94,4 +94,4 @@ def test(recipe: EvaluationRecipe, segmentation: SegmentationRecipe, context: St
     prepare_torch(context.runtime)
     network = UNet(segmentation.network)
     load_modules(context.upstream["segmentor"].file("weights.safetensors"), {"network": network})
-    return scored(network.to(context.runtime.device).eval(), context, recipe, rule=segmentation.slices)
+    return scored(network.to(context.runtime.device).eval(), context, recipe)
