@@ -135,7 +135,8 @@ class TaskView:
     def tumour_areas(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.int64]:
         """The weak label of every axial slice for methods that see slices: tumour voxels at low and high x, (2, Z)."""
         index = self._index(domain, split, "presence", subject)
-        self._require_annotation(subject)
+        lack = "no mask, and a weak label tells of halves alone, not of slices"
+        self._require_annotation(subject, lack, "the mask, take a method that sees volumes")
         marked = self.prepared.mask[index]
         middle = marked.shape[2] // 2
         return np.stack([np.count_nonzero(half, (1, 2)) for half in (marked[..., :middle], marked[..., middle:])])

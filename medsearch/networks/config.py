@@ -21,7 +21,7 @@ class DiscriminatorConfig:
     channels: outputs of the stride-2 convolutions; as many layers as entries.
     kernel: side of the kernels, voxels.
     scales: copies of the network, each on an input half as fine as the one before.
-    spectral_norm: on every convolution.
+    spectral_norm: on every convolution, as in M-GenSeg.
     """
 
     dimensions: Dimensions = 2

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from typing import final
+from typing import Any, final
 
 import torch
 from jaxtyping import Float
@@ -30,23 +30,32 @@ class SampleNorm(nn.Module):
         return torch.addcmul(self.shift.view(shape) - mean * gain, x, gain)
 
 
+@final
+class _InFullPrecision(nn.Module):
+    """A parametrization that autocast does not round: a singular value of bf16 has three digits."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """As the inner one."""
+        with torch.autocast(weight.device.type, enabled=False):
+            normed: Tensor = self.inner(weight)
+        return normed
+
+
 def add_spectral_norm(module: nn.Module, *, but: Collection[nn.Module] = ()) -> None:
-    """Divide the weight of every 2D convolution in `module` by its largest singular value, estimated as it trains."""
+    """Divide the weight of every convolution in `module` by its largest singular value, estimated as it trains."""
     for part in module.modules():
-        if isinstance(part, nn.Conv2d) and all(part is not one for one in but):
+        if isinstance(part, nn.Conv2d | nn.Conv3d) and all(part is not one for one in but):
             spectral_norm(part)
+            steps: Any = part.parametrizations["weight"]  # type: ignore[index, operator]
+            steps[0] = _InFullPrecision(steps[0])
 
 
 @contextmanager
-def one_estimate(*networks: nn.Module) -> Iterator[None]:
-    """Within it every spectrum of `networks` is estimated once, however often they run; no weight may change.
-
-    A training step then makes one power iteration, where the released code makes one for each pass. Entered outside of
-    autocast, it estimates in full precision.
-    """
+def one_estimate() -> Iterator[None]:
+    """Within it every spectrum is estimated once, however often its convolution is used; its weight must not change."""
     with parametrize.cached():
-        for network in networks:
-            for part in network.modules():
-                if parametrize.is_parametrized(part, "weight"):
-                    _ = part.weight  # computed, and kept until the end
         yield

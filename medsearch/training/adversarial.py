@@ -13,6 +13,7 @@ from typing import Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import ParametrizationList
 
 Batch = TypeVar("Batch", bound=Sized)
 Out = TypeVar("Out")
@@ -114,16 +115,23 @@ def _frozen(modules: Iterable[nn.Module]) -> Iterator[None]:
 
 @contextmanager
 def _untracked(modules: Iterable[nn.Module]) -> Iterator[None]:
+    """Neither running statistics nor estimates of spectra move."""
+    spectra = [part for module in modules for part in module.modules() if isinstance(part, ParametrizationList)]
     norms = [
         part
         for module in modules
         for part in module.modules()
         if isinstance(part, nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d) and part.track_running_stats
     ]
+    training = [(part, part.training) for part in spectra]
     for norm in norms:
         norm.track_running_stats = False
+    for part in spectra:
+        part.eval()
     try:
         yield
     finally:
         for norm in norms:
             norm.track_running_stats = True
+        for part, was in training:
+            part.train(was)

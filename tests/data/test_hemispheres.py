@@ -28,8 +28,6 @@ def source(brain: list[int], tumour: list[int]) -> Source:
     """Slice z has that many voxels of brain in the half at low x, and of tumour; the other half is empty."""
     volume, areas = np.zeros(SHAPE, np.float16), np.zeros((2, SHAPE[0]), np.int64)
     for z, count in enumerate(brain):
-        volume[z, :, :10].flat[:count] = 1
-    for z, count in enumerate(brain):
         volume[z, :, :10] = (np.arange(100) < count).reshape(10, 10)
     areas[0] = tumour
 

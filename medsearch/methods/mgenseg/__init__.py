@@ -20,7 +20,8 @@ the released code towards the paper: patients are disjoint, contrasts are normal
 from 1 % of its brain area (4 % in the preset `released`), the seed is set before the networks are built.
 
 Ours: images that take the same network go through it together, and spectra are estimated once a step, so batch norms
-see diseased and healthy images at once; the released code's passes that feed no loss (4 encoder and 4 decoder passes
+see diseased and healthy images at once; without absence to presence translation no healthy image is reconstructed
+either; the released code's passes that feed no loss (4 encoder and 4 decoder passes
 of self-translation, 2 residuals of pseudo-images) are not run; λ_seg falls with the annotated fraction as in section
 5.5.1, for chapter 4 prints no values; codes are drawn from the run's own seed.
 """

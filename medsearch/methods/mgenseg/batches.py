@@ -13,7 +13,6 @@ from medsearch.data.hemispheres import hemisphere_slices, hemisphere_source
 from medsearch.data.units import cycled
 from medsearch.data.views import Domain, TaskView
 from medsearch.losses.weights import annotated_share
-from medsearch.methods.mgenseg.networks import domains
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 from medsearch.training.adversarial import emphasis
 from medsearch.training.crops import CropBatch, Crops
@@ -85,13 +84,13 @@ class Drawing:
         self.recipe = recipe
         self.lists: dict[Domain, Lists] = {}
         shares = []
-        for domain in domains(recipe):
+        for domain in recipe.domains:
             source = hemisphere_source(task, domain, "train")
             diseased, healthy = hemisphere_slices(source, recipe.slices)
             self.lists[domain] = Lists(Crops(diseased), Crops(healthy))
             known = sum(source.mask(subject) is not None for subject in source.subjects)
             shares.append(annotated_share(known, len(source.subjects)))
-        self.annotated_fraction = shares[0]
+        self.annotated_fraction = max(shares)
         self._require_enough()
 
     def __len__(self) -> int:

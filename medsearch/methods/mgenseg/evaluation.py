@@ -1,6 +1,7 @@
 """The test stage: scores of every case, and what the networks show: predictions, tumours taken off, attention."""
 
 from medsearch.methods.mgenseg.networks import MGenSegNet
+from medsearch.methods.mgenseg.passes import Wanted
 from medsearch.methods.mgenseg.pictures import Pictures
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 from medsearch.pictures.predictions import alike
@@ -21,6 +22,7 @@ def evaluate(recipe: SegmentationRecipe, evaluation: EvaluationRecipe, context: 
     net.to(context.runtime.device).eval()
     predict = sliced(net.of(evaluation.domain), context.runtime)
     of = tested(predict, context, evaluation)
-    Pictures(context, net, evaluation.domain).draw(alike(of.shown), of.scores)
+    wanted = Wanted.by(context.upstream["segmentation"].manifest["notes"]["weights"])
+    Pictures(context, net, evaluation.domain, wanted).draw(alike(of.shown), of.scores)
     yield Epoch(1, {})
     return Outcome(of.scores.metrics, of.scores.notes)

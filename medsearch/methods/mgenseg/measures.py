@@ -32,18 +32,19 @@ def measured(net: MGenSegNet, validation: Validation, context: StageContext, wan
     with autocast(context.runtime):
         if wanted.generation:
             found["validation/localisation"] = _localisation(net, validation, context.runtime.device, size=size)
-            if validation.recipe.translate == "both" and len(validation.healthy):
+            if validation.recipe.translate == "both" and len(validation.main.healthy):
                 found["validation/diversity"] = _diversity(net, validation, context, size=size)
-        if wanted.translation and validation.paired:
+        if wanted.translation and len(validation.paired[0]):
             found["validation/translation"] = _translation(net, validation, context.runtime.device, size=size)
     return found
 
 
 def _localisation(net: MGenSegNet, validation: Validation, device: str, *, size: int) -> float:
     scores, truths = [], []
-    for batch in validation.annotated(size):
-        x = validation.as_seen(net, batch.x.to(device))
-        genseg = net.of(validation.seen_in)
+    route = validation.main
+    genseg = net.of(route.seen_in)
+    for batch in route.diseased.each(size):
+        x = route.as_seen(net, batch.x.to(device))
         residual = from_presence(genseg, x, genseg.encoder(x)).delta_pp.abs().cpu()
         brain = batch.x != 0
         scores.append(residual[brain])
@@ -59,10 +60,10 @@ def average_precision(scores: np.ndarray, truths: np.ndarray) -> float:
 
 
 def _diversity(net: MGenSegNet, validation: Validation, context: StageContext, *, size: int) -> float:
-    rng, values = generator(context.seed, "mgenseg", "diversity"), []
-    genseg, device = net.of(validation.seen_in), context.runtime.device
-    for batch in validation.healthy.each(size):
-        x = validation.as_seen(net, batch.x.to(device))
+    rng, values, route = generator(context.seed, "mgenseg", "diversity"), [], validation.main
+    genseg, device = net.of(route.seen_in), context.runtime.device
+    for batch in route.healthy.each(size):
+        x = route.as_seen(net, batch.x.to(device))
         values.append(diversity(residuals(genseg, x, rng)))
     return float(torch.cat(values).mean())
 

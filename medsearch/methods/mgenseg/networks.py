@@ -4,7 +4,7 @@ At paper scale encoders have 1.537M parameters each, common decoders 1.619M, res
 translation decoders 1.896M: 19.904M in all; the six discriminators have 7.270M each, 43.618M in all.
 """
 
-from typing import Literal, final
+from typing import final
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -18,13 +18,12 @@ from medsearch.networks.genseg.encoder import GenSegEncoder
 from medsearch.networks.latent import Latent
 
 Slices = Float[Tensor, "batch 1 height width"]
-Presence = Literal["presence", "absence"]
 
 OTHER: dict[Domain, Domain] = {"source": "target", "target": "source"}
 
 
 @final
-class GenSeg(nn.Module):
+class GenSegNet(nn.Module):
     """E, G_com and G_res, which shares all weights but norms and heads with G_seg, of one modality."""
 
     def __init__(self, config: GenSegConfig) -> None:
@@ -57,18 +56,18 @@ class MGenSegNet(nn.Module):
 
     def __init__(self, recipe: SegmentationRecipe) -> None:
         super().__init__()
-        self.domains = domains(recipe)
-        self.genseg = nn.ModuleDict({domain: GenSeg(recipe.network) for domain in self.domains})
+        self.domains = recipe.domains
+        self.genseg = nn.ModuleDict({domain: GenSegNet(recipe.network) for domain in self.domains})
         translated = self.domains if len(self.domains) == 2 else ()
         self.translators = nn.ModuleDict({domain: TranslationDecoder(recipe.network) for domain in translated})
         self.shared = recipe.latent == "shared"
         own = () if self.shared else translated
         self.translation_encoders = nn.ModuleDict({domain: GenSegEncoder(recipe.network) for domain in own})
 
-    def of(self, domain: Domain) -> GenSeg:
+    def of(self, domain: Domain) -> GenSegNet:
         """The GenSeg of one modality."""
         genseg = self.genseg[domain]
-        assert isinstance(genseg, GenSeg)
+        assert isinstance(genseg, GenSegNet)
         return genseg
 
     def encode_for_translation(self, x: Slices, domain: Domain) -> Latent:
@@ -92,14 +91,7 @@ class Discriminators(nn.Module):
         def judge() -> MultiScaleDiscriminator:
             return MultiScaleDiscriminator(recipe.discriminator)
 
-        here = domains(recipe)
+        here = recipe.domains
         self.presence = nn.ModuleDict({domain: judge() for domain in here})
         self.absence = nn.ModuleDict({domain: judge() for domain in here})
         self.modality = nn.ModuleDict({domain: judge() for domain in here if len(here) == 2})
-
-
-def domains(recipe: SegmentationRecipe) -> tuple[Domain, ...]:
-    """The modalities that the recipe trains on."""
-    if recipe.modalities == "source and target":
-        return ("source", "target")
-    return (recipe.modalities,)

@@ -14,7 +14,7 @@ from torch import Tensor
 from medsearch.data.views import Domain
 from medsearch.losses.codes import LatentCodes
 from medsearch.methods.mgenseg.batches import Batch, Side
-from medsearch.methods.mgenseg.networks import OTHER, GenSeg, MGenSegNet
+from medsearch.methods.mgenseg.networks import OTHER, GenSegNet, MGenSegNet
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 from medsearch.networks.latent import Latent
 from medsearch.training.generative import FromAbsence, FromPresence, codes_found_again, from_both, from_presence
@@ -75,22 +75,25 @@ def forward(net: MGenSegNet, batch: Batch, recipe: SegmentationRecipe, wanted: W
     both = wanted.generation and recipe.translate == "both"
     healthy_too = wanted.translation and recipe.translate_modality == "all"
     for domain, side in batch.sides.items():
-        x = torch.cat([side.p.x, side.a.x]) if both or healthy_too else side.p.x
-        latent = net.of(domain).encoder(x)
+        everything = torch.cat([side.p.x, side.a.x])
+        latent = net.of(domain).encoder(everything if both or (healthy_too and net.shared) else side.p.x)
         if wanted.generation:
             generated[domain] = _generated(net.of(domain), side, latent, both=both)
         annotated = len(side.p.y) if wanted.segmentation else 0
-        found = [net.of(domain).segment(latent[:annotated]).float()] if annotated else []
+        found = [net.of(domain).segment(latent[:annotated])] if annotated else []
         if wanted.translation:
-            translated = x if healthy_too else side.p.x
-            cycles[domain], codes = _cycle(net, domain, translated, latent=latent, diseased=len(side.p.x))
+            x = everything if healthy_too else side.p.x
+            codes = latent[: len(x)] if net.shared else net.encode_for_translation(x, domain)
+            cycles[domain], translated = _cycle(net, domain, x, codes=codes, diseased=len(side.p.x))
             if annotated:
-                found.append(net.of(OTHER[domain]).segment(codes[:annotated]).float())
-        y_hats[domain] = tuple(found)
+                there = cycles[domain].there[:annotated]
+                seen = translated[:annotated] if net.shared else net.of(OTHER[domain]).encoder(there)
+                found.append(net.of(OTHER[domain]).segment(seen))
+        y_hats[domain] = tuple(y_hat.float() for y_hat in found)
     return Pass(batch, generated, cycles, y_hats)
 
 
-def _generated(genseg: GenSeg, side: Side, latent: Latent, *, both: bool) -> Generated:
+def _generated(genseg: GenSegNet, side: Side, latent: Latent, *, both: bool) -> Generated:
     """Diseased images made healthy and, if `both`, healthy ones diseased; and their codes found again."""
     x_p, a = side.p.x, None
     if both:
@@ -101,11 +104,9 @@ def _generated(genseg: GenSeg, side: Side, latent: Latent, *, both: bool) -> Gen
     return Generated(p, a, codes_found_again(genseg, latent, p, a))
 
 
-def _cycle(net: MGenSegNet, domain: Domain, x: Tensor, *, latent: Latent, diseased: int) -> tuple[Cycle, Latent]:
-    """There and back; and the codes of the translated images, diseased ones first, for those who segment them."""
+def _cycle(net: MGenSegNet, domain: Domain, x: Tensor, *, codes: Latent, diseased: int) -> tuple[Cycle, Latent]:
+    """There and back, from the codes of `x`; and those of the translated images."""
     other = OTHER[domain]
-    codes = latent[: len(x)] if net.shared else net.encode_for_translation(x, domain)
     there = net.translate(codes, domain).float()
-    codes = net.encode_for_translation(there, other)
-    back = net.translate(codes, other).float()
-    return Cycle(diseased, x, there, back), codes if net.shared else net.of(other).encoder(there[:diseased])
+    translated = net.encode_for_translation(there, other)
+    return Cycle(diseased, x, there, net.translate(translated, other).float()), translated

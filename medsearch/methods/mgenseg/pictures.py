@@ -7,7 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from medsearch.data.views import Domain
-from medsearch.methods.mgenseg.networks import OTHER, MGenSegNet
+from medsearch.methods.mgenseg.networks import MGenSegNet
+from medsearch.methods.mgenseg.passes import Wanted
 from medsearch.metrics.scoring import Scores, TestCase
 from medsearch.networks.genseg.blocks import Gate
 from medsearch.networks.latent import Latent
@@ -23,10 +24,13 @@ LEVELS = 2
 
 
 class Pictures:
-    """Tiles and montages of a few cases, every one with a tumour: one column per case, one line per kind of image."""
+    """Tiles and montages of a few cases, every one with a tumour: one column per case, one line per kind of image.
 
-    def __init__(self, context: StageContext, net: MGenSegNet, domain: Domain) -> None:
-        self.context, self.net, self.domain = context, net, domain
+    Nothing is shown of networks that no loss trained.
+    """
+
+    def __init__(self, context: StageContext, net: MGenSegNet, domain: Domain, trained: Wanted) -> None:
+        self.context, self.net, self.domain, self.trained = context, net, domain, trained
         self.genseg = net.of(domain)
         self.gallery = Gallery(context.directory)
 
@@ -36,7 +40,8 @@ class Pictures:
         notes = said(scores.rows)
         titles = [f"{case.subject}\n{notes.get(case.subject, 'no mask')}" for case in cases]
         self.gallery.add("predictions", list(prediction_tiles(cases, notes)), titles=titles)
-        self.gallery.add("residuals", list(residual_tiles(cases, scores.geometry, self._made_healthy)))
+        if self.trained.generation:
+            self.gallery.add("residuals", list(residual_tiles(cases, scores.geometry, self._made_healthy)))
         self.gallery.add("attention", list(self._attention(cases, scores)))
         self.gallery.close()
 
@@ -62,12 +67,13 @@ class Pictures:
                     yield Tile(subject=case.subject, what=f"{name} {level}", panel=panel)
 
     def _decoders(self, x: Tensor, latent: Latent) -> dict[str, Callable[[], Tensor]]:
-        found: dict[str, Callable[[], Tensor]] = {
-            "common": lambda: self.genseg.common(latent),
-            "residual": lambda: self.genseg.residual(latent),
-            "segmentation": lambda: self.genseg.segment(latent),
-        }
-        if OTHER[self.domain] in self.net.translators:
+        found: dict[str, Callable[[], Tensor]] = {}
+        if self.trained.generation:
+            found["common"] = lambda: self.genseg.common(latent)
+            found["residual"] = lambda: self.genseg.residual(latent)
+        if self.trained.segmentation:
+            found["segmentation"] = lambda: self.genseg.segment(latent)
+        if self.trained.translation:
             codes = self.net.encode_for_translation(x, self.domain)
             found["translation"] = lambda: self.net.translate(codes, self.domain)
         return found

@@ -2,7 +2,7 @@
 
 from medsearch.core.errors import BadInput
 from medsearch.methods.mgenseg.recipe import MGenSegRecipe
-from medsearch.methods.mgenseg.stages import TRAINING, Segmentation, Test
+from medsearch.methods.mgenseg.stages import Segmentation, Test
 from medsearch.stages.method import Selection
 from medsearch.stages.pipelines import Node, Pipeline
 
@@ -19,7 +19,7 @@ def pipeline(recipe: MGenSegRecipe, *, selection: Selection, test: bool) -> Pipe
 
     """
     modalities, tested = recipe.segmentation.modalities, recipe.evaluation.domain
-    if tested not in TRAINING[modalities]:
+    if tested not in recipe.segmentation.domains:
         msg = f"knob 'evaluation.domain' is {tested!r}, but segmentation.modalities={modalities!r} trains no {tested}"
         raise BadInput(msg)
     training = Segmentation(recipe=recipe.segmentation, selection=OWN.get(modalities, selection))

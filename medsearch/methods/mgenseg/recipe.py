@@ -6,6 +6,7 @@ from typing import Any, Literal
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
+from medsearch.data.views import Domain
 from medsearch.networks.config import DiscriminatorConfig, Scale
 from medsearch.networks.genseg.config import GenSegConfig
 from medsearch.stages.evaluation import EvaluationRecipe
@@ -40,7 +41,7 @@ class Weights:
     seg: float = 20.0
     """Not printed; the released code's."""
     seg_schedule: Literal["by annotated fraction", "constant"] = "by annotated fraction"
-    """The best λ_seg varies with the fraction (4.3.3), how is not printed; here as in section 5.5.1, scaled with `seg`."""
+    """The best λ_seg varies with the fraction (4.3.3), how is not printed: as in section 5.5.1, scaled with `seg`."""
 
 
 @recipe
@@ -60,10 +61,17 @@ class SegmentationRecipe:
     slices: SliceRule = field(default_factory=SliceRule)
     weights: Weights = field(default_factory=Weights)
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
+    selected_on: Literal["target", "both"] = "target"
+    """Whose validation masks pick the best epoch under "oracle"; the paper does not say, released: both."""
     epochs: int = 300
     batch: int = 15
     augment: bool = True
     validate_every: int = 1
+
+    @property
+    def domains(self) -> tuple[Domain, ...]:
+        """Of the modalities that it trains on."""
+        return ("source", "target") if self.modalities == "source and target" else (self.modalities,)
 
 
 @recipe
@@ -78,6 +86,7 @@ RELEASED: dict[str, Any] = {
     "segmentation.epochs": 250,
     "segmentation.slices.diseased_share": 0.04,
     "evaluation.slices.diseased_share": 0.04,
+    "segmentation.selected_on": "both",
     "segmentation.weights.seg_schedule": "constant",
 }
 """Where the released code's values differ from the paper's."""

@@ -12,7 +12,10 @@ from dataclasses import replace
 
 from medsearch.core.reported import Reported
 
-_ORACLE = "selection rule inferred: highest validation Dice (4.3.3), in the released code of source and target masks"
+_ORACLE = (
+    "selection rule inferred: highest validation Dice (4.3.3), in the released code of source and target masks; "
+    "Dice printed is one of all scored slices together, in the released code of those with 4 % tumour or more"
+)
 _BLANK = Reported(
     paper="M-GenSeg, thesis ch. 4",
     where="",

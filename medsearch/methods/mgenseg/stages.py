@@ -3,23 +3,16 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from medsearch.methods.mgenseg.recipe import Modalities, SegmentationRecipe
+from medsearch.data.views import Domain
+from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Stage, Training
 
-TRAINING: dict[Modalities, tuple[str, ...]] = {
-    "source and target": ("source", "target"),
-    "source": ("source",),
-    "target": ("target",),
-}
-VALIDATION_READS = {
-    "source": ("source.validation.images", "source.validation.masks", "source.validation.presence"),
-    "pseudo-target": ("source.validation.images", "source.validation.masks", "source.validation.presence"),
-    "oracle": ("target.validation.images", "target.validation.masks", "target.validation.presence"),
-}
-"""What the choice of the best epoch may see: source slices as they are or translated, or target slices."""
+KINDS = ("images", "masks", "presence")
+SELECTING: dict[Selection, Domain] = {"source": "source", "pseudo-target": "source", "oracle": "target"}
+"""Whose validation cases pick the best epoch: source slices as they are or translated, or target slices."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,11 +31,12 @@ class Segmentation(Stage):
 
     def reads(self) -> frozenset[str]:
         """Images, known masks and all image-level labels; source images beside target ones, if the rule allows it."""
-        kinds = ("images", "masks", "presence")
-        training = {f"{domain}.train.{kind}" for domain in TRAINING[self.recipe.modalities] for kind in kinds}
-        both = self.recipe.modalities == "source and target"
-        pairs = {"source.validation.images"} if both and self.selection == "oracle" else set()
-        return frozenset({*training, *VALIDATION_READS[self.selection], *pairs})
+        training = {f"{domain}.train.{kind}" for domain in self.recipe.domains for kind in KINDS}
+        selecting = {f"{SELECTING[self.selection]}.validation.{kind}" for kind in KINDS}
+        if self.selection == "oracle" and "source" in self.recipe.domains:
+            besides = KINDS if self.recipe.selected_on == "both" else ("images",)  # translations are held against them
+            selecting |= {f"source.validation.{kind}" for kind in besides}
+        return frozenset(training | selecting)
 
     def train(self, context: StageContext) -> Training:
         """Eqs. 4.1-4.5."""

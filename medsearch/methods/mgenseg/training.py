@@ -56,13 +56,13 @@ class MGenSegTraining:
 
     def forward(self, batch: Batch) -> Pass:
         """All that some loss looks at; every spectrum is estimated once."""
-        with one_estimate(self.net), autocast(self.context.runtime):
+        with one_estimate(), autocast(self.context.runtime):
             return forward(self.net, batch, self.recipe, self.wanted)
 
     def d_terms(self, of: Pass) -> dict[str, Tensor]:
         """The hinge of every pair of real and generated images, scaled by the generator's weight as released."""
         terms: dict[str, Tensor] = {}
-        with one_estimate(self.discriminators):
+        with one_estimate():
             for name, judge, x, x_hat in self._pairs(of):
                 real, fake = judged(judge, self.context.runtime, x, x_hat.detach())
                 hinge = self.weights[name] * losses.adversarial_d(real, fake)
@@ -71,18 +71,22 @@ class MGenSegTraining:
 
     def g_terms(self, of: Pass) -> dict[str, Tensor]:
         """Eq. 4.5, one term a line."""
-        lam = self.weights
+        lam, adversarial = self.weights, self._adversarial(of)
         terms = {
             "seg": lam["seg"] * self._segmentation(of),
-            "mod.adv": lam["mod.adv"] * self._adversarial(of, "mod.adv"),
+            "mod.adv": lam["mod.adv"] * adversarial["mod.adv"],
             "mod.cyc": lam["mod.cyc"] * self._sum(_cycles(of)),
-            "gen.adv": lam["gen.adv"] * self._adversarial(of, "gen.adv"),
+            "gen.adv": lam["gen.adv"] * adversarial["gen.adv"],
             "gen.rec": lam["gen.rec"] * self._sum(_reconstructions(of)),
             "gen.lat": lam["gen.lat"] * self._sum(losses.latent(one.codes) for one in of.generated.values()),
         }
         return {name: term for name, term in terms.items() if lam[name]}
 
     def _pairs(self, of: Pass) -> Pairs:
+        """The pairs whose λ is not 0."""
+        return (pair for pair in self._every_pair(of) if self.weights[pair[0]])
+
+    def _every_pair(self, of: Pass) -> Pairs:
         """S_A against S_PA and S_P against S_AP, T alike; {S_P, S_A} against {T^S_P, T^S_A} pair by pair, T alike."""
         for domain, generated in of.generated.items():
             side, judges = of.batch.sides[domain], self.discriminators
@@ -96,12 +100,14 @@ class MGenSegTraining:
             if len(cycle.there) > count:
                 yield "mod.adv", judge, real.a.x, cycle.there[count:]
 
-    def _adversarial(self, of: Pass, name: str) -> Tensor:
-        """L_adv^Gen or L_adv^mod (section 4.3.2)."""
-        with one_estimate(self.discriminators):
-            judging = [(judge, x_hat) for lam, judge, _, x_hat in self._pairs(of) if lam == name]
-            fakes = [judged(judge, self.context.runtime, x_hat)[0] for judge, x_hat in judging]
-        return self._sum(losses.adversarial_g(fake) for fake in fakes)
+    def _adversarial(self, of: Pass) -> dict[str, Tensor]:
+        """L_adv^Gen and L_adv^mod (section 4.3.2)."""
+        terms = {name: torch.zeros((), device=self.device) for name in ("gen.adv", "mod.adv")}
+        with one_estimate():
+            for name, judge, _, x_hat in self._pairs(of):
+                (fake,) = judged(judge, self.context.runtime, x_hat)
+                terms[name] = terms[name] + losses.adversarial_g(fake)
+        return terms
 
     def _segmentation(self, of: Pass) -> Tensor:
         """Eq. 4.3 of every modality that has annotated images in the batch."""
@@ -138,10 +144,11 @@ class MGenSegTraining:
         """Dice over all pixels of the diseased validation slices at 0.5 (the paper's checkpoint rule)."""
         self.net.eval()
         running = MicroDice()
-        for batch in self.validation.annotated(self.context.runtime.at_once(self.recipe.batch)):
-            with autocast(self.context.runtime):
-                y_hat = self.validation.segmented(self.net, batch.x.to(self.device)) > 0.5
-            running.count(*losses.overlap(batch.y, y_hat.cpu().float()))
+        for route in self.validation.selecting:
+            for batch in route.diseased.each(self.context.runtime.at_once(self.recipe.batch)):
+                with autocast(self.context.runtime):
+                    y_hat = route.segmented(self.net, batch.x.to(self.device)) > 0.5
+                running.count(*losses.overlap(batch.y, y_hat.cpu().float()))
         return {"validation/dice": running.value}
 
 
@@ -189,4 +196,5 @@ def train(recipe: SegmentationRecipe, selection: Selection, context: StageContex
         training.net.load_state_dict({name.removeprefix("net/"): value for name, value in best.tensors.items()})
     save_modules(context.directory / "weights.safetensors", {"net": training.net})
     metrics = training.validate() | measured(training.net, training.validation, context, training.wanted)
-    return Outcome(metrics, {"best_epoch": epoch, "weights": training.weights})
+    seen = [route.domain for route in training.validation.selecting]
+    return Outcome(metrics, {"best_epoch": epoch, "weights": training.weights, "selected_on": seen})

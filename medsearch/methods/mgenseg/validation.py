@@ -1,6 +1,8 @@
 """What the choice of the best epoch looks at, and through which networks, under each selection rule."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
 from torch import Tensor
 
@@ -10,33 +12,22 @@ from medsearch.data.units import Halves
 from medsearch.data.views import Domain, TaskView
 from medsearch.methods.mgenseg.networks import MGenSegNet
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
+from medsearch.methods.mgenseg.stages import SELECTING
 from medsearch.stages.method import Selection
-from medsearch.training.crops import CropBatch, Crops
+from medsearch.training.crops import Crops
 
 
-class Validation:
+@dataclass(frozen=True)
+class Route:
     """Diseased and healthy validation slices of `domain`, which are looked at in `seen_in`.
 
     Under "pseudo-target" these differ: source slices are translated first.
-
-    Raises:
-        BadInput: the split holds no diseased slice there.
-
     """
 
-    def __init__(self, recipe: SegmentationRecipe, selection: Selection, task: TaskView) -> None:
-        self.recipe, self.selection, self.task = recipe, selection, task
-        self.domain: Domain = "target" if selection == "oracle" else "source"
-        self.seen_in: Domain = "source" if selection == "source" else "target"
-        diseased, healthy = hemisphere_slices(hemisphere_source(task, self.domain, "validation"), recipe.slices)
-        self.diseased, self.healthy = Crops(diseased), Crops(healthy)
-        if not len(diseased):
-            msg = f"no validation slice of the {self.domain} is diseased; add cases or change task.split_seed"
-            raise BadInput(msg)
-
-    def annotated(self, size: int) -> Iterator[CropBatch]:
-        """The diseased slices with their masks."""
-        return self.diseased.each(size)
+    domain: Domain
+    seen_in: Domain
+    diseased: Crops
+    healthy: Crops
 
     def as_seen(self, net: MGenSegNet, x: Tensor) -> Tensor:
         """The slices in the modality that is segmented."""
@@ -49,15 +40,39 @@ class Validation:
         y_hat: Tensor = net.of(self.seen_in)(self.as_seen(net, x))
         return y_hat.float()
 
-    @property
-    def paired(self) -> bool:
-        """Whether translations can be held against images of the same patients in the other modality."""
-        return self.selection == "oracle" and self.recipe.modalities == "source and target"
+
+class Validation:
+    """The rule's route, and those that pick the best epoch: this one, or the source's own beside the target's.
+
+    Raises:
+        BadInput: the split holds no diseased slice on one of them.
+
+    """
+
+    def __init__(self, recipe: SegmentationRecipe, selection: Selection, task: TaskView) -> None:
+        self.recipe, self.selection, self.task = recipe, selection, task
+        self.main = self._route(SELECTING[selection], "source" if selection == "source" else "target")
+        two = selection == "oracle" and recipe.selected_on == "both" and "source" in recipe.domains
+        self.selecting = (self._route("source", "source"), self.main) if two else (self.main,)
+
+    def _route(self, domain: Domain, seen_in: Domain) -> Route:
+        diseased, healthy = hemisphere_slices(hemisphere_source(self.task, domain, "validation"), self.recipe.slices)
+        if not len(diseased):
+            msg = f"no validation slice of the {domain} is diseased; add cases or change task.split_seed"
+            raise BadInput(msg)
+        return Route(domain, seen_in, Crops(diseased), Crops(healthy))
+
+    @cached_property
+    def paired(self) -> tuple[Crops, Crops]:
+        """Diseased slices of patients who were seen in both modalities, source and target; empty if nobody may be."""
+        target = self.main.diseased.halves
+        if self.selection != "oracle" or len(self.recipe.domains) < 2:
+            return self.main.diseased.none(), self.main.diseased.none()
+        source = hemisphere_source(self.task, "source", "validation", masks=False)
+        both = tuple(unit for unit in target.units if unit.subject in source.subjects)
+        return Crops(Halves(source, both)), Crops(Halves(target.source, both))
 
     def pairs(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """The diseased slices of patients who were seen in both modalities: source images, and target images."""
-        source = hemisphere_source(self.task, "source", "validation", masks=False)
-        both = tuple(unit for unit in self.diseased.halves.units if unit.subject in source.subjects)
-        here, there = (Crops(Halves(of, both)) for of in (source, self.diseased.halves.source))
-        for x_s, x_t in zip(here.each(size), there.each(size), strict=True):
+        """Source and target images of the paired slices."""
+        for x_s, x_t in zip(*(crops.each(size) for crops in self.paired), strict=True):
             yield x_s.x, x_t.x

@@ -84,6 +84,7 @@ def test_a_test(heads: Micro, tmp_path: Path) -> None:
     for weight in net.parameters():
         weight.data += 0.2 * torch.randn_like(weight)  # so that not every pixel is alike
     save_modules(tmp_path / "weights.safetensors", {"net": net})
-    upstream = {"segmentation": Artifact("g", tmp_path, {})}
+    weights = dict.fromkeys(("seg", "gen.adv", "gen.rec", "gen.lat", "mod.adv", "mod.cyc"), 1.0)
+    upstream = {"segmentation": Artifact("g", tmp_path, {"notes": {"weights": weights}})}
     _, outcome = drained(run.stage.train(heads.context(run, tmp_path, upstream=upstream)))
     compare(GOLDEN.get("test", {}), dict(outcome.metrics), stage="test", case="test", where=WHERE)

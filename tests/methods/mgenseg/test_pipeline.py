@@ -3,16 +3,19 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs, override
 from medsearch.core.records import read_json
+from medsearch.data.views import TaskView
 from medsearch.methods.mgenseg import GenSeg, MGenSeg
 from medsearch.methods.mgenseg.pipeline import pipeline
 from medsearch.methods.mgenseg.recipe import MGenSegRecipe, preset
 from medsearch.stages.method import Selection
+from medsearch.training.checkpoints import load_tensors
 from tests.methods.mgenseg.conftest import RECIPE
-from tests.micro import Micro
+from tests.micro import Micro, drained
 
 RULES: tuple[Selection, ...] = ("source", "pseudo-target", "oracle")
 
@@ -59,6 +62,44 @@ def test_genseg_is_selected_on_its_own_labels(heads: Micro, tmp_path: Path) -> N
     assert "test/dice" in heads.finished("test", knobs, test=True).metrics
 
 
+def test_nothing_is_shown_of_networks_that_no_loss_trained(heads: Micro) -> None:
+    knobs = {f"segmentation.weights.gen.{term}": 0.0 for term in ("adv", "rec", "lat")}
+    tested = heads.finished("test", knobs, test=True)
+    index = read_json(tested.file("tiles/index.json"))
+    assert {tile["kind"] for tile in index} == {"predictions", "attention"}
+    shown = {tile["what"].split()[0] for tile in index if tile["kind"] == "attention"}
+    assert shown == {"image", "segmentation", "translation"}
+
+
+def test_target_masks_are_the_labelled_training_subset_and_no_more(heads: Micro) -> None:
+    for rule in ("source", "pseudo-target"):
+        run = heads.runs(selection=rule)["segmentation"]
+        masks = {part for part in run.parts if part.startswith("target.") and part.endswith(".masks")}
+        assert masks == {"target.train.masks"}
+    for fraction, shown in ((0.0, 0), (0.5, 1), (1.0, 2)):
+        run = heads.runs(task={"target_labels": fraction})["segmentation"]
+        view = TaskView(heads.prepared, run.task, run.stage.reads())
+        masks = [view.mask("target", "train", subject) for subject in view.subjects("target", "train")]
+        assert sum(mask is not None for mask in masks) == shown
+
+
+def test_a_stopped_training_goes_on_to_the_same_end(heads: Micro, tmp_path: Path) -> None:
+    """Estimates of spectra and running statistics included."""
+    run, ends = heads.runs()["segmentation"], []
+    for name, stops in (("whole", False), ("stopped", True)):
+        folder = tmp_path / name
+        folder.mkdir()
+        training = run.stage.train(heads.context(run, folder))
+        if stops:
+            next(training)
+            training.close()
+            training = run.stage.train(heads.context(run, folder))
+        _, outcome = drained(training)
+        ends.append((outcome.metrics, load_tensors(folder / "weights.safetensors")[0]))
+    assert ends[0][0] == ends[1][0]
+    assert all(torch.equal(value, ends[1][1][name]) for name, value in ends[0][1].items())
+
+
 def test_where_nothing_learns_to_segment_the_last_state_is_kept(heads: Micro) -> None:
     trained = heads.finished("segmentation", {"segmentation.weights.seg": 0.0})
     assert trained.manifest["notes"]["best_epoch"] == RECIPE.segmentation.epochs
@@ -77,6 +118,7 @@ def test_presets() -> None:
         "segmentation.epochs",
         "segmentation.slices.diseased_share",
         "evaluation.slices.diseased_share",
+        "segmentation.selected_on",
         "segmentation.weights.seg_schedule",
     }
     with pytest.raises(BadInput, match="presets paper, released"):

@@ -1,6 +1,7 @@
 """Eq. 4.5 term by term, what flows where, and what is not run."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
+from medsearch.losses.weights import scheduled
 from medsearch.methods.mgenseg import losses
 from medsearch.methods.mgenseg.batches import Batch
-from medsearch.methods.mgenseg.networks import OTHER, GenSeg
+from medsearch.methods.mgenseg.networks import OTHER, GenSegNet
 from medsearch.methods.mgenseg.training import MGenSegTraining
+from medsearch.stages.context import Runtime
 from medsearch.training.adversarial import AdversarialStep
+from medsearch.training.crops import CropBatch
 from tests.micro import Micro
 
 NO_IMAGE_LEVEL = {f"segmentation.weights.gen.{term}": 0.0 for term in ("adv", "rec", "lat")}
@@ -70,7 +74,7 @@ def test_the_terms_are_the_papers_each_with_its_weight(make: Make) -> None:
         assert terms[name] == pytest.approx(weight / SUM * expected[name], rel=1e-3, abs=1e-5), name
 
 
-def latent(net: GenSeg, codes: tuple[Any, Any], images: tuple[Tensor, ...], u: Tensor) -> float:
+def latent(net: GenSegNet, codes: tuple[Any, Any], images: tuple[Tensor, ...], u: Tensor) -> float:
     """Section 2.2 of the facts: c of x_PA, [c, u] of x_PP, c of x_AA, and [c_A, sampled u] of x_AP."""
     (p, a), (pa, pp, aa, ap) = codes, [net.encoder(x) for x in images]
     terms = (
@@ -149,23 +153,35 @@ def test_gradients_that_must_not_flow(make: Make) -> None:
     assert moved(training.discriminators)
 
 
-def test_the_step_of_one_leaves_the_other(make: Make) -> None:
+def test_a_loss_of_d_that_is_not_detached_would_move_g(make: Make) -> None:
+    """That nothing flows above is the detaching's doing."""
+    training, batch = make()
+    of = training.forward(batch)
+    made = of.generated["source"].p.x_pa
+    losses.adversarial_d(
+        *(training.discriminators.absence["source"](x) for x in (batch.sides["source"].a.x, made))
+    ).backward()
+    assert moved(training.net)
+
+
+def test_g_descends_through_frozen_discriminators(make: Make) -> None:
     training, batch = make()
     for module in training.modules.values():
         module.train()
     step = AdversarialStep(
         forward=training.forward,
-        d_terms=training.d_terms,
-        g_terms=lambda of: {"none": sum(training.g_terms(of).values()) * 0},
+        d_terms=lambda _: {},
+        g_terms=training.g_terms,
         optimiser_d=training.optimisers["d"],
-        optimiser_g=torch.optim.SGD(training.net.parameters(), lr=1.0),
+        optimiser_g=training.optimisers["g"],
         generators=(training.net,),
         discriminators=(training.discriminators,),
     )
-    judges, net = ({n: p.clone() for n, p in m.named_parameters()} for m in (training.discriminators, training.net))
+    before = {name: p.clone() for name, p in training.discriminators.named_parameters()}
     step([batch])
-    assert any(not torch.equal(p, judges[n]) for n, p in training.discriminators.named_parameters())
-    assert all(torch.equal(p, net[n]) for n, p in training.net.named_parameters())
+    assert moved(training.net)
+    assert all(torch.equal(p, before[name]) for name, p in training.discriminators.named_parameters())
+    assert moved(training.discriminators) == set()
 
 
 def test_sampled_codes_replace_those_of_healthy_images(make: Make) -> None:
@@ -229,8 +245,69 @@ def test_nothing_is_translated_that_no_loss_looks_at(make: Make) -> None:
 
 def test_target_masks_count_like_those_of_the_source(make: Make) -> None:
     training, batch = make(target_labels=1.0)
+    for module in training.modules.values():
+        module.eval()
     of = training.forward(batch)
     assert [len(y_hats) for y_hats in of.y_hats.values()] == [2, 2]
+    expected = 0.0
+    for domain, other in OTHER.items():
+        p, y = batch.sides[domain].p.x, batch.sides[domain].p.y
+        translated = training.net.translate(training.net.of(domain).encoder(p), domain)
+        expected += float(
+            losses.dice(y, training.net.of(domain)(p)) + losses.dice(y, training.net.of(other)(translated))
+        )
+    assert float(training.g_terms(of)["seg"]) == pytest.approx(20 / SUM * expected, rel=1e-3)
+
+
+def test_separate_encoders_segment_what_their_translators_made(make: Make) -> None:
+    training, batch = make({"segmentation.latent": "separate"})
+    for module in training.modules.values():
+        module.eval()
+    p, y, net = batch.sides["source"].p.x, batch.sides["source"].p.y, training.net
+    translated = net.translate(net.encode_for_translation(p, "source"), "source")
+    expected = losses.dice(y, net.of("source")(p)) + losses.dice(y, net.of("target")(translated))
+    found = training.g_terms(training.forward(batch))["seg"]
+    assert float(found) == pytest.approx(20 / SUM * float(expected), rel=1e-3)
+
+
+def test_without_masks_nothing_is_segmented(make: Make) -> None:
+    """Nor are translations encoded for it, where encoders are apart."""
+    training, batch = make({"segmentation.latent": "separate"})
+    calls: list[int] = []
+    training.net.of("target").encoder.register_forward_hook(lambda *_: calls.append(1))
+    side = batch.sides["source"]
+    bare = Batch({**batch.sides, "source": replace(side, p=CropBatch(side.p.x, side.p.y[:0]))})
+    of = training.forward(batch)
+    masked, bare_of = len(calls), training.forward(bare)
+    assert [len(y_hats) for y_hats in bare_of.y_hats.values()] == [0, 0]
+    assert len(of.y_hats["source"]) == 2
+    assert len(calls) - masked == masked - 1
+    terms = training.g_terms(bare_of)
+    assert float(terms["seg"]) == 0
+    assert torch.isfinite(torch.stack(list(terms.values()))).all()
+
+
+def test_a_step_in_bf16_is_near_that_in_full_precision(make: Make) -> None:
+    full, batch = make()
+    half, _ = make()
+    half.context = replace(half.context, runtime=Runtime(precision="bf16"))
+    terms = []
+    for training in (full, half):
+        for module in training.modules.values():
+            module.eval()
+        of = training.forward(batch)
+        terms.append({**training.g_terms(of), **training.d_terms(of)})
+    for name, value in terms[0].items():
+        assert terms[1][name].dtype == torch.float32
+        assert float(terms[1][name]) == pytest.approx(float(value), rel=0.05, abs=0.02), name
+
+
+def test_lambda_seg_falls_with_the_annotated_fraction_of_the_better_annotated_modality(make: Make) -> None:
+    for task, factor in (({"source_labels": 0.5}, 0.5), ({"source_labels": 0.5, "target_labels": 1.0}, 1.0)):
+        training, _ = make(**task)
+        share = training.weights["seg"] / training.weights["gen.rec"]
+        expected = scheduled(20, factor) / 20
+        assert share == pytest.approx(expected), task
 
 
 def test_genseg_alone_knows_one_modality(make: Make) -> None:
@@ -251,6 +328,11 @@ def test_parts_of_a_batch_weigh_as_the_whole(make: Make) -> None:
     with torch.no_grad():
         whole = training.g_terms(training.forward(batch))
         halves = [training.g_terms(training.forward(batch[part])) for part in (slice(0, 2), slice(2, 4))]
+    side = batch.sides["source"]
+    weights = [batch[part].sides["source"].emphasis for part in (slice(0, 1), slice(1, 4))]
+    uneven = replace(side, p=CropBatch(side.p.x, side.p.y[:2]))  # two of four are annotated
+    assert weights == [pytest.approx(1), pytest.approx(1)]
+    assert [uneven[part].emphasis for part in (slice(0, 2), slice(2, 4))] == [pytest.approx(2), pytest.approx(0)]
     for name in ("mod.cyc", "gen.rec", "gen.lat", "gen.adv", "mod.adv"):
         assert float(whole[name]) == pytest.approx(sum(float(half[name]) for half in halves) / 2, rel=1e-4), name
 
