@@ -156,11 +156,9 @@ def test_gradients_that_must_not_flow(make: Make) -> None:
 def test_a_loss_of_d_that_is_not_detached_would_move_g(make: Make) -> None:
     """That nothing flows above is the detaching's doing."""
     training, batch = make()
-    of = training.forward(batch)
-    made = of.generated["source"].p.x_pa
-    losses.adversarial_d(
-        *(training.discriminators.absence["source"](x) for x in (batch.sides["source"].a.x, made))
-    ).backward()
+    made = training.forward(batch).generated["source"].p.x_pa
+    judge, images = training.discriminators.absence["source"], (batch.sides["source"].a.x, made)
+    losses.adversarial_d(*(judge(x) for x in images)).backward()
     assert moved(training.net)
 
 
@@ -249,13 +247,11 @@ def test_target_masks_count_like_those_of_the_source(make: Make) -> None:
         module.eval()
     of = training.forward(batch)
     assert [len(y_hats) for y_hats in of.y_hats.values()] == [2, 2]
-    expected = 0.0
+    expected, net = 0.0, training.net
     for domain, other in OTHER.items():
         p, y = batch.sides[domain].p.x, batch.sides[domain].p.y
-        translated = training.net.translate(training.net.of(domain).encoder(p), domain)
-        expected += float(
-            losses.dice(y, training.net.of(domain)(p)) + losses.dice(y, training.net.of(other)(translated))
-        )
+        translated = net.translate(net.of(domain).encoder(p), domain)
+        expected += float(losses.dice(y, net.of(domain)(p)) + losses.dice(y, net.of(other)(translated)))
     assert float(training.g_terms(of)["seg"]) == pytest.approx(20 / SUM * expected, rel=1e-3)
 
 
