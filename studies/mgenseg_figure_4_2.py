@@ -5,7 +5,7 @@ Figures     (a) attention of the finest two gates of each decoder, over the slic
             made healthy, what was taken away, and the segmentation.
 Rows        M-GenSeg, all source cases annotated, no target case.
 Columns     T1 → T2 and the three other targets of the paper's figure.
-Selection   as in the paper: target validation masks ("oracle").
+Selection   "oracle": target validation masks.
 Cost        tiny: about a quarter of an hour on two cores; stages of Tables 4.1 and 4.3 are found again.
 
     python studies/mgenseg_figure_4_2.py

@@ -5,7 +5,7 @@ Rows        1, 10, 40, 70 and 100 % of the source annotated, for M-GenSeg, AccSe
             fraction, except at tiny scale, where it stays. "Target supervised" is what shares are taken of.
 Columns     BraTS T1 → T2.
 Shown       Dice over the diseased slices of every test case, as in section 4.4.1.
-Selection   as in the paper: target validation masks ("oracle"); the U-Net is selected on the labels it trains with.
+Selection   "oracle": target validation masks; the U-Net is selected on the labels it trains with.
 Cost        tiny: about an hour on two cores; --dry-run tells.
 
     python studies/mgenseg_figure_4_4.py --data BraTS2020 --scale paper --address auto

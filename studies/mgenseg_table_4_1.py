@@ -6,7 +6,8 @@ Rows        M-GenSeg, and without: image-level supervision (λ_adv^Gen, λ_rec^G
 Columns     BraTS T1 → T2; of which pairs the paper's table is, it does not say.
 Shown       Dice over the diseased slices of every test case, as in section 4.4.1, and its relative change in %.
 Frozen      every other knob: no row is tuned, so a row could be better under weights of its own.
-Selection   as in the paper: target validation masks ("oracle").
+Selection   "oracle": target validation masks. (The paper says "highest validation Dice", its code pools both
+            modalities.)
 Cost        tiny: about half an hour on two cores; --dry-run tells.
 
     python studies/mgenseg_table_4_1.py --data BraTS2020 --scale paper --address auto
