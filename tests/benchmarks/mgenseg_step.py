@@ -142,7 +142,7 @@ def main() -> None:
         )
     x = given[0].sides["source"].p.x
     print(f"forward and backward of one network on {len(x)} images")
-    with one_estimate(of.net, of.discriminators):
+    with one_estimate():
         for name, call in networks(of, x).items():
             print(f"  {name:40}", *(f"{seconds:8.3f}" for seconds in timed(call, options.times)))
     activities = [torch.profiler.ProfilerActivity.CPU]
