@@ -302,7 +302,7 @@ def test_lambda_seg_falls_with_the_annotated_fraction_of_the_better_annotated_mo
     for task, factor in (({"source_labels": 0.5}, 0.5), ({"source_labels": 0.5, "target_labels": 1.0}, 1.0)):
         training, _ = make(**task)
         share = training.weights["seg"] / training.weights["gen.rec"]
-        expected = scheduled(20, factor) / 20
+        expected = scheduled(20.0, factor) / 20
         assert share == pytest.approx(expected), task
 
 
