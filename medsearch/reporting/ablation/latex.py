@@ -12,7 +12,7 @@ from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.answer import answer, warnings
 from medsearch.reporting.ablation.caption import caption
 from medsearch.reporting.ablation.changes import RelativeChange
-from medsearch.reporting.ablation.layout import Block, blocks_of, evidence, parts_of, reasons, title_of, unplaced
+from medsearch.reporting.ablation.layout import Block, blocks_of, evidence, is_reported, reasons, title_of, unplaced
 from medsearch.reporting.ablation.measure import Measure
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import Row
@@ -54,7 +54,7 @@ def _main(measures: Measures, blocks: Sequence[Block], label: str, *, first: boo
     told = [answer(measures), *warnings(measures)] if first else [f"{study}, continued."]
     spans, rules, names, end = [""], [], [""], 1
     for block in blocks:
-        parts = [f"Measured (n={seeds})", "Reported"][: len(parts_of(block, measures))]
+        parts = [f"Measured (n={seeds})", "Reported"][: 1 + is_reported(block, measures)]
         spans.append(rf"\multicolumn{{{len(parts)}}}{{c}}{{{tex(title_of(block, measures))}}}")
         rules.append(rf"\cmidrule(lr){{{end + 1}-{end + len(parts)}}}")
         names, end = [*names, *parts], end + len(parts)
@@ -72,7 +72,7 @@ def _rows(row: Row, blocks: Sequence[Block], measures: Measures) -> Iterator[lis
         of = measures.get(row.label, column.label, metric)
         reported = measures.reported(of) if of else None
         paper = NOTHING if reported is None else cells.plus_minus(reported.value, reported.spread)
-        found += [_measured(of, measures), [tex(paper)]][: len(parts_of(block, measures))]
+        found += [_measured(of, measures), [tex(paper)]][: 1 + is_reported(block, measures)]
     return _cut(found)
 
 

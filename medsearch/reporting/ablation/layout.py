@@ -12,6 +12,8 @@ Block = tuple[Column, str]
 
 PARTS = ("Measured", "Reported", "Verdict")
 """Of a block that the paper prints, in the paper's table; of others, the first."""
+CHANGES = ("Measured", "Change", "Reported", "Verdict")
+"""Of a block of which the paper prints relative changes alone."""
 
 
 def title_of(block: Block, measures: Measures) -> str:
@@ -23,13 +25,22 @@ def title_of(block: Block, measures: Measures) -> str:
 
 def parts_of(block: Block, measures: Measures) -> tuple[str, ...]:
     """What the paper's table says of each cell of a block."""
-    return PARTS if is_reported(block, measures) else PARTS[:1]
+    if is_reported(block, measures):
+        return PARTS
+    return CHANGES if is_change(block, measures) else PARTS[:1]
 
 
 def is_reported(block: Block, measures: Measures) -> bool:
     """Whether the paper prints a value of any cell of the block."""
     column, metric = block
     return any(measures.reported(of) for of in measures.of_block(column.label, metric))
+
+
+def is_change(block: Block, measures: Measures) -> bool:
+    """Whether the paper prints relative changes of a block, and no value."""
+    column, metric = block
+    changes = (measures.changes.get(of.key) for of in measures.of_block(column.label, metric))
+    return not is_reported(block, measures) and any(change and change.reported for change in changes)
 
 
 def blocks_of(measures: Measures, most: int) -> list[tuple[Block, ...]]:
@@ -44,10 +55,18 @@ def main_row(row: Row, blocks: Sequence[Block], measures: Measures) -> list[str]
     for block in blocks:
         column, metric = block
         of = measures.get(row.label, column.label, metric)
-        parts = [cells.measured(of), "", ""]
-        if of is not None:
-            parts[1:] = [cells.printed(measures.reported(of)), cells.judged(measures.verdicts.get(of.key))]
-        texts += parts[: len(parts_of(block, measures))]
+        parts = {"Measured": cells.measured(of)}
+        if of is not None and is_change(block, measures):
+            change = measures.changes.get(of.key)
+            parts["Change"], parts["Reported"] = (
+                cells.change(change),
+                cells.printed(change.reported if change else None),
+            )
+            parts["Verdict"] = cells.judged(measures.verdicts.get(change.key) if change else None)
+        elif of is not None:
+            parts["Reported"] = cells.printed(measures.reported(of))
+            parts["Verdict"] = cells.judged(measures.verdicts.get(of.key))
+        texts += [parts.get(part, "") for part in parts_of(block, measures)]
     return texts
 
 

@@ -7,7 +7,7 @@ from medsearch.reporting.ablation import cells, layout
 from medsearch.reporting.ablation.answer import answer, unfinished, warnings
 from medsearch.reporting.ablation.caption import caption
 from medsearch.reporting.ablation.cells import metric_name
-from medsearch.reporting.ablation.layout import Block, is_reported, title_of, unplaced
+from medsearch.reporting.ablation.layout import Block, is_change, is_reported, parts_of, title_of, unplaced
 from medsearch.reporting.ablation.measure import Measure
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import Row
@@ -28,7 +28,7 @@ from medsearch.reporting.elements import (
 from medsearch.reporting.formats import carried
 from medsearch.reporting.markup import Child, Markup, joined, tag
 from medsearch.reporting.verdicts import Verdict
-from medsearch.reporting.wording import duration, percent
+from medsearch.reporting.wording import NOTHING, duration, percent
 
 BADGES: Mapping[str, str] = {
     "agrees": "good", "lower": "bad", "higher": "bad", "underpowered": "caution", "not comparable": "",
@@ -79,7 +79,7 @@ def result(measures: Measures, files: Mapping[str, str]) -> Markup:
     """The paper's table with measured beside reported, its caption, and the same as files."""
     head, over = [""], [("", 1)]
     for block in measures.blocks:
-        parts = ["Measured", "Reported"] if is_reported(block, measures) else ["Measured"]
+        parts = [part for part in parts_of(block, measures) if part != "Verdict"]  # it stands below the reported value
         head, over = [*head, *parts], [*over, (title_of(block, measures), len(parts))]
     rows = [_row(row, measures) for row in measures.results.rows]
     return tag(
@@ -96,16 +96,28 @@ def _row(row: Row, measures: Measures) -> Markup:
     found: list[Markup] = [tag("th", row.label, reference, scope="row")]
     for block in measures.blocks:
         column, metric = block
-        name, wide = title_of(block, measures), is_reported(block, measures)
-        of = measures.get(row.label, column.label, metric)
+        name, span = title_of(block, measures), len([part for part in parts_of(block, measures) if part != "Verdict"])
+        wide, of = span > 1, measures.get(row.label, column.label, metric)
         if of is None:
-            span = 2 if wide else 1
             found.append(tag("td", cells.NOT_ASKED, class_="n none starts alone", data_name=name, colspan=span))
             continue
         found.append(tag("td", *_measured(of), class_="n starts" if wide else "n starts alone", data_name=name))
-        if wide:
+        if is_change(block, measures):
+            found += _changed(of, measures)
+        elif wide:
             found.append(cell("Reported", *_reported(of, measures)))
     return tag("tr", *found)
+
+
+def _changed(of: Measure, measures: Measures) -> list[Markup]:
+    """The relative change, and the one that the paper prints with its verdict."""
+    change = measures.changes.get(of.key)
+    reported = change.reported if change else None
+    judged = tag("small", _badge(measures.verdicts.get(change.key))) if change and reported else ""
+    return [
+        cell("Change", cells.change(change)),
+        cell("Reported", cells.alone(reported) if reported else NOTHING, judged),
+    ]
 
 
 def _reported(of: Measure, measures: Measures) -> tuple[Child, ...]:

@@ -17,7 +17,7 @@ from medsearch.reporting.ablation.caption import caption
 from medsearch.reporting.ablation.drawn import drawn
 from medsearch.reporting.ablation.files import CHANGES, results_json, table_csv, table_md, tables
 from medsearch.reporting.ablation.latex import table_tex
-from medsearch.reporting.ablation.layout import unplaced
+from medsearch.reporting.ablation.layout import main_row, parts_of, unplaced
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.page import page
 from medsearch.reporting.ablation.results import AblationResults
@@ -218,6 +218,17 @@ def test_markdown_has_measured_and_reported_changes():
     assert "Verdict “underpowered” in “less” (task, relative change of Dice): neither" in text
     lost = table_md(Measures(lacking("ours")))
     assert "| −10.00 % † (1 of 2) \\[−1" in lost
+
+
+def test_where_the_paper_prints_changes_alone_they_stand_in_its_table():
+    """Beside a reported Dice they stay among the evidence."""
+    first = main_row(made().rows[1], Measures(made()).blocks, Measures(made()))
+    assert parts_of(Measures(made()).blocks[0], Measures(made())) == ("Measured", "Change", "Reported", "Verdict")
+    assert first[0] == "less"
+    assert first[2:4] == ["−9.00 ± 1.41 % (n=2)", "−8.22 ± 2.71 %"]
+    assert main_row(made().rows[0], Measures(made()).blocks, Measures(made()))[2:] == ["–", "–", "–"]
+    beside = Measures(made(reported=(PAPER, dataclasses.replace(PAPER, metric="dice", value=0.6, spread=0.1))))
+    assert parts_of(beside.blocks[0], beside) == ("Measured", "Reported", "Verdict")
 
 
 def test_latex_has_a_table_of_changes_with_verdicts_as_letters():
