@@ -201,6 +201,7 @@ M_GEN_SEG = Walk(
         "segmentation.discriminator.kernel": 3,
         "segmentation.discriminator.scales": 1,
         "segmentation.modalities": "target",
+        "segmentation.selected_on": "both",
         "segmentation.latent": "separate",
         "segmentation.translate": "presence-to-absence",
         "segmentation.translate_modality": "diseased",
