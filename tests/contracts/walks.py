@@ -65,7 +65,6 @@ MODATTS = Walk(
     inert={
         "translation.discriminator.dimensions": "translation judges slices, whatever is asked",
         "segmentation.discriminator.dimensions": "it follows segmentation.network.dimensions",
-        "segmentation.discriminator.spectral_norm": "it is for convolutions of slices, and these judge volumes",
     },
     wiring=("self_training.rounds", "ensemble.folds"),
     others={
