@@ -21,13 +21,15 @@ from medsearch.study.spaces import Choice
 class Frozen:
     """What a group settled: the values of its knobs, those of trial `number`, and why.
 
-    value: of the group's metric, the mean over `seeds` of them.
+    value: of the group's metric, the mean over `seeds` of them; the trial's own where it has none. failed: seeds on
+    which it failed.
     """
 
     knobs: Mapping[str, Any]
     number: int
     value: float
     seeds: int
+    failed: int = 0
     why: str
 
 
@@ -79,12 +81,20 @@ def freeze(search: Search, rule: Rule, at: Standing, store: Store) -> Frozen:
     sign = 1 if search.objectives[search.metric] == "maximize" else -1
     best = max(repeated or allowed, key=lambda one: (-one.failed, sign * one.value, -int(one.trial.number or 0)))
     return Frozen(
-        knobs={knob: _option(search, knob, value) for knob, value in best.trial.knobs.items()},
+        knobs={knob: option(search, knob, value) for knob, value in best.trial.knobs.items()},
         number=int(best.trial.number or 0),
         value=best.value,
-        seeds=len(best.runs),
+        seeds=best.seeds,
+        failed=best.failed,
         why=f"{rule} of {'finalists over seeds' if repeated else f'{len(entrants)} trials'}",
     )
+
+
+def option(search: Search, knob: str, value: Any) -> Any:
+    """A choice as it was declared: the ledger's JSON makes lists of tuples."""
+    domain = search.settled.domains[knob]
+    options = domain.options if isinstance(domain, Choice) else (value,)
+    return next(option for option in options if Choice((option,)).holds(value))
 
 
 def _entrants(search: Search, at: Standing) -> list[Entrant]:
@@ -111,10 +121,3 @@ def _progress(search: Search, runs: Mapping[str, RunRecord]) -> Progress:
             {number: run.knobs for number, run in done.items()},
         ),
     )
-
-
-def _option(search: Search, knob: str, value: Any) -> Any:
-    """A choice as it was declared: the ledger's JSON makes lists of tuples."""
-    domain = search.settled.domains[knob]
-    options = domain.options if isinstance(domain, Choice) else (value,)
-    return next(option for option in options if Choice((option,)).holds(value))

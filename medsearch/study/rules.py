@@ -32,6 +32,11 @@ class Entrant:
         return tuple(run for run in self.replicates if run.state == "complete") or (self.trial,)
 
     @property
+    def seeds(self) -> int:
+        """How many runs count; none where it failed on every seed, so that the trial stands for itself."""
+        return 0 if self.replicates and self.failed == len(self.replicates) else len(self.runs)
+
+    @property
     def failed(self) -> int:
         """Seeds on which it failed."""
         return sum(run.state == "failed" for run in self.replicates)

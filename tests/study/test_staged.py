@@ -13,6 +13,7 @@ from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs
 from medsearch.study import ASHA, Best, Reaching, Refinement, choice, integers, loguniform, uniform
 from medsearch.study.conducting import StudyFailed
+from medsearch.study.course import frozen_by_now
 from medsearch.study.freezing import Standing, freeze, standing
 from medsearch.study.jobs import Planner
 from medsearch.study.ledger import Ledger, RunRecord
@@ -21,7 +22,7 @@ from medsearch.study.plan import plan
 from medsearch.study.refinement import FROZEN, narrowed
 from medsearch.study.spaces import Choice, Domain
 from medsearch.study.staged import refinement_of, search_of
-from medsearch.study.staged_header import describe, frozen_by_now, parts
+from medsearch.study.staged_header import describe, parts
 from medsearch.study.staged_plan import plan_staged
 from tests.study import toy
 from tests.study.staging import FIRST, SECOND, WIDE, A, B, carry_out_search, carry_out_staged, place_in, staged
@@ -257,8 +258,8 @@ def test_a_group_that_stands_on_another_winner_is_frozen_no_more(ended: Path) ->
     other = staged(groups=(replace(FIRST, freeze=Reaching(metric="validation/dice", at_most=0.7)), SECOND))
     assert len(frozen_by_now(other, place_in(ended))[0]) == 1
     plans = plan_staged(other, place_in(ended), slots=1)
-    assert [bool(one.moved) for one in plans] == [False, True, False]
-    assert f"{A} = " in plans[1].moved
+    assert [bool(one.refused) for one in plans] == [False, True, False]
+    assert plans[1].refused.startswith(f"refused: its folder stands on other frozen values: {A} = ")
     assert plans[2].waits == "after group 2 is frozen"
 
 
