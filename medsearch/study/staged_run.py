@@ -37,15 +37,26 @@ class StagedRun:
         return any(search.trained for search in self.searches)
 
 
+def unheard() -> None:
+    """Nobody wants to know that the header was brought up to date."""
+
+
 def here(search: Search) -> AbstractContextManager[Site]:  # noqa: ARG001
     """Nothing happens around a search, which runs on this machine."""
     return nullcontext(Site())
 
 
 def run_staged(
-    staged: StagedSearch, place: Workplace, around: Around = here, *, storage: str | None = None
+    staged: StagedSearch,
+    place: Workplace,
+    around: Around = here,
+    *,
+    storage: str | None = None,
+    described: Callable[[], None] = unheard,
 ) -> StagedRun:
     """Run what is left of a staged search; when nothing is, say so without starting anything.
+
+    described: called after each search, when the header says how it ended.
 
     Raises:
         BadInput: a search's folder belongs to another question, as when an earlier group froze other values since, or
@@ -70,6 +81,7 @@ def run_staged(
 
         for part in course(staged, place, run):
             describe(staged, place)
+            described()
             if part.refusal:
                 raise part.refusal
             frozen += [part.frozen] if part.frozen else []

@@ -263,10 +263,13 @@ def test_a_group_that_stands_on_another_winner_is_frozen_no_more(ended: Path) ->
     assert plans[2].waits == "after group 2 is frozen"
 
 
-def test_a_header_of_another_scale_or_kind_is_refused(ended: Path, tmp_path: Path) -> None:
+def test_a_header_of_another_cohort_scale_or_kind_is_refused(ended: Path, tmp_path: Path) -> None:
     other = replace(place_in(ended), cohort="others")
     with pytest.raises(BadInput, match="was begun with another cohort; choose another --home or study name"):
         describe(staged(), other)
+    larger = replace(staged(), groups=(FIRST, SECOND)).at("paper")
+    with pytest.raises(BadInput, match="was begun with another scale; choose another --home or study name"):
+        describe(larger, place_in(ended))
     search = search_of(staged(), 0, {})
     carry_out_search(replace(search, name="toy_staged"), place_in(tmp_path))
     with pytest.raises(BadInput, match="was begun with another kind of study"):
