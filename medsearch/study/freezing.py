@@ -1,17 +1,17 @@
 """Freezing: how far a search is by its ledger, and on which of its trials later searches stand."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 from medsearch.stages.store import Store
-from medsearch.study.agenda import Progress, doomed, finalists, finished, searched
+from medsearch.study.agenda import Plan, Progress, doomed, finalists, finished, searched
 from medsearch.study.conducting import StudyFailed
 from medsearch.study.conductor import plan_of, slot_of_record
 from medsearch.study.jobs import Planner
 from medsearch.study.ledger import Ledger, RunRecord
 from medsearch.study.ranking import ranking
-from medsearch.study.rules import Entrant, Rule
+from medsearch.study.rules import Entrant, Rule, barred, metrics_of
 from medsearch.study.search import Search
 from medsearch.study.spaces import Choice
 
@@ -45,13 +45,13 @@ class Standing:
 
 
 def standing(planner: Planner) -> Standing:
-    """Read the ledger; neither the sampler's storage nor Ray is asked.
+    """Read the ledger, and the metrics of which a rule ranks; neither the sampler's storage nor Ray is asked.
 
     A run that failed counts as ended, though its study may try it again.
     """
     ledger, plan = Ledger(planner.place.study(planner.search.name)), plan_of(planner)
     runs = ledger.runs() if ledger.header() else {}
-    progress = _progress(planner.search, runs)
+    progress = _progress(planner, plan, runs)
     hopeless = doomed(plan, progress)
     return Standing(
         trials=sum(slot.role == "trial" for slot in progress.ended),
@@ -68,11 +68,7 @@ def freeze(search: Search, rule: Rule, at: Standing, store: Store) -> Frozen:
         StudyFailed: the rule allows none of its trials.
 
     """
-
-    def metrics(run: RunRecord) -> Mapping[str, float]:
-        return store.artifact(dict(run.stages)[search.scored(search.setup(run.knobs))]).metrics
-
-    entrants = _entrants(search, at)
+    entrants, metrics = _entrants(search, at), metrics_of(search, store)
     allowed = [entrant for entrant in entrants if rule.allows(entrant, metrics)]
     if not allowed:
         msg = f"study {search.name!r} cannot freeze {rule}: {rule.refused(entrants, metrics)}"
@@ -109,15 +105,16 @@ def _entrants(search: Search, at: Standing) -> list[Entrant]:
     return found
 
 
-def _progress(search: Search, runs: Mapping[str, RunRecord]) -> Progress:
+def _progress(planner: Planner, plan: Plan, runs: Mapping[str, RunRecord]) -> Progress:
+    search = planner.search
     over = [run for run in runs.values() if run.state != "running"]
     trials = {run.number: run for run in over if run.role == "trial" and run.number is not None}
     done = {number: run for number, run in trials.items() if run.state == "complete" and run.value is not None}
-    return Progress(
-        ended={slot_of_record(run): run.state for run in over if run.state != "running"},
-        ranking=ranking(
-            search,
-            {number: (float(run.value or 0.0),) for number, run in done.items()},
-            {number: run.knobs for number, run in done.items()},
-        ),
+    progress = Progress(ended={slot_of_record(run): run.state for run in over if run.state != "running"})
+    ranked = ranking(
+        search,
+        {number: (float(run.value or 0.0),) for number, run in done.items()},
+        {number: run.knobs for number, run in done.items()},
+        last=barred(search, done.values(), planner.place.store) if searched(plan, progress) else (),
     )
+    return replace(progress, ranking=ranked)

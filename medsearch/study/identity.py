@@ -30,7 +30,7 @@ def open_study(planner: Planner, ledger: Ledger) -> None:
             f"change: {ELSEWHERE}"
         )
         raise BadInput(msg)
-    kept = {"begun": old.get("begun", time.time()), "chosen": old.get("chosen", [])}
+    kept = {"begun": old.get("begun", time.time()), "chosen": old.get("chosen", []), "frozen": old.get("frozen")}
     if old != {**header, **kept}:
         ledger.write_header({**header, **kept})
 
@@ -46,6 +46,13 @@ def choose(ledger: Ledger, finalists: Sequence[int]) -> None:
     header = ledger.header()
     if header.get("chosen") != list(finalists):
         ledger.write_header({**header, "chosen": list(finalists)})
+
+
+def note_frozen(ledger: Ledger, number: int | None) -> None:
+    """Note in the header which trial a staged search stands on, if it stands on one."""
+    header = ledger.header()
+    if header and header.get("frozen") != number:
+        ledger.write_header({**header, "frozen": number})
 
 
 def header_of(planner: Planner) -> dict[str, Any]:
@@ -80,6 +87,7 @@ def header_of(planner: Planner) -> dict[str, Any]:
             "scored_stage": search.scored_stage,
             "shared_stages": [run.node for run in planner.job("prefix", here.seeds[0], knobs={}).runs],
             "objectives": search.objectives,
+            "freeze": str(search.freeze or ""),
             "trials": here.trials,
             "finalists": here.finalists,
             "seeds": here.seeds,

@@ -148,6 +148,7 @@ def search_of(staged: StagedSearch, index: int, frozen: Mapping[str, Any]) -> Se
         scheduler=group.scheduler,
         searched_stage=group.searched_stage,
         scored_stage=group.scored_stage,
+        freeze=group.freeze,
         references=staged.references if last else (),
     )
 

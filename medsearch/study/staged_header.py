@@ -11,7 +11,7 @@ from medsearch.core.errors import BadInput
 from medsearch.core.recipes import plain
 from medsearch.study.course import Part, course
 from medsearch.study.groups import Group, settled
-from medsearch.study.identity import ELSEWHERE, domain_of
+from medsearch.study.identity import ELSEWHERE, domain_of, note_frozen
 from medsearch.study.jobs import Workplace
 from medsearch.study.ledger import Ledger
 from medsearch.study.search import Search
@@ -28,7 +28,7 @@ def parts(header: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def describe(staged: StagedSearch, place: Workplace) -> None:
-    """Bring the header up to date.
+    """Bring the header up to date, and note in those of the groups' studies which trial is frozen.
 
     Raises:
         BadInput: the folder is that of another kind of study, scale or cohort, or a search of it has been declared
@@ -50,6 +50,9 @@ def describe(staged: StagedSearch, place: Workplace) -> None:
     header = {**_header(staged, place, course_of), "identity": identity, "begun": old.get("begun", time.time())}
     if old != header:
         ledger.write_header(header)
+    for part in course_of:
+        if part.group and not part.waits and not part.foreign:
+            note_frozen(Ledger(place.study(part.search.name)), part.frozen.number if part.frozen else None)
 
 
 def _header(staged: StagedSearch, place: Workplace, course_of: Sequence[Part]) -> dict[str, Any]:

@@ -11,12 +11,13 @@ import pytest
 from medsearch.core.errors import BadInput
 from medsearch.reporting.staged.collect import collect
 from medsearch.reporting.staged.files import table_md
-from medsearch.study import Refinement, StagedSearch, choice, loguniform, uniform
+from medsearch.study import Reaching, Refinement, StagedSearch, choice, loguniform, uniform
 from medsearch.study.course import course, frozen_by_now
 from medsearch.study.freezing import freeze, standing
 from medsearch.study.identity import differs
 from medsearch.study.jobs import Planner, Workplace
 from medsearch.study.ledger import HEADER, Ledger, PlannedRun
+from medsearch.study.mentions import mentions
 from medsearch.study.search import Search
 from medsearch.study.staged_header import describe
 from medsearch.study.staged_plan import plan_staged, table
@@ -149,3 +150,29 @@ def test_what_a_folder_differs_in(home: Path) -> None:
     assert found(staged(groups=(other, SECOND))) == ["space", "objective"]
     search = next(course(staged(), None)).search
     assert differs(Planner(search, place), {}) == []
+
+
+COSTLY = Reaching(metric="validation/cost", at_most=1.0)
+"""The toy's wide configurations are better and cost 2.0."""
+
+
+def test_finalists_are_taken_from_what_the_rule_allows_and_prune_keeps_what_is_frozen(tmp_path: Path) -> None:
+    wide = replace(SECOND, space={B: uniform(0, 1), WIDE: choice([False, True])}, trials=6, finalists=1, freeze=COSTLY)
+    of, place = staged(groups=(FIRST, wide), refinement=None, references=()), place_in(tmp_path)
+    parts = list(course(of, place, lambda search: carry_out_search(search, place)))
+    frozen = parts[1].frozen
+    assert frozen is not None
+    assert frozen.knobs[WIDE] is False
+    assert parts[1].at.finalists == (frozen.number,), "the finalist is what the rule allows, not the best by value"
+    assert frozen.seeds == 2
+    free = replace(parts[1].search, freeze=None)
+    assert standing(Planner(free, place)).finalists != parts[1].at.finalists, "by value another one would be"
+
+    describe(of, place)
+    ledger = Ledger(place.study(NAMES[1]))
+    assert (ledger.header()["frozen"], ledger.header()["freeze"]) == (frozen.number, str(COSTLY))
+    others = [run for run in ledger.runs().values() if run.role == "trial" and run.number != frozen.number]
+    ledger.write_header({**ledger.header(), "chosen": [others[0].number]})
+    spare = mentions(tmp_path).spare
+    assert not spare & {key for _, key in ledger.runs()[f"trial-{frozen.number:04d}"].stages}
+    assert spare & {key for run in others for _, key in run.stages}
