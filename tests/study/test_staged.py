@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs
-from medsearch.study import ASHA, Best, Reaching, Refinement, choice, integers, loguniform, uniform
+from medsearch.methods.modatts import MoDATTS
+from medsearch.study import ASHA, Best, Group, Reaching, Refinement, choice, integers, loguniform, uniform
 from medsearch.study.conducting import StudyFailed
 from medsearch.study.course import frozen_by_now
 from medsearch.study.freezing import Standing, freeze, standing
@@ -25,6 +26,7 @@ from medsearch.study.staged import refinement_of, search_of
 from medsearch.study.staged_header import describe, parts
 from medsearch.study.staged_plan import plan_staged
 from tests.study import toy
+from tests.study.drive import FULL
 from tests.study.staging import FIRST, SECOND, WIDE, A, B, carry_out_search, carry_out_staged, place_in, staged
 
 POINT = {A: 20.0, B: 0.5, WIDE: True}
@@ -95,6 +97,27 @@ def test_a_refinement_from_an_earlier_stage_on_stops_no_trial_by_that_stage_s_cu
     search = refinement_of(of, {"translation.epochs": 2, B: 0.5, WIDE: True})
     assert search.searched_stage == "translation"
     assert search.scheduler.name == "none"
+
+
+def test_a_stage_that_the_last_group_switches_off_may_be_the_refinement_s() -> None:
+    epochs, seg = "self_training.epochs", "segmentation.weights.seg"
+    student = Group(
+        name="student", space={epochs: integers(1, 3)}, trials=2, scheduler=FULL, searched_stage="self_training_1"
+    )
+    last = Group(
+        name="last", space={seg: loguniform(1, 10)}, trials=2, scheduler=FULL, fixed={"self_training.rounds": 0}
+    )
+    of = staged(
+        method=MoDATTS(variant="semi-supervised").at("tiny"),
+        groups=(student, last),
+        published={},
+        weights=(),
+        references=(),
+        refinement=Refinement(trials=2, knobs=(epochs,)),
+    )
+    assert refinement_of(of, {epochs: 2, seg: 5.0}).searched_stage == "self_training_1"
+    both = replace(of, refinement=Refinement(trials=2))
+    assert refinement_of(both, {epochs: 2, seg: 5.0}).searched_stage == "segmentation"
 
 
 def test_a_scale_settles_every_number() -> None:
