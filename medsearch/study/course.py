@@ -61,7 +61,7 @@ def course(
         if part.frozen:
             point |= part.frozen.knobs
         else:
-            waits = waits or f"after group {index + 1} is frozen"
+            waits = f"after group {index + 1} is frozen"
         yield part
     if staged.refinement:
         yield _carried_out(staged, Part(search=refinement_of(staged, point), waits=waits), place, run)

@@ -14,6 +14,7 @@ from medsearch.study.groups import Group, settled
 from medsearch.study.identity import ELSEWHERE, domain_of, note_frozen
 from medsearch.study.jobs import Workplace
 from medsearch.study.ledger import Ledger
+from medsearch.study.rules import Reaching
 from medsearch.study.search import Search
 from medsearch.study.setups import settle
 from medsearch.study.staged import StagedSearch
@@ -97,6 +98,7 @@ def _group(staged: StagedSearch, group: Group, part: Part) -> dict[str, Any]:
         "trials": here.trials,
         "finalists": here.finalists,
         "rule": str(group.freeze),
+        "bound": group.freeze if isinstance(group.freeze, Reaching) else None,
         "frozen": part.frozen,
         "overtaken": part.overtaken,
         "pinned": part.pin,

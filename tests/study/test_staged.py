@@ -372,6 +372,9 @@ def test_a_rule_that_refuses_is_in_the_header_and_trains_nothing_more(tmp_path: 
     describe(strict, place_in(tmp_path))
     header = Ledger(place_in(tmp_path).study("toy_staged")).header()
     assert "the nearest, trial" in header["refused"]
+    (row, *others) = plan_staged(strict, place_in(tmp_path), slots=1)
+    assert row.refused.startswith("cannot freeze the best with validation/dice ≥ 2: none of 3 trials has")
+    assert [one.waits for one in others] == [f"after group {number} is frozen" for number in (1, 2)]
     assert not place_in(tmp_path).study("toy_staged.2-second").exists()
 
 
