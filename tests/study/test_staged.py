@@ -15,7 +15,7 @@ from medsearch.methods.modatts import MoDATTS
 from medsearch.study import ASHA, Best, Group, Reaching, Refinement, choice, integers, loguniform, uniform
 from medsearch.study.conducting import StudyFailed
 from medsearch.study.course import frozen_by_now
-from medsearch.study.freezing import Standing, freeze, standing
+from medsearch.study.freezing import Frozen, Standing, freeze, standing
 from medsearch.study.jobs import Planner
 from medsearch.study.ledger import Ledger, RunRecord
 from medsearch.study.mentions import mentions
@@ -325,11 +325,15 @@ class Stored:
 
 
 def frozen_of(runs: list[RunRecord], rule: Any, others: Mapping[str, float] | None = None, **changes: Any) -> int:
+    return point_of(runs, rule, others, **changes).number
+
+
+def point_of(runs: list[RunRecord], rule: Any, others: Mapping[str, float] | None = None, **changes: Any) -> Frozen:
     group = replace(SECOND, space={B: uniform(0, 1)}, finalists=2, **changes)
     search = search_of(staged(groups=(FIRST, group)), 1, POINT)
     repeated = tuple(dict.fromkeys(run.number for run in runs if run.role == "replicate"))
     at = Standing(trials=3, finalists=repeated, ended=True, runs={run.run: run for run in runs})  # type: ignore[arg-type]
-    return freeze(search, rule, at, Stored(others or {})).number  # type: ignore[arg-type]
+    return freeze(search, rule, at, Stored(others or {}))  # type: ignore[arg-type]
 
 
 TRIALS = [record(0, 0.5), record(1, 0.9), record(2, 0.7)]
@@ -348,6 +352,15 @@ def test_the_best_is_ranked_as_a_search_ranks() -> None:
     ]
     assert frozen_of([*TRIALS, *failed], Best()) == 1, "a seed that failed counts against it"
     assert frozen_of([*TRIALS, record(3, 0.99, state="cut"), record(4, 1.0, state="failed")], Best()) == 1
+
+
+def test_a_freeze_knows_on_how_many_seeds_it_rests() -> None:
+    alone = point_of(TRIALS, Best())
+    assert (alone.value, alone.seeds, alone.failed) == (0.9, 1, 0)
+    half = point_of([*TRIALS, record(1, 0.8, seed=0), record(1, 0, seed=1, state="failed")], Best())
+    assert (half.value, half.seeds, half.failed) == (0.8, 1, 1)
+    none = point_of([*TRIALS, *(record(1, 0, seed=seed, state="failed") for seed in (0, 1))], Best())
+    assert (none.value, none.seeds, none.failed) == (0.9, 0, 2), "it stands on its trial alone"
 
 
 def test_a_bound_on_another_metric_leaves_some_out() -> None:
