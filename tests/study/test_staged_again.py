@@ -18,7 +18,9 @@ from medsearch.study.identity import differs
 from medsearch.study.jobs import Planner, Workplace
 from medsearch.study.ledger import HEADER, Ledger, PlannedRun
 from medsearch.study.mentions import mentions
+from medsearch.study.proposals import Proposals
 from medsearch.study.search import Search
+from medsearch.study.staged import search_of
 from medsearch.study.staged_header import describe
 from medsearch.study.staged_plan import plan_staged, table
 from tests.study import toy
@@ -176,3 +178,11 @@ def test_finalists_are_taken_from_what_the_rule_allows_and_prune_keeps_what_is_f
     spare = mentions(tmp_path).spare
     assert not spare & {key for _, key in ledger.runs()[f"trial-{frozen.number:04d}"].stages}
     assert spare & {key for run in others for _, key in run.stages}
+
+
+def test_trials_on_another_frozen_point_are_not_taken_over_from_a_shared_storage(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    Proposals(search_of(staged(), 1, {A: 2.0}), url).propose(0)
+    Proposals(search_of(staged(), 1, {A: 2.0}), url)
+    with pytest.raises(BadInput, match=r"has trials of study 'toy_staged.2-second' with another recipe"):
+        Proposals(search_of(staged(), 1, {A: 3.0}), url)
