@@ -2,13 +2,14 @@
 
 Section 5.5.1: λ_rec and λ_lat are raised against λ_adv until mode dropping stops, then λ_seg is tuned for Dice.
 
-Groups      1. generation: λ_rec and λ_lat by target Dice, among weights under which sampled codes matter to the
-            tumours that are put on healthy images. Mode dropping is measured: mean over healthy validation images and
-            pairs of codes of |Δ_k - Δ_l| / (|Δ_k| + |Δ_l|), 0 where every code makes the same tumour, or none.
-            2. segmentation: λ_seg by Dice.
+Groups      1. generation: λ_rec and λ_lat by Dice on translated validation sources, among weights under which sampled
+            codes matter to the tumours that are put on healthy images. Mode dropping is measured: mean over healthy
+            validation images and pairs of codes of |Δ_k - Δ_l| / (|Δ_k| + |Δ_l|), 0 where every code makes the same
+            tumour, or none.
+            2. segmentation: λ_seg by the same Dice.
 Then        a joint refinement around the frozen point: what the greedy path left on the table.
-Fixed       λ_adv = 5: weights are normalised to sum 1. The translation stage, trained once per seed. No self-training
-            while weights are tuned.
+Fixed       λ_adv = 5: weights are normalised to sum 1, so that one of them is the unit of the others. The translation
+            stage, trained once per seed. No self-training while weights are tuned.
 Selection   "pseudo-target": Dice on translated validation sources. Before the test no target mask is seen.
 Reported    section 5.5.1: 5 / 50 / 5 / 100.
 Cost        tiny: about an hour on two cores; --dry-run tells, once a stage was timed.

@@ -1,8 +1,8 @@
 """A staged search on the command line."""
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,26 +60,48 @@ class AskingStaged:
         from medsearch.study.staged_run import run_staged
 
         (place,) = data.places(self._tasks()).values()
-        ended = run_staged(self.staged, place, lambda of: self._around(of, place), storage=self.options.storage)
+        with _reported(self.name, place) as rebuilt:
+            ended = run_staged(
+                self.staged,
+                place,
+                lambda of: self._around(of, place),
+                storage=self.options.storage,
+                described=rebuilt,
+            )
         report(ended.folder, place)
         say(f"page: {ended.folder / 'report' / 'index.html'}")
         return ended.folder
 
     @contextmanager
     def _around(self, search: Search, place: Workplace) -> Iterator["Site"]:
-        """Track a search, show its progress, and write its report at its end."""
+        """Track a search, show its progress, and write its report however it ends."""
         from medsearch.cli.study import say, site, tracked
-        from medsearch.reporting.report import rebuild
         from medsearch.study.progress import progress
 
         number = self.staged.studies.index(search.name) + 1
         say(f"{number} of {len(self.staged.studies)}: {search.name}")
-        with tracked(place, search.name, self.options):
+        with tracked(place, search.name, self.options), _reported(search.name, place) as rebuilt:
             with progress(search) as listener:
                 yield site(self.options, listener)
             write_importances(search, place, self.options.storage)
-            rebuild(place.study(search.name), place.store)
+            rebuilt()
 
     def _tasks(self) -> list[CrossModalityTask]:
         """Every task that a search of it may have."""
         return [task for search in self.staged.searches(self.staged.stand_in) for task in tasks_of(search)]
+
+
+@contextmanager
+def _reported(study: str, place: Workplace) -> Iterator[Callable[[], None]]:
+    """What writes the study's report; where the block fails or is interrupted, it is written once more."""
+    from medsearch.reporting.report import rebuild
+
+    def rebuilt() -> None:
+        rebuild(place.study(study), place.store)
+
+    try:
+        yield rebuilt
+    except BaseException:
+        with suppress(Exception):  # why the block failed is what the user must see
+            rebuilt()
+        raise

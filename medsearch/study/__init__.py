@@ -8,7 +8,8 @@
     jobs                                    one run as work that can be done anywhere
     conductor, sweep                        hand out the jobs of a search, of an ablation; write down their ends
     execution                               a conductor on Ray Tune: searcher, rungs, worker, cluster, interruption
-    freezing, staged_run                    the searches of a staged search one after another, and what each freezes
+    course, freezing, pinning, staged_run   the searches of a staged search one after another, and what each freezes
+    identity, marks                         whether a folder, and trials in the sampler's storage, are this question's
     progress, sweep_progress                the terminal while it runs
     ledger, tracking                        what happened, on disk and in MLflow
 

@@ -6,6 +6,7 @@ between the two left out.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, final
 
 from medsearch.stages.store import Store
@@ -16,6 +17,7 @@ from medsearch.study.jobs import End, Job, Planner, ancestors, stored_end
 from medsearch.study.ledger import FAILURES, Ledger, PlannedRun, RunRecord
 from medsearch.study.proposals import Proposals
 from medsearch.study.ranking import ranking
+from medsearch.study.rules import barred
 from medsearch.study.search import Search
 
 
@@ -42,6 +44,7 @@ class Conductor:
         self._held: dict[Slot, Job] = {}
         self._ended: dict[Slot, End] = {}
         self._knobs: dict[int, Mapping[str, Any]] = {}
+        self._bars: tuple[int, frozenset[int]] = 0, frozenset()
         self._recall()
 
     @property
@@ -65,11 +68,13 @@ class Conductor:
     @property
     def progress(self) -> Progress:
         """What has happened."""
-        return Progress(
+        values = self._values()
+        progress = Progress(
             ended={slot: end.state for slot, end in self._ended.items()},
             running=frozenset(slot_of(job) for job in self.running.values()),
-            ranking=ranking(self.search, self._values(), self._knobs),
         )
+        last = self._barred(len(values)) if searched(self.plan, progress) else frozenset[int]()
+        return replace(progress, ranking=ranking(self.search, values, self._knobs, last=last))
 
     @property
     def finalists(self) -> tuple[int, ...]:
@@ -152,6 +157,12 @@ class Conductor:
 
     def _write_end(self, run: str, end: End) -> None:
         self.ledger.finished(run, state=end.state, value=end.value, rung=end.rung, reason=end.reason, cause=end.cause)
+
+    def _barred(self, complete: int) -> frozenset[int]:
+        """Trials that the freeze rule does not allow; their metrics are read once for so many complete trials."""
+        if self._bars[0] != complete:
+            self._bars = complete, barred(self.search, self.ledger.runs().values(), self.store)
+        return self._bars[1]
 
     def _values(self) -> dict[int, tuple[float, ...]]:
         return {

@@ -17,7 +17,7 @@ from medsearch.study.conducting import Conducts
 from medsearch.study.conductor import Conductor
 from medsearch.study.events import Listener, unheard
 from medsearch.study.graph import Graph, Grapher
-from medsearch.study.identity import ELSEWHERE, choose, open_study
+from medsearch.study.identity import choose, open_study
 from medsearch.study.interruption import Interruption
 from medsearch.study.jobs import Job, Planner, Workplace, require_served
 from medsearch.study.ledger import Ledger, RunRecord
@@ -70,17 +70,10 @@ class Site:
     meter: Meter | None = None
 
 
-def run_search(
-    search: Search,
-    place: Workplace,
-    site: Site | None = None,
-    *,
-    storage: str | None = None,
-    remedy: str = ELSEWHERE,
-) -> SearchRun:
+def run_search(search: Search, place: Workplace, site: Site | None = None, *, storage: str | None = None) -> SearchRun:
     """Run what is left of a search; when nothing is, say so without starting anything.
 
-    storage: of Optuna; None: a file in the study's folder. remedy: what to do where its folder is another question's.
+    storage: of Optuna; None: a file in the study's folder.
 
     Raises:
         BadInput: the study's folder belongs to another question or is in use, or the cluster cannot be joined.
@@ -94,7 +87,7 @@ def run_search(
     with driving(search.name, folder) as interruption:
         place.store.share()
         ledger = Ledger(folder)
-        open_study(planner, ledger, remedy=remedy)
+        open_study(planner, ledger)
         url = storage or sqlite(folder)
         conductor = Conductor(planner, ledger=ledger, proposals=lambda: Proposals(search, url), listener=site.listener)
         first = conductor.next()

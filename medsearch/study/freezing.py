@@ -1,17 +1,17 @@
 """Freezing: how far a search is by its ledger, and on which of its trials later searches stand."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 from medsearch.stages.store import Store
-from medsearch.study.agenda import Progress, doomed, finalists, finished, searched
+from medsearch.study.agenda import Plan, Progress, doomed, finalists, finished, searched
 from medsearch.study.conducting import StudyFailed
 from medsearch.study.conductor import plan_of, slot_of_record
 from medsearch.study.jobs import Planner
 from medsearch.study.ledger import Ledger, RunRecord
 from medsearch.study.ranking import ranking
-from medsearch.study.rules import Entrant, Rule
+from medsearch.study.rules import Entrant, Rule, barred, metrics_of
 from medsearch.study.search import Search
 from medsearch.study.spaces import Choice
 
@@ -21,13 +21,15 @@ from medsearch.study.spaces import Choice
 class Frozen:
     """What a group settled: the values of its knobs, those of trial `number`, and why.
 
-    value: of the group's metric, the mean over `seeds` of them.
+    value: of the group's metric, the mean over `seeds` of them; the trial's own where it has none. failed: seeds on
+    which it failed.
     """
 
     knobs: Mapping[str, Any]
     number: int
     value: float
     seeds: int
+    failed: int = 0
     why: str
 
 
@@ -43,13 +45,13 @@ class Standing:
 
 
 def standing(planner: Planner) -> Standing:
-    """Read the ledger; neither the sampler's storage nor Ray is asked.
+    """Read the ledger, and the metrics of which a rule ranks; neither the sampler's storage nor Ray is asked.
 
     A run that failed counts as ended, though its study may try it again.
     """
     ledger, plan = Ledger(planner.place.study(planner.search.name)), plan_of(planner)
     runs = ledger.runs() if ledger.header() else {}
-    progress = _progress(planner.search, runs)
+    progress = _progress(planner, plan, runs)
     hopeless = doomed(plan, progress)
     return Standing(
         trials=sum(slot.role == "trial" for slot in progress.ended),
@@ -66,11 +68,7 @@ def freeze(search: Search, rule: Rule, at: Standing, store: Store) -> Frozen:
         StudyFailed: the rule allows none of its trials.
 
     """
-
-    def metrics(run: RunRecord) -> Mapping[str, float]:
-        return store.artifact(dict(run.stages)[search.scored(search.setup(run.knobs))]).metrics
-
-    entrants = _entrants(search, at)
+    entrants, metrics = _entrants(search, at), metrics_of(search, store)
     allowed = [entrant for entrant in entrants if rule.allows(entrant, metrics)]
     if not allowed:
         msg = f"study {search.name!r} cannot freeze {rule}: {rule.refused(entrants, metrics)}"
@@ -79,12 +77,20 @@ def freeze(search: Search, rule: Rule, at: Standing, store: Store) -> Frozen:
     sign = 1 if search.objectives[search.metric] == "maximize" else -1
     best = max(repeated or allowed, key=lambda one: (-one.failed, sign * one.value, -int(one.trial.number or 0)))
     return Frozen(
-        knobs={knob: _option(search, knob, value) for knob, value in best.trial.knobs.items()},
+        knobs={knob: option(search, knob, value) for knob, value in best.trial.knobs.items()},
         number=int(best.trial.number or 0),
         value=best.value,
-        seeds=len(best.runs),
+        seeds=best.seeds,
+        failed=best.failed,
         why=f"{rule} of {'finalists over seeds' if repeated else f'{len(entrants)} trials'}",
     )
+
+
+def option(search: Search, knob: str, value: Any) -> Any:
+    """A choice as it was declared: the ledger's JSON makes lists of tuples."""
+    domain = search.settled.domains[knob]
+    options = domain.options if isinstance(domain, Choice) else (value,)
+    return next(option for option in options if Choice((option,)).holds(value))
 
 
 def _entrants(search: Search, at: Standing) -> list[Entrant]:
@@ -99,22 +105,16 @@ def _entrants(search: Search, at: Standing) -> list[Entrant]:
     return found
 
 
-def _progress(search: Search, runs: Mapping[str, RunRecord]) -> Progress:
+def _progress(planner: Planner, plan: Plan, runs: Mapping[str, RunRecord]) -> Progress:
+    search = planner.search
     over = [run for run in runs.values() if run.state != "running"]
     trials = {run.number: run for run in over if run.role == "trial" and run.number is not None}
     done = {number: run for number, run in trials.items() if run.state == "complete" and run.value is not None}
-    return Progress(
-        ended={slot_of_record(run): run.state for run in over if run.state != "running"},
-        ranking=ranking(
-            search,
-            {number: (float(run.value or 0.0),) for number, run in done.items()},
-            {number: run.knobs for number, run in done.items()},
-        ),
+    progress = Progress(ended={slot_of_record(run): run.state for run in over if run.state != "running"})
+    ranked = ranking(
+        search,
+        {number: (float(run.value or 0.0),) for number, run in done.items()},
+        {number: run.knobs for number, run in done.items()},
+        last=barred(search, done.values(), planner.place.store) if searched(plan, progress) else (),
     )
-
-
-def _option(search: Search, knob: str, value: Any) -> Any:
-    """A choice as it was declared: the ledger's JSON makes lists of tuples."""
-    domain = search.settled.domains[knob]
-    options = domain.options if isinstance(domain, Choice) else (value,)
-    return next(option for option in options if Choice((option,)).holds(value))
+    return replace(progress, ranking=ranked)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medsearch.core.errors import BadInput
@@ -15,25 +15,30 @@ MAY_GROW = "trials, finalists, seeds after the first, references and the schedul
 ELSEWHERE = "choose another --home or study name, or remove the folder"
 
 
-def open_study(planner: Planner, ledger: Ledger, *, remedy: str = ELSEWHERE) -> None:
-    """Write the header, unless the folder belongs to another question. remedy: what the message says to do then.
+def open_study(planner: Planner, ledger: Ledger) -> None:
+    """Write the header, unless the folder belongs to another question.
 
     Raises:
         BadInput: it does; the message says in what they differ.
 
     """
     header, old = header_of(planner), ledger.header()
-    theirs, ours = old.get("identity", {}), header["identity"]
-    if old and theirs != ours:
-        parts = ", ".join(part for part in ours if theirs.get(part) != ours[part])
+    parts = ", ".join(differs(planner, old))
+    if parts:
         msg = (
             f"study {planner.search.name!r} in {ledger.folder} was begun with another {parts}; only {MAY_GROW} may "
-            f"change: {remedy}"
+            f"change: {ELSEWHERE}"
         )
         raise BadInput(msg)
-    kept = {"begun": old.get("begun", time.time()), "chosen": old.get("chosen", [])}
+    kept = {"begun": old.get("begun", time.time()), "chosen": old.get("chosen", []), "frozen": old.get("frozen")}
     if old != {**header, **kept}:
         ledger.write_header({**header, **kept})
+
+
+def differs(planner: Planner, header: Mapping[str, Any]) -> list[str]:
+    """In what a folder's header is that of another question; in nothing where the folder was not begun."""
+    theirs, ours = header.get("identity") or {}, _identity(planner)
+    return [part for part in ours if theirs.get(part) != ours[part]] if header else []
 
 
 def choose(ledger: Ledger, finalists: Sequence[int]) -> None:
@@ -41,6 +46,13 @@ def choose(ledger: Ledger, finalists: Sequence[int]) -> None:
     header = ledger.header()
     if header.get("chosen") != list(finalists):
         ledger.write_header({**header, "chosen": list(finalists)})
+
+
+def note_frozen(ledger: Ledger, number: int | None) -> None:
+    """Note in the header which trial a staged search stands on, if it stands on one."""
+    header = ledger.header()
+    if header and header.get("frozen") != number:
+        ledger.write_header({**header, "frozen": number})
 
 
 def header_of(planner: Planner) -> dict[str, Any]:
@@ -75,6 +87,7 @@ def header_of(planner: Planner) -> dict[str, Any]:
             "scored_stage": search.scored_stage,
             "shared_stages": [run.node for run in planner.job("prefix", here.seeds[0], knobs={}).runs],
             "objectives": search.objectives,
+            "freeze": str(search.freeze or ""),
             "trials": here.trials,
             "finalists": here.finalists,
             "seeds": here.seeds,

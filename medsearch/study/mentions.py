@@ -1,8 +1,8 @@
 """Which stages the studies of a home mention, and which of them no report needs whole.
 
-A search that has ended needs the weights of its finalists, references and prefixes; its other trials only have to be
-shown. The same holds for the candidates of a row that were not chosen. A study that has not ended, or is being run,
-may still need everything.
+A search that has ended needs the weights of its finalists, references and prefixes, and of the trial that a staged
+search froze; its other trials only have to be shown. The same holds for the candidates of a row that were not chosen.
+A study that has not ended, or is being run, may still need everything.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -88,12 +88,12 @@ def _candidates(header: Mapping[str, Any]) -> tuple[set[str], set[str]]:
 
 
 def _trials(header: Mapping[str, Any], runs: list[RunRecord]) -> tuple[set[str], set[str]]:
-    chosen = header.get("chosen", ())
+    chosen, frozen = header.get("chosen", ()), header.get("frozen")
     trials = {run.number: run.state for run in runs if run.role == "trial"}
     ended = bool(chosen) and all(trials.get(number, "running") != "running" for number in range(header["trials"]))
     lost: set[str] = set()
     others: set[str] = set()
     for run in runs:
-        is_lost = ended and run.role == "trial" and run.number not in chosen and run.state != "running"
+        is_lost = ended and run.role == "trial" and run.number not in (*chosen, frozen) and run.state != "running"
         (lost if is_lost else others).update(key for _, key in run.stages)
     return lost, others

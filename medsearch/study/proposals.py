@@ -16,6 +16,7 @@ from medsearch.core.errors import BadInput
 from medsearch.core.remote import Unreachable
 from medsearch.study.databases import patiently, shown, with_driver
 from medsearch.study.jobs import End
+from medsearch.study.marks import require_own
 from medsearch.study.search import Search
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Proposals:
     """The trials of `search` in the Optuna storage at `url`.
 
     Raises:
-        BadInput: the storage cannot be opened.
+        BadInput: the storage cannot be opened, or has another question's trials under the search's name.
 
     """
 
@@ -49,6 +50,7 @@ class Proposals:
         self.root = root
         self.url = url
         self.study = _open(search, url)
+        require_own(self.study, search, url)
         here = search.settled
         if (here.start or here.published) and not self.study.get_trials(deepcopy=False):
             known = {knob: here.domains[knob].encoded(value) for knob, value in self._first().items()}

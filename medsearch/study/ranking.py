@@ -1,6 +1,6 @@
 """Which trials are the best: by value, or by how few others beat them where several objectives are weighed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from medsearch.core.recipes import fingerprint
@@ -8,13 +8,20 @@ from medsearch.study.search import Search
 
 
 def ranking(
-    search: Search, values: Mapping[int, tuple[float, ...]], knobs: Mapping[int, Mapping[str, Any]]
+    search: Search,
+    values: Mapping[int, tuple[float, ...]],
+    knobs: Mapping[int, Mapping[str, Any]],
+    *,
+    last: Collection[int] = (),
 ) -> tuple[int, ...]:
-    """Complete trials, best first, each configuration once; with several objectives front by front."""
+    """Complete trials, best first, each configuration once; with several objectives front by front.
+
+    last: trials that come after all others.
+    """
     signs = [1.0 if direction == "maximize" else -1.0 for direction in search.objectives.values()]
     scores = {n: tuple(s * v for s, v in zip(signs, found, strict=False)) for n, found in values.items()}
     best: dict[str, int] = {}
-    for number in sorted(scores, key=lambda n: (_beaten(scores, n), tuple(-s for s in scores[n]), n)):
+    for number in sorted(scores, key=lambda n: (n in last, _beaten(scores, n), tuple(-s for s in scores[n]), n)):
         best.setdefault(fingerprint(knobs[number]), number)
     return tuple(best.values())
 

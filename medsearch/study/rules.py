@@ -6,13 +6,15 @@ failed on no seed first; without finalists, trials by their own value.
 
 import math
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
 from medsearch.core.errors import BadInput
+from medsearch.stages.store import Store
 from medsearch.study.conducting import StudyFailed
 from medsearch.study.ledger import RunRecord
+from medsearch.study.search import Search
 
 Metrics = Callable[[RunRecord], Mapping[str, float]]
 """What the scored stage of a run that ended reports."""
@@ -30,6 +32,11 @@ class Entrant:
     def runs(self) -> tuple[RunRecord, ...]:
         """The runs that count: those over seeds, or the trial alone."""
         return tuple(run for run in self.replicates if run.state == "complete") or (self.trial,)
+
+    @property
+    def seeds(self) -> int:
+        """How many runs count; none where it failed on every seed, so that the trial stands for itself."""
+        return 0 if self.replicates and self.failed == len(self.replicates) else len(self.runs)
 
     @property
     def failed(self) -> int:
@@ -115,7 +122,8 @@ class Reaching:
         eased = "lower" if self.at_least is not None else "raise"
         return (
             f"none of {len(entrants)} trials has {self._bound}; the nearest, trial {number}, has {near[number]:.4g}: "
-            f"ask for more trials, widen the space, or {eased} the bound"
+            f"ask for more trials, widen the space (another question, which needs a new name or home), or {eased} the "
+            "bound"
         )
 
     @property
@@ -131,3 +139,27 @@ class Reaching:
 
 
 Rule = Best | Reaching
+
+
+def metrics_of(search: Search, store: Store) -> Metrics:
+    """What reads the metrics of a run of the search."""
+
+    def metrics(run: RunRecord) -> Mapping[str, float]:
+        return store.artifact(dict(run.stages)[search.scored(search.setup(run.knobs))]).metrics
+
+    return metrics
+
+
+def barred(search: Search, runs: Iterable[RunRecord], store: Store) -> frozenset[int]:
+    """The complete trials that the search's freeze rule does not allow, each by its own metrics.
+
+    None where it is not known: freezing says then what is amiss.
+    """
+    rule, metrics = search.freeze, metrics_of(search, store)
+    if rule is None or not search.settled.finalists:
+        return frozenset()
+    trials = [run for run in runs if run.role == "trial" and run.state == "complete" and run.value is not None]
+    try:
+        return frozenset(int(run.number or 0) for run in trials if not rule.allows(Entrant(trial=run), metrics))
+    except StudyFailed:
+        return frozenset()

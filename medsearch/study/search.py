@@ -9,7 +9,7 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, final
+from typing import TYPE_CHECKING, Any, Literal, final
 
 from medsearch.core.errors import BadInput
 from medsearch.data.tasks import CrossModalityTask
@@ -21,6 +21,9 @@ from medsearch.study.schedulers import Scheduler
 from medsearch.study.setups import Scaled, Setup, require_folder_name, require_seeds, settle, setup, sized
 from medsearch.study.spaces import Choice, Domain, Integers, Uniform
 from medsearch.study.variants import Variant
+
+if TYPE_CHECKING:
+    from medsearch.study.rules import Rule
 
 __all__ = ["DICE", "Direction", "Search", "Settled", "Setup", "Variant"]
 
@@ -64,6 +67,7 @@ class Search:
         what an earlier search found. references: rows that are not searched.
     objectives: metrics of the last training stage; the first ranks. weights: knobs of which only the ratios act.
     scored_stage: an earlier stage whose metrics the objectives are: trials and finalists end there, untested.
+    freeze: of a group of a staged search, which trials may be frozen: finalists are taken from those first.
 
     Raises:
         BadInput: a knob does not exist or has two roles, a value does not fit, a number is impossible.
@@ -91,6 +95,7 @@ class Search:
     scored_stage: str = ""
     objectives: Mapping[str, Direction] = field(default_factory=lambda: dict(DICE))
     weights: tuple[str, ...] = ()
+    freeze: "Rule | None" = None
     cost: str = ""
 
     def __post_init__(self) -> None:

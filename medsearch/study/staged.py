@@ -20,7 +20,7 @@ from medsearch.study.groups import Group, settled
 from medsearch.study.refinement import FROZEN, Refinement, around
 from medsearch.study.schedulers import FullLength
 from medsearch.study.search import Search
-from medsearch.study.setups import Scaled, require_folder_name, settle, sized
+from medsearch.study.setups import Scaled, require_folder_name, settle, setup, sized
 from medsearch.study.spaces import Domain
 from medsearch.study.staged_checks import require_groups, require_published, require_refinement, require_weights
 from medsearch.study.variants import Variant
@@ -148,6 +148,7 @@ def search_of(staged: StagedSearch, index: int, frozen: Mapping[str, Any]) -> Se
         scheduler=group.scheduler,
         searched_stage=group.searched_stage,
         scored_stage=group.scored_stage,
+        freeze=group.freeze,
         references=staged.references if last else (),
     )
 
@@ -166,7 +167,10 @@ def refinement_of(staged: StagedSearch, frozen: Mapping[str, Any]) -> Search:
     assert refinement is not None
     moving = {knob: of for knob, of in staged.domains.items() if not refinement.knobs or knob in refinement.knobs}
     still = {knob: frozen[knob] for knob in staged.domains if knob not in moving}
-    stage = _first_stage(staged, [group for group in staged.groups if moving.keys() & group.space.keys()])
+    fixed = {**{knob: value for knob, value in staged.fixed.items() if knob not in moving}, **still}
+    start = {knob: frozen[knob] for knob in moving}
+    groups = [group for group in staged.groups if moving.keys() & group.space.keys()]
+    stage = _first_stage(staged, groups, {**settled(fixed, staged.scale), **start})
     because = f"its curves would be those of {stage}, which say little of {last.metric}"
     return _search(
         staged,
@@ -174,13 +178,13 @@ def refinement_of(staged: StagedSearch, frozen: Mapping[str, Any]) -> Search:
         name=f"{staged.name}.refinement",
         question=f"What was left on the table? {staged.question}",
         space=around(frozen, moving, refinement.factor),
-        fixed={**{k: v for k, v in staged.fixed.items() if k not in moving}, **still},
-        start={knob: frozen[knob] for knob in moving},
+        fixed=fixed,
+        start=start,
         trials=refinement.trials,
         finalists=refinement.finalists,
         scheduler=last.scheduler if stage == last.searched_stage else FullLength(because=because),
         searched_stage=stage,
-        references=(*staged.references, Variant(FROZEN, {knob: frozen[knob] for knob in moving})),
+        references=(*staged.references, Variant(FROZEN, start)),
     )
 
 
@@ -224,8 +228,9 @@ def _holds(staged: StagedSearch, domain: Any, knob: str, value: Any) -> bool:
     return held
 
 
-def _first_stage(staged: StagedSearch, groups: Iterable[Group]) -> str:
-    """The stage that comes first in the pipeline among those that the groups search."""
-    whole = search_of(staged, len(staged.groups) - 1, staged.stand_in)
-    order = [node.name for node in whole.pipeline(whole.setup({})).nodes]
-    return min((group.searched_stage for group in groups), key=order.index)
+def _first_stage(staged: StagedSearch, groups: Iterable[Group], point: Mapping[str, Any]) -> str:
+    """The stage that comes first at `point` among those that the groups search; one that is switched off is none."""
+    of = setup(staged.method, staged.task, point)
+    order = [node.name for node in staged.method.pipeline(of.recipe, selection=staged.selection).nodes]
+    found = {group.searched_stage for group in groups}
+    return min(found & {*order}, key=order.index, default=staged.groups[-1].searched_stage)

@@ -5,17 +5,17 @@ known, because the stages that they share with others depend on what will be fro
 """
 
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 from medsearch.core.machine import cores
-from medsearch.study.freezing import Frozen, freeze, standing
-from medsearch.study.jobs import Planner, Workplace
+from medsearch.study.course import Part, course
+from medsearch.study.freezing import Frozen
+from medsearch.study.jobs import Workplace
 from medsearch.study.plan import Forecast, duration, plan
 from medsearch.study.search import Search
-from medsearch.study.staged import StagedSearch, refinement_of, search_of
-from medsearch.study.staged_header import moved
+from medsearch.study.staged import StagedSearch
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Outlook:
-    """A search of the study. forecast: None while an earlier group is not frozen, which `waits` then names.
+    """A search of the study. forecast: None where nothing can be said yet, because of `waits` or `refused`.
 
-    ended: trials that did. frozen: of a group that has ended. moved: the frozen values on which its folder does not
-    stand, so that it would be refused.
+    ended: trials that did. waits: which group must be frozen before it. frozen: of a group that has ended.
+    refused: why it may not go on, or why its group cannot be frozen.
     """
 
     search: Search
@@ -35,46 +35,30 @@ class Outlook:
     forecast: Forecast | None = None
     waits: str = ""
     frozen: Frozen | None = None
-    moved: str = ""
+    refused: str = ""
 
 
 def plan_staged(
     staged: StagedSearch, place: Workplace | None = None, *, slots: int | None = None
 ) -> tuple[Outlook, ...]:
-    """The plan of each search of `staged`, given what its ledgers and the store hold now.
-
-    Raises:
-        StudyFailed: a group has ended, and its freeze rule allows none of its trials.
-
-    """
-    return tuple(_outlooks(staged, place, slots or cores()))
+    """The plan of each search of `staged`, given what its ledgers and the store hold now."""
+    return tuple(_outlook(part, place, slots or cores()) for part in course(staged, place))
 
 
-def _outlooks(staged: StagedSearch, place: Workplace | None, slots: int) -> Iterator[Outlook]:
-    point: dict[str, Any] = {}
-    waits = ""
-    for index, group in enumerate(staged.groups):
-        search = search_of(staged, index, {**staged.stand_in, **point})
-        one = _outlook(staged, search, place, slots, waits)
-        if place and not waits and not one.moved and (at := standing(Planner(search, place))).ended:
-            frozen = freeze(search, group.freeze, at, place.store)
-            point |= frozen.knobs
-            yield replace(one, frozen=frozen)
-            continue
-        waits = f"after group {index + 1} is frozen"
-        yield one
-    if staged.refinement:
-        yield _outlook(staged, refinement_of(staged, {**staged.stand_in, **point}), place, slots, waits)
-
-
-def _outlook(staged: StagedSearch, search: Search, place: Workplace | None, slots: int, waits: str) -> Outlook:
+def _outlook(part: Part, place: Workplace | None, slots: int) -> Outlook:
     return Outlook(
-        search=search,
-        ended=standing(Planner(search, place)).trials if place else 0,
-        forecast=None if waits else plan(search, place, slots=slots),
-        waits=waits,
-        moved=moved(staged, search, place) if place and not waits else "",
+        search=part.search,
+        ended=part.at.trials,
+        forecast=None if part.waits or part.foreign else plan(part.search, place, slots=slots),
+        waits=part.waits,
+        frozen=part.frozen,
+        refused=f"refused: its folder {part.foreign}" if part.foreign else _untold(part),
     )
+
+
+def _untold(part: Part) -> str:
+    """Why nothing can be frozen, without the name that its row begins with."""
+    return str(part.refusal or "").removeprefix(f"study {part.search.name!r} ")
 
 
 def render_staged(staged: StagedSearch, outlooks: Sequence[Outlook]) -> None:
@@ -113,10 +97,8 @@ def _knobs(staged: StagedSearch, of: Outlook) -> str:
 
 
 def _rest(of: Outlook) -> tuple[str, str]:
-    if of.forecast is None:
-        return of.waits, ""
-    if of.moved:
-        return f"refused: its folder was begun with other frozen values ({of.moved})", ""
+    if of.refused or of.forecast is None:
+        return of.refused or of.waits, ""
     left = of.forecast.left
     frozen = f", frozen at trial {of.frozen.number}" if of.frozen else ""
     return f"{left} stage run{'' if left == 1 else 's'}{frozen}", duration(of.forecast.hours) if left else ""

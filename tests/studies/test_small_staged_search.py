@@ -44,6 +44,10 @@ def frozen(home: Path) -> list[Any]:
     return [group["frozen"] for group in header(home)["groups"]]
 
 
+def page_of(home: Path, study: str) -> Path:
+    return home / "studies" / study / "report" / "index.html"
+
+
 def ended(home: Path, study: str) -> list[str]:
     path = home / "studies" / study / "ledger.jsonl"
     lines = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
@@ -72,6 +76,9 @@ def done(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     os.kill(process.pid, signal.SIGINT)
     code, out, err = finish(process)
     before = {"code": code, "err": err, "out": out, "frozen": frozen(home), "stages": stages(home)}
+    before["pages"] = {
+        name: page.read_text() if (page := page_of(home, name)).exists() else "" for name in (NAME, *SEARCHES)
+    }
     before["plan"] = finish(start("--data", cohort, "--home", home, "--dry-run"))[1]
     (home / "before.json").write_text(json.dumps(before))
     code, out, err = finish(start("--data", cohort, "--home", home))
@@ -80,21 +87,40 @@ def done(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
+@pytest.fixture(scope="session")
+def whole(cohort: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the study ran to its end at once."""
+    home = tmp_path_factory.mktemp("whole")
+    code, out, err = finish(start("--data", cohort, "--home", home))
+    assert code == 0, err + out
+    return home
+
+
 def before(home: Path) -> dict[str, Any]:
     return dict(json.loads((home / "before.json").read_text()))
 
 
 @pytest.mark.slow
-def test_it_stops_when_told_to_and_goes_on_to_the_same_frozen_values(done: Path) -> None:
+def test_it_stops_when_told_to_and_goes_on_to_the_same_frozen_values(done: Path, whole: Path) -> None:
     then = before(done)
     assert then["code"] == 130
     assert then["err"].strip().splitlines()[-1].endswith("run the same command again to go on")
     assert then["frozen"][0] is not None
     assert then["frozen"][1] is None
     assert frozen(done)[0] == then["frozen"][0]
-    assert frozen(done)[1] is not None
+    for went_on, at_once in zip(frozen(done), frozen(whole), strict=True):
+        assert (went_on["number"], went_on["knobs"]) == (at_once["number"], at_once["knobs"])
+        assert went_on["value"] == pytest.approx(at_once["value"], abs=1e-6)
     now = stages(done)
     assert all(now[key] == written for key, written in then["stages"].items()), "nothing was trained again"
+
+
+@pytest.mark.slow
+def test_an_interrupted_study_has_its_page_and_the_pages_that_it_links_to(done: Path) -> None:
+    pages = before(done)["pages"]
+    assert "No answer yet" in pages[NAME]
+    assert all(f'href="../../{name}/report/index.html"' in pages[NAME] and pages[name] for name in SEARCHES[:2])
+    assert f'href="../../{SEARCHES[2]}' not in pages[NAME]
 
 
 @pytest.mark.slow

@@ -2,20 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from medsearch.core.recipes import override
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.study import TPE, Group, Refinement, StagedSearch, Variant, choice, loguniform, uniform
-from medsearch.study.freezing import freeze, standing
+from medsearch.study.course import course
 from medsearch.study.identity import choose, open_study
 from medsearch.study.jobs import Planner, Workplace
 from medsearch.study.ledger import Ledger
 from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.search import Search
-from medsearch.study.staged import refinement_of, search_of
-from medsearch.study.staged_header import describe, point_of
+from medsearch.study.staged_header import describe
 from tests.study import toy
 from tests.study.drive import FULL, Conductor, carry_out
 
@@ -65,17 +65,12 @@ def place_in(home: Path) -> Workplace:
 
 def carry_out_staged(of: StagedSearch, home: Path, *, searches: int = 9) -> Iterator[Search]:
     """Run its searches one after another, `searches` of them at most; each as it has ended."""
-    place, frozen = place_in(home), []
-    for index, group in enumerate(of.groups[:searches]):
-        search = search_of(of, index, point_of(frozen))
-        carry_out_search(search, place)
-        frozen.append(freeze(search, group.freeze, standing(Planner(search, place)), place.store))
+    place = place_in(home)
+    for part in islice(course(of, place, lambda search: carry_out_search(search, place)), searches):
         describe(of, place)
-        yield search
-    if of.refinement and searches > len(of.groups):
-        search = refinement_of(of, point_of(frozen))
-        carry_out_search(search, place)
-        yield search
+        if part.refusal:
+            raise part.refusal
+        yield part.search
 
 
 def carry_out_search(search: Search, place: Workplace) -> None:

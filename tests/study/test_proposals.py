@@ -4,9 +4,10 @@ import math
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 from medsearch.core.errors import BadInput
-from medsearch.study import GP, NSGA2, QMC, TPE, Random, choice, uniform
+from medsearch.study import GP, NSGA2, QMC, TPE, Random, choice, loguniform, uniform
 from medsearch.study.jobs import End
 from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.samplers import Sampler
@@ -190,3 +191,20 @@ def test_a_storage_that_cannot_be_opened_is_named_with_a_remedy(tmp_path: Path) 
     (tmp_path / "optuna.db").write_text("no database at all, but long enough to be taken for one" * 20)
     with pytest.raises(BadInput, match=r"optuna.db.*remove the file"):
         Proposals(search(), sqlite(tmp_path))
+
+
+def test_trials_of_another_question_are_refused_and_old_ones_without_a_mark_are_not(tmp_path: Path) -> None:
+    url, fixed = f"sqlite:///{tmp_path / 'shared.db'}", "segmentation.epochs"
+    told(Proposals(search(fixed={fixed: 2}), url), 1)
+    Proposals(search(fixed={fixed: 2}, trials=9, finalists=1, published={}), url)
+    with pytest.raises(BadInput, match=r"has trials of study 'toy_search' with another recipe; delete them") as refusal:
+        Proposals(search(fixed={fixed: 3}), url)
+    assert "`optuna delete-study --study-name toy_search --storage URL`" in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    space = {"segmentation.weights.a": loguniform(0.1, 10), "segmentation.weights.b": uniform(0, 1)}
+    with pytest.raises(BadInput, match="with another space, start, recipe"):
+        Proposals(search(space=space, start={"segmentation.weights.a": 1.0}), url)
+    engine = sqlalchemy.create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(sqlalchemy.text("DELETE FROM study_user_attributes"))
+    assert len(list(Proposals(search(fixed={fixed: 3}), url).ended())) == 1

@@ -58,7 +58,7 @@ def test_a_whole_staged_search_and_once_more(tmp_path: Path) -> None:
     # More trials find another winner, on which the later groups do not stand.
     more = run_or_refuse(replace(staged(), groups=(replace(FIRST, trials=8), SECOND)), tmp_path)
     assert "2-second' in" in more
-    assert "was begun with another recipe" in more
+    assert "stands on other frozen values" in more
     assert f"{A} = " in more
     assert "remove the folders of toy_staged.2-second, toy_staged.refinement" in more
     assert "\n" not in more

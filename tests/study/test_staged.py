@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs
-from medsearch.study import ASHA, Best, Reaching, Refinement, choice, integers, loguniform, uniform
+from medsearch.methods.modatts import MoDATTS
+from medsearch.study import ASHA, Best, Group, Reaching, Refinement, choice, integers, loguniform, uniform
 from medsearch.study.conducting import StudyFailed
-from medsearch.study.freezing import Standing, freeze, standing
+from medsearch.study.course import frozen_by_now
+from medsearch.study.freezing import Frozen, Standing, freeze, standing
 from medsearch.study.jobs import Planner
 from medsearch.study.ledger import Ledger, RunRecord
 from medsearch.study.mentions import mentions
@@ -21,9 +23,10 @@ from medsearch.study.plan import plan
 from medsearch.study.refinement import FROZEN, narrowed
 from medsearch.study.spaces import Choice, Domain
 from medsearch.study.staged import refinement_of, search_of
-from medsearch.study.staged_header import describe, frozen_by_now, parts
+from medsearch.study.staged_header import describe, parts
 from medsearch.study.staged_plan import plan_staged
 from tests.study import toy
+from tests.study.drive import FULL
 from tests.study.staging import FIRST, SECOND, WIDE, A, B, carry_out_search, carry_out_staged, place_in, staged
 
 POINT = {A: 20.0, B: 0.5, WIDE: True}
@@ -94,6 +97,27 @@ def test_a_refinement_from_an_earlier_stage_on_stops_no_trial_by_that_stage_s_cu
     search = refinement_of(of, {"translation.epochs": 2, B: 0.5, WIDE: True})
     assert search.searched_stage == "translation"
     assert search.scheduler.name == "none"
+
+
+def test_a_stage_that_the_last_group_switches_off_may_be_the_refinement_s() -> None:
+    epochs, seg = "self_training.epochs", "segmentation.weights.seg"
+    student = Group(
+        name="student", space={epochs: integers(1, 3)}, trials=2, scheduler=FULL, searched_stage="self_training_1"
+    )
+    last = Group(
+        name="last", space={seg: loguniform(1, 10)}, trials=2, scheduler=FULL, fixed={"self_training.rounds": 0}
+    )
+    of = staged(
+        method=MoDATTS(variant="semi-supervised").at("tiny"),
+        groups=(student, last),
+        published={},
+        weights=(),
+        references=(),
+        refinement=Refinement(trials=2, knobs=(epochs,)),
+    )
+    assert refinement_of(of, {epochs: 2, seg: 5.0}).searched_stage == "self_training_1"
+    both = replace(of, refinement=Refinement(trials=2))
+    assert refinement_of(both, {epochs: 2, seg: 5.0}).searched_stage == "segmentation"
 
 
 def test_a_scale_settles_every_number() -> None:
@@ -257,15 +281,18 @@ def test_a_group_that_stands_on_another_winner_is_frozen_no_more(ended: Path) ->
     other = staged(groups=(replace(FIRST, freeze=Reaching(metric="validation/dice", at_most=0.7)), SECOND))
     assert len(frozen_by_now(other, place_in(ended))[0]) == 1
     plans = plan_staged(other, place_in(ended), slots=1)
-    assert [bool(one.moved) for one in plans] == [False, True, False]
-    assert f"{A} = " in plans[1].moved
+    assert [bool(one.refused) for one in plans] == [False, True, False]
+    assert plans[1].refused.startswith(f"refused: its folder stands on other frozen values: {A} = ")
     assert plans[2].waits == "after group 2 is frozen"
 
 
-def test_a_header_of_another_scale_or_kind_is_refused(ended: Path, tmp_path: Path) -> None:
+def test_a_header_of_another_cohort_scale_or_kind_is_refused(ended: Path, tmp_path: Path) -> None:
     other = replace(place_in(ended), cohort="others")
     with pytest.raises(BadInput, match="was begun with another cohort; choose another --home or study name"):
         describe(staged(), other)
+    larger = replace(staged(), groups=(FIRST, SECOND)).at("paper")
+    with pytest.raises(BadInput, match="was begun with another scale; choose another --home or study name"):
+        describe(larger, place_in(ended))
     search = search_of(staged(), 0, {})
     carry_out_search(replace(search, name="toy_staged"), place_in(tmp_path))
     with pytest.raises(BadInput, match="was begun with another kind of study"):
@@ -298,11 +325,15 @@ class Stored:
 
 
 def frozen_of(runs: list[RunRecord], rule: Any, others: Mapping[str, float] | None = None, **changes: Any) -> int:
+    return point_of(runs, rule, others, **changes).number
+
+
+def point_of(runs: list[RunRecord], rule: Any, others: Mapping[str, float] | None = None, **changes: Any) -> Frozen:
     group = replace(SECOND, space={B: uniform(0, 1)}, finalists=2, **changes)
     search = search_of(staged(groups=(FIRST, group)), 1, POINT)
     repeated = tuple(dict.fromkeys(run.number for run in runs if run.role == "replicate"))
     at = Standing(trials=3, finalists=repeated, ended=True, runs={run.run: run for run in runs})  # type: ignore[arg-type]
-    return freeze(search, rule, at, Stored(others or {})).number  # type: ignore[arg-type]
+    return freeze(search, rule, at, Stored(others or {}))  # type: ignore[arg-type]
 
 
 TRIALS = [record(0, 0.5), record(1, 0.9), record(2, 0.7)]
@@ -321,6 +352,15 @@ def test_the_best_is_ranked_as_a_search_ranks() -> None:
     ]
     assert frozen_of([*TRIALS, *failed], Best()) == 1, "a seed that failed counts against it"
     assert frozen_of([*TRIALS, record(3, 0.99, state="cut"), record(4, 1.0, state="failed")], Best()) == 1
+
+
+def test_a_freeze_knows_on_how_many_seeds_it_rests() -> None:
+    alone = point_of(TRIALS, Best())
+    assert (alone.value, alone.seeds, alone.failed) == (0.9, 1, 0)
+    half = point_of([*TRIALS, record(1, 0.8, seed=0), record(1, 0, seed=1, state="failed")], Best())
+    assert (half.value, half.seeds, half.failed) == (0.8, 1, 1)
+    none = point_of([*TRIALS, *(record(1, 0, seed=seed, state="failed") for seed in (0, 1))], Best())
+    assert (none.value, none.seeds, none.failed) == (0.9, 0, 2), "it stands on its trial alone"
 
 
 def test_a_bound_on_another_metric_leaves_some_out() -> None:
@@ -345,6 +385,9 @@ def test_a_rule_that_refuses_is_in_the_header_and_trains_nothing_more(tmp_path: 
     describe(strict, place_in(tmp_path))
     header = Ledger(place_in(tmp_path).study("toy_staged")).header()
     assert "the nearest, trial" in header["refused"]
+    (row, *others) = plan_staged(strict, place_in(tmp_path), slots=1)
+    assert row.refused.startswith("cannot freeze the best with validation/dice ≥ 2: none of 3 trials has")
+    assert [one.waits for one in others] == [f"after group {number} is frozen" for number in (1, 2)]
     assert not place_in(tmp_path).study("toy_staged.2-second").exists()
 
 

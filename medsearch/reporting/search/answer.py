@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from medsearch.core.recipes import fingerprint
 from medsearch.reporting import statistics
 from medsearch.reporting.resampling import CONFIDENCE, Interval
 from medsearch.reporting.search.results import SearchResults, Trial
@@ -11,7 +12,11 @@ from medsearch.reporting.wording import counted, listed, number, percent, score
 
 
 def answer(results: SearchResults) -> str:
-    """What was found, in plain words; while nothing was tested, how far the search is."""
+    """What was found, in plain words; while nothing was tested, how far the search is. Of a group, what it froze."""
+    return f"{_found(results)}{_frozen(results)}"
+
+
+def _found(results: SearchResults) -> str:
     best = next((row for row in summary(results) if row.kind == "best"), None)
     if best is None or best.dice.mean is None:
         return _so_far(results)
@@ -32,7 +37,7 @@ def _so_far(results: SearchResults) -> str:
     best = best_trial(results)
     if best is None:
         return f"No answer yet: {progress} ended, none with a value."
-    if results.design.scored_stage and not unfinished(results):
+    if (results.design.scored_stage or not results.design.finalists) and not unfinished(results):
         return _untested(results, best)
     tested = any(finalist.replicates for finalist in results.finalists)
     waiting = "no finalist has finished its test" if tested else "no finalist was tested"
@@ -44,15 +49,25 @@ def _so_far(results: SearchResults) -> str:
 
 
 def _untested(results: SearchResults, best: Trial) -> str:
-    """Of a search that ends at an earlier stage than the last, so that there is nothing to test."""
+    """Of a search that ends at an earlier stage than the last, or without finalists: there is nothing to test."""
     row = next((row for row in summary(results) if row.kind == "best"), None)
     over = row.validation if row else Summary()
     number, value = (best.number, best.value) if row is None or over.mean is None else (row.trial, over.mean)
     seeds = f", the mean over {counted(over.n, 'seed')}" if over.n else ""
     return (
         f"With {_setting(results)}, {results.design.method} has its best {results.design.value_words}, {score(value)} "
-        f"(trial {number}{seeds}); nothing is tested in this search."
+        f"(trial {number}{seeds}); {'no trial' if results.references else 'nothing'} is tested in this search."
     )
+
+
+def _frozen(results: SearchResults) -> str:
+    """Which trial a group of a staged search has frozen, or by which rule it will be."""
+    design, names = results.design, names_of(results)
+    trial = results.trial(design.frozen) if design.frozen is not None else None
+    if trial is None:
+        return f" To be frozen: {design.rule}." if design.rule else ""
+    at = listed(f"{names[knob].text} = {number(value)}" for knob, value in trial.knobs.items())
+    return f" Frozen is trial {trial.number}, {design.rule}: {at}."
 
 
 def _setting(results: SearchResults) -> str:
@@ -119,7 +134,16 @@ def unfinished(results: SearchResults) -> str:
     design = results.design
     trials = design.trials - len(results.trials) + len(results.in_state("running"))
     rows = summary(results)
-    absent = max(0, design.finalists - len(results.finalists)) * len(design.seeds)
+    absent = max(0, _finalists(results) - len(results.finalists)) * len(design.seeds)
     replicates = absent + sum(max(0, row.dice.waiting) for row in rows)
     parts = [(trials, "trial"), (replicates, "tested run")]
     return listed(counted(count, noun) for count, noun in parts if count > 0)
+
+
+def _finalists(results: SearchResults) -> int:
+    """How many there will be: no more than configurations that came to their end, once all trials have."""
+    ended = len(results.trials) - len(results.in_state("running"))
+    if ended < results.design.trials:
+        return results.design.finalists
+    found = {fingerprint(dict(trial.knobs)) for trial in results.in_state("complete") if trial.value is not None}
+    return min(results.design.finalists, len(found))

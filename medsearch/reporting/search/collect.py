@@ -92,6 +92,8 @@ def _design(header: Mapping[str, Any], runs: tuple[RunRecord, ...]) -> Design:
         published={knob: Published(value=v, where=header["published_in"]) for knob, v in header["published"].items()},
         objective=next(iter(header["objectives"])),
         minimised=next(iter(header["objectives"].values())) == "minimize",
+        rule=header.get("freeze", ""),
+        frozen=header.get("frozen"),
         scored_stage=header.get("scored_stage", ""),
     )
 

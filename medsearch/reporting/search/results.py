@@ -107,6 +107,8 @@ class Design:
     supervised: str = "Target supervised"
     objective: str = "validation/dice"  # the metric that ranks
     minimised: bool = False
+    rule: str = ""  # of a group of a staged search: which trial is frozen
+    frozen: int | None = None  # the number of that trial, once it is known
     scored_stage: str = ""  # whose metric it is, if not the last one's: then nothing of the search is tested
 
     @property

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from medsearch.reporting.resampling import CONFIDENCE, RESAMPLES
 from medsearch.reporting.search.answer import unfinished
 from medsearch.reporting.search.tables import Row, spread, summary
+from medsearch.reporting.staged.bounds import broken, kept
 from medsearch.reporting.staged.left import left
-from medsearch.reporting.staged.results import StagedResults
+from medsearch.reporting.staged.results import Group, Refined, StagedResults
 from medsearch.reporting.staged.tables import names_of, progress, settled, tuned_by
 from medsearch.reporting.wording import SELECTION, counted, listed, number
 from medsearch.study.refinement import FROZEN
@@ -25,6 +26,14 @@ def rows(results: StagedResults) -> tuple[Row, ...]:
     return tuple(sorted(found, key=lambda row: row.label != FROZEN))
 
 
+def frozen_row(results: StagedResults) -> Row | None:
+    """The row of the frozen point: the refinement's own; without one, the last group's finalist that was frozen."""
+    last = results.groups[-1].frozen
+    if results.refinement is None:
+        return next((row for row in rows(results) if last and row.trial == last.number), None)
+    return next((row for row in rows(results) if row.label == FROZEN), None)
+
+
 def answer(results: StagedResults) -> str:
     """What was frozen, what it is worth, and what was left on the table; or how far the study is."""
     behind = results.next
@@ -35,12 +44,12 @@ def answer(results: StagedResults) -> str:
         return f"No answer yet: {so_far}group {behind.name!r} has ended {ended} trials."
     names = names_of(results)
     point = listed(f"{names[knob].text} = {number(value)}" for knob, value in results.point.items())
-    tested = next((row for row in rows(results) if row.label == FROZEN or row.kind == "best"), None)
+    tested = frozen_row(results)
     worth = ""
     if tested is not None and tested.dice.n:
         worth = f", with a test Dice of {spread(tested.dice)} ({counted(tested.dice.n, 'seed')})"
-    steps = counted(len(results.groups), "step")
-    return f"Tuned in {steps}, {results.design.method} stands at {point}{worth}. {verdict(results)}".strip()
+    groups = counted(len(results.groups), "group")
+    return f"Tuned in {groups}, {results.design.method} stands at {point}{worth}. {verdict(results)}".strip()
 
 
 def verdict(results: StagedResults) -> str:
@@ -72,10 +81,23 @@ def _warnings(results: StagedResults) -> Iterator[str]:
         yield "Oracle selection: target labels chose the configuration, so this is not unsupervised adaptation."
     if results.refused:
         yield f"{results.refused[0].upper()}{results.refused[1:]}."
+    yield from broken(results)
+    for group in results.groups:
+        yield from _doubts(group)
     last = results.refinement.search if results.refinement else None
     missing = unfinished(last) if last else ""
     if missing:
         yield f"Provisional: {missing} of the refinement still to come. The same command goes on from here."
+
+
+def _doubts(group: Group) -> Iterator[str]:
+    """What failed of the trial that a group froze, and what came back since."""
+    of = group.frozen
+    if of is not None and of.failed:
+        whole = "; the value is its trial's, under the first seed alone" if not of.seeds else ""
+        yield f"Group {group.name} froze trial {of.number}, which failed on {counted(of.failed, 'seed')}{whole}."
+    if group.overtaken:
+        yield f"Group {group.name}: {group.overtaken}."
 
 
 def caption(results: StagedResults) -> tuple[str, ...]:
@@ -97,6 +119,20 @@ def _caption(results: StagedResults) -> Iterator[str]:
     yield f"Model selection ({design.selection}): {SELECTION[design.selection]}."
     if results.refinement is not None:
         yield (
-            f"The refinement moves {counted(len(results.refinement.knobs), 'knob')} together, within a factor of "
-            f"{number(results.refinement.factor)} of the frozen point, which is its first trial. {HOW}."
+            f"The refinement moves {counted(len(results.refinement.knobs), 'knob')} together around the frozen point, "
+            f"which is its first trial: {_reach(results, results.refinement)}. It has ended "
+            f"{progress(results.refinement.search, results.refinement.trials)} trials. {HOW}."
         )
+        yield from kept(results)
+
+
+def _reach(results: StagedResults, of: Refined) -> str:
+    """How far from the frozen point it looks, on each kind of axis that it has."""
+    axes = [axis for group in results.groups for knob, axis in group.space.items() if knob in of.knobs]
+    told = {
+        "choice": "among all choices",
+        "log": f"on logarithmic axes from 1/{number(of.factor)} to {number(of.factor)} times the frozen value",
+        "even": f"on even axes over 1/{number(of.factor)} of the domain's width",
+    }
+    kinds = {"choice" if axis.low is None else "log" if axis.log else "even" for axis in axes}
+    return listed(told[kind] for kind in ("log", "even", "choice") if kind in kinds)

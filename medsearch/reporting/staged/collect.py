@@ -1,7 +1,8 @@
 """From the header of a staged search and its searches' own results to `StagedResults`."""
 
+import statistics
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from medsearch.reporting.evidence import provenance
 from medsearch.reporting.search.collect import axis_of
 from medsearch.reporting.search.collect import collect as collect_search
 from medsearch.reporting.search.results import SearchResults
-from medsearch.reporting.staged.results import Design, Group, Point, Refined, StagedResults
+from medsearch.reporting.search.tables import ranking
+from medsearch.reporting.staged.results import Bound, Design, Group, Point, Refined, StagedResults
+from medsearch.reporting.statistics import known
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger
 
@@ -33,12 +36,11 @@ def collect(folder: Path, store: Store) -> StagedResults:
         scale=header["scale"],
         created=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     )
-    point = {knob: value for of in header["groups"] if of["frozen"] for knob, value in of["frozen"]["knobs"].items()}
     return StagedResults(
         design=_design(header),
         provenance=origin,
         groups=tuple(_group(of, folder, store) for of in header["groups"]),
-        refinement=_refined(header["refinement"], point, folder, store),
+        refinement=_refined(header, folder, store),
         refused=header["refused"],
     )
 
@@ -60,23 +62,49 @@ def _group(of: Mapping[str, Any], folder: Path, store: Store) -> Group:
         space={knob: axis_of(domain) for knob, domain in of["space"].items()},
         minimised=of["direction"] == "minimize",
         frozen=Point(**of["frozen"]) if of["frozen"] else None,
+        bound=Bound(**of["bound"]) if of.get("bound") else None,
+        overtaken=of.get("overtaken", ""),
         search=_search(of["study"], folder, store),
         **{name: of[name] for name in ("name", "study", "metric", "scored_stage", "fixed", "trials", "rule")},
     )
 
 
-def _refined(of: Mapping[str, Any] | None, point: Mapping[str, Any], folder: Path, store: Store) -> Refined | None:
-    """With its search, if that began at the point that is frozen now."""
+def _refined(header: Mapping[str, Any], folder: Path, store: Store) -> Refined | None:
+    """With its search, if that stands on the point that is frozen now."""
+    of = header["refinement"]
     if of is None:
         return None
-    start = Ledger(folder.parent / of["study"]).header().get("start", {})
-    begun = bool(start) and all(point.get(knob) == value for knob, value in start.items())
+    beside = folder.parent / of["study"]
+    search = _search(of["study"], folder, store) if _begun(header["groups"], Ledger(beside).header()) else None
+    bounds = {group["bound"]["metric"] for group in header["groups"] if group.get("bound")}
     return Refined(
         minimised=of["direction"] == "minimize",
         knobs=tuple(of["knobs"]),
-        search=_search(of["study"], folder, store) if begun else None,
+        metrics=_metrics(search, Ledger(beside), store, bounds) if search and bounds else {},
+        search=search,
         **{name: of[name] for name in ("study", "metric", "trials", "factor")},
     )
+
+
+def _begun(groups: Sequence[Mapping[str, Any]], header: Mapping[str, Any]) -> bool:
+    """Whether the refinement of that header stands on what the groups froze; what it does not move is fixed."""
+    if not header or not all(group["frozen"] for group in groups):
+        return False
+    stood = {**header["fixed"], **header.get("start", {})}
+    return all(stood.get(knob) == value for group in groups for knob, value in group["frozen"]["knobs"].items())
+
+
+def _metrics(search: SearchResults, ledger: Ledger, store: Store, names: Iterable[str]) -> dict[str, float]:
+    """Metrics of the best finalist's last training stage, the mean over seeds, where every seed reports a number."""
+    best = next((finalist.number for finalist in ranking(search)), None)
+    runs = [run for run in ledger.runs().values() if run.role == "replicate" and run.number == best]
+    trained = [[key for node, key in run.stages if node != "test"][-1] for run in runs if run.state == "complete"]
+    found = [store.artifact(key).metrics for key in trained]
+    return {
+        name: statistics.fmean(of[name] for of in found)
+        for name in names
+        if found and all(known(of.get(name)) for of in found)
+    }
 
 
 def _search(study: str, folder: Path, store: Store) -> SearchResults | None:

@@ -1,37 +1,49 @@
 """What was left on the table: the refinement's best configuration minus the frozen point.
 
-The refinement chooses its best by the objective, so the difference in that is flattered by the choice. The test cases
-had no part in it: there the difference is judged case by case, under the seeds that both have.
+The refinement chooses its best by the objective, so the difference in that is flattered by the choice; where it is
+against the best even so, the frozen point is the better one. The test cases had no part in it: there the difference is
+judged case by case. All differences are under the seeds that both have.
 """
 
 import math
+import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from medsearch.reporting import statistics
 from medsearch.reporting.comparison import BySeed, Comparison, compare
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.resampling import CONFIDENCE, Interval
 from medsearch.reporting.search.answer import unfinished
 from medsearch.reporting.search.tables import Row, summary
 from medsearch.reporting.staged.results import StagedResults
+from medsearch.reporting.statistics import known
 from medsearch.reporting.wording import counted
 from medsearch.study.refinement import FROZEN
 
 
 @dataclass(frozen=True, kw_only=True)
 class Left:
-    """Differences are refined minus frozen, of means over seeds; None where one of them has no value."""
+    """Differences are refined minus frozen, of means over the seeds that both have; None where there is none."""
 
     metric: str
     trial: int | None  # the best of the refinement
-    trials: int  # of the refinement
+    trials: int  # of the refinement that came to their end
+    failed: int = 0  # of them that did not
     itself: bool  # whether that is the frozen point
+    lost: str = ""  # which of the two failed on every seed
+    minimised: bool = False  # whether less of the metric is better
     objective: float | None = None
     dice: float | None = None
     comparison: Comparison | None = None  # of test Dice, case by case
     provisional: bool = False
+
+    @property
+    def worse(self) -> bool:
+        """Whether the best of the refinement is no better than the frozen point, over the seeds that both have."""
+        if self.objective is None or self.itself:
+            return False
+        return self.objective > 0 if self.minimised else self.objective < 0
 
     @property
     def sentence(self) -> str:
@@ -40,13 +52,19 @@ class Left:
 
     @property
     def _verdict(self) -> str:
+        if self.lost:
+            return f"What was left on the table cannot be told: {self.lost} failed on every seed."
         if self.itself:
             near = f"{counted(self.trials, 'trial')} near it, itself included"
+            near += f", and {self.failed} failed" if self.failed else ""
             return f"Nothing was left on the table: the frozen point is the best of {near}."
         effect = self.comparison.effect if self.comparison else None
+        moved = f"{effect.estimate:+.3f} test Dice{self._over(effect)}" if effect else ""
+        if self.worse:
+            told = f"{moved}{self._chosen_by}" if moved else self._chosen_by.removeprefix("; ")
+            return f"Nothing was left on the table, Frozen is better: the best near it has {told}."
         if effect is None:
             return f"What was left on the table cannot be told{self._untold}{self._chosen_by}."
-        moved = f"{effect.estimate:+.3f} test Dice{self._over(effect)}"
         return f"{_finding(effect).format(moved)}{self._chosen_by}."
 
     @property
@@ -84,14 +102,18 @@ def left(results: StagedResults) -> Left | None:
     frozen = next((row for row in rows if row.label == FROZEN), None)
     if refined is None or refined.search is None or best is None or frozen is None:
         return None
-    if not (_done(best) and _done(frozen)):
+    lost = " and ".join(name for name, row in (("the refinement's best", best), (FROZEN, frozen)) if _lost(row))
+    if not all(_done(row) or _lost(row) for row in (best, frozen)):
         return None
     trial = refined.search.trial(best.trial) if best.trial is not None else None
     return Left(
         metric=refined.metric,
         trial=best.trial,
-        trials=len(refined.search.trials),
+        trials=len(refined.search.in_state("complete")),
+        failed=len(refined.search.in_state("failed")),
         itself=trial is not None and _same(trial.knobs, results.point),
+        lost=lost,
+        minimised=refined.minimised,
         objective=_difference(best, frozen, "value"),
         dice=_difference(best, frozen, "test/dice"),
         comparison=compare(_by_seed(best.replicates), _by_seed(frozen.replicates)),
@@ -103,9 +125,22 @@ def _done(row: Row) -> bool:
     return any(run.state == "complete" for run in row.replicates)
 
 
+def _lost(row: Row) -> bool:
+    """Whether it failed on every seed."""
+    return not _done(row) and row.dice.failed > 0 and row.dice.waiting <= 0
+
+
 def _difference(row: Row, reference: Row, metric: str) -> float | None:
-    ours, theirs = (statistics.over_seeds(of.replicates, metric).mean for of in (row, reference))
-    return None if ours is None or theirs is None else ours - theirs
+    """Of the means over the seeds that both have."""
+    ours, theirs = (_values(of.replicates, metric) for of in (row, reference))
+    both = sorted(ours.keys() & theirs.keys())
+    return statistics.fmean(ours[seed] - theirs[seed] for seed in both) if both else None
+
+
+def _values(replicates: Sequence[Replicate], metric: str) -> dict[int, float]:
+    done = [run for run in replicates if run.state == "complete"]
+    found = {run.seed: run.value if metric == "value" else run.metrics.get(metric) for run in done}
+    return {seed: float(value) for seed, value in found.items() if value is not None and known(value)}
 
 
 def _by_seed(replicates: Sequence[Replicate]) -> BySeed:

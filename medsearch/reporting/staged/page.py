@@ -22,7 +22,7 @@ from medsearch.reporting.formats import carried
 from medsearch.reporting.markup import Child, Markup, tag
 from medsearch.reporting.search.tables import Row, counted_runs, spread
 from medsearch.reporting.shell import document
-from medsearch.reporting.staged.answer import answer, caption, rows, verdict, warnings
+from medsearch.reporting.staged.answer import answer, caption, frozen_row, rows, verdict, warnings
 from medsearch.reporting.staged.knobs import knobs
 from medsearch.reporting.staged.left import left
 from medsearch.reporting.staged.results import Group, StagedResults
@@ -68,12 +68,14 @@ def _opening(results: StagedResults) -> Markup:
 def _tiles(results: StagedResults) -> Markup:
     done = sum(group.frozen is not None for group in results.groups)
     told = [("Groups frozen", f"{done} of {len(results.groups)}", trials_of(results))]
-    row = next((row for row in rows(results) if row.label == FROZEN), None)
+    row = frozen_row(results)
     if row is not None and row.dice.n:
         told.append(("Frozen point, test Dice", spread(row.dice), counted_runs(row.dice)))
     found = left(results)
     effect = found.comparison.effect if found and found.comparison else None
-    if found is not None and found.itself:
+    if found is not None and found.worse:
+        told.append(("Left on the table", "nothing", "the frozen point is better than the best near it"))
+    elif found is not None and found.itself and not found.lost:
         told.append(("Left on the table", "nothing", "the frozen point is the best near it"))
     elif effect is not None:
         between = "" if effect.low is None else f"95% interval {effect.low:+.3f} to {effect.high:+.3f}"
@@ -120,22 +122,25 @@ def _refinement(results: StagedResults) -> Markup | None:
     return tag(
         "section",
         heading("refinement", "What was left on the table", verdict(results)),
-        table(head, [_row(row, metric) for row in tested], style="stack") if tested else None,
+        table(head, [_row(results, row, metric) for row in tested], style="stack") if tested else None,
         tag("p", "All trials and pictures: ", _link(study, begun=begun), ".", class_="files") if begun else None,
     )
 
 
-def _row(row: Row, metric: str) -> Markup:
+def _row(results: StagedResults, row: Row, metric: str) -> Markup:
     failed = tag("small", f"{row.dice.failed} failed", class_="bad") if row.dice.failed else None
-    label = row.label if row.kind == "reference" else row.label.replace("Best (measured)", "Refined, best")
+    frozen = row == frozen_row(results)
+    best = "Refined, best" if results.refinement else "Best (measured)"
+    label = row.label if row.kind == "reference" else row.label.replace("Best (measured)", best)
+    label += ", frozen" if frozen and row.label != FROZEN else ""
     return tag(
         "tr",
         tag("th", label, tag("small", f"trial {row.trial}") if row.trial is not None else None, scope="row"),
         tag("td", strip(row.dice.values, row.dice.mean, failed=row.dice.failed), class_="plot"),
         cell("Test Dice", spread(row.dice), tag("small", counted_runs(row.dice)), failed),
         cell("ASSD (mm)", spread(row.assd, 2)),
-        cell(metric, spread(row.by_objective) if row.kind != "reference" or row.label == FROZEN else NOTHING),
-        class_="best" if row.label == FROZEN else None,
+        cell(metric, spread(row.by_objective) if row.kind != "reference" or frozen else NOTHING),
+        class_="best" if frozen else None,
     )
 
 

@@ -14,9 +14,28 @@ class Point:
 
     knobs: Knobs
     number: int  # of the trial
-    value: float  # of the group's metric, the mean over so many seeds
+    value: float  # of the group's metric, the mean over so many seeds; the trial's own where that is none
     seeds: int
+    failed: int = 0  # seeds on which it failed
     why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bound:
+    """What a freeze rule asks of another metric."""
+
+    metric: str
+    at_least: float | None = None
+    at_most: float | None = None
+
+    @property
+    def words(self) -> str:
+        """Of the value: `≥ 0.1`."""
+        return f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
+
+    def holds(self, value: float) -> bool:
+        """Whether the value keeps it."""
+        return value >= self.at_least if self.at_least is not None else value <= float(self.at_most or 0.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +51,9 @@ class Group:
     fixed: Knobs = field(default_factory=dict)  # of this group alone
     trials: int  # planned
     rule: str
+    bound: Bound | None = None  # of the rule, if it has one
     frozen: Point | None = None
+    overtaken: str = ""  # what would be frozen by now, since a run that had failed was repeated
     search: SearchResults | None = None
 
 
@@ -46,6 +67,7 @@ class Refined:
     trials: int  # planned
     factor: float
     knobs: tuple[str, ...]
+    metrics: Mapping[str, float] = field(default_factory=dict)  # of its best, those that groups have bounds of
     search: SearchResults | None = None
 
 
@@ -68,7 +90,7 @@ class Design:
 
 @dataclass(frozen=True, kw_only=True)
 class StagedResults:
-    """A staged search, finished or not. refused: why a group that has ended could not be frozen."""
+    """A staged search, finished or not. refused: why it cannot go on, such as a group that could not be frozen."""
 
     design: Design
     provenance: Provenance

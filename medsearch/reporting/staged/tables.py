@@ -6,7 +6,7 @@ from typing import Any
 
 from medsearch.reporting.search.results import Axis, SearchResults
 from medsearch.reporting.search.tables import best_knobs, best_trial
-from medsearch.reporting.staged.results import Group, StagedResults
+from medsearch.reporting.staged.results import Group, Point, StagedResults
 from medsearch.reporting.wording import NOTHING, KnobName, counted, knob_names, listed, number, score
 
 GROUP_HEADINGS = ("Group", "Frozen", "Tuned by", "Value", "Trials")
@@ -62,9 +62,17 @@ def tuned_by(group: Group) -> str:
 def measured(group: Group) -> str:
     """The metric of what was frozen; of the best so far while nothing is."""
     if group.frozen is not None:
-        return f"{score(group.frozen.value)} (n={group.frozen.seeds})"
+        return f"{score(group.frozen.value)} ({_runs(group.frozen)})"
     best = best_trial(group.search) if group.search else None
     return f"{score(best.value)} so far" if best else NOTHING
+
+
+def _runs(of: Point) -> str:
+    """What the value rests on: `n=2`, `n=1 of 2, 1 failed`."""
+    if not of.failed:
+        return f"n={of.seeds}"
+    told = f"n={of.seeds} of {of.seeds + of.failed}" if of.seeds else "the trial alone"
+    return f"{told}, {of.failed} failed"
 
 
 def progress(search: SearchResults | None, planned: int) -> str:

@@ -3,11 +3,10 @@
 from typing import TYPE_CHECKING
 
 from medsearch.reporting.search.files import cells, headings
-from medsearch.reporting.staged.answer import answer, rows, verdict, warnings
+from medsearch.reporting.staged.answer import answer, frozen_row, rows, verdict, warnings
 from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.staged.tables import GROUP_HEADINGS, group_cells
 from medsearch.reporting.terminal import grid
-from medsearch.study.refinement import FROZEN
 
 if TYPE_CHECKING:
     from rich.console import Group
@@ -20,7 +19,7 @@ def summary_text(results: StagedResults) -> "Group":
 
     last = results.refinement.search if results.refinement else results.groups[-1].search
     tested = rows(results)
-    frozen = [place for place, row in enumerate(tested) if row.label == FROZEN]
+    frozen = [place for place, row in enumerate(tested) if row == frozen_row(results)]
     table = grid(headings(last), [cells(row) for row in tested], bold=frozen) if last and tested else ""
     return Group(
         Text(answer(results).removesuffix(verdict(results)).strip(), style="bold"),

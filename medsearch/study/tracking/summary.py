@@ -2,8 +2,8 @@
 
     summary/<column>/<metric>               mean over the seeds, if every planned seed has a value
     summary/<column>/<metric> survivors     mean over those that have one, if not all have: never both
-    summary/<column>/<metric> sd, seeds, planned, share
-    summary/<column>/<metric> share survivors          if the row or the target-supervised one lacks a seed
+    summary/<column>/<metric> sd, seeds, planned, share, change
+    summary/<column>/<metric> share survivors, change survivors     if one of the two rows lacks a seed
     verdict, verdict_reason                 beside the reported value, by column
 
 `<column>` only where the table has several. Read loosely from results.json: what is not there is not said.
@@ -22,6 +22,7 @@ PREFIX = "summary/"
 
 NUMBERS = {"mean": "", "survivors_mean": " survivors", "sd_seeds": " sd", "survivors_sd": " sd"}
 NUMBERS |= {"seeds": " seeds", "planned": " planned", "share": " share", "survivors_share": " share survivors"}
+NUMBERS |= {"change": " change", "survivors_change": " change survivors"}
 
 
 @final

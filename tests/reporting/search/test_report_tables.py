@@ -112,6 +112,38 @@ def test_half_done_search_has_no_answer_and_says_how_far_it_is():
     assert any(line.startswith("Provisional") for line in warnings(made))
 
 
+def group(**changes) -> SearchResults:
+    """A search that has ended and repeats no trial."""
+    of = {"trials": 3, "finalists": 0, "rule": "the best with validation/diversity ≥ 0.1", **changes}
+    first, second, failed = small().trials
+    second = dataclasses.replace(second, knobs={**second.knobs, ADV: 20.0})
+    return small(design=made_up_search.design(**of), trials=(first, second, failed), finalists=(), references=())
+
+
+def test_a_search_without_finalists_has_its_answer_when_it_has_ended():
+    assert answer(group(rule="")).endswith(
+        "MoDATTS has its best validation Dice, 0.800 (trial 0); nothing is tested in this search."
+    )
+    assert answer(group(rule="", trials=4)).startswith("No answer yet: 3 of 4 trials ended")
+    assert unfinished(group()) == ""
+
+
+def test_a_search_with_fewer_configurations_than_finalists_ends_nevertheless():
+    one = group(finalists=2, scored_stage="segmentation")
+    one = dataclasses.replace(one, trials=one.trials[::2], design=dataclasses.replace(one.design, trials=2))
+    assert unfinished(one) == "2 tested runs"
+    runs = tuple(Replicate(seed=seed, value=0.75) for seed in (0, 1))
+    whole = dataclasses.replace(one, finalists=(Finalist(number=0, knobs={}, replicates=runs),))
+    assert unfinished(whole) == ""
+    assert "has its best validation Dice of segmentation, 0.750 (trial 0, the mean over 2 seeds)" in answer(whole)
+
+
+def test_a_group_s_page_says_by_which_rule_and_what_is_frozen():
+    assert answer(group()).endswith(" To be frozen: the best with validation/diversity ≥ 0.1.")
+    told = " Frozen is trial 1, the best with validation/diversity ≥ 0.1: λ_adv = 20, λ_rec = 30"
+    assert told in answer(group(frozen=1))
+
+
 def test_nothing_at_all_is_answered_too():
     made = SearchResults(design=made_up_search.design(), provenance=made_up_search.provenance())
     assert answer(made) == "No answer yet: 0 of 12 trials ended, none with a value."

@@ -11,22 +11,24 @@ from rich.console import Console
 from medsearch.core.errors import BadInput
 from medsearch.reporting.report import kind_of, rebuild
 from medsearch.reporting.search.results import Trial
-from medsearch.reporting.staged.answer import answer
+from medsearch.reporting.staged.answer import answer, caption
 from medsearch.reporting.staged.collect import collect
 from medsearch.reporting.staged.files import table_md
 from medsearch.reporting.staged.page import page
 from medsearch.reporting.staged.report import write_report
-from medsearch.reporting.staged.results import StagedResults
+from medsearch.reporting.staged.results import Bound, StagedResults
 from medsearch.reporting.staged.terminal import summary_text
 from medsearch.reporting.storage import read_results
 from medsearch.reporting.terminal import summary
 from medsearch.stages.store import Store
-from medsearch.study import Reaching
+from medsearch.study import Best, Reaching, Refinement, StagedSearch
 from medsearch.study.jobs import Workplace
+from medsearch.study.ledger import Ledger
+from medsearch.study.rules import Rule
 from medsearch.study.staged_header import describe
 from tests.reporting.outline import Outline
 from tests.reporting.staged import made_up_staged as made_up
-from tests.study.staging import FIRST, SECOND, A, carry_out_staged, place_in, staged
+from tests.study.staging import FIRST, SECOND, A, B, carry_out_staged, place_in, staged
 
 MADE_UP = {
     "finished": made_up.finished(),
@@ -123,11 +125,52 @@ def test_a_refinement_around_another_point_is_not_shown(place: Workplace) -> Non
     describe(staged(groups=(first, SECOND)), place)
     results = collect(place.study("toy_staged"), place.store)
     assert [group.frozen is not None for group in results.groups] == [True, False]
-    assert "'toy_staged.2-second' stands on other frozen values: " in results.refused
+    assert "study 'toy_staged.2-second' in " in results.refused
+    assert " stands on other frozen values: " in results.refused
     assert results.refinement is not None
     assert results.refinement.search is None
     assert answer(results).startswith("No answer yet: λ_a = ")
     describe(staged(), place)
+
+
+def test_a_refinement_that_moved_is_refused_and_not_shown_whatever_it_moves_itself(tmp_path: Path) -> None:
+    def declared(rule: Rule) -> StagedSearch:
+        second = replace(SECOND, finalists=0, freeze=rule)
+        return staged(groups=(FIRST, second), refinement=Refinement(trials=2, knobs=(B,)))
+
+    list(carry_out_staged(declared(Best()), tmp_path))
+    place = place_in(tmp_path)
+    ledger = Ledger(place.study("toy_staged"))
+    refined = collect(ledger.folder, place.store).refinement
+    assert refined is not None
+    assert refined.search is not None
+
+    first, second = ledger.header()["groups"]
+    other = {**first, "frozen": {**first["frozen"], "knobs": {A: 1.5}}}
+    whole = ledger.header()
+    ledger.write_header({**whole, "groups": [other, second]})
+    refined = collect(ledger.folder, place.store).refinement
+    assert refined is not None
+    assert refined.search is None, "a knob that stands still in it was frozen elsewhere"
+    ledger.write_header(whole)
+
+    below = Reaching(metric="validation/dice", at_most=second["frozen"]["value"] - 1e-6)
+    describe(declared(below), place)
+    results = collect(ledger.folder, place.store)
+    assert "study 'toy_staged.refinement' in " in results.refused
+    assert " stands on other frozen values: " in results.refused
+    assert results.refinement is not None
+    assert results.refinement.search is None
+
+
+def test_bounds_are_looked_up_in_the_refinement_s_last_stage(tmp_path: Path) -> None:
+    bounded = replace(SECOND, freeze=Reaching(metric="validation/cost", at_most=3.0))
+    list(carry_out_staged(staged(groups=(FIRST, bounded)), tmp_path))
+    results = collect(place_in(tmp_path).study("toy_staged"), place_in(tmp_path).store)
+    assert results.groups[1].bound == Bound(metric="validation/cost", at_most=3.0)
+    assert results.refinement is not None
+    assert results.refinement.metrics["validation/cost"] in (1.0, 2.0)
+    assert any("is within second's bound: validation/cost " in line for line in caption(results))
 
 
 def test_a_folder_without_a_staged_search_is_refused(place: Workplace) -> None:

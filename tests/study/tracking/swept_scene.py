@@ -123,8 +123,9 @@ class SweptScene:
         line = {"row": row, "column": column, "metric": "test/dice", "planned": 2, "seeds": 2, "sd_seeds": 0.007}
         if (row, column) == FAILED[:2]:
             lost = {"seeds": 1, "failed": 1, "sd_seeds": None, "mean": None}
-            return line | lost | {"survivors_mean": LEVEL[row], "survivors_share": 0.6}
+            return line | lost | {"survivors_mean": LEVEL[row], "survivors_share": 0.6, "survivors_change": -4.5}
         line |= {"mean": LEVEL[row] + 0.005, "survivors_mean": None}
+        line |= {} if row == "Proposed" else {"change": -8.25}
         judged = row == "Proposed" and {"verdict": "not comparable", "verdict_reason": "a phantom"}
         return line | (judged or {"verdict": None})
 

@@ -125,6 +125,8 @@ def test_rows_bear_what_the_report_says_of_them(finished: Shown) -> None:
     assert lacking["summary/T2 _ T1/test/dice seeds"] == 1
     assert "summary/T2 _ T1/test/dice share" not in lacking
     assert lacking["summary/T2 _ T1/test/dice share survivors"] == 0.6
+    assert lacking["summary/T2 _ T1/test/dice change survivors"] == -4.5
+    assert lacking["summary/T1 _ T2/test/dice change"] == -8.25, "by how many % it lies below the row compared with"
 
 
 def test_a_new_report_replaces_what_the_old_one_said(finished: Shown, tmp_path: Path) -> None:

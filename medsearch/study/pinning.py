@@ -1,0 +1,65 @@
+"""Pinning: what a group froze stands as long as what it was decided from does.
+
+A run that failed is tried again when its study is, and if it succeeds then, another trial may come to rank first. Later
+groups stand on the earlier decision, so it is taken again only where a declared number has changed, or the group's
+folder has been begun anew. The header of the staged search is the memory.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+from medsearch.core.recipes import plain
+from medsearch.study.freezing import Frozen, option
+from medsearch.study.jobs import Workplace
+from medsearch.study.ledger import Ledger
+from medsearch.study.rules import Rule
+from medsearch.study.search import Search
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Pin:
+    """What a group froze, and what that was decided from."""
+
+    frozen: Frozen
+    decided: Mapping[str, Any]
+
+    def stands(self, search: Search, rule: Rule, place: Workplace) -> bool:
+        """Whether nothing of what it was decided from has changed."""
+        return self.decided == decided(search, rule, place)
+
+    def of(self, search: Search) -> Frozen:
+        """What was frozen, with choices as they are declared."""
+        knobs = {knob: option(search, knob, value) for knob, value in self.frozen.knobs.items()}
+        return replace(self.frozen, knobs=knobs)
+
+
+def pins(staged: str, place: Workplace) -> dict[str, Pin]:
+    """The pins of the staged search of that name, by the names of its groups' studies."""
+    header = Ledger(place.study(staged)).header()
+    groups = header["groups"] if header.get("kind") == "staged" else []
+    known = {group["study"]: group.get("pinned") for group in groups}
+    return {study: Pin(frozen=Frozen(**of["frozen"]), decided=of["decided"]) for study, of in known.items() if of}
+
+
+def decided(search: Search, rule: Rule, place: Workplace) -> dict[str, Any]:
+    """What a decision rests on beside the runs: declared numbers, the rule, and when the group's folder was begun."""
+    here = search.settled
+    begun = Ledger(place.study(search.name)).header().get("begun")
+    numbers = {"trials": here.trials, "finalists": here.finalists, "seeds": here.seeds}
+    return dict(plain({**numbers, "rule": str(rule), "begun": begun}))
+
+
+def overtaken(pinned: Frozen, now: Frozen) -> str:
+    """What would be decided otherwise by now; empty if nothing would."""
+    if (now.number, now.value, now.seeds) == (pinned.number, pinned.value, pinned.seeds):
+        return ""
+    since = "runs that had failed were repeated since then"
+    told = f"{now.value:.4g} (n={now.seeds})"
+    if now.number == pinned.number:
+        return f"{since}, and trial {now.number} has {told} by now"
+    return (
+        f"{since}, and trial {now.number} would be frozen by now with {told}; trial {pinned.number} stands until other "
+        "trials, finalists, seeds or another rule are declared"
+    )

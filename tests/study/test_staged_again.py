@@ -1,0 +1,188 @@
+"""A staged search that is started again: its freezes stand, and folders of another question are refused unharmed."""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medsearch.core.errors import BadInput
+from medsearch.reporting.staged.collect import collect
+from medsearch.reporting.staged.files import table_md
+from medsearch.study import Reaching, Refinement, StagedSearch, choice, loguniform, uniform
+from medsearch.study.course import course, frozen_by_now
+from medsearch.study.freezing import freeze, standing
+from medsearch.study.identity import differs
+from medsearch.study.jobs import Planner, Workplace
+from medsearch.study.ledger import HEADER, Ledger, PlannedRun
+from medsearch.study.mentions import mentions
+from medsearch.study.proposals import Proposals
+from medsearch.study.search import Search
+from medsearch.study.staged import search_of
+from medsearch.study.staged_header import describe
+from medsearch.study.staged_plan import plan_staged, table
+from tests.study import toy
+from tests.study.staging import FIRST, SECOND, WIDE, A, B, carry_out_search, carry_out_staged, place_in, staged
+
+NAMES = staged().studies
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("staged")
+    list(carry_out_staged(staged(), home))
+    return home
+
+
+@pytest.fixture
+def home(ended: Path, tmp_path: Path) -> Path:
+    shutil.copytree(ended, tmp_path / "home")
+    return tmp_path / "home"
+
+
+def fail_a_seed_of_the_winner(search: Search, place: Workplace) -> None:
+    """As if a replicate of what would be frozen had failed by an accident."""
+    at = standing(Planner(search, place))
+    winner = freeze(search, SECOND.freeze, at, place.store).number
+    run = at.runs[f"replicate-{winner:04d}-seed-1"]
+    ledger = Ledger(place.study(search.name))
+    name = ledger.started(
+        PlannedRun(role=run.role, seed=run.seed, number=run.number, knobs=run.knobs, stages=run.stages)
+    )
+    ledger.finished(name, state="failed", reason="worker died", cause="worker died")
+
+
+def test_a_freeze_stands_though_a_seed_that_failed_came_back_better(tmp_path: Path) -> None:
+    of, place = staged(), place_in(tmp_path)
+
+    def run(search: Search) -> None:
+        carry_out_search(search, place)
+        if search.name == NAMES[1]:
+            fail_a_seed_of_the_winner(search, place)
+
+    parts = list(course(of, place, run))
+    assert not any(part.refusal for part in parts)
+    describe(of, place)
+    before, table_before = frozen_by_now(of, place), table_of(place)
+    list(carry_out_staged(of, tmp_path))
+    search = parts[1].search
+    now = freeze(search, SECOND.freeze, standing(Planner(search, place)), place.store)
+    assert now.number != before[0][1].number, "the retried seed would have moved the freeze"
+    assert frozen_by_now(of, place) == before
+    assert table_of(place) == table_before
+    told = Ledger(place.study(of.name)).header()["groups"][1]["overtaken"]
+    assert f"trial {now.number} would be frozen by now" in told
+    assert f"trial {before[0][1].number} stands until" in told
+
+    # A number that is declared anew decides anew.
+    more = staged(groups=(FIRST, replace(SECOND, finalists=3)))
+    part = list(course(more, place, lambda search: carry_out_search(search, place)))[1]
+    assert part.frozen == freeze(part.search, SECOND.freeze, part.at, place.store)
+    assert part.overtaken == ""
+
+
+def table_of(place: Workplace) -> list[str]:
+    """The lines of the groups and of the knobs, without the refinement's."""
+    text = table_md(collect(place.study("toy_staged"), place.store))
+    return [line for line in text.splitlines() if line.startswith("|")]
+
+
+def test_a_group_whose_folder_was_removed_is_decided_anew(home: Path) -> None:
+    place = place_in(home)
+    shutil.rmtree(place.study(NAMES[1]))
+    frozen, refusal = frozen_by_now(staged(), place)
+    assert (len(frozen), refusal) == (1, "")
+
+
+@pytest.mark.parametrize(
+    ("groups", "part"),
+    [
+        ((replace(FIRST, objective={"validation/dice": "minimize"}), SECOND), "objective"),
+        ((replace(FIRST, fixed={"segmentation.epochs": 3}), SECOND), "recipe"),
+        ((replace(FIRST, space={A: loguniform(0.1, 100)}), SECOND), "space"),
+        ((replace(FIRST, space={A: loguniform(0.1, 1000), "polish.epochs": choice([1, 2])}), SECOND), "space"),
+        ((FIRST, replace(SECOND, space={B: uniform(0, 1), WIDE: choice([True])})), "space"),
+    ],
+    ids=["objective", "fixed", "space", "another knob", "a choice less"],
+)
+def test_a_group_that_was_edited_is_refused_and_its_header_stays(home: Path, groups: Any, part: str) -> None:
+    of, place = staged(groups=groups), place_in(home)
+    written = (place.study(of.name) / HEADER).read_bytes()
+    told = refusal_of(lambda: describe(of, place))
+    name = NAMES[0] if groups[0] != FIRST else NAMES[1]
+    assert f"study '{name}' in {place.study(name)} was begun with another {part}" in told
+    after = ", ".join(NAMES[NAMES.index(name) :])
+    assert told.endswith(f"or remove the folders of {after} (what they trained stays in the store)")
+    assert "\n" not in told
+    assert (place.study(of.name) / HEADER).read_bytes() == written
+    plans = plan_staged(of, place, slots=1)
+    (refused,) = [one for one in plans if one.refused]
+    assert refused.refused.startswith(f"refused: its folder was begun with another {part}")
+    assert table(of, plans).row_count == 3
+
+
+def refusal_of(call: Callable[[], Any]) -> str:
+    with pytest.raises(BadInput) as refusal:
+        call()
+    return str(refusal.value)
+
+
+def test_a_refused_search_is_not_run(home: Path) -> None:
+    count = len(toy.executions(home))
+    of = staged(refinement=Refinement(trials=3, factor=4.0))
+    asked: list[str] = []
+    parts = list(course(of, place_in(home), lambda search: asked.append(search.name)))
+    assert asked == list(NAMES[:2])
+    assert parts[2].foreign.startswith("was begun with another space")
+    assert len(toy.executions(home)) == count
+
+
+def test_what_a_folder_differs_in(home: Path) -> None:
+    place = place_in(home)
+
+    def found(of: StagedSearch) -> list[str]:
+        search = next(course(of, None)).search
+        return differs(Planner(search, place), Ledger(place.study(search.name)).header())
+
+    assert found(staged()) == []
+    assert found(staged(groups=(replace(FIRST, trials=9, finalists=2), SECOND))) == []
+    other = replace(FIRST, objective={"validation/dice": "minimize"}, space={A: loguniform(1, 10)})
+    assert found(staged(groups=(other, SECOND))) == ["space", "objective"]
+    search = next(course(staged(), None)).search
+    assert differs(Planner(search, place), {}) == []
+
+
+COSTLY = Reaching(metric="validation/cost", at_most=1.0)
+"""The toy's wide configurations are better and cost 2.0."""
+
+
+def test_finalists_are_taken_from_what_the_rule_allows_and_prune_keeps_what_is_frozen(tmp_path: Path) -> None:
+    wide = replace(SECOND, space={B: uniform(0, 1), WIDE: choice([False, True])}, trials=6, finalists=1, freeze=COSTLY)
+    of, place = staged(groups=(FIRST, wide), refinement=None, references=()), place_in(tmp_path)
+    parts = list(course(of, place, lambda search: carry_out_search(search, place)))
+    frozen = parts[1].frozen
+    assert frozen is not None
+    assert frozen.knobs[WIDE] is False
+    assert parts[1].at.finalists == (frozen.number,), "the finalist is what the rule allows, not the best by value"
+    assert frozen.seeds == 2
+    free = replace(parts[1].search, freeze=None)
+    assert standing(Planner(free, place)).finalists != parts[1].at.finalists, "by value another one would be"
+
+    describe(of, place)
+    ledger = Ledger(place.study(NAMES[1]))
+    assert (ledger.header()["frozen"], ledger.header()["freeze"]) == (frozen.number, str(COSTLY))
+    others = [run for run in ledger.runs().values() if run.role == "trial" and run.number != frozen.number]
+    ledger.write_header({**ledger.header(), "chosen": [others[0].number]})
+    spare = mentions(tmp_path).spare
+    assert not spare & {key for _, key in ledger.runs()[f"trial-{frozen.number:04d}"].stages}
+    assert spare & {key for run in others for _, key in run.stages}
+
+
+def test_trials_on_another_frozen_point_are_not_taken_over_from_a_shared_storage(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shared.db'}"
+    Proposals(search_of(staged(), 1, {A: 2.0}), url).propose(0)
+    Proposals(search_of(staged(), 1, {A: 2.0}), url)
+    with pytest.raises(BadInput, match=r"has trials of study 'toy_staged.2-second' with another recipe"):
+        Proposals(search_of(staged(), 1, {A: 3.0}), url)
