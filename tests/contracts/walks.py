@@ -147,11 +147,11 @@ ACCSEG_NET = Walk(
         "segmentation.discriminator.initialisation": "normal",
         "segmentation.weights.nce": 1.0,
         "segmentation.weights.mind": 1.0,
-        "segmentation.contrast.layers": (0, 4, 8),
+        "segmentation.patches.layers": (0, 4, 8),
     },
     needs={
         **twice("segmentation"),
-        **{f"segmentation.contrast.{knob}": CONTRASTED for knob in ("layers", "patches", "temperature", "width")},
+        **{f"segmentation.patches.{knob}": CONTRASTED for knob in ("layers", "places", "temperature", "width")},
     },
 )
 ATT_ENT = Walk(

@@ -9,7 +9,7 @@ Every one sees axial slices of whole hemispheres, diseased ones by M-GenSeg's ru
 "As compared" means the code that was released with the thesis's M-GenSeg, which is what its tables and figures
 measured; "official" what a method's own authors released, where that is told apart.
 
-    recipe, reads, drawing, judging, optimising, testing    what they share
+    recipe, reads, drawing, selecting, optimising, testing    what they share
 """
 
 from medsearch.methods.baselines.accsegnet import AccSegNet

@@ -9,7 +9,7 @@ from typing import Any
 from medsearch.core.recipes import override
 from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
 from medsearch.methods.baselines.accsegnet.pipeline import pipeline as accsegnet_pipeline
-from medsearch.methods.baselines.accsegnet.recipe import OFFICIAL, AccSegNetRecipe, ContrastRecipe
+from medsearch.methods.baselines.accsegnet.recipe import OFFICIAL, AccSegNetRecipe, PatchNCERecipe
 from medsearch.methods.baselines.accsegnet.recipe import SegmentationRecipe as AccSegNetSegmentation
 from medsearch.methods.baselines.attent.config import DeepLabConfig, MapDiscriminatorConfig
 from medsearch.methods.baselines.attent.pipeline import pipeline as attent_pipeline
@@ -47,7 +47,7 @@ ACCSEGNET = Small(
             ),
             discriminator=PatchDiscriminatorConfig(width=4, layers=1, initialisation="xavier"),
             network=SqueezeUNetConfig(width=4, levels=3),
-            contrast=ContrastRecipe(layers=(0, 4, 12), patches=16, width=8),
+            patches=PatchNCERecipe(layers=(0, 4, 12), places=16, width=8),
             optimiser=ADAM,
             **EPOCHS,
         )

@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from medsearch.methods.baselines.accsegnet import losses as accsegnet
-from medsearch.methods.baselines.accsegnet.contrast import Projections
 from medsearch.methods.baselines.accsegnet.mind import MIND, mind_distance
-from medsearch.methods.baselines.accsegnet.recipe import ContrastRecipe
+from medsearch.methods.baselines.accsegnet.patches import Projections
+from medsearch.methods.baselines.accsegnet.recipe import PatchNCERecipe
 from medsearch.methods.baselines.attent import losses as attent
 from medsearch.methods.baselines.attent.translation import averaged
 from medsearch.methods.baselines.uagan import losses as uagan
@@ -64,7 +64,7 @@ def test_patches_are_found_among_those_of_their_image() -> None:
 def test_projections_have_length_1_and_come_from_equal_places() -> None:
     torch.manual_seed(0)
     generator = ResNetGenerator(ResNetGeneratorConfig(width=4, blocks=1, down="anti-aliased", up="anti-aliased"))
-    recipe = ContrastRecipe(layers=(0, 4, 12), patches=5, width=6)
+    recipe = PatchNCERecipe(layers=(0, 4, 12), places=5, width=6)
     projections = Projections(recipe, generator)
     features = generator.features(torch.randn(2, 1, 24, 12), recipe.layers)
     a, b = projections(features, features)

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from medsearch.core.errors import BadInput
 from medsearch.methods.baselines import UAGAN, AccSegNet, AttENT, SupervisedUNet
 from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
-from medsearch.methods.baselines.accsegnet.contrast import Projections
 from medsearch.methods.baselines.accsegnet.mind import MIND
 from medsearch.methods.baselines.accsegnet.networks import AccSegNet as AccSegNetworks
+from medsearch.methods.baselines.accsegnet.patches import Projections
 from medsearch.methods.baselines.accsegnet.unet import SqueezeUNet
 from medsearch.methods.baselines.attent.config import DeepLabConfig, MapDiscriminatorConfig
 from medsearch.methods.baselines.attent.deeplab import DeepLab
@@ -147,7 +147,7 @@ def test_what_is_too_small_is_refused() -> None:
         maps(MapDiscriminatorConfig(channels=(2, 2, 2, 2)))(torch.rand(1, 1, 60, 30))
     generator = ResNetGenerator(AccSegNet(scale="tiny").recipe.segmentation.generator)
     with pytest.raises(BadInput, match="must be among the generator's encoder's, 0 to 14"):
-        Projections(AccSegNet().recipe.segmentation.contrast, generator)
+        Projections(AccSegNet().recipe.segmentation.patches, generator)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ OFFICIAL: list[tuple[Method, dict[str, object]]] = [
             "segmentation",
             {
                 **under("weights", {"adv": 1, "ana": 1, "nce": 1, "mind": 1, "seg": 1}),
-                **under("contrast", {"layers": (0, 4, 8, 12, 16), "patches": 256, "temperature": 0.07}),
+                **under("patches", {"layers": (0, 4, 8, 12, 16), "places": 256, "temperature": 0.07}),
                 "form": "contrastive",
                 "adversarial": "least-squares",
                 "dice": "squared",
@@ -111,7 +111,7 @@ def test_the_paper_s_scale_has_the_released_values(method: Method, expected: dic
 @pytest.mark.parametrize(("method", "_"), [*COMPARED, *OFFICIAL], ids=lambda of: getattr(of, "name", ""))
 def test_smaller_scales_change_sizes_and_how_long_is_trained_alone(method: Method, _: object) -> None:
     paper = knobs(method.recipe)
-    sizes = ("width", "blocks", "layers", "levels", "channels", "unique", "head", "units", "dilations", "patches")
+    sizes = ("width", "blocks", "layers", "levels", "channels", "unique", "head", "units", "dilations", "places")
     lengths = ("epochs", "batch", "validate_every", "lr")
     for scale in ("small", "tiny"):
         changed = {knob for knob, value in knobs(method.at(scale).recipe).items() if value != paper[knob]}

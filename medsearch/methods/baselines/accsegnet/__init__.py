@@ -1,6 +1,6 @@
 """AccSegNet (Zhou et al. 2021), as the thesis's code compares with it, and as its authors released it.
 
-    networks    accsegnet.networks, unet, contrast; medsearch.networks.resnet_generator, patch_discriminator
+    networks    accsegnet.networks, unet, patches; medsearch.networks.resnet_generator, patch_discriminator
     losses      accsegnet.losses, mind; medsearch.losses.adversarial, dice
     total       accsegnet.training.SegmentationTraining.g_terms
     stages      segmentation (translation and segmentation at once) -> test

@@ -15,9 +15,9 @@ from medsearch.methods.baselines.attent.pretrained import start_backbone
 from medsearch.methods.baselines.attent.recipe import SegmentationRecipe, TranslationRecipe
 from medsearch.methods.baselines.attent.translator import load_translator
 from medsearch.methods.baselines.drawing import Pair, both_contrasts
-from medsearch.methods.baselines.judging import Segment, micro_dice, training_mode, validation_slices
 from medsearch.methods.baselines.optimising import adam, set_rate
-from medsearch.methods.baselines.reads import JUDGED
+from medsearch.methods.baselines.reads import SELECTED_ON
+from medsearch.methods.baselines.selecting import Segment, micro_dice, training_mode, validation_slices
 from medsearch.methods.baselines.testing import scored
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
@@ -67,7 +67,7 @@ class SegmentationTraining:
         upstream = context.upstream["translation"]
         self.translator = load_translator(translation, upstream, recipe.translator, self.device)
         self.drawing = both_contrasts(context.task, recipe.slices)
-        self.validation = validation_slices(context.task, JUDGED[selection], recipe.slices)
+        self.validation = validation_slices(context.task, SELECTED_ON[selection], recipe.slices)
 
     def forward(self, batch: Pair) -> Outputs:
         """Both domains apart, for the batch norms to see one at a time."""

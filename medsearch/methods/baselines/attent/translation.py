@@ -13,8 +13,8 @@ from medsearch.losses.weights import normalised
 from medsearch.methods.baselines.attent.recipe import TranslationRecipe
 from medsearch.methods.baselines.attent.translator import WEIGHTS, Cycled, Translator
 from medsearch.methods.baselines.drawing import SHARE, Pair, both_contrasts, diseased, require
-from medsearch.methods.baselines.judging import training_mode
 from medsearch.methods.baselines.optimising import adam, set_rate
+from medsearch.methods.baselines.selecting import training_mode
 from medsearch.networks.patch_discriminator import PatchDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training

@@ -13,9 +13,9 @@ from medsearch.losses.dice import dice
 from medsearch.losses.reconstruction import l1
 from medsearch.losses.weights import normalised
 from medsearch.methods.baselines.drawing import Drawing, Pair, both_contrasts
-from medsearch.methods.baselines.judging import Segment, micro_dice, training_mode, validation_slices
 from medsearch.methods.baselines.optimising import adam, set_rate
-from medsearch.methods.baselines.reads import Judged, sides
+from medsearch.methods.baselines.reads import SelectedOn, sides
+from medsearch.methods.baselines.selecting import Segment, micro_dice, training_mode, validation_slices
 from medsearch.methods.baselines.testing import scored
 from medsearch.methods.baselines.uagan import losses
 from medsearch.methods.baselines.uagan.networks import CLASSES, Generator, Judge
@@ -30,7 +30,7 @@ from medsearch.training.loop import Loop, run
 from medsearch.training.precision import autocast, prepare_torch
 from medsearch.training.prefetch import prefetched
 
-CONTRASTS = sides("both")
+DOMAINS = sides("both")
 REAL_FAKE = {"hinge": losses.hinge_d, "wasserstein": losses.wasserstein_d}
 
 
@@ -80,7 +80,7 @@ class SegmentationTraining:
     def forward(self, batch: Pair) -> Mixed:
         """Segment and translate every slice; then its translation, back to its own contrast."""
         x = torch.cat([batch.source.x, batch.target.x])
-        own = torch.cat([one_hot(d, len(part), x.device) for d, part in zip(CONTRASTS, _parts(batch), strict=True)])
+        own = torch.cat([one_hot(d, len(part), x.device) for d, part in zip(DOMAINS, _parts(batch), strict=True)])
         asked = own.flip(1) if self.recipe.asked == "other" else own[torch.randperm(len(own), device=x.device)]
         with autocast(self.context.runtime):
             y_hat, x_fake = self.generator(x, asked)
@@ -160,7 +160,7 @@ class SegmentationTraining:
         """Dice over the domains that showed masks, together."""
         training_mode(self.modules.values(), on=False)
         asked = self.recipe.asked
-        segments: dict[Domain, Segment] = {d: segmenting(self.generator, d, asked) for d in CONTRASTS}
+        segments: dict[Domain, Segment] = {d: segmenting(self.generator, d, asked) for d in DOMAINS}
         return micro_dice(segments, self.validation, self.context.runtime, batch=2 * self.recipe.batch)
 
 
@@ -175,7 +175,7 @@ def grown(step: int, whole: int) -> float:
     return min(1.0, step / whole) if whole else 1.0
 
 
-def shown(drawing: Drawing) -> Judged:
+def shown(drawing: Drawing) -> SelectedOn:
     """Whose masks it learns from, and is selected on."""
     if drawing.source.annotated and drawing.target.annotated:
         return "both"
@@ -190,7 +190,7 @@ def slice_size(task: TaskView) -> tuple[int, int]:
 
 def one_hot(domain: Domain, count: int, device: torch.device) -> Tensor:
     """(count, 2): the contrast of a domain."""
-    return torch.eye(CLASSES, device=device)[CONTRASTS.index(domain)].expand(count, -1)
+    return torch.eye(CLASSES, device=device)[DOMAINS.index(domain)].expand(count, -1)
 
 
 def segmenting(network: Generator, domain: Domain, asked: Asked) -> Segment:

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from medsearch.core.errors import BadInput
 from medsearch.core.seeds import generator, seed
 from medsearch.losses.dice import dice
-from medsearch.methods.baselines.judging import micro_dice, training_mode, validation_slices
 from medsearch.methods.baselines.optimising import adam, set_rate
+from medsearch.methods.baselines.selecting import micro_dice, training_mode, validation_slices
 from medsearch.methods.baselines.testing import scored
 from medsearch.methods.baselines.unet.network import UNet
 from medsearch.methods.baselines.unet.pool import Pool

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
-from medsearch.methods.baselines.accsegnet.recipe import ContrastRecipe
+from medsearch.methods.baselines.accsegnet.recipe import PatchNCERecipe
 from medsearch.networks.initialisation import initialise
 from medsearch.networks.resnet_generator import ResNetGenerator
 
@@ -22,7 +22,7 @@ class Projections(nn.Module):
         BadInput: the generator has no such layer.
     """
 
-    def __init__(self, recipe: ContrastRecipe, generator: ResNetGenerator) -> None:
+    def __init__(self, recipe: PatchNCERecipe, generator: ResNetGenerator) -> None:
         super().__init__()
         last = len(generator.encoder) - 1
         if not recipe.layers or not 0 <= min(recipe.layers) <= max(recipe.layers) <= last:
@@ -42,7 +42,7 @@ class Projections(nn.Module):
         projected: list[list[Tensor]] = [[] for _ in of]
         for head, *features in zip(self.heads, *of, strict=True):
             pixels = features[0].shape[2:].numel()
-            places = torch.randperm(pixels, device=features[0].device)[: self.recipe.patches]
+            places = torch.randperm(pixels, device=features[0].device)[: self.recipe.places]
             for found, one in zip(projected, features, strict=True):
                 found.append(F.normalize(head(one.flatten(2)[..., places].transpose(1, 2)).float(), dim=2))
         return projected
