@@ -184,7 +184,7 @@ UA_GAN = Walk(
         "segmentation.adversarial": "wasserstein",
         "segmentation.loss": "cross-entropy",
         "segmentation.tumour_weight": 0.5,
-        "segmentation.asked": "shuffled",
+        "segmentation.asked": "other",
         "segmentation.weights.gp": 5.0,
     },
     needs={**twice("segmentation"), "segmentation.tumour_weight": {"segmentation.loss": "cross-entropy"}},

@@ -194,3 +194,12 @@ def test_streams_of_uagan_attend_to_each_other() -> None:
         nn.init.zeros_(exchange.values[0].bias)
     masks = [network(x, torch.eye(2)[which : which + 1])[0] for which in (0, 1)]
     torch.testing.assert_close(*masks)
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_what_uagan_translates_is_bounded_as_compared(bounded: bool) -> None:
+    torch.manual_seed(0)
+    network = Generator(UAGANConfig(width=4, levels=2, bounded=bounded))
+    nn.init.constant_(network.decode_image.head.bias, 2.0)
+    image = network(torch.randn(1, 1, 16, 8), torch.eye(2)[:1])[1]
+    assert bool((image < 1).all()) is bounded

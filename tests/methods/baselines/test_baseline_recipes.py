@@ -60,6 +60,8 @@ COMPARED: list[tuple[Method, dict[str, object]]] = [
                 "epochs": 200,
                 "batch": 1,
                 "network.levels": 3,
+                "network.bounded": True,
+                "asked": "shuffled",
                 "adversarial": "hinge",
                 "loss": "dice",
             },
@@ -91,6 +93,8 @@ OFFICIAL: list[tuple[Method, dict[str, object]]] = [
             {
                 **under("weights", {"adv": 1, "cls": 1, "rec": 10, "seg": 100, "gp": 10, "normalised": False}),
                 "network.levels": 4,
+                "network.bounded": False,
+                "asked": "shuffled",
                 "adversarial": "wasserstein",
                 "loss": "cross-entropy",
                 "tumour_weight": 0.98,

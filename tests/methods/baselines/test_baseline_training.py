@@ -18,6 +18,7 @@ from medsearch.methods.baselines.attent.config import DeepLabConfig
 from medsearch.methods.baselines.attent.deeplab import DeepLab
 from medsearch.methods.baselines.attent.pretrained import load_backbone, start_backbone
 from medsearch.methods.baselines.drawing import both_contrasts
+from medsearch.methods.baselines.uagan.training import segmenting
 from tests.methods.baselines.micro_baselines import METHODS, of
 from tests.methods.baselines.trainings import begun
 from tests.micro import Micro
@@ -135,6 +136,24 @@ def test_shape_grows_with_the_steps(micro: Micro, tmp_path: Path) -> None:
     assert training.shape == pytest.approx(0.5)
     next(training.steps(2))
     assert training.shape == pytest.approx(0.5 + 0.5 / steps)
+
+
+def test_uagan_asks_for_any_contrast_to_train_and_for_a_slice_s_own_to_segment(micro: Micro, tmp_path: Path) -> None:
+    training = begun(micro, "uagan", tmp_path, task=LABELLED)
+    batch = first_batch(training)
+    out = training.forward(batch)
+    assert torch.equal(out.asked.sum(0), out.own.sum(0))  # those of the batch, in another order
+    seen = set()
+    for number in range(8):
+        torch.manual_seed(number)
+        seen.add(tuple(map(tuple, training.forward(batch).asked.tolist())))
+    assert len(seen) > 1
+    training.generator.eval()
+    x = batch.target.x
+    own, other = torch.eye(2)[1].expand(len(x), -1), torch.eye(2)[0].expand(len(x), -1)
+    segmented = segmenting(training.generator, "target")(x)
+    torch.testing.assert_close(segmented, torch.sigmoid(training.generator(x, own)[0]))
+    assert not torch.equal(segmented, torch.sigmoid(training.generator(x, other)[0]))
 
 
 def test_a_selection_rule_is_another_way_to_the_segmentor(micro: Micro, tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from medsearch.methods.baselines.selecting import Segment, micro_dice, training_
 from medsearch.methods.baselines.testing import scored
 from medsearch.methods.baselines.uagan import losses
 from medsearch.methods.baselines.uagan.networks import CLASSES, Generator, Judge
-from medsearch.methods.baselines.uagan.recipe import Asked, SegmentationRecipe, Weights
+from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe, Weights
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.stage import Outcome, Training
@@ -159,8 +159,7 @@ class SegmentationTraining:
     def validate(self) -> dict[str, float]:
         """Dice over the domains that showed masks, together."""
         training_mode(self.modules.values(), on=False)
-        asked = self.recipe.asked
-        segments: dict[Domain, Segment] = {d: segmenting(self.generator, d, asked) for d in DOMAINS}
+        segments: dict[Domain, Segment] = {d: segmenting(self.generator, d) for d in DOMAINS}
         return micro_dice(segments, self.validation, self.context.runtime, batch=2 * self.recipe.batch)
 
 
@@ -193,16 +192,12 @@ def one_hot(domain: Domain, count: int, device: torch.device) -> Tensor:
     return torch.eye(CLASSES, device=device)[DOMAINS.index(domain)].expand(count, -1)
 
 
-def segmenting(network: Generator, domain: Domain, asked: Asked) -> Segment:
-    """Probabilities of tumour in slices of a domain; what is asked of the other stream is what training asks.
-
-    That is the other contrast, or, where training asks for any, a slice's own (official).
-    """
+def segmenting(network: Generator, domain: Domain) -> Segment:
+    """Probabilities of tumour in slices of a domain; the other stream is asked for a slice's own contrast."""
 
     def segment(x: Tensor) -> Tensor:
-        own = one_hot(domain, len(x), x.device)
-        logits, _ = network(x, own.flip(1) if asked == "other" else own)
-        return torch.sigmoid(logits)
+        logits, _ = network(x, one_hot(domain, len(x), x.device))
+        return torch.sigmoid(logits.float())
 
     return segment
 
@@ -242,4 +237,4 @@ def test(recipe: EvaluationRecipe, segmentation: SegmentationRecipe, context: St
     network = Generator(segmentation.network)
     load_modules(context.upstream["segmentor"].file("weights.safetensors"), {"generator": network})
     network.to(context.runtime.device).eval()
-    return scored(segmenting(network, recipe.domain, segmentation.asked), context, recipe)
+    return scored(segmenting(network, recipe.domain), context, recipe)
