@@ -16,6 +16,7 @@ from medsearch.data.views import TaskView
 from medsearch.methods.baselines import AttENT
 from medsearch.methods.baselines.attent.config import DeepLabConfig
 from medsearch.methods.baselines.attent.deeplab import DeepLab
+from medsearch.methods.baselines.attent.losses import as_map, entropy_map
 from medsearch.methods.baselines.attent.pretrained import load_backbone, start_backbone
 from medsearch.methods.baselines.drawing import both_contrasts
 from medsearch.methods.baselines.uagan.training import segmenting
@@ -75,6 +76,20 @@ def test_attent_s_source_maps_are_real_and_its_generators_fixed(micro: Micro, tm
     assert not training.translator.training
     norms = [part for part in training.network.modules() if isinstance(part, nn.BatchNorm2d)]
     assert not any(weight.requires_grad for norm in norms for weight in norm.parameters())
+
+
+def test_attent_s_maps_are_told_apart_by_a_hinge(micro: Micro, tmp_path: Path) -> None:
+    training = begun(micro, "attent", tmp_path)
+    out = training.forward(first_batch(training))
+    with torch.no_grad():
+        source, target = (training.d_main(entropy_map(p[0])) for p in (out.source, out.target))
+        told = torch.relu(1 - source).mean() + torch.relu(1 + target).mean()
+        assert training.d_terms(out)["d_main"].item() == pytest.approx(0.5 * told.item())
+        assert training.g_terms(out)["adv_main"].item() == pytest.approx(-0.001 * target.mean().item())
+        source, target = (training.d_aux(as_map(p[1])) for p in (out.source, out.target))
+        told = torch.relu(1 - source).mean() + torch.relu(1 + target).mean()
+        assert training.d_terms(out)["d_aux"].item() == pytest.approx(0.5 * told.item())
+        assert training.g_terms(out)["adv_aux"].item() == pytest.approx(-0.0002 * target.mean().item())
 
 
 @pytest.mark.parametrize(("method", "term"), [("accsegnet", "seg"), ("attent", "main"), ("uagan", "seg")])

@@ -44,7 +44,7 @@ class SegmentationWeights:
     """Of the segmentation's terms, as they are.
 
     main, aux: binary cross-entropy of both outputs. adv_main, adv_aux: of fooling the discriminators.
-    judge: of the discriminators' own losses.
+    judge: of the discriminators' own hinges.
     """
 
     main: float = 1.0

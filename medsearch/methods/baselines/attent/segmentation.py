@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from medsearch.core.seeds import generator, seed
 from medsearch.data.views import Domain
+from medsearch.losses.adversarial import adversarial_d, adversarial_g
 from medsearch.methods.baselines.attent import losses
 from medsearch.methods.baselines.attent.deeplab import DeepLab
 from medsearch.methods.baselines.attent.discriminator import MapDiscriminator
@@ -76,12 +77,12 @@ class SegmentationTraining:
         return Outputs(batch, *((main.float(), aux.float()) for main, aux in (source, target)))
 
     def d_terms(self, of: Outputs) -> dict[str, Tensor]:
-        """Source maps are real; nothing flows back to the network."""
+        """A hinge, in which source maps are real; nothing flows back to the network."""
         lam = self.recipe.weights.judge
         source, target = ([p.detach() for p in domain] for domain in (of.source, of.target))
         return {
-            "d_main": lam * losses.told_apart(self._main(source[0]), self._main(target[0])),
-            "d_aux": lam * losses.told_apart(self._aux(source[1]), self._aux(target[1])),
+            "d_main": lam * adversarial_d([self._main(source[0])], [self._main(target[0])]),
+            "d_aux": lam * adversarial_d([self._aux(source[1])], [self._aux(target[1])]),
         }
 
     def g_terms(self, of: Outputs) -> dict[str, Tensor]:
@@ -89,8 +90,8 @@ class SegmentationTraining:
         lam = self.recipe.weights
         return {
             **self._supervised(of),
-            "adv_main": lam.adv_main * losses.judged_as(True, self._main(of.target[0])),
-            "adv_aux": lam.adv_aux * losses.judged_as(True, self._aux(of.target[1])),
+            "adv_main": lam.adv_main * adversarial_g([self._main(of.target[0])]),
+            "adv_aux": lam.adv_aux * adversarial_g([self._aux(of.target[1])]),
         }
 
     def _supervised(self, of: Outputs) -> dict[str, Tensor]:
@@ -108,14 +109,14 @@ class SegmentationTraining:
     def _main(self, p: Tensor) -> Tensor:
         """The main output's discriminator looks at its entropy."""
         with autocast(self.context.runtime):
-            logits: Tensor = self.d_main(losses.entropy_map(p))
-        return logits.float()
+            scores: Tensor = self.d_main(losses.entropy_map(p))
+        return scores.float()
 
     def _aux(self, p: Tensor) -> Tensor:
         """The auxiliary one's at the probabilities themselves, as released."""
         with autocast(self.context.runtime):
-            logits: Tensor = self.d_aux(losses.as_map(p))
-        return logits.float()
+            scores: Tensor = self.d_aux(losses.as_map(p))
+        return scores.float()
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One epoch."""
