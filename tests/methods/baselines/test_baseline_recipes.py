@@ -15,7 +15,7 @@ from medsearch.stages.method import Method
 
 SHARED = {"optimiser.lr": 1e-4, "optimiser.betas": (0.5, 0.999), "optimiser.decay_epochs": 0, "augment": True}
 AMSGRAD = {**SHARED, "optimiser.weight_decay": 1e-4, "optimiser.amsgrad": True}
-PLAIN = {**SHARED, "optimiser.weight_decay": 0.0, "optimiser.amsgrad": False}
+PLAIN = {**SHARED, "optimiser.weight_decay": 1e-4, "optimiser.amsgrad": False}
 
 
 def under(stage: str, values: dict[str, object]) -> dict[str, object]:
@@ -98,6 +98,8 @@ OFFICIAL: list[tuple[Method, dict[str, object]]] = [
                 "adversarial": "wasserstein",
                 "loss": "cross-entropy",
                 "tumour_weight": 0.98,
+                "optimiser.weight_decay": 0.0,
+                "optimiser.amsgrad": False,
                 "batch": 4,
             },
         ),

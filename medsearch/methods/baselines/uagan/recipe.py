@@ -77,6 +77,7 @@ OFFICIAL: dict[str, Any] = {
     "segmentation.weights.normalised": False,
     "segmentation.weights.shape_epochs": 60,
     "segmentation.optimiser.betas": (0.0, 0.999),
+    "segmentation.optimiser.weight_decay": 0.0,
     "segmentation.optimiser.decay_epochs": 40,
     "segmentation.optimiser.least": 1e-6,
     "segmentation.epochs": 100,
