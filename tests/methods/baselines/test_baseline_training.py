@@ -18,8 +18,9 @@ from medsearch.methods.baselines.attent.config import DeepLabConfig
 from medsearch.methods.baselines.attent.deeplab import DeepLab
 from medsearch.methods.baselines.attent.losses import as_map, entropy_map
 from medsearch.methods.baselines.attent.pretrained import load_backbone, start_backbone
-from medsearch.methods.baselines.drawing import both_contrasts
+from medsearch.methods.baselines.drawing import Pair, both_contrasts
 from medsearch.methods.baselines.uagan.training import segmenting
+from medsearch.training.crops import CropBatch
 from tests.methods.baselines.micro_baselines import METHODS, of
 from tests.methods.baselines.trainings import begun
 from tests.micro import Micro
@@ -104,6 +105,28 @@ def test_slices_without_masks_are_translated_and_teach_no_segmentation(
     assert (term in terms) == (method == "uagan")  # which has one term for both contrasts
     nothing = begun(micro, method, tmp_path / "2", task={"target_labels": 1.0})
     assert term in nothing.g_terms(nothing.forward(first_batch(nothing)))
+
+
+def running_means(training: Any) -> list[torch.Tensor]:
+    norms = (part for part in training.network.segmentor.modules() if isinstance(part, nn.BatchNorm2d))
+    return [norm.running_mean.clone() for norm in norms]
+
+
+@pytest.mark.parametrize(("method", "target_seen"), [("accsegnet", True), ("accsegnet_official", False)])
+def test_accsegnet_s_batch_norms_know_slices_without_masks(
+    micro: Micro, tmp_path: Path, method: str, target_seen: bool
+) -> None:
+    training = begun(micro, method, tmp_path)
+    batch = first_batch(training)
+    batch = Pair(CropBatch(batch.source.x, batch.source.y[:0]), CropBatch(batch.target.x, batch.target.y[:0]))
+    before = running_means(training)
+    terms = training.g_terms(training.forward(batch))
+    assert not {"seg", "seg_t"} & set(terms)
+    after = running_means(training)
+    assert not any(torch.equal(*pair) for pair in zip(before, after, strict=True))
+    other = begun(micro, method, tmp_path / "2")
+    other.forward(Pair(batch.source, CropBatch(1 - batch.target.x, batch.target.y)))
+    assert torch.equal(running_means(other)[0], after[0]) is not target_seen
 
 
 @pytest.mark.parametrize("method", [method for method in METHODS if "official" not in method])
