@@ -14,6 +14,8 @@ from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override
 from medsearch.data.views import TaskView
 from medsearch.methods.baselines import AttENT
+from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
+from medsearch.methods.baselines.accsegnet.unet import SqueezeUNet
 from medsearch.methods.baselines.attent.config import DeepLabConfig
 from medsearch.methods.baselines.attent.deeplab import DeepLab
 from medsearch.methods.baselines.attent.losses import as_map, entropy_map
@@ -297,3 +299,23 @@ def test_a_batch_may_come_in_parts(micro: Micro, tmp_path: Path, method: str, no
     assert all(np.isfinite(value) for value in parted.first.values())
     if method == "supervised_unet":  # the mean of two parts' Dice; no norm over the batch but the gates'
         assert parted.first["seg"] == pytest.approx(whole.first["seg"], abs=0.05)
+
+
+@pytest.mark.parametrize(("method", "node"), [*ADVERSARIAL, ("supervised_unet", "segmentation")])
+def test_a_step_in_bf16_is_near_one_in_full_precision(micro: Micro, tmp_path: Path, method: str, node: str) -> None:
+    found = {}
+    for precision in ("fp32", "bf16"):
+        runtime = {"precision": precision}
+        training = begun(micro, method, tmp_path / precision, node=node, runtime=runtime, task=LABELLED)
+        torch.manual_seed(0)
+        found[precision] = {name: value.item() for name, value in next(training.steps(1)).items()}
+        weights = [weight for module in training.modules.values() for weight in module.parameters()]
+        assert all(torch.isfinite(weight).all() for weight in weights)
+    assert found["bf16"] == pytest.approx(found["fp32"], rel=0.05, abs=0.02)
+
+
+def test_probabilities_are_in_full_precision() -> None:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        x = torch.randn(2, 1, 60, 30)
+        found = [SqueezeUNet(SqueezeUNetConfig(width=4))(x), *DeepLab(SMALL)(x)]
+    assert all(y.dtype == torch.float32 for y in found)
