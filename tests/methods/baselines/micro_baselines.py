@@ -45,7 +45,7 @@ ACCSEGNET = Small(
             generator=ResNetGeneratorConfig(
                 width=4, blocks=1, down="anti-aliased", up="anti-aliased", initialisation="xavier"
             ),
-            discriminator=PatchDiscriminatorConfig(width=4, layers=1, initialisation="xavier"),
+            discriminator=PatchDiscriminatorConfig(width=4, layers=1, down="anti-aliased", initialisation="xavier"),
             network=SqueezeUNetConfig(width=4, levels=3),
             patches=PatchNCERecipe(layers=(0, 4, 12), places=16, width=8),
             optimiser=ADAM,
@@ -59,8 +59,8 @@ ACCSEGNET_OFFICIAL = Small(override(ACCSEGNET.recipe, {**OFFICIAL, **SHORT}), ac
 ATTENT = Small(
     AttENTRecipe(
         translation=TranslationRecipe(
-            generator=ResNetGeneratorConfig(width=4, blocks=1, up="bilinear", skips="gated"),
-            discriminator=PatchDiscriminatorConfig(width=4, layers=1),
+            generator=ResNetGeneratorConfig(width=4, blocks=1, up="bilinear", skips="gated", initialisation="default"),
+            discriminator=PatchDiscriminatorConfig(width=4, layers=1, initialisation="default"),
             optimiser=ADAM,
             **EPOCHS,
         ),

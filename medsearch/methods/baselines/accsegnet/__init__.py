@@ -19,8 +19,8 @@ Selection: a source image is segmented by way of its translation, the only contr
 rules `source` and `pseudo-target` are one here (the released code takes Dice over both domains' masks together).
 
 Choices where the facts are silent: both contrasts' diseased slices are drawn, as for AttENT; an epoch counts the longer
-of the two lists. Departs from the official code: slices are augmented as all other methods' are, discriminators halve
-by strides without a blur, and the epoch that validates best is kept, not the last.
+of the two lists. Departs from the official code: slices are augmented as all other methods' are, and the epoch
+that validates best is kept, not the last.
 
 At tiny scale the comparison's form adapts on phantoms and the official one does not (test Dice 0.63 and 0.05, T1 to
 T2, which is what no adaptation comes to), nor does it in twice as many epochs.

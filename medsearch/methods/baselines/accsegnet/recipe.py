@@ -49,7 +49,7 @@ def _generator() -> ResNetGeneratorConfig:
 
 
 def _discriminator() -> PatchDiscriminatorConfig:
-    return PatchDiscriminatorConfig(initialisation="xavier")
+    return PatchDiscriminatorConfig(down="anti-aliased", initialisation="xavier")
 
 
 @recipe

@@ -18,8 +18,9 @@ The discriminators of maps are trained by a hinge, of which they take half, as r
 
 Choices where the facts are silent: the four dilated convolutions of an output are summed; diseased slices are drawn in
 the second stage as in the first; annotated target slices, where the task shows any, enter the cross-entropy after
-translation. Departs from the released code: slices are augmented, then translated as they are drawn, instead of written
-translated once for all.
+translation. Departs from the released code: slices are augmented, then translated as they are drawn, by generators in
+eval mode, instead of written translated once for all; where the task shows target masks, each domain has a
+cross-entropy of its own, which the released code computes over source and target slices together.
 """
 
 from dataclasses import dataclass, replace
