@@ -22,12 +22,14 @@ SHARE = "lower segmentation.slices.diseased_share"
 class Pair:
     """Slices of both contrasts, of which the first ones of each are annotated.
 
-    emphasis: of the terms that masks have a part in, where this is a part of a batch that has not its share of masks.
+    emphasis: of the terms that a contrast's masks have a part in, where this is a part of a batch that has not its
+    share of them. together: the same, of the terms that both contrasts' masks have a part in.
     """
 
     source: CropBatch
     target: CropBatch
     emphasis: tuple[float, float] = (1.0, 1.0)
+    together: float = 1.0
 
     def __len__(self) -> int:
         return max(len(self.source.x), len(self.target.x))
@@ -36,15 +38,14 @@ class Pair:
         """Some of either."""
         share = len(range(len(self))[part]) / len(self)
         source, target = self.source[part], self.target[part]
-        weights = (
-            emphasis(len(source.y), len(self.source.y), share=share),
-            emphasis(len(target.y), len(self.target.y), share=share),
-        )
-        return Pair(source, target, weights)
+        counts = [(len(of.y), len(whole.y)) for of, whole in ((source, self.source), (target, self.target))]
+        of_source, of_target = (emphasis(some, every, share=share) for some, every in counts)
+        together = emphasis(len(source.y) + len(target.y), sum(every for _, every in counts), share=share)
+        return Pair(source, target, (of_source, of_target), together)
 
     def to(self, device: str) -> "Pair":
         """On another device."""
-        return Pair(self.source.to(device), self.target.to(device), self.emphasis)
+        return Pair(self.source.to(device), self.target.to(device), self.emphasis, self.together)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from medsearch.methods.baselines.attent.deeplab import DeepLab
 from medsearch.methods.baselines.attent.losses import as_map, entropy_map
 from medsearch.methods.baselines.attent.pretrained import load_backbone, start_backbone
 from medsearch.methods.baselines.drawing import Pair, both_contrasts
-from medsearch.methods.baselines.uagan.training import segmenting
+from medsearch.methods.baselines.uagan.training import segmenting, slice_size
 from medsearch.training.crops import CropBatch
 from tests.methods.baselines.micro_baselines import METHODS, of
 from tests.methods.baselines.trainings import begun
@@ -158,16 +158,32 @@ def test_epochs_do_not_shrink_with_annotation(micro: Micro, tmp_path: Path) -> N
         assert len(list(few.steps(1))) == len(list(many.steps(1)))
 
 
-@pytest.mark.parametrize(("method", "node"), [("accsegnet", "segmentation"), ("uagan", "segmentation")])
-def test_parts_of_a_batch_weigh_masks_as_the_whole(micro: Micro, tmp_path: Path, method: str, node: str) -> None:
-    """One annotated slice of three: its term is as strong when it comes alone."""
-    training = begun(micro, method, tmp_path, node=node, task=LABELLED)
-    batch = first_batch(training)
-    parts = [batch[slice(start, start + 1)] for start in range(3)]
-    known = [(w, len(y)) for part in parts for w, y in zip(part.emphasis, (part.source.y, part.target.y), strict=True)]
-    assert sum(count for _, count in known) == len(batch.source.y) + len(batch.target.y)
-    annotated = [bool(len(y)) for y in (batch.source.y, batch.target.y)]
-    assert sum(weight for weight, count in known if count) / 3 == pytest.approx(sum(annotated))
+def slices(count: int, annotated: int, size: tuple[int, int] = (24, 12)) -> CropBatch:
+    return CropBatch(torch.randn(count, 1, *size), (torch.rand(annotated, 1, *size) > 0.5).float())
+
+
+def test_parts_of_a_batch_weigh_masks_by_how_many_they_have() -> None:
+    """Three of four source slices are annotated, and one of four target slices; of the first halves two, and one."""
+    batch = Pair(slices(4, 3), slices(4, 1))
+    first, second = batch[slice(0, 2)], batch[slice(2, 4)]
+    assert first.emphasis == pytest.approx((2 / 3 * 2, 1 / 1 * 2))
+    assert second.emphasis == pytest.approx((1 / 3 * 2, 0))
+    assert (first.together, second.together) == pytest.approx((3 / 4 * 2, 1 / 4 * 2))
+    assert first.to("cpu").together == first.together
+    unknown = Pair(slices(4, 0), slices(4, 0))[slice(0, 2)]
+    assert (*unknown.emphasis, unknown.together) == (1, 1, 1)
+
+
+def test_a_mask_counts_as_much_in_a_part_of_a_batch(micro: Micro, tmp_path: Path) -> None:
+    """UAGAN's cross-entropy is a mean over annotated pixels: with equal weights, parts must add up to the whole."""
+    equal = {"loss": "cross-entropy", "tumour_weight": 0.5, "asked": "other", "network.dropout": 0.0}
+    knobs = {f"segmentation.{knob}": value for knob, value in equal.items()}
+    training = begun(micro, "uagan", tmp_path, task=LABELLED, knobs=knobs)
+    size = slice_size(training.context.task)
+    batch = Pair(slices(4, 3, size), slices(4, 1, size))
+    whole = training.g_terms(training.forward(batch))["seg"].item()
+    parts = [training.g_terms(training.forward(batch[slice(start, start + 2)]))["seg"].item() for start in (0, 2)]
+    assert sum(parts) / 2 == pytest.approx(whole)
 
 
 def test_shape_grows_with_the_steps(micro: Micro, tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ class SegmentationTraining:
             asked,
             torch.cat([part.y for part in _parts(batch)]),
             torch.cat(places).to(x.device),
-            _emphasis(batch),
+            batch.together,
             *(out.float() for out in (y_hat, x_fake, y_hat_rec, x_rec)),
         )
 
@@ -204,13 +204,6 @@ def segmenting(network: Generator, domain: Domain) -> Segment:
 
 def _parts(batch: Pair) -> tuple[CropBatch, CropBatch]:
     return batch.source, batch.target
-
-
-def _emphasis(batch: Pair) -> float:
-    """Of both contrasts' masks together, weighted by how many there are."""
-    counts = [len(part.y) for part in _parts(batch)]
-    total = sum(counts)
-    return sum(w * n for w, n in zip(batch.emphasis, counts, strict=True)) / total if total else 1.0
 
 
 def train(recipe: SegmentationRecipe, context: StageContext) -> Training:
