@@ -3,7 +3,8 @@
 Rows        the supervised U-Net with M-GenSeg's backbone, trained on both modalities together; UAGAN; M-GenSeg.
 Columns     the 6 pairs of BraTS' contrasts, each scored on either modality: one training, two tests.
 Shown       Dice over the diseased slices of every test case, as in section 4.4.1.
-Selection   as in the paper: validation masks of the target ("oracle"), to which each pair's second contrast is put.
+Selection   as in the paper: validation masks of the target ("oracle"), to which each pair's second contrast is put;
+            the U-Net and UAGAN are selected on the labels they train with, those of both modalities.
 Cost        tiny: hours on two cores; --dry-run tells. `--only M-GenSeg` runs one row.
 
     python studies/mgenseg_table_4_2.py --data BraTS2020 --scale paper --address auto

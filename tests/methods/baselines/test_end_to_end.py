@@ -22,6 +22,12 @@ def test_every_method_ends_in_scores_and_pictures(micro: Micro, method: str, rul
     assert artifact.file("pictures/predictions.png").stat().st_size
 
 
+@pytest.mark.parametrize(("rule", "domain"), [("source", "source"), ("pseudo-target", "source"), ("oracle", "target")])
+def test_attent_says_what_it_was_selected_on(micro: Micro, rule: str, domain: str) -> None:
+    notes = of(micro, "attent").finished("segmentation", selection=rule).notes
+    assert notes["selected_on"] == [domain]
+
+
 @pytest.mark.parametrize("method", ["accsegnet_official", "uagan_official", "supervised_unet"])
 def test_a_stopped_training_goes_on_as_if_it_had_not_been(micro: Micro, tmp_path: Path, method: str) -> None:
     """Rates that fall and weights that grow follow the epoch, and need no saving."""

@@ -179,7 +179,11 @@ def train(
     root = seed(context.seed, "attent", "segmentation")
     best = yield from run(loop, root=root, checkpoint=context.checkpoint)
     save_tensors(context.directory / "weights.safetensors", best.tensors)
-    notes = {"best_epoch": best.epoch, "backbone_from": training.backbone_from}
+    notes = {
+        "best_epoch": best.epoch,
+        "selected_on": list(training.validation),
+        "backbone_from": training.backbone_from,
+    }
     return Outcome({"validation/dice": best.value}, notes)
 
 
