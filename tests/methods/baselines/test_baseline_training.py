@@ -148,6 +148,9 @@ def test_references_are_selected_on_what_they_train_with(micro: Micro, tmp_path:
     assert selected("supervised_unet", "d", both) == ["source"]
     assert selected("uagan", "e", {}, target_labels=1.0) == ["source", "target"]
     assert selected("uagan", "f", {}) == ["source"]
+    for rule in ("source", "pseudo-target"):
+        training = begun(micro, "uagan", tmp_path / rule, selection=rule, task={"target_labels": 1.0})
+        assert list(training.validation) == ["source"]
 
 
 def test_epochs_do_not_shrink_with_annotation(micro: Micro, tmp_path: Path) -> None:

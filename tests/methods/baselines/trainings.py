@@ -43,5 +43,6 @@ def begun(
         return AttENTTraining(stage.recipe, translation=stage.translation, selection=stage.selection, context=context)
     if method.startswith("accsegnet"):
         return AccSegNetTraining(stage.recipe, of=stage.selected_on, context=context)
-    training = UAGANTraining if method.startswith("uagan") else UNetTraining
-    return training(stage.recipe, context)
+    if method.startswith("uagan"):
+        return UAGANTraining(stage.recipe, of=stage.selected_on, context=context)
+    return UNetTraining(stage.recipe, context)

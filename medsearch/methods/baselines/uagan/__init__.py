@@ -8,8 +8,8 @@
 One generator for both contrasts: one stream segments, the other translates to the contrast that is asked for. It is
 the fully supervised reference of Fig. 4.3, trained with all masks of both domains. Where the task shows fewer, slices
 without a mask are translated like the others and take no part in the segmentation terms; with target_labels = 0 these
-know source labels alone. Whatever a study's selection rule, it is selected on the labels that it trains with: on both
-domains' validation masks (as released), or on the source's where no target mask is shown.
+know source labels alone. Selection: `oracle` takes Dice over the validation masks of the domains that showed masks to
+train with, both together as released; `source` and `pseudo-target` take the source's, and read no other.
 
 Preset `compared` (default): three levels, hinge without gradient penalty, Dice twice (of an image and of its
 translation), weights 20 / 1 / 1 / 10 for seg / rec / adv / cls, divided by 32, one slice of each contrast a step;

@@ -61,7 +61,7 @@ class SegmentationTraining:
         BadInput: the split leaves no slices of one contrast, no mask, or nothing to select on.
     """
 
-    def __init__(self, recipe: SegmentationRecipe, context: StageContext) -> None:
+    def __init__(self, recipe: SegmentationRecipe, *, of: SelectedOn, context: StageContext) -> None:
         prepare_torch(context.runtime)
         torch.manual_seed(seed(context.seed, "uagan", "initialisation"))
         self.recipe, self.context, self.device = recipe, context, context.runtime.device
@@ -74,7 +74,8 @@ class SegmentationTraining:
             "d": adam([self.judge], recipe.optimiser),
         }
         self.drawing = both_contrasts(context.task, recipe.slices)
-        self.validation = validation_slices(context.task, shown(self.drawing), recipe.slices)
+        selected_on = shown(self.drawing) if of == "both" else of
+        self.validation = validation_slices(context.task, selected_on, recipe.slices)
         self.shape = 1.0
 
     def forward(self, batch: Pair) -> Mixed:
@@ -157,7 +158,7 @@ class SegmentationTraining:
             yield step([batch[part].to(self.device) for part in parts])
 
     def validate(self) -> dict[str, float]:
-        """Dice over the domains that showed masks, together."""
+        """Dice over the domains that it is selected on, together."""
         training_mode(self.modules.values(), on=False)
         segments: dict[Domain, Segment] = {d: segmenting(self.generator, d) for d in DOMAINS}
         return micro_dice(segments, self.validation, self.context.runtime, batch=2 * self.recipe.batch)
@@ -175,7 +176,7 @@ def grown(step: int, whole: int) -> float:
 
 
 def shown(drawing: Drawing) -> SelectedOn:
-    """Whose masks it learns from, and is selected on."""
+    """Whose masks it learns from, and may be selected on."""
     if drawing.source.annotated and drawing.target.annotated:
         return "both"
     return "source" if drawing.source.annotated else "target"
@@ -206,9 +207,9 @@ def _parts(batch: Pair) -> tuple[CropBatch, CropBatch]:
     return batch.source, batch.target
 
 
-def train(recipe: SegmentationRecipe, context: StageContext) -> Training:
+def train(recipe: SegmentationRecipe, *, of: SelectedOn, context: StageContext) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
-    training = SegmentationTraining(recipe, context)
+    training = SegmentationTraining(recipe, of=of, context=context)
     loop = Loop(
         modules=training.modules,
         optimisers=training.optimisers,
