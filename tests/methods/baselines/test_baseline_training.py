@@ -24,7 +24,7 @@ from medsearch.methods.baselines.drawing import Pair, both_contrasts
 from medsearch.methods.baselines.uagan.training import segmenting, slice_size
 from medsearch.training.crops import CropBatch
 from tests.methods.baselines.micro_baselines import METHODS, of
-from tests.methods.baselines.trainings import begun
+from tests.methods.baselines.trainings import begun, translation_artifact
 from tests.micro import Micro
 
 LABELLED = {"target_labels": 0.5}
@@ -278,13 +278,21 @@ def test_files_that_do_not_fit_change_nothing(tmp_path: Path, monkeypatch: pytes
         (lacking, "no tensor 'layer3.0.bn2.running_var'"),
         ({"state_dict": Malicious()}, "not a readable checkpoint"),
         ({}, "no tensor 'conv1.weight'"),
+        ({"state_dict": torch.zeros(1)}, "no tensor 'conv1.weight'"),
+        ({1: torch.zeros(1), ("conv1", 2): torch.zeros(1)}, "no tensor 'conv1.weight'"),
+        (torch.zeros(1), "no tensor 'conv1.weight'"),
     ):
         torch.save(content, file)
-        with pytest.raises(BadInput, match=complaint):
+        with pytest.raises(BadInput, match=complaint) as refused:
             load_backbone(network, file)
-    (tmp_path / "broken.safetensors").write_bytes(b"no")
-    with pytest.raises(BadInput, match="not a readable checkpoint"):
-        load_backbone(network, tmp_path / "broken.safetensors")
+        assert len(str(refused.value).splitlines()) == 1
+    for suffix in ("safetensors", "pth"):
+        for content in (b"", b"no", b"PK\x03\x04", b"\x80\x02}"):
+            broken = tmp_path / f"broken.{suffix}"
+            broken.write_bytes(content)
+            with pytest.raises(BadInput, match="not a readable checkpoint") as refused:
+                load_backbone(network, broken)
+            assert len(str(refused.value).splitlines()) == 1
     assert not Path("touched").exists()
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())
 
@@ -301,6 +309,11 @@ def test_a_file_s_content_is_in_the_key_and_where_it_lies_is_not(micro: Micro, t
         file.write_text(content)
     runs = [of(micro, "attent").runs({"segmentation.deeplab": str(file)})["segmentation"].key for file in files]
     assert runs[0] == runs[1] != runs[2]
+    run = of(micro, "attent").runs({"segmentation.deeplab": str(files[0])})["segmentation"]
+    files[0].write_text("2, by now")
+    upstream = translation_artifact(run.stage, tmp_path / "translation")
+    with pytest.raises(BadInput, match=r"a\.pth' is not what it was"):
+        run.stage.train(micro.context(run, tmp_path, upstream=upstream))
     method = AttENT(scale="tiny")
     with pytest.raises(BadInput, match=r"segmentation\.deeplab.*no file"):
         method.pipeline(override(method.recipe, {"segmentation.deeplab": "nowhere.pth"}), selection="source")
