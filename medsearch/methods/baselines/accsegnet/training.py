@@ -103,7 +103,8 @@ class SegmentationTraining:
         layers = self.recipe.patches.layers
         with autocast(self.context.runtime):
             queries = self.network.to_t.features(of.x_st, layers)
-            keys = self.network.to_t.features(of.batch.source.x, layers)
+            with torch.no_grad():  # after the queries, see `Projections`
+                keys = self.network.to_t.features(of.batch.source.x, layers)
             of_queries, of_keys = self.projections(queries, keys)
         return losses.layered_nce(of_queries, of_keys, self.recipe.patches.temperature)
 

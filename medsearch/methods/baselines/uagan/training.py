@@ -31,6 +31,8 @@ from medsearch.training.precision import autocast, prepare_torch
 from medsearch.training.prefetch import prefetched
 
 DOMAINS = sides("both")
+AT_ONCE = 16
+"""Slices to validate together; a step's two are no measure where no gradient is kept and norms look at one alone."""
 REAL_FAKE = {"hinge": losses.hinge_d, "wasserstein": losses.wasserstein_d}
 
 
@@ -161,7 +163,7 @@ class SegmentationTraining:
         """Dice over the domains that it is selected on, together."""
         training_mode(self.modules.values(), on=False)
         segments: dict[Domain, Segment] = {d: segmenting(self.generator, d) for d in DOMAINS}
-        return micro_dice(segments, self.validation, self.context.runtime, batch=2 * self.recipe.batch)
+        return micro_dice(segments, self.validation, self.context.runtime, batch=AT_ONCE)
 
 
 def balanced(weights: Weights) -> dict[str, float]:
