@@ -50,18 +50,17 @@ class Pair:
 
 @dataclass(frozen=True)
 class Drawing:
-    """Lists of slices to train on, and how many an epoch counts: those of the longer list before any was left out.
+    """Lists of slices to train on, annotated or not.
 
-    So rows of an ablation that differ in annotation train for equally many steps.
+    An epoch counts the longer one. So rows of an ablation that differ in annotation train for equally many steps.
     """
 
     source: Crops
     target: Crops
-    epoch: int
 
     def steps(self, size: int) -> int:
         """Of an epoch in batches of `size` slices of each contrast."""
-        return math.ceil(self.epoch / size)
+        return math.ceil(max(len(self.source), len(self.target)) / size)
 
     def batches(self, size: int, *, augment: bool, rng: np.random.Generator) -> Iterator[Pair]:
         """One epoch in batches of `size` slices of each contrast; every list is cycled to its length."""
@@ -89,9 +88,13 @@ def require(crops: Crops, what: str, remedy: str) -> Crops:
         BadInput: there is none.
     """
     if not len(crops):
-        msg = f"the split leaves no {what}; {remedy}, add cases, or change task.split_seed"
-        raise BadInput(msg)
+        raise missing(what, remedy)
     return crops
+
+
+def missing(what: str, remedy: str) -> BadInput:
+    """That a split leaves none of what is needed, and what helps."""
+    return BadInput(f"the split leaves no {what}; {remedy}, add cases, or change task.split_seed")
 
 
 def both_contrasts(task: TaskView, rule: SliceRule, *, masks: bool = True) -> Drawing:
@@ -100,10 +103,11 @@ def both_contrasts(task: TaskView, rule: SliceRule, *, masks: bool = True) -> Dr
     Raises:
         BadInput: the split leaves none of one, or no mask.
     """
-    drawn = {}
-    for domain in sides("both"):
-        crops = diseased(task, domain, "train", rule, masks=masks)
-        drawn[domain] = require(crops, f"diseased {domain} slice to train on", SHARE)
-    if masks and not any(crops.annotated for crops in drawn.values()):
-        require(drawn["source"].none(), "annotated slice to learn from", "raise task.source_labels")
-    return Drawing(drawn["source"], drawn["target"], max(map(len, drawn.values())))
+    source, target = (
+        require(diseased(task, domain, "train", rule, masks=masks), f"diseased {domain} slice to train on", SHARE)
+        for domain in sides("both")
+    )
+    if masks and not source.annotated and not target.annotated:
+        what = "annotated slice to learn from"
+        raise missing(what, "raise task.source_labels")
+    return Drawing(source, target)

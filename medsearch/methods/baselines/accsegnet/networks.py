@@ -69,5 +69,5 @@ class AccSegNet(nn.Module):
 
 
 def _apart(generator: ResNetGenerator, *slices: Slices) -> tuple[Slices, ...]:
-    """One pass for all: every norm of a generator looks at one slice alone."""
+    """One pass for all: norms look at one slice alone, but for those of gated skips, which then see both contrasts."""
     return torch.split(generator(torch.cat(slices)), [len(of) for of in slices])

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from medsearch.core.errors import BadInput
 from medsearch.core.seeds import generator, seed
 from medsearch.losses.dice import dice
+from medsearch.methods.baselines.drawing import missing
 from medsearch.methods.baselines.optimising import adam, set_rate
 from medsearch.methods.baselines.selecting import micro_dice, training_mode, validation_slices
 from medsearch.methods.baselines.testing import scored
@@ -41,11 +41,8 @@ class SegmentationTraining:
         self.optimisers = {"g": adam([self.network], recipe.optimiser)}
         self.pool = Pool.of(context.task, recipe.supervision, recipe.slices)
         if self.pool.annotated is None:
-            msg = (
-                f"the split leaves no annotated diseased slice for supervision by {recipe.supervision!r}; raise "
-                "task.source_labels or task.target_labels, add cases, or change task.split_seed"
-            )
-            raise BadInput(msg)
+            what = f"annotated diseased slice for supervision by {recipe.supervision!r}"
+            raise missing(what, "raise task.source_labels or task.target_labels")
         self.validation = validation_slices(context.task, self.pool.annotated, recipe.slices)
 
     def terms(self, batch: CropBatch) -> dict[str, Tensor]:
