@@ -1,6 +1,7 @@
 """What flows where: gradients, masks, weights from a file, selection rules."""
 
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
@@ -153,12 +154,16 @@ def test_references_are_selected_on_what_they_train_with(micro: Micro, tmp_path:
         assert list(training.validation) == ["source"]
 
 
-def test_epochs_do_not_shrink_with_annotation(micro: Micro, tmp_path: Path) -> None:
-    for method in ("accsegnet", "supervised_unet"):
-        few, many = (
-            begun(micro, method, tmp_path / f"{method}-{share}", task={"source_labels": share}) for share in (0.5, 1.0)
-        )
-        assert len(list(few.steps(1))) == len(list(many.steps(1)))
+@pytest.mark.parametrize("method", ["accsegnet", "supervised_unet"])
+def test_epochs_do_not_shrink_with_annotation(micro: Micro, tmp_path: Path, method: str) -> None:
+    few, many = (
+        begun(micro, method, tmp_path / str(share), knobs={"segmentation.batch": 2}, task={"source_labels": share})
+        for share in (0.5, 1.0)
+    )
+    lists = [of.pool.parts["source"] if method == "supervised_unet" else of.drawing.source for of in (few, many)]
+    masks = [len(crops.annotated) for crops in lists]
+    steps = [len(list(of.steps(1))) for of in (few, many)]
+    assert math.ceil(masks[0] / 2) < math.ceil(masks[1] / 2) <= steps[0] == steps[1]
 
 
 def slices(count: int, annotated: int, size: tuple[int, int] = (24, 12)) -> CropBatch:
@@ -216,11 +221,15 @@ def test_uagan_asks_for_any_contrast_to_train_and_for_a_slice_s_own_to_segment(m
 
 
 def test_a_selection_rule_is_another_way_to_the_segmentor(micro: Micro, tmp_path: Path) -> None:
-    scores = {
-        rule: begun(micro, "attent", tmp_path / rule, selection=rule).validate()["validation/dice"]
-        for rule in ("source", "pseudo-target", "oracle")
-    }
-    assert len(scores) == 3
+    scores = {}
+    for rule in ("source", "pseudo-target", "oracle"):
+        training = begun(micro, "attent", tmp_path / rule, selection=rule)
+        training.network.to_rgb.weight.data.fill_(1.0)  # so that images matter
+        training.network.eval()
+        half = torch.logit(training.main(torch.zeros(1, 1, 8, 8))).mean()
+        training.network.layer6.conv2d_list[0].bias.data -= half
+        scores[rule] = training.validate()["validation/dice"]
+    assert len(set(scores.values())) == 3, scores
     reads = {rule: of(micro, "attent").runs(selection=rule)["segmentation"].stage.reads() for rule in scores}
     assert reads["source"] == reads["pseudo-target"]
     assert {part for part in reads["oracle"] if "validation" in part} == {
@@ -328,9 +337,11 @@ def test_a_batch_may_come_in_parts(micro: Micro, tmp_path: Path, method: str, no
         torch.manual_seed(0)
         training.first = {name: float(value) for name, value in next(training.steps(1)).items()}
     assert whole.first.keys() == parted.first.keys()
-    assert all(np.isfinite(value) for value in parted.first.values())
-    if method == "supervised_unet":  # the mean of two parts' Dice; no norm over the batch but the gates'
-        assert parted.first["seg"] == pytest.approx(whole.first["seg"], abs=0.05)
+    batchwise = ("ana", "seg", "shape")  # of a part of a batch, or by norms that see one
+    means = {name for name in whole.first if name not in batchwise}
+    for name in whole.first:
+        tolerance = 0.02 if name in means else 0.1
+        assert parted.first[name] == pytest.approx(whole.first[name], rel=tolerance, abs=tolerance / 10), name
 
 
 @pytest.mark.parametrize(("method", "node"), [*ADVERSARIAL, ("supervised_unet", "segmentation")])
