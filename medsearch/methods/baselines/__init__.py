@@ -11,7 +11,7 @@ Every one sees axial slices of whole hemispheres, diseased ones by M-GenSeg's ru
 slices of 1 % tumour or more, where the released code comes to 4 %, and each contrast normalised alone, where it takes
 all four together.
 
-    recipe, reads, drawing, selecting, optimising, testing    what they share
+    recipe, reads, drawing, fitting, selecting, optimising, testing    what they share
 """
 
 from medsearch.methods.baselines.accsegnet import AccSegNet

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from medsearch.core.seeds import generator, seed
+from medsearch.core.seeds import seed
 from medsearch.data.views import Domain
 from medsearch.losses.adversarial import adversarial_d, adversarial_g
 from medsearch.losses.dice import dice
@@ -15,7 +15,8 @@ from medsearch.methods.baselines.accsegnet.networks import AccSegNet, Translated
 from medsearch.methods.baselines.accsegnet.patches import Projections
 from medsearch.methods.baselines.accsegnet.recipe import SegmentationRecipe
 from medsearch.methods.baselines.drawing import Pair, both_contrasts
-from medsearch.methods.baselines.optimising import adam, set_rate
+from medsearch.methods.baselines.fitting import adversarial_steps, fitted
+from medsearch.methods.baselines.optimising import adam
 from medsearch.methods.baselines.reads import SelectedOn
 from medsearch.methods.baselines.selecting import Segment, micro_dice, training_mode, validation_slices
 from medsearch.methods.baselines.testing import scored
@@ -23,12 +24,9 @@ from medsearch.networks.patch_discriminator import PatchDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep, pieces
 from medsearch.training.checkpoints import load_modules, save_tensors
 from medsearch.training.judging import judged
-from medsearch.training.loop import Loop, run
 from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import prefetched
 
 REAL_FAKE = {
     "hinge": (adversarial_d, adversarial_g),
@@ -122,22 +120,7 @@ class SegmentationTraining:
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One epoch."""
-        recipe = self.recipe
-        set_rate(self.optimisers.values(), recipe.optimiser, epoch, recipe.epochs)
-        training_mode(self.modules.values(), on=True)
-        step = AdversarialStep(
-            forward=self.forward,
-            d_terms=self.d_terms,
-            g_terms=self.g_terms,
-            optimiser_d=self.optimisers["d"],
-            optimiser_g=self.optimisers["g"],
-            generators=self.generators,
-            discriminators=self.judges,
-        )
-        rng = generator(self.context.seed, "accsegnet", "epoch", epoch)
-        for batch in prefetched(self.drawing.batches(recipe.batch, augment=recipe.augment, rng=rng), self.device):
-            parts = pieces(len(batch), self.context.runtime.micro_batch)
-            yield step([batch[part].to(self.device) for part in parts])
+        yield from adversarial_steps(self, epoch, "accsegnet")
 
     def validate(self) -> dict[str, float]:
         """Dice on target slices, or on source slices by way of their translation."""
@@ -166,16 +149,7 @@ def _anatomy(of: Translated) -> Tensor:
 def train(recipe: SegmentationRecipe, *, of: SelectedOn, context: StageContext) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
     training = SegmentationTraining(recipe, of=of, context=context)
-    loop = Loop(
-        modules=training.modules,
-        optimisers=training.optimisers,
-        steps=training.steps,
-        validate=training.validate,
-        epochs=recipe.epochs,
-        validate_every=recipe.validate_every,
-        keep=("network",),
-    )
-    best = yield from run(loop, root=seed(context.seed, "accsegnet"), checkpoint=context.checkpoint)
+    best = yield from fitted(training, "accsegnet", keep=("network",))
     save_tensors(context.directory / "weights.safetensors", best.tensors)
     return Outcome(
         {"validation/dice": best.value}, {"best_epoch": best.epoch, "selected_on": list(training.validation)}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from medsearch.core.seeds import generator, seed
+from medsearch.core.seeds import seed
 from medsearch.data.views import Domain
 from medsearch.losses.adversarial import adversarial_d, adversarial_g
 from medsearch.methods.baselines.attent import losses
@@ -16,7 +16,8 @@ from medsearch.methods.baselines.attent.pretrained import start_backbone
 from medsearch.methods.baselines.attent.recipe import SegmentationRecipe, TranslationRecipe
 from medsearch.methods.baselines.attent.translator import load_translator
 from medsearch.methods.baselines.drawing import Pair, both_contrasts
-from medsearch.methods.baselines.optimising import adam, set_rate
+from medsearch.methods.baselines.fitting import adversarial_steps, fitted
+from medsearch.methods.baselines.optimising import adam
 from medsearch.methods.baselines.reads import SELECTED_ON
 from medsearch.methods.baselines.selecting import Segment, micro_dice, training_mode, validation_slices
 from medsearch.methods.baselines.testing import scored
@@ -24,11 +25,8 @@ from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep, pieces
 from medsearch.training.checkpoints import load_modules, save_tensors
-from medsearch.training.loop import Loop, run
 from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import prefetched
 
 
 @dataclass(frozen=True)
@@ -61,10 +59,8 @@ class SegmentationTraining:
         self.modules: dict[str, nn.Module] = {"network": self.network, "d_main": self.d_main, "d_aux": self.d_aux}
         for module in self.modules.values():
             module.to(self.device)
-        self.optimisers = {
-            "g": adam([self.network], recipe.optimiser),
-            "d": adam([self.d_main, self.d_aux], recipe.optimiser),
-        }
+        self.judges = (self.d_main, self.d_aux)
+        self.optimisers = {"g": adam([self.network], recipe.optimiser), "d": adam(self.judges, recipe.optimiser)}
         upstream = context.upstream["translation"]
         self.translator = load_translator(translation, upstream, recipe.translator, self.device)
         self.drawing = both_contrasts(context.task, recipe.slices)
@@ -120,22 +116,7 @@ class SegmentationTraining:
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One epoch."""
-        recipe = self.recipe
-        set_rate(self.optimisers.values(), recipe.optimiser, epoch, recipe.epochs)
-        training_mode(self.modules.values(), on=True)
-        step = AdversarialStep(
-            forward=self.forward,
-            d_terms=self.d_terms,
-            g_terms=self.g_terms,
-            optimiser_d=self.optimisers["d"],
-            optimiser_g=self.optimisers["g"],
-            generators=(self.network,),
-            discriminators=(self.d_main, self.d_aux),
-        )
-        rng = generator(self.context.seed, "attent", "segmentation", "epoch", epoch)
-        for batch in prefetched(self.drawing.batches(recipe.batch, augment=recipe.augment, rng=rng), self.device):
-            parts = pieces(len(batch), self.context.runtime.micro_batch)
-            yield step([batch[part].to(self.device) for part in parts])
+        yield from adversarial_steps(self, epoch, "attent", "segmentation")
 
     def validate(self) -> dict[str, float]:
         """Dice of target slices (`oracle`), of source slices, or of these by the way that target slices come."""
@@ -167,17 +148,7 @@ def train(
 ) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
     training = SegmentationTraining(recipe, translation=translation, selection=selection, context=context)
-    loop = Loop(
-        modules=training.modules,
-        optimisers=training.optimisers,
-        steps=training.steps,
-        validate=training.validate,
-        epochs=recipe.epochs,
-        validate_every=recipe.validate_every,
-        keep=("network",),
-    )
-    root = seed(context.seed, "attent", "segmentation")
-    best = yield from run(loop, root=root, checkpoint=context.checkpoint)
+    best = yield from fitted(training, "attent", "segmentation", keep=("network",))
     save_tensors(context.directory / "weights.safetensors", best.tensors)
     notes = {
         "best_epoch": best.epoch,

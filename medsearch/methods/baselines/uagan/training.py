@@ -1,19 +1,21 @@
 """UAGAN's training and test."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from medsearch.core.seeds import generator, seed
+from medsearch.core.seeds import seed
 from medsearch.data.hemispheres import hemispheres
 from medsearch.data.views import Domain, TaskView
 from medsearch.losses.dice import dice
 from medsearch.losses.reconstruction import l1
 from medsearch.losses.weights import normalised
 from medsearch.methods.baselines.drawing import Drawing, Pair, both_contrasts
-from medsearch.methods.baselines.optimising import adam, set_rate
+from medsearch.methods.baselines.fitting import adversarial_steps, fitted
+from medsearch.methods.baselines.optimising import adam
 from medsearch.methods.baselines.reads import SelectedOn, sides
 from medsearch.methods.baselines.selecting import Segment, micro_dice, training_mode, validation_slices
 from medsearch.methods.baselines.testing import scored
@@ -23,12 +25,9 @@ from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe, Weights
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep, pieces
 from medsearch.training.checkpoints import load_modules, save_tensors
 from medsearch.training.crops import CropBatch
-from medsearch.training.loop import Loop, run
 from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import prefetched
 
 DOMAINS = sides("both")
 AT_ONCE = 16
@@ -71,10 +70,8 @@ class SegmentationTraining:
         self.generator = Generator(recipe.network).to(self.device)
         self.judge = Judge(recipe.discriminator, slice_size(context.task)).to(self.device)
         self.modules: dict[str, nn.Module] = {"generator": self.generator, "judge": self.judge}
-        self.optimisers = {
-            "g": adam([self.generator], recipe.optimiser),
-            "d": adam([self.judge], recipe.optimiser),
-        }
+        self.judges = (self.judge,)
+        self.optimisers = {"g": adam([self.generator], recipe.optimiser), "d": adam(self.judges, recipe.optimiser)}
         self.drawing = both_contrasts(context.task, recipe.slices)
         selected_on = shown(self.drawing) if of == "both" else of
         self.validation = validation_slices(context.task, selected_on, recipe.slices)
@@ -139,25 +136,11 @@ class SegmentationTraining:
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One epoch."""
-        recipe = self.recipe
-        set_rate(self.optimisers.values(), recipe.optimiser, epoch, recipe.epochs)
-        training_mode(self.modules.values(), on=True)
-        step = AdversarialStep(
-            forward=self.forward,
-            d_terms=self.d_terms,
-            g_terms=self.g_terms,
-            optimiser_d=self.optimisers["d"],
-            optimiser_g=self.optimisers["g"],
-            generators=(self.generator,),
-            discriminators=(self.judge,),
-        )
-        rng = generator(self.context.seed, "uagan", "epoch", epoch)
-        drawn = self.drawing.batches(recipe.batch, augment=recipe.augment, rng=rng)
-        for number, batch in enumerate(prefetched(drawn, self.device), 1):
-            steps = self.drawing.steps(recipe.batch)
-            self.shape = grown((epoch - 1) * steps + number, steps * recipe.weights.shape_epochs)
-            parts = pieces(len(batch), self.context.runtime.micro_batch)
-            yield step([batch[part].to(self.device) for part in parts])
+        steps, whole = self.drawing.steps(self.recipe.batch), self.recipe.weights.shape_epochs
+        with closing(adversarial_steps(self, epoch, "uagan")) as each:
+            for number in range(1, steps + 1):
+                self.shape = grown((epoch - 1) * steps + number, steps * whole)
+                yield next(each)
 
     def validate(self) -> dict[str, float]:
         """Dice over the domains that it is selected on, together."""
@@ -212,16 +195,7 @@ def _parts(batch: Pair) -> tuple[CropBatch, CropBatch]:
 def train(recipe: SegmentationRecipe, *, of: SelectedOn, context: StageContext) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
     training = SegmentationTraining(recipe, of=of, context=context)
-    loop = Loop(
-        modules=training.modules,
-        optimisers=training.optimisers,
-        steps=training.steps,
-        validate=training.validate,
-        epochs=recipe.epochs,
-        validate_every=recipe.validate_every,
-        keep=("generator",),
-    )
-    best = yield from run(loop, root=seed(context.seed, "uagan"), checkpoint=context.checkpoint)
+    best = yield from fitted(training, "uagan", keep=("generator",))
     save_tensors(context.directory / "weights.safetensors", best.tensors)
     notes = {"best_epoch": best.epoch, "selected_on": list(training.validation), "weights": training.weights}
     return Outcome({"validation/dice": best.value}, notes)
