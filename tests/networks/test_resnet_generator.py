@@ -87,7 +87,7 @@ def test_attent_begins_as_torch_does_and_interpolates_from_corner_to_corner() ->
     network = ResNetGenerator(ResNetGeneratorConfig(width=16, blocks=1, **FORMS["AttENT"]))
     first = network.encoder[1]
     assert first.weight.abs().max() <= 1 / 7  # uniform, of 49 inputs
-    assert first.weight.std() == pytest.approx(1 / 7 / 3**0.5, rel=0.1)
+    assert first.weight.std().item() == pytest.approx(1 / 7 / 3**0.5, rel=0.1)
     assert first.bias.any()
     row = network.ups[0][0](torch.tensor([[[[0.0, 3.0], [0.0, 3.0]]]]))[0, 0, 0]
     torch.testing.assert_close(row, torch.arange(4.0))
