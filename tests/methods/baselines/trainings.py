@@ -67,7 +67,7 @@ SEGMENTING: dict[str, Callable[[Any], Callable[[torch.Tensor], torch.Tensor]]] =
 
 @torch.no_grad()
 def unlike(networks: dict[str, nn.Module], method: str, crops: Crops) -> None:
-    """Weights by which not every pixel is alike, and a head's bias by which half of them are tumour, for masks are small."""
+    """Weights by which not every pixel is alike, and a head's bias by which half of them are tumour."""
     (network,) = networks.values()
     network.eval()
     torch.manual_seed(2)
