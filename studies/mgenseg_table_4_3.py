@@ -1,13 +1,14 @@
 """Table 4.3 and Figure 4.3: how well does M-GenSeg segment an unannotated modality, beside other adaptations?
 
 Rows        the paper's four: the U-Net with M-GenSeg's backbone on source labels alone (Sup), AttENT, AccSegNet,
-            M-GenSeg. Not in the table: UAGAN with all labels of both modalities, the bar of Figure 4.3, and the same
+            M-GenSeg. AttENT's ResNet-101 starts from random weights unless its knob segmentation.deeplab names a file
+            of others. Not in the table: UAGAN with all labels of both modalities, the bar of Figure 4.3, and the same
             U-Net on target labels, of which shares are taken.
 Columns     the 12 pairs of source and target among BraTS' four contrasts, all source cases annotated, no target case.
 Shown       Dice over the diseased slices of every test case, as in section 4.4.1.
 Frozen      every other knob: each method has its own defaults, none is tuned for a pair.
-Selection   "oracle": target validation masks; Sup is selected on the labels it trains with. (The paper says "highest
-            validation Dice", its code pools both modalities.)
+Selection   "oracle": target validation masks; Sup and UAGAN are selected on the labels they train with, UAGAN's those of
+            both modalities. (The paper says "highest validation Dice", its code pools both.)
 Cost        tiny: hours on two cores; --dry-run tells. `--only Mgen` runs one row.
 
     python studies/mgenseg_table_4_3.py --data BraTS2020 --scale paper --address auto

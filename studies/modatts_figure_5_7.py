@@ -3,7 +3,8 @@
 Columns     the 12 pairs of source and target among BraTS' four contrasts, all source cases annotated, no target case.
 Rows        "No adaptation" and "Target supervised", the lower and the upper bound, with the backbone of the 3D model;
             AccSegNet and AttENT, which see slices; MoDATTS in 2D and 3D, self-supervised. All are scored on whole
-            diseased halves.
+            diseased halves. AttENT's ResNet-101 starts from random weights unless its knob segmentation.deeplab names
+            a file of others.
 Selection   as in the paper: target validation masks ("oracle"); each bound is selected on the labels it trains with.
 Cost        tiny: hours on two cores; --dry-run tells. `--only "MoDATTS (3D)"` runs one row.
 

@@ -6,6 +6,7 @@ Rows        1, 10, 40, 70 and 100 % of the source annotated, self- and semi-supe
             fraction as in section 5.5.1, except at tiny scale, where it stays. Translators are retrained for each
             fraction and shared by both variants. On BraTS also AccSegNet and AttENT, which see slices and need to know
             which of them are diseased; CrossMoDA's target says that of halves alone. All are scored on whole halves.
+            AttENT's ResNet-101 starts from random weights unless its knob segmentation.deeplab names a file of others.
 Selection   as in the paper: target validation masks on BraTS ("oracle"), translated source masks on CrossMoDA.
 Cost        tiny: about two hours on two cores; --dry-run tells.
 

@@ -25,6 +25,20 @@ def digest(path: str, *, knob: str, wanted: str) -> str:
     return _content(path, state.st_size, state.st_mtime_ns)
 
 
+def require_content(path: str, known: str, *, knob: str, wanted: str) -> None:
+    """Refuse a file that is not the one whose digest is in a stage's key; to be called where it is read.
+
+    Raises:
+        BadInput: there is no such file, or its content is another.
+    """
+    if (found := digest(path, knob=knob, wanted=wanted)) != known:
+        msg = (
+            f"knob {knob!r}: the file {path!r} is not what it was when the study was planned (its digest is {found}, "
+            f"was {known}); start again, and let every machine see one file"
+        )
+        raise BadInput(msg)
+
+
 @lru_cache
 def _content(path: str, size: int, changed: int) -> str:  # noqa: ARG001 - a changed file is another one
     with Path(path).open("rb") as file:

@@ -9,7 +9,7 @@ from typing import Literal
 from medsearch.core.recipes import override, recipe
 from medsearch.networks.config import Scale, refuse
 
-Initialisation = Literal["normal", "xavier"]
+Initialisation = Literal["normal", "xavier", "default"]
 
 
 @recipe
@@ -23,7 +23,7 @@ class ResNetGeneratorConfig:
     up: a transposed convolution (CycleGAN), blurred zeros-in-between and a convolution (CUT), or bilinear interpolation
         and a 1x1 convolution (AttENT).
     skips: none (CycleGAN), or attention-gated ones at every resolution (AttENT).
-    initialisation: of the weights, normal of SD 0.02 (CycleGAN) or Xavier's with gain 0.02 (CUT).
+    initialisation: of the weights; normal of SD 0.02 (CycleGAN), Xavier's with gain 0.02 (CUT), torch's own (AttENT).
     """
 
     width: int = 64
@@ -58,13 +58,17 @@ class ResNetGeneratorConfig:
 
 @recipe
 class PatchDiscriminatorConfig:
-    """PatchGAN: `layers` stride-2 convolutions from `width` channels on, then two of stride 1, all of kernel 4.
+    """PatchGAN: `layers` halving convolutions from `width` channels on, then two of stride 1, all of kernel 4.
 
     Three layers see patches of 70 x 70 pixels. Channels stop doubling at 8 times the width.
+
+    down: strided convolutions (CycleGAN), or ones of stride 1 and a blur that is subsampled (CUT); sizes are the same.
+    initialisation: as a generator's.
     """
 
     width: int = 64
     layers: int = 3
+    down: Literal["strided", "anti-aliased"] = "strided"
     initialisation: Initialisation = "normal"
 
     @classmethod
@@ -85,7 +89,7 @@ class PatchDiscriminatorConfig:
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """Outputs of the stride-2 convolutions and of the first one after them."""
+        """Outputs of the halving convolutions and of the first one after them."""
         return tuple(self.width * min(2**layer, 8) for layer in range(self.layers + 1))
 
 

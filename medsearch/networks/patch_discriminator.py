@@ -9,13 +9,14 @@ from torch import Tensor, nn
 from medsearch.core.errors import BadInput
 from medsearch.networks.cyclegan_config import PatchDiscriminatorConfig
 from medsearch.networks.initialisation import initialise
+from medsearch.networks.resampling import BlurDown
 
 SLOPE = 0.2
 
 
 @final
 class PatchDiscriminator(nn.Module):
-    """Convolutions of kernel 4, all but the last two of stride 2; instance norms but before the first and the last.
+    """Convolutions of kernel 4, all but the last two halve; instance norms but after the first and the last.
 
     Raises:
         BadInput: the config fits no network, or an image is too small for its layers.
@@ -26,11 +27,13 @@ class PatchDiscriminator(nn.Module):
         config.check()
         self.config = config
         channels = config.channels
-        layers: list[nn.Module] = [nn.Conv2d(inputs, channels[0], 4, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
-        for depth, (before, after) in enumerate(pairwise(channels), 1):
-            stride = 2 if depth < config.layers else 1
-            conv = nn.Conv2d(before, after, 4, stride=stride, padding=1)
-            layers += [conv, nn.InstanceNorm2d(after), nn.LeakyReLU(SLOPE)]
+        blurred = config.down == "anti-aliased"
+        layers: list[nn.Module] = []
+        for depth, (before, after) in enumerate(pairwise((inputs, *channels))):
+            halves = depth < config.layers
+            layers.append(nn.Conv2d(before, after, 4, stride=2 if halves and not blurred else 1, padding=1))
+            layers += [nn.InstanceNorm2d(after)] if depth else []
+            layers += [nn.LeakyReLU(SLOPE), *([BlurDown(after)] if halves and blurred else [])]
         self.layers = nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 4, padding=1))
         initialise(self, config.initialisation)
 
@@ -39,7 +42,7 @@ class PatchDiscriminator(nn.Module):
         if min(image.shape[2:]) // 2**self.config.layers < 3:
             msg = (
                 f"an image of {image.shape[2]}x{image.shape[3]} is too small for a patch discriminator of "
-                f"{self.config.layers} stride-2 layers; take fewer"
+                f"{self.config.layers} halving layers; take fewer"
             )
             raise BadInput(msg)
         scores: Tensor = self.layers(image)

@@ -106,4 +106,4 @@ def _up(config: ResNetGeneratorConfig, coarse: int, fine: int) -> nn.Module:
         return nn.ConvTranspose2d(coarse, fine, 3, stride=2, padding=1, output_padding=1)
     if config.up == "anti-aliased":
         return nn.Sequential(BlurUp(coarse), nn.Conv2d(coarse, fine, 3, padding=1))
-    return nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(coarse, fine, 1))
+    return nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), nn.Conv2d(coarse, fine, 1))

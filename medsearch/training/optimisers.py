@@ -1,21 +1,41 @@
-"""The optimiser of M-GenSeg and MoDATTS: Adam with AMSGrad and coupled L2 weight decay, one for G and one for D."""
+"""Adam with coupled L2 weight decay; with AMSGrad that of M-GenSeg and MoDATTS, one for G and one for D."""
 
 from collections.abc import Iterable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
 
-from medsearch.training.recipes import OptimiserRecipe
+
+@runtime_checkable
+class AdamSettings(Protocol):
+    """What a recipe says of Adam."""
+
+    @property
+    def lr(self) -> float:
+        """The learning rate."""
+
+    @property
+    def betas(self) -> tuple[float, float]:
+        """Decay of both moments."""
+
+    @property
+    def weight_decay(self) -> float:
+        """An L2 penalty's."""
 
 
-def amsgrad(modules: Iterable[nn.Module], settings: OptimiserRecipe) -> torch.optim.Adam:
+def adam(modules: Iterable[nn.Module], settings: AdamSettings, *, amsgrad: bool) -> torch.optim.Adam:
     """One optimiser over all trainable parameters of `modules`, in one kernel: small networks have many tensors."""
-    parameters = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
     return torch.optim.Adam(
-        parameters,
+        [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad],
         lr=settings.lr,
         betas=settings.betas,
         weight_decay=settings.weight_decay,
-        amsgrad=True,
+        amsgrad=amsgrad,
         fused=True,
     )
+
+
+def amsgrad(modules: Iterable[nn.Module], settings: AdamSettings) -> torch.optim.Adam:
+    """The same, with AMSGrad."""
+    return adam(modules, settings, amsgrad=True)

@@ -10,7 +10,7 @@ from tests.methods.baselines.trainings import begun
 from tests.micro import Micro
 
 RULES = ("source", "pseudo-target", "oracle")
-ADAPTING = ("accsegnet", "accsegnet_official", "attent")
+ADAPTING = ("accsegnet", "accsegnet_official", "attent", "uagan", "uagan_official")
 SUPERVISED = ("source", "target", "both")
 
 
@@ -52,14 +52,22 @@ def test_a_reference_sees_the_domains_that_supervise_it(micro: Micro, supervisio
     assert domains == ({"source", "target"} if supervision == "both" else {supervision})
 
 
-@pytest.mark.parametrize("method", ["supervised_unet", "uagan"])
-def test_a_reference_is_trained_once_for_all_rules(micro: Micro, method: str) -> None:
-    assert len({runs(micro, method, selection=rule)["segmentation"].key for rule in RULES}) == 1
+def test_a_reference_is_trained_once_for_all_rules(micro: Micro) -> None:
+    assert len({runs(micro, "supervised_unet", selection=rule)["segmentation"].key for rule in RULES}) == 1
+
+
+def test_uagan_is_selected_on_both_domains_by_the_oracle_alone(micro: Micro) -> None:
+    for rule in RULES:
+        parts = runs(micro, "uagan", selection=rule)["segmentation"].stage.reads()
+        assert {part.split(".")[0] for part in parts if ".validation." in part} == (
+            {"source", "target"} if rule == "oracle" else {"source"}
+        )
 
 
 def test_rules_that_mean_the_same_share_a_training(micro: Micro) -> None:
-    keys = [runs(micro, "accsegnet", selection=rule)["segmentation"].key for rule in RULES]
-    assert keys[0] == keys[1] != keys[2]
+    for method in ("accsegnet", "uagan"):
+        keys = [runs(micro, method, selection=rule)["segmentation"].key for rule in RULES]
+        assert keys[0] == keys[1] != keys[2]
     keys = [runs(micro, "attent", selection=rule)["segmentation"].key for rule in RULES]
     assert len(set(keys)) == 3
     assert len({runs(micro, "attent", selection=rule)["translation"].key for rule in RULES}) == 1

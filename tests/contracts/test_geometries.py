@@ -1,15 +1,35 @@
-"""Every layout's sizes fit the networks of every scale: shapes alone, without memory."""
+"""Every layout's sizes fit the networks of every scale: shapes alone, without memory.
 
+M-GenSeg and the baselines see slices of whole hemispheres, which BraTS alone has: CrossMoDA's images come in the sizes
+that hospitals chose.
+"""
+
+import math
 from collections.abc import Iterator
 
 import pytest
 import torch
 
+from medsearch.core.recipes import override
+from medsearch.data.hemispheres import hemispheres
 from medsearch.data.layouts import LAYOUTS
+from medsearch.methods.baselines import UAGAN, AccSegNet, AttENT, SupervisedUNet
+from medsearch.methods.baselines.accsegnet.networks import AccSegNet as AccSegNetwork
+from medsearch.methods.baselines.accsegnet.patches import Projections
+from medsearch.methods.baselines.attent.deeplab import DeepLab
+from medsearch.methods.baselines.attent.discriminator import MapDiscriminator
+from medsearch.methods.baselines.attent.translator import Translator as AttENTTranslator
+from medsearch.methods.baselines.drawing import Pair
+from medsearch.methods.baselines.uagan.networks import Generator, Judge
+from medsearch.methods.baselines.unet.network import UNet
+from medsearch.methods.mgenseg import GenSeg, MGenSeg
+from medsearch.methods.mgenseg.networks import OTHER, Discriminators, MGenSegNet
 from medsearch.methods.modatts import MoDATTS
 from medsearch.methods.modatts.segmentor import Segmentor
 from medsearch.methods.modatts.translator import Translator
 from medsearch.networks.discriminator import MultiScaleDiscriminator
+from medsearch.networks.patch_discriminator import PatchDiscriminator
+from medsearch.training.crops import CropBatch
 
 SCALES = ("tiny", "small", "paper")
 
@@ -39,3 +59,76 @@ def test_crops_fit_the_segmentor(name: str, scale: str, dimensions: int) -> None
     latent = segmentor.encoder(x)
     assert segmentor.segment(latent).shape == segmentor.common(latent).shape == x.shape
     assert all(score.shape[2:].numel() for score in MultiScaleDiscriminator(recipe.discriminator)(x))
+
+
+@pytest.fixture(params=SCALES)
+def scale(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def x(scale: str) -> torch.Tensor:
+    """Two slices of a hemisphere of BraTS, whose images are 155 x 240 x 240 voxels of 1 mm."""
+    geometry = LAYOUTS["brats2020"].geometries[scale]
+    shape = tuple(math.ceil(size / spacing) for size, spacing in zip((155, 240, 240), geometry.spacing, strict=True))
+    return torch.zeros(2, 1, *hemispheres(geometry, shape).crop[1:])
+
+
+def judges(network: torch.nn.Module, x: torch.Tensor) -> bool:
+    return all(scores.shape[2:].numel() for scores in network(x))
+
+
+def pair(x: torch.Tensor) -> Pair:
+    return Pair(CropBatch(x, x[:1]), CropBatch(x, x[:1]))
+
+
+def test_hemispheres_fit_the_supervised_u_net(x: torch.Tensor, scale: str) -> None:
+    assert UNet(SupervisedUNet(scale=scale).recipe.segmentation.network)(x).shape == x.shape
+
+
+@pytest.mark.parametrize("preset", ["compared", "official"])
+def test_hemispheres_fit_accsegnet(x: torch.Tensor, scale: str, preset: str) -> None:
+    recipe = AccSegNet(scale=scale, preset=preset).recipe.segmentation
+    network = AccSegNetwork(recipe)
+    out = network(pair(x))
+    assert out.x_st.shape == network.segment_source(x).shape == x.shape
+    assert out.y_hat_st.shape == out.y_hat_t.shape == x[:1].shape
+    assert judges(PatchDiscriminator(recipe.discriminator), x)
+    features = network.to_t.features(x, recipe.patches.layers)
+    assert len(Projections(recipe.patches, network.to_t)(features, features)[0]) == len(recipe.patches.layers)
+
+
+def test_hemispheres_fit_attent(x: torch.Tensor, scale: str) -> None:
+    recipe = AttENT(scale=scale).recipe
+    out = AttENTTranslator(recipe.translation)(pair(x))
+    assert out.x_st.shape == out.x_tst.shape == x.shape
+    assert judges(PatchDiscriminator(recipe.translation.discriminator), x)
+    outputs = DeepLab(recipe.segmentation.network)(x)
+    assert all(y_hat.shape == x.shape for y_hat in outputs)
+    assert MapDiscriminator(recipe.segmentation.discriminator)(torch.cat(outputs, 1)).shape[2:].numel()
+
+
+@pytest.mark.parametrize("preset", ["compared", "official"])
+def test_hemispheres_fit_uagan(x: torch.Tensor, scale: str, preset: str) -> None:
+    recipe = UAGAN(scale=scale, preset=preset).recipe.segmentation
+    logits, image = Generator(recipe.network)(x, torch.zeros(2, 2))
+    assert logits.shape == image.shape == x.shape
+    real, contrast = Judge(recipe.discriminator, (x.shape[2], x.shape[3]))(x)
+    assert real.shape[2:].numel()
+    assert contrast.shape == (2, 2)
+
+
+@pytest.mark.parametrize("method", [MGenSeg(), GenSeg()])
+def test_hemispheres_fit_m_genseg(x: torch.Tensor, scale: str, method: MGenSeg) -> None:
+    plain = {"network.spectral_norm": False, "discriminator.spectral_norm": False}  # which want numbers
+    recipe = override(method.at(scale).recipe.segmentation, plain)
+    network = MGenSegNet(recipe)
+    for domain in network.domains:
+        genseg = network.of(domain)
+        codes = genseg.encoder(x)
+        assert genseg(x).shape == genseg.residual(codes).shape == genseg.common(codes).shape == x.shape
+        if len(network.domains) == 2:
+            assert network.translate(network.encode_for_translation(x, domain), OTHER[domain]).shape == x.shape
+    discriminators = [part for part in Discriminators(recipe).modules() if isinstance(part, MultiScaleDiscriminator)]
+    assert discriminators
+    assert all(scores.shape[2:].numel() for judge in discriminators for scores in judge(x))

@@ -11,7 +11,7 @@ from medsearch.networks.resnet_generator import ResNetGenerator
 FORMS = {
     "CycleGAN": {},
     "CUT": {"down": "anti-aliased", "up": "anti-aliased", "initialisation": "xavier"},
-    "AttENT": {"up": "bilinear", "skips": "gated"},
+    "AttENT": {"up": "bilinear", "skips": "gated", "initialisation": "default"},
 }
 SIZES = {"paper": (240, 120), "small": (120, 60), "tiny": (60, 30)}
 
@@ -80,3 +80,14 @@ def test_filters_blur_by_hand_worked_numbers() -> None:
 
 def test_an_odd_side_is_rounded_up() -> None:
     assert BlurDown(1)(torch.zeros(1, 1, 15, 30)).shape == (1, 1, 8, 15)
+
+
+def test_attent_begins_as_torch_does_and_interpolates_from_corner_to_corner() -> None:
+    torch.manual_seed(0)
+    network = ResNetGenerator(ResNetGeneratorConfig(width=16, blocks=1, **FORMS["AttENT"]))
+    first = network.encoder[1]
+    assert first.weight.abs().max() <= 1 / 7  # uniform, of 49 inputs
+    assert first.weight.std().item() == pytest.approx(1 / 7 / 3**0.5, rel=0.1)
+    assert first.bias.any()
+    row = network.ups[0][0](torch.tensor([[[[0.0, 3.0], [0.0, 3.0]]]]))[0, 0, 0]
+    torch.testing.assert_close(row, torch.arange(4.0))

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from medsearch.core.errors import BadInput
-from medsearch.training.optimisers import amsgrad
+from medsearch.training.optimisers import adam, amsgrad
 from medsearch.training.precision import autocast, prepare_torch, uses_bf16
 from medsearch.training.recipes import OptimiserRecipe
 from medsearch.training.runtime import Runtime
@@ -32,6 +32,13 @@ def test_threads_and_determinism_are_the_runtimes() -> None:
 def test_a_gpu_that_torch_does_not_find_is_named_with_a_remedy() -> None:
     with pytest.raises(BadInput, match=r"was given a GPU on .*, but torch .* finds none .* --gpus-per-trial 0"):
         prepare_torch(Runtime(device="cuda"))
+
+
+def test_both_forms_differ_in_amsgrad_alone() -> None:
+    settings = OptimiserRecipe(lr=0.1)
+    plain, with_it = adam([nn.Linear(1, 1)], settings, amsgrad=False), amsgrad([nn.Linear(1, 1)], settings)
+    differing = {name for name, value in plain.defaults.items() if value != with_it.defaults[name]}
+    assert differing == {"amsgrad"}
 
 
 def test_amsgrad_is_adam_with_coupled_decay_on_what_can_be_trained() -> None:

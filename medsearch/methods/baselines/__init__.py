@@ -6,10 +6,12 @@
     UAGAN             uagan        both domains' masks, one generator for segmentation and translation
 
 Every one sees axial slices of whole hemispheres, diseased ones by M-GenSeg's rule, augmented alike and scored alike.
-"As compared" means the code that was released with the thesis's M-GenSeg, which is what its tables and figures
-measured; "official" what a method's own authors released, where that is told apart.
+"As compared" means the networks, losses and settings of the code that was released with the thesis's M-GenSeg;
+"official" those that a method's own authors released, where they are told apart. Data are the paper's with either:
+slices of 1 % tumour or more, where the released code comes to 4 %, and each contrast normalised alone, where it takes
+all four together.
 
-    recipe, reads, drawing, judging, optimising, testing    what they share
+    recipe, reads, drawing, fitting, selecting, optimising, testing    what they share
 """
 
 from medsearch.methods.baselines.accsegnet import AccSegNet

@@ -22,12 +22,14 @@ SHARE = "lower segmentation.slices.diseased_share"
 class Pair:
     """Slices of both contrasts, of which the first ones of each are annotated.
 
-    emphasis: of the terms that masks have a part in, where this is a part of a batch that has not its share of masks.
+    emphasis: of the terms that a contrast's masks have a part in, where this is a part of a batch that has not its
+    share of them. together: the same, of the terms that both contrasts' masks have a part in.
     """
 
     source: CropBatch
     target: CropBatch
     emphasis: tuple[float, float] = (1.0, 1.0)
+    together: float = 1.0
 
     def __len__(self) -> int:
         return max(len(self.source.x), len(self.target.x))
@@ -36,31 +38,29 @@ class Pair:
         """Some of either."""
         share = len(range(len(self))[part]) / len(self)
         source, target = self.source[part], self.target[part]
-        weights = (
-            emphasis(len(source.y), len(self.source.y), share=share),
-            emphasis(len(target.y), len(self.target.y), share=share),
-        )
-        return Pair(source, target, weights)
+        counts = [(len(of.y), len(whole.y)) for of, whole in ((source, self.source), (target, self.target))]
+        of_source, of_target = (emphasis(some, every, share=share) for some, every in counts)
+        together = emphasis(len(source.y) + len(target.y), sum(every for _, every in counts), share=share)
+        return Pair(source, target, (of_source, of_target), together)
 
     def to(self, device: str) -> "Pair":
         """On another device."""
-        return Pair(self.source.to(device), self.target.to(device), self.emphasis)
+        return Pair(self.source.to(device), self.target.to(device), self.emphasis, self.together)
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """Lists of slices to train on, and how many an epoch counts: those of the longer list before any was left out.
+    """Lists of slices to train on, annotated or not.
 
-    So rows of an ablation that differ in annotation train for equally many steps.
+    An epoch counts the longer one. So rows of an ablation that differ in annotation train for equally many steps.
     """
 
     source: Crops
     target: Crops
-    epoch: int
 
     def steps(self, size: int) -> int:
         """Of an epoch in batches of `size` slices of each contrast."""
-        return math.ceil(self.epoch / size)
+        return math.ceil(max(len(self.source), len(self.target)) / size)
 
     def batches(self, size: int, *, augment: bool, rng: np.random.Generator) -> Iterator[Pair]:
         """One epoch in batches of `size` slices of each contrast; every list is cycled to its length."""
@@ -88,9 +88,13 @@ def require(crops: Crops, what: str, remedy: str) -> Crops:
         BadInput: there is none.
     """
     if not len(crops):
-        msg = f"the split leaves no {what}; {remedy}, add cases, or change task.split_seed"
-        raise BadInput(msg)
+        raise missing(what, remedy)
     return crops
+
+
+def missing(what: str, remedy: str) -> BadInput:
+    """That a split leaves none of what is needed, and what helps."""
+    return BadInput(f"the split leaves no {what}; {remedy}, add cases, or change task.split_seed")
 
 
 def both_contrasts(task: TaskView, rule: SliceRule, *, masks: bool = True) -> Drawing:
@@ -99,10 +103,11 @@ def both_contrasts(task: TaskView, rule: SliceRule, *, masks: bool = True) -> Dr
     Raises:
         BadInput: the split leaves none of one, or no mask.
     """
-    drawn = {}
-    for domain in sides("both"):
-        crops = diseased(task, domain, "train", rule, masks=masks)
-        drawn[domain] = require(crops, f"diseased {domain} slice to train on", SHARE)
-    if masks and not any(crops.annotated for crops in drawn.values()):
-        require(drawn["source"].none(), "annotated slice to learn from", "raise task.source_labels")
-    return Drawing(drawn["source"], drawn["target"], max(map(len, drawn.values())))
+    source, target = (
+        require(diseased(task, domain, "train", rule, masks=masks), f"diseased {domain} slice to train on", SHARE)
+        for domain in sides("both")
+    )
+    if masks and not source.annotated and not target.annotated:
+        what = "annotated slice to learn from"
+        raise missing(what, "raise task.source_labels")
+    return Drawing(source, target)

@@ -5,10 +5,13 @@ from typing import Literal
 from medsearch.data.views import Domain, SplitName
 from medsearch.stages.method import Selection
 
-Judged = Literal["source", "target", "both"]
+SelectedOn = Literal["source", "target", "both"]
 """Whose validation masks pick the best epoch."""
 
-JUDGED: dict[Selection, Judged] = {"source": "source", "pseudo-target": "source", "oracle": "target"}
+Supervision = SelectedOn
+"""Whose masks teach a reference, which is selected on what it trains with."""
+
+SELECTED_ON: dict[Selection, SelectedOn] = {"source": "source", "pseudo-target": "source", "oracle": "target"}
 
 
 def whole(domain: Domain, split: SplitName) -> tuple[str, ...]:
@@ -21,11 +24,11 @@ def unannotated(domain: Domain, split: SplitName) -> tuple[str, ...]:
     return tuple(f"{domain}.{split}.{kind}" for kind in ("images", "presence"))
 
 
-def sides(of: Judged) -> tuple[Domain, ...]:
+def sides(of: SelectedOn) -> tuple[Domain, ...]:
     """The domains that are meant."""
     return ("source", "target") if of == "both" else (of,)
 
 
-def validation(of: Judged) -> tuple[str, ...]:
+def validation(of: SelectedOn) -> tuple[str, ...]:
     """What a choice of the best epoch sees."""
     return tuple(part for domain in sides(of) for part in whole(domain, "validation"))

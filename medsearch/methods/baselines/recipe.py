@@ -29,8 +29,8 @@ class AdamRecipe:
         return self.least + (self.lr - self.least) * left / (self.decay_epochs + 1)
 
 
-PLAIN = AdamRecipe(weight_decay=0.0, amsgrad=False)
-"""Adam without AMSGrad and weight decay."""
+PLAIN = AdamRecipe(amsgrad=False)
+"""Adam without AMSGrad, with the weight decay of all released trainings."""
 
 
 def refuse_names(method: str, presets: tuple[str, ...], preset: str, scale: str) -> None:

@@ -1,6 +1,6 @@
 """The test stage of every baseline: a score of each test case, and pictures of some predictions."""
 
-from medsearch.methods.baselines.judging import Segment
+from medsearch.methods.baselines.selecting import Segment
 from medsearch.pictures.predictions import alike, prediction_tiles, said
 from medsearch.pictures.tiles import Gallery
 from medsearch.stages.context import StageContext

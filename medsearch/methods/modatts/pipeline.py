@@ -17,7 +17,7 @@ from typing import Any
 from medsearch.core.errors import BadInput
 from medsearch.core.files import digest
 from medsearch.methods.modatts.recipe import MoDATTSRecipe
-from medsearch.methods.modatts.stages import Segmentation, SelfTraining, Synthesis, Test, Translation
+from medsearch.methods.modatts.stages import KNOB, WEIGHTS, Segmentation, SelfTraining, Synthesis, Test, Translation
 from medsearch.stages.method import Selection
 from medsearch.stages.pipelines import Node, Pipeline
 
@@ -65,8 +65,7 @@ def _folds(recipe: MoDATTSRecipe) -> list[Fold]:
 
 
 def _translation(recipe: MoDATTSRecipe) -> list[Node]:
-    path, wanted = recipe.translation.imagenet, "R50+ViT-B_16.npz"
-    imagenet = digest(path, knob="translation.imagenet", wanted=wanted)
+    imagenet = digest(recipe.translation.imagenet, knob=KNOB, wanted=WEIGHTS)
     return [
         Node("translation", Translation(recipe=recipe.translation, imagenet=imagenet)),
         Node(

@@ -6,6 +6,7 @@ translation ──> synthesis ──> segmentation ──> self_training_1 ─�
 from dataclasses import dataclass
 from typing import ClassVar
 
+from medsearch.core.files import require_content
 from medsearch.methods.modatts.recipe import (
     SegmentationRecipe,
     SelfTrainingRecipe,
@@ -23,6 +24,7 @@ VALIDATION_READS = {
 }
 """What the choice of the best epoch, and with it of the best trial, may see."""
 
+KNOB, WEIGHTS = "translation.imagenet", "R50+ViT-B_16.npz"
 TARGET_TRAINING = ("target.train.images", "target.train.masks", "target.train.presence")
 SOURCE_LABELS = ("source.train.masks", "source.train.presence")
 
@@ -51,6 +53,7 @@ class Translation(Stage):
         """Eqs. 5.1-5.4."""
         from medsearch.methods.modatts.translation import train
 
+        require_content(self.recipe.imagenet, self.imagenet, knob=KNOB, wanted=WEIGHTS)
         return train(self.recipe, context)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from medsearch.core.recipes import override
 from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
 from medsearch.methods.baselines.accsegnet.pipeline import pipeline as accsegnet_pipeline
-from medsearch.methods.baselines.accsegnet.recipe import OFFICIAL, AccSegNetRecipe, ContrastRecipe
+from medsearch.methods.baselines.accsegnet.recipe import OFFICIAL, AccSegNetRecipe, PatchNCERecipe
 from medsearch.methods.baselines.accsegnet.recipe import SegmentationRecipe as AccSegNetSegmentation
 from medsearch.methods.baselines.attent.config import DeepLabConfig, MapDiscriminatorConfig
 from medsearch.methods.baselines.attent.pipeline import pipeline as attent_pipeline
@@ -45,9 +45,9 @@ ACCSEGNET = Small(
             generator=ResNetGeneratorConfig(
                 width=4, blocks=1, down="anti-aliased", up="anti-aliased", initialisation="xavier"
             ),
-            discriminator=PatchDiscriminatorConfig(width=4, layers=1, initialisation="xavier"),
+            discriminator=PatchDiscriminatorConfig(width=4, layers=1, down="anti-aliased", initialisation="xavier"),
             network=SqueezeUNetConfig(width=4, levels=3),
-            contrast=ContrastRecipe(layers=(0, 4, 12), patches=16, width=8),
+            patches=PatchNCERecipe(layers=(0, 4, 12), places=16, width=8),
             optimiser=ADAM,
             **EPOCHS,
         )
@@ -59,8 +59,8 @@ ACCSEGNET_OFFICIAL = Small(override(ACCSEGNET.recipe, {**OFFICIAL, **SHORT}), ac
 ATTENT = Small(
     AttENTRecipe(
         translation=TranslationRecipe(
-            generator=ResNetGeneratorConfig(width=4, blocks=1, up="bilinear", skips="gated"),
-            discriminator=PatchDiscriminatorConfig(width=4, layers=1),
+            generator=ResNetGeneratorConfig(width=4, blocks=1, up="bilinear", skips="gated", initialisation="default"),
+            discriminator=PatchDiscriminatorConfig(width=4, layers=1, initialisation="default"),
             optimiser=ADAM,
             **EPOCHS,
         ),

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from medsearch.core.errors import BadInput
 from medsearch.methods.baselines import UAGAN, AccSegNet, AttENT, SupervisedUNet
 from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
-from medsearch.methods.baselines.accsegnet.contrast import Projections
 from medsearch.methods.baselines.accsegnet.mind import MIND
 from medsearch.methods.baselines.accsegnet.networks import AccSegNet as AccSegNetworks
+from medsearch.methods.baselines.accsegnet.patches import Projections
 from medsearch.methods.baselines.accsegnet.unet import SqueezeUNet
 from medsearch.methods.baselines.attent.config import DeepLabConfig, MapDiscriminatorConfig
 from medsearch.methods.baselines.attent.deeplab import DeepLab
@@ -147,7 +147,7 @@ def test_what_is_too_small_is_refused() -> None:
         maps(MapDiscriminatorConfig(channels=(2, 2, 2, 2)))(torch.rand(1, 1, 60, 30))
     generator = ResNetGenerator(AccSegNet(scale="tiny").recipe.segmentation.generator)
     with pytest.raises(BadInput, match="must be among the generator's encoder's, 0 to 14"):
-        Projections(AccSegNet().recipe.segmentation.contrast, generator)
+        Projections(AccSegNet().recipe.segmentation.patches, generator)
 
 
 @pytest.mark.parametrize(
@@ -194,3 +194,12 @@ def test_streams_of_uagan_attend_to_each_other() -> None:
         nn.init.zeros_(exchange.values[0].bias)
     masks = [network(x, torch.eye(2)[which : which + 1])[0] for which in (0, 1)]
     torch.testing.assert_close(*masks)
+
+
+@pytest.mark.parametrize("bounded", [True, False])
+def test_what_uagan_translates_is_bounded_as_compared(bounded: bool) -> None:
+    torch.manual_seed(0)
+    network = Generator(UAGANConfig(width=4, levels=2, bounded=bounded))
+    nn.init.constant_(network.decode_image.head.bias, 2.0)
+    image = network(torch.randn(1, 1, 16, 8), torch.eye(2)[:1])[1]
+    assert bool((image < 1).all()) is bounded

@@ -15,7 +15,7 @@ from medsearch.stages.method import Method
 
 SHARED = {"optimiser.lr": 1e-4, "optimiser.betas": (0.5, 0.999), "optimiser.decay_epochs": 0, "augment": True}
 AMSGRAD = {**SHARED, "optimiser.weight_decay": 1e-4, "optimiser.amsgrad": True}
-PLAIN = {**SHARED, "optimiser.weight_decay": 0.0, "optimiser.amsgrad": False}
+PLAIN = {**SHARED, "optimiser.weight_decay": 1e-4, "optimiser.amsgrad": False}
 
 
 def under(stage: str, values: dict[str, object]) -> dict[str, object]:
@@ -60,6 +60,8 @@ COMPARED: list[tuple[Method, dict[str, object]]] = [
                 "epochs": 200,
                 "batch": 1,
                 "network.levels": 3,
+                "network.bounded": True,
+                "asked": "shuffled",
                 "adversarial": "hinge",
                 "loss": "dice",
             },
@@ -73,7 +75,7 @@ OFFICIAL: list[tuple[Method, dict[str, object]]] = [
             "segmentation",
             {
                 **under("weights", {"adv": 1, "ana": 1, "nce": 1, "mind": 1, "seg": 1}),
-                **under("contrast", {"layers": (0, 4, 8, 12, 16), "patches": 256, "temperature": 0.07}),
+                **under("patches", {"layers": (0, 4, 8, 12, 16), "places": 256, "temperature": 0.07}),
                 "form": "contrastive",
                 "adversarial": "least-squares",
                 "dice": "squared",
@@ -91,9 +93,13 @@ OFFICIAL: list[tuple[Method, dict[str, object]]] = [
             {
                 **under("weights", {"adv": 1, "cls": 1, "rec": 10, "seg": 100, "gp": 10, "normalised": False}),
                 "network.levels": 4,
+                "network.bounded": False,
+                "asked": "shuffled",
                 "adversarial": "wasserstein",
                 "loss": "cross-entropy",
                 "tumour_weight": 0.98,
+                "optimiser.weight_decay": 0.0,
+                "optimiser.amsgrad": False,
                 "batch": 4,
             },
         ),
@@ -111,7 +117,7 @@ def test_the_paper_s_scale_has_the_released_values(method: Method, expected: dic
 @pytest.mark.parametrize(("method", "_"), [*COMPARED, *OFFICIAL], ids=lambda of: getattr(of, "name", ""))
 def test_smaller_scales_change_sizes_and_how_long_is_trained_alone(method: Method, _: object) -> None:
     paper = knobs(method.recipe)
-    sizes = ("width", "blocks", "layers", "levels", "channels", "unique", "head", "units", "dilations", "patches")
+    sizes = ("width", "blocks", "layers", "levels", "channels", "unique", "head", "units", "dilations", "places")
     lengths = ("epochs", "batch", "validate_every", "lr")
     for scale in ("small", "tiny"):
         changed = {knob for knob, value in knobs(method.at(scale).recipe).items() if value != paper[knob]}

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from medsearch.stages.context import Artifact
+from medsearch.training.checkpoints import load_tensors
 from tests.methods.baselines.micro_baselines import METHODS, of
 from tests.micro import Micro, drained
 
@@ -22,10 +24,20 @@ def test_every_method_ends_in_scores_and_pictures(micro: Micro, method: str, rul
     assert artifact.file("pictures/predictions.png").stat().st_size
 
 
-@pytest.mark.parametrize("method", ["accsegnet_official", "uagan_official", "supervised_unet"])
-def test_a_stopped_training_goes_on_as_if_it_had_not_been(micro: Micro, tmp_path: Path, method: str) -> None:
+@pytest.mark.parametrize(("rule", "domain"), [("source", "source"), ("pseudo-target", "source"), ("oracle", "target")])
+def test_attent_says_what_it_was_selected_on(micro: Micro, rule: str, domain: str) -> None:
+    notes = of(micro, "attent").finished("segmentation", selection=rule).manifest["notes"]
+    assert notes["selected_on"] == [domain]
+
+
+@pytest.mark.parametrize(
+    ("method", "node"), [*((method, "segmentation") for method in METHODS), ("attent", "translation")]
+)
+def test_a_stopped_training_goes_on_as_if_it_had_not_been(micro: Micro, tmp_path: Path, method: str, node: str) -> None:
     """Rates that fall and weights that grow follow the epoch, and need no saving."""
-    run = of(micro, method).runs(task={"target_labels": 1.0})["segmentation"]
+    run = of(micro, method).runs(task={"target_labels": 1.0})[node]
+    if run.upstream:
+        of(micro, method).finished("translation", task={"target_labels": 1.0})
     folders = [tmp_path / name for name in ("whole", "stopped")]
     for folder in folders:
         folder.mkdir()
@@ -37,3 +49,5 @@ def test_a_stopped_training_goes_on_as_if_it_had_not_been(micro: Micro, tmp_path
     rest, same = drained(run.stage.train(stopped))
     assert [epoch.metrics for epoch in rest] == [epoch.metrics for epoch in epochs[1:]]
     assert same.metrics == outcome.metrics
+    weights = [load_tensors(folder / "weights.safetensors")[0] for folder in folders]
+    assert all(torch.equal(tensor, weights[1][name]) for name, tensor in weights[0].items())

@@ -42,11 +42,10 @@ def squared_dice(y: Tensor, y_hat: Tensor) -> Float[Tensor, ""]:
 
 
 def patch_nce(queries: Float[Tensor, "b n c"], keys: Float[Tensor, "b n c"], temperature: float) -> Float[Tensor, ""]:
-    """Cross-entropy of finding a patch's own key among those of all patches of its image; keys are detached.
+    """Cross-entropy of finding a patch's own key among those of all patches of its image.
 
-    Features have length 1.
+    Features have length 1; keys come without gradients.
     """
-    keys = keys.detach()
     similar = queries @ keys.transpose(1, 2)
     itself = torch.eye(similar.shape[1], dtype=torch.bool, device=similar.device)
     positive = similar.diagonal(dim1=1, dim2=2)[..., None]

@@ -44,31 +44,30 @@ class AccSegNet(nn.Module):
         self.segmentor = SqueezeUNet(recipe.network)
 
     def forward(self, batch: Pair) -> Translated:
-        """Every translation that a term looks at, and the segmentation of annotated slices as target slices."""
+        """Every translation that a term looks at, and the segmentation of translated and target slices."""
         x_s, x_t = batch.source.x, batch.target.x
         if self.to_s is None:
             x_st = self.to_t(x_s)
-            return Translated(batch, x_st.float(), *self._segmented(batch, x_st))
+            annotated = x_t[: len(batch.target.y)]  # the form itself has no target mask, and segments no target slice
+            return Translated(batch, x_st.float(), *self._segmented(batch, x_st, annotated))
         x_st, x_tt = _apart(self.to_t, x_s, x_t)
         x_ss, x_ts = _apart(self.to_s, x_s, x_t)
         x_sts, x_tst = self.to_s(x_st), self.to_t(x_ts)
         more = (x.float() for x in (x_ts, x_ss, x_tt, x_sts, x_tst))
-        return Translated(batch, x_st.float(), *self._segmented(batch, x_st), *more)
+        return Translated(batch, x_st.float(), *self._segmented(batch, x_st, x_t), *more)
 
     def segment_source(self, x_s: Slices) -> Slices:
         """By way of the target contrast, the only one that the segmentor knows."""
         y_hat: Tensor = self.segmentor(self.to_t(x_s))
         return y_hat
 
-    def _segmented(self, batch: Pair, x_st: Slices) -> tuple[Slices, Slices]:
-        """Annotated slices in one pass, for the batch norms to see as many as there are."""
-        source, target = len(batch.source.y), len(batch.target.y)
-        if not source + target:
-            return x_st[:0], x_st[:0]
-        y_hat = self.segmentor(torch.cat([x_st[:source], batch.target.x[:target]])).float()
-        return y_hat[:source], y_hat[source:]
+    def _segmented(self, batch: Pair, x_st: Slices, x_t: Slices) -> tuple[Slices, Slices]:
+        """Of the annotated slices among those given; all of them pass, one domain after the other, by batch norms."""
+        y_hat_st = self.segmentor(x_st)[: len(batch.source.y)]
+        y_hat_t = self.segmentor(x_t)[: len(batch.target.y)] if len(x_t) else x_t
+        return y_hat_st, y_hat_t
 
 
 def _apart(generator: ResNetGenerator, *slices: Slices) -> tuple[Slices, ...]:
-    """One pass for all: every norm of a generator looks at one slice alone."""
+    """One pass for all: norms look at one slice alone, but for those of gated skips, which then see both contrasts."""
     return torch.split(generator(torch.cat(slices)), [len(of) for of in slices])

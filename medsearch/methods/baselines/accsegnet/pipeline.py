@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from medsearch.methods.baselines.accsegnet.recipe import AccSegNetRecipe, SegmentationRecipe
-from medsearch.methods.baselines.reads import JUDGED, Judged, validation, whole
+from medsearch.methods.baselines.reads import SELECTED_ON, SelectedOn, validation, whole
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.method import Selection
@@ -22,7 +22,7 @@ class Segmentation(Stage):
     name: ClassVar[str] = "accsegnet_segmentation"
     version: ClassVar[int] = 1
     recipe: SegmentationRecipe
-    selected_on: Judged
+    selected_on: SelectedOn
 
     @property
     def batch(self) -> int:
@@ -63,7 +63,7 @@ class Test(Stage):
 
 def pipeline(recipe: AccSegNetRecipe, *, selection: Selection, test: bool) -> Pipeline:
     """One training, selected on target masks (`oracle`), or else on source masks by way of translation."""
-    stage = Segmentation(recipe=recipe.segmentation, selected_on=JUDGED[selection])
+    stage = Segmentation(recipe=recipe.segmentation, selected_on=SELECTED_ON[selection])
     nodes = [Node("segmentation", stage)]
     if test:
         last = Test(recipe=recipe.evaluation, segmentation=recipe.segmentation)

@@ -31,15 +31,15 @@ class Weights:
 
 
 @recipe
-class ContrastRecipe:
+class PatchNCERecipe:
     """PatchNCE (Park et al. 2020).
 
-    layers: of the generator whose features are compared, numbered as by CUT. patches: places per image and layer.
+    layers: of the generator whose features are compared, numbered as by CUT. places: per image and layer.
     temperature: of the cross-entropy. width: channels that features are projected to.
     """
 
     layers: tuple[int, ...] = (0, 4, 8, 12, 16)
-    patches: int = 256
+    places: int = 256
     temperature: float = 0.07
     width: int = 256
 
@@ -49,7 +49,7 @@ def _generator() -> ResNetGeneratorConfig:
 
 
 def _discriminator() -> PatchDiscriminatorConfig:
-    return PatchDiscriminatorConfig(initialisation="xavier")
+    return PatchDiscriminatorConfig(down="anti-aliased", initialisation="xavier")
 
 
 @recipe
@@ -65,7 +65,7 @@ class SegmentationRecipe:
     discriminator: PatchDiscriminatorConfig = field(default_factory=_discriminator)
     network: SqueezeUNetConfig = field(default_factory=SqueezeUNetConfig)
     weights: Weights = field(default_factory=Weights)
-    contrast: ContrastRecipe = field(default_factory=ContrastRecipe)
+    patches: PatchNCERecipe = field(default_factory=PatchNCERecipe)
     slices: SliceRule = field(default_factory=SliceRule)
     optimiser: AdamRecipe = field(default_factory=AdamRecipe)
     epochs: int = 300
@@ -115,12 +115,12 @@ _SIZES: dict[Scale, dict[str, Any]] = {
     "paper": {},
     "small": {
         "generator.width": 24, "generator.blocks": 6, "discriminator.width": 32, "network.width": 24,
-        "contrast.width": 128, "epochs": 60,
+        "patches.width": 128, "epochs": 60,
     },
     # A hundredth of the paper's steps, so the steps are larger.
     "tiny": {
         "generator.width": 8, "generator.blocks": 3, "discriminator.width": 16, "discriminator.layers": 2,
-        "network.width": 8, "contrast.width": 32, "contrast.patches": 64, "contrast.layers": (0, 4, 8, 12, 14),
+        "network.width": 8, "patches.width": 32, "patches.places": 64, "patches.layers": (0, 4, 8, 12, 14),
         "optimiser.lr": 1e-3, "epochs": 10, "batch": 8, "validate_every": 2,
     },
 }  # fmt: skip

@@ -5,30 +5,28 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from medsearch.core.seeds import generator, seed
+from medsearch.core.seeds import seed
 from medsearch.data.views import Domain
 from medsearch.losses.adversarial import adversarial_d, adversarial_g
 from medsearch.losses.dice import dice
 from medsearch.methods.baselines.accsegnet import losses
-from medsearch.methods.baselines.accsegnet.contrast import Projections
 from medsearch.methods.baselines.accsegnet.mind import MIND, mind_distance
 from medsearch.methods.baselines.accsegnet.networks import AccSegNet, Translated
+from medsearch.methods.baselines.accsegnet.patches import Projections
 from medsearch.methods.baselines.accsegnet.recipe import SegmentationRecipe
 from medsearch.methods.baselines.drawing import Pair, both_contrasts
-from medsearch.methods.baselines.judging import Segment, micro_dice, training_mode, validation_slices
-from medsearch.methods.baselines.optimising import adam, set_rate
-from medsearch.methods.baselines.reads import Judged
+from medsearch.methods.baselines.fitting import adversarial_steps, fitted
+from medsearch.methods.baselines.optimising import adam
+from medsearch.methods.baselines.reads import SelectedOn
+from medsearch.methods.baselines.selecting import Segment, micro_dice, training_mode, validation_slices
 from medsearch.methods.baselines.testing import scored
 from medsearch.networks.patch_discriminator import PatchDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep, pieces
 from medsearch.training.checkpoints import load_modules, save_tensors
 from medsearch.training.judging import judged
-from medsearch.training.loop import Loop, run
 from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import prefetched
 
 REAL_FAKE = {
     "hinge": (adversarial_d, adversarial_g),
@@ -40,13 +38,13 @@ DICE = {"plain": dice, "squared": losses.squared_dice}
 class SegmentationTraining:
     """Everything that the stage holds while it trains."""
 
-    def __init__(self, recipe: SegmentationRecipe, *, of: Judged, context: StageContext) -> None:
+    def __init__(self, recipe: SegmentationRecipe, *, of: SelectedOn, context: StageContext) -> None:
         prepare_torch(context.runtime)
         torch.manual_seed(seed(context.seed, "accsegnet", "initialisation"))
         self.recipe, self.context, self.device = recipe, context, context.runtime.device
         self.network, self.d_t = AccSegNet(recipe), PatchDiscriminator(recipe.discriminator)
         self.d_s = PatchDiscriminator(recipe.discriminator) if recipe.form == "cycle" else None
-        self.projections = Projections(recipe.contrast, self.network.to_t) if recipe.weights.nce else None
+        self.projections = Projections(recipe.patches, self.network.to_t) if recipe.weights.nce else None
         self.mind = MIND().to(self.device)
         named = {"network": self.network, "d_t": self.d_t, "d_s": self.d_s, "projections": self.projections}
         self.modules: dict[str, nn.Module] = {name: of for name, of in named.items() if of is not None}
@@ -80,7 +78,7 @@ class SegmentationTraining:
             "idt": (lam.idt, _identity),
             "cyc": (lam.cyc, _cycle),
             "ana": (lam.ana, _anatomy),
-            "nce": (lam.nce, self._contrast),
+            "nce": (lam.nce, self._nce),
             # the official loss is a sum over the batch
             "mind": (lam.mind * self.recipe.batch, lambda of: mind_distance(self.mind, x_s, of.x_st)),
         }
@@ -98,14 +96,15 @@ class SegmentationTraining:
         (fake_s,) = judged(self.d_s, self.context.runtime, of.x_ts)
         return fooled(fake_t) + fooled(fake_s)
 
-    def _contrast(self, of: Translated) -> Tensor:
+    def _nce(self, of: Translated) -> Tensor:
         assert self.projections is not None
-        layers = self.recipe.contrast.layers
+        layers = self.recipe.patches.layers
         with autocast(self.context.runtime):
             queries = self.network.to_t.features(of.x_st, layers)
-            keys = self.network.to_t.features(of.batch.source.x, layers)
+            with torch.no_grad():  # after the queries, see `Projections`
+                keys = self.network.to_t.features(of.batch.source.x, layers)
             of_queries, of_keys = self.projections(queries, keys)
-        return losses.layered_nce(of_queries, of_keys, self.recipe.contrast.temperature)
+        return losses.layered_nce(of_queries, of_keys, self.recipe.patches.temperature)
 
     def _segmentation(self, of: Translated) -> dict[str, Tensor]:
         """Dice of S translated to T, and of T; no term where no slice of the batch is annotated."""
@@ -121,22 +120,7 @@ class SegmentationTraining:
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One epoch."""
-        recipe = self.recipe
-        set_rate(self.optimisers.values(), recipe.optimiser, epoch, recipe.epochs)
-        training_mode(self.modules.values(), on=True)
-        step = AdversarialStep(
-            forward=self.forward,
-            d_terms=self.d_terms,
-            g_terms=self.g_terms,
-            optimiser_d=self.optimisers["d"],
-            optimiser_g=self.optimisers["g"],
-            generators=self.generators,
-            discriminators=self.judges,
-        )
-        rng = generator(self.context.seed, "accsegnet", "epoch", epoch)
-        for batch in prefetched(self.drawing.batches(recipe.batch, augment=recipe.augment, rng=rng), self.device):
-            parts = pieces(len(batch), self.context.runtime.micro_batch)
-            yield step([batch[part].to(self.device) for part in parts])
+        yield from adversarial_steps(self, epoch, "accsegnet")
 
     def validate(self) -> dict[str, float]:
         """Dice on target slices, or on source slices by way of their translation."""
@@ -162,19 +146,10 @@ def _anatomy(of: Translated) -> Tensor:
     return loss if of.x_ts is None else loss + losses.anatomy(of.batch.target.x, of.x_ts)
 
 
-def train(recipe: SegmentationRecipe, *, of: Judged, context: StageContext) -> Training:
+def train(recipe: SegmentationRecipe, *, of: SelectedOn, context: StageContext) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
     training = SegmentationTraining(recipe, of=of, context=context)
-    loop = Loop(
-        modules=training.modules,
-        optimisers=training.optimisers,
-        steps=training.steps,
-        validate=training.validate,
-        epochs=recipe.epochs,
-        validate_every=recipe.validate_every,
-        keep=("network",),
-    )
-    best = yield from run(loop, root=seed(context.seed, "accsegnet"), checkpoint=context.checkpoint)
+    best = yield from fitted(training, "accsegnet", keep=("network",))
     save_tensors(context.directory / "weights.safetensors", best.tensors)
     return Outcome(
         {"validation/dice": best.value}, {"best_epoch": best.epoch, "selected_on": list(training.validation)}

@@ -62,14 +62,14 @@ class SqueezeUNet(nn.Module):
         initialise(self, "xavier")
 
     def forward(self, x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
-        """Of the same size; sides that do not halve are resumed at the size of the skip."""
+        """Of the same size, in fp32; sides that do not halve are resumed at the size of the skip."""
         skips = []
         for depth, level in enumerate(self.down):
             x = level(F.max_pool2d(x, 2) if depth else x)
             skips.append(x)
         for level, skip in zip(reversed(self.up), skips[-2::-1], strict=True):
             x = level(torch.cat([skip, _doubled(x, skip)], 1))
-        return torch.sigmoid(self.head(x))
+        return torch.sigmoid(self.head(x).float())
 
 
 def _doubled(x: Features, like: Features) -> Features:

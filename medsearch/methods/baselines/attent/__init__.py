@@ -1,7 +1,7 @@
 """AttENT (Li et al. 2021) as the thesis's code compares with it: translation with attention, then adversarial entropy.
 
     translation     attent.translation; medsearch.networks.resnet_generator (gated skips), patch_discriminator
-    segmentation    attent.segmentation, losses, deeplab, discriminator
+    segmentation    attent.segmentation, losses, deeplab, discriminator; medsearch.losses.adversarial
     test            target cases are translated to the source contrast, then segmented
 
 Parameters at the paper's sizes: a generator 11.170 M, a discriminator of images 2.763 M, DeepLab 42.505 M trained of
@@ -14,10 +14,13 @@ Selection: `source` segments source slices as they are, `oracle` target slices t
 slices translated to the target contrast and back, which is how target slices come to the segmentor. (The released code
 takes Dice over both domains' masks together.)
 
-Choices where the facts are silent: the discriminators of maps are trained by binary cross-entropy, as in ADVENT; the
-four dilated convolutions of an output are summed; diseased slices are drawn in the second stage as in the first;
-annotated target slices, where the task shows any, enter the cross-entropy after translation. Departs from the released
-code: slices are augmented, then translated as they are drawn, instead of written translated once for all.
+The discriminators of maps are trained by a hinge, of which they take half, as released; ADVENT has a cross-entropy.
+
+Choices where the facts are silent: the four dilated convolutions of an output are summed; diseased slices are drawn in
+the second stage as in the first; annotated target slices, where the task shows any, enter the cross-entropy after
+translation. Departs from the released code: slices are augmented, then translated as they are drawn, by generators in
+eval mode, instead of written translated once for all; where the task shows target masks, each domain has a
+cross-entropy of its own, which the released code computes over source and target slices together.
 """
 
 from dataclasses import dataclass, replace

@@ -78,13 +78,14 @@ class DeepLab(nn.Module):
                 nn.init.normal_(module.weight, 0.0, 0.01)
 
     def forward(self, x: Float[Tensor, "b 1 h w"]) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 1 h w"]]:
-        """Main and auxiliary output, upsampled to the image's size."""
+        """Main and auxiliary output, upsampled to the image's size, in fp32."""
         y = torch.relu(self.bn1(self.conv1(self.to_rgb(x))))
         y = F.max_pool2d(y, 3, stride=2, padding=1, ceil_mode=True)
         third = self.layer3(self.layer2(self.layer1(y)))
         outputs = self.layer6(self.layer4(third)), self.layer5(third)
         main, auxiliary = (
-            torch.sigmoid(F.interpolate(of, size=x.shape[2:], mode="bilinear", align_corners=True)) for of in outputs
+            torch.sigmoid(F.interpolate(of.float(), size=x.shape[2:], mode="bilinear", align_corners=True))
+            for of in outputs
         )
         return main, auxiliary
 

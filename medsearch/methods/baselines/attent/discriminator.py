@@ -32,7 +32,7 @@ class MapDiscriminator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(config.channels[-1], 1, 4, stride=2, padding=1))
 
     def forward(self, x: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b 1 h2 w2"]:
-        """Logits of the patches; above 0 is the source domain."""
+        """Scores of the patches; above 0 is the source domain."""
         if min(x.shape[2:]) < 2**self.halvings:
             msg = (
                 f"a map of {x.shape[2]}x{x.shape[3]} is too small for {self.halvings} stride-2 layers; take fewer "

@@ -1,4 +1,4 @@
-"""AttENT's losses: adversarial entropy minimisation (Vu et al. 2019, ADVENT) on one class, as compared."""
+"""What AttENT's second stage minimises and has judged: entropy (Vu et al. 2019, ADVENT) of one class, as compared."""
 
 import math
 
@@ -28,13 +28,3 @@ def entropy_map(p: Probabilities) -> Map:
 def cross_entropy(y: Probabilities, y_hat: Probabilities) -> Float[Tensor, ""]:
     """Binary, the mean over all pixels."""
     return F.binary_cross_entropy(y_hat, y)
-
-
-def judged_as(source: bool, logits: Tensor) -> Float[Tensor, ""]:
-    """Binary cross-entropy of a discriminator's patches against one domain."""
-    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, float(source)))
-
-
-def told_apart(source: Tensor, translated: Tensor) -> Float[Tensor, ""]:
-    """The discriminator's part: source maps are real, those of translated target slices are not."""
-    return judged_as(True, source) + judged_as(False, translated)

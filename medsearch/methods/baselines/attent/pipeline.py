@@ -7,15 +7,17 @@ translation ──> segmentation ──> test
 from dataclasses import dataclass
 from typing import ClassVar
 
-from medsearch.core.files import digest
+from medsearch.core.files import digest, require_content
 from medsearch.data.hemispheres import SliceRule
 from medsearch.methods.baselines.attent.recipe import AttENTRecipe, SegmentationRecipe, TranslationRecipe
-from medsearch.methods.baselines.reads import JUDGED, unannotated, validation, whole
+from medsearch.methods.baselines.reads import SELECTED_ON, unannotated, validation, whole
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.method import Selection
 from medsearch.stages.pipelines import Node, Pipeline
 from medsearch.stages.stage import Stage, Training
+
+KNOB, WEIGHTS = "segmentation.deeplab", "weights of DeepLab-v2 or of an ImageNet ResNet-101"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,12 +66,13 @@ class Segmentation(Stage):
     def reads(self) -> frozenset[str]:
         """Both domains' training parts; target masks are those of the labelled fraction."""
         parts = (*whole("source", "train"), *whole("target", "train"))
-        return frozenset((*parts, *validation(JUDGED[self.selection])))
+        return frozenset((*parts, *validation(SELECTED_ON[self.selection])))
 
     def train(self, context: StageContext) -> Training:
         """Cross-entropy and adversarial entropy minimisation."""
         from medsearch.methods.baselines.attent.segmentation import train
 
+        require_content(self.recipe.deeplab, self.deeplab, knob=KNOB, wanted=WEIGHTS)
         return train(self.recipe, translation=self.translation, selection=self.selection, context=context)
 
 
@@ -101,9 +104,7 @@ def pipeline(recipe: AttENTRecipe, *, selection: Selection, test: bool) -> Pipel
         BadInput: the recipe names a file of weights that is not there.
     """
     translation, segmentation = recipe.translation, recipe.segmentation
-    weights = digest(
-        segmentation.deeplab, knob="segmentation.deeplab", wanted="weights of DeepLab-v2 or of an ImageNet ResNet-101"
-    )
+    weights = digest(segmentation.deeplab, knob=KNOB, wanted=WEIGHTS)
     stage = Segmentation(recipe=segmentation, translation=translation, selection=selection, deeplab=weights)
     nodes = [
         Node("translation", Translation(recipe=translation, slices=segmentation.slices)),

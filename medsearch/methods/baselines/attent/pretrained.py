@@ -22,6 +22,11 @@ from medsearch.methods.baselines.attent.deeplab import DeepLab
 LOG = logging.getLogger(__name__)
 BACKBONE = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
 WANTED = "a DeepLab-v2 or ResNet-101 checkpoint"
+UNREADABLE = (
+    *(SafetensorError, pickle.UnpicklingError, OSError, RuntimeError),
+    *(ValueError, EOFError, LookupError, TypeError, AttributeError),
+)
+"""What torch and safetensors raise where a file is not what its name says."""
 
 
 def start_backbone(network: DeepLab, path: str) -> str:
@@ -54,13 +59,13 @@ def _read(path: Path) -> Mapping[str, Tensor]:
             content: Any = load_file(path)
         else:
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, OSError, RuntimeError, ValueError, EOFError) as error:
-        msg = (
-            f"{path}: not a readable checkpoint ({str(error).splitlines()[0]}); it should be {WANTED} of tensors alone"
-        )
+    except UNREADABLE as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)  # some say nothing
+        msg = f"{path}: not a readable checkpoint ({reason}); it should be {WANTED} of tensors alone"
         raise BadInput(msg) from error
     content = content.get("state_dict", content) if isinstance(content, Mapping) else {}
-    return {_named(name): tensor for name, tensor in content.items() if isinstance(tensor, Tensor)}
+    named = content.items() if isinstance(content, Mapping) else ()
+    return {_named(name): of for name, of in named if isinstance(name, str) and isinstance(of, Tensor)}
 
 
 def _named(name: str) -> str:

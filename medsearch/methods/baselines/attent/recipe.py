@@ -22,7 +22,11 @@ class TranslationWeights:
 
 
 def _generator() -> ResNetGeneratorConfig:
-    return ResNetGeneratorConfig(up="bilinear", skips="gated")
+    return ResNetGeneratorConfig(up="bilinear", skips="gated", initialisation="default")
+
+
+def _discriminator() -> PatchDiscriminatorConfig:
+    return PatchDiscriminatorConfig(initialisation="default")
 
 
 @recipe
@@ -30,7 +34,7 @@ class TranslationRecipe:
     """Attention-aware translation between the contrasts."""
 
     generator: ResNetGeneratorConfig = field(default_factory=_generator)
-    discriminator: PatchDiscriminatorConfig = field(default_factory=PatchDiscriminatorConfig)
+    discriminator: PatchDiscriminatorConfig = field(default_factory=_discriminator)
     weights: TranslationWeights = field(default_factory=TranslationWeights)
     optimiser: AdamRecipe = field(default_factory=AdamRecipe)
     epochs: int = 100
@@ -44,7 +48,7 @@ class SegmentationWeights:
     """Of the segmentation's terms, as they are.
 
     main, aux: binary cross-entropy of both outputs. adv_main, adv_aux: of fooling the discriminators.
-    judge: of the discriminators' own losses.
+    judge: of the discriminators' own hinges.
     """
 
     main: float = 1.0

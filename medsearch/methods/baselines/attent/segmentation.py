@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from medsearch.core.seeds import generator, seed
+from medsearch.core.seeds import seed
 from medsearch.data.views import Domain
+from medsearch.losses.adversarial import adversarial_d, adversarial_g
 from medsearch.methods.baselines.attent import losses
 from medsearch.methods.baselines.attent.deeplab import DeepLab
 from medsearch.methods.baselines.attent.discriminator import MapDiscriminator
@@ -15,19 +16,17 @@ from medsearch.methods.baselines.attent.pretrained import start_backbone
 from medsearch.methods.baselines.attent.recipe import SegmentationRecipe, TranslationRecipe
 from medsearch.methods.baselines.attent.translator import load_translator
 from medsearch.methods.baselines.drawing import Pair, both_contrasts
-from medsearch.methods.baselines.judging import Segment, micro_dice, training_mode, validation_slices
-from medsearch.methods.baselines.optimising import adam, set_rate
-from medsearch.methods.baselines.reads import JUDGED
+from medsearch.methods.baselines.fitting import adversarial_steps, fitted
+from medsearch.methods.baselines.optimising import adam
+from medsearch.methods.baselines.reads import SELECTED_ON
+from medsearch.methods.baselines.selecting import Segment, micro_dice, training_mode, validation_slices
 from medsearch.methods.baselines.testing import scored
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep, pieces
 from medsearch.training.checkpoints import load_modules, save_tensors
-from medsearch.training.loop import Loop, run
 from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import prefetched
 
 
 @dataclass(frozen=True)
@@ -60,14 +59,12 @@ class SegmentationTraining:
         self.modules: dict[str, nn.Module] = {"network": self.network, "d_main": self.d_main, "d_aux": self.d_aux}
         for module in self.modules.values():
             module.to(self.device)
-        self.optimisers = {
-            "g": adam([self.network], recipe.optimiser),
-            "d": adam([self.d_main, self.d_aux], recipe.optimiser),
-        }
+        self.judges = (self.d_main, self.d_aux)
+        self.optimisers = {"g": adam([self.network], recipe.optimiser), "d": adam(self.judges, recipe.optimiser)}
         upstream = context.upstream["translation"]
         self.translator = load_translator(translation, upstream, recipe.translator, self.device)
         self.drawing = both_contrasts(context.task, recipe.slices)
-        self.validation = validation_slices(context.task, JUDGED[selection], recipe.slices)
+        self.validation = validation_slices(context.task, SELECTED_ON[selection], recipe.slices)
 
     def forward(self, batch: Pair) -> Outputs:
         """Both domains apart, for the batch norms to see one at a time."""
@@ -76,12 +73,12 @@ class SegmentationTraining:
         return Outputs(batch, *((main.float(), aux.float()) for main, aux in (source, target)))
 
     def d_terms(self, of: Outputs) -> dict[str, Tensor]:
-        """Source maps are real; nothing flows back to the network."""
+        """A hinge, in which source maps are real; nothing flows back to the network."""
         lam = self.recipe.weights.judge
         source, target = ([p.detach() for p in domain] for domain in (of.source, of.target))
         return {
-            "d_main": lam * losses.told_apart(self._main(source[0]), self._main(target[0])),
-            "d_aux": lam * losses.told_apart(self._aux(source[1]), self._aux(target[1])),
+            "d_main": lam * adversarial_d([self._main(source[0])], [self._main(target[0])]),
+            "d_aux": lam * adversarial_d([self._aux(source[1])], [self._aux(target[1])]),
         }
 
     def g_terms(self, of: Outputs) -> dict[str, Tensor]:
@@ -89,8 +86,8 @@ class SegmentationTraining:
         lam = self.recipe.weights
         return {
             **self._supervised(of),
-            "adv_main": lam.adv_main * losses.judged_as(True, self._main(of.target[0])),
-            "adv_aux": lam.adv_aux * losses.judged_as(True, self._aux(of.target[1])),
+            "adv_main": lam.adv_main * adversarial_g([self._main(of.target[0])]),
+            "adv_aux": lam.adv_aux * adversarial_g([self._aux(of.target[1])]),
         }
 
     def _supervised(self, of: Outputs) -> dict[str, Tensor]:
@@ -108,33 +105,18 @@ class SegmentationTraining:
     def _main(self, p: Tensor) -> Tensor:
         """The main output's discriminator looks at its entropy."""
         with autocast(self.context.runtime):
-            logits: Tensor = self.d_main(losses.entropy_map(p))
-        return logits.float()
+            scores: Tensor = self.d_main(losses.entropy_map(p))
+        return scores.float()
 
     def _aux(self, p: Tensor) -> Tensor:
         """The auxiliary one's at the probabilities themselves, as released."""
         with autocast(self.context.runtime):
-            logits: Tensor = self.d_aux(losses.as_map(p))
-        return logits.float()
+            scores: Tensor = self.d_aux(losses.as_map(p))
+        return scores.float()
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One epoch."""
-        recipe = self.recipe
-        set_rate(self.optimisers.values(), recipe.optimiser, epoch, recipe.epochs)
-        training_mode(self.modules.values(), on=True)
-        step = AdversarialStep(
-            forward=self.forward,
-            d_terms=self.d_terms,
-            g_terms=self.g_terms,
-            optimiser_d=self.optimisers["d"],
-            optimiser_g=self.optimisers["g"],
-            generators=(self.network,),
-            discriminators=(self.d_main, self.d_aux),
-        )
-        rng = generator(self.context.seed, "attent", "segmentation", "epoch", epoch)
-        for batch in prefetched(self.drawing.batches(recipe.batch, augment=recipe.augment, rng=rng), self.device):
-            parts = pieces(len(batch), self.context.runtime.micro_batch)
-            yield step([batch[part].to(self.device) for part in parts])
+        yield from adversarial_steps(self, epoch, "attent", "segmentation")
 
     def validate(self) -> dict[str, float]:
         """Dice of target slices (`oracle`), of source slices, or of these by the way that target slices come."""
@@ -166,19 +148,13 @@ def train(
 ) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
     training = SegmentationTraining(recipe, translation=translation, selection=selection, context=context)
-    loop = Loop(
-        modules=training.modules,
-        optimisers=training.optimisers,
-        steps=training.steps,
-        validate=training.validate,
-        epochs=recipe.epochs,
-        validate_every=recipe.validate_every,
-        keep=("network",),
-    )
-    root = seed(context.seed, "attent", "segmentation")
-    best = yield from run(loop, root=root, checkpoint=context.checkpoint)
+    best = yield from fitted(training, "attent", "segmentation", keep=("network",))
     save_tensors(context.directory / "weights.safetensors", best.tensors)
-    notes = {"best_epoch": best.epoch, "backbone_from": training.backbone_from}
+    notes = {
+        "best_epoch": best.epoch,
+        "selected_on": list(training.validation),
+        "backbone_from": training.backbone_from,
+    }
     return Outcome({"validation/dice": best.value}, notes)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from medsearch.core.seeds import generator, seed
+from medsearch.core.seeds import seed
 from medsearch.data.hemispheres import SliceRule
 from medsearch.losses.adversarial import Scales, adversarial_d, adversarial_g
 from medsearch.losses.reconstruction import l1
@@ -13,18 +13,16 @@ from medsearch.losses.weights import normalised
 from medsearch.methods.baselines.attent.recipe import TranslationRecipe
 from medsearch.methods.baselines.attent.translator import WEIGHTS, Cycled, Translator
 from medsearch.methods.baselines.drawing import SHARE, Pair, both_contrasts, diseased, require
-from medsearch.methods.baselines.judging import training_mode
-from medsearch.methods.baselines.optimising import adam, set_rate
+from medsearch.methods.baselines.fitting import adversarial_steps, fitted
+from medsearch.methods.baselines.optimising import adam
+from medsearch.methods.baselines.selecting import training_mode
 from medsearch.networks.patch_discriminator import PatchDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep, pieces
 from medsearch.training.checkpoints import save_modules, save_tensors
 from medsearch.training.crops import Crops
 from medsearch.training.judging import judged
-from medsearch.training.loop import Loop, run
 from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import prefetched
 
 
 class TranslationTraining:
@@ -39,10 +37,8 @@ class TranslationTraining:
         self.d_s = PatchDiscriminator(recipe.discriminator).to(self.device)
         self.d_t = PatchDiscriminator(recipe.discriminator).to(self.device)
         self.modules: dict[str, nn.Module] = {"translator": self.translator, "d_s": self.d_s, "d_t": self.d_t}
-        self.optimisers = {
-            "g": adam([self.translator], recipe.optimiser),
-            "d": adam([self.d_s, self.d_t], recipe.optimiser),
-        }
+        self.judges = (self.d_s, self.d_t)
+        self.optimisers = {"g": adam([self.translator], recipe.optimiser), "d": adam(self.judges, recipe.optimiser)}
         self.drawing = both_contrasts(context.task, slices, masks=False)
         held = diseased(context.task, "source", "validation", slices, masks=False)
         self.validation: Crops = require(held, "diseased source slice to select on", SHARE)
@@ -75,22 +71,7 @@ class TranslationTraining:
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One epoch."""
-        recipe = self.recipe
-        set_rate(self.optimisers.values(), recipe.optimiser, epoch, recipe.epochs)
-        training_mode(self.modules.values(), on=True)
-        step = AdversarialStep(
-            forward=self.forward,
-            d_terms=self.d_terms,
-            g_terms=self.g_terms,
-            optimiser_d=self.optimisers["d"],
-            optimiser_g=self.optimisers["g"],
-            generators=(self.translator,),
-            discriminators=(self.d_s, self.d_t),
-        )
-        rng = generator(self.context.seed, "attent", "translation", "epoch", epoch)
-        for batch in prefetched(self.drawing.batches(recipe.batch, augment=recipe.augment, rng=rng), self.device):
-            parts = pieces(len(batch), self.context.runtime.micro_batch)
-            yield step([batch[part].to(self.device) for part in parts])
+        yield from adversarial_steps(self, epoch, "attent", "translation")
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -112,18 +93,8 @@ def averaged(scores: Scales) -> list[Tensor]:
 def train(recipe: TranslationRecipe, slices: SliceRule, context: StageContext) -> Training:
     """Train; keep the last state, and the epoch that reconstructs validation slices best."""
     training = TranslationTraining(recipe, slices, context)
-    loop = Loop(
-        modules=training.modules,
-        optimisers=training.optimisers,
-        steps=training.steps,
-        validate=training.validate,
-        epochs=recipe.epochs,
-        validate_every=recipe.validate_every,
-        best="validation/loss",
-        better=min,
-        keep=("translator",),
-    )
-    best = yield from run(loop, root=seed(context.seed, "attent", "translation"), checkpoint=context.checkpoint)
+    names = ("attent", "translation")
+    best = yield from fitted(training, *names, keep=("translator",), best="validation/loss", better=min)
     save_modules(context.directory / WEIGHTS["last"], {"translator": training.translator})
     save_tensors(context.directory / WEIGHTS["best"], best.tensors)
     return Outcome({"validation/loss": best.value}, {"best_epoch": best.epoch, "weights": training.weights})

@@ -11,11 +11,13 @@ class UAGANConfig:
     width: channels of the first level; each level below has twice as many.
     levels: of both encoders, the shared centre not counted.
     dropout: of the skips of the last level.
+    bounded: translated images are in (-1, 1), by a tanh.
     """
 
     width: int = 64
     levels: int = 3
     dropout: float = 0.5
+    bounded: bool = True
 
     @classmethod
     def at(cls, scale: Scale) -> "UAGANConfig":

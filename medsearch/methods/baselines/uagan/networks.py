@@ -102,16 +102,18 @@ class Generator(nn.Module):
         deepest = config.channels[-1]
         self.centre = _convolved(deepest, 2 * deepest, 2 * deepest)
         self.decode_mask, self.decode_image = Decoder(config), Decoder(config)
+        self.bound = nn.Tanh() if config.bounded else nn.Identity()
 
     def forward(
         self, x: Float[Tensor, "b 1 h w"], contrast: Float[Tensor, "b 2"]
     ) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 1 h w"]]:
-        """Logits of tumour, and the translated image, which nothing bounds (as official)."""
+        """Logits of tumour, and the translated image."""
         asked = contrast[..., None, None].expand(-1, -1, *x.shape[2:])
         of_mask, mask = self.encode_mask(x)
         of_image, image = self.encode_image(torch.cat([x, asked], 1))
         mask, image = self.centre(mask), self.centre(image)
-        return self.decode_mask(mask, of_mask, of_image), self.decode_image(image, of_image, of_mask)
+        translated = self.bound(self.decode_image(image, of_image, of_mask))
+        return self.decode_mask(mask, of_mask, of_image), translated
 
 
 def _fitted(x: Features, like: Features) -> Features:

@@ -6,7 +6,7 @@ segmentation ──> test
 from dataclasses import dataclass
 from typing import ClassVar
 
-from medsearch.methods.baselines.reads import validation, whole
+from medsearch.methods.baselines.reads import SelectedOn, validation, whole
 from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe, UAGANRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
@@ -22,6 +22,7 @@ class Segmentation(Stage):
     name: ClassVar[str] = "uagan_segmentation"
     version: ClassVar[int] = 1
     recipe: SegmentationRecipe
+    selected_on: SelectedOn
 
     @property
     def batch(self) -> int:
@@ -29,15 +30,15 @@ class Segmentation(Stage):
         return self.recipe.batch
 
     def reads(self) -> frozenset[str]:
-        """All training and validation parts: it is the reference that sees both domains' masks."""
+        """Both domains' training parts; of validation, what it may be selected on."""
         parts = (*whole("source", "train"), *whole("target", "train"))
-        return frozenset((*parts, *validation("both")))
+        return frozenset((*parts, *validation(self.selected_on)))
 
     def train(self, context: StageContext) -> Training:
         """Every term with its weight."""
         from medsearch.methods.baselines.uagan.training import train
 
-        return train(self.recipe, context)
+        return train(self.recipe, of=self.selected_on, context=context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,9 +61,10 @@ class Test(Stage):
         return test(self.recipe, self.segmentation, context)
 
 
-def pipeline(recipe: UAGANRecipe, *, selection: Selection, test: bool) -> Pipeline:  # noqa: ARG001
-    """One training; `selection` plays no part, for the model is selected on the labels that it trains with."""
-    nodes = [Node("segmentation", Segmentation(recipe=recipe.segmentation))]
+def pipeline(recipe: UAGANRecipe, *, selection: Selection, test: bool) -> Pipeline:
+    """One training, selected on both domains' masks (`oracle`), or else on the source's."""
+    selected_on: SelectedOn = "both" if selection == "oracle" else "source"
+    nodes = [Node("segmentation", Segmentation(recipe=recipe.segmentation, selected_on=selected_on))]
     if test:
         stage = Test(recipe=recipe.evaluation, segmentation=recipe.segmentation)
         nodes.append(Node("test", stage, {"segmentor": "segmentation"}))

@@ -11,7 +11,7 @@ from medsearch.methods.baselines.uagan.config import JudgeConfig, UAGANConfig
 from medsearch.networks.config import Scale
 from medsearch.stages.evaluation import EvaluationRecipe
 
-Asked = Literal["other", "shuffled"]
+Asked = Literal["shuffled", "other"]
 
 
 @recipe
@@ -43,8 +43,8 @@ class SegmentationRecipe:
     """Of segmentations."""
     tumour_weight: float = 0.98
     """Of tumour in the cross-entropy; background has the rest to 1."""
-    asked: Asked = "other"
-    """The contrast that an image is translated to: the other one, or that of a random image of the batch (official)."""
+    asked: Asked = "shuffled"
+    """The contrast that an image is translated to: that of a random image of the batch, or always the other one."""
     network: UAGANConfig = field(default_factory=UAGANConfig)
     discriminator: JudgeConfig = field(default_factory=JudgeConfig)
     weights: Weights = field(default_factory=Weights)
@@ -68,8 +68,8 @@ class UAGANRecipe:
 OFFICIAL: dict[str, Any] = {
     "segmentation.adversarial": "wasserstein",
     "segmentation.loss": "cross-entropy",
-    "segmentation.asked": "shuffled",
     "segmentation.network.levels": 4,
+    "segmentation.network.bounded": False,
     "segmentation.weights.cls": 1.0,
     "segmentation.weights.rec": 10.0,
     "segmentation.weights.seg": 100.0,
@@ -77,6 +77,7 @@ OFFICIAL: dict[str, Any] = {
     "segmentation.weights.normalised": False,
     "segmentation.weights.shape_epochs": 60,
     "segmentation.optimiser.betas": (0.0, 0.999),
+    "segmentation.optimiser.weight_decay": 0.0,
     "segmentation.optimiser.decay_epochs": 40,
     "segmentation.optimiser.least": 1e-6,
     "segmentation.epochs": 100,

@@ -1,36 +1,37 @@
 """UAGAN's training and test."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from medsearch.core.seeds import generator, seed
+from medsearch.core.seeds import seed
 from medsearch.data.hemispheres import hemispheres
 from medsearch.data.views import Domain, TaskView
 from medsearch.losses.dice import dice
 from medsearch.losses.reconstruction import l1
 from medsearch.losses.weights import normalised
 from medsearch.methods.baselines.drawing import Drawing, Pair, both_contrasts
-from medsearch.methods.baselines.judging import Segment, micro_dice, training_mode, validation_slices
-from medsearch.methods.baselines.optimising import adam, set_rate
-from medsearch.methods.baselines.reads import Judged, sides
+from medsearch.methods.baselines.fitting import adversarial_steps, fitted
+from medsearch.methods.baselines.optimising import adam
+from medsearch.methods.baselines.reads import SelectedOn, sides
+from medsearch.methods.baselines.selecting import Segment, micro_dice, training_mode, validation_slices
 from medsearch.methods.baselines.testing import scored
 from medsearch.methods.baselines.uagan import losses
 from medsearch.methods.baselines.uagan.networks import CLASSES, Generator, Judge
-from medsearch.methods.baselines.uagan.recipe import Asked, SegmentationRecipe, Weights
+from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe, Weights
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep, pieces
 from medsearch.training.checkpoints import load_modules, save_tensors
 from medsearch.training.crops import CropBatch
-from medsearch.training.loop import Loop, run
 from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import prefetched
 
-CONTRASTS = sides("both")
+DOMAINS = sides("both")
+AT_ONCE = 16
+"""Slices to validate together; a step's two are no measure where no gradient is kept and norms look at one alone."""
 REAL_FAKE = {"hinge": losses.hinge_d, "wasserstein": losses.wasserstein_d}
 
 
@@ -61,7 +62,7 @@ class SegmentationTraining:
         BadInput: the split leaves no slices of one contrast, no mask, or nothing to select on.
     """
 
-    def __init__(self, recipe: SegmentationRecipe, context: StageContext) -> None:
+    def __init__(self, recipe: SegmentationRecipe, *, of: SelectedOn, context: StageContext) -> None:
         prepare_torch(context.runtime)
         torch.manual_seed(seed(context.seed, "uagan", "initialisation"))
         self.recipe, self.context, self.device = recipe, context, context.runtime.device
@@ -69,18 +70,17 @@ class SegmentationTraining:
         self.generator = Generator(recipe.network).to(self.device)
         self.judge = Judge(recipe.discriminator, slice_size(context.task)).to(self.device)
         self.modules: dict[str, nn.Module] = {"generator": self.generator, "judge": self.judge}
-        self.optimisers = {
-            "g": adam([self.generator], recipe.optimiser),
-            "d": adam([self.judge], recipe.optimiser),
-        }
+        self.judges = (self.judge,)
+        self.optimisers = {"g": adam([self.generator], recipe.optimiser), "d": adam(self.judges, recipe.optimiser)}
         self.drawing = both_contrasts(context.task, recipe.slices)
-        self.validation = validation_slices(context.task, shown(self.drawing), recipe.slices)
+        selected_on = shown(self.drawing) if of == "both" else of
+        self.validation = validation_slices(context.task, selected_on, recipe.slices)
         self.shape = 1.0
 
     def forward(self, batch: Pair) -> Mixed:
         """Segment and translate every slice; then its translation, back to its own contrast."""
         x = torch.cat([batch.source.x, batch.target.x])
-        own = torch.cat([one_hot(d, len(part), x.device) for d, part in zip(CONTRASTS, _parts(batch), strict=True)])
+        own = torch.cat([one_hot(d, len(part), x.device) for d, part in zip(DOMAINS, _parts(batch), strict=True)])
         asked = own.flip(1) if self.recipe.asked == "other" else own[torch.randperm(len(own), device=x.device)]
         with autocast(self.context.runtime):
             y_hat, x_fake = self.generator(x, asked)
@@ -93,7 +93,7 @@ class SegmentationTraining:
             asked,
             torch.cat([part.y for part in _parts(batch)]),
             torch.cat(places).to(x.device),
-            _emphasis(batch),
+            batch.together,
             *(out.float() for out in (y_hat, x_fake, y_hat_rec, x_rec)),
         )
 
@@ -136,32 +136,17 @@ class SegmentationTraining:
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One epoch."""
-        recipe = self.recipe
-        set_rate(self.optimisers.values(), recipe.optimiser, epoch, recipe.epochs)
-        training_mode(self.modules.values(), on=True)
-        step = AdversarialStep(
-            forward=self.forward,
-            d_terms=self.d_terms,
-            g_terms=self.g_terms,
-            optimiser_d=self.optimisers["d"],
-            optimiser_g=self.optimisers["g"],
-            generators=(self.generator,),
-            discriminators=(self.judge,),
-        )
-        rng = generator(self.context.seed, "uagan", "epoch", epoch)
-        drawn = self.drawing.batches(recipe.batch, augment=recipe.augment, rng=rng)
-        for number, batch in enumerate(prefetched(drawn, self.device), 1):
-            steps = self.drawing.steps(recipe.batch)
-            self.shape = grown((epoch - 1) * steps + number, steps * recipe.weights.shape_epochs)
-            parts = pieces(len(batch), self.context.runtime.micro_batch)
-            yield step([batch[part].to(self.device) for part in parts])
+        steps, whole = self.drawing.steps(self.recipe.batch), self.recipe.weights.shape_epochs
+        with closing(adversarial_steps(self, epoch, "uagan")) as each:
+            for number in range(1, steps + 1):
+                self.shape = grown((epoch - 1) * steps + number, steps * whole)
+                yield next(each)
 
     def validate(self) -> dict[str, float]:
-        """Dice over the domains that showed masks, together."""
+        """Dice over the domains that it is selected on, together."""
         training_mode(self.modules.values(), on=False)
-        asked = self.recipe.asked
-        segments: dict[Domain, Segment] = {d: segmenting(self.generator, d, asked) for d in CONTRASTS}
-        return micro_dice(segments, self.validation, self.context.runtime, batch=2 * self.recipe.batch)
+        segments: dict[Domain, Segment] = {d: segmenting(self.generator, d) for d in DOMAINS}
+        return micro_dice(segments, self.validation, self.context.runtime, batch=AT_ONCE)
 
 
 def balanced(weights: Weights) -> dict[str, float]:
@@ -175,8 +160,8 @@ def grown(step: int, whole: int) -> float:
     return min(1.0, step / whole) if whole else 1.0
 
 
-def shown(drawing: Drawing) -> Judged:
-    """Whose masks it learns from, and is selected on."""
+def shown(drawing: Drawing) -> SelectedOn:
+    """Whose masks it learns from, and may be selected on."""
     if drawing.source.annotated and drawing.target.annotated:
         return "both"
     return "source" if drawing.source.annotated else "target"
@@ -190,19 +175,15 @@ def slice_size(task: TaskView) -> tuple[int, int]:
 
 def one_hot(domain: Domain, count: int, device: torch.device) -> Tensor:
     """(count, 2): the contrast of a domain."""
-    return torch.eye(CLASSES, device=device)[CONTRASTS.index(domain)].expand(count, -1)
+    return torch.eye(CLASSES, device=device)[DOMAINS.index(domain)].expand(count, -1)
 
 
-def segmenting(network: Generator, domain: Domain, asked: Asked) -> Segment:
-    """Probabilities of tumour in slices of a domain; what is asked of the other stream is what training asks.
-
-    That is the other contrast, or, where training asks for any, a slice's own (official).
-    """
+def segmenting(network: Generator, domain: Domain) -> Segment:
+    """Probabilities of tumour in slices of a domain; the other stream is asked for a slice's own contrast."""
 
     def segment(x: Tensor) -> Tensor:
-        own = one_hot(domain, len(x), x.device)
-        logits, _ = network(x, own.flip(1) if asked == "other" else own)
-        return torch.sigmoid(logits)
+        logits, _ = network(x, one_hot(domain, len(x), x.device))
+        return torch.sigmoid(logits.float())
 
     return segment
 
@@ -211,26 +192,10 @@ def _parts(batch: Pair) -> tuple[CropBatch, CropBatch]:
     return batch.source, batch.target
 
 
-def _emphasis(batch: Pair) -> float:
-    """Of both contrasts' masks together, weighted by how many there are."""
-    counts = [len(part.y) for part in _parts(batch)]
-    total = sum(counts)
-    return sum(w * n for w, n in zip(batch.emphasis, counts, strict=True)) / total if total else 1.0
-
-
-def train(recipe: SegmentationRecipe, context: StageContext) -> Training:
+def train(recipe: SegmentationRecipe, *, of: SelectedOn, context: StageContext) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
-    training = SegmentationTraining(recipe, context)
-    loop = Loop(
-        modules=training.modules,
-        optimisers=training.optimisers,
-        steps=training.steps,
-        validate=training.validate,
-        epochs=recipe.epochs,
-        validate_every=recipe.validate_every,
-        keep=("generator",),
-    )
-    best = yield from run(loop, root=seed(context.seed, "uagan"), checkpoint=context.checkpoint)
+    training = SegmentationTraining(recipe, of=of, context=context)
+    best = yield from fitted(training, "uagan", keep=("generator",))
     save_tensors(context.directory / "weights.safetensors", best.tensors)
     notes = {"best_epoch": best.epoch, "selected_on": list(training.validation), "weights": training.weights}
     return Outcome({"validation/dice": best.value}, notes)
@@ -242,4 +207,4 @@ def test(recipe: EvaluationRecipe, segmentation: SegmentationRecipe, context: St
     network = Generator(segmentation.network)
     load_modules(context.upstream["segmentor"].file("weights.safetensors"), {"generator": network})
     network.to(context.runtime.device).eval()
-    return scored(segmenting(network, recipe.domain, segmentation.asked), context, recipe)
+    return scored(segmenting(network, recipe.domain), context, recipe)

@@ -11,7 +11,7 @@ from medsearch.data.hemispheres import SliceRule
 from medsearch.data.units import cycled
 from medsearch.data.views import Domain, TaskView
 from medsearch.methods.baselines.drawing import diseased, only_annotated
-from medsearch.methods.baselines.reads import Judged, sides
+from medsearch.methods.baselines.reads import Supervision, sides
 from medsearch.training.crops import CropBatch, Crops
 
 
@@ -23,7 +23,7 @@ class Pool:
     epoch: int
 
     @staticmethod
-    def of(task: TaskView, supervision: Judged, rule: SliceRule) -> "Pool":
+    def of(task: TaskView, supervision: Supervision, rule: SliceRule) -> "Pool":
         """The training slices of the domains that supervise."""
         every = {domain: diseased(task, domain, "train", rule) for domain in sides(supervision)}
         annotated = {domain: only_annotated(crops) for domain, crops in every.items()}
@@ -33,7 +33,7 @@ class Pool:
         return sum(map(len, self.parts.values()))
 
     @property
-    def annotated(self) -> Judged | None:
+    def annotated(self) -> Supervision | None:
         """The domains that have masks to show."""
         found = [domain for domain, crops in self.parts.items() if len(crops)]
         return None if not found else found[0] if len(found) == 1 else "both"

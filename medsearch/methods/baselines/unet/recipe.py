@@ -6,7 +6,7 @@ from typing import Any
 
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
-from medsearch.methods.baselines.reads import Judged
+from medsearch.methods.baselines.reads import Supervision
 from medsearch.methods.baselines.recipe import AdamRecipe, refuse_names
 from medsearch.networks.config import Scale
 from medsearch.networks.genseg.config import GenSegConfig
@@ -17,7 +17,7 @@ from medsearch.stages.evaluation import EvaluationRecipe
 class SegmentationRecipe:
     """The one training stage."""
 
-    supervision: Judged = "source"
+    supervision: Supervision = "source"
     """Whose masks teach; `both` is how Table 4.2 trains it."""
     network: GenSegConfig = field(default_factory=GenSegConfig)
     """Its `unique` plays no part: nothing is disentangled."""

@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
-from medsearch.core.errors import BadInput
 from medsearch.core.seeds import generator, seed
 from medsearch.losses.dice import dice
-from medsearch.methods.baselines.judging import micro_dice, training_mode, validation_slices
-from medsearch.methods.baselines.optimising import adam, set_rate
+from medsearch.methods.baselines.drawing import missing
+from medsearch.methods.baselines.fitting import begin_epoch, fitted
+from medsearch.methods.baselines.optimising import adam
+from medsearch.methods.baselines.selecting import micro_dice, training_mode, validation_slices
 from medsearch.methods.baselines.testing import scored
 from medsearch.methods.baselines.unet.network import UNet
 from medsearch.methods.baselines.unet.pool import Pool
@@ -20,7 +21,6 @@ from medsearch.stages.stage import Outcome, Training
 from medsearch.training.adversarial import pieces, supervised_step
 from medsearch.training.checkpoints import load_modules, save_tensors
 from medsearch.training.crops import CropBatch
-from medsearch.training.loop import Loop, run
 from medsearch.training.precision import autocast, prepare_torch
 from medsearch.training.prefetch import prefetched
 
@@ -41,11 +41,8 @@ class SegmentationTraining:
         self.optimisers = {"g": adam([self.network], recipe.optimiser)}
         self.pool = Pool.of(context.task, recipe.supervision, recipe.slices)
         if self.pool.annotated is None:
-            msg = (
-                f"the split leaves no annotated diseased slice for supervision by {recipe.supervision!r}; raise "
-                "task.source_labels or task.target_labels, add cases, or change task.split_seed"
-            )
-            raise BadInput(msg)
+            what = f"annotated diseased slice for supervision by {recipe.supervision!r}"
+            raise missing(what, "raise task.source_labels or task.target_labels")
         self.validation = validation_slices(context.task, self.pool.annotated, recipe.slices)
 
     def terms(self, batch: CropBatch) -> dict[str, Tensor]:
@@ -57,8 +54,7 @@ class SegmentationTraining:
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One epoch."""
         recipe = self.recipe
-        set_rate(self.optimisers.values(), recipe.optimiser, epoch, recipe.epochs)
-        training_mode(self.modules.values(), on=True)
+        begin_epoch(self, epoch)
         rng = generator(self.context.seed, "supervised_unet", "epoch", epoch)
         for batch in prefetched(self.pool.batches(recipe.batch, augment=recipe.augment, rng=rng), self.device):
             parts = pieces(len(batch.x), self.context.runtime.micro_batch)
@@ -74,15 +70,7 @@ class SegmentationTraining:
 def train(recipe: SegmentationRecipe, context: StageContext) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
     training = SegmentationTraining(recipe, context)
-    loop = Loop(
-        modules=training.modules,
-        optimisers=training.optimisers,
-        steps=training.steps,
-        validate=training.validate,
-        epochs=recipe.epochs,
-        validate_every=recipe.validate_every,
-    )
-    best = yield from run(loop, root=seed(context.seed, "supervised_unet"), checkpoint=context.checkpoint)
+    best = yield from fitted(training, "supervised_unet")
     save_tensors(context.directory / "weights.safetensors", best.tensors)
     return Outcome(
         {"validation/dice": best.value}, {"best_epoch": best.epoch, "selected_on": list(training.validation)}

@@ -9,7 +9,7 @@ from medsearch.data.hemispheres import SliceRule
 from medsearch.data.views import Domain, TaskView
 from medsearch.losses.dice import overlap
 from medsearch.methods.baselines.drawing import SHARE, diseased, require
-from medsearch.methods.baselines.reads import Judged, sides
+from medsearch.methods.baselines.reads import SelectedOn, sides
 from medsearch.metrics.overlap import MicroDice
 from medsearch.training.crops import Crops
 from medsearch.training.precision import autocast
@@ -19,7 +19,7 @@ Segment = Callable[[Tensor], Tensor]
 """Slices (n, 1, h, w) to probabilities of tumour."""
 
 
-def validation_slices(task: TaskView, of: Judged, rule: SliceRule) -> dict[Domain, Crops]:
+def validation_slices(task: TaskView, of: SelectedOn, rule: SliceRule) -> dict[Domain, Crops]:
     """The diseased validation slices of the domains that are meant.
 
     Raises:

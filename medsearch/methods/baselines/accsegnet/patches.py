@@ -9,9 +9,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
-from medsearch.methods.baselines.accsegnet.recipe import ContrastRecipe
+from medsearch.methods.baselines.accsegnet.recipe import PatchNCERecipe
 from medsearch.networks.initialisation import initialise
 from medsearch.networks.resnet_generator import ResNetGenerator
+
+Projected = Float[Tensor, "b n width"]
 
 
 @final
@@ -22,7 +24,7 @@ class Projections(nn.Module):
         BadInput: the generator has no such layer.
     """
 
-    def __init__(self, recipe: ContrastRecipe, generator: ResNetGenerator) -> None:
+    def __init__(self, recipe: PatchNCERecipe, generator: ResNetGenerator) -> None:
         super().__init__()
         last = len(generator.encoder) - 1
         if not recipe.layers or not 0 <= min(recipe.layers) <= max(recipe.layers) <= last:
@@ -37,12 +39,20 @@ class Projections(nn.Module):
         )
         initialise(self, "xavier")
 
-    def forward(self, *of: Sequence[Tensor]) -> list[list[Float[Tensor, "b n width"]]]:
-        """Lists of features by layer, each at the same random places, to their projections of length 1."""
-        projected: list[list[Tensor]] = [[] for _ in of]
-        for head, *features in zip(self.heads, *of, strict=True):
-            pixels = features[0].shape[2:].numel()
-            places = torch.randperm(pixels, device=features[0].device)[: self.recipe.patches]
-            for found, one in zip(projected, features, strict=True):
-                found.append(F.normalize(head(one.flatten(2)[..., places].transpose(1, 2)).float(), dim=2))
-        return projected
+    def forward(self, queries: Sequence[Tensor], keys: Sequence[Tensor]) -> tuple[list[Projected], list[Projected]]:
+        """Features by layer, of both at the same random places, to their projections of length 1.
+
+        Keys are without gradients, and come after their queries: autocast keeps its first copy of a weight, and through
+        one that was made without gradients none flow.
+        """
+        of_queries, of_keys = [], []
+        for head, query, key in zip(self.heads, queries, keys, strict=True):
+            places = torch.randperm(query.shape[2:].numel(), device=query.device)[: self.recipe.places]
+            of_queries.append(_projected(head, query, places))
+            with torch.no_grad():
+                of_keys.append(_projected(head, key, places))
+        return of_queries, of_keys
+
+
+def _projected(head: nn.Module, features: Tensor, places: Tensor) -> Projected:
+    return F.normalize(head(features.flatten(2)[..., places].transpose(1, 2)).float(), dim=2)
