@@ -7,8 +7,8 @@ Rows        the paper's four: the U-Net with M-GenSeg's backbone on source label
 Columns     the 12 pairs of source and target among BraTS' four contrasts, all source cases annotated, no target case.
 Shown       Dice over the diseased slices of every test case, as in section 4.4.1.
 Frozen      every other knob: each method has its own defaults, none is tuned for a pair.
-Selection   "oracle": target validation masks; Sup and UAGAN are selected on the labels they train with, UAGAN's those of
-            both modalities. (The paper says "highest validation Dice", its code pools both.)
+Selection   "oracle": target validation masks; Sup and UAGAN are selected on the labels they train with, UAGAN on those
+            of both modalities. (The paper says "highest validation Dice", its code pools both.)
 Cost        tiny: hours on two cores; --dry-run tells. `--only Mgen` runs one row.
 
     python studies/mgenseg_table_4_3.py --data BraTS2020 --scale paper --address auto

@@ -1,7 +1,7 @@
 """Norms of the GenSeg family: over a whole sample, and of a convolution's spectrum."""
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, final
 
 import torch
@@ -40,7 +40,8 @@ class _InFullPrecision(nn.Module):
 
     def forward(self, weight: Tensor) -> Tensor:
         """As the inner one."""
-        with torch.autocast(weight.device.type, enabled=False):
+        rounding = nullcontext() if weight.is_meta else torch.autocast(weight.device.type, enabled=False)
+        with rounding:  # a meta tensor, which holds only a shape, knows no autocast
             normed: Tensor = self.inner(weight)
         return normed
 
