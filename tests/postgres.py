@@ -99,16 +99,23 @@ class PostgreSQL:
 
     def database(self, name: str) -> str:
         """Create an empty database; its URI."""
+        self._execute(f'create database "{name}"')
+        return self._uri(name)
+
+    def end_connections(self, name: str) -> None:
+        """Break off every connection to a database, whatever it is at."""
+        self._execute(f"select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = '{name}'")
+
+    def _execute(self, statement: str) -> None:
         import psycopg2
 
         connection = psycopg2.connect(self._uri("postgres"))
         try:
             connection.autocommit = True
             with connection.cursor() as cursor:
-                cursor.execute(f'create database "{name}"')
+                cursor.execute(statement)
         finally:
             connection.close()
-        return self._uri(name)
 
     @property
     def _data(self) -> str:

@@ -77,20 +77,25 @@ def patiently(call: Callable[[], T], *, url: str, what: str, pauses: tuple[float
         try:
             return call()
         except Exception as error:
-            if not away(error):
+            why = away(error)
+            if why is None:
                 raise
             if not left:
-                line = str(error.__cause__ or error).strip().splitlines()[0]
+                line = str(why).strip().splitlines()[0]
                 remedy = "see that it runs, then run the same command again to go on"
                 msg = f"{what} at {shown(url)} does not answer: {line}; {remedy}"
                 raise Unreachable(msg) from error
             time.sleep(left.pop(0))
 
 
-def away(error: BaseException) -> bool:
-    """Whether this says that a database server is down, or was when the connection was last used."""
+def away(error: BaseException) -> BaseException | None:
+    """What says that a database server is down, or was when the connection was last used; None where nothing does.
+
+    It may lie below `error`: Optuna asks again within a transaction that is lost, and raises what that leads to.
+    """
     from sqlalchemy.exc import InterfaceError, OperationalError
 
-    return isinstance(error, OperationalError | InterfaceError) or isinstance(
-        error.__cause__, OperationalError | InterfaceError
-    )
+    below: BaseException | None = error
+    while below is not None and not isinstance(below, OperationalError | InterfaceError):
+        below = below.__cause__ or below.__context__
+    return below
