@@ -160,6 +160,11 @@ class TaskView:
             raise BadInput(msg)
 
 
+def whole(domain: Domain, split: SplitName) -> tuple[str, ...]:
+    """The parts that hold everything of a domain's split: images, masks and weak labels."""
+    return tuple(f"{domain}.{split}.{kind}" for kind in KINDS)
+
+
 def domains(parts: Iterable[str]) -> dict[str, str]:
     """Whose cases each split is about, for naming what is measured on them: source, target, both or pseudo-target.
 

@@ -8,7 +8,7 @@ from medsearch.data.geometry import Geometry
 from medsearch.metrics.scoring import Row, TestCase
 from medsearch.pictures.panels import Panel, Plane
 from medsearch.pictures.sections import Half, grey, half, limits, shown_slice, window
-from medsearch.pictures.tiles import Tile
+from medsearch.pictures.tiles import Gallery, Tile
 
 
 def prediction_tiles(cases: Sequence[TestCase], scores: Mapping[str, str]) -> Iterator[Tile]:
@@ -42,7 +42,14 @@ def residual_tiles(
         yield from (Tile(subject=case.subject, what=what, panel=panel) for what, panel in panels.items())
 
 
-def said(rows: Sequence[Row]) -> dict[str, str]:
+def add_predictions(gallery: Gallery, cases: Sequence[TestCase], rows: Sequence[Row]) -> None:
+    """Predictions of cases under their names and scores."""
+    notes = _said(rows)
+    titles = [f"{case.subject}\n{notes.get(case.subject, 'no mask')}" for case in cases]
+    gallery.add("predictions", list(prediction_tiles(cases, notes)), titles=titles)
+
+
+def _said(rows: Sequence[Row]) -> dict[str, str]:
     """What a caption adds to each subject that was scored."""
     scores = {str(row["subject"]): row["dice"] for row in rows}
     return {subject: "nothing scored" if score is None else f"Dice {score:.2f}" for subject, score in scores.items()}

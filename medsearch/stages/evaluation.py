@@ -5,7 +5,7 @@ from typing import Literal
 
 from medsearch.core.recipes import recipe
 from medsearch.data.hemispheres import SliceRule
-from medsearch.data.views import Domain
+from medsearch.data.views import Domain, whole
 
 
 @recipe
@@ -22,4 +22,4 @@ class EvaluationRecipe:
 
     def reads(self) -> frozenset[str]:
         """Images and masks of the domain's test cases."""
-        return frozenset(f"{self.domain}.test.{kind}" for kind in ("images", "masks", "presence"))
+        return frozenset(whole(self.domain, "test"))

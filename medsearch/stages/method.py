@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
+from medsearch.data.views import Domain
 from medsearch.stages.pipelines import Pipeline
 
 Selection = Literal["source", "pseudo-target", "oracle"]
 """What model selection may see: source labels, translated source labels, or target labels."""
+
+SELECTING: dict[Selection, Domain] = {"source": "source", "pseudo-target": "source", "oracle": "target"}
+"""Whose validation masks each rule looks at."""
 
 
 class Method(Protocol):

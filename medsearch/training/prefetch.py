@@ -2,9 +2,30 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import Protocol, TypeVar
+
+from medsearch.training.adversarial import pieces
+from medsearch.training.runtime import Runtime
 
 Item = TypeVar("Item")
+Part = TypeVar("Part", bound="Parted")
+
+
+class Parted(Protocol):
+    """A batch that can be cut along its samples."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self: Part, part: slice, /) -> Part: ...
+
+    def to(self: Part, device: str, /) -> Part:
+        """On another device."""
+
+
+def micro_batches(batches: Iterator[Part], runtime: Runtime) -> Iterator[list[Part]]:
+    """Each batch as the parts that a step takes, on the run's device; the next one is made meanwhile."""
+    for batch in prefetched(batches, runtime.device):
+        yield [batch[part].to(runtime.device) for part in pieces(len(batch), runtime.micro_batch)]
 
 
 def prefetched(items: Iterator[Item], device: str) -> Iterator[Item]:

@@ -12,10 +12,10 @@ from medsearch.methods.baselines.optimising import set_rate
 from medsearch.methods.baselines.recipe import AdamRecipe
 from medsearch.methods.baselines.selecting import training_mode
 from medsearch.stages.context import StageContext
-from medsearch.training.adversarial import AdversarialStep, Terms, pieces
+from medsearch.training.adversarial import AdversarialStep, Terms
 from medsearch.training.epochs import Epoch
 from medsearch.training.loop import Best, Loop, run
-from medsearch.training.prefetch import prefetched
+from medsearch.training.prefetch import micro_batches
 
 
 @runtime_checkable
@@ -105,10 +105,9 @@ def adversarial_steps(training: Adversarial, epoch: int, *names: str) -> Generat
         generators=[module for module in training.modules.values() if module not in training.judges],
         discriminators=training.judges,
     )
-    rng, device = generator(context.seed, *names, "epoch", epoch), context.runtime.device
-    for batch in prefetched(training.drawing.batches(recipe.batch, augment=recipe.augment, rng=rng), device):
-        parts = pieces(len(batch), context.runtime.micro_batch)
-        yield step([batch[part].to(device) for part in parts])
+    rng = generator(context.seed, *names, "epoch", epoch)
+    batches = training.drawing.batches(recipe.batch, augment=recipe.augment, rng=rng)
+    yield from map(step, micro_batches(batches, context.runtime))
 
 
 def fitted(

@@ -2,21 +2,13 @@
 
 from typing import Literal
 
-from medsearch.data.views import Domain, SplitName
-from medsearch.stages.method import Selection
+from medsearch.data.views import Domain, SplitName, whole
 
 SelectedOn = Literal["source", "target", "both"]
 """Whose validation masks pick the best epoch."""
 
 Supervision = SelectedOn
 """Whose masks teach a reference, which is selected on what it trains with."""
-
-SELECTED_ON: dict[Selection, SelectedOn] = {"source": "source", "pseudo-target": "source", "oracle": "target"}
-
-
-def whole(domain: Domain, split: SplitName) -> tuple[str, ...]:
-    """Images, masks and weak labels."""
-    return tuple(f"{domain}.{split}.{kind}" for kind in ("images", "masks", "presence"))
 
 
 def unannotated(domain: Domain, split: SplitName) -> tuple[str, ...]:
@@ -32,3 +24,8 @@ def sides(of: SelectedOn) -> tuple[Domain, ...]:
 def validation(of: SelectedOn) -> tuple[str, ...]:
     """What a choice of the best epoch sees."""
     return tuple(part for domain in sides(of) for part in whole(domain, "validation"))
+
+
+def adapting(of: SelectedOn) -> frozenset[str]:
+    """Both domains' training parts, of whose target masks those of the labelled fraction are shown; and validation."""
+    return frozenset((*whole("source", "train"), *whole("target", "train"), *validation(of)))

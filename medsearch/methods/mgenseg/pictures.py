@@ -13,7 +13,7 @@ from medsearch.metrics.scoring import Scores, TestCase
 from medsearch.networks.genseg.blocks import Gate
 from medsearch.networks.latent import Latent
 from medsearch.pictures.panels import Plane
-from medsearch.pictures.predictions import prediction_tiles, residual_tiles, said
+from medsearch.pictures.predictions import add_predictions, residual_tiles
 from medsearch.pictures.sections import Half, grey, half, limits, shades
 from medsearch.pictures.tiles import Gallery, Tile
 from medsearch.stages.context import StageContext
@@ -37,9 +37,7 @@ class Pictures:
     @torch.no_grad()
     def draw(self, cases: Sequence[TestCase], scores: Scores) -> None:
         """Everything that the networks have to show."""
-        notes = said(scores.rows)
-        titles = [f"{case.subject}\n{notes.get(case.subject, 'no mask')}" for case in cases]
-        self.gallery.add("predictions", list(prediction_tiles(cases, notes)), titles=titles)
+        add_predictions(self.gallery, cases, scores.rows)
         if self.trained.generation:
             self.gallery.add("residuals", list(residual_tiles(cases, scores.geometry, self._made_healthy)))
         self.gallery.add("attention", list(self._attention(cases, scores)))

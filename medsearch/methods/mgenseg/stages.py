@@ -3,16 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from medsearch.data.views import Domain
+from medsearch.data.views import whole
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
-from medsearch.stages.method import Selection
+from medsearch.stages.method import SELECTING, Selection
 from medsearch.stages.stage import Stage, Training
-
-KINDS = ("images", "masks", "presence")
-SELECTING: dict[Selection, Domain] = {"source": "source", "pseudo-target": "source", "oracle": "target"}
-"""Whose validation cases pick the best epoch: source slices as they are or translated, or target slices."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,12 +27,13 @@ class Segmentation(Stage):
 
     def reads(self) -> frozenset[str]:
         """Images, known masks and all image-level labels; source images beside target ones, if the rule allows it."""
-        training = {f"{domain}.train.{kind}" for domain in self.recipe.domains for kind in KINDS}
-        selecting = {f"{SELECTING[self.selection]}.validation.{kind}" for kind in KINDS}
+        training = (part for domain in self.recipe.domains for part in whole(domain, "train"))
+        selecting = whole(SELECTING[self.selection], "validation")
+        besides: tuple[str, ...] = ()
         if self.selection == "oracle" and "source" in self.recipe.domains:
-            besides = KINDS if self.recipe.selected_on == "both" else ("images",)  # translations are held against them
-            selecting |= {f"source.validation.{kind}" for kind in besides}
-        return frozenset(training | selecting)
+            both = self.recipe.selected_on == "both"
+            besides = whole("source", "validation") if both else ("source.validation.images",)  # beside translations
+        return frozenset((*training, *selecting, *besides))
 
     def train(self, context: StageContext) -> Training:
         """Eqs. 4.1-4.5."""

@@ -1,6 +1,7 @@
 """The end-to-end training of M-GenSeg: section 4.3, Eqs. 4.3-4.5."""
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -14,18 +15,18 @@ from medsearch.methods.mgenseg.networks import OTHER, Discriminators, MGenSegNet
 from medsearch.methods.mgenseg.passes import Pass, Wanted, forward
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 from medsearch.methods.mgenseg.validation import Validation
-from medsearch.metrics.overlap import MicroDice
 from medsearch.networks.norms import one_estimate
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep, pieces
+from medsearch.training.adversarial import AdversarialStep
 from medsearch.training.checkpoints import save_modules
 from medsearch.training.judging import judged
 from medsearch.training.loop import Loop, run
 from medsearch.training.optimisers import amsgrad
 from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import prefetched
+from medsearch.training.prefetch import micro_batches
+from medsearch.training.selecting import micro_dice
 
 Pairs = Iterator[tuple[str, nn.Module, Tensor, Tensor]]
 """Of every discriminator at work: its λ, itself, real images and generated ones."""
@@ -135,21 +136,13 @@ class MGenSegTraining:
             discriminators=(self.discriminators,),
         )
         rng = generator(self.context.seed, "mgenseg", "epoch", epoch)
-        for batch in prefetched(self.drawing.batches(rng), self.device):
-            parts = pieces(len(batch), self.context.runtime.micro_batch)
-            yield step([batch[part].to(self.device) for part in parts])
+        yield from map(step, micro_batches(self.drawing.batches(rng), self.context.runtime))
 
-    @torch.no_grad()
     def validate(self) -> dict[str, float]:
         """Dice over all pixels of the diseased validation slices at 0.5 (the paper's checkpoint rule)."""
         self.net.eval()
-        running = MicroDice()
-        for route in self.validation.selecting:
-            for batch in route.diseased.each(self.context.runtime.at_once(self.recipe.batch)):
-                with autocast(self.context.runtime):
-                    y_hat = route.segmented(self.net, batch.x.to(self.device)) > 0.5
-                running.count(*losses.overlap(batch.y, y_hat.cpu().float()))
-        return {"validation/dice": running.value}
+        routes = [(partial(route.segmented, self.net), route.diseased) for route in self.validation.selecting]
+        return micro_dice(routes, self.context.runtime, batch=self.recipe.batch)
 
 
 def _cycles(of: Pass) -> Iterator[Tensor]:

@@ -12,8 +12,7 @@ from medsearch.data.units import Halves
 from medsearch.data.views import Domain, TaskView
 from medsearch.methods.mgenseg.networks import MGenSegNet
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
-from medsearch.methods.mgenseg.stages import SELECTING
-from medsearch.stages.method import Selection
+from medsearch.stages.method import SELECTING, Selection
 from medsearch.training.crops import Crops
 
 

@@ -17,7 +17,7 @@ from medsearch.methods.modatts.synthesis import translate_volume
 from medsearch.methods.modatts.translator import Translator
 from medsearch.metrics.scoring import Row, TestCase
 from medsearch.pictures.panels import Mask, Plane
-from medsearch.pictures.predictions import prediction_tiles, residual_tiles, said
+from medsearch.pictures.predictions import add_predictions, residual_tiles
 from medsearch.pictures.sections import Half, fullest, grey, half, limits, window
 from medsearch.pictures.tiles import Gallery, Tile
 from medsearch.stages.context import StageContext
@@ -48,9 +48,7 @@ class Pictures:
 
     def draw(self, cases: Sequence[TestCase], rows: Sequence[Row]) -> None:
         """Everything that these models have to show."""
-        scores = said(rows)
-        titles = [f"{case.subject}\n{scores.get(case.subject, 'no mask')}" for case in cases]
-        self.gallery.add("predictions", list(prediction_tiles(cases, scores)), titles=titles)
+        add_predictions(self.gallery, cases, rows)
         if self.segmentor.generative:
             tiles = residual_tiles(cases, self.context.task.geometry, self._made_healthy)
             self.gallery.add("residuals", list(tiles))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +14,11 @@ from medsearch.methods.modatts.batches import Triple, drawn
 from medsearch.methods.modatts.recipe import SegmentationRecipe
 from medsearch.methods.modatts.segmentor import Segmentor, predict
 from medsearch.methods.modatts.supervision import Supervision, supervision
-from medsearch.metrics.overlap import MicroDice
 from medsearch.networks.discriminator import MultiScaleDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep, pieces, supervised_step
+from medsearch.training.adversarial import AdversarialStep, supervised_step
 from medsearch.training.checkpoints import load_modules, save_tensors
 from medsearch.training.diversity import diversity, residuals
 from medsearch.training.generative import (
@@ -32,7 +32,10 @@ from medsearch.training.judging import judged
 from medsearch.training.loop import Loop, run
 from medsearch.training.optimisers import amsgrad
 from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import prefetched
+from medsearch.training.prefetch import micro_batches
+from medsearch.training.selecting import micro_dice
+
+WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)
@@ -125,9 +128,7 @@ class SegmentationTraining:
             module.train()
         rng = generator(self.context.seed, "segmentation", self.given.name, "epoch", epoch)
         step = self._adversarial_step() if self.generative else self._supervised_step
-        for batch in prefetched(drawn(self.recipe, self.given, rng), self.device):
-            parts = pieces(len(batch), self.context.runtime.micro_batch)
-            yield step([batch[part].to(self.device) for part in parts])
+        yield from map(step, micro_batches(drawn(self.recipe, self.given, rng), self.context.runtime))
 
     def _adversarial_step(self) -> AdversarialStep[Triple, Pass]:
         return AdversarialStep(
@@ -145,11 +146,9 @@ class SegmentationTraining:
 
     def validate(self) -> dict[str, float]:
         """Dice over all voxels of the diseased validation crops at 0.5 (the paper's checkpoint rule)."""
-        running = MicroDice()
-        for batch in self.given.validation.each(self.context.runtime.at_once(self.recipe.batch)):
-            y_hat = predict(self.segmentor, batch.x.to(self.device), self.context.runtime) > 0.5
-            running.count(*losses.overlap(batch.y, y_hat.cpu().float()))
-        return {"validation/dice": running.value}
+        runtime = self.context.runtime
+        route = (partial(predict, self.segmentor, runtime=runtime), self.given.validation)
+        return micro_dice([route], runtime, batch=self.recipe.batch)
 
 
 def _joined(*crops: Tensor) -> Tensor:
@@ -168,15 +167,16 @@ def _dice_terms(batch: Triple, y_hat_pt: Tensor, *, y_hat_t: Tensor, lam: float)
 
 @torch.no_grad()
 def mode_dropping(training: SegmentationTraining) -> dict[str, float]:
-    """How much sampled codes matter to synthetic tumours on healthy validation images (`training.diversity`)."""
-    healthy, runtime = training.given.validation_healthy, training.context.runtime
+    """How much sampled codes matter to synthetic tumours on healthy validation images, at the best epoch."""
+    healthy, context = training.given.validation_healthy, training.context
     if not training.generative or training.recipe.translate != "both" or not len(healthy):
         return {}
-    rng = generator(training.context.seed, "segmentation", "diversity")
+    load_modules(context.directory / WEIGHTS, training.modules)
+    rng = generator(context.seed, "segmentation", "diversity")
     training.segmentor.eval()
     values = []
-    for batch in healthy.each(runtime.at_once(training.recipe.batch)):
-        with autocast(runtime):
+    for batch in healthy.each(context.runtime.at_once(training.recipe.batch)):
+        with autocast(context.runtime):
             values.append(diversity(residuals(training.segmentor, batch.x.to(training.device), rng)))
     return {"validation/diversity": float(torch.cat(values).mean())}
 
@@ -193,8 +193,7 @@ def fit(training: SegmentationTraining, epochs: int) -> Training:
         validate_every=training.recipe.validate_every,
     )
     best = yield from run(loop, root=seed(context.seed, name), checkpoint=context.checkpoint)
-    save_tensors(context.directory / "weights.safetensors", best.tensors)
-    load_modules(context.directory / "weights.safetensors", training.modules)
+    save_tensors(context.directory / WEIGHTS, best.tensors)
     metrics = {"validation/dice": best.value, **mode_dropping(training)}
     return Outcome(metrics, {"best_epoch": best.epoch, "weights": training.weights})
 

@@ -25,7 +25,7 @@ from medsearch.training.judging import judged
 from medsearch.training.loop import Loop, run
 from medsearch.training.optimisers import amsgrad
 from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import prefetched
+from medsearch.training.prefetch import micro_batches
 
 LOG = logging.getLogger(__name__)
 
@@ -104,9 +104,7 @@ class TranslationTraining:
             discriminators=(self.d_s, self.d_t),
         )
         rng = generator(self.context.seed, "translation", "epoch", epoch)
-        for batch in prefetched(self.drawing.batches(rng), self.device):
-            parts = pieces(len(batch), self.context.runtime.micro_batch)
-            yield step([batch[part].to(self.device) for part in parts])
+        yield from map(step, micro_batches(self.drawing.batches(rng), self.context.runtime))
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:

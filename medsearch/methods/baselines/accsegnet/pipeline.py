@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from medsearch.methods.baselines.accsegnet.recipe import AccSegNetRecipe, SegmentationRecipe
-from medsearch.methods.baselines.reads import SELECTED_ON, SelectedOn, validation, whole
+from medsearch.methods.baselines.reads import SelectedOn, adapting
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
-from medsearch.stages.method import Selection
+from medsearch.stages.method import SELECTING, Selection
 from medsearch.stages.pipelines import Node, Pipeline
 from medsearch.stages.stage import Stage, Training
 
@@ -31,8 +31,7 @@ class Segmentation(Stage):
 
     def reads(self) -> frozenset[str]:
         """Both domains' training parts; target masks are those of the labelled fraction."""
-        parts = (*whole("source", "train"), *whole("target", "train"))
-        return frozenset((*parts, *validation(self.selected_on)))
+        return adapting(self.selected_on)
 
     def train(self, context: StageContext) -> Training:
         """Every term with its weight."""
@@ -63,7 +62,7 @@ class Test(Stage):
 
 def pipeline(recipe: AccSegNetRecipe, *, selection: Selection, test: bool) -> Pipeline:
     """One training, selected on target masks (`oracle`), or else on source masks by way of translation."""
-    stage = Segmentation(recipe=recipe.segmentation, selected_on=SELECTED_ON[selection])
+    stage = Segmentation(recipe=recipe.segmentation, selected_on=SELECTING[selection])
     nodes = [Node("segmentation", stage)]
     if test:
         last = Test(recipe=recipe.evaluation, segmentation=recipe.segmentation)

@@ -18,7 +18,7 @@ from medsearch.methods.baselines.drawing import Pair, both_contrasts
 from medsearch.methods.baselines.fitting import adversarial_steps, fitted
 from medsearch.methods.baselines.optimising import adam
 from medsearch.methods.baselines.reads import SelectedOn
-from medsearch.methods.baselines.selecting import Segment, micro_dice, training_mode, validation_slices
+from medsearch.methods.baselines.selecting import training_mode, validation_slices
 from medsearch.methods.baselines.testing import scored
 from medsearch.networks.patch_discriminator import PatchDiscriminator
 from medsearch.stages.context import StageContext
@@ -27,6 +27,7 @@ from medsearch.stages.stage import Outcome, Training
 from medsearch.training.checkpoints import load_modules, save_tensors
 from medsearch.training.judging import judged
 from medsearch.training.precision import autocast, prepare_torch
+from medsearch.training.selecting import Segment, micro_dice
 
 REAL_FAKE = {
     "hinge": (adversarial_d, adversarial_g),
@@ -126,7 +127,8 @@ class SegmentationTraining:
         """Dice on target slices, or on source slices by way of their translation."""
         training_mode(self.modules.values(), on=False)
         segments: dict[Domain, Segment] = {"source": self.network.segment_source, "target": self.network.segmentor}
-        return micro_dice(segments, self.validation, self.context.runtime, batch=self.recipe.batch)
+        routes = [(segments[domain], crops) for domain, crops in self.validation.items()]
+        return micro_dice(routes, self.context.runtime, batch=self.recipe.batch)
 
 
 def _identity(of: Translated) -> Tensor | None:

@@ -10,10 +10,10 @@ from typing import ClassVar
 from medsearch.core.files import digest, require_content
 from medsearch.data.hemispheres import SliceRule
 from medsearch.methods.baselines.attent.recipe import AttENTRecipe, SegmentationRecipe, TranslationRecipe
-from medsearch.methods.baselines.reads import SELECTED_ON, unannotated, validation, whole
+from medsearch.methods.baselines.reads import adapting, unannotated
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
-from medsearch.stages.method import Selection
+from medsearch.stages.method import SELECTING, Selection
 from medsearch.stages.pipelines import Node, Pipeline
 from medsearch.stages.stage import Stage, Training
 
@@ -65,8 +65,7 @@ class Segmentation(Stage):
 
     def reads(self) -> frozenset[str]:
         """Both domains' training parts; target masks are those of the labelled fraction."""
-        parts = (*whole("source", "train"), *whole("target", "train"))
-        return frozenset((*parts, *validation(SELECTED_ON[self.selection])))
+        return adapting(SELECTING[self.selection])
 
     def train(self, context: StageContext) -> Training:
         """Cross-entropy and adversarial entropy minimisation."""

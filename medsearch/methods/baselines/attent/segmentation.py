@@ -18,15 +18,15 @@ from medsearch.methods.baselines.attent.translator import load_translator
 from medsearch.methods.baselines.drawing import Pair, both_contrasts
 from medsearch.methods.baselines.fitting import adversarial_steps, fitted
 from medsearch.methods.baselines.optimising import adam
-from medsearch.methods.baselines.reads import SELECTED_ON
-from medsearch.methods.baselines.selecting import Segment, micro_dice, training_mode, validation_slices
+from medsearch.methods.baselines.selecting import training_mode, validation_slices
 from medsearch.methods.baselines.testing import scored
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
-from medsearch.stages.method import Selection
+from medsearch.stages.method import SELECTING, Selection
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.checkpoints import load_modules, save_tensors
 from medsearch.training.precision import autocast, prepare_torch
+from medsearch.training.selecting import Segment, micro_dice
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class SegmentationTraining:
         upstream = context.upstream["translation"]
         self.translator = load_translator(translation, upstream, recipe.translator, self.device)
         self.drawing = both_contrasts(context.task, recipe.slices)
-        self.validation = validation_slices(context.task, SELECTED_ON[selection], recipe.slices)
+        self.validation = validation_slices(context.task, SELECTING[selection], recipe.slices)
 
     def forward(self, batch: Pair) -> Outputs:
         """Both domains apart, for the batch norms to see one at a time."""
@@ -127,7 +127,8 @@ class SegmentationTraining:
 
         source: Segment = by_translation if self.selection == "pseudo-target" else self.main
         segments: dict[Domain, Segment] = {"source": source, "target": self.target}
-        return micro_dice(segments, self.validation, self.context.runtime, batch=self.recipe.batch)
+        routes = [(segments[domain], crops) for domain, crops in self.validation.items()]
+        return micro_dice(routes, self.context.runtime, batch=self.recipe.batch)
 
     def main(self, x_s: Tensor) -> Tensor:
         """The main output in source slices."""

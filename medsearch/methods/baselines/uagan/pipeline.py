@@ -6,7 +6,7 @@ segmentation ──> test
 from dataclasses import dataclass
 from typing import ClassVar
 
-from medsearch.methods.baselines.reads import SelectedOn, validation, whole
+from medsearch.methods.baselines.reads import SelectedOn, adapting
 from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe, UAGANRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
@@ -31,8 +31,7 @@ class Segmentation(Stage):
 
     def reads(self) -> frozenset[str]:
         """Both domains' training parts; of validation, what it may be selected on."""
-        parts = (*whole("source", "train"), *whole("target", "train"))
-        return frozenset((*parts, *validation(self.selected_on)))
+        return adapting(self.selected_on)
 
     def train(self, context: StageContext) -> Training:
         """Every term with its weight."""

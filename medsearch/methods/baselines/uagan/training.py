@@ -17,7 +17,7 @@ from medsearch.methods.baselines.drawing import Drawing, Pair, both_contrasts
 from medsearch.methods.baselines.fitting import adversarial_steps, fitted
 from medsearch.methods.baselines.optimising import adam
 from medsearch.methods.baselines.reads import SelectedOn, sides
-from medsearch.methods.baselines.selecting import Segment, micro_dice, training_mode, validation_slices
+from medsearch.methods.baselines.selecting import training_mode, validation_slices
 from medsearch.methods.baselines.testing import scored
 from medsearch.methods.baselines.uagan import losses
 from medsearch.methods.baselines.uagan.networks import CLASSES, Generator, Judge
@@ -28,6 +28,7 @@ from medsearch.stages.stage import Outcome, Training
 from medsearch.training.checkpoints import load_modules, save_tensors
 from medsearch.training.crops import CropBatch
 from medsearch.training.precision import autocast, prepare_torch
+from medsearch.training.selecting import Segment, micro_dice
 
 DOMAINS = sides("both")
 AT_ONCE = 16
@@ -146,7 +147,8 @@ class SegmentationTraining:
         """Dice over the domains that it is selected on, together."""
         training_mode(self.modules.values(), on=False)
         segments: dict[Domain, Segment] = {d: segmenting(self.generator, d) for d in DOMAINS}
-        return micro_dice(segments, self.validation, self.context.runtime, batch=AT_ONCE)
+        routes = [(segments[domain], crops) for domain, crops in self.validation.items()]
+        return micro_dice(routes, self.context.runtime, batch=AT_ONCE)
 
 
 def balanced(weights: Weights) -> dict[str, float]:

@@ -6,7 +6,8 @@ segmentation ──> test
 from dataclasses import dataclass
 from typing import ClassVar
 
-from medsearch.methods.baselines.reads import sides, validation, whole
+from medsearch.data.views import whole
+from medsearch.methods.baselines.reads import sides, validation
 from medsearch.methods.baselines.unet.recipe import SegmentationRecipe, SupervisedUNetRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe

@@ -10,7 +10,7 @@ from medsearch.losses.dice import dice
 from medsearch.methods.baselines.drawing import missing
 from medsearch.methods.baselines.fitting import begin_epoch, fitted
 from medsearch.methods.baselines.optimising import adam
-from medsearch.methods.baselines.selecting import micro_dice, training_mode, validation_slices
+from medsearch.methods.baselines.selecting import training_mode, validation_slices
 from medsearch.methods.baselines.testing import scored
 from medsearch.methods.baselines.unet.network import UNet
 from medsearch.methods.baselines.unet.pool import Pool
@@ -18,11 +18,12 @@ from medsearch.methods.baselines.unet.recipe import SegmentationRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import pieces, supervised_step
+from medsearch.training.adversarial import supervised_step
 from medsearch.training.checkpoints import load_modules, save_tensors
 from medsearch.training.crops import CropBatch
 from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import prefetched
+from medsearch.training.prefetch import micro_batches
+from medsearch.training.selecting import micro_dice
 
 
 class SegmentationTraining:
@@ -56,15 +57,15 @@ class SegmentationTraining:
         recipe = self.recipe
         begin_epoch(self, epoch)
         rng = generator(self.context.seed, "supervised_unet", "epoch", epoch)
-        for batch in prefetched(self.pool.batches(recipe.batch, augment=recipe.augment, rng=rng), self.device):
-            parts = pieces(len(batch.x), self.context.runtime.micro_batch)
-            yield supervised_step([batch[part].to(self.device) for part in parts], self.terms, self.optimisers["g"])
+        batches = self.pool.batches(recipe.batch, augment=recipe.augment, rng=rng)
+        for parts in micro_batches(batches, self.context.runtime):
+            yield supervised_step(parts, self.terms, self.optimisers["g"])
 
     def validate(self) -> dict[str, float]:
         """Dice on the domains that it learns from."""
         training_mode(self.modules.values(), on=False)
-        segments = dict.fromkeys(self.validation, self.network)
-        return micro_dice(segments, self.validation, self.context.runtime, batch=self.recipe.batch)
+        routes = [(self.network, crops) for crops in self.validation.values()]
+        return micro_dice(routes, self.context.runtime, batch=self.recipe.batch)
 
 
 def train(recipe: SegmentationRecipe, context: StageContext) -> Training:
