@@ -6,7 +6,7 @@ from pathlib import Path
 
 from medsearch.cli.cohorts import Data
 from medsearch.cli.options import resources, slots
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.kinds import Task
 from medsearch.study.ablation import Ablation
 
 
@@ -60,7 +60,7 @@ class AskingAblation:
             say(str(savings(ended.graph, place.store)))
         return ended.folder
 
-    def _tasks(self) -> list[CrossModalityTask]:
+    def _tasks(self) -> list[Task]:
         """Every task that a cell has."""
         cells = list(self.ablation.cells())
         retuned = [{knob: v} for knob, domain in self.ablation.retune.items() for v in domain.edges()]  # type: ignore[union-attr]

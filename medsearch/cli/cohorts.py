@@ -13,8 +13,8 @@ from medsearch.core.errors import BadInput
 from medsearch.data.cohorts import Cohort, fingerprint
 
 if TYPE_CHECKING:
+    from medsearch.data.kinds import Task
     from medsearch.data.phantoms import PhantomSpec
-    from medsearch.data.tasks import CrossModalityTask
     from medsearch.study.jobs import Workplace
 
 PACKAGES = ("torch", "ray", "optuna", "mlflow", "monai", "numpy")
@@ -47,7 +47,7 @@ class Data:
     cache: Path | None
     say: Callable[[str], None]
 
-    def places(self, tasks: Sequence["CrossModalityTask"]) -> dict[str, "Workplace"]:
+    def places(self, tasks: Sequence["Task"]) -> dict[str, "Workplace"]:
         """Where the study runs, by layout: cohorts checked, phantoms written.
 
         Raises:
@@ -56,7 +56,7 @@ class Data:
         """
         return {layout: self._place(layout, of) for layout, of in _by_layout(tasks).items()}
 
-    def written_places(self, tasks: Sequence["CrossModalityTask"]) -> dict[str, "Workplace"]:
+    def written_places(self, tasks: Sequence["Task"]) -> dict[str, "Workplace"]:
         """As `places`, without the phantoms that are not written yet, of which nothing can be stored."""
         written = {}
         for layout, of in _by_layout(tasks).items():
@@ -66,13 +66,13 @@ class Data:
                 self.say(f"the {layout} phantom is not written yet, so nothing of it can be stored")
         return written
 
-    def prepare(self, places: Mapping[str, "Workplace"], tasks: Sequence["CrossModalityTask"]) -> None:
+    def prepare(self, places: Mapping[str, "Workplace"], tasks: Sequence["Task"]) -> None:
         """Make the arrays of every task now rather than when its first stage waits for them."""
         for layout, of in _by_layout(tasks).items():
-            for task in {(task.geometry, task.normalisation): task for task in of}.values():
+            for task in of:
                 places[layout].prepared(task)
 
-    def _place(self, layout: str, tasks: Sequence["CrossModalityTask"]) -> "Workplace":
+    def _place(self, layout: str, tasks: Sequence["Task"]) -> "Workplace":
         options = self._options(layout)
         return workplace(options, choose(options, tasks, self.say), store=self.store, cache=self.cache)
 
@@ -86,13 +86,13 @@ class Data:
         )
 
 
-def spacing_of(tasks: Sequence["CrossModalityTask"]) -> float:
+def spacing_of(tasks: Sequence["Task"]) -> float:
     """The shortest voxel edge of these tasks, by which a phantom's spacing goes, mm."""
     return min(tasks[0].geometry.spacing)
 
 
-def _by_layout(tasks: Sequence["CrossModalityTask"]) -> dict[str, list["CrossModalityTask"]]:
-    found: dict[str, list[CrossModalityTask]] = {}
+def _by_layout(tasks: Sequence["Task"]) -> dict[str, list["Task"]]:
+    found: dict[str, list[Task]] = {}
     for task in tasks:
         found.setdefault(task.layout, []).append(task)
     return found
@@ -123,7 +123,7 @@ def phantom_folder(options: DataOptions, spacing: float) -> Path:
     return options.home.resolve() / "cohorts" / f"{options.layout}-phantom-{spec.fingerprint}"
 
 
-def choose(options: DataOptions, tasks: Sequence["CrossModalityTask"], say: Callable[[str], None]) -> Chosen:
+def choose(options: DataOptions, tasks: Sequence["Task"], say: Callable[[str], None]) -> Chosen:
     """The cohort for these tasks, of one voxel size: written first if it is a missing phantom, and checked.
 
     Raises:
@@ -131,11 +131,13 @@ def choose(options: DataOptions, tasks: Sequence["CrossModalityTask"], say: Call
     """
     root = options.data or _phantom(options, spacing_of(tasks), say)
     from medsearch.data.checks import check
+    from medsearch.data.kinds import required_contrasts
 
-    needed = sorted({contrast for task in tasks for contrast in (task.source, task.target)})
-    all_needed = any(task.normalisation == "joint" for task in tasks)
+    needed = [required_contrasts(task) for task in tasks]
     cache = options.home / "cohorts" / "checks"
-    checked = check(root, options.layout, required=None if all_needed else needed, cache=cache)
+    checked = check(
+        root, options.layout, required=sorted(frozenset().union(*needed)) if all(needed) else None, cache=cache
+    )
     for finding in checked.findings:
         say(str(finding))
     if checked.refusals:
@@ -190,9 +192,9 @@ class Arrays:
     fingerprint: str
     folder: Path
 
-    def __call__(self, task: "CrossModalityTask") -> Path:
+    def __call__(self, task: "Task") -> Path:
         """The folder of the arrays for `task`."""
-        from medsearch.data.preparation import prepare
+        from medsearch.data.kinds import prepare
 
         return prepare(self.cohort, self.fingerprint, task=task, folder=self.folder).directory
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from medsearch.cli.cohorts import Data
 from medsearch.cli.options import resources, slots
 from medsearch.core.records import write_json
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.kinds import Task
 from medsearch.study.jobs import Workplace
 from medsearch.study.search import Search
 
@@ -52,11 +52,11 @@ class AskingSearch:
             report(ended.folder, place)
         return ended.folder
 
-    def _tasks(self) -> list[CrossModalityTask]:
+    def _tasks(self) -> list[Task]:
         return tasks_of(self.search)
 
 
-def tasks_of(search: Search) -> list[CrossModalityTask]:
+def tasks_of(search: Search) -> list[Task]:
     """The task of the search, and those of its references and of what it searches."""
     rows = [row.knobs for row in search.settled.references]
     tried = [{knob: value} for knob, domain in search.settled.domains.items() for value in domain.edges()]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from medsearch.cli.cohorts import Data
 from medsearch.cli.options import resources, slots
 from medsearch.cli.searches import tasks_of, write_importances
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.kinds import Task
 from medsearch.study.jobs import Workplace
 from medsearch.study.search import Search
 from medsearch.study.staged import StagedSearch
@@ -86,7 +86,7 @@ class AskingStaged:
             write_importances(search, place, self.options.storage)
             rebuilt()
 
-    def _tasks(self) -> list[CrossModalityTask]:
+    def _tasks(self) -> list[Task]:
         """Every task that a search of it may have."""
         return [task for search in self.staged.searches(self.staged.stand_in) for task in tasks_of(search)]
 

@@ -4,6 +4,7 @@ Adding a draw, a stage or a knob never moves the numbers that another name sees.
 """
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -21,3 +22,8 @@ def seed(root: int, *names: str | int) -> int:
 def generator(root: int, *names: str | int) -> np.random.Generator:
     """A NumPy generator on the stream `names` under `root`."""
     return np.random.default_rng(seed(root, *names))
+
+
+def ranked(root: int, subjects: Iterable[str], *stream: str) -> tuple[str, ...]:
+    """Subjects in a random order in which each one's place relative to the others depends on nobody else."""
+    return tuple(sorted(subjects, key=lambda subject: (seed(root, *stream, subject), subject)))

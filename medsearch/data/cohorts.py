@@ -37,7 +37,8 @@ class Case:
 
 @dataclass(frozen=True)
 class Roster:
-    """Who can be divided into parts: all subjects, those whose part is given, and those who have a mask.
+    """Who can be divided into parts: all subjects, those whose part is given, who has a mask, and in what
+    contrasts each has images.
 
     Masks matter for the validation of target cases only; where no part is given, all subjects are taken to have one.
     """
@@ -45,6 +46,7 @@ class Roster:
     subjects: tuple[str, ...]
     assigned: Mapping[str, Part] = field(default_factory=dict)
     annotated: frozenset[str] = frozenset()
+    contrasts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class Cohort:
             self.subjects,
             {case.subject: case.part for case in self.cases if case.part is not None},
             frozenset(case.subject for case in self.cases if case.mask is not None),
+            {case.subject: tuple(case.images) for case in self.cases},
         )
 
     def without(self, subjects: Collection[str]) -> "Cohort":

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput
-from medsearch.core.locks import locked
 from medsearch.core.machine import cores
-from medsearch.core.records import sync_directory, write_json
+from medsearch.core.records import write_json
 from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.geometry import Spacing, Triple, bounding_box, presence
 from medsearch.data.grids import grid_of
 from medsearch.data.layouts import layout
+from medsearch.data.once import made_once
 from medsearch.data.prepared import CASES, MASK, VERSION, PreparedCohort, image_file
 from medsearch.data.resampling import Image
 from medsearch.data.tasks import CrossModalityTask
@@ -52,16 +52,8 @@ def prepare(cohort: Cohort, fingerprint: str, *, task: CrossModalityTask, folder
 
     """
     directory = prepared_directory(folder, fingerprint, task)
-    if not (directory / CASES).exists():
-        with locked(folder / f".{directory.name}.lock"):
-            if not (directory / CASES).exists():
-                aside = folder / f".{directory.name}"
-                shutil.rmtree(aside, ignore_errors=True)
-                aside.mkdir(parents=True)
-                _write(cohort, task, aside, memory=folder / f"laid-{fingerprint}.jsonl")
-                shutil.rmtree(directory, ignore_errors=True)  # without its record it is worth nothing
-                aside.rename(directory)
-                sync_directory(folder)
+    memory = folder / f"laid-{fingerprint}.jsonl"
+    made_once(directory, CASES, lambda aside: _write(cohort, task, aside, memory=memory))
     return PreparedCohort(directory)
 
 

@@ -34,26 +34,26 @@ def image_on_grid(volume: Volume, spacing: Spacing) -> Image:
         BadInput: values that are not finite, or voxels larger than `spacing` (z, y, x; mm).
 
     """
-    values, sizes = _upright(volume, np.float32)
+    values, sizes = upright(volume, np.float32)
     if not np.isfinite(values).all():
         msg = f"{volume.path}: holds values that are not finite; export it again or exclude the case"
         raise BadInput(msg)
     known = values != 0
     weights = _all_weights(volume, values.shape, sizes, spacing)
-    share = _averaged(known.astype(np.float32), weights)
+    share = averaged(known.astype(np.float32), weights)
     brain = share >= MAJORITY
-    mean = np.divide(_averaged(values, weights), share, out=np.zeros_like(share), where=brain)
+    mean = np.divide(averaged(values, weights), share, out=np.zeros_like(share), where=brain)
     return Image(mean, brain)
 
 
 def mask_on_grid(volume: Volume, spacing: Spacing, tumour: Sequence[int]) -> NDArray[np.uint8]:
     """The labels `tumour` by majority: (Z, Y, X) of 0 and 1."""
-    values, sizes = _upright(volume, np.float32)
+    values, sizes = upright(volume, np.float32)
     weights = _all_weights(volume, values.shape, sizes, spacing)
-    return (_averaged(np.isin(np.rint(values), tumour).astype(np.float32), weights) >= MAJORITY).astype(np.uint8)
+    return (averaged(np.isin(np.rint(values), tumour).astype(np.float32), weights) >= MAJORITY).astype(np.uint8)
 
 
-def _upright(volume: Volume, dtype: type[np.float32]) -> tuple[NDArray[np.float32], tuple[float, ...]]:
+def upright(volume: Volume, dtype: type[np.float32]) -> tuple[NDArray[np.float32], tuple[float, ...]]:
     """The array as (z, y, x) of LPS, and its voxel sizes in that order, mm."""
     axes = volume.affine[:3, :3]
     sizes = np.linalg.norm(axes, axis=0)
@@ -83,10 +83,10 @@ def _all_weights(
                 f"choose a geometry of {edge:g} mm or more (--scale), or finer files"
             )
             raise BadInput(msg)
-    return [_weights(size, wanted / edge) for size, edge, wanted in zip(shape, sizes, spacing, strict=True)]
+    return [area_weights(size, wanted / edge) for size, edge, wanted in zip(shape, sizes, spacing, strict=True)]
 
 
-def _weights(size: int, ratio: float) -> NDArray[np.float32] | None:
+def area_weights(size: int, ratio: float) -> NDArray[np.float32] | None:
     """Rows of overlap between new voxels (`ratio` old ones long) and old voxels, each row summing to 1."""
     if abs(ratio - 1) <= SAME:
         return None
@@ -97,7 +97,8 @@ def _weights(size: int, ratio: float) -> NDArray[np.float32] | None:
     return rows
 
 
-def _averaged(array: NDArray[np.float32], weights: list[NDArray[np.float32] | None]) -> NDArray[np.float32]:
+def averaged(array: NDArray[np.float32], weights: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32]:
+    """The weighted means along every axis, (size, ...) -> (rows, ...); None leaves an axis as it is."""
     for axis, rows in enumerate(weights):
         if rows is not None:
             array = np.moveaxis(np.tensordot(rows, array, axes=(1, axis)), 0, axis)

@@ -11,7 +11,7 @@ from typing import Literal
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import recipe
-from medsearch.core.seeds import seed
+from medsearch.core.seeds import ranked
 from medsearch.data.cohorts import Part, Roster
 from medsearch.data.geometry import Geometry
 
@@ -91,21 +91,21 @@ def split(task: CrossModalityTask, roster: Roster) -> Split:
 
 
 def _drawn(task: CrossModalityTask, subjects: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    ranked = _ranked(task, subjects, "split")
-    held = max(1, round(HELD_OUT * len(ranked)))
-    validation, test, training = ranked[:held], ranked[held : 2 * held], ranked[2 * held :]
+    order = ranked(task.split_seed, subjects, "split")
+    held = max(1, round(HELD_OUT * len(order)))
+    validation, test, training = order[:held], order[held : 2 * held], order[2 * held :]
     if task.pairing == "disjoint":
         middle = (len(training) + 1) // 2
         source, target = training[:middle], training[middle:]
     else:
-        source, target = _ranked(task, training, "source"), _ranked(task, training, "target")
+        source, target = ranked(task.split_seed, training, "source"), ranked(task.split_seed, training, "target")
     both = {f"validation_{side}": validation for side in SIDES} | {f"test_{side}": test for side in SIDES}
     return {"train_source": source, "train_target": target, **both}
 
 
 def _assigned(task: CrossModalityTask, roster: Roster) -> dict[str, tuple[str, ...]]:
     def of(part: Part) -> tuple[str, ...]:
-        return _ranked(task, [name for name in roster.subjects if roster.assigned[name] == part], "split")
+        return ranked(task.split_seed, [name for name in roster.subjects if roster.assigned[name] == part], "split")
 
     source, target = of("source"), of("target")
     annotated = [name for name in target if name in roster.annotated]
@@ -130,7 +130,7 @@ def _fold(task: CrossModalityTask, sides: Mapping[str, tuple[str, ...]]) -> dict
             "at most as many as cases, and counted from 0"
         )
         raise BadInput(msg)
-    shown = set(_ranked(task, pool, "folds")[task.fold :: task.folds])
+    shown = set(ranked(task.split_seed, pool, "folds")[task.fold :: task.folds])
     elsewhere = shown | set(sides["validation_target"])
     training = tuple(name for name in pool if name not in elsewhere)
     if not training:
@@ -169,12 +169,7 @@ def _refuse(task: CrossModalityTask, roster: Roster) -> None:
         raise BadInput(msg)
 
 
-def _ranked(task: CrossModalityTask, subjects: Sequence[str], *stream: str) -> tuple[str, ...]:
-    """Subjects in a random order in which each one's place relative to the others depends on nobody else."""
-    return tuple(sorted(subjects, key=lambda subject: (seed(task.split_seed, *stream, subject), subject)))
-
-
 def _labelled(task: CrossModalityTask, subjects: Sequence[str], domain: Literal["source", "target"]) -> tuple[str, ...]:
     fraction = task.source_labels if domain == "source" else task.target_labels
     count = math.ceil(fraction * len(subjects) - 1e-9)  # errs to more, as the released code; 0.07 of 100 is 7, not 8
-    return _ranked(task, subjects, "labels", domain)[:count]
+    return ranked(task.split_seed, subjects, "labels", domain)[:count]

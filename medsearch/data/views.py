@@ -19,6 +19,7 @@ from medsearch.data.cohorts import Roster
 from medsearch.data.geometry import Box, Geometry, Spacing, Triple
 from medsearch.data.prepared import VERSION, PreparedCohort
 from medsearch.data.tasks import CrossModalityTask, Split, split
+from medsearch.data.undeclared import undeclared
 
 Domain = Literal["source", "target"]
 SplitName = Literal["train", "validation", "test"]
@@ -81,7 +82,7 @@ class TaskView:
 
         """
         if not any(f"{domain}.{split}.{kind}" in self.reads for kind in KINDS):
-            raise UndeclaredRead(_undeclared(f"{domain}.{split}", self.reads))
+            raise UndeclaredRead(undeclared(f"{domain}.{split}", self.reads))
         return _members(self._split, domain, split)
 
     def image(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.float32]:
@@ -148,7 +149,7 @@ class TaskView:
     def _index(self, domain: Domain, split: SplitName, kind: str, subject: str) -> int:
         part = f"{domain}.{split}.{kind}"
         if part not in self.reads:
-            raise UndeclaredRead(_undeclared(part, self.reads))
+            raise UndeclaredRead(undeclared(part, self.reads))
         if subject not in _members(self._split, domain, split):
             msg = f"subject {subject!r} is not in {domain}.{split}; ask TaskView.subjects for those that are"
             raise BadInput(msg)
@@ -248,7 +249,3 @@ def _labelled(drawn: Split, domain: Domain) -> tuple[str, ...]:
 
 def _contrast(task: CrossModalityTask, domain: Domain) -> str:
     return task.source if domain == "source" else task.target
-
-
-def _undeclared(part: str, reads: frozenset[str]) -> str:
-    return f"part {part!r} was not declared; the stage reads {sorted(reads)}: add the part to its reads() or leave it"

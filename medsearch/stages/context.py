@@ -3,12 +3,19 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
+from typing_extensions import TypeVar
+
+from medsearch.data.kinds import View
 from medsearch.data.views import TaskView
 from medsearch.training.runtime import Runtime
 
 __all__ = ["Artifact", "Runtime", "StageContext"]
+
+
+V = TypeVar("V", bound=View, default=TaskView)
+"""What a stage sees of its task: of tumours to segment, unless it says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +47,10 @@ class Artifact:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StageContext:
+class StageContext(Generic[V]):
     """Everything a stage may use: the declared part of the task, what came before it, a seed, and two folders."""
 
-    task: TaskView
+    task: V
     upstream: Mapping[str, Artifact]
     seed: int
     runtime: Runtime

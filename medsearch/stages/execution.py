@@ -15,8 +15,8 @@ from typing import Any
 from medsearch import __version__
 from medsearch.core.errors import Diverged
 from medsearch.core.recipes import plain
-from medsearch.data.preparation import PreparedCohort
-from medsearch.data.views import TaskView, domains
+from medsearch.data.kinds import Prepared, view
+from medsearch.data.views import domains
 from medsearch.stages.context import Artifact, Runtime, StageContext
 from medsearch.stages.memory import Ladder, Meter, Usage, clear, taken
 from medsearch.stages.pipelines import StageRun
@@ -30,7 +30,7 @@ class Bench:
     """Where stages run: a store, prepared arrays, a runtime, and what measures their memory (None: the device's)."""
 
     store: Store
-    prepared: PreparedCohort
+    prepared: Prepared
     runtime: Runtime
     meter: Meter | None = None
 
@@ -96,10 +96,10 @@ def usage_now(bench: Bench, run: StageRun, epoch: Epoch, *, seconds: float) -> U
     return Usage(**reading, micro_batch=ladder.micro_batch, seconds=seconds, step_seconds=step)
 
 
-def _context(bench: Bench, run: StageRun, runtime: Runtime) -> StageContext:
+def _context(bench: Bench, run: StageRun, runtime: Runtime) -> StageContext[Any]:
     folder = bench.store.folder(run.key)
     return StageContext(
-        task=TaskView(bench.prepared, run.task, run.stage.reads()),
+        task=view(bench.prepared, run.task, run.stage.reads()),
         upstream={role: bench.store.artifact(key) for role, key in run.upstream.items()},
         seed=run.seed,
         runtime=runtime,

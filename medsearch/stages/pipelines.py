@@ -7,8 +7,7 @@ from typing import Any
 
 from medsearch.core.recipes import fingerprint, override
 from medsearch.data.cohorts import Roster
-from medsearch.data.tasks import CrossModalityTask
-from medsearch.data.views import part_fingerprint
+from medsearch.data.kinds import Task, part_fingerprint
 from medsearch.stages.stage import Stage
 
 
@@ -29,7 +28,7 @@ class Node:
 class Setting:
     """The data a pipeline runs on: a task over the subjects of a cohort."""
 
-    task: CrossModalityTask
+    task: Task
     cohort: str
     """The cohort's fingerprint."""
     roster: Roster
@@ -45,7 +44,7 @@ class StageRun:
     node: str
     stage: Stage
     seed: int
-    task: CrossModalityTask
+    task: Task
     parts: Mapping[str, str]
     upstream: Mapping[str, str]
 

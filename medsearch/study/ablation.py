@@ -13,7 +13,7 @@ from typing import Any, final
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs
 from medsearch.core.reported import Reported
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.kinds import Task
 from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Pipeline
 from medsearch.study.figures import Curves, Figure
@@ -48,7 +48,7 @@ class Ablation:
     name: str
     question: str
     method: Method
-    tasks: Mapping[str, CrossModalityTask]
+    tasks: Mapping[str, Task]
     variants: tuple[Variant, ...]
     references: tuple[Variant, ...] = ()
     seeds: Scaled[tuple[int, ...]]

@@ -15,7 +15,7 @@ from typing import Any, final
 
 from medsearch.core.errors import BadInput
 from medsearch.core.seeds import generator
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.kinds import Task
 from medsearch.stages.pipelines import Setting, StageRun
 from medsearch.stages.store import Store
 from medsearch.study.ablation import Ablation
@@ -128,7 +128,7 @@ class Grapher:
     places: Mapping[str, Workplace]
     base: Mapping[str, Any] = field(default_factory=dict)
 
-    def place(self, task: CrossModalityTask) -> Workplace:
+    def place(self, task: Task) -> Workplace:
         """Where a task's data lie."""
         return self.places[task.layout]
 

@@ -14,10 +14,8 @@ from typing import Any, Literal, final
 from medsearch.core.errors import BadInput, Diverged, MedsearchError
 from medsearch.core.recipes import plain
 from medsearch.data.cohorts import Roster
+from medsearch.data.kinds import Task, opened, view
 from medsearch.data.localised import localised, publish
-from medsearch.data.prepared import PreparedCohort
-from medsearch.data.tasks import CrossModalityTask
-from medsearch.data.views import TaskView
 from medsearch.stages.context import Artifact, Runtime
 from medsearch.stages.execution import Bench, run_stage, usage_now
 from medsearch.stages.lineage import due
@@ -46,7 +44,7 @@ class Workplace:
     home: Path
     cohort: str
     roster: Roster
-    prepared: Callable[[CrossModalityTask], Path]
+    prepared: Callable[[Task], Path]
     about: Mapping[str, Any] = field(default_factory=dict)
     remote: str | None = None
     cache: Path | None = None
@@ -67,7 +65,7 @@ class Workplace:
         """Whether workers need not see the home: stages lie at a URI, and arrays are copied to each node from there."""
         return self.remote is not None and self.cache is not None
 
-    def arrays(self, task: CrossModalityTask) -> Path | str:
+    def arrays(self, task: Task) -> Path | str:
         """Where workers find the arrays for a task: the folder itself, or its copy at the store's URI."""
         made = self.prepared(task)
         return publish(made, _below(self.remote, "prepared")) if self.apart and self.remote else made
@@ -77,18 +75,18 @@ class Workplace:
         return self.home.resolve() / "studies" / name
 
 
-def require_served(runs: Iterable[StageRun], place: Callable[[CrossModalityTask], Workplace]) -> None:
+def require_served(runs: Iterable[StageRun], place: Callable[[Task], Workplace]) -> None:
     """Refuse data that lack what a stage run declares to read, however late in the study that run comes.
 
     Raises:
         BadInput: a case lacks an image, a mask or a weak label.
 
     """
-    reads: dict[CrossModalityTask, frozenset[str]] = {}
+    reads: dict[Task, frozenset[str]] = {}
     for run in runs:
         reads[run.task] = reads.get(run.task, frozenset()) | run.stage.reads()
     for task, parts in reads.items():
-        TaskView(PreparedCohort(place(task).prepared(task)), task, parts).require_served()
+        view(opened(task, place(task).prepared(task)), task, parts).require_served()
 
 
 def _below(uri: str, name: str) -> str:
@@ -239,7 +237,7 @@ def perform(
     A failure is an answer, with its traceback.
     """
     try:
-        prepared = PreparedCohort(localised(job.prepared, job.cache))
+        prepared = opened(job.runs[0].task, localised(job.prepared, job.cache))
         bench = Bench(store, prepared, runtime, meter or DeviceMeter(runtime))
         artifacts: dict[str, Artifact] = {}
         needed = due(job.runs, store, ends=[run.key for run in job.runs[-1:]])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 from medsearch.core.machine import cores
 from medsearch.core.recipes import fingerprint, plain
 from medsearch.data.cohorts import Roster
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.kinds import Task
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.store import Store
 from medsearch.study.conductor import plan_of
@@ -234,7 +234,7 @@ def _scaled(manifest: Mapping[str, Any], epochs: Any) -> float:
     return seconds * epochs / took if isinstance(epochs, int) and isinstance(took, int) and took else seconds
 
 
-def unprepared(task: CrossModalityTask) -> Path:  # noqa: ARG001
+def unprepared(task: Task) -> Path:  # noqa: ARG001
     """A plan reads no arrays, and must not make any."""
     return Path()
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from medsearch.core.errors import BadInput
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.kinds import Task
 from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Pipeline
 from medsearch.study.ledger import reference_name
@@ -77,7 +77,7 @@ class Search:
     name: str
     question: str
     method: Method
-    task: CrossModalityTask
+    task: Task
     space: Mapping[str, Scaled[Domain]]
     nuisance: Mapping[str, Scaled[Domain]] = field(default_factory=dict)
     fixed: Mapping[str, Any] = field(default_factory=dict)

@@ -13,12 +13,14 @@ from functools import cache
 from typing import Any, TypeAlias, TypeVar, final
 
 from medsearch.core.errors import BadInput
+from medsearch.core.recipes import knobs as knobs_of
 from medsearch.core.recipes import override
+from medsearch.data.kinds import Task
 from medsearch.data.layouts import layout
-from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.method import Method
 
 V = TypeVar("V")
+T = TypeVar("T", bound=Task)
 Scaled: TypeAlias = V | Mapping[str, V]
 """One value, or one for each scale."""
 
@@ -28,11 +30,11 @@ Scaled: TypeAlias = V | Mapping[str, V]
 class Setup:
     """A task and a recipe with a set of knobs applied."""
 
-    task: CrossModalityTask
+    task: Task
     recipe: Any
 
 
-def setup(method: Method, task: CrossModalityTask, knobs: Mapping[str, Any]) -> Setup:
+def setup(method: Method, task: Task, knobs: Mapping[str, Any]) -> Setup:
     """The task and recipe that `knobs` mean, on top of what the method's preset wants of the task.
 
     Raises:
@@ -61,7 +63,7 @@ def settle(value: Any, scale: str, owner: str) -> Any:
     return value[scale]
 
 
-def sized(task: CrossModalityTask, scale: str) -> CrossModalityTask:
+def sized(task: T, scale: str) -> T:
     """The task in the sizes that its layout has at `scale`.
 
     Raises:
@@ -72,7 +74,7 @@ def sized(task: CrossModalityTask, scale: str) -> CrossModalityTask:
     if scale not in geometries:
         msg = f"no scale {scale!r}; choose one of {', '.join(geometries)}"
         raise BadInput(msg)
-    return replace(task, geometry=geometries[scale])
+    return override(task, knobs_of(geometries[scale], "geometry."))
 
 
 def require_folder_name(name: str) -> None:
@@ -99,7 +101,7 @@ def require_seeds(seeds: tuple[int, ...]) -> None:
         raise BadInput(msg)
 
 
-def _everything(task: CrossModalityTask, recipe: Any) -> Any:
+def _everything(task: Task, recipe: Any) -> Any:
     """One recipe with the task beside the method's own parts, so that one path names any knob."""
     own = {part.name: getattr(recipe, part.name) for part in dataclasses.fields(recipe)}
     kinds = typing.cast(Hashable, type(task)), typing.cast(Hashable, type(recipe))

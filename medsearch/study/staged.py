@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, final
 
 from medsearch.core.recipes import knobs
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.kinds import Task
 from medsearch.stages.method import Method, Selection
 from medsearch.study.groups import Group, settled
 from medsearch.study.refinement import FROZEN, Refinement, around
@@ -45,7 +45,7 @@ class StagedSearch:
     name: str
     question: str
     method: Method
-    task: CrossModalityTask
+    task: Task
     groups: tuple[Group, ...]
     selection: Selection
     seeds: Scaled[tuple[int, ...]]

@@ -1,0 +1,86 @@
+"""The kinds of task. What a study, a plan or a worker does with any task, it does through here.
+
+Tumours are segmented across contrasts (`data.tasks`), images are synthesised (`data.synthesis`). Another kind is a
+dataclass with a layout and a geometry, and an arm in each of these functions.
+"""
+
+from pathlib import Path
+from typing import TypeAlias, assert_never
+
+from medsearch.data import views
+from medsearch.data.cohorts import Cohort, Roster
+from medsearch.data.prepared import PreparedCohort
+from medsearch.data.synthesis import views as synthesis
+from medsearch.data.synthesis.prepared import PreparedStacks
+from medsearch.data.synthesis.task import SynthesisTask
+from medsearch.data.synthesis.views import SynthesisView
+from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.views import TaskView
+
+Task: TypeAlias = CrossModalityTask | SynthesisTask
+View: TypeAlias = TaskView | SynthesisView
+Prepared: TypeAlias = PreparedCohort | PreparedStacks
+
+
+def required_contrasts(task: Task) -> frozenset[str]:
+    """What the cohort's cases must have images in; empty: in all that their layout has."""
+    if isinstance(task, CrossModalityTask) and task.normalisation == "joint":
+        return frozenset()
+    return frozenset({task.source, task.target})
+
+
+def part_fingerprint(task: Task, cohort: str, roster: Roster, part: str) -> str:
+    """Changes exactly when what `part` holds does; reads no array.
+
+    Raises:
+        BadInput: the kind of task has no such part.
+
+    """
+    match task:
+        case CrossModalityTask():
+            return views.part_fingerprint(task, cohort, roster, part)
+        case SynthesisTask():
+            return synthesis.part_fingerprint(task, cohort, roster, part)
+        case _:
+            assert_never(task)
+
+
+def prepare(cohort: Cohort, fingerprint: str, *, task: Task, folder: Path) -> Prepared:
+    """The arrays of a cohort for a task, made unless they are there.
+
+    Raises:
+        BadInput: a file cannot be used; the message names it.
+
+    """
+    from medsearch.data import preparation
+    from medsearch.data.synthesis.preparation import prepare_stacks
+
+    match task:
+        case CrossModalityTask():
+            return preparation.prepare(cohort, fingerprint, task=task, folder=folder)
+        case SynthesisTask():
+            return prepare_stacks(cohort, fingerprint, task=task, folder=folder)
+        case _:
+            assert_never(task)
+
+
+def opened(task: Task, directory: Path) -> Prepared:
+    """The arrays in a folder that `prepare` made for such a task."""
+    return PreparedCohort(directory) if isinstance(task, CrossModalityTask) else PreparedStacks(directory)
+
+
+def view(prepared: Prepared, task: Task, reads: frozenset[str]) -> View:
+    """The task over its arrays, limited to the parts in `reads`.
+
+    Raises:
+        BadInput: the kind of task has no such part.
+
+    """
+    match task, prepared:
+        case CrossModalityTask(), PreparedCohort():
+            return TaskView(prepared, task, reads)
+        case SynthesisTask(), PreparedStacks():
+            return SynthesisView(prepared, task, reads)
+        case _:
+            msg = f"{type(prepared).__name__} holds no arrays for a {type(task).__name__}"
+            raise TypeError(msg)

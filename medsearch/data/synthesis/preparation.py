@@ -1,0 +1,103 @@
+"""From a cohort's CT to stacks of axial slices that trials map into memory: made once, found again by content.
+
+The folder's name holds the cohort's fingerprint, the size of a slice, the rules by which body and abdomen are found,
+and the version; `prepared` tells what lies in it.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsearch.core.errors import BadInput
+from medsearch.core.machine import cores
+from medsearch.core.recipes import fingerprint as fingerprint_of
+from medsearch.core.records import write_json
+from medsearch.data.abdomen import abdominal_region, body_mask
+from medsearch.data.cohorts import Case, Cohort
+from medsearch.data.once import made_once
+from medsearch.data.resampling import area_weights, averaged, upright
+from medsearch.data.synthesis.prepared import CASES, VERSION, PreparedStacks, body_file, stack_file
+from medsearch.data.synthesis.task import SynthesisTask
+from medsearch.data.volumes import Volume, read_volume
+
+AIR = -1024  # HU; what lies beside an image that is not square
+
+
+def stacks_directory(folder: Path, fingerprint: str, task: SynthesisTask) -> Path:
+    """Where the stacks of a cohort for a task lie: by content, size and rules."""
+    rules = fingerprint_of([task.body, task.region])[:8]
+    return folder / f"stacks-{fingerprint}-{task.geometry.slice_size}-{rules}-v{VERSION}"
+
+
+def prepare_stacks(cohort: Cohort, fingerprint: str, *, task: SynthesisTask, folder: Path) -> PreparedStacks:
+    """Make the stacks unless they are there.
+
+    Raises:
+        BadInput: a file cannot be used; the message names it.
+
+    """
+    directory = stacks_directory(folder, fingerprint, task)
+    made_once(directory, CASES, lambda aside: _write(cohort, task, aside))
+    return PreparedStacks(directory)
+
+
+def _write(cohort: Cohort, task: SynthesisTask, aside: Path) -> None:
+    if not cohort.cases:
+        msg = f"cohort {cohort.name} in {cohort.root} has no usable case; run `medsearch check` on it"
+        raise BadInput(msg)
+
+    def one(numbered: tuple[int, Case]) -> dict[str, Any]:
+        number, case = numbered
+        stacks = {}
+        for contrast, path in case.images.items():
+            images, masks = stack_file(contrast, number), body_file(contrast, number)
+            stacks[contrast] = _written(read_volume(path), task, images=aside / images, masks=aside / masks)
+        return {"subject": case.subject, "part": case.part, "stacks": stacks}
+
+    with ThreadPoolExecutor(cores()) as pool:
+        cases = list(pool.map(one, enumerate(cohort.cases)))
+    write_json(aside / CASES, {"contrasts": cohort.contrasts, "slice_size": task.geometry.slice_size, "cases": cases})
+
+
+def _written(volume: Volume, task: SynthesisTask, *, images: Path, masks: Path) -> dict[str, Any]:
+    hu, spacing = stack(volume, task.geometry.slice_size)
+    body = body_mask(hu, task.body)
+    region = abdominal_region(hu, body, task.region)
+    for path, array in ((images, hu), (masks, body.astype(np.uint8))):
+        try:
+            np.save(path, array)
+        except OSError as error:
+            msg = f"{path.parent}: a prepared stack cannot be written ({error.strerror}); make room"
+            raise BadInput(msg) from error
+    return {"slices": len(hu), "spacing": spacing, "region": [region.first, region.last], "found": region.found}
+
+
+def stack(volume: Volume, size: int) -> tuple[NDArray[np.int16], tuple[float, float, float]]:
+    """Axial slices (Z, size, size), HU, superior first, each averaged by area; and their spacing (z, y, x), mm.
+
+    An image that is not square gets air beside it.
+
+    Raises:
+        BadInput: values that are not finite.
+
+    """
+    values, (deep, *edges) = upright(volume, np.float32)
+    if not np.isfinite(values).all():
+        msg = f"{volume.path}: holds values that are not finite; export it again or exclude the case"
+        raise BadInput(msg)
+    square = _squared(values[::-1])
+    ratio = square.shape[1] / size
+    weights = area_weights(square.shape[1], ratio)
+    resized = averaged(square, [None, weights, weights])
+    high, wide = (edge * ratio for edge in edges)
+    return np.rint(resized).astype(np.int16), (deep, high, wide)
+
+
+def _squared(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    side = max(values.shape[1:])
+    spare = [(side - edge) for edge in values.shape[1:]]
+    beside = [(0, 0), *((gap // 2, gap - gap // 2) for gap in spare)]
+    return np.pad(values, beside, constant_values=AIR)

@@ -1,0 +1,92 @@
+"""Prepared stacks, as every trial of a node maps them into memory.
+
+<contrast>-<number>.npy         (Z, Y, X) int16, HU; superior slice first, as wide as high
+<contrast>-<number>-body.npy    (Z, Y, X) uint8, the body with its air = 1
+cases.json                      size, and what was measured of each stack; written last
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsearch.core.errors import BadInput
+from medsearch.core.records import read_json
+from medsearch.data.cohorts import Roster
+
+VERSION = 1
+"""Raised whenever equal files would give other arrays; part of the folder's name and of every data fingerprint."""
+
+CASES = "cases.json"
+
+
+def stack_file(contrast: str, number: int) -> str:
+    """The name of one case's images in a contrast."""
+    return f"{contrast}-{number:04d}.npy"
+
+
+def body_file(contrast: str, number: int) -> str:
+    """The name of the masks that go with them."""
+    return f"{contrast}-{number:04d}-body.npy"
+
+
+@dataclass(frozen=True)
+class PreparedStacks:
+    """Prepared arrays, opened on first use and shared between processes; what travels between them is the path."""
+
+    directory: Path
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"directory": self.directory}
+
+    @cached_property
+    def record(self) -> Mapping[str, Any]:
+        """The content of cases.json."""
+        record: dict[str, Any] = read_json(self.directory / CASES)
+        return record
+
+    @cached_property
+    def roster(self) -> Roster:
+        """Who may be divided, and what the data set's folders say of them."""
+        cases = self.record["cases"]
+        return Roster(
+            tuple(case["subject"] for case in cases),
+            {case["subject"]: case["part"] for case in cases if case["part"]},
+            contrasts={case["subject"]: tuple(case["stacks"]) for case in cases},
+        )
+
+    def stack(self, subject: str, contrast: str) -> NDArray[np.int16]:
+        """(Z, Y, X) HU."""
+        self.measured(subject, contrast)
+        hu: NDArray[np.int16] = np.load(self.directory / stack_file(contrast, self._numbers[subject]), mmap_mode="r")
+        return hu
+
+    def body(self, subject: str, contrast: str) -> NDArray[np.uint8]:
+        """(Z, Y, X) of 0 and 1."""
+        self.measured(subject, contrast)
+        mask: NDArray[np.uint8] = np.load(self.directory / body_file(contrast, self._numbers[subject]), mmap_mode="r")
+        return mask
+
+    def measured(self, subject: str, contrast: str) -> Mapping[str, Any]:
+        """What was measured of a stack: slices, spacing (z, y, x; mm), region (first and last slice), if it was found.
+
+        Raises:
+            BadInput: no such subject, or it has no image in this contrast.
+
+        """
+        if subject not in self._numbers:
+            msg = f"no subject {subject!r} in {self.directory.name}; prepare the cohort that has it"
+            raise BadInput(msg)
+        stacks: Mapping[str, Mapping[str, Any]] = self.record["cases"][self._numbers[subject]]["stacks"]
+        if contrast not in stacks:
+            msg = f"case {subject} has no {contrast} image; exclude it or add the file"
+            raise BadInput(msg)
+        return stacks[contrast]
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
+        return {case["subject"]: number for number, case in enumerate(self.record["cases"])}

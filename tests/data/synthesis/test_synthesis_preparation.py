@@ -1,0 +1,106 @@
+"""From files to stacks: upright, superior first, averaged by area; made once."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+
+from medsearch.core.errors import BadInput
+from medsearch.core.recipes import override
+from medsearch.data.cohorts import Cohort
+from medsearch.data.synthesis import preparation
+from medsearch.data.synthesis.preparation import AIR, prepare_stacks, stack, stacks_directory
+from medsearch.data.volumes import Volume, read_volume
+from tests.micro_bodies import AFFINE, TASK, body, prepared_bodies, write_bodies
+
+
+def volume(array: np.ndarray, affine: np.ndarray = AFFINE) -> Volume:
+    return Volume(array, affine, Path("volume.nii"))
+
+
+def test_slices_come_superior_first_and_upright() -> None:
+    hu = np.zeros((4, 4, 3), np.int16)
+    hu[0, 0, 2] = 100  # of x to the left, y to the back, z up: the patient's right, front, top
+    found, spacing = stack(volume(hu), 4)
+    assert found.shape == (3, 4, 4)
+    assert found[0, 0, 0] == 100
+    assert np.count_nonzero(found) == 1
+    assert spacing == (6.0, 8.0, 8.0)
+
+
+@pytest.mark.parametrize("orientation", ["RAS", "LPI", "SAL", "PIR"])
+def test_how_the_file_lies_does_not_matter(orientation: str) -> None:
+    hu = body(3, agent=True)
+    image = nibabel.Nifti1Image(hu.astype(np.float32), AFFINE)
+    codes = nibabel.orientations.axcodes2ornt(orientation)
+    turned = image.as_reoriented(nibabel.orientations.ornt_transform(nibabel.io_orientation(AFFINE), codes))
+    expected, spacing = stack(volume(hu), 24)
+    found, other = stack(volume(np.asarray(turned.dataobj), turned.affine), 24)
+    assert np.array_equal(found, expected)
+    assert other == pytest.approx(spacing)
+
+
+def test_pixels_are_means_over_their_area() -> None:
+    hu = np.arange(16 * 2, dtype=np.int16).reshape(4, 4, 2) * 10
+    found, spacing = stack(volume(hu), 2)
+    expected = hu[..., 1].reshape(2, 2, 2, 2).mean((1, 3)).T  # rows are y
+    assert np.array_equal(found[0], np.rint(expected))
+    assert spacing == (6.0, 16.0, 16.0)
+
+
+def test_an_image_that_is_not_square_gets_air_beside_it() -> None:
+    found, _ = stack(volume(np.full((6, 2, 1), 50, np.int16)), 6)
+    assert (found[0, 2:4] == 50).all()
+    assert (found[0, [0, 1, 4, 5]] == AIR).all()
+
+
+def test_values_that_are_not_finite_are_refused_by_name() -> None:
+    hu = body(0, agent=False).astype(np.float32)
+    hu[0, 0, 0] = np.nan
+    with pytest.raises(BadInput, match=r"^volume.nii: holds values that are not finite; export it again"):
+        stack(volume(hu), 24)
+
+
+def test_stacks_hold_what_the_files_hold(tmp_path: Path) -> None:
+    prepared = prepared_bodies(tmp_path)
+    for subject, contrast in (("ct-0", "CT"), ("ce-1", "ceCT"), ("pair-0", "CT"), ("pair-0", "ceCT")):
+        hu, spacing = stack(read_volume(tmp_path / "bodies" / subject / f"{contrast}.nii.gz"), 24)
+        assert np.array_equal(prepared.stack(subject, contrast), hu)
+        mask, known = prepared.body(subject, contrast), prepared.measured(subject, contrast)
+        assert set(np.unique(mask)) == {0, 1}
+        assert 0.25 < mask.mean() < 0.6, "an ellipse of a third of the square, with its air"
+        assert known["slices"] == len(hu)
+        assert known["spacing"] == list(spacing)
+        first, last = known["region"]
+        assert 0 <= first < last < len(hu)
+        assert known["found"]
+    assert prepared.roster.contrasts["pair-0"] == ("CT", "ceCT")
+    assert prepared.roster.assigned == {f"pair-{number}": "test" for number in range(4)}
+
+
+def test_they_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cohort = write_bodies(tmp_path / "bodies", unpaired=1, pairs=0)
+    prepare_stacks(cohort, "f", task=TASK, folder=tmp_path)
+    monkeypatch.setattr(preparation, "read_volume", None)
+    prepare_stacks(cohort, "f", task=replace(TASK, direction="backward", source="ceCT", target="CT"), folder=tmp_path)
+
+
+@pytest.mark.parametrize("knob", ["geometry.slice_size", "body.threshold"])
+def test_sizes_and_rules_have_folders_of_their_own(knob: str, tmp_path: Path) -> None:
+    other = override(TASK, {knob: 32 if knob.endswith("size") else -400.0})
+    assert stacks_directory(tmp_path, "f", other) != stacks_directory(tmp_path, "f", TASK)
+
+
+def test_a_cohort_without_cases_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"^cohort empty in .* has no usable case; run `medsearch check` on it$"):
+        prepare_stacks(Cohort("empty", tmp_path, "abdominal_ct", ("CT",), ()), "f", task=TASK, folder=tmp_path)
+
+
+def test_a_case_without_the_contrast_is_named(tmp_path: Path) -> None:
+    prepared = prepared_bodies(tmp_path)
+    with pytest.raises(BadInput, match=r"^case ct-0 has no ceCT image; exclude it or add the file$"):
+        prepared.stack("ct-0", "ceCT")
+    with pytest.raises(BadInput, match=r"^no subject 'nobody' in stacks-micro"):
+        prepared.body("nobody", "CT")
