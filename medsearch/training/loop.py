@@ -23,7 +23,8 @@ class Loop:
     """What a stage gives to the loop.
 
     `steps(epoch)` runs one epoch, yielding the loss terms of each step; `validate()` returns metrics, of which
-    `best` picks the best epoch (`better` is `max` or `min`; the earlier one if they are equal).
+    `best` picks the best epoch (`better` is `max` or `min`; the earlier one if they are equal). Without a `best` the
+    last epoch is kept, whatever it measures.
     """
 
     modules: Mapping[str, nn.Module]
@@ -40,7 +41,7 @@ class Loop:
 
 @dataclass(frozen=True)
 class Best:
-    """The best epoch so far."""
+    """The best epoch so far; the last one's value is not a number where nothing picks."""
 
     epoch: int
     value: float
@@ -48,7 +49,7 @@ class Best:
 
 
 def run(loop: Loop, *, root: int, checkpoint: Path) -> Generator[Epoch, None, Best]:
-    """Train to the end, from `checkpoint` if it holds a state; return the best epoch's weights.
+    """Train to the end, from `checkpoint` if it holds a state; return the weights of the best epoch, or of the last.
 
     Every epoch draws from its own stream of `root`, so a resumed run repeats an uninterrupted one. Closing the
     generator saves the last epoch.
@@ -69,7 +70,7 @@ def run(loop: Loop, *, root: int, checkpoint: Path) -> Generator[Epoch, None, Be
         metrics = {f"train/{term}": value for term, value in terms.items()}
         if number % loop.validate_every == 0 or number == loop.epochs:
             metrics |= loop.validate()
-            best = _better(loop, best, number, metrics[loop.best])
+            best = _better(loop, best, number, metrics[loop.best]) if loop.best else None
         sound = all(math.isfinite(value) for value in metrics.values())  # what diverged is not worth going on from
         if due := sound and time.monotonic() - saved > CHECKPOINT_SECONDS:
             _save(store, number, best)
@@ -80,8 +81,7 @@ def run(loop: Loop, *, root: int, checkpoint: Path) -> Generator[Epoch, None, Be
             if sound and not due:
                 _save(store, number, best)
             raise
-    assert best is not None  # the last epoch is always validated
-    return best
+    return best or Best(loop.epochs, math.nan, _kept(loop))
 
 
 def _require_epochs(loop: Loop) -> None:

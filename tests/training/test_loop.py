@@ -101,6 +101,16 @@ def test_best_epoch_and_its_weights_are_kept(tmp_path: Path) -> None:
     assert trained(toy(4, scores, better=min), tmp_path / "min")[1].epoch == 1
 
 
+def test_without_a_metric_that_picks_the_last_epoch_is_kept(tmp_path: Path) -> None:
+    loop = toy(4, {1: 0.9, 2: 0.7, 3: 0.3, 4: 0.1}, best="")
+    trained(loop, tmp_path, stop_after=2)
+    _, found = trained(toy(4, best=""), tmp_path)
+    _, whole = trained(toy(4, best=""), tmp_path / "whole")
+    assert (found.epoch, whole.epoch) == (4, 4)
+    assert math.isnan(found.value)
+    assert all(torch.equal(found.tensors[name], whole.tensors[name]) for name in whole.tensors)
+
+
 def test_validation_comes_at_its_interval_and_at_the_end(tmp_path: Path) -> None:
     epochs, _ = trained(toy(5, validate_every=2), tmp_path)
     assert [epoch.number for epoch in epochs if "validation/dice" in epoch.metrics] == [2, 4, 5]
