@@ -1,0 +1,83 @@
+"""Pairs: what is given, made into what is wanted, and held against it slice by slice.
+
+Scores are over the abdomen of the given image, on the prepared grid, in the task's window.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from statistics import fmean
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsearch.data.synthesis.views import Abdomen, SynthesisView
+from medsearch.metrics import images
+from medsearch.metrics.scoring import Row
+from medsearch.stages.context import Artifact
+
+Stack = NDArray[np.float32]
+Synthesise = Callable[[Abdomen], Stack]
+"""Slices of one contrast to (Z, Y, X) of the other, in [-1, 1]."""
+
+MEANS = ("mse", "psnr", "ssim", "mae")
+FORMS = {
+    "mse": images.MSE_FORM,
+    "psnr": images.PSNR_SLICES_FORM,
+    "ssim": images.SSIM_UNIFORM_FORM,
+    "mae": images.MAE_HU_FORM,
+}
+SHOWN = 4
+"""Pairs of which a test stage draws pictures."""
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One subject: what was given, what was made of it, (Z, Y, X) in [-1, 1], and what was wanted."""
+
+    given: Abdomen
+    made: Stack
+    wanted: Abdomen
+
+
+@dataclass
+class PairScores:
+    """Rows by case, and what they come to."""
+
+    rows: list[Row] = field(default_factory=list)
+
+    def add(self, pair: Pair) -> None:
+        """Score a pair."""
+        made, truth = pair.made, pair.wanted.images()
+        self.rows.append(
+            {
+                "subject": pair.given.subject,
+                "mse": images.mse(made, truth),
+                "psnr": images.psnr_of_slices(made, truth),
+                "ssim": images.ssim_uniform(made, truth),
+                "mae": images.mae_hu(made, truth, window=pair.wanted.window),
+                "slices": len(truth),
+            }
+        )
+
+    def metrics(self, split: Literal["validation", "test"]) -> dict[str, float]:
+        """Means over cases; a score that is defined nowhere is left out."""
+        known = {name: [float(row[name]) for row in self.rows if row[name] is not None] for name in MEANS}  # type: ignore[arg-type]
+        return {f"{split}/{name}": fmean(values) for name, values in known.items() if values}
+
+    @property
+    def notes(self) -> dict[str, object]:
+        """Every case's scores, and which forms these are."""
+        return {"cases": self.rows, "forms": FORMS}
+
+
+def made_pairs(synthesise: Synthesise, view: SynthesisView, split: Literal["validation", "test"]) -> Iterator[Pair]:
+    """Every pair of a part with what is made of the given image, in the split's order."""
+    for subject in view.pairs(split):
+        given, wanted = view.pair(split, subject)
+        yield Pair(given, synthesise(given), wanted)
+
+
+def training_hours(upstream: Mapping[str, Artifact]) -> float:
+    """How long the stages of a pipeline trained, by their own records; one that several rows share counts in each."""
+    return sum(float(artifact.manifest["seconds"]) for artifact in upstream.values()) / 3600
