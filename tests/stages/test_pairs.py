@@ -1,0 +1,54 @@
+"""What is made of the given image of a pair, held against the wanted one."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medsearch.data.synthesis.views import Abdomen, SynthesisView
+from medsearch.metrics.images import mse, psnr_of_slices, ssim_uniform
+from medsearch.stages.context import Artifact
+from medsearch.stages.pairs import PairScores, made_pairs, training_hours
+from tests.micro_bodies import TASK, prepared_bodies
+
+PART = frozenset({"paired.test.images"})
+
+
+@pytest.fixture(scope="module")
+def view(tmp_path_factory: pytest.TempPathFactory) -> SynthesisView:
+    return SynthesisView(prepared_bodies(tmp_path_factory.mktemp("bodies")), TASK, PART)
+
+
+def as_given(of: Abdomen) -> np.ndarray:
+    return of.images()
+
+
+def test_every_pair_is_scored_by_what_was_made_of_it(view: SynthesisView) -> None:
+    scores = PairScores()
+    for pair in made_pairs(as_given, view, "test"):
+        np.testing.assert_array_equal(pair.made, pair.given.images())
+        scores.add(pair)
+    assert [row["subject"] for row in scores.rows] == list(view.pairs("test"))
+    for row in scores.rows:
+        given, wanted = (of.images() for of in view.pair("test", str(row["subject"])))
+        assert row["mse"] == pytest.approx(mse(given, wanted))
+        assert row["psnr"] == pytest.approx(psnr_of_slices(given, wanted))
+        assert row["ssim"] == pytest.approx(ssim_uniform(given, wanted))
+        assert row["mae"] == pytest.approx(1000 * np.abs(given - wanted).mean(), rel=1e-4)
+        assert row["slices"] == len(given)
+    assert scores.metrics("test")["test/mse"] == pytest.approx(np.mean([row["mse"] for row in scores.rows]))
+    assert set(scores.notes["forms"]) == {"mse", "psnr", "ssim", "mae"}
+
+
+def test_nothing_is_said_of_a_psnr_without_bound(view: SynthesisView) -> None:
+    scores = PairScores()
+    for pair in made_pairs(lambda of: view.pair("test", of.subject)[1].images(), view, "test"):
+        scores.add(pair)
+    assert scores.metrics("test") == {"test/mse": 0.0, "test/ssim": pytest.approx(1.0), "test/mae": 0.0}
+    assert {row["psnr"] for row in scores.rows} == {None}
+
+
+def test_hours_are_those_of_all_stages_upstream() -> None:
+    taken = {role: Artifact(role, Path(), {"seconds": seconds}) for role, seconds in (("a", 1800.0), ("b", 5400.0))}
+    assert training_hours(taken) == 2.0
+    assert training_hours({}) == 0.0
