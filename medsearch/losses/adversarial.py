@@ -1,6 +1,6 @@
-"""The hinge between real and generated images (GenSeg; Eq. 5.1 of the thesis).
+"""What tells real images from generated ones: the hinge (GenSeg; Eq. 5.1 of the thesis), and LSGAN's squares.
 
-A hinge is the mean over patches, then over the discriminator's scales, as in the released code.
+All are means over patches, then over the discriminator's scales, as in the released code.
 """
 
 from collections.abc import Sequence
@@ -22,3 +22,14 @@ def adversarial_d(real: Scales, fake: Scales) -> Float[Tensor, ""]:
 def adversarial_g(fake: Scales) -> Float[Tensor, ""]:
     """The generator's part: mean of -D(x̂)."""
     return torch.stack([-scale.mean() for scale in fake]).mean()
+
+
+def least_squares_d(real: Scales, fake: Scales) -> Float[Tensor, ""]:
+    """The discriminator's part in LSGAN, halved as in CycleGAN: mean of (D(x) - 1)² plus mean of D(x̂)²."""
+    terms = [((r - 1) ** 2).mean() + (f**2).mean() for r, f in zip(real, fake, strict=True)]
+    return 0.5 * torch.stack(terms).mean()
+
+
+def least_squares_g(fake: Scales) -> Float[Tensor, ""]:
+    """The generator's part in LSGAN: mean of (D(x̂) - 1)²."""
+    return torch.stack([((f - 1) ** 2).mean() for f in fake]).mean()

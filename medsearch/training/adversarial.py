@@ -1,15 +1,16 @@
-"""One adversarial step: forward once, step D on detached fakes, then step G through the updated D.
+"""One adversarial step: forward once, step D on detached fakes, then step G through the updated D; or G, then D.
 
 With several micro-batches the graphs of all of them would not fit, which is why there are several: each is run
 forward twice with equal random numbers, once for D and once for G, and gradients accumulate, weighted by their shares
 of the batch. Terms that are means over samples are then those of the whole batch; a batch-wise Dice is a mean of the
-micro-batches' own.
+micro-batches' own. Where G comes first, its backward passes have freed the graphs by the time that D looks, at what
+G made before its step; nothing is run twice.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +26,7 @@ class AdversarialStep(Generic[Batch, Out]):
     """What is stepped.
 
     `d_terms(out)` and `g_terms(out)` return named loss terms, already weighted; each optimiser descends their sum.
-    `forward` must not run the discriminators.
+    `forward` must not run the discriminators. `first` is who steps first: G in CycleGAN.
     """
 
     forward: Callable[[Batch], Out]
@@ -35,23 +36,36 @@ class AdversarialStep(Generic[Batch, Out]):
     optimiser_g: torch.optim.Optimizer
     generators: Sequence[nn.Module]
     discriminators: Sequence[nn.Module]
+    first: Literal["d", "g"] = "d"
 
     def __call__(self, batches: Sequence[Batch]) -> dict[str, Tensor]:
-        """Step D, then G, on the micro-batches of one batch; return the mean of every term."""
+        """Step both on the micro-batches of one batch; return the mean of every term."""
         seeds: list[int] = torch.randint(0, 2**31, (len(batches),)).tolist()
-        pieces = list(zip(batches, _shares(batches), seeds, strict=True))
-        whole = self._run(batches[0], seeds[0]) if len(batches) == 1 else None
-        terms: dict[str, Tensor] = {}
+        shares, terms = _shares(batches), dict[str, Tensor]()
+        outs, kept = map(self._run, batches, seeds), list[Out]()
+        if self.first == "g":
+            self._step_g(_noted(outs, kept), shares, terms)
+            self._step_d(kept, shares, terms)
+        elif len(batches) == 1:
+            self._step_d(_noted(outs, kept), shares, terms)
+            self._step_g(kept, shares, terms)
+        else:
+            self._step_d(map(self._rehearsed, batches, seeds), shares, terms)
+            self._step_g(outs, shares, terms)
+        return terms
+
+    def _step_d(self, outs: Iterable[Out], shares: Sequence[float], terms: dict[str, Tensor]) -> None:
         self.optimiser_d.zero_grad(set_to_none=True)
-        for batch, share, number in pieces:
-            _descend(self.d_terms(self._rehearsed(batch, number) if whole is None else whole), share, terms)
+        for out, share in zip(outs, shares, strict=True):
+            _descend(self.d_terms(out), share, terms)
         self.optimiser_d.step()
+
+    def _step_g(self, outs: Iterable[Out], shares: Sequence[float], terms: dict[str, Tensor]) -> None:
         self.optimiser_g.zero_grad(set_to_none=True)
         with _frozen(self.discriminators):
-            for batch, share, number in pieces:
-                _descend(self.g_terms(self._run(batch, number) if whole is None else whole), share, terms)
+            for out, share in zip(outs, shares, strict=True):
+                _descend(self.g_terms(out), share, terms)
         self.optimiser_g.step()
-        return terms
 
     def _run(self, batch: Batch, number: int) -> Out:
         torch.manual_seed(number)
@@ -84,6 +98,13 @@ def pieces(count: int, size: int) -> list[slice]:
 def emphasis(part: int, whole: int, *, share: float) -> float:
     """What makes a micro-batch that has `share` of the samples weigh as its `part` of the `whole` annotated ones."""
     return part / whole / share if whole else 1.0
+
+
+def _noted(outs: Iterable[Out], kept: list[Out]) -> Iterator[Out]:
+    """The same, each kept as it passes."""
+    for out in outs:
+        kept.append(out)
+        yield out
 
 
 def _shares(batches: Sequence[Sized]) -> list[float]:

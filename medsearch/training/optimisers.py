@@ -39,3 +39,10 @@ def adam(modules: Iterable[nn.Module], settings: AdamSettings, *, amsgrad: bool)
 def amsgrad(modules: Iterable[nn.Module], settings: AdamSettings) -> torch.optim.Adam:
     """The same, with AMSGrad."""
     return adam(modules, settings, amsgrad=True)
+
+
+def set_rate(of: Iterable[torch.optim.Optimizer], lr: float) -> None:
+    """Make `lr` the learning rate of all; it follows from the epoch, so nothing of it needs to be saved."""
+    for optimiser in of:
+        for group in optimiser.param_groups:
+            group["lr"] = lr

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from medsearch.losses.adversarial import adversarial_d, adversarial_g
+from medsearch.losses.adversarial import adversarial_d, adversarial_g, least_squares_d, least_squares_g
 
 
 def t(*values: object) -> Tensor:
@@ -25,3 +25,9 @@ def test_a_perfect_d_has_no_loss_and_no_gradient() -> None:
     loss.backward()
     assert loss.item() == 0
     assert real.grad.abs().sum() == fake.grad.abs().sum() == 0
+
+
+def test_least_squares() -> None:
+    real, fake = [t([1.0, 3.0]), t([0.0])], [t([0.0, 2.0]), t([1.0])]  # (D - 1)²: 0, 4; 1 and D²: 0, 4; 1
+    assert least_squares_d(real, fake).item() == pytest.approx(0.5 * ((2 + 2) + (1 + 1)) / 2)
+    assert least_squares_g(fake).item() == pytest.approx((1 + 0) / 2)

@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 import torch
@@ -12,7 +13,9 @@ from medsearch.training.adversarial import AdversarialStep, pieces, supervised_s
 class Toy:
     """A generator g·x and a discriminator d·x, both of one weight, with hinge-free terms that are easy to follow."""
 
-    def __init__(self, optimiser: type[torch.optim.Optimizer] = torch.optim.SGD) -> None:
+    def __init__(
+        self, optimiser: type[torch.optim.Optimizer] = torch.optim.SGD, first: Literal["d", "g"] = "d"
+    ) -> None:
         self.g, self.d = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
         nn.init.constant_(self.g.weight, 2.0)
         nn.init.constant_(self.d.weight, 0.5)
@@ -25,6 +28,7 @@ class Toy:
             optimiser_g=optimiser(self.g.parameters(), lr=0.1),
             generators=(self.g,),
             discriminators=(self.d,),
+            first=first,
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -54,6 +58,16 @@ def test_one_forward_then_d_then_g_through_the_updated_d() -> None:
     assert {name: value.item() for name, value in terms.items()} == pytest.approx({"d": 2.0, "adv": -0.4, "size": 20.0})
 
 
+def test_g_may_step_first_and_d_then_sees_what_g_made_before() -> None:
+    toy, x = Toy(first="g"), torch.tensor([[1.0], [3.0]])
+    toy.step([x[:1], x[1:]])
+    # d(-0.5·g·mean x + g²·mean x²)/dg = -1 + 2·2·5, through the old D
+    assert toy.g.weight.item() == pytest.approx(2 - 0.1 * (-1 + 20), abs=1e-6)
+    assert toy.d.weight.item() == pytest.approx(0.5 - 0.1 * 4)  # the mean fake of the old G
+    assert [what for what, *_ in toy.events] == ["forward", "g", "forward", "g", "d", "d"]
+    assert toy.d.weight.grad.item() == pytest.approx(4.0)  # of the D pass alone
+
+
 def test_no_gradient_reaches_g_from_ds_terms_nor_d_from_gs() -> None:
     toy = Toy()
     toy.step([torch.ones(2, 1)])
@@ -73,10 +87,11 @@ def test_no_gradient_reaches_g_from_ds_terms_nor_d_from_gs() -> None:
     assert toy.g.weight.item() == before
 
 
+@pytest.mark.parametrize("first", ["d", "g"])
 @pytest.mark.parametrize("sizes", [(2, 2), (1, 3), (1, 1, 1, 1), (3, 1)])
-def test_micro_batches_step_like_the_whole_batch(sizes: Sequence[int]) -> None:
+def test_micro_batches_step_like_the_whole_batch(sizes: Sequence[int], first: Literal["d", "g"]) -> None:
     x = torch.tensor([[1.0], [3.0], [-2.0], [0.5]])
-    whole, parts = Toy(torch.optim.Adam), Toy(torch.optim.Adam)
+    whole, parts = Toy(torch.optim.Adam, first), Toy(torch.optim.Adam, first)
     for _ in range(3):
         expected, found = whole.step([x]), parts.step(list(x.split(list(sizes))))
         torch.testing.assert_close(found, expected)

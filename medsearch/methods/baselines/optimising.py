@@ -15,7 +15,5 @@ def adam(modules: Iterable[nn.Module], settings: AdamRecipe) -> torch.optim.Adam
 
 
 def set_rate(of: Iterable[torch.optim.Optimizer], settings: AdamRecipe, epoch: int, epochs: int) -> None:
-    """Make the learning rate that of an epoch; nothing of it needs to be saved."""
-    for optimiser in of:
-        for group in optimiser.param_groups:
-            group["lr"] = settings.rate(epoch, epochs)
+    """Make the learning rate that of an epoch."""
+    optimisers.set_rate(of, settings.rate(epoch, epochs))

@@ -2,6 +2,7 @@
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import recipe
+from medsearch.training.decay import linear_decay
 
 PRESETS = ("compared", "official")
 
@@ -23,10 +24,8 @@ class AdamRecipe:
 
     def rate(self, epoch: int, epochs: int) -> float:
         """The learning rate of an epoch, counted from 1, of so many."""
-        left = epochs - epoch + 1
-        if left > self.decay_epochs:
-            return self.lr
-        return self.least + (self.lr - self.least) * left / (self.decay_epochs + 1)
+        share = linear_decay(epoch, constant=epochs - self.decay_epochs, decay=self.decay_epochs)
+        return share * self.lr + (1 - share) * self.least
 
 
 PLAIN = AdamRecipe(amsgrad=False)

@@ -24,12 +24,6 @@ def near(number: float) -> object:
     return pytest.approx(number, rel=1e-5, abs=1e-7)
 
 
-def test_least_squares() -> None:
-    real, fake = torch.tensor([1.0, 3.0]), torch.tensor([0.0, 2.0])
-    assert accsegnet.least_squares_d([real], [fake]).item() == near(0.5 * (2 + 2))
-    assert accsegnet.least_squares_g([fake]).item() == near(1)
-
-
 def test_mse() -> None:
     assert accsegnet.mse(torch.tensor([1.0, 2.0]), torch.tensor([1.0, 4.0])).item() == near(2)
 

@@ -7,22 +7,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from medsearch.losses.adversarial import Scales
-
 EPSILON = 1e-7
 MASKED = -10.0
 """The similarity of a patch with itself among its negatives, before the temperature: official."""
-
-
-def least_squares_d(real: Scales, fake: Scales) -> Float[Tensor, ""]:
-    """LSGAN: half of the mean of (D(x) - 1)² plus the mean of D(x̂)²."""
-    terms = [((r - 1) ** 2).mean() + (f**2).mean() for r, f in zip(real, fake, strict=True)]
-    return 0.5 * torch.stack(terms).mean()
-
-
-def least_squares_g(fake: Scales) -> Float[Tensor, ""]:
-    """LSGAN: mean of (D(x̂) - 1)²."""
-    return torch.stack([((f - 1) ** 2).mean() for f in fake]).mean()
 
 
 def mse(a: Tensor, b: Tensor) -> Float[Tensor, ""]:

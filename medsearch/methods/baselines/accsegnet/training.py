@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from medsearch.core.seeds import seed
 from medsearch.data.views import Domain
-from medsearch.losses.adversarial import adversarial_d, adversarial_g
+from medsearch.losses.adversarial import adversarial_d, adversarial_g, least_squares_d, least_squares_g
 from medsearch.losses.dice import dice
 from medsearch.methods.baselines.accsegnet import losses
 from medsearch.methods.baselines.accsegnet.mind import MIND, mind_distance
@@ -31,7 +31,7 @@ from medsearch.training.selecting import Segment, micro_dice
 
 REAL_FAKE = {
     "hinge": (adversarial_d, adversarial_g),
-    "least-squares": (losses.least_squares_d, losses.least_squares_g),
+    "least-squares": (least_squares_d, least_squares_g),
 }
 DICE = {"plain": dice, "squared": losses.squared_dice}
 

@@ -1,0 +1,1 @@
+"""CycleGAN under anatomical constraint, on slices that a self-supervised body regressor (SSBR) pairs."""

@@ -1,0 +1,152 @@
+"""The method's knobs. Defaults are the paper's values; where it is silent, those of what it builds on."""
+
+from dataclasses import field, replace
+from functools import cache
+from typing import Any, Literal
+
+from medsearch.core.errors import BadInput
+from medsearch.core.recipes import WHEREABOUTS, override, recipe
+from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
+from medsearch.networks.config import Scale
+from medsearch.training.cyclegan_recipe import CycleGANRecipe
+from medsearch.training.recipes import OptimiserRecipe
+
+
+@recipe
+class RegressorWeights:
+    """α (order), β (anat) and γ (norm) of Eq. 4."""
+
+    order: float = 0.005
+    anat: float = 1.0
+    norm: float = 10.0
+
+
+@recipe
+class RegressorRecipe:
+    """The self-supervised body regressor.
+
+    imagenet: path of an ImageNet ResNet-34 in torchvision's names, .pth or .safetensors; empty: random weights.
+    volumes, slices: K and P, of a step. Neither is printed; theirs is Yan et al.'s code.
+    stacks: how the slices between a region's first and last are drawn: at equal steps from a random start (Yan et al.),
+        or at random.
+    iterations: steps in all, and how many of them make an epoch, the unit of records and checkpoints.
+    """
+
+    network: RegressorConfig = field(default_factory=RegressorConfig)
+    imagenet: str = field(default="", metadata=WHEREABOUTS)
+    weights: RegressorWeights = field(default_factory=RegressorWeights)
+    optimiser: OptimiserRecipe = field(default_factory=lambda: OptimiserRecipe(betas=(0.9, 0.999), weight_decay=0.0))
+    volumes: int = 20
+    slices: int = 8
+    stacks: Literal["equal-steps", "random"] = "equal-steps"
+    iterations: int = 10_000
+    epoch_iterations: int = 100
+
+    @property
+    def epochs(self) -> int:
+        """In all; the last one may be shorter."""
+        return -(-self.iterations // self.epoch_iterations)
+
+    def steps(self, epoch: int) -> int:
+        """Of an epoch, counted from 1."""
+        return min(self.epoch_iterations, self.iterations - (epoch - 1) * self.epoch_iterations)
+
+
+@recipe
+class Weights:
+    """λ of the translation's terms beside the adversarial one, which weighs 1. A term of weight 0 is not computed.
+
+    cyc, idt: as CycleGAN's; idt is a share of cyc. acl: of Eq. 5, each way; not printed.
+    """
+
+    cyc: float = 10.0
+    idt: float = 0.5
+    acl: float = 1.0
+
+
+@recipe
+class TranslationRecipe:
+    """The CycleGAN under anatomical constraint.
+
+    selection: how slices of two patients are paired: by relative position (PBS), by an affine registration of the two,
+        or by the regressor's scores.
+    jitter: whether paired positions are moved by a few slices, as in PBS's code (Yang et al. 2018).
+    cached_scores: whether a patient's slices are scored once; the paper's times suggest that they were every time.
+    """
+
+    cyclegan: CycleGANRecipe = field(default_factory=lambda: _cyclegan("paper"))
+    selection: Literal["position", "registration", "score"] = "score"
+    jitter: bool = True
+    cached_scores: bool = True
+    weights: Weights = field(default_factory=Weights)
+
+    @property
+    def regressed(self) -> bool:
+        """Whether anything here looks at the regressor's scores."""
+        return self.selection == "score" or self.weights.acl > 0
+
+
+@recipe
+class InferenceRecipe:
+    """What is done to translated slices. binary_mask: background is put where the input has no body."""
+
+    binary_mask: bool = True
+
+
+@recipe
+class SSBRCycleGANRecipe:
+    """The whole method: the last row of Table 1."""
+
+    regressor: RegressorRecipe = field(default_factory=RegressorRecipe)
+    translation: TranslationRecipe = field(default_factory=TranslationRecipe)
+    inference: InferenceRecipe = field(default_factory=InferenceRecipe)
+
+
+_PLAIN: dict[str, Any] = {
+    "translation.weights.acl": 0.0,
+    "translation.cyclegan.input_addition": False,
+    "inference.binary_mask": False,
+}
+
+TABLE_1: dict[str, dict[str, Any]] = {
+    "PBS": {**_PLAIN, "translation.selection": "position"},
+    "AFFINE REG.": {**_PLAIN, "translation.selection": "registration"},
+    "SSBR selection": _PLAIN,
+    "+L_ACL": {"translation.cyclegan.input_addition": False, "inference.binary_mask": False},
+    "+ input addition": {"inference.binary_mask": False},
+    "+ binary mask": {},
+}
+"""The rows of Table 1: what differs from the whole method."""
+
+
+@cache
+def preset(scale: Scale) -> SSBRCycleGANRecipe:
+    """The recipe at a scale (`tiny`, `small`, `paper`).
+
+    Raises:
+        BadInput: there is no such scale.
+    """
+    if scale not in _SIZES:
+        msg = f"the SSBR CycleGAN has scales {', '.join(_SIZES)}; got {scale!r}"
+        raise BadInput(msg)
+    sized = SSBRCycleGANRecipe(
+        regressor=RegressorRecipe(network=RegressorConfig.at(scale)),
+        translation=TranslationRecipe(cyclegan=_cyclegan(scale)),
+    )
+    return override(sized, _SIZES[scale])
+
+
+def _cyclegan(scale: Scale) -> CycleGANRecipe:
+    """As published, with the paper's mini-batch and input addition."""
+    return replace(CycleGANRecipe.at(scale), batch=8, input_addition=True)
+
+
+_SIZES: dict[Scale, dict[str, Any]] = {
+    "paper": {},
+    "small": {"regressor.iterations": 3_000},
+    # A thirtieth of the paper's steps, so the steps are larger.
+    "tiny": {
+        "regressor.iterations": 300, "regressor.epoch_iterations": 50, "regressor.volumes": 6,
+        "regressor.optimiser.lr": 1e-3,
+    },
+}  # fmt: skip
