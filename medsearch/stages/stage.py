@@ -37,7 +37,7 @@ class Stage(ABC):
         """The parts of the task that training may ask for (`data.views`); part of the key."""
 
     @abstractmethod
-    def train(self, context: "StageContext") -> Training:
+    def train(self, context: "StageContext[Any]") -> Training:
         """Train, yielding each epoch; closing the generator stops it at no loss but the running epoch.
 
         Raises:

@@ -23,9 +23,11 @@ from medsearch.data.undeclared import undeclared
 Side = Literal["source", "target"]
 Stack = NDArray[np.float32]
 
+SIDES: tuple[Side, ...] = ("source", "target")
+
 PARTS = frozenset(
     {
-        *(f"{side}.{name}.images" for side in ("source", "target") for name in ("train", "validation")),
+        *(f"{side}.{name}.images" for side in SIDES for name in ("train", "validation")),
         *(f"paired.{name}.images" for name in ("validation", "test")),
     }
 )

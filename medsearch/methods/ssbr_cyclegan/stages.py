@@ -1,0 +1,86 @@
+"""The method as stages: body regressor, CycleGAN under its constraint, test; torch is imported when they start."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from medsearch.data.synthesis.views import SynthesisView
+from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
+from medsearch.methods.ssbr_cyclegan.recipe import InferenceRecipe, RegressorRecipe, TranslationRecipe
+from medsearch.stages.context import StageContext
+from medsearch.stages.method import Selection
+from medsearch.stages.stage import Stage, Training
+
+UNPAIRED = frozenset({"source.train.images", "target.train.images"})
+UNSEEN = frozenset({"source.validation.images", "target.validation.images"})
+"""Unpaired cases that nothing is trained on: they are looked at, and order is measured on them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BodyRegressor(Stage):
+    """The self-supervised body regressor."""
+
+    name: ClassVar[str] = "ssbr_regressor"
+    version: ClassVar[int] = 1
+    recipe: RegressorRecipe
+
+    @property
+    def batch(self) -> int:
+        """Stacks a step."""
+        return self.recipe.volumes
+
+    def reads(self) -> frozenset[str]:
+        """Unpaired images of both domains."""
+        return UNPAIRED | UNSEEN
+
+    def train(self, context: StageContext[SynthesisView]) -> Training:
+        """Eqs. 1-4."""
+        from medsearch.methods.ssbr_cyclegan.regression import train
+
+        return train(self.recipe, context)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translation(Stage):
+    """A CycleGAN between both domains, on slices that show the same anatomy."""
+
+    name: ClassVar[str] = "ssbr_translation"
+    version: ClassVar[int] = 1
+    recipe: TranslationRecipe
+    regressor: RegressorConfig | None
+    selection: Selection
+
+    @property
+    def batch(self) -> int:
+        """Slices of each domain a step."""
+        return self.recipe.cyclegan.batch
+
+    def reads(self) -> frozenset[str]:
+        """Unpaired images; under "oracle" also pairs, which score the last epoch and pick none."""
+        shown = {"paired.validation.images"} if self.selection == "oracle" else frozenset[str]()
+        return UNPAIRED | shown
+
+    def train(self, context: StageContext[SynthesisView]) -> Training:
+        """CycleGAN's losses and Eq. 5."""
+        from medsearch.methods.ssbr_cyclegan.translation import train
+
+        return train(self.recipe, self.regressor, context)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Test(Stage):
+    """Scores on pairs, and pictures; the only stage that reads test pairs."""
+
+    name: ClassVar[str] = "ssbr_test"
+    version: ClassVar[int] = 1
+    recipe: InferenceRecipe
+    translation: TranslationRecipe
+
+    def reads(self) -> frozenset[str]:
+        """Pairs, and unpaired cases to look at."""
+        return UNSEEN | {"paired.test.images"}
+
+    def train(self, context: StageContext[SynthesisView]) -> Training:
+        """Nothing is trained: one pass over the test cases."""
+        from medsearch.methods.ssbr_cyclegan.evaluation import evaluate
+
+        return evaluate(self.recipe, self.translation, context)
