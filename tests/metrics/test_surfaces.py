@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from itertools import product
 
 import numpy as np
@@ -6,75 +7,60 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
-from medsearch.metrics.surfaces import assd, surface
+from medsearch.metrics.surfaces import assd, hd95, surface
+from tests.metrics.blobs import blob
 
 NOTHING, ALL = np.zeros((4, 4, 4), bool), np.ones((4, 4, 4), bool)
+Distance = Callable[..., float | None]
+distances, forms = st.sampled_from([assd, hd95]), st.sampled_from(["pooled", "directed"])
 spacings = st.tuples(*[st.sampled_from([0.41, 1.0, 4.0])] * 3)
-
-
-def blob(seed: int, shape: tuple[int, int, int] = (14, 12, 10)) -> np.ndarray:
-    """A ball of random place and size, with a rough rim; it may touch the border."""
-    rng = np.random.default_rng(seed)
-    distance = np.sqrt(
-        sum((axis - rng.uniform(2, size - 2)) ** 2 for axis, size in zip(np.indices(shape), shape, strict=True))
-    )
-    return distance + rng.uniform(-1, 1, shape) < rng.uniform(2, 5)
+both = pytest.mark.parametrize("distance", [assd, hd95])
 
 
 @settings(max_examples=40)
-@given(st.integers(0, 999), st.integers(0, 999), spacings)
-def test_agrees_with_medpy_and_monai(one: int, other: int, spacing: tuple[float, float, float]) -> None:
-    import torch
-    from medpy.metric.binary import assd as medpys
-    from monai.metrics import compute_average_surface_distance
-
-    prediction, truth = blob(one), blob(other)
-    ours = assd(prediction, truth, spacing)
-    assert ours == pytest.approx(medpys(prediction, truth, voxelspacing=spacing), abs=1e-9)
-    tensors = [torch.tensor(mask[None, None]) for mask in (prediction, truth)]
-    monais = compute_average_surface_distance(*tensors, include_background=True, symmetric=True, spacing=list(spacing))
-    assert ours == pytest.approx(float(monais), abs=1e-5)
-
-
-@settings(max_examples=20)
-@given(st.integers(0, 999), st.integers(0, 999))
-def test_directed_form_is_the_mean_of_both_ways(one: int, other: int) -> None:
-    from medpy.metric.binary import asd
-
-    prediction, truth = blob(one), blob(other)
-    both = (asd(prediction, truth) + asd(truth, prediction)) / 2
-    assert assd(prediction, truth, 1.0, form="directed") == pytest.approx(both, abs=1e-9)
-
-
-@settings(max_examples=20)
-@given(st.integers(0, 999), st.integers(0, 999), st.sampled_from(["pooled", "directed"]), spacings)
+@given(st.integers(0, 999), st.integers(0, 999), distances, forms, spacings)
 def test_symmetric_zero_for_equal_and_scales_with_spacing(
-    one: int, other: int, form: str, spacing: tuple[float, float, float]
+    one: int, other: int, distance: Distance, form: str, spacing: tuple[float, float, float]
 ) -> None:
     prediction, truth = blob(one), blob(other)
-    there, back = assd(prediction, truth, spacing, form=form), assd(truth, prediction, spacing, form=form)
+    there, back = distance(prediction, truth, spacing, form=form), distance(truth, prediction, spacing, form=form)
     assert there == pytest.approx(back)
-    assert assd(truth, truth, spacing, form=form) == 0
+    assert distance(truth, truth, spacing, form=form) == 0
     double = tuple(2 * edge for edge in spacing)
-    assert assd(prediction, truth, double, form=form) == pytest.approx(2 * there)
+    assert distance(prediction, truth, double, form=form) == pytest.approx(2 * there)
 
 
 @settings(max_examples=20)
-@given(st.integers(0, 999), st.integers(0, 999), st.tuples(*[st.integers(1, 6)] * 3))
-def test_room_around_the_masks_does_not_matter(one: int, other: int, room: tuple[int, int, int]) -> None:
+@given(st.integers(0, 999), st.integers(0, 999), distances, st.tuples(*[st.integers(1, 6)] * 3))
+def test_room_around_the_masks_does_not_matter(
+    one: int, other: int, distance: Distance, room: tuple[int, int, int]
+) -> None:
     """The crop for speed changes nothing: masks off the border score the same in a larger volume."""
     masks = [np.pad(blob(seed), 1) for seed in (one, other)]
     larger = [np.pad(mask, [(side, side + 2) for side in room]) for mask in masks]
-    assert assd(*masks, 1.0) == pytest.approx(assd(*larger, 1.0), abs=1e-12)
+    assert distance(*masks, 1.0) == pytest.approx(distance(*larger, 1.0), abs=1e-12)
 
 
+@settings(max_examples=20)
+@given(st.integers(0, 999), st.integers(0, 999), distances, forms, spacings)
+def test_nothing_is_farther_than_the_farthest_surface_voxel(
+    one: int, other: int, distance: Distance, form: str, spacing: tuple[float, float, float]
+) -> None:
+    from medpy.metric.binary import hd
+
+    farthest = hd(blob(one), blob(other), voxelspacing=spacing)
+    assert distance(blob(one), blob(other), spacing, form=form) <= farthest + 1e-9
+
+
+@both
+@pytest.mark.parametrize("form", ["pooled", "directed"])
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_spacing_follows_the_arrays_own_axes(axis: int) -> None:
+def test_spacing_follows_the_arrays_own_axes(axis: int, form: str, distance: Distance) -> None:
     one, other = np.zeros((5, 5, 5), bool), np.zeros((5, 5, 5), bool)
     one[2, 2, 2] = True
     other[tuple(4 if k == axis else 2 for k in range(3))] = True
     spacing = (0.5, 1.0, 3.0)
-    assert assd(one, other, spacing) == pytest.approx(2 * spacing[axis])
+    assert distance(one, other, spacing, form=form) == pytest.approx(2 * spacing[axis])
 
 
 def test_forms_differ_by_the_number_of_surface_points() -> None:
@@ -83,13 +69,18 @@ def test_forms_differ_by_the_number_of_surface_points() -> None:
     other[[0, 3]] = True  # there: 0; back: 0 and 3
     assert assd(one, other, 1.0) == pytest.approx(3 / 3)
     assert assd(one, other, 1.0, form="directed") == pytest.approx((0 + 1.5) / 2)
+    assert hd95(one, other, 1.0) == pytest.approx(0.9 * 3)  # of 0, 0, 3: a tenth before the last
+    assert hd95(one, other, 1.0, form="directed") == pytest.approx(0.95 * 3)  # of 0, 3
 
 
-def test_empty_masks() -> None:
-    assert assd(NOTHING, NOTHING, 1.0) == 0
-    assert assd(NOTHING, ALL, 1.0) is None
-    assert assd(NOTHING, ALL, 1.0, missed=350.0) == 350
-    assert assd(ALL, NOTHING, 1.0, missed=350.0) is None
+@both
+@pytest.mark.parametrize("form", ["pooled", "directed"])
+def test_empty_masks(form: str, distance: Distance) -> None:
+    assert distance(NOTHING, NOTHING, 1.0, form=form) == 0
+    assert distance(NOTHING, ALL, 1.0, form=form) is None
+    assert distance(NOTHING, ALL, 1.0, form=form, missed=350.0) == 350
+    assert distance(ALL, NOTHING, 1.0, form=form, missed=350.0) is None
+    assert distance(ALL, ALL, 1.0, form=form, missed=350.0) == 0
 
 
 def test_surface_has_a_face_outside_or_lies_on_the_border() -> None:
@@ -100,6 +91,7 @@ def test_surface_has_a_face_outside_or_lies_on_the_border() -> None:
     assert surface(ALL).sum() == 4**3 - 2**3
 
 
-def test_other_grids_are_refused() -> None:
+@both
+def test_other_grids_are_refused(distance: Distance) -> None:
     with pytest.raises(BadInput, match="different grids"):
-        assd(ALL, ALL[1:], 1.0)
+        distance(ALL, ALL[1:], 1.0)
