@@ -1,4 +1,4 @@
 """What predictions are scored by: `overlap` (Dice), `surfaces` (mm), `crossmoda` (as that challenge scored both).
 
-NumPy arrays in, numbers out.
+Synthesised volumes are scored by `images`. NumPy arrays in, numbers out.
 """
