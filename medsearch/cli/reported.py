@@ -18,7 +18,7 @@ from medsearch.core.reported import Reported
 
 FIELDS = (
     "method", "paper", "table", "where", "page", "row", "column", "metric", "value", "spread", "spread_of", "n",
-    "cohort", "selection", "note",
+    "printed", "cohort", "selection", "note",
 )  # fmt: skip
 
 
@@ -106,7 +106,9 @@ def _cells(value: Reported, table: str, notes: Sequence[str]) -> tuple[str, ...]
 
 
 def _numbers(value: Reported) -> tuple[str, str]:
-    """Value and spread as the paper prints them: a share and a change in %."""
+    """Value and spread as the paper prints them: a share and a change in %, others in its own unit."""
+    if value.printed:
+        return value.printed, ""
     spread = "" if value.spread is None else f"± {value.spread:.3f}"
     if value.metric == "share":
         return f"{value.value:.1%}", spread

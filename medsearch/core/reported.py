@@ -27,17 +27,21 @@ class Reported:
     column: str
     metric: str
     """ "dice", "assd" (mm), "share" (of the target-supervised model, 0..1), "gain" (Dice minus another row's), "change"
-    (of Dice against another row's, relative, in %: -8.22 is 8.22 % below it; the spread is in % as well)."""
+    (of Dice against another row's, relative, in %: -8.22 is 8.22 % below it; the spread is in % as well), "mse",
+    "ssim" and "psnr" (dB) of intensities on [-1, 1], "training_hours"."""
     value: float
     spread: float | None = None
     """Standard deviation; over what, says `spread_of`."""
     spread_of: Spread = ""
     n: int | None = None
     """How many seeds or cases the spread is over."""
+    printed: str = ""
+    """Value and spread in the paper's own notation, where that has another unit: "10,05 (2,89) × 10⁻²", "16h 33m"."""
     cohort: str = ""
     """Layout of the data: "brats2020", "crossmoda2022"."""
     selection: str = ""
-    """Selection rule of the paper's runs: "source", "pseudo-target" or "oracle"; `note` says where it is inferred."""
+    """Selection rule of the paper's runs: "source", "pseudo-target", "oracle" or "none" (the last epoch counts,
+    whatever its scores); `note` says where it is inferred."""
     note: str = ""
 
 

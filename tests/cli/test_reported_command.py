@@ -89,6 +89,15 @@ def test_a_change_without_a_spread_has_its_percent_all_the_same() -> None:
     assert "  98.0%  " in table_of(replace(value, metric="share", value=0.98))
 
 
+def test_a_value_in_another_unit_is_shown_as_printed() -> None:
+    value = Reported(
+        paper="A", where="T", page=1, row="r", column="c", metric="mse", value=0.1005, spread=0.0289,
+        printed="10,05 (2,89) × 10⁻²",
+    )  # fmt: skip
+    assert "  mse  10,05 (2,89) × 10⁻²  " in table_of(value)
+    assert "0.1" not in table_of(value)
+
+
 def table_of(value: Reported) -> str:
     out = StringIO()
     _table([Entry("m", "T", value)], out)
