@@ -20,10 +20,11 @@ Stack = NDArray[np.float32]
 Synthesise = Callable[[Abdomen], Stack]
 """Slices of one contrast to (Z, Y, X) of the other, in [-1, 1]."""
 
-MEANS = ("mse", "psnr", "ssim", "mae")
+MEANS = ("mse", "psnr", "psnr_volume", "ssim", "mae")
 FORMS = {
     "mse": images.MSE_FORM,
     "psnr": images.PSNR_SLICES_FORM,
+    "psnr_volume": images.PSNR_VOLUME_FORM,
     "ssim": images.SSIM_UNIFORM_FORM,
     "mae": images.MAE_HU_FORM,
 }
@@ -54,6 +55,7 @@ class PairScores:
                 "subject": pair.given.subject,
                 "mse": images.mse(made, truth),
                 "psnr": images.psnr_of_slices(made, truth),
+                "psnr_volume": images.psnr_of_volume(made, truth),
                 "ssim": images.ssim_uniform(made, truth),
                 "mae": images.mae_hu(made, truth, window=pair.wanted.window),
                 "slices": len(truth),

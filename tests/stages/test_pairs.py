@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from medsearch.data.synthesis.views import Abdomen, SynthesisView
-from medsearch.metrics.images import mse, psnr_of_slices, ssim_uniform
+from medsearch.metrics.images import mse, psnr_of_slices, psnr_of_volume, ssim_uniform
 from medsearch.stages.context import Artifact
 from medsearch.stages.pairs import PairScores, made_pairs, training_hours
 from tests.micro_bodies import TASK, prepared_bodies
@@ -33,11 +33,12 @@ def test_every_pair_is_scored_by_what_was_made_of_it(view: SynthesisView) -> Non
         given, wanted = (of.images() for of in view.pair("test", str(row["subject"])))
         assert row["mse"] == pytest.approx(mse(given, wanted))
         assert row["psnr"] == pytest.approx(psnr_of_slices(given, wanted))
+        assert row["psnr_volume"] == pytest.approx(psnr_of_volume(given, wanted))
         assert row["ssim"] == pytest.approx(ssim_uniform(given, wanted))
         assert row["mae"] == pytest.approx(1000 * np.abs(given - wanted).mean(), rel=1e-4)
         assert row["slices"] == len(given)
     assert scores.metrics("test")["test/mse"] == pytest.approx(np.mean([row["mse"] for row in scores.rows]))
-    assert set(scores.notes["forms"]) == {"mse", "psnr", "ssim", "mae"}
+    assert set(scores.notes["forms"]) == {"mse", "psnr", "psnr_volume", "ssim", "mae"}
 
 
 def test_nothing_is_said_of_a_psnr_without_bound(view: SynthesisView) -> None:
