@@ -16,6 +16,9 @@ from torch import Tensor, nn
 
 from medsearch.core.files import digest
 from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
+from medsearch.methods.ssbr_cyclegan.losses import total
+from medsearch.methods.ssbr_cyclegan.recipe import RegressorWeights
+from medsearch.methods.ssbr_cyclegan.stacks import StackBatch
 from medsearch.networks.published import load_backbone
 from medsearch.training.precision import autocast
 from medsearch.training.runtime import Runtime
@@ -76,6 +79,13 @@ def start_from_imagenet(regressor: Regressor, path: str) -> str:
     found = digest(path, knob=KNOB, wanted=WANTED)
     LOG.info("the body regressor starts from %s (%s)", path, found)
     return found
+
+
+def terms(regressor: Regressor, batch: StackBatch, lam: RegressorWeights, *, runtime: Runtime) -> dict[str, Tensor]:
+    """Eq. 4 of some stacks, for `supervised_step`: over all parts of a batch it is the sum that is printed."""
+    with autocast(runtime):
+        s = regressor.stacks(batch.x)
+    return {name: batch.emphasis * term for name, term in total(s, batch.bm, lam).items()}
 
 
 @torch.no_grad()
