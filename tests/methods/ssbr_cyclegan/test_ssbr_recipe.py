@@ -3,7 +3,6 @@ import sys
 
 import pytest
 
-from medsearch.core.errors import BadInput
 from medsearch.core.recipes import fingerprint, knobs, override
 from medsearch.methods.ssbr_cyclegan.recipe import TABLE_1, RegressorRecipe, preset
 
@@ -69,8 +68,12 @@ def test_smaller_scales_are_smaller(scale: str) -> None:
     assert small.regressor.iterations < paper.regressor.iterations
     assert small.translation.cyclegan.all_epochs < paper.translation.cyclegan.all_epochs
     assert small.translation.cyclegan.batch == 8
-    with pytest.raises(BadInput, match="has scales paper, small, tiny; got 'huge'"):
-        preset("huge")
+
+
+def test_another_scale_is_refused_by_name() -> None:
+    code = "from medsearch.methods.ssbr_cyclegan.recipe import preset; preset('huge')"  # here, types are checked first
+    found = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert "BadInput: the SSBR CycleGAN has scales paper, small, tiny; got 'huge'" in found.stderr
 
 
 def test_iterations_come_in_epochs_of_which_the_last_may_be_shorter() -> None:
