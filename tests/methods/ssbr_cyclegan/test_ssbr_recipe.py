@@ -40,9 +40,9 @@ def test_table_1_has_six_rows_that_add_one_thing_each() -> None:
     changed = []
     for one, other in (
         ("PBS", "SSBR selection"),
-        ("AFFINE REG.", "SSBR selection"),
-        ("SSBR selection", "+L_ACL"),
-        ("+L_ACL", "+ input addition"),
+        ("Affine registration", "SSBR selection"),
+        ("SSBR selection", "+ L_ACL"),
+        ("+ L_ACL", "+ input addition"),
         ("+ input addition", "+ binary mask"),
     ):
         before, after = knobs(rows[one]), knobs(rows[other])
