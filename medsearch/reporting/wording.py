@@ -15,6 +15,7 @@ SELECTION: Mapping[Selection, str] = {
     "source": "source labels only; no target label was seen",
     "pseudo-target": "translated source images with their source labels; no target label was seen",
     "oracle": "target labels (oracle): an upper bound, not unsupervised adaptation",
+    "none": "nothing is looked at; the weights of the last epoch count",
 }
 
 

@@ -18,7 +18,16 @@ from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Pipeline
 from medsearch.study.figures import Curves, Figure
 from medsearch.study.search import Search
-from medsearch.study.setups import Scaled, Setup, require_folder_name, require_seeds, settle, setup, sized
+from medsearch.study.setups import (
+    Scaled,
+    Setup,
+    require_folder_name,
+    require_rule,
+    require_seeds,
+    settle,
+    setup,
+    sized,
+)
 from medsearch.study.spaces import Choice, Domain, Integers, Uniform
 from medsearch.study.variants import Variant
 
@@ -194,13 +203,12 @@ def _require_one_of(label: str, known: Any, what: str) -> None:
 
 
 def _require_rules(ablation: Ablation) -> None:
-    rules = typing.get_args(Selection)
     given = ablation.selection
     by_column = dict.fromkeys(ablation.tasks, given) if isinstance(given, str) else given
     for column in ablation.tasks:
-        if by_column.get(column) not in rules:
-            msg = f"selection of {column!r} is {by_column.get(column)!r}; declare one of {', '.join(rules)}"
-            raise BadInput(msg)
+        rows = [row for row in ablation.rows if not row.tasks or column in row.tasks]
+        for row in rows:
+            require_rule(row.method or ablation.method, by_column.get(column), where=f" of {column!r}")
 
 
 def _require_retuning(ablation: Ablation) -> None:
