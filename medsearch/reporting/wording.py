@@ -83,7 +83,7 @@ def number(value: Any) -> str:
 
 
 def score(value: float | None, digits: int = 3) -> str:
-    """A Dice (3 digits) or a distance in mm (2 digits)."""
+    """A score; `metrics` knows with how many digits."""
     return NOTHING if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 

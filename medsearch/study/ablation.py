@@ -47,7 +47,8 @@ class Ablation:
         seed and by `objective`; without it they are frozen, and the caption says so.
     of: a search whose best configuration is what the rows vary.
     reported: the paper's values; they are found by the labels of row and column. metrics: of the test stage, the first
-        one ranks and is compared. margin: how far from the reported value still agrees, in units of the first metric.
+        one ranks and is compared. margin: how far from the reported value still agrees, in units of the first metric;
+        None: what is usual for that metric (`medsearch.reporting.metrics`).
 
     Raises:
         BadInput: a knob or a label does not exist, a value does not fit, a label comes twice.
@@ -71,7 +72,7 @@ class Ablation:
     metrics: tuple[str, ...] = ("test/dice",)
     objective: str = "validation/dice"
     supervised: str = "Target supervised"
-    margin: float = 0.03
+    margin: float | None = None
     figure: Figure | None = None
     cost: str = ""
 
