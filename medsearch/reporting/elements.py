@@ -75,6 +75,7 @@ def strip(
     failed: int,
     reported: float | None = None,
     scale: tuple[float, float] = (0.0, 1.0),
+    digits: int = 3,
 ) -> Markup:
     """A scale with a dot per seed, a bar at their mean, a cross at its start for each seed that failed.
 
@@ -89,10 +90,10 @@ def strip(
     dots = [tag("circle", cx=at(value), cy=12, r=4.5) for value in values]
     bar = [] if mean is None else [tag("line", x1=at(mean), x2=at(mean), y1=3, y2=21, class_="mean")]
     crosses = [tag("path", d=f"M{8 + 12 * i} 8l8 8m0-8l-8 8", class_="failed") for i in range(failed)]
-    told = f"by seed: {', '.join(score(value) for value in values) or 'none'}; {failed} failed"
+    told = f"by seed: {', '.join(score(value, digits) for value in values) or 'none'}; {failed} failed"
     hollow = []
     if reported is not None:
-        told += f"; reported {score(reported)}"
+        told += f"; reported {score(reported, digits)}"
         hollow = [tag("path", d=f"M{at(reported)} 4.5l7.5 7.5l-7.5 7.5l-7.5 -7.5z", class_="reported")]
     base = tag("line", x1=0, x2=STRIP, y1=12, y2=12)
     drawn = (tag("title", told), base, *ticks, *hollow, *dots, *bar, *crosses)

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 Knobs = Mapping[str, Any]  # dotted path -> value
 RunState = Literal["complete", "cut", "failed", "running", "waiting"]
-Selection = Literal["source", "pseudo-target", "oracle"]
+Selection = Literal["source", "pseudo-target", "oracle", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ known, and another draw of them could move either value. `HOW` says so under a t
     verdict(measured, reported, margin=0.03, context=Context(cohort="brats2020", selection="oracle", scale="paper"))
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
@@ -27,15 +27,10 @@ from medsearch.core.errors import BadInput
 from medsearch.core.reported import Reported
 from medsearch.reporting.comparison import BySeed, known
 from medsearch.reporting.equivalence import ALPHA, Gap, Tests, from_summary, from_value
+from medsearch.reporting.metrics import metric_of
 
 Kind = Literal["agrees", "lower", "higher", "underpowered", "not comparable"]
 
-MARGINS: Mapping[str, float] = {"dice": 0.03, "share": 0.03, "gain": 0.03, "change": 3.0, "assd": 0.1}
-"""Within which two values count as equal: metric -> margin, in its unit (0.1 mm: a quarter of CrossMoDA's in-plane
-voxel; 3 % points of a change: what 0.03 is in a share, and never more than 0.03 in Dice, as the Dice that it is
-relative to is 1 at most)."""
-UNITS: Mapping[str, tuple[str, str]] = {"change": (" %", " % points")}
-"""Where the metric's name does not say it all: what stands behind a value, and behind a gap between two."""
 LEAST_SEEDS = 2
 HOW = (
     f"two one-sided tests at {ALPHA:g} within the margin: Welch's t from summaries over what the paper's spread is "
@@ -100,7 +95,7 @@ class Verdict:
 
 
 def verdict(measured: Measured, reported: Reported, *, context: Context, margin: float | None = None) -> Verdict:
-    """The verdict on `measured`; `margin` is in the metric's unit, None: that of `MARGINS`.
+    """The verdict on `measured`; `margin` is in the metric's unit, None: the metric's own (`metrics`).
 
     Raises:
         BadInput: The margin is not positive, or the metric has none by default.
@@ -136,7 +131,7 @@ def _tested(measured: Measured, reported: Reported, *, margin: float, notes: tup
     if gap.exact:
         return _untestable(gap, reported, margin=margin, notes=notes)
     tests = gap.tests(margin)
-    kind, at, unit = _kind(gap, tests), f"the reported {_printed(reported)}", _units(reported)[1]
+    kind, at, unit = _kind(gap, tests), f"the reported {_printed(reported)}", metric_of(reported.metric).behind_gap
     size, different, apart = (f"{x:.3g}" for x in (abs(gap.difference), tests.different, tests.apart))
     though = f", though {_side(gap)} (p = {different})" if tests.different < ALPHA else ""
     said = {
@@ -153,11 +148,7 @@ def _tested(measured: Measured, reported: Reported, *, margin: float, notes: tup
 
 
 def _printed(reported: Reported) -> str:
-    return f"{reported.value:g}".replace("-", "−") + _units(reported)[0]
-
-
-def _units(reported: Reported) -> tuple[str, str]:
-    return UNITS.get(reported.metric, ("", ""))
+    return f"{reported.value:g}".replace("-", "−") + metric_of(reported.metric).behind
 
 
 def _kind(gap: Gap, tests: Tests) -> Kind:
@@ -173,7 +164,7 @@ def _side(gap: Gap) -> Kind:
 def _untestable(gap: Gap, reported: Reported, *, margin: float, notes: tuple[str, ...]) -> Verdict:
     """Nothing varies, here or in the paper: the difference is what it is."""
     kind: Kind = "agrees" if abs(gap.difference) < margin else _side(gap)
-    off = f"{gap.difference:+.3g}{_units(reported)[1]}"
+    off = f"{gap.difference:+.3g}{metric_of(reported.metric).behind_gap}"
     reason = f"{off} from the reported {_printed(reported)}; no value varies, so no test was made"
     return Verdict(kind=kind, reason=reason, margin=margin, difference=gap.difference, notes=notes)
 
@@ -204,7 +195,7 @@ def _notes(measured: Measured, reported: Reported) -> Iterator[str]:
 
 
 def _margin(margin: float | None, reported: Reported) -> float:
-    found = MARGINS.get(reported.metric) if margin is None else margin
+    found = metric_of(reported.metric).margin if margin is None else margin
     if found is None or not 0 < found < float("inf"):
         what = f"margin {margin}" if margin is not None else f"no default margin for metric {reported.metric!r}"
         msg = f"{what} ({reported.where}, {reported.row}): give a positive one in the metric's unit"

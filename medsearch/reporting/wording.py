@@ -15,6 +15,7 @@ SELECTION: Mapping[Selection, str] = {
     "source": "source labels only; no target label was seen",
     "pseudo-target": "translated source images with their source labels; no target label was seen",
     "oracle": "target labels (oracle): an upper bound, not unsupervised adaptation",
+    "none": "nothing is looked at; the weights of the last epoch count",
 }
 
 
@@ -82,7 +83,7 @@ def number(value: Any) -> str:
 
 
 def score(value: float | None, digits: int = 3) -> str:
-    """A Dice (3 digits) or a distance in mm (2 digits)."""
+    """A score; `metrics` knows with how many digits."""
     return NOTHING if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 

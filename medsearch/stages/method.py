@@ -6,11 +6,15 @@ from typing import Any, Literal, Protocol
 from medsearch.data.views import Domain
 from medsearch.stages.pipelines import Pipeline
 
-Selection = Literal["source", "pseudo-target", "oracle"]
-"""What model selection may see: source labels, translated source labels, or target labels."""
+Selection = Literal["source", "pseudo-target", "oracle", "none"]
+"""What model selection may see: source labels, translated source labels, target labels, or nothing: with "none" the
+weights of the last epoch count, whatever was measured on the way."""
 
 SELECTING: dict[Selection, Domain] = {"source": "source", "pseudo-target": "source", "oracle": "target"}
-"""Whose validation masks each rule looks at."""
+"""Whose validation masks each rule looks at, of those that look at masks."""
+
+BY_MASKS: tuple[Selection, ...] = tuple(SELECTING)
+"""The rules of a method that is selected on validation masks."""
 
 
 class Method(Protocol):
@@ -31,6 +35,10 @@ class Method(Protocol):
     @property
     def task_knobs(self) -> Mapping[str, Any]:
         """What the method's preset wants of the task; a study's own knobs come on top."""
+
+    @property
+    def rules(self) -> tuple[Selection, ...]:
+        """The selection rules that the method knows; a study that declares another one is refused."""
 
     def at(self, scale: str) -> "Method":
         """The same method in another set of sizes."""

@@ -18,7 +18,16 @@ from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Pipeline
 from medsearch.study.figures import Curves, Figure
 from medsearch.study.search import Search
-from medsearch.study.setups import Scaled, Setup, require_folder_name, require_seeds, settle, setup, sized
+from medsearch.study.setups import (
+    Scaled,
+    Setup,
+    require_folder_name,
+    require_rule,
+    require_seeds,
+    settle,
+    setup,
+    sized,
+)
 from medsearch.study.spaces import Choice, Domain, Integers, Uniform
 from medsearch.study.variants import Variant
 
@@ -38,7 +47,8 @@ class Ablation:
         seed and by `objective`; without it they are frozen, and the caption says so.
     of: a search whose best configuration is what the rows vary.
     reported: the paper's values; they are found by the labels of row and column. metrics: of the test stage, the first
-        one ranks and is compared. margin: how far from the reported value still agrees, in units of the first metric.
+        one ranks and is compared. margin: how far from the reported value still agrees, in units of the first metric;
+        None: what is usual for that metric (`medsearch.reporting.metrics`).
 
     Raises:
         BadInput: a knob or a label does not exist, a value does not fit, a label comes twice.
@@ -62,7 +72,7 @@ class Ablation:
     metrics: tuple[str, ...] = ("test/dice",)
     objective: str = "validation/dice"
     supervised: str = "Target supervised"
-    margin: float = 0.03
+    margin: float | None = None
     figure: Figure | None = None
     cost: str = ""
 
@@ -194,13 +204,12 @@ def _require_one_of(label: str, known: Any, what: str) -> None:
 
 
 def _require_rules(ablation: Ablation) -> None:
-    rules = typing.get_args(Selection)
     given = ablation.selection
     by_column = dict.fromkeys(ablation.tasks, given) if isinstance(given, str) else given
     for column in ablation.tasks:
-        if by_column.get(column) not in rules:
-            msg = f"selection of {column!r} is {by_column.get(column)!r}; declare one of {', '.join(rules)}"
-            raise BadInput(msg)
+        rows = [row for row in ablation.rows if not row.tasks or column in row.tasks]
+        for row in rows:
+            require_rule(row.method or ablation.method, by_column.get(column), where=f" of {column!r}")
 
 
 def _require_retuning(ablation: Ablation) -> None:

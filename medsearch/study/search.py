@@ -5,7 +5,6 @@ right one.
 """
 
 import dataclasses
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,7 +17,16 @@ from medsearch.stages.pipelines import Pipeline
 from medsearch.study.ledger import reference_name
 from medsearch.study.samplers import GP, Sampler
 from medsearch.study.schedulers import Scheduler
-from medsearch.study.setups import Scaled, Setup, require_folder_name, require_seeds, settle, setup, sized
+from medsearch.study.setups import (
+    Scaled,
+    Setup,
+    require_folder_name,
+    require_rule,
+    require_seeds,
+    settle,
+    setup,
+    sized,
+)
 from medsearch.study.spaces import Choice, Domain, Integers, Uniform
 from medsearch.study.variants import Variant
 
@@ -198,9 +206,7 @@ def _require_roles(search: Search) -> None:
 
 def _require_numbers(search: Search) -> None:
     here = search.settled
-    if search.selection not in typing.get_args(Selection):
-        msg = f"selection={search.selection!r}; declare one of {', '.join(typing.get_args(Selection))}"
-        raise BadInput(msg)
+    require_rule(search.method, search.selection)
     if here.trials < 1 or here.finalists < 0:
         msg = f"trials={here.trials!r} must be 1 or more and finalists={here.finalists!r} 0 or more"
         raise BadInput(msg)

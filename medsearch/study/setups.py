@@ -89,6 +89,19 @@ def require_folder_name(name: str) -> None:
         raise BadInput(msg)
 
 
+def require_rule(method: Method, rule: object, *, where: str = "") -> None:
+    """Refuse a selection rule that the method does not know; `where` says whose it is.
+
+    Raises:
+        BadInput: it does not.
+
+    """
+    if rule not in method.rules:
+        known = ", ".join(method.rules)
+        msg = f"selection{where} is {rule!r}; declare one of {known}, the rules that {method.name} knows"
+        raise BadInput(msg)
+
+
 def require_seeds(seeds: tuple[int, ...]) -> None:
     """Refuse no seeds, or one that comes twice.
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from medsearch.core.recipes import recipe
 from medsearch.stages.context import StageContext
-from medsearch.stages.method import Selection
+from medsearch.stages.method import BY_MASKS, Selection
 from medsearch.stages.pipelines import Node, Pipeline
 from medsearch.stages.stage import Epoch, Outcome, Stage, Training
 
@@ -40,6 +40,7 @@ class Napping:
 
     recipe: NapRecipe = field(default_factory=NapRecipe)
     scale: str = "tiny"
+    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
 
     @property
     def name(self) -> str:

@@ -9,7 +9,8 @@ from statsmodels.stats.weightstats import CompareMeans, DescrStatsW, ttost_ind
 
 from medsearch.core.errors import BadInput
 from medsearch.core.reported import Reported
-from medsearch.reporting.verdicts import MARGINS, Context, Measured, Verdict, verdict
+from medsearch.reporting.metrics import METRICS
+from medsearch.reporting.verdicts import Context, Measured, Verdict, verdict
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -149,9 +150,9 @@ def test_where_nothing_varies_the_difference_is_what_it_is(value: float, kind: s
 
 def test_margins_are_per_metric_and_can_be_given() -> None:
     in_mm = replace(CASES, metric="assd", value=0.43, spread=0.18)
-    assert verdict(over_seeds(), in_mm, context=HERE).margin == MARGINS["assd"] == 0.1
+    assert verdict(over_seeds(), in_mm, context=HERE).margin == METRICS["assd"].margin == 0.1
     assert verdict(over_seeds(), in_mm, context=HERE, margin=0.2).margin == 0.2
-    for metric, margin in (("dice", 0.0), ("dice", -1.0), ("dice", float("nan")), ("hd95", None)):
+    for metric, margin in (("dice", 0.0), ("dice", -1.0), ("dice", float("nan")), ("roughness", None)):
         with pytest.raises(BadInput, match=r"Table 1, ours"):
             verdict(over_seeds(), replace(SEEDS, metric=metric), context=HERE, margin=margin)
 
@@ -176,8 +177,9 @@ def test_a_change_is_judged_in_points(ours: tuple[float, ...], kind: str, said: 
 
 
 def test_the_margin_of_a_change_allows_no_more_than_that_of_a_share_and_of_dice() -> None:
-    assert MARGINS["change"] == pytest.approx(100 * MARGINS["share"])
-    assert MARGINS["change"] / 100 * 1.0 <= MARGINS["dice"]  # of the largest Dice that there is
+    margins = {name: metric.margin or 0.0 for name, metric in METRICS.items()}
+    assert margins["change"] == pytest.approx(100 * margins["share"])
+    assert margins["change"] / 100 * 1.0 <= margins["dice"]  # of the largest Dice that there is
 
 
 def test_measured_is_made_of_values_by_seed() -> None:

@@ -3,11 +3,11 @@
 import json
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from medsearch.core.recipes import override, recipe
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.stages.method import Selection
+from medsearch.stages.method import BY_MASKS, Selection
 from medsearch.stages.pipelines import Node, Pipeline
 from medsearch.study.samplers import Random
 from medsearch.study.schedulers import FullLength
@@ -29,6 +29,7 @@ class FeastRecipe:
 class Feast:
     base: FeastRecipe = field(default_factory=FeastRecipe)
     scale: str = "tiny"
+    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
 
     @property
     def name(self) -> str:

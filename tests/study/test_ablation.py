@@ -29,6 +29,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"fixed": {"polish.wid": True}}, "did you mean 'polish.wide'"),
     ({"selection": "best"}, r"selection of 't1 to t2' is 'best'; declare one of source"),
     ({"selection": {FORTH: "oracle"}}, "selection of 't2 to t1' is None"),
+    ({"selection": {FORTH: "oracle", BACK: "none"}}, "selection of 't2 to t1' is 'none'; declare one of source"),
     ({"seeds": ()}, "at least one seed"),
     ({"seeds": (1, 1)}, "each once"),
     ({"name": "a/b"}, "names a folder"),

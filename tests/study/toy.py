@@ -21,7 +21,7 @@ from medsearch.core.records import append_line, read_json, write_json
 from medsearch.data.cohorts import Roster
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import StageContext
-from medsearch.stages.method import Selection
+from medsearch.stages.method import BY_MASKS, Selection
 from medsearch.stages.pipelines import Node, Pipeline
 from medsearch.stages.stage import Epoch, Outcome, Stage, Training
 from medsearch.study.jobs import Workplace
@@ -176,6 +176,7 @@ class Toy:
 
     base: ToyRecipe = field(default_factory=ToyRecipe)
     scale: str = "tiny"
+    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
 
     @property
     def name(self) -> str:

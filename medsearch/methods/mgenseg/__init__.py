@@ -27,13 +27,13 @@ of self-translation, 2 residuals of pseudo-images) are not run; λ_seg falls wit
 """
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 from medsearch.core.recipes import override
 from medsearch.methods.mgenseg.pipeline import pipeline
 from medsearch.methods.mgenseg.recipe import MGenSegRecipe, preset
 from medsearch.networks.config import Scale
-from medsearch.stages.method import Selection
+from medsearch.stages.method import BY_MASKS, Selection
 from medsearch.stages.pipelines import Pipeline
 
 __all__ = ["GenSeg", "MGenSeg"]
@@ -45,6 +45,7 @@ class MGenSeg:
 
     preset: str = "paper"
     scale: Scale = "paper"
+    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
 
     @property
     def name(self) -> str:
@@ -76,6 +77,7 @@ class GenSeg:
 
     modality: Literal["source", "target"] = "target"
     scale: Scale = "paper"
+    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
 
     @property
     def name(self) -> str:

@@ -26,11 +26,12 @@ their probabilities; of the tumours, the smallest third and the more heterogeneo
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from medsearch.methods.modatts.pipeline import pipeline
 from medsearch.methods.modatts.recipe import CROSSMODA, MoDATTSRecipe, Variant, preset
 from medsearch.networks.config import Dimensions, Scale
-from medsearch.stages.method import Selection
+from medsearch.stages.method import BY_MASKS, Selection
 from medsearch.stages.pipelines import Pipeline
 
 __all__ = ["CROSSMODA", "MoDATTS"]
@@ -45,6 +46,7 @@ class MoDATTS:
     scale: Scale = "paper"
     dimensions: Dimensions = 3
     """2: the segmentation stage sees axial slices (the paper's comparison with 2D methods)."""
+    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
 
     @property
     def name(self) -> str:

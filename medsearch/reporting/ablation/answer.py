@@ -3,12 +3,13 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from medsearch.reporting.ablation.cells import metric_name, signed
+from medsearch.reporting.ablation.cells import signed
 from medsearch.reporting.ablation.measure import Measure
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.equivalence import ALPHA
+from medsearch.reporting.metrics import metric_of
 from medsearch.reporting.resampling import CONFIDENCE, Interval
 from medsearch.reporting.wording import counted, listed
 
@@ -34,7 +35,7 @@ def _differences(measures: Measures) -> str:
     every = [(measures.all[key], one) for key, one in measures.comparisons.items() if key[2] == first and one.effect]
     tested = [pair for pair in every if pair[1].p is not None]
     untested = [pair for pair in every if pair[1].p is None]
-    name, several = metric_name(first), len(measures.results.columns) > 1
+    name, several = metric_of(first).words, len(measures.results.columns) > 1
     return " ".join(
         [
             *([_tested(tested, name, several=several)] if tested else []),
@@ -84,7 +85,7 @@ def _named(pairs: Sequence[Pair], *, several: bool) -> str:
 def _difference(of: Measure, comparison: Comparison, *, several: bool) -> str:
     assert comparison.effect is not None
     where = f" on {of.column.label}" if several else ""
-    return f"“{of.row.label}” {signed(comparison.effect.estimate)} against “{of.row.against}”{where}"
+    return f"“{of.row.label}” {signed(comparison.effect.estimate, of.known.digits)} against “{of.row.against}”{where}"
 
 
 def _beside_the_paper(measures: Measures) -> str:

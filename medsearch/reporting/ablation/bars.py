@@ -7,9 +7,9 @@ a cross on the axis.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from medsearch.reporting.ablation.cells import metric_name
 from medsearch.reporting.ablation.marks import Mark, colours, mark
 from medsearch.reporting.ablation.measures import Measures
+from medsearch.reporting.metrics import full_heading
 
 SPAN = 0.84  # of the distance between two groups
 WIDE = 30  # bars beyond which a page's chart scrolls sideways
@@ -54,7 +54,7 @@ def bars(measures: Measures, metric: str) -> Bars | None:
         return None
     return Bars(
         title=results.design.figure.title,
-        y=f"Test {metric_name(metric)}",
+        y=full_heading(metric),
         groups=tuple(column.label for column in results.columns),
         rows=tuple(row.label for row in results.rows),
         colours=colours(measures),

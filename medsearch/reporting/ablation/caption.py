@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from medsearch.reporting import change, comparison, statistics, verdicts
-from medsearch.reporting.ablation.cells import SURVIVORS, metric_name
+from medsearch.reporting.ablation.cells import SURVIVORS
+from medsearch.reporting.ablation.changes import CHANGE
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults, Column
 from medsearch.reporting.ablation.sharing import shared
+from medsearch.reporting.metrics import directions, metric_of
 from medsearch.reporting.wording import SELECTION, KnobName, counted, knob_names, listed, number, percent
 
 
@@ -55,12 +57,13 @@ def _caption(measures: Measures) -> Iterator[str]:
 
 def _scores(measures: Measures) -> Iterator[str]:
     design = measures.results.design
-    names = listed(dict.fromkeys(metric_name(metric) for metric in design.metrics))
+    names = listed(dict.fromkeys(metric_of(metric).heading for metric in design.metrics if metric_of(metric).by_case))
     yield (
         f"{names} on test cases. Measured: mean ± sample SD over seed{'s' * (len(design.seeds) > 1)} "
         f"{listed(design.seeds)} (n; none at n=1) of the "
         "mean over test cases. SD over cases is that of each test case's mean over seeds: another thing, named apart."
     )
+    yield from directions(design.metrics)
     if any(not of.whole and of.values for of in measures):
         yield (
             f"{SURVIVORS} Planned seeds are missing: the mean is over those that finished, no estimate of the row, and "
@@ -117,7 +120,7 @@ def _statistics(measures: Measures) -> Iterator[str]:
         pairs = dict.fromkeys(f"“{row.label}” with “{row.against}”" for row in measures.results.rows if row.against)
         yield f"Compared: {listed(pairs)}. {comparison.HOW}."
         yield from _untested(measures)
-    if design.supervised:
+    if measures.shares:
         yield f"Share of “{design.supervised}”: ratio of mean test Dice, {statistics.HOW}."
     if measures.changes:
         yield f"Change of Dice against the row compared with: {change.HOW}."
@@ -135,7 +138,10 @@ def _statistics(measures: Measures) -> Iterator[str]:
 def _margins(measures: Measures) -> Iterator[str]:
     """`0.03`, and `3 % points` of a relative change."""
     changes = {of.key for of in measures.changes.values()}
-    found = {(verdict.margin, " % points" if key in changes else "") for key, verdict in measures.verdicts.items()}
+    found = {
+        (verdict.margin, metric_of(CHANGE if key in changes else key[2]).behind_gap)
+        for key, verdict in measures.verdicts.items()
+    }
     return (f"{margin:g}{unit}" for margin, unit in sorted(found))
 
 
@@ -158,7 +164,7 @@ def _untested(measures: Measures) -> Iterator[str]:
     why: dict[str, list[str]] = {}
     for (row, column, metric), one in measures.comparisons.items():
         if one.p is None:
-            why.setdefault(one.reason, []).append(f"“{row}” ({column}, {metric_name(metric)})")
+            why.setdefault(one.reason, []).append(f"“{row}” ({column}, {metric_of(metric).words})")
     for reason, rows in why.items():
         yield f"No test for {listed(rows)}: {reason}."
 
@@ -195,6 +201,7 @@ def _undefined(measures: Measures) -> Iterator[str]:
             missing, total = sum(counts[0] for counts, _ in lacking), sum(counts[1] for counts, _ in found)
             (most, among), worst = max(lacking, key=lambda one: one[0][0] / one[0][1])
             yield (
-                f"{metric_name(metric)} is undefined in {missing} of {total} case scores, which means leave out (most "
-                f"of all in {worst.row.label}, {worst.column.label}: {most} of {among}); table.csv counts them by cell."
+                f"{metric_of(metric).heading} is undefined in {missing} of {total} case scores, which means leave out "
+                f"(most of all in {worst.row.label}, {worst.column.label}: {most} of {among}); table.csv counts them "
+                "by cell."
             )

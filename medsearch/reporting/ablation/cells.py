@@ -2,10 +2,10 @@
 
 from medsearch.core.reported import Reported
 from medsearch.reporting.ablation.changes import CHANGE, RelativeChange
-from medsearch.reporting.ablation.measure import Lost, Measure, short
+from medsearch.reporting.ablation.measure import Lost, Measure
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.comparison import Comparison
-from medsearch.reporting.statistics import Summary
+from medsearch.reporting.metrics import metric_of
 from medsearch.reporting.verdicts import Verdict
 from medsearch.reporting.wording import NOTHING, listed, percent, score
 
@@ -15,29 +15,14 @@ SURVIVORS = "†"
 NOT_ASKED = "not asked"
 NO_TEST = "no test"
 
-METRICS = {
-    "dice": "Dice",
-    "dice_change": "relative change of Dice",
-    "dice_volume": "Dice, whole volume",
-    "dice_micro": "Dice, voxels pooled",
-    "assd": "ASSD (mm)",
-    "assd_volume": "ASSD (mm), whole volume",
-}
+
+def mean_sd(of: Measure) -> str:
+    """`0.844 ± 0.001` over seeds; without a spread where there is one value only."""
+    return _plus_minus(of.seeds.mean, of.seeds.sd, of.known.digits)
 
 
-def metric_name(metric: str) -> str:
-    """`test/dice` in words."""
-    return METRICS.get(short(metric), short(metric).replace("_", " "))
-
-
-def mean_sd(of: Summary) -> str:
-    """`0.844 ± 0.001`; without a spread where there is one value only."""
-    return plus_minus(of.mean, of.sd)
-
-
-def plus_minus(value: float | None, spread: float | None) -> str:
-    """`0.844 ± 0.001`, or the value alone."""
-    return score(value) + ("" if spread is None else f" ± {score(spread)}")
+def _plus_minus(value: float | None, spread: float | None, digits: int) -> str:
+    return score(value, digits) + ("" if spread is None else f" ± {score(spread, digits)}")
 
 
 def measured(of: Measure | None) -> str:
@@ -45,10 +30,10 @@ def measured(of: Measure | None) -> str:
     if of is None:
         return NOT_ASKED
     if of.whole:
-        return f"{mean_sd(of.seeds)} (n={of.planned})"
+        return f"{mean_sd(of)} (n={of.planned})"
     if not of.values:
         return lacking(of)
-    return f"{mean_sd(of.seeds)} {SURVIVORS} ({lacking(of)})"
+    return f"{mean_sd(of)} {SURVIVORS} ({lacking(of)})"
 
 
 def lacking(of: Measure) -> str:
@@ -69,7 +54,7 @@ def over_cases(of: Measure | None) -> str:
     """SD over test cases with their number: `0.051 (37 cases)`."""
     if of is None or of.cases.sd is None:
         return NOTHING
-    return f"{score(of.cases.sd)} ({of.cases.n} cases)"
+    return f"{score(of.cases.sd, of.known.digits)} ({of.cases.n} cases)"
 
 
 def printed(reported: Reported | None) -> str:
@@ -84,8 +69,9 @@ def printed(reported: Reported | None) -> str:
 
 def alone(reported: Reported) -> str:
     """A reported value with its spread, without what that is over."""
-    written = relative if reported.metric == CHANGE else plus_minus
-    return written(reported.value, reported.spread)
+    if reported.metric == CHANGE:
+        return relative(reported.value, reported.spread)
+    return _plus_minus(reported.value, reported.spread, metric_of(reported.metric).digits)
 
 
 def judged(verdict: Verdict | None) -> str:
@@ -99,9 +85,10 @@ def effect(of: Measure, measures: Measures) -> str:
     if comparison is None or comparison.effect is None:
         return NOTHING
     found, mark = comparison.effect, f" {SURVIVORS}" if len(comparison.seeds) < of.planned else ""
+    estimate, digits = signed(found.estimate, of.known.digits), of.known.digits
     if found.low is None or found.high is None:
-        return signed(found.estimate) + mark
-    return f"{signed(found.estimate)} [{signed(found.low)}, {signed(found.high)}]{mark}"
+        return estimate + mark
+    return f"{estimate} [{signed(found.low, digits)}, {signed(found.high, digits)}]{mark}"
 
 
 def probability(comparison: Comparison | None) -> str:
@@ -147,6 +134,6 @@ def _points(value: float) -> str:
     return f"{value:+.2f}".replace("-", "−")
 
 
-def signed(value: float) -> str:
+def signed(value: float, digits: int) -> str:
     """A difference, `+0.012` or `−0.012`."""
-    return f"{value:+.3f}".replace("-", "−")
+    return f"{value:+.{digits}f}".replace("-", "−")

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from medsearch.reporting.ablation.caption import names_of
-from medsearch.reporting.ablation.cells import metric_name
 from medsearch.reporting.ablation.marks import COLOURS, Mark, mark
 from medsearch.reporting.ablation.measure import Measure
 from medsearch.reporting.ablation.measures import Measures
+from medsearch.reporting.metrics import full_heading
 from medsearch.reporting.statistics import known
 from medsearch.reporting.wording import number
 
@@ -77,7 +77,7 @@ def curves(measures: Measures, metric: str) -> Curves | None:
     return Curves(
         title=results.design.figure.title,
         x=names[knob].text if knob in names else knob,
-        y=f"Test {metric_name(metric)}",
+        y=full_heading(metric),
         lines=tuple(dict.fromkeys(curve.line for plot in plots for curve in plot.curves)),
         plots=plots,
         ticks=tuple((value, f"{100 * value:g}%" if fraction else number(value)) for value in values),

@@ -9,10 +9,10 @@ from medsearch.reporting.ablation import panels
 from medsearch.reporting.ablation.bars import WIDE, bars
 from medsearch.reporting.ablation.curves import curves
 from medsearch.reporting.ablation.figures import bar_figure, curve_figure
-from medsearch.reporting.ablation.measure import short
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.mosaic import mosaic
 from medsearch.reporting.ablation.plates import bar_plate, curve_plate
+from medsearch.reporting.metrics import short
 from medsearch.reporting.plates import printing, saved
 from medsearch.reporting.titles import title_of
 

@@ -71,7 +71,7 @@ def _rows(row: Row, blocks: Sequence[Block], measures: Measures) -> Iterator[lis
         column, metric = block
         of = measures.get(row.label, column.label, metric)
         reported = measures.reported(of) if of else None
-        paper = NOTHING if reported is None else cells.plus_minus(reported.value, reported.spread)
+        paper = NOTHING if reported is None else cells.alone(reported)
         found += [_measured(of, measures), [tex(paper)]][: 1 + is_reported(block, measures)]
     return _cut(found)
 
@@ -87,8 +87,8 @@ def _measured(of: Measure | None, measures: Measures) -> list[str]:
         return [tex(part) for part in cells.measured(of).split(", ")]
     letter = _letter(measures.verdicts.get(of.key))
     if of.whole:
-        return [tex(cells.mean_sd(of.seeds)) + letter]
-    value = f"{tex(f'{cells.mean_sd(of.seeds)} {cells.SURVIVORS}')}{letter}"
+        return [tex(cells.mean_sd(of)) + letter]
+    value = f"{tex(f'{cells.mean_sd(of)} {cells.SURVIVORS}')}{letter}"
     return [value, *(_small(part) for part in cells.lacking(of).split(", "))]
 
 
@@ -118,8 +118,8 @@ def _evidence(measures: Measures, block: Block, label: str) -> list[str]:
     cases = f"{counts.pop()} test cases" if alike else "test cases"
     told = (
         f"{measures.results.design.study}, {title_of(block, measures)}: SD over {cases}, paired difference "
-        "with its interval from the row whose number is given, p after Holm, share of the target-supervised model "
-        "measured and reported."
+        "with its interval from the row whose number is given, p after Holm"
+        f"{', share of the target-supervised model measured and reported' if measures.shares else ''}."
     )
     head = [[SHORT[name] for name in headings]]
     return latex_table(head, rows, columns=f"l{'r' * (len(headings) - 1)}", caption=tex(told), label=label)

@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from medsearch.reporting.ablation import cells
-from medsearch.reporting.ablation.cells import metric_name
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import Column, Row
+from medsearch.reporting.metrics import metric_of
 from medsearch.reporting.wording import NOTHING, listed
 
 Block = tuple[Column, str]
@@ -20,7 +20,7 @@ def title_of(block: Block, measures: Measures) -> str:
     """The column's label, with the metric where there are several."""
     column, metric = block
     several = len(measures.results.design.metrics) > 1
-    return f"{column.label}, {metric_name(metric)}" if several else column.label
+    return f"{column.label}, {metric_of(metric).heading}" if several else column.label
 
 
 def parts_of(block: Block, measures: Measures) -> tuple[str, ...]:
@@ -100,7 +100,7 @@ def reasons(measures: Measures) -> tuple[str, ...]:
     for (row, column, metric), verdict in measures.verdicts.items():
         why = "; ".join((verdict.reason, *verdict.notes))
         several = len(measures.results.design.metrics) > 1 or metric not in measures.results.design.metrics
-        name = metric_name(metric) if several else ""
+        name = metric_of(metric).heading if several else ""
         where = ", ".join(filter(None, (column, name)))
         found.setdefault((verdict.kind, why), []).append(f"“{row}” ({where})")
     every = f"all {len(measures.verdicts)} cells beside a reported value"
@@ -113,7 +113,7 @@ def reasons(measures: Measures) -> tuple[str, ...]:
 def unplaced(measures: Measures) -> tuple[str, ...]:
     """Reported values that stand beside no cell, a line each."""
     return tuple(
-        f"Reported, beside no cell: {value.row}, {value.column}: {metric_name(value.metric)} {cells.printed(value)} "
-        f"({value.where}, p. {value.page})."
+        f"Reported, beside no cell: {value.row}, {value.column}: {metric_of(value.metric).words} "
+        f"{cells.printed(value)} ({value.where}, p. {value.page})."
         for value in measures.unplaced
     )

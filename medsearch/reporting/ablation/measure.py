@@ -7,13 +7,11 @@ from typing import Literal
 from medsearch.reporting.ablation.results import Column, Row
 from medsearch.reporting.comparison import BySeed
 from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.metrics import Metric, metric_of
 from medsearch.reporting.statistics import Summary, known, over_cases
 
 Key = tuple[str, str, str]
 """The labels of row and column, and the metric."""
-
-RATIOS = frozenset({"dice"})
-"""Metrics of which a ratio of two rows means something: a share of one, a relative change against it."""
 
 Loss = Literal["failed", "undefined", "waiting"]
 
@@ -45,7 +43,12 @@ class Measure:
     @property
     def name(self) -> str:
         """The metric as cases and papers name it."""
-        return short(self.metric)
+        return self.known.name
+
+    @property
+    def known(self) -> Metric:
+        """What is known of the metric."""
+        return metric_of(self.metric)
 
     @cached_property
     def values(self) -> dict[int, float]:
@@ -89,11 +92,6 @@ class Measure:
             for run in self.replicates
             if run.state == "complete" and run.cases
         }
-
-
-def short(metric: str) -> str:
-    """`test/dice` as cases and papers name it: `dice`."""
-    return metric.rpartition("/")[2]
 
 
 def _lost(run: Replicate) -> Lost:

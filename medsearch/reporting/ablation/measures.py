@@ -13,11 +13,12 @@ import numpy as np
 from medsearch.core.reported import Reported, find
 from medsearch.reporting import comparison as comparing
 from medsearch.reporting.ablation.changes import CHANGE, RelativeChange
-from medsearch.reporting.ablation.measure import RATIOS, Key, Measure
+from medsearch.reporting.ablation.measure import Key, Measure
 from medsearch.reporting.ablation.results import AblationResults, Column
 from medsearch.reporting.comparison import Comparison
+from medsearch.reporting.metrics import metric_of
 from medsearch.reporting.resampling import Interval
-from medsearch.reporting.verdicts import MARGINS, Context, Measured, Verdict, verdict
+from medsearch.reporting.verdicts import Context, Measured, Verdict, verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ class Measures:
 
         Where the table has one variant, the paper's row of shares may have a name of its own ("% of TSMP").
         """
-        if of.name not in RATIOS:
+        if not of.known.ratio:
             return None
         found = self.reported(of, "share")
         if found is None and [row for row in self.results.rows if row.kind == "variant"] == [of.row]:
@@ -89,7 +90,7 @@ class Measures:
         wanted = [v for v in self.results.design.reported if v.metric == "share" and v.column not in labels]
         found = []
         for reported in wanted:
-            cells = [of for of in self if of.row.label == reported.row and of.name in RATIOS]
+            cells = [of for of in self if of.row.label == reported.row and of.known.ratio]
             shares = [share.estimate for of in cells if (share := self.share(of)) and self.shares_whole(of)]
             if reported.column.startswith("mean") and shares:
                 mean = float(np.mean(shares))
@@ -138,7 +139,7 @@ class Measures:
         """Of every row that is compared with another, if the paper's table has relative changes; by the cell's key."""
         if not any(value.metric == CHANGE for value in self.results.design.reported):
             return {}
-        pairs = ((of, self.get(of.row.against, of.column.label, of.metric)) for of in self if of.name in RATIOS)
+        pairs = ((of, self.get(of.row.against, of.column.label, of.metric)) for of in self if of.known.ratio)
         return {
             of.key: RelativeChange(of=of, other=other, reported=self.reported(of, CHANGE))
             for of, other in pairs
@@ -149,7 +150,7 @@ class Measures:
     def comparisons(self) -> dict[Key, Comparison]:
         """Every row that is compared with another; p-values after Holm over the rows of a column."""
         found: dict[Key, Comparison] = {}
-        for column, metric in self.blocks:
+        for column, metric in (block for block in self.blocks if metric_of(block[1]).by_case):
             rows = [row for row in self.results.rows_of(column.label) if row.against]
             pairs = [(self.all[row.label, column.label, metric], row.against) for row in rows]
             asked = [(of, other) for of, against in pairs if (other := self.get(against, column.label, metric))]
@@ -163,6 +164,11 @@ class Measures:
             self._shares[of.key] = self._share(of)
         return self._shares[of.key]
 
+    @property
+    def shares(self) -> bool:
+        """Whether a share of the target-supervised model can be said of any cell."""
+        return bool(self.results.design.supervised) and any(of.known.ratio for of in self)
+
     def shares_whole(self, of: Measure) -> bool:
         """Whether neither the cell nor the target-supervised one lacks a seed: only then is its share the row's."""
         supervised = self._supervised(of)
@@ -173,18 +179,20 @@ class Measures:
 
     def _share(self, of: Measure) -> Interval | None:
         supervised = self._supervised(of)
-        if of.name not in RATIOS or supervised is None or not supervised.values or not of.values:
+        if not of.known.ratio or supervised is None or not supervised.values or not of.values:
             return None
         return Interval(1.0) if of.row is supervised.row else comparing.share(of.by_seed, supervised.by_seed)
 
     def _has_margin(self, of: Measure) -> bool:
-        return of.name in MARGINS or of.metric == self.results.design.metrics[0]
+        return of.known.margin is not None or self._margin(of) is not None
+
+    def _margin(self, of: Measure) -> float | None:
+        """The study's, which is of its first metric."""
+        return self.results.design.margin if of.metric == self.results.design.metrics[0] else None
 
     def _verdict(self, of: Measure, reported: Reported) -> Verdict:
-        design = self.results.design
         measured = Measured(seeds=of.seeds.values, cases=of.cases.values, missing=of.planned - len(of.values))
-        margin = design.margin if of.metric == design.metrics[0] else None
-        return verdict(measured, reported, context=self._context(of.column), margin=margin)
+        return verdict(measured, reported, context=self._context(of.column), margin=self._margin(of))
 
     def _context(self, column: Column) -> Context:
         return Context(

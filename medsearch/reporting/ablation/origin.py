@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 from medsearch.reporting.ablation.caption import names_of
-from medsearch.reporting.ablation.cells import metric_name
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults, Candidate, Cell, Run
 from medsearch.reporting.ablation.sharing import spent
 from medsearch.reporting.elements import data_facts, facts, folded, heading, program_facts, run_row, state, words
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.markup import Child, Markup, joined, tag
+from medsearch.reporting.metrics import metric_of
 from medsearch.reporting.wording import NOTHING, SELECTION, counted, duration, listed, number, score
 
 
@@ -17,7 +17,7 @@ def every_run(measures: Measures) -> Markup:
     """Every replicate, every stage run and every re-tuned configuration, failed ones with their reason; folded."""
     results = measures.results
     replicates = [_replicate(cell, run, results) for cell in results.cells for run in cell.replicates]
-    scores = [metric_name(metric) for metric in results.design.metrics]
+    scores = [metric_of(metric).heading for metric in results.design.metrics]
     return tag(
         "section",
         heading("runs", "Every run"),
@@ -32,8 +32,8 @@ def every_run(measures: Measures) -> Markup:
 
 
 def _replicate(cell: Cell, run: Replicate, results: AblationResults) -> Markup:
-    found = (run.metrics.get(metric) for metric in results.design.metrics)
-    cells = (cell.column, str(run.seed), state(run.state), *(score(value) for value in found))
+    found = (score(run.metrics.get(metric), metric_of(metric).digits) for metric in results.design.metrics)
+    cells = (cell.column, str(run.seed), state(run.state), *found)
     return run_row(cell.row, *cells, seconds=run.seconds, reason=run.reason)
 
 
@@ -50,13 +50,14 @@ def _candidates(results: AblationResults) -> Markup | None:
     if retuning is None:
         return None
     head = ("Row", "Column", "Configuration", *(Markup(names[p].html) for p in retuning.space), "Value", "Chosen")
-    rows = [_candidate(one, tuple(retuning.space)) for one in results.candidates]
+    digits = metric_of(retuning.objective).digits
+    rows = [_candidate(one, tuple(retuning.space), digits) for one in results.candidates]
     return folded(counted(len(rows), "re-tuned configuration"), head, rows)
 
 
-def _candidate(of: Candidate, knobs: tuple[str, ...]) -> Markup:
+def _candidate(of: Candidate, knobs: tuple[str, ...], digits: int) -> Markup:
     values = (number(of.knobs[path]) if path in of.knobs else "as set" for path in knobs)
-    value = tag("span", "failed", class_="bad") if of.reason else score(of.value)
+    value = tag("span", "failed", class_="bad") if of.reason else score(of.value, digits)
     cells: tuple[Child, ...] = (of.column, str(of.number), *values, value, "chosen" if of.chosen else "")
     row = [tag("th", of.row, scope="row"), *(tag("td", cell, class_="n") for cell in cells)]
     if not of.reason:

@@ -133,7 +133,7 @@ class Design:
     seeds: tuple[int, ...]
     cost: str = ""
     metrics: tuple[str, ...] = ("test/dice",)  # the first is what the margin is of
-    margin: float = 0.03
+    margin: float | None = None  # of that metric; None: its usual one
     supervised: str = ""  # label of the row that shares are taken of
     fixed: Knobs = field(default_factory=dict)
     within: Mapping[str, Knobs] = field(default_factory=dict)  # column -> knobs of every row in it

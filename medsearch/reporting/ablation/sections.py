@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from medsearch.reporting.ablation import cells, layout
 from medsearch.reporting.ablation.answer import answer, unfinished, warnings
 from medsearch.reporting.ablation.caption import caption
-from medsearch.reporting.ablation.cells import metric_name
 from medsearch.reporting.ablation.layout import Block, is_change, is_reported, parts_of, title_of, unplaced
 from medsearch.reporting.ablation.measure import Measure
 from medsearch.reporting.ablation.measures import Measures
@@ -27,6 +26,7 @@ from medsearch.reporting.elements import (
 )
 from medsearch.reporting.formats import carried
 from medsearch.reporting.markup import Child, Markup, joined, tag
+from medsearch.reporting.metrics import metric_of
 from medsearch.reporting.verdicts import Verdict
 from medsearch.reporting.wording import NOTHING, duration, percent
 
@@ -127,7 +127,7 @@ def _reported(of: Measure, measures: Measures) -> tuple[Child, ...]:
         return (cells.printed(reported),)
     over = f"{reported.n or ''} {reported.spread_of}".strip()
     return (
-        cells.plus_minus(reported.value, reported.spread),
+        cells.alone(reported),
         tag("small", f"{over} ", _badge(measures.verdicts.get(of.key))),
     )
 
@@ -135,12 +135,12 @@ def _reported(of: Measure, measures: Measures) -> tuple[Child, ...]:
 def _measured(of: Measure) -> tuple[Child, ...]:
     """Mean ± SD; what is missing on a line of its own, in colour."""
     if of.whole:
-        return cells.mean_sd(of.seeds), tag("small", f"n={of.planned}")
+        return cells.mean_sd(of), tag("small", f"n={of.planned}")
     if not of.values:
         return (tag("span", cells.lacking(of), class_="bad" if of.seeds.failed else "caution"),)
     mark = tag("span", f" {cells.SURVIVORS}", class_="mark")
     lines = (tag("small", part, class_="bad") for part in cells.lacking(of).split(", "))
-    return cells.mean_sd(of.seeds), mark, *lines
+    return cells.mean_sd(of), mark, *lines
 
 
 def _badge(verdict: Verdict | None) -> Child:
@@ -153,8 +153,8 @@ def evidence(measures: Measures) -> Markup:
     """Of each block: every seed, the spread over cases, the paired comparison, share and change, verdicts' reasons."""
     lead = (
         "Every seed as a dot, the reported value as a hollow diamond; SD over test cases; the paired difference from "
-        f"another row; {'the relative change against it; ' if measures.changes else ''}the share of the "
-        "target-supervised model; and why a verdict is what it is."
+        f"another row; {'the relative change against it; ' if measures.changes else ''}"
+        f"{'the share of the target-supervised model; ' if measures.shares else ''}and why a verdict is what it is."
     )
     blocks = (_block(measures, block) for block in measures.blocks)
     return tag("section", heading("evidence", "What it stands on", lead), *blocks)
@@ -164,7 +164,7 @@ def _block(measures: Measures, block: Block) -> Markup:
     column, metric = block
     scale, (names, lines) = _scale(measures, block), layout.evidence(measures, block)
     shown = [name for name in SHOWN if {name, f"Reported {name.lower()}"} & set(names)]
-    dots = axis(f"{metric_name(metric)}, each seed", (f"{scale[0]:g}", f"{scale[1]:g}"))
+    dots = axis(f"{metric_of(metric).heading}, each seed", (f"{scale[0]:g}", f"{scale[1]:g}"))
     judged = ["Verdict"] if is_reported(block, measures) else []
     rows = [
         _line(of, measures, {name: line[name] for name in shown}, scale=scale)
@@ -192,7 +192,8 @@ _STEPS = tuple(factor * 10.0**power for power in range(-3, 9) for factor in (1, 
 def _line(of: Measure, measures: Measures, texts: Mapping[str, str], *, scale: tuple[float, float]) -> Markup:
     reported = measures.reported(of)
     paper = reported.value if reported else None
-    seeds = strip(of.seeds.values, of.seeds.mean, failed=of.seeds.failed, reported=paper, scale=scale)
+    over, digits = of.seeds, of.known.digits
+    seeds = strip(over.values, over.mean, failed=over.failed, reported=paper, scale=scale, digits=digits)
     below = _below(of, measures)
     found = [
         cell(name, text, tag("small", *told) if (told := below.get(name)) else None) for name, text in texts.items()

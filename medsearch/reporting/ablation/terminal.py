@@ -45,7 +45,7 @@ def _table(measures: Measures, block: Block) -> "Table":
         of = measures.all[row.label, column.label, metric]
         compared, verdict = measures.comparisons.get(of.key), measures.verdicts.get(of.key)
         reported = measures.reported(of)
-        paper = NOTHING if reported is None else cells.plus_minus(reported.value, reported.spread)
+        paper = NOTHING if reported is None else cells.alone(reported)
         texts = (_measured(of), paper, cells.judged(verdict))
         rows.append((row.label, *texts, cells.effect(of, measures), cells.probability(compared)))
     kept = [place for place in range(len(HEADINGS)) if any(row[place] != NOTHING for row in rows)]
@@ -55,7 +55,7 @@ def _table(measures: Measures, block: Block) -> "Table":
 def _measured(of: Measure) -> str:
     """Short: which seeds are missing, and why, is said under the tables."""
     if of.whole:
-        return f"{cells.mean_sd(of.seeds)} (n={of.planned})"
+        return f"{cells.mean_sd(of)} (n={of.planned})"
     if not of.values:
         return cells.lacking(of)
-    return f"{cells.mean_sd(of.seeds)} {cells.SURVIVORS} ({len(of.values)} of {of.planned})"
+    return f"{cells.mean_sd(of)} {cells.SURVIVORS} ({len(of.values)} of {of.planned})"

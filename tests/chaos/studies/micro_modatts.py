@@ -1,13 +1,13 @@
 """MoDATTS at a size that trains in seconds: two rows that share their translation, real checkpoints, real resuming."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.methods.modatts.pipeline import pipeline
 from medsearch.methods.modatts.recipe import MoDATTSRecipe
-from medsearch.stages.method import Selection
+from medsearch.stages.method import BY_MASKS, Selection
 from medsearch.stages.pipelines import Pipeline
 from medsearch.study import Ablation, Variant
 from tests.micro import RECIPE
@@ -18,6 +18,7 @@ class Micro:
     """The method."""
 
     scale: str = "tiny"
+    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
 
     @property
     def name(self) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from medsearch.core.recipes import recipe
 from medsearch.core.records import append_line, read_json, write_json
 from medsearch.stages.context import StageContext
-from medsearch.stages.method import Selection
+from medsearch.stages.method import BY_MASKS, Selection
 from medsearch.stages.pipelines import Node, Pipeline
 from medsearch.stages.stage import Epoch, Outcome, Stage, Training
 
@@ -107,6 +107,7 @@ class Steady:
 
     base: SteadyRecipe = field(default_factory=SteadyRecipe)
     scale: str = "tiny"
+    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
 
     @property
     def name(self) -> str:

@@ -31,11 +31,12 @@ without it is lost as well.
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from medsearch.methods.baselines.accsegnet.pipeline import pipeline
 from medsearch.methods.baselines.accsegnet.recipe import AccSegNetRecipe, preset
 from medsearch.networks.config import Scale
-from medsearch.stages.method import Selection
+from medsearch.stages.method import BY_MASKS, Selection
 from medsearch.stages.pipelines import Pipeline
 
 
@@ -45,6 +46,7 @@ class AccSegNet:
 
     preset: str = "compared"
     scale: Scale = "paper"
+    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
 
     @property
     def name(self) -> str:

@@ -24,11 +24,12 @@ cross-entropy of its own, which the released code computes over source and targe
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from medsearch.methods.baselines.attent.pipeline import pipeline
 from medsearch.methods.baselines.attent.recipe import AttENTRecipe, preset
 from medsearch.networks.config import Scale
-from medsearch.stages.method import Selection
+from medsearch.stages.method import BY_MASKS, Selection
 from medsearch.stages.pipelines import Pipeline
 
 
@@ -38,6 +39,7 @@ class AttENT:
 
     preset: str = "compared"
     scale: Scale = "paper"
+    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
 
     @property
     def name(self) -> str:

@@ -29,11 +29,12 @@ are hemispheres, drawn and augmented as all other methods' are, in batches that 
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from medsearch.methods.baselines.uagan.pipeline import pipeline
 from medsearch.methods.baselines.uagan.recipe import UAGANRecipe, preset
 from medsearch.networks.config import Scale
-from medsearch.stages.method import Selection
+from medsearch.stages.method import BY_MASKS, Selection
 from medsearch.stages.pipelines import Pipeline
 
 
@@ -43,6 +44,7 @@ class UAGAN:
 
     preset: str = "compared"
     scale: Scale = "paper"
+    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
 
     @property
     def name(self) -> str:

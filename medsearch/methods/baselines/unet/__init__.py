@@ -10,11 +10,12 @@ has no others. An epoch counts all diseased slices of the domains that it trains
 """
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from medsearch.methods.baselines.unet.pipeline import pipeline
 from medsearch.methods.baselines.unet.recipe import SupervisedUNetRecipe, preset
 from medsearch.networks.config import Scale
-from medsearch.stages.method import Selection
+from medsearch.stages.method import BY_MASKS, Selection
 from medsearch.stages.pipelines import Pipeline
 
 
@@ -24,6 +25,7 @@ class SupervisedUNet:
 
     preset: str = "compared"
     scale: Scale = "paper"
+    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
 
     @property
     def name(self) -> str:
