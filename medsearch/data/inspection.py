@@ -17,7 +17,7 @@ from medsearch.core import recipes
 from medsearch.core.records import read_json, write_json
 from medsearch.data.cohorts import Digests
 from medsearch.data.concurrency import concurrently
-from medsearch.data.volumes import UnreadableVolume, Volume, decode_volume, read_bytes
+from medsearch.data.volumes import UnreadableVolume, Volume, files_of, read_bytes, stored_volume
 
 INSPECTION_VERSION = 2
 """Raised whenever the facts of an unchanged file would come out otherwise."""
@@ -80,7 +80,9 @@ def _reachable(files: Mapping[str, Path]) -> tuple[dict[str, Path], dict[str, Fi
     good, faults = {}, {}
     for kind, path in files.items():
         try:
-            read_bytes(path, limit=1)
+            for file in files_of(path):
+                if not file.is_dir():
+                    read_bytes(file, limit=1)
             good[kind] = path
         except UnreadableVolume as error:
             faults[kind] = FileFacts(problem=error.problem, remedy=error.remedy)
@@ -127,7 +129,7 @@ def _inspect(files: Mapping[str, Path]) -> CaseFacts:
     mask: npt.NDArray[np.bool_] | None = None
     for kind, path in files.items():
         try:
-            volume = decode_volume(read_bytes(path), path)
+            volume = stored_volume(path)
         except UnreadableVolume as error:
             facts[kind] = FileFacts(problem=error.problem, remedy=error.remedy)
             continue
