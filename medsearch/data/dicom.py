@@ -5,6 +5,7 @@ axes along columns, rows and slices, so (x, y, z) is (left, back, up) for a pati
 NIfTI's, from voxel indices to RAS, mm.
 """
 
+import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy.typing as npt
 from medsearch.data.dicom_slices import BadSlice, Slice, read_pixels, read_slice
 from medsearch.data.volumes import UnreadableVolume, Volume, files_of
 
-__all__ = ["read_series", "slices_of"]
+__all__ = ["first_slice", "read_series", "slices_of"]
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SAME_DIRECTION, _SAME_SPACING = 1e-3, 1e-3
@@ -51,14 +52,14 @@ def read_series(folder: Path) -> Volume:
     return Volume(array=np.stack(arrays, axis=-1), affine=_affine(slices[0], step), path=folder)
 
 
-def slices_of(folder: Path, limit: int | None = None) -> list[Slice]:
-    """The headers of the files in a folder, in the order of names; of the first `limit` alone, if given.
+def slices_of(folder: Path) -> list[Slice]:
+    """The headers of the files in a folder, in the order of names.
 
     Raises:
         UnreadableVolume: there is no file, or one that is no slice of a CT series.
     """
     found = []
-    for path in files_of(folder)[:limit]:
+    for path in files_of(folder):
         if path.is_dir():
             raise UnreadableVolume(folder, f"holds a folder ({path.name}) beside slices", "give the series' own folder")
         try:
@@ -68,6 +69,14 @@ def slices_of(folder: Path, limit: int | None = None) -> list[Slice]:
     if not found:
         raise UnreadableVolume(folder, "holds no slice", "put the files of one CT series there")
     return found
+
+
+def first_slice(folder: Path) -> Slice | None:
+    """The header of the first file, in the order of names, that is a slice of a CT series; None, if none is."""
+    for path in files_of(folder):
+        with contextlib.suppress(BadSlice):
+            return read_slice(path)
+    return None
 
 
 def _ordered(slices: Sequence[Slice], folder: Path) -> list[Slice]:

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias, TypeVar, final
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override
-from medsearch.data.layouts import layout
+from medsearch.data.layouts import tumour_layout
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.method import Method
 
@@ -65,10 +65,10 @@ def sized(task: CrossModalityTask, scale: str) -> CrossModalityTask:
     """The task in the sizes that its layout has at `scale`.
 
     Raises:
-        BadInput: no such layout, or no such scale of it.
+        BadInput: no such layout with tumours, or no such scale of it.
 
     """
-    geometries = layout(task.layout).geometries
+    geometries = tumour_layout(task.layout).geometries
     if scale not in geometries:
         msg = f"no scale {scale!r}; choose one of {', '.join(geometries)}"
         raise BadInput(msg)
