@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medsearch.data.inspection import CaseFacts, FileFacts
+from medsearch.data.inspection import LABEL, MASK, CaseFacts, FileFacts
 
 _SPACING_MM = 1e-3
 _SPACING_DIGITS = 3
@@ -18,9 +18,9 @@ def common_grid(facts: CaseFacts, tolerance: float) -> FileFacts | None:
     `tolerance`: as for `difference`. The mask, where no image can be read; None, where nothing can.
     """
     readable = {kind: found for kind, found in facts.files.items() if found.problem is None}
-    images = [found for kind, found in readable.items() if kind != "mask"]
+    images = [found for kind, found in readable.items() if kind not in (MASK, LABEL)]
     if not images:
-        return readable.get("mask")
+        return readable.get(MASK)
     return max(images, key=lambda one: sum(difference(one, other, tolerance) is None for other in images))
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 from medsearch.core import recipes
 from medsearch.core.records import read_json, write_json
 from medsearch.data.concurrency import concurrently
-from medsearch.data.volumes import UnreadableVolume
+from medsearch.data.volumes import UnreadableVolume, files_of
 
 Part = Literal["source", "target", "test"]
 """Where a data set's own folders put a case."""
@@ -17,7 +17,7 @@ Part = Literal["source", "target", "test"]
 
 @dataclass(frozen=True)
 class Case:
-    """One subject's images, all on one grid: a file per contrast, and the mask where there is one.
+    """One subject's images, all on one grid, and the mask where there is one. An image is a file or a folder of slices.
 
     part: what the data set's folders say of the case; None: the split draws. presence: the weak label, where it is
     given apart from a mask: whether there is tumour at low and at high x of LPS, the patient's right and left.
@@ -106,7 +106,10 @@ class Finding:
 
 
 class Digests:
-    """Hashes of file contents, remembered in a JSON file as long as path, size and modification time stay."""
+    """Hashes of what files hold, remembered in a JSON file as long as path, size and modification time stay.
+
+    A folder's is over the contents of its files, whatever they are called.
+    """
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
@@ -116,7 +119,7 @@ class Digests:
             self._known = {}
 
     def of(self, paths: Iterable[Path]) -> dict[Path, str]:
-        """The digest of every file's bytes.
+        """The digest of every file's bytes, or every folder's files.
 
         Raises:
             UnreadableVolume: a file cannot be read.
@@ -154,13 +157,18 @@ def _said(case: Case) -> tuple[dict[str, object], ...]:
 
 def _state(path: Path) -> str:
     try:
-        stat = path.stat()
+        states = [(entry.name, entry.stat()) for entry in files_of(path)]
     except OSError:
         raise UnreadableVolume(path, "cannot be found", "put the file there, or leave out the case") from None
-    return f"{path.resolve()}:{stat.st_size}:{stat.st_mtime_ns}"
+    if not path.is_dir():
+        return f"{path.resolve()}:{states[0][1].st_size}:{states[0][1].st_mtime_ns}"
+    listed = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in states]
+    return f"{path.resolve()}:{recipes.fingerprint(listed)}"
 
 
 def _digest(path: Path) -> str:
+    if path.is_dir():
+        return recipes.fingerprint(sorted(_digest(entry) for entry in files_of(path)))
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

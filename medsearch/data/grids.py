@@ -16,7 +16,7 @@ from medsearch.core.records import append_line, read_lines
 from medsearch.data.atlas import AtlasCase, Block, centroid
 from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.geometry import Geometry, Spacing, Triple
-from medsearch.data.layouts import Layout
+from medsearch.data.layouts import TumourLayout
 from medsearch.data.registration import REGISTRATION_VERSION, Fit, RegistrationFailed
 from medsearch.data.resampling import Image, image_on_grid, mask_on_grid
 from medsearch.data.volumes import read_volume
@@ -47,7 +47,7 @@ class Grid(Protocol):
         """What is to be known of how the case came there."""
 
 
-def grid_of(cohort: Cohort, kind: Layout, geometry: Geometry, *, memory: Path) -> Grid:
+def grid_of(cohort: Cohort, kind: TumourLayout, geometry: Geometry, *, memory: Path) -> Grid:
     """The grid that the cohort's layout needs.
 
     memory: a file of JSON lines that remembers how the cases of this very cohort lie.
@@ -65,13 +65,13 @@ def grid_of(cohort: Cohort, kind: Layout, geometry: Geometry, *, memory: Path) -
 class AsGiven:
     """All files lie on one grid already, up to their orientation and voxel size."""
 
-    kind: Layout
+    kind: TumourLayout
     spacing: Spacing
     shape: Triple
     record: Mapping[str, Any] = field(default_factory=dict)
 
     @staticmethod
-    def of(cohort: Cohort, kind: Layout, spacing: Spacing) -> "AsGiven":
+    def of(cohort: Cohort, kind: TumourLayout, spacing: Spacing) -> "AsGiven":
         """The grid of the first case at `spacing`."""
         deep, high, wide = image_on_grid(read_volume(next(iter(cohort.cases[0].images.values()))), spacing).values.shape
         return AsGiven(kind, spacing, (deep, high, wide))
@@ -100,14 +100,14 @@ class AsGiven:
 class Registered:
     """Every case is registered to an atlas, and a block of it is cut out (section 5.5.1)."""
 
-    kind: Layout
+    kind: TumourLayout
     atlas: AtlasCase
     block: Block
     laid: Mapping[str, Fit]
     """By subject, how the atlas lies in the case."""
 
     @staticmethod
-    def of(cohort: Cohort, kind: Layout, geometry: Geometry, *, memory: Path) -> "Registered":
+    def of(cohort: Cohort, kind: TumourLayout, geometry: Geometry, *, memory: Path) -> "Registered":
         """Registers all cases; the block is centred on the source's tumours.
 
         Raises:

@@ -17,12 +17,15 @@ from medsearch.core import recipes
 from medsearch.core.records import read_json, write_json
 from medsearch.data.cohorts import Digests
 from medsearch.data.concurrency import concurrently
-from medsearch.data.volumes import UnreadableVolume, Volume, decode_volume, read_bytes
+from medsearch.data.outlines import laid_on, misfit
+from medsearch.data.volumes import UnreadableVolume, Volume, files_of, read_bytes, stored_volume
 
 INSPECTION_VERSION = 2
 """Raised whenever the facts of an unchanged file would come out otherwise."""
 
 _MOST_VALUES = 8
+MASK, LABEL = "mask", "label"
+"""What a case's files are called that are no images: its mask; and an outline beside it, which no task reads."""
 ROUNDING = 0.01
 """How far a label may lie from its number: masks stored as scaled or floating numbers come close only."""
 
@@ -49,7 +52,11 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class CaseFacts:
-    """A case's files by what they are. `outside`: share of the mask's voxels where an image is zero; -1 unknown."""
+    """A case's files by what they are.
+
+    `outside`: the share of the mask's voxels where the first image is zero, or of the label's where it shows no soft
+    tissue; -1 unknown.
+    """
 
     files: Mapping[str, FileFacts]
     outside: float = -1.0
@@ -80,7 +87,9 @@ def _reachable(files: Mapping[str, Path]) -> tuple[dict[str, Path], dict[str, Fi
     good, faults = {}, {}
     for kind, path in files.items():
         try:
-            read_bytes(path, limit=1)
+            for file in files_of(path):
+                if not file.is_dir():
+                    read_bytes(file, limit=1)
             good[kind] = path
         except UnreadableVolume as error:
             faults[kind] = FileFacts(problem=error.problem, remedy=error.remedy)
@@ -123,21 +132,23 @@ def _restored(plain: Any) -> CaseFacts:
 
 def _inspect(files: Mapping[str, Path]) -> CaseFacts:
     facts: dict[str, FileFacts] = {}
-    brain: npt.NDArray[np.bool_] | None = None
-    mask: npt.NDArray[np.bool_] | None = None
-    for kind, path in files.items():
+    image: Volume | None = None
+    outside = -1.0
+    for kind, path in sorted(files.items(), key=lambda file: file[0] in (MASK, LABEL)):
         try:
-            volume = decode_volume(read_bytes(path), path)
+            volume = stored_volume(path)
+            if kind == LABEL and image is not None:
+                volume = laid_on(volume, image)
         except UnreadableVolume as error:
             facts[kind] = FileFacts(problem=error.problem, remedy=error.remedy)
             continue
         facts[kind] = _facts(volume)
-        if kind == "mask":
+        if kind in (MASK, LABEL):
             facts[kind] = dataclasses.replace(facts[kind], values=_values(volume.array))
-            mask = np.rint(volume.array) > 0
-        elif brain is None:
-            brain = volume.array != 0
-    return CaseFacts(facts, _outside(brain, mask))
+            outside = -1.0 if image is None else _outside(image, volume) if kind == MASK else misfit(volume, image)
+        elif image is None:
+            image = volume
+    return CaseFacts({kind: facts[kind] for kind in files}, outside)
 
 
 def _facts(volume: Volume) -> FileFacts:
@@ -171,7 +182,9 @@ def _values(array: npt.NDArray[Any]) -> tuple[float, ...]:
     return tuple(float(value) for value in values[values != 0][:_MOST_VALUES])
 
 
-def _outside(brain: npt.NDArray[np.bool_] | None, mask: npt.NDArray[np.bool_] | None) -> float:
-    if brain is None or mask is None or brain.shape != mask.shape or not mask.any():
+def _outside(image: Volume, mask: Volume) -> float:
+    """The share of the mask where the image is 0."""
+    marked = np.rint(mask.array) > 0
+    if image.array.shape != marked.shape or not marked.any():
         return -1.0
-    return float(np.count_nonzero(mask & ~brain) / np.count_nonzero(mask))
+    return float(np.count_nonzero(marked & (image.array == 0)) / np.count_nonzero(marked))

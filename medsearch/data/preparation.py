@@ -20,7 +20,7 @@ from medsearch.core.records import write_json
 from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.geometry import Spacing, Triple, bounding_box, presence
 from medsearch.data.grids import grid_of
-from medsearch.data.layouts import layout
+from medsearch.data.layouts import tumour_layout
 from medsearch.data.once import made_once
 from medsearch.data.prepared import CASES, MASK, VERSION, PreparedCohort, image_file
 from medsearch.data.resampling import Image
@@ -34,7 +34,7 @@ SPREAD = 5.0  # standard deviations that fit into [-1, 1] (thesis section 5.5.1)
 def prepared_directory(folder: Path, fingerprint: str, task: CrossModalityTask) -> Path:
     """Where the arrays of a cohort for a task lie: by content, voxels, normalisation, and their number if cut out."""
     size = ""
-    if layout(task.layout).atlas is not None:
+    if tumour_layout(task.layout).atlas is not None:
         size = f"{task.geometry.depth[1]}x{task.geometry.slice_size}x{task.geometry.slice_size}-"
     return folder / f"prepared-{fingerprint}-{_edges(task.geometry.spacing)}mm-{size}{task.normalisation}-v{VERSION}"
 
@@ -62,7 +62,7 @@ def _write(cohort: Cohort, task: CrossModalityTask, aside: Path, *, memory: Path
         msg = f"cohort {cohort.name} in {cohort.root} has no usable case; run `medsearch check` on it"
         raise BadInput(msg)
     spacing = task.geometry.spacing
-    grid = grid_of(cohort, layout(cohort.layout), task.geometry, memory=memory)
+    grid = grid_of(cohort, tumour_layout(cohort.layout), task.geometry, memory=memory)
     arrays = _new_arrays(cohort, grid.shape, aside)
 
     def one(numbered: tuple[int, Case]) -> dict[str, Any]:

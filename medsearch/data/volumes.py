@@ -1,7 +1,8 @@
 """Volumes: NIfTI files in and out, with errors that name the file and never quote its header.
 
-A header may hold a patient's name (`descrip`, `db_name`); so no message here carries text from a file, and no
-message of nibabel's is passed on.
+Where a volume is read, it may also be a folder: the slices of one CT series (see `dicom`). A header may hold a
+patient's name (`descrip`, `db_name`); so no message here carries text from a file, and no message of nibabel's is
+passed on.
 """
 
 import gzip
@@ -44,14 +45,35 @@ class Volume:
 
 
 def read_volume(path: Path) -> Volume:
-    """The volume in a NIfTI file (.nii or .nii.gz) as float32, axes (x, y, z), scaling of the header applied.
+    """The volume in a NIfTI file (.nii or .nii.gz) or in a folder with one CT series, as float32.
+
+    Axes (x, y, z), scaling of the header applied.
 
     Raises:
         UnreadableVolume: missing, truncated or damaged file, not a NIfTI, not 3D, or a header without
-            a usable geometry.
+            a usable geometry; of a folder, what `dicom.read_series` refuses.
     """
-    stored = decode_volume(read_bytes(path), path)
+    stored = stored_volume(path)
     return Volume(array=stored.array.astype(np.float32), affine=stored.affine, path=path)
+
+
+def stored_volume(path: Path) -> Volume:
+    """As `read_volume`, in the type that the volume is stored with."""
+    if path.is_dir():
+        from medsearch.data.dicom import read_series
+
+        return read_series(path)
+    return decode_volume(read_bytes(path), path)
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files that a volume is: itself, or what lies in its folder in the order of names, hidden entries apart."""
+    if not path.is_dir():
+        return [path]
+    try:
+        return sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+    except OSError as error:
+        raise UnreadableVolume(path, f"cannot be read ({type(error).__name__})", "check its permissions") from None
 
 
 def read_bytes(path: Path, limit: int = -1) -> bytes:

@@ -25,7 +25,7 @@ from medsearch.core.recipes import plain
 from medsearch.data.geometry import Box, Geometry, Spacing, halves, outside_crops
 from medsearch.data.hemispheres import SliceRule
 from medsearch.data.hemispheres import hemispheres as whole_halves
-from medsearch.data.layouts import layout
+from medsearch.data.layouts import tumour_layout
 from medsearch.data.layouts.scans import Scoring
 from medsearch.data.views import TaskView
 from medsearch.metrics.crossmoda import ASSD_FORM, crossmoda_assd, crossmoda_dice
@@ -72,7 +72,7 @@ class Scores:
 
         hemispheres: a crop is a whole half.
         """
-        scoring: Scoring = layout(task.task.layout).scoring
+        scoring: Scoring = tumour_layout(task.task.layout).scoring
         geometry = whole_halves(task.geometry, task.shape) if hemispheres or slices else task.geometry
         if scoring == "diseased halves" and slices:
             scoring = "diseased slices"

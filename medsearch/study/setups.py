@@ -67,7 +67,7 @@ def sized(task: T, scale: str) -> T:
     """The task in the sizes that its layout has at `scale`.
 
     Raises:
-        BadInput: no such layout, or no such scale of it.
+        BadInput: no such layout with tumours, or no such scale of it.
 
     """
     geometries = layout(task.layout).geometries

@@ -12,7 +12,7 @@ import torch
 
 from medsearch.core.recipes import override
 from medsearch.data.hemispheres import hemispheres
-from medsearch.data.layouts import LAYOUTS
+from medsearch.data.layouts import TUMOUR_LAYOUTS
 from medsearch.methods.baselines import UAGAN, AccSegNet, AttENT, SupervisedUNet
 from medsearch.methods.baselines.accsegnet.networks import AccSegNet as AccSegNetwork
 from medsearch.methods.baselines.accsegnet.patches import Projections
@@ -41,9 +41,9 @@ def _without_memory() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", TUMOUR_LAYOUTS)
 def test_slices_fit_the_translator(name: str, scale: str) -> None:
-    recipe, side = MoDATTS(scale=scale).recipe.translation, LAYOUTS[name].geometries[scale].slice_size
+    recipe, side = MoDATTS(scale=scale).recipe.translation, TUMOUR_LAYOUTS[name].geometries[scale].slice_size
     x = torch.zeros(2, 1, side, side)
     assert Translator(recipe).translate(x).shape == x.shape
     assert all(score.shape[2:].numel() for score in MultiScaleDiscriminator(recipe.discriminator)(x))
@@ -51,10 +51,10 @@ def test_slices_fit_the_translator(name: str, scale: str) -> None:
 
 @pytest.mark.parametrize("dimensions", [2, 3])
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("name", TUMOUR_LAYOUTS)
 def test_crops_fit_the_segmentor(name: str, scale: str, dimensions: int) -> None:
     recipe = MoDATTS(scale=scale, dimensions=dimensions).recipe.segmentation
-    x = torch.zeros(1, 1, *LAYOUTS[name].geometries[scale].crop[-dimensions:])
+    x = torch.zeros(1, 1, *TUMOUR_LAYOUTS[name].geometries[scale].crop[-dimensions:])
     segmentor = Segmentor(recipe)
     latent = segmentor.encoder(x)
     assert segmentor.segment(latent).shape == segmentor.common(latent).shape == x.shape
@@ -69,7 +69,7 @@ def scale(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def x(scale: str) -> torch.Tensor:
     """Two slices of a hemisphere of BraTS, whose images are 155 x 240 x 240 voxels of 1 mm."""
-    geometry = LAYOUTS["brats2020"].geometries[scale]
+    geometry = TUMOUR_LAYOUTS["brats2020"].geometries[scale]
     shape = tuple(math.ceil(size / spacing) for size, spacing in zip((155, 240, 240), geometry.spacing, strict=True))
     return torch.zeros(2, 1, *hemispheres(geometry, shape).crop[1:])
 

@@ -84,13 +84,13 @@ def test_contrasts_that_are_not_required_are_neither_missed_nor_read(root: Path)
 
 def test_content_is_read_once(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
-    decode = inspection.decode_volume
+    stored = inspection.stored_volume
 
-    def counting(content: bytes, path: Path) -> inspection.Volume:
+    def counting(path: Path) -> inspection.Volume:
         read.append(path)
-        return decode(content, path)
+        return stored(path)
 
-    monkeypatch.setattr(inspection, "decode_volume", counting)
+    monkeypatch.setattr(inspection, "stored_volume", counting)
     broken.edited("seg", broken.filled(3))(root)
     first = check(root, cache=tmp_path / "cache")
     assert len(read) == FILES_READ

@@ -1,19 +1,41 @@
 """Layouts: how a public data set names its folders and files. One module per data set.
 
-A layout looks at names only, so that a plan can be printed at once; what the files hold is checked in
-`medsearch.data.checks`.
+A layout looks at names only (and at one header per DICOM series), so that a plan can be printed at once; what the files
+hold is checked in `medsearch.data.checks`.
 """
 
 from collections.abc import Mapping
 
 from medsearch.core.errors import BadInput
+from medsearch.data.layouts.abdominal_ct import AbdominalCT
 from medsearch.data.layouts.brats2020 import BraTS2020
 from medsearch.data.layouts.crossmoda import CROSSMODA_2021, CROSSMODA_2022, CrossMoDA
-from medsearch.data.layouts.scans import PHANTOM_RECORD, Layout, Scan
+from medsearch.data.layouts.nifti_folders import NiftiFolders
+from medsearch.data.layouts.scans import PHANTOM_RECORD, AxialLayout, Layout, Scan, TumourLayout
 
-__all__ = ["LAYOUTS", "PHANTOM_RECORD", "BraTS2020", "CrossMoDA", "Layout", "Scan", "layout"]
+__all__ = [
+    "AXIAL_LAYOUTS",
+    "LAYOUTS",
+    "PHANTOM_RECORD",
+    "TUMOUR_LAYOUTS",
+    "AbdominalCT",
+    "AxialLayout",
+    "BraTS2020",
+    "CrossMoDA",
+    "Layout",
+    "NiftiFolders",
+    "Scan",
+    "TumourLayout",
+    "axial_layout",
+    "layout",
+    "tumour_layout",
+]
 
-LAYOUTS: Mapping[str, Layout] = {known.name: known for known in (BraTS2020(), CROSSMODA_2021, CROSSMODA_2022)}
+TUMOUR_LAYOUTS: Mapping[str, TumourLayout] = {
+    known.name: known for known in (BraTS2020(), CROSSMODA_2021, CROSSMODA_2022)
+}
+AXIAL_LAYOUTS: Mapping[str, AxialLayout] = {known.name: known for known in (AbdominalCT(), NiftiFolders())}
+LAYOUTS: Mapping[str, Layout] = {**TUMOUR_LAYOUTS, **AXIAL_LAYOUTS}
 
 
 def layout(name: str) -> Layout:
@@ -26,3 +48,27 @@ def layout(name: str) -> Layout:
         msg = f"no layout {name!r}; choose one of {', '.join(LAYOUTS)}"
         raise BadInput(msg)
     return LAYOUTS[name]
+
+
+def tumour_layout(name: str) -> TumourLayout:
+    """The layout called `name`, whose cases have outlined tumours.
+
+    Raises:
+        BadInput: there is none, or its cases have no tumours.
+    """
+    if name not in TUMOUR_LAYOUTS:
+        msg = f"layout {layout(name).name!r} has no outlined tumours; choose one of {', '.join(TUMOUR_LAYOUTS)}"
+        raise BadInput(msg)
+    return TUMOUR_LAYOUTS[name]
+
+
+def axial_layout(name: str) -> AxialLayout:
+    """The layout called `name`, whose cases are stacks of axial slices.
+
+    Raises:
+        BadInput: there is none, or its cases lie on a common grid.
+    """
+    if name not in AXIAL_LAYOUTS:
+        msg = f"layout {layout(name).name!r} is not of whole CT images; choose one of {', '.join(AXIAL_LAYOUTS)}"
+        raise BadInput(msg)
+    return AXIAL_LAYOUTS[name]

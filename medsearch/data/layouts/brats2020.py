@@ -20,7 +20,7 @@ from types import MappingProxyType
 from medsearch.data.cohorts import Case, Cohort, Finding
 from medsearch.data.geometry import Geometry
 from medsearch.data.layouts.folders import links_leaving, visible
-from medsearch.data.layouts.scans import PHANTOM_RECORD, Scan, Scoring
+from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan, Scoring
 
 _CONTRASTS = ("flair", "t1", "t1ce", "t2")
 _INNER = ("MICCAI_BraTS2020_TrainingData", "BraTS2020_TrainingData/MICCAI_BraTS2020_TrainingData")
@@ -46,6 +46,7 @@ class BraTS2020:
     contrasts: tuple[str, ...] = _CONTRASTS
     labels: tuple[int, ...] = (0, 1, 2, 4)
     tumour: tuple[int, ...] = (1, 2, 4)
+    grids: Grids = "one"
     atlas: str | None = None
     grid_tolerance: float = 1e-2
     scoring: Scoring = "diseased halves"

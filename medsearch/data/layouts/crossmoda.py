@@ -24,7 +24,7 @@ from typing import Literal
 from medsearch.data.cohorts import Case, Cohort, Finding, Part
 from medsearch.data.geometry import Geometry
 from medsearch.data.layouts.folders import links_leaving, visible
-from medsearch.data.layouts.scans import PHANTOM_RECORD, Scan, Scoring
+from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan, Scoring
 from medsearch.data.layouts.weak_labels import WEAK_LABELS, WeakLabels, read_weak_labels
 
 Kind = Literal["ceT1", "hrT2", "Label"]
@@ -64,6 +64,7 @@ class CrossMoDA:
     contrasts: tuple[str, ...] = ("ceT1", "hrT2")
     labels: tuple[int, ...] = (0, 1, 2)
     tumour: tuple[int, ...] = (1,)
+    grids: Grids = "atlas"
     atlas: str | None = "hrT2"
     grid_tolerance: float = 5e-4
     scoring: Scoring = "whole volume"

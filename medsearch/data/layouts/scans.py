@@ -1,15 +1,19 @@
 """What a layout is, and what its look at a folder's names brings back."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
+from medsearch.data.axial import AxialGeometry
 from medsearch.data.cohorts import Cohort, Finding
 from medsearch.data.geometry import Geometry
 
 Scoring = Literal["diseased halves", "diseased slices", "whole volume"]
 """Where a test case is scored: in the halves that its weak label calls diseased, or everywhere."""
+
+Grids = Literal["one", "atlas", "own"]
+"""How the cases' grids relate: all lie on one; each is laid on an atlas; each keeps its own."""
 
 PHANTOM_RECORD = "phantom.json"
 """The file by which a folder says that its images were computed; every phantom writes it, every layout looks for it."""
@@ -17,15 +21,19 @@ PHANTOM_RECORD = "phantom.json"
 
 @dataclass(frozen=True)
 class Scan:
-    """The cohort that the names promise, faulty cases included, and what is wrong with the names."""
+    """The cohort that the names promise, faulty cases included, and what is wrong with the names.
+
+    labels: by subject, an outline that lies beside its image; no task reads it, but `checks` sees whether it fits.
+    """
 
     cohort: Cohort
     findings: tuple[Finding, ...]
+    labels: Mapping[str, Path] = field(default_factory=dict)
 
 
 @runtime_checkable
 class Layout(Protocol):
-    """How one public data set names its folders and files."""
+    """How one data set names its folders and files."""
 
     @property
     def name(self) -> str:
@@ -34,8 +42,32 @@ class Layout(Protocol):
 
     @property
     def contrasts(self) -> tuple[str, ...]:
-        """The contrasts of a complete case, in the order of the public data set's description."""
+        """The contrasts of the data set, in the order of its public description; empty: the folders name them."""
         ...
+
+    @property
+    def grids(self) -> Grids:
+        """How the cases' grids relate."""
+        ...
+
+    @property
+    def grid_tolerance(self) -> float:
+        """How far the affines of one case's files may differ in any entry, mm."""
+        ...
+
+    @property
+    def geometries(self) -> Mapping[str, Geometry] | Mapping[str, AxialGeometry]:
+        """The sizes that a method sees, by scale: tiny, small, paper."""
+        ...
+
+    def scan(self, root: Path, *, required: Collection[str] | None = None) -> Scan:
+        """The cases under `root`, by names only; of the contrasts, only `required` (default: all) are missed."""
+        ...
+
+
+@runtime_checkable
+class TumourLayout(Layout, Protocol):
+    """A data set whose cases have outlined tumours, all contrasts of a case on one grid."""
 
     @property
     def labels(self) -> tuple[int, ...]:
@@ -57,11 +89,6 @@ class Layout(Protocol):
         ...
 
     @property
-    def grid_tolerance(self) -> float:
-        """How far the affines of one case's files may differ in any entry, mm."""
-        ...
-
-    @property
     def geometries(self) -> Mapping[str, Geometry]:
         """The sizes that a method sees, by scale: tiny, small, paper."""
         ...
@@ -71,6 +98,15 @@ class Layout(Protocol):
         """Where a test case is scored."""
         ...
 
-    def scan(self, root: Path, *, required: Collection[str] | None = None) -> Scan:
-        """The cases under `root`, by names only; of the contrasts, only `required` (default: all) are missed."""
+
+@runtime_checkable
+class AxialLayout(Layout, Protocol):
+    """A data set of whole CT images as they were acquired: stacks of axial slices, each case on a grid of its own.
+
+    A case has one contrast, and trains; or it has all of them on one grid, and is for testing (part "test").
+    """
+
+    @property
+    def geometries(self) -> Mapping[str, AxialGeometry]:
+        """The sizes that a method sees, by scale: tiny, small, paper."""
         ...

@@ -3,7 +3,7 @@ import torch
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs, plain
-from medsearch.data.layouts import LAYOUTS
+from medsearch.data.layouts import TUMOUR_LAYOUTS
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.methods.modatts import MoDATTS
 from medsearch.methods.modatts.recipe import SegmentationRecipe, preset
@@ -68,9 +68,9 @@ def test_two_dimensions_change_what_slices_need(scale: str) -> None:
 
 @pytest.mark.parametrize("dimensions", [2, 3])
 @pytest.mark.parametrize("scale", ["tiny", "small"])
-@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("layout", TUMOUR_LAYOUTS)
 def test_networks_of_every_scale_take_its_geometry(layout: str, scale: str, dimensions: int) -> None:
-    recipe, geometry = MoDATTS(scale=scale, dimensions=dimensions).recipe, LAYOUTS[layout].geometries[scale]
+    recipe, geometry = MoDATTS(scale=scale, dimensions=dimensions).recipe, TUMOUR_LAYOUTS[layout].geometries[scale]
     crop = torch.zeros(1, 1, *geometry.crop[3 - dimensions :])
     with torch.no_grad():
         assert Segmentor(recipe.segmentation)(crop).shape == crop.shape

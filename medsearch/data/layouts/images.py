@@ -1,0 +1,107 @@
+"""Images as layouts of whole CT volumes name them: a NIfTI file, or a folder with one DICOM series."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from medsearch.data.cohorts import Case, Finding
+from medsearch.data.layouts.folders import links_leaving, visible
+
+_NIFTI = re.compile(r"(?P<name>.+?)\.nii(\.gz)?")
+
+
+def image_name(path: Path) -> str | None:
+    """What an image is called: a folder by its name, a NIfTI file by what precedes its ending; None: it is neither."""
+    if path.is_dir():
+        return path.name
+    match = _NIFTI.fullmatch(path.name)
+    return match["name"] if match else None
+
+
+@dataclass
+class Images:
+    """The images in one folder by name, several where a name comes twice, and what is something else there."""
+
+    folder: Path
+    named: dict[str, list[Path]] = field(default_factory=dict)
+    others: list[Path] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for path in visible(self.folder):
+            name = image_name(path)
+            if name is None:
+                self.others.append(path)
+            else:
+                self.named.setdefault(name, []).append(path)
+
+    def findings(self, subject: str | None = None, *, tolerated: Collection[str] = ()) -> Iterator[Finding]:
+        """What is unexpected here."""
+        for path in self.others:
+            if path.name not in tolerated:
+                yield Finding(subject, path, "is unexpected here", "move it elsewhere", fatal=False)
+
+    def twice(self, name: str, subject: str) -> Iterator[Finding]:
+        """An image that comes twice: which is meant cannot be known."""
+        if len(paths := self.named[name]) > 1:
+            names = " and ".join(path.name for path in paths)
+            yield Finding(subject, self.folder, f"{len(paths)} images called {name} ({names})", "keep one of them")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Cases, and what is wrong with their names."""
+
+    cases: tuple[Case, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+def paired_cases(folder: Path, contrasts: Collection[str], wanted: Collection[str]) -> Found:
+    """The test cases in `folder`: one folder each, with an image per contrast.
+
+    `contrasts`: those that there may be; empty: all. `wanted`: those that are missed.
+    """
+    cases, findings = [], []
+    for subject in visible(folder):
+        if not subject.is_dir():
+            findings.append(Finding(None, subject, "is unexpected here", "move it elsewhere", fatal=False))
+            continue
+        images = Images(subject)
+        known = {name: paths for name, paths in images.named.items() if not contrasts or name in contrasts}
+        cases.append(Case(subject.name, {name: paths[0] for name, paths in sorted(known.items())}, None, "test"))
+        findings += [*images.findings(subject.name), *_about_pair(images, known, wanted)]
+    if not cases:
+        findings.append(Finding(None, folder, "holds no case", "put one folder per test case there", fatal=False))
+    return Found(tuple(cases), tuple(findings))
+
+
+def _about_pair(images: Images, known: Mapping[str, list[Path]], wanted: Collection[str]) -> Iterator[Finding]:
+    subject = images.folder.name
+    for name in images.named:
+        if name in known:
+            yield from images.twice(name, subject)
+        else:
+            path = images.named[name][0]
+            yield Finding(subject, path, "is unexpected here", "name it by its contrast, or move it", fatal=False)
+    for contrast in wanted:
+        if contrast not in known:
+            remedy = f"add {contrast}.nii.gz or a folder {contrast} with its series, or leave out the case"
+            yield Finding(subject, images.folder, f"contrast {contrast} is missing", remedy)
+
+
+def leaving(cases: Collection[Case], root: Path) -> Iterator[Finding]:
+    """Images that are links to places outside."""
+    for case in cases:
+        yield from links_leaving(list(case.images.values()), root, case.subject)
+
+
+def unique(cases: Collection[Case]) -> tuple[tuple[Case, ...], tuple[Finding, ...]]:
+    """Each subject once, the first of its cases; a second one might be in two parts of a split."""
+    first: dict[str, Case] = {}
+    findings = []
+    for case in cases:
+        if first.setdefault(case.subject, case) is not case:
+            where = next(iter(case.images.values()), None)
+            remedy = "rename it if it is somebody else; otherwise keep one, or put both contrasts under paired"
+            findings.append(Finding(case.subject, where, "is the name of a second case", remedy))
+    return tuple(first.values()), tuple(findings)

@@ -1,0 +1,88 @@
+"""A layout for anybody's images: unpaired ones by contrast, and pairs to test on.
+
+    <root>/unpaired/<contrast>/<subject>.nii[.gz]
+    <root>/paired/<subject>/<contrast>.nii[.gz]          optional
+
+Each image may also be a folder with one DICOM series, called as the file would be. The folders name the contrasts, and
+a subject comes once: somebody with two contrasts belongs under paired.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from medsearch.data.axial import AxialGeometry
+from medsearch.data.cohorts import Case, Cohort, Finding
+from medsearch.data.layouts.folders import visible
+from medsearch.data.layouts.images import Found, Images, leaving, paired_cases, unique
+from medsearch.data.layouts.scales import AXIAL
+from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan
+
+UNPAIRED, PAIRED = "unpaired", "paired"
+
+
+@dataclass(frozen=True)
+class NiftiFolders:
+    """Finds the cases of the generic folders by their names."""
+
+    name: str = "nifti_folders"
+    contrasts: tuple[str, ...] = ()
+    grids: Grids = "own"
+    grid_tolerance: float = 1e-2
+
+    @property
+    def geometries(self) -> Mapping[str, AxialGeometry]:
+        """Paper 000's size, which is small enough for the small scale too, and half of it."""
+        return AXIAL
+
+    def scan(self, root: Path, *, required: Collection[str] | None = None) -> Scan:
+        """The cases under `root`, contrast by contrast, then the pairs; and the faults that names show."""
+        found = [_unpaired(root, required), _paired(root, required)]
+        cases, twice = unique([case for one in found for case in one.cases])
+        named = dict.fromkeys([*(required or ()), *(contrast for case in cases for contrast in case.images)])
+        phantom = (root / PHANTOM_RECORD).is_file()
+        name = f"{self.name}-phantom" if phantom else self.name
+        cohort = Cohort(name, root, self.name, tuple(named), cases, phantom=phantom)
+        findings = [finding for one in found for finding in one.findings]
+        return Scan(cohort, (*_about_root(root), *findings, *twice, *leaving(cases, root)))
+
+
+def _unpaired(root: Path, required: Collection[str] | None) -> Found:
+    folder = root / UNPAIRED
+    if not folder.is_dir():
+        return Found(findings=(Finding(None, folder, "is not a folder", "put one folder per contrast there"),))
+    cases: list[Case] = []
+    findings: list[Finding] = []
+    present = {path.name: path for path in visible(folder) if path.is_dir()}
+    for contrast, place in present.items():
+        if required is not None and contrast not in required:
+            continue
+        images = Images(place)
+        findings += images.findings()
+        for subject, paths in images.named.items():
+            findings += images.twice(subject, subject)
+            cases.append(Case(subject, {contrast: paths[0]}, None))
+        if not images.named:
+            findings.append(Finding(None, place, "holds no image", "put <subject>.nii.gz there"))
+    for contrast in required or ():
+        if contrast not in present:
+            findings.append(Finding(None, folder / contrast, "is not a folder", f"put images of {contrast} there"))
+    return Found(tuple(cases), tuple(findings))
+
+
+def _paired(root: Path, required: Collection[str] | None) -> Found:
+    folder = root / PAIRED
+    if not folder.is_dir():
+        remedy = f"put <subject>/<contrast>.nii.gz under {PAIRED}"
+        what = "is not a folder: without pairs nothing can be tested"
+        return Found(findings=(Finding(None, folder, what, remedy, fatal=False),) if root.is_dir() else ())
+    unpaired = root / UNPAIRED
+    known = [path.name for path in visible(unpaired) if path.is_dir()] if unpaired.is_dir() else []
+    return paired_cases(folder, required or known, required or known)
+
+
+def _about_root(root: Path) -> tuple[Finding, ...]:
+    if not root.is_dir():
+        return ()
+    strange = [path for path in visible(root) if path.name not in (UNPAIRED, PAIRED, PHANTOM_RECORD)]
+    return tuple(Finding(None, path, "is unexpected here", "move it elsewhere", fatal=False) for path in strange)

@@ -1,0 +1,164 @@
+"""DICOM series whose headers name a patient everywhere, and every way of breaking one that must be refused by name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset
+
+from medsearch.data.phantoms.abdomen.series import SeriesHeader, write_series
+
+PLANTED = "PLANTED"
+"""Whatever is planted holds this word; it must be found nowhere but in the files themselves."""
+SHAPE, SPACING, ORIGIN = (12, 10, 8), (2.0, 2.5, 5.0), (-11.0, -9.0, -300.0)
+
+
+def volume(seed: int = 0) -> np.ndarray:
+    """(x, y, z) of LPS in HU."""
+    return np.random.default_rng(seed).integers(-1000, 1500, SHAPE).astype(np.int16)
+
+
+def plant(folder: Path) -> Path:
+    """Name a patient in every file of a folder, as an export from a clinic does."""
+    for path in sorted(folder.iterdir()):
+        dataset = pydicom.dcmread(path)
+        dataset.PatientName, dataset.PatientID = f"{PLANTED}^NAME", f"{PLANTED}-ID"
+        dataset.PatientBirthDate, dataset.PatientAddress = "19010101", f"{PLANTED} STREET 1"
+        dataset.InstitutionName, dataset.ReferringPhysicianName = f"{PLANTED} HOSPITAL", f"{PLANTED}^REFERRER"
+        dataset.SeriesDescription, dataset.StudyID = f"{PLANTED} SERIES", f"{PLANTED}1"
+        dataset.ImageComments = f"{PLANTED} COMMENT"
+        dataset.file_meta.SourceApplicationEntityTitle = f"{PLANTED}AE"
+        dataset.add_new((0x0009, 0x0010), "LO", f"{PLANTED} PRIVATE")
+        dataset.save_as(path)
+    return folder
+
+
+def write(folder: Path, hu: np.ndarray | None = None, **header: object) -> Path:
+    """A sound series with a patient's name in it."""
+    said = SeriesHeader(subject="A", **{"number": 1, **header})
+    write_series(folder, volume() if hu is None else hu, said, spacing=SPACING, origin=ORIGIN)
+    return plant(folder)
+
+
+def edit(path: Path, change: Callable[[Dataset], object]) -> None:
+    dataset = pydicom.dcmread(path)
+    change(dataset)
+    dataset.save_as(path)
+
+
+def every(change: Callable[[Dataset], object]) -> Callable[[Path], None]:
+    return lambda folder: [edit(path, change) for path in sorted(folder.iterdir())] and None
+
+
+def one(change: Callable[[Dataset], object]) -> Callable[[Path], None]:
+    return lambda folder: edit(folder / "1-003.dcm", change)
+
+
+def _set(**tags: object) -> Callable[[Dataset], object]:
+    return lambda dataset: [setattr(dataset, keyword, value) for keyword, value in tags.items()]
+
+
+def _lose(keyword: str) -> Callable[[Dataset], object]:
+    return lambda dataset: delattr(dataset, keyword)
+
+
+def _shear(dataset: Dataset) -> None:
+    x, y, z = dataset.ImagePositionPatient
+    dataset.ImagePositionPatient = [x, f"{float(y) + 0.2 * (float(z) + 300):.4f}", z]
+
+
+def _uneven(dataset: Dataset) -> None:
+    x, y, z = dataset.ImagePositionPatient
+    dataset.ImagePositionPatient = [x, y, f"{float(z) + max(0.0, 0.3 * (float(z) + 285)):.4f}"]
+
+
+def _second(folder: Path) -> None:
+    other = write(folder.parent / "other", number=2)
+    for path in sorted(other.iterdir())[:5]:
+        path.rename(folder / path.name)
+
+
+def _twice(folder: Path) -> None:
+    (folder / "copy.dcm").write_bytes((folder / "1-004.dcm").read_bytes())
+
+
+def _png(folder: Path) -> None:
+    (folder / "shot.png").write_bytes(b"\x89PNG\r\n\x1a\n" + PLANTED.encode() * 40)
+
+
+def _emptied(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def _cut(folder: Path) -> None:
+    content = (folder / "1-003.dcm").read_bytes()
+    (folder / "1-003.dcm").write_bytes(content[:-40])
+
+
+def _nested(folder: Path) -> None:
+    (folder / "more").mkdir()
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A way of breaking a series, and what must be said of it."""
+
+    breaks: Callable[[Path], object]
+    problem: str
+    remedy: str
+
+
+MOVE = "move it elsewhere"
+BROKEN: Mapping[str, Broken] = {
+    "a missing slice": Broken(
+        lambda folder: (folder / "1-004.dcm").unlink(),
+        r"a slice is missing between positions -285 and -275 mm",
+        "copy or download the series again",
+    ),
+    "two missing slices": Broken(
+        lambda folder: [(folder / f"1-00{number}.dcm").unlink() for number in (4, 5)],
+        r"2 slices are missing between positions -290 and -275 mm",
+        "copy or download the series again",
+    ),
+    "uneven spacing": Broken(every(_uneven), r"unevenly spaced: 6.5 mm apart, but 5 mm between", "of one spacing"),
+    "two series": Broken(_second, r"2 series are mixed here \(8 and 5 slices\)", "keep one series per folder"),
+    "a slice twice": Broken(_twice, r"two slices at position -280 mm", "each slice once"),
+    "a sheared stack": Broken(every(_shear), "tilted gantry", "undo the tilt"),
+    "a tilt that the header tells": Broken(every(_set(GantryDetectorTilt=12)), "tilted gantry", "undo the tilt"),
+    "a PNG": Broken(_png, r"shot\.png is not a DICOM file", MOVE),
+    "another modality": Broken(every(_set(Modality="MR")), r"1-001\.dcm is not a CT image", MOVE),
+    "one file of another modality": Broken(one(_set(Modality="PLANTED")), r"1-003\.dcm is not a CT image", MOVE),
+    "a localizer": Broken(
+        every(_set(ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])), r"localizer \(scout\) only", "axial series"
+    ),
+    "no slice": Broken(_emptied, "holds no slice", "put the files of one CT series there"),
+    "two slices": Broken(
+        lambda folder: [path.unlink() for path in sorted(folder.iterdir())[2:]], "holds 2 slices only", "whole series"
+    ),
+    "another size": Broken(
+        one(lambda dataset: _set(Rows=5, PixelData=dataset.PixelData[:120])(dataset)),
+        r"1-003\.dcm has another size",
+        MOVE,
+    ),
+    "another pixel spacing": Broken(one(_set(PixelSpacing=[2.5, 2.1])), r"1-003\.dcm has another pixel spacing", MOVE),
+    "another direction": Broken(
+        one(_set(ImageOrientationPatient=[1, 0, 0, 0, 0, -1])), r"1-003\.dcm has another direction", MOVE
+    ),
+    "no position": Broken(one(_lose("ImagePositionPatient")), r"1-003\.dcm does not say where it lies", MOVE),
+    "a position that is a name": Broken(
+        one(lambda dataset: dataset.__setitem__("ImagePositionPatient", _words(dataset))), "does not say where", MOVE
+    ),
+    "no slope": Broken(one(_lose("RescaleSlope")), r"1-003\.dcm lacks the slope and intercept", "export"),
+    "colours": Broken(one(_set(SamplesPerPixel=3)), r"1-003\.dcm is not one grey image", MOVE),
+    "a cut file": Broken(_cut, r"1-003\.dcm has no whole image", "copy or download it again"),
+    "a folder among them": Broken(_nested, r"holds a folder \(more\)", "series' own folder"),
+}
+
+
+def _words(dataset: Dataset) -> pydicom.DataElement:
+    element = pydicom.DataElement("ImagePositionPatient", "LO", PLANTED)
+    element.tag = dataset["ImagePositionPatient"].tag
+    return element
