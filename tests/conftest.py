@@ -12,7 +12,11 @@ from tests.bucket import Buckets
 
 CHECKED = [f"medsearch.{floor}" for floor in ("methods", "training", "networks", "losses")]
 install_import_hook(CHECKED, "beartype.beartype")  # before the first of them is imported
+from medsearch.stages.store import Store  # noqa: E402
+from tests.methods.ssbr_cyclegan.micro_ssbr import SSBR  # noqa: E402
 from tests.micro import Micro  # noqa: E402
+from tests.micro_bodies import TASK as BODIES  # noqa: E402
+from tests.micro_bodies import prepared_bodies  # noqa: E402
 
 ROOT = str(Path(__file__).parents[1])  # Ray's workers and other processes find the helpers of tests there
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("PYTHONPATH")]))
@@ -25,6 +29,13 @@ settings.load_profile("shared machine")
 def micro(tmp_path_factory: pytest.TempPathFactory) -> Micro:
     """Six made-up heads and the store of what was trained on them."""
     return Micro.written(tmp_path_factory.mktemp("micro"))
+
+
+@pytest.fixture(scope="session")
+def ct(tmp_path_factory: pytest.TempPathFactory) -> Micro:
+    """Made-up CT of bodies, with and without contrast agent, and the store of what was trained on it."""
+    folder = tmp_path_factory.mktemp("ct")
+    return Micro(prepared_bodies(folder), Store(folder / "stages"), SSBR, BODIES)
 
 
 @pytest.fixture(scope="session")

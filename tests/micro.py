@@ -13,10 +13,9 @@ import numpy as np
 from medsearch.core.recipes import override
 from medsearch.data.cohorts import Case, Cohort, Part
 from medsearch.data.geometry import Geometry
+from medsearch.data.kinds import Prepared, Task, view
 from medsearch.data.preparation import prepare
-from medsearch.data.prepared import PreparedCohort
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.data.views import TaskView
 from medsearch.data.volumes import write_volume
 from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
 from medsearch.methods.modatts.pipeline import pipeline
@@ -138,11 +137,12 @@ class Small:
 
 @dataclass(frozen=True)
 class Micro:
-    """The six heads, prepared, and a store whose finished stages all tests share; MoDATTS unless another method."""
+    """A prepared cohort and a store whose finished stages all tests share: six heads and MoDATTS unless others."""
 
-    prepared: PreparedCohort
+    prepared: Prepared
     store: Store
     of: Small = Small()
+    asked: Task = TASK
 
     @staticmethod
     def written(root: Path, *, both_sides: bool = False, apart: bool = False) -> "Micro":
@@ -160,7 +160,7 @@ class Micro:
         seed: int = 0,
     ) -> dict[str, StageRun]:
         """The stage runs of the micro recipe with some knobs changed, by node."""
-        setting = Setting(override(TASK, task or {}), "micro", self.prepared.roster)
+        setting = Setting(override(self.asked, task or {}), "micro", self.prepared.roster)
         wanted = self.of.pipeline(override(self.of.recipe, knobs or {}), selection=selection, test=test)
         return {run.node: run for run in wanted.runs(setting, seed)}
 
@@ -187,7 +187,7 @@ class Micro:
         """What a stage run would be given, with outputs in `folder`; unless given, what it takes must be finished."""
         taken = upstream or {role: self.store.artifact(key) for role, key in run.upstream.items()}
         return StageContext(
-            task=TaskView(self.prepared, run.task, run.stage.reads()),
+            task=view(self.prepared, run.task, run.stage.reads()),
             upstream=taken,
             seed=run.seed,
             runtime=Runtime(**runtime),

@@ -9,6 +9,7 @@ from typing import TypeAlias, assert_never
 
 from medsearch.data import views
 from medsearch.data.cohorts import Cohort, Roster
+from medsearch.data.layouts import Layout, axial_layout, tumour_layout
 from medsearch.data.prepared import PreparedCohort
 from medsearch.data.synthesis import views as synthesis
 from medsearch.data.synthesis.prepared import PreparedStacks
@@ -27,6 +28,16 @@ def required_contrasts(task: Task) -> frozenset[str]:
     if isinstance(task, CrossModalityTask) and task.normalisation == "joint":
         return frozenset()
     return frozenset({task.source, task.target})
+
+
+def layout_of(task: Task) -> Layout:
+    """The layout that the task is put to.
+
+    Raises:
+        BadInput: there is none of that name, or not for such a task.
+
+    """
+    return tumour_layout(task.layout) if isinstance(task, CrossModalityTask) else axial_layout(task.layout)
 
 
 def part_fingerprint(task: Task, cohort: str, roster: Roster, part: str) -> str:

@@ -15,8 +15,7 @@ from typing import Any, TypeAlias, TypeVar, final
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs as knobs_of
 from medsearch.core.recipes import override
-from medsearch.data.kinds import Task
-from medsearch.data.layouts import layout
+from medsearch.data.kinds import Task, layout_of
 from medsearch.stages.method import Method
 
 V = TypeVar("V")
@@ -67,10 +66,10 @@ def sized(task: T, scale: str) -> T:
     """The task in the sizes that its layout has at `scale`.
 
     Raises:
-        BadInput: no such layout with tumours, or no such scale of it.
+        BadInput: no such layout for such a task, or no such scale of it.
 
     """
-    geometries = layout(task.layout).geometries
+    geometries = layout_of(task).geometries
     if scale not in geometries:
         msg = f"no scale {scale!r}; choose one of {', '.join(geometries)}"
         raise BadInput(msg)

@@ -69,12 +69,13 @@ class Trained:
 
 
 @pytest.fixture(scope="module")
-def trained(micro: Micro, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
+def trained(micro: Micro, ct: Micro, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Trained]:
     made: dict[str, Trained] = {}
 
     def of(method: str) -> Trained:
         if method not in made:
-            made[method] = Trained(micro, WALKS[method], tmp_path_factory.mktemp(method))
+            walk = WALKS[method]
+            made[method] = Trained(ct if walk.synthesis else micro, walk, tmp_path_factory.mktemp(method))
         return made[method]
 
     return of

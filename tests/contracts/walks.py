@@ -7,6 +7,7 @@ from typing import Any
 from tests.methods.baselines.micro_baselines import ACCSEGNET, ATTENT, UAGAN, UNET
 from tests.methods.mgenseg.conftest import RECIPE as MGENSEG
 from tests.methods.mgenseg.conftest import pipeline as mgenseg_pipeline
+from tests.methods.ssbr_cyclegan.micro_ssbr import SSBR
 from tests.micro import Small
 
 Values = Mapping[str, Any]
@@ -20,7 +21,8 @@ class Walk:
     others: values to try, where one more, half as much again or the opposite will not do.
     needs: what a knob needs to be seen at all. on: tasks that it needs, where `task` will not do.
     short: knobs that make all trainings short. nodes: the stage that the first part of a knob's path belongs to.
-    translators: whether there are a last and a best translator to tell apart.
+    translators: whether there are a last and a best translator to tell apart. synthesis: whether it is put to images of
+    bodies, and not to heads with tumours.
     """
 
     small: Small
@@ -33,6 +35,7 @@ class Walk:
     task: Values = field(default_factory=lambda: {"source_labels": 0.5})
     nodes: Mapping[str, str] = field(default_factory=lambda: {"segmentation": "segmentation", "evaluation": "test"})
     translators: bool = False
+    synthesis: bool = False
 
 
 def under(stage: str, values: Values) -> dict[str, Any]:
@@ -211,7 +214,34 @@ M_GEN_SEG = Walk(
     },
     needs={"segmentation.validate_every": {"segmentation.epochs": 2}},
 )
+SSBR_CYCLEGAN = Walk(
+    small=SSBR,
+    inert={"translation.cached_scores": "it changes when scores are computed, not what they are"},
+    others={
+        "regressor.network.units": (1, 2, 1, 1),
+        "regressor.imagenet": __file__,  # no weights, and that is said
+        "regressor.optimiser.betas": (0.6, 0.999),
+        "regressor.optimiser.weight_decay": 0.1,
+        "regressor.stacks": "random",
+        "translation.cyclegan.generator.down": "anti-aliased",
+        "translation.cyclegan.generator.up": "bilinear",
+        "translation.cyclegan.generator.skips": "gated",
+        "translation.cyclegan.generator.initialisation": "xavier",
+        "translation.cyclegan.discriminator.down": "anti-aliased",
+        "translation.cyclegan.discriminator.initialisation": "xavier",
+        "translation.cyclegan.optimiser.betas": (0.6, 0.999),
+        "translation.cyclegan.optimiser.weight_decay": 0.1,
+        "translation.selection": "position",
+        "translation.cached_scores": False,
+    },
+    needs={"translation.jitter": {"translation.selection": "position"}},
+    short={},
+    task={},
+    nodes={"regressor": "regressor", "translation": "translation", "inference": "test"},
+    synthesis=True,
+)
 WALKS = {
+    "ssbr_cyclegan": SSBR_CYCLEGAN,
     "modatts": MODATTS,
     "mgenseg": M_GEN_SEG,
     "supervised_unet": SUPERVISED_UNET,

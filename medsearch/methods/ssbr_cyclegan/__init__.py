@@ -14,3 +14,49 @@ weight; with input addition the sum is cut to [-1, 1]; jitter of positions is as
 not overlap are paired by position; a patient's scores are computed once (`cached_scores` = False: every time, as the
 paper's times suggest). Of an iteration's patients everyone of the larger domain comes once an epoch.
 """
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from medsearch.methods.ssbr_cyclegan.pipeline import pipeline
+from medsearch.methods.ssbr_cyclegan.recipe import SSBRCycleGANRecipe, preset
+from medsearch.networks.config import Scale
+from medsearch.stages.method import Selection
+from medsearch.stages.pipelines import Pipeline
+
+__all__ = ["SSBRCycleGAN"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SSBRCycleGAN:
+    """The method at a scale; knobs are those of `recipe`."""
+
+    scale: Scale = "paper"
+
+    @property
+    def name(self) -> str:
+        """The package's name."""
+        return "ssbr_cyclegan"
+
+    @property
+    def recipe(self) -> SSBRCycleGANRecipe:
+        """The paper's values at this scale."""
+        return preset(self.scale)
+
+    @property
+    def task_knobs(self) -> dict[str, Any]:
+        """Nothing of the task."""
+        return {}
+
+    @property
+    def rules(self) -> tuple[Selection, ...]:
+        """The paper looks at nothing; with "oracle" some pairs score what is searched."""
+        return ("none", "oracle")
+
+    def at(self, scale: Scale) -> "SSBRCycleGAN":
+        """The same method in another set of sizes."""
+        return replace(self, scale=scale)
+
+    def pipeline(self, recipe: SSBRCycleGANRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
+        """The stages that `recipe` means."""
+        return pipeline(recipe, selection=selection, test=test)

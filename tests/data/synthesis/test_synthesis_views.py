@@ -88,7 +88,7 @@ def test_a_part_that_does_not_exist_is_refused(prepared: PreparedStacks) -> None
 def test_it_travels(prepared: PreparedStacks) -> None:
     of = view(prepared)
     subject = of.pairs("test")[0]
-    there = pickle.loads(pickle.dumps(of))
+    there = pickle.loads(pickle.dumps(of))  # noqa: S301 - what it wrote itself
     np.testing.assert_array_equal(there.pair("test", subject)[0].images(), of.pair("test", subject)[0].images())
 
 
