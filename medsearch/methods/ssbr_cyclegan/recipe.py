@@ -11,6 +11,8 @@ from medsearch.networks.config import Scale
 from medsearch.training.cyclegan_recipe import CycleGANRecipe
 from medsearch.training.recipes import OptimiserRecipe
 
+KNOB, WEIGHTS = "regressor.imagenet", "an ImageNet ResNet-34 checkpoint (torchvision's resnet34-b627a593.pth)"
+
 
 @recipe
 class RegressorWeights:

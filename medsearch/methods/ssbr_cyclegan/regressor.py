@@ -17,14 +17,13 @@ from torch import Tensor, nn
 from medsearch.core.files import digest
 from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
 from medsearch.methods.ssbr_cyclegan.losses import total
-from medsearch.methods.ssbr_cyclegan.recipe import RegressorWeights
+from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WEIGHTS, RegressorWeights
 from medsearch.methods.ssbr_cyclegan.stacks import StackBatch
 from medsearch.networks.published import load_backbone
 from medsearch.training.precision import autocast
 from medsearch.training.runtime import Runtime
 
 LOG = logging.getLogger(__name__)
-KNOB, WANTED = "regressor.imagenet", "an ImageNet ResNet-34 checkpoint (torchvision's resnet34-b627a593.pth)"
 SLICES = 64
 """Scored at once."""
 
@@ -75,8 +74,8 @@ def start_from_imagenet(regressor: Regressor, path: str) -> str:
     """
     if not path:
         return "random"
-    load_backbone(regressor.network, Path(path), wanted=WANTED, grey=True)
-    found = digest(path, knob=KNOB, wanted=WANTED)
+    load_backbone(regressor.network, Path(path), wanted=WEIGHTS, grey=True)
+    found = digest(path, knob=KNOB, wanted=WEIGHTS)
     LOG.info("the body regressor starts from %s (%s)", path, found)
     return found
 

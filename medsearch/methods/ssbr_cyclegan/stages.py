@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+from medsearch.core.files import require_content
 from medsearch.data.synthesis.views import SynthesisView
 from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
-from medsearch.methods.ssbr_cyclegan.recipe import InferenceRecipe, RegressorRecipe, TranslationRecipe
+from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WEIGHTS, InferenceRecipe, RegressorRecipe, TranslationRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Stage, Training
@@ -22,6 +23,8 @@ class BodyRegressor(Stage):
     name: ClassVar[str] = "ssbr_regressor"
     version: ClassVar[int] = 1
     recipe: RegressorRecipe
+    imagenet: str = ""
+    """Digest of the weights that it starts from; empty: random."""
 
     @property
     def batch(self) -> int:
@@ -36,6 +39,7 @@ class BodyRegressor(Stage):
         """Eqs. 1-4."""
         from medsearch.methods.ssbr_cyclegan.regression import train
 
+        require_content(self.recipe.imagenet, self.imagenet, knob=KNOB, wanted=WEIGHTS)
         return train(self.recipe, context)
 
 
