@@ -14,7 +14,7 @@ from medsearch.data.cohorts import Cohort, fingerprint
 
 if TYPE_CHECKING:
     from medsearch.data.kinds import Task
-    from medsearch.data.phantoms import PhantomSpec
+    from medsearch.data.phantoms import Specification
     from medsearch.study.jobs import Workplace
 
 PACKAGES = ("torch", "ray", "optuna", "mlflow", "monai", "numpy")
@@ -88,7 +88,9 @@ class Data:
 
 def spacing_of(tasks: Sequence["Task"]) -> float:
     """The shortest voxel edge of these tasks, by which a phantom's spacing goes, mm."""
-    return min(tasks[0].geometry.spacing)
+    from medsearch.data.kinds import finest_voxel
+
+    return finest_voxel(tasks[0])
 
 
 def _by_layout(tasks: Sequence["Task"]) -> dict[str, list["Task"]]:
@@ -106,15 +108,17 @@ class Chosen:
     skipped: tuple[Mapping[str, str], ...]
 
 
-def phantom_spec(options: DataOptions, spacing: float) -> "PhantomSpec":
+def phantom_spec(options: DataOptions, spacing: float) -> "Specification":
     """The phantom that stands in for missing data."""
-    from medsearch.data.phantoms import PHANTOMS
+    from medsearch.data.phantoms import PHANTOMS, specified
 
     if options.layout not in PHANTOMS:
         msg = f"layout {options.layout!r} has no phantom; give --data DIR"
         raise BadInput(msg)
-    anatomy = str(options.anatomy.resolve()) if options.anatomy else None
-    return PHANTOMS[options.layout].spec(spacing=spacing, anatomy=anatomy)
+    given: dict[str, object] = {"spacing": spacing}
+    if options.anatomy and "anatomy" in PHANTOMS[options.layout].knobs:  # of a study's phantoms, maybe not all take it
+        given["anatomy"] = str(options.anatomy.resolve())
+    return specified(options.layout, given)
 
 
 def phantom_folder(options: DataOptions, spacing: float) -> Path:
@@ -160,7 +164,7 @@ def _phantom(options: DataOptions, spacing: float, say: Callable[[str], None]) -
     folder = phantom_folder(options, spacing)
     spec = phantom_spec(options, spacing)
     if not folder.exists():
-        say(f"writing a phantom cohort of {spec.cases} cases at {spacing:g} mm into {folder}")
+        say(f"writing a phantom cohort of {spec.subjects} cases at {spacing:g} mm into {folder}")
     return PHANTOMS[options.layout].write(spec, folder)
 
 

@@ -35,7 +35,8 @@ def _parser() -> argparse.ArgumentParser:
     phantom.add_argument("--cases", type=int, help="how many (default: the layout's own)")
     phantom.add_argument("--spacing", type=float, metavar="MM", help="voxel size (default: the layout's own)")
     phantom.add_argument("--seed", type=int, default=0)
-    phantom.add_argument("--healthy", type=int, default=0, metavar="N", help="how many of the cases have no tumour")
+    phantom.add_argument("--healthy", type=int, metavar="N", help="how many of the cases have no tumour")
+    phantom.add_argument("--pairs", type=int, metavar="N", help="how many are seen with and without contrast agent")
     phantom.add_argument("--anatomy", type=Path, metavar="DIR", help="label maps to build on, instead of MNI152")
     phantom.set_defaults(do=_phantom)
 
@@ -74,17 +75,15 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _phantom(options: argparse.Namespace) -> int:
-    from medsearch.data.phantoms import PHANTOMS
+    from medsearch.data.phantoms import PHANTOMS, specified
 
     if options.layout not in PHANTOMS:
         msg = f"no phantom for layout {options.layout!r}; there are {', '.join(PHANTOMS)}"
         raise BadInput(msg)
-    phantom = PHANTOMS[options.layout]
-    anatomy = str(options.anatomy.resolve()) if options.anatomy else None
-    sizes = {"cases": options.cases, "spacing": options.spacing}
-    given = {name: size for name, size in sizes.items() if size is not None}
-    spec = phantom.spec(**given, seed=options.seed, anatomy=anatomy, healthy=options.healthy)
-    sys.stdout.write(f"{phantom.write(spec, options.dir)}\n")
+    asked = {name: getattr(options, name) for name in ("cases", "spacing", "seed", "healthy", "pairs")}
+    asked["anatomy"] = str(options.anatomy.resolve()) if options.anatomy else None
+    spec = specified(options.layout, {name: value for name, value in asked.items() if value is not None})
+    sys.stdout.write(f"{PHANTOMS[options.layout].write(spec, options.dir)}\n")
     return 0
 
 

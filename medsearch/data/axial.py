@@ -3,6 +3,8 @@
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import recipe
 
+FIELD_OF_VIEW = 432.0
+"""Width of a slice that holds a grown body, mm."""
 MULTIPLE = 4
 """Generators halve a slice twice."""
 

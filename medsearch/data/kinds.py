@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeAlias, assert_never
 
 from medsearch.data import views
+from medsearch.data.axial import FIELD_OF_VIEW
 from medsearch.data.cohorts import Cohort, Roster
 from medsearch.data.layouts import Layout, axial_layout, tumour_layout
 from medsearch.data.prepared import PreparedCohort
@@ -28,6 +29,13 @@ def required_contrasts(task: Task) -> frozenset[str]:
     if isinstance(task, CrossModalityTask) and task.normalisation == "joint":
         return frozenset()
     return frozenset({task.source, task.target})
+
+
+def finest_voxel(task: Task) -> float:
+    """The shortest voxel edge that a network sees, mm; of CT slices, that of a slice as wide as a body needs."""
+    if isinstance(task, CrossModalityTask):
+        return min(task.geometry.spacing)
+    return FIELD_OF_VIEW / task.geometry.slice_size
 
 
 def layout_of(task: Task) -> Layout:

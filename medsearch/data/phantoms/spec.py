@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Protocol
 
 from medsearch.core import recipes
 from medsearch.core.errors import BadInput
@@ -9,6 +10,20 @@ from medsearch.core.recipes import recipe
 
 PHANTOM_VERSION = 1
 """Raised whenever the same specification yields other images."""
+
+
+class Specification(Protocol):
+    """What every phantom cohort is made from: a recipe of its own, by which the cohort is known."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the files would."""
+        ...
+
+    @property
+    def subjects(self) -> int:
+        """How many people there will be."""
+        ...
 
 
 @recipe
@@ -31,6 +46,11 @@ class PhantomSpec:
         if not 0.5 <= self.spacing <= 10:
             msg = f"a phantom's spacing must lie in 0.5..10 mm, got {self.spacing}; 4 suits a quick look, 1 is BraTS's"
             raise BadInput(msg)
+
+    @property
+    def subjects(self) -> int:
+        """How many people there will be."""
+        return self.cases
 
     @property
     def fingerprint(self) -> str:

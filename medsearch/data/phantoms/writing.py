@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import read_json, write_json
@@ -12,8 +13,10 @@ from medsearch.data.concurrency import concurrently
 from medsearch.data.layouts.scans import PHANTOM_RECORD
 from medsearch.data.phantoms.brain import phantom_subject, template_order
 from medsearch.data.phantoms.grids import box_affine, into_box
-from medsearch.data.phantoms.spec import PhantomSpec
+from medsearch.data.phantoms.spec import PhantomSpec, Specification
 from medsearch.data.volumes import write_volume
+
+Spec = TypeVar("Spec", bound=Specification)
 
 _COLUMNS = (
     "Grade",
@@ -45,7 +48,7 @@ def write_brain_phantom(
     return write_brats2020(PhantomSpec(cases=cases, spacing=spacing, seed=seed, anatomy=place, healthy=healthy), root)
 
 
-def written(spec: PhantomSpec, root: Path, write: Callable[[PhantomSpec, Path], None]) -> Path:
+def written(spec: Spec, root: Path, write: Callable[[Spec, Path], None]) -> Path:
     """Let `write` fill a folder aside, add the record, and rename it to `root`; returns `root`, also if it was there.
 
     Raises:
@@ -70,7 +73,7 @@ def subject_name(number: int) -> str:
     return f"BraTS20_Phantom_{number + 1:03d}"
 
 
-def _is_written(spec: PhantomSpec, root: Path) -> bool:
+def _is_written(spec: Specification, root: Path) -> bool:
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
     record = root / PHANTOM_RECORD
@@ -80,7 +83,7 @@ def _is_written(spec: PhantomSpec, root: Path) -> bool:
     return True
 
 
-def _put(aside: Path, root: Path, spec: PhantomSpec) -> None:
+def _put(aside: Path, root: Path, spec: Specification) -> None:
     try:
         aside.rename(root)
     except OSError:
