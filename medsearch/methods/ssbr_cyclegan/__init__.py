@@ -1,4 +1,4 @@
-"""CycleGAN under anatomical constraint, on slices that a self-supervised body regressor (SSBR) pairs (La Barbera et al.).
+"""CycleGAN under anatomical constraint, on slices paired by a self-supervised body regressor (SSBR; La Barbera et al.).
 
     Eq. 1-4           losses: order, norm, anat, total        regressor, regression: the stage that trains it
     Eq. 5             losses.acl, constraint                  translation: the CycleGAN's stage
