@@ -33,9 +33,9 @@ class Protocol:
     level: tuple[float, float]
 
 
-PANCREAS = Protocol(noise=(8.0, 16.0), radius=(13.0, 19.0), level=(-0.6, 0.2))
+PANCREAS = Protocol(noise=(8.0, 16.0), radius=(13.0, 19.0), level=(-0.35, 0.3))
 COLONOGRAPHY = Protocol(noise=(16.0, 28.0), radius=(17.0, 25.0), level=(0.5, 0.9))
-PAIRED = Protocol(noise=(9.0, 18.0), radius=(13.0, 20.0), level=(-0.5, 0.4))
+PAIRED = Protocol(noise=(9.0, 18.0), radius=(13.0, 20.0), level=(-0.35, 0.4))
 
 
 @dataclass(frozen=True, eq=False)
