@@ -23,6 +23,9 @@ Task: TypeAlias = CrossModalityTask | SynthesisTask
 View: TypeAlias = TaskView | SynthesisView
 Prepared: TypeAlias = PreparedCohort | PreparedStacks
 
+PRETENDED = 40
+"""Subjects of a cohort that is not there."""
+
 
 def required_contrasts(task: Task) -> frozenset[str]:
     """What the cohort's cases must have images in; empty: in all that their layout has."""
@@ -46,6 +49,16 @@ def layout_of(task: Task) -> Layout:
 
     """
     return tumour_layout(task.layout) if isinstance(task, CrossModalityTask) else axial_layout(task.layout)
+
+
+def pretended(task: Task) -> Roster:
+    """Who there might be, where there are no data yet: only counts are taken from it."""
+    if isinstance(task, CrossModalityTask):
+        return Roster(tuple(f"subject-{number}" for number in range(PRETENDED)))
+    both = (task.source, task.target)
+    trained = {f"subject-{number}": (both[number % 2],) for number in range(PRETENDED)}
+    pairs = {f"pair-{number}": both for number in range(PRETENDED // 4)}
+    return Roster((*trained, *pairs), dict.fromkeys(pairs, "test"), contrasts={**trained, **pairs})
 
 
 def part_fingerprint(task: Task, cohort: str, roster: Roster, part: str) -> str:

@@ -15,7 +15,7 @@ from medsearch.study.ablation_header import winner
 from medsearch.study.graph import Graph, Grapher, Item
 from medsearch.study.jobs import Workplace
 from medsearch.study.ledger import Ledger
-from medsearch.study.plan import HOUR, PRETENDED, Timings, duration, unprepared
+from medsearch.study.plan import HOUR, Timings, duration, pretended_place, unprepared
 from medsearch.study.sweep import failed_for_good
 
 if TYPE_CHECKING:
@@ -112,8 +112,9 @@ def plan_sweep(
     """
     for label in only:
         ablation.row(label)
-    layouts = {task.layout for task in ablation.tasks.values()}
-    known = {layout: replace((places or {}).get(layout, PRETENDED), prepared=unprepared) for layout in layouts}
+    tasks = {task.layout: task for task in ablation.tasks.values()}
+    stand_ins = {layout: pretended_place(task) for layout, task in tasks.items()} | dict(places or {})
+    known = {layout: replace(stand_ins[layout], prepared=unprepared) for layout in tasks}
     first = next(iter((places or known).values()))
     grapher = Grapher(ablation, known, winner(ablation, first))
     failed = failed_for_good(Ledger(first.study(ablation.name)))

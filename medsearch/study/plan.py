@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from medsearch.core.machine import cores
 from medsearch.core.recipes import fingerprint, plain
-from medsearch.data.cohorts import Roster
-from medsearch.data.kinds import Task
+from medsearch.data.kinds import Task, pretended
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.store import Store
 from medsearch.study.conductor import plan_of
@@ -75,7 +74,7 @@ def plan(search: Search, place: Workplace | None = None, *, slots: int | None = 
     place: where it runs; None when there is no data yet, so that nothing can be stored. slots: runs at a time; None:
     one for each core.
     """
-    place = replace(place or PRETENDED, prepared=unprepared)
+    place = replace(place or pretended_place(search.task), prepared=unprepared)
     counter = _Counter(Planner(search, place), Ledger(place.study(search.name)).runs())
     rows = [*counter.prefixes(), *counter.trials(), *counter.references(), *counter.replicates()]
     return Forecast(study=search.name, rows=tuple(rows), slots=slots or cores())
@@ -239,13 +238,9 @@ def unprepared(task: Task) -> Path:  # noqa: ARG001
     return Path()
 
 
-PRETENDED = Workplace(
-    home=Path("nowhere"),
-    cohort="unknown",
-    roster=Roster(tuple(f"subject-{number}" for number in range(40))),
-    prepared=unprepared,
-)
-"""Stands in for data that is not there: only counts are taken from it."""
+def pretended_place(task: Task) -> Workplace:
+    """Stands in for data that are not there: only counts are taken from it."""
+    return Workplace(home=Path("nowhere"), cohort="unknown", roster=pretended(task), prepared=unprepared)
 
 
 def duration(hours: float | None) -> str:

@@ -4,6 +4,7 @@ The folder's name holds the cohort's fingerprint, the size of a slice, the rules
 and the version; `prepared` tells what lies in it.
 """
 
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,13 +16,15 @@ from medsearch.core.errors import BadInput
 from medsearch.core.machine import cores
 from medsearch.core.recipes import fingerprint as fingerprint_of
 from medsearch.core.records import write_json
-from medsearch.data.abdomen import abdominal_region, body_mask
+from medsearch.data.abdomen import Region, abdominal_region, body_mask
 from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.once import made_once
 from medsearch.data.resampling import area_weights, averaged, upright
 from medsearch.data.synthesis.prepared import CASES, VERSION, PreparedStacks, body_file, stack_file
 from medsearch.data.synthesis.task import SynthesisTask
 from medsearch.data.volumes import Volume, read_volume
+
+LOG = logging.getLogger(__name__)
 
 AIR = -1024  # HU; what lies beside an image that is not square
 
@@ -64,8 +67,9 @@ def _write(cohort: Cohort, task: SynthesisTask, aside: Path) -> None:
 
 def _written(volume: Volume, task: SynthesisTask, *, images: Path, masks: Path) -> dict[str, Any]:
     hu, spacing = stack(volume, task.geometry.slice_size)
-    body = body_mask(hu, task.body)
+    body = body_mask(hu, spacing, task.body)
     region = abdominal_region(hu, body, task.region)
+    _say_what_is_missing(volume.path, region)
     for path, array in ((images, hu), (masks, body.astype(np.uint8))):
         try:
             np.save(path, array)
@@ -73,6 +77,14 @@ def _written(volume: Volume, task: SynthesisTask, *, images: Path, masks: Path) 
             msg = f"{path.parent}: a prepared stack cannot be written ({error.strerror}); make room"
             raise BadInput(msg) from error
     return {"slices": len(hu), "spacing": spacing, "region": [region.first, region.last], "found": region.found}
+
+
+def _say_what_is_missing(path: Path, region: Region) -> None:
+    """A landmark that was not found leaves more of the image in the abdomen than belongs there."""
+    if not region.lungs:
+        LOG.warning("%s: no slice shows lungs, so its abdomen begins with the first one", path)
+    if not region.bowel:
+        LOG.warning("%s: no slice below the lungs shows gas in the bowel, so its abdomen ends with the last one", path)
 
 
 def stack(volume: Volume, size: int) -> tuple[NDArray[np.int16], tuple[float, float, float]]:

@@ -87,7 +87,7 @@ def test_they_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     prepare_stacks(cohort, "f", task=replace(TASK, direction="backward", source="ceCT", target="CT"), folder=tmp_path)
 
 
-@pytest.mark.parametrize("knob", ["geometry.slice_size", "body.threshold"])
+@pytest.mark.parametrize("knob", ["geometry.slice_size", "body.above"])
 def test_sizes_and_rules_have_folders_of_their_own(knob: str, tmp_path: Path) -> None:
     other = override(TASK, {knob: 32 if knob.endswith("size") else -400.0})
     assert stacks_directory(tmp_path, "f", other) != stacks_directory(tmp_path, "f", TASK)

@@ -105,7 +105,7 @@ CHANGES = {
     "split_seed": {"split_seed": 3},
     "window": {"geometry.window": (-200.0, 300.0)},
     "slice_size": {"geometry.slice_size": 32},
-    "body": {"body.threshold": -300.0},
+    "body": {"body.above": -300.0},
 }
 
 
