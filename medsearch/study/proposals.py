@@ -183,7 +183,8 @@ def importances(study: "optuna.Study", search: Search) -> tuple[dict[str, float]
         return {}, f"{len(complete)} complete trials; importances need at least 4"
     if len({trial.values[0] for trial in complete}) == 1:
         return {}, f"all {len(complete)} complete trials have the same value"
-    target = None if len(search.objectives) == 1 else (lambda trial: trial.values[0])
+    sign = -1.0 if search.objectives[search.metric] == "maximize" else 1.0  # a target is taken to be minimised
+    target = None if len(search.objectives) == 1 else (lambda trial: sign * trial.values[0])
     honest = optuna.create_study(directions=list(search.objectives.values()))
     honest.add_trials(complete)
     try:
