@@ -128,7 +128,7 @@ def test_an_ablation_takes_the_first_objectives_best_unless_told(
     taken = sweep_of(table(**rows, name="cheap", take=cheap), tmp_path).ledger.header()["of"]["trial"]
     assert conductor.ledger.runs()[f"trial-{taken:04d}"].values[1] <= 1.5
     free = Reaching(metric="training/hours", at_most=0.1)
-    with pytest.raises(StudyFailed, match="cannot freeze the best with training/hours ≤ 0.1: none of"):
+    with pytest.raises(StudyFailed, match=r"cannot freeze the best with training/hours ≤ 0\.1: none of"):
         sweep_of(table(**rows, name="free", take=free), tmp_path)
     with pytest.raises(BadInput, match=r"takes the best with .* of no search; name one in `of`"):
         table(take=cheap)

@@ -124,14 +124,14 @@ def _of_search(of: _Drafts) -> Iterator[View]:
     columns = [*(metric_column(name) for name in (VALUE, *several)), *(param_column(knob) for knob in knobs)]
     charts = [Section("Knobs and value", (parallel(knobs, values, "Knobs and value"),), columns=1)] if knobs else []
     charts += [Section("Value", tuple(bar(name, name) for name in values), columns=1), *of.curves(of.nodes)]
-    drawn = layout(charts, hidden=of.all_names(), hidden_images=of.pictures)
-    yield of.view(
-        "search", "Search", table([*columns, *_tags("trial")], search=complete, order=best, falling=falling) | drawn
-    )
+    once = [VALUE] if several else []  # it is the first objective's
+    drawn = layout(charts, hidden=[*once, *of.all_names()], hidden_images=of.pictures)
+    told = table([*columns, *_tags("trial")], search=complete, order=best, falling=falling)
+    yield of.view("search", "Search", told | drawn)
 
     ended = f"attributes.status = 'FINISHED' AND {_tagged(of.mine)}"
     seen = table(_tags("role", "trial", "variant", "seed"), search=ended, order=best)  # drawn from the last on
-    yield of.view("pictures", "Pictures", seen | of.shown_pictures(hidden=[VALUE, *of.all_names()]))
+    yield of.view("pictures", "Pictures", seen | of.shown_pictures(hidden=[VALUE, *several, *of.all_names()]))
 
 
 def _groups(grid: Grid, keys: Iterable[str]) -> Groups:
