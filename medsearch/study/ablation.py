@@ -17,6 +17,7 @@ from medsearch.data.kinds import Task
 from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Pipeline
 from medsearch.study.figures import Curves, Figure
+from medsearch.study.rules import Rule
 from medsearch.study.search import Search
 from medsearch.study.setups import (
     Scaled,
@@ -45,7 +46,9 @@ class Ablation:
     fixed: knobs of every row. within: knobs of every row in one column.
     retune: nuisance knobs that are searched anew for each row and column, `trials` configurations each, under the first
         seed and by `objective`; without it they are frozen, and the caption says so.
-    of: a search whose best configuration is what the rows vary.
+    of: a search whose best configuration is what the rows vary: the first of its finalists, which is the best on the
+        front in the first objective where it has several. take: another rule, by means over seeds, such as
+        `Reaching(metric="training/hours", at_most=4.0)` for the best within a budget.
     reported: the paper's values; they are found by the labels of row and column. metrics: of the test stage, the first
         one ranks and is compared. margin: how far from the reported value still agrees, in units of the first metric;
         None: what is usual for that metric (`medsearch.reporting.metrics`).
@@ -68,6 +71,7 @@ class Ablation:
     retune: Mapping[str, Scaled[Domain]] = field(default_factory=dict)
     trials: Scaled[int] = 0
     of: Search | None = None
+    take: Rule | None = None
     reported: tuple[Reported, ...] = ()
     metrics: tuple[str, ...] = ("test/dice",)
     objective: str = "validation/dice"
@@ -213,6 +217,9 @@ def _require_rules(ablation: Ablation) -> None:
 
 
 def _require_retuning(ablation: Ablation) -> None:
+    if ablation.take is not None and ablation.of is None:
+        msg = f"ablation {ablation.name!r} takes {ablation.take} of no search; name one in `of`, or leave `take` out"
+        raise BadInput(msg)
     trials = typing.cast(int, ablation.trials)
     if bool(ablation.retune) != (trials > 0):
         msg = f"retune={list(ablation.retune)!r} with trials={trials}; give a space and a number of trials, or neither"

@@ -8,10 +8,13 @@ from medsearch.core.errors import BadInput
 from medsearch.core.recipes import plain
 from medsearch.study.ablation import Ablation
 from medsearch.study.figures import described
+from medsearch.study.freezing import freeze, standing
 from medsearch.study.graph import Candidate, Cell, Grapher
 from medsearch.study.identity import domain_of
-from medsearch.study.jobs import Workplace
+from medsearch.study.jobs import Planner, Workplace
 from medsearch.study.ledger import Ledger
+from medsearch.study.rules import Rule
+from medsearch.study.search import Search
 from medsearch.study.variants import Variant
 
 
@@ -46,6 +49,7 @@ def winner(ablation: Ablation, place: Workplace) -> dict[str, Any]:
 
     Raises:
         BadInput: that search has not ended in this home.
+        StudyFailed: none of its trials is what the ablation takes.
 
     """
     return {} if ablation.of is None else dict(_chosen(ablation, place)["knobs"])
@@ -62,9 +66,19 @@ def _chosen(ablation: Ablation, place: Workplace) -> dict[str, Any]:
             f"{search.scale!r} in {place.home}; run that study first"
         )
         raise BadInput(msg)
-    number = header["chosen"][0]
+    number = header["chosen"][0] if ablation.take is None else _taken(search, ablation.take, place)
     trial = next(run for run in ledger.runs().values() if run.role == "trial" and run.number == number)
     return {"study": search.name, "trial": number, "knobs": {**header["fixed"], **trial.knobs}}
+
+
+def _taken(search: Search, rule: Rule, place: Workplace) -> int:
+    """The trial that a rule takes of a search that has ended.
+
+    Raises:
+        StudyFailed: it allows none.
+
+    """
+    return freeze(search, rule, standing(Planner(search, place)), place.store).number
 
 
 def _identity(grapher: Grapher) -> dict[str, Any]:

@@ -156,7 +156,7 @@ class Conductor:
         self.listener(Event(kind="started", run=job.run, planned=job.planned))
 
     def _write_end(self, run: str, end: End) -> None:
-        self.ledger.finished(run, state=end.state, value=end.value, rung=end.rung, reason=end.reason, cause=end.cause)
+        self.ledger.finished(run, state=end.state, values=end.values, rung=end.rung, reason=end.reason, cause=end.cause)
 
     def _barred(self, complete: int) -> frozenset[int]:
         """Trials that the freeze rule does not allow; their metrics are read once for so many complete trials."""
@@ -188,8 +188,7 @@ class Conductor:
                     self.unfinished[record.number] = record.knobs
             if record.state != "running" and self._counts(record):
                 self._ended[slot] = _end(record)
-        several = len(self.search.objectives) > 1 and bool(self._values())  # the ledger holds the first value only
-        if several or self.unfinished:
+        if self.unfinished:
             self._proposals = self._open()
             self._reconcile(self._proposals)
         for slot, end in self._ended.items():
@@ -249,6 +248,5 @@ def slot_of_record(record: RunRecord) -> Slot:
 
 
 def _end(record: RunRecord) -> End:
-    values = () if record.value is None else (record.value,)
     state = "complete" if record.state == "running" else record.state
-    return End(state=state, values=values, rung=record.rung, reason=record.reason, cause=record.cause)  # type: ignore[arg-type]
+    return End(state=state, values=record.values, rung=record.rung, reason=record.reason, cause=record.cause)  # type: ignore[arg-type]

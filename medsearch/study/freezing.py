@@ -113,7 +113,7 @@ def _progress(planner: Planner, plan: Plan, runs: Mapping[str, RunRecord]) -> Pr
     progress = Progress(ended={slot_of_record(run): run.state for run in over if run.state != "running"})
     ranked = ranking(
         search,
-        {number: (float(run.value or 0.0),) for number, run in done.items()},
+        {number: run.values for number, run in done.items()},
         {number: run.knobs for number, run in done.items()},
         last=barred(search, done.values(), planner.place.store) if searched(plan, progress) else (),
     )

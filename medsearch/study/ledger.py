@@ -10,7 +10,7 @@ of what is run, never of time or chance: a resumed study finds its runs again, h
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, final
@@ -60,7 +60,8 @@ class RunRecord:
     """What the ledger knows of one run. `started` (first start) and `ended` are Unix seconds.
 
     `value` is the selection metric of a run that ended with one; `rung` is the epoch at which a scheduler cut it,
-    `reason` says in words why it was cut or failed, and `cause` is the failure's kind (an exception's name).
+    `reason` says in words why it was cut or failed, and `cause` is the failure's kind (an exception's name). `values`
+    are those of all objectives, `value` the first of them.
     """
 
     run: str
@@ -77,6 +78,7 @@ class RunRecord:
     cause: str | None
     started: float
     ended: float | None
+    values: tuple[float, ...] = ()
 
 
 def prefix_name(seed: int) -> str:
@@ -148,14 +150,15 @@ class Ledger:
         run: str,
         *,
         state: Literal["complete", "cut", "failed"],
-        value: float | None = None,
+        values: Sequence[float] = (),
         rung: int | None = None,
         reason: str | None = None,
         cause: str | None = None,
     ) -> None:
-        """Record how a run ended."""
-        event = {"event": "finished", "run": run, "state": state, "value": value, "rung": rung}
-        append_line(self.path, {**event, "reason": reason, "cause": cause, "time": time.time()})
+        """Record how a run ended, with the values of the objectives in their order."""
+        event = {"event": "finished", "run": run, "state": state, "value": values[0] if values else None, "rung": rung}
+        several = {"values": list(values)} if len(values) > 1 else {}
+        append_line(self.path, {**event, **several, "reason": reason, "cause": cause, "time": time.time()})
 
     def explain(self, run: str, trace: str) -> None:
         """Keep the traceback of a run that failed, for whoever has to find out why."""
@@ -207,6 +210,7 @@ def _closed(event: Mapping[str, Any], record: RunRecord) -> RunRecord:
         record,
         state=event["state"],
         value=event["value"],
+        values=tuple(event.get("values", () if event["value"] is None else (event["value"],))),
         rung=event["rung"],
         reason=event["reason"],
         cause=event["cause"],

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, final
 
 from medsearch.study.events import Event, Listener
+from medsearch.study.fronts import dominates, scored
 from medsearch.study.jobs import End
 from medsearch.study.ledger import Role
 from medsearch.study.search import Search
@@ -36,6 +37,7 @@ class Board:
     starts: dict[str, float] = field(default_factory=dict)
     took: dict[Role, list[float]] = field(default_factory=dict)
     best: tuple[str, float, Mapping[str, Any]] | None = None
+    front: dict[str, tuple[float, ...]] = field(default_factory=dict)
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT))
 
     @property
@@ -88,7 +90,11 @@ class Board:
         if end.state == "complete" and seconds > LONG:
             self.took.setdefault(role, []).append(seconds)
         led = role == "trial" and self._leads(event.run, end, planned.knobs)
-        return None if event.kind == "resumed" else self._say(_line(event.run, end, led))
+        several = len(self.search.objectives) > 1
+        if several and role == "trial" and end.state == "complete":
+            led = self._on_the_front(event.run, end)
+        praise = "" if not led else " (on the front so far)" if several else " (best so far)"
+        return None if event.kind == "resumed" else self._say(_line(event.run, end, praise))
 
     def _leads(self, run: str, end: End, knobs: Mapping[str, Any]) -> bool:
         if end.state != "complete" or end.value is None:
@@ -97,6 +103,14 @@ class Board:
         if self.best is not None and sign * end.value <= sign * self.best[1]:
             return False
         self.best = (run, end.value, knobs)
+        return True
+
+    def _on_the_front(self, run: str, end: End) -> bool:
+        """Whether no trial so far beats it in all objectives."""
+        mine = scored(end.values, self.search.objectives.values())
+        if any(dominates(other, mine) for other in self.front.values()):
+            return False
+        self.front = {name: other for name, other in self.front.items() if not dominates(mine, other)} | {run: mine}
         return True
 
     def _say(self, line: str) -> str:
@@ -172,6 +186,8 @@ def render(board: Board) -> "RenderableType":
     if board.best:
         run, value, knobs = board.best
         shown.add_row("best", f"{value:.4f} {search.metric}", f"{run}: {_knobs(knobs)}")
+    if len(search.objectives) > 1 and board.front:
+        shown.add_row("front", f"{len(board.front)} trials", f"of {', '.join(search.objectives)}")
     for run, event in board.running.items():
         shown.add_row("now", run, _now(event, search.metric))
     for line in board.lines:
@@ -209,13 +225,13 @@ def _now(event: Event, metric: str) -> str:
     return f"{event.node}, epoch {event.epoch}" + (f", {value:.4f}" if value is not None else "")
 
 
-def _line(run: str, end: End, led: bool) -> str:
+def _line(run: str, end: End, praise: str) -> str:
     if end.state == "failed":
         return f"{run} failed: {end.reason}"
     if end.state == "cut":
         return f"{run} {end.reason}"
-    value = "" if end.value is None else f": {end.value:.4f}"
-    return f"{run} complete{value}" + (" (best so far)" if led else "")
+    value = f": {', '.join(f'{value:.4f}' for value in end.values)}" if end.values else ""
+    return f"{run} complete{value}{praise}"
 
 
 def _knobs(knobs: Mapping[str, Any]) -> str:

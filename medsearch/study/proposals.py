@@ -183,11 +183,13 @@ def importances(study: "optuna.Study", search: Search) -> tuple[dict[str, float]
         return {}, f"{len(complete)} complete trials; importances need at least 4"
     if len({trial.values[0] for trial in complete}) == 1:
         return {}, f"all {len(complete)} complete trials have the same value"
-    target = None if len(search.objectives) == 1 else (lambda trial: trial.values[0])
-    honest = optuna.create_study(directions=list(search.objectives.values()))
-    honest.add_trials(complete)
+    honest = optuna.create_study(direction=search.objectives[search.metric])
+    for trial in complete:  # of a front's trials the first value alone, so that Optuna knows which way is better
+        honest.add_trial(
+            optuna.create_trial(params=trial.params, distributions=trial.distributions, value=trial.values[0])
+        )
     try:
-        found = optuna.importance.get_param_importances(honest, target=target)
+        found = optuna.importance.get_param_importances(honest)
     except (RuntimeError, ValueError) as error:
         return {}, f"Optuna cannot tell: {error}"
     return {knob: float(share) for knob, share in found.items()}, ""

@@ -1,9 +1,15 @@
-"""Which trials are the best: by value, or by how few others beat them where several objectives are weighed."""
+"""Which trials are the best: by value; where several objectives are weighed, front by front, each spread out.
+
+Several objectives have no best trial but a front: the trials that no other beats in all of them. So finalists are
+taken from the front, first the best in the first objective, then always the one farthest from those taken, so that
+they stand for the whole of it and not for one end; what is left of them comes from the next front, taken likewise.
+"""
 
 from collections.abc import Collection, Mapping
 from typing import Any
 
 from medsearch.core.recipes import fingerprint
+from medsearch.study.fronts import Scores, fronts, scored, spread_out
 from medsearch.study.search import Search
 
 
@@ -18,17 +24,19 @@ def ranking(
 
     last: trials that come after all others.
     """
-    signs = [1.0 if direction == "maximize" else -1.0 for direction in search.objectives.values()]
-    scores = {n: tuple(s * v for s, v in zip(signs, found, strict=False)) for n, found in values.items()}
+    scores = {number: scored(values[number], search.objectives.values()) for number in sorted(values)}
+    several = len(search.objectives) > 1
+    groups = ({n: of for n, of in scores.items() if (n in last) == late} for late in (False, True))
     best: dict[str, int] = {}
-    for number in sorted(scores, key=lambda n: (n in last, _beaten(scores, n), tuple(-s for s in scores[n]), n)):
-        best.setdefault(fingerprint(knobs[number]), number)
+    for group in groups:
+        for number in _by_front(group) if several else _by_value(group):
+            best.setdefault(fingerprint(knobs[number]), number)
     return tuple(best.values())
 
 
-def _beaten(scores: Mapping[int, tuple[float, ...]], number: int) -> int:
-    """How many trials are at least as good in every objective and better in one."""
-    mine = scores[number]
-    if len(mine) == 1:
-        return 0
-    return sum(other != mine and all(o >= m for o, m in zip(other, mine, strict=True)) for other in scores.values())
+def _by_value(scores: Scores) -> tuple[int, ...]:
+    return tuple(sorted(scores, key=lambda number: (tuple(-score for score in scores[number]), number)))
+
+
+def _by_front(scores: Scores) -> tuple[int, ...]:
+    return tuple(number for front in fronts(scores) for number in spread_out(front, scores))

@@ -40,12 +40,15 @@ class Sampler(Protocol):
 @final
 @dataclass(frozen=True, kw_only=True)
 class TPE:
-    """Tree-structured Parzen estimator, over all knobs jointly, aware of trials that still run."""
+    """Tree-structured Parzen estimator, over all knobs jointly, aware of trials that still run.
+
+    Of several objectives, the better trials are those of the better fronts.
+    """
 
     startup: int | None = None
     """Random trials to begin with; None: a quarter of the search, at most 10."""
     name: Literal["TPE"] = "TPE"
-    objectives: Literal[1] = 1
+    objectives: None = None
     heeds: ClassVar[Heeds] = "constraints"
 
     def build(self, root: int, number: int, trials: int) -> Any:
@@ -59,12 +62,12 @@ class TPE:
 @final
 @dataclass(frozen=True, kw_only=True)
 class GP:
-    """Gaussian process with expected improvement: the choice for few and dear trials."""
+    """Gaussian process with expected improvement (of the front): the choice for few and dear trials."""
 
     startup: int | None = None
     """Random trials to begin with; None: a quarter of the search, at most 10."""
     name: Literal["GP"] = "GP"
-    objectives: Literal[1] = 1
+    objectives: None = None
     heeds: ClassVar[Heeds] = "values"
 
     def build(self, root: int, number: int, trials: int) -> Any:

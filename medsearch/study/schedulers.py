@@ -1,7 +1,8 @@
 """Schedulers: may a trial be stopped before its end, when at the earliest, and why the study believes that it may.
 
 Adversarial learning curves cross: what leads early need not win. So stopping has no default. A study that wants it
-names the epochs of grace and the reason, both of which the report prints beside every cut.
+names the epochs of grace and the reason, both of which the report prints beside every cut. A rung compares trials by
+one metric, so a search for a front of several objectives is given none: it would cut what is best in the others.
 """
 
 import math

@@ -5,6 +5,7 @@ right one.
 """
 
 import dataclasses
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,7 +17,7 @@ from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Pipeline
 from medsearch.study.ledger import reference_name
 from medsearch.study.samplers import GP, Sampler
-from medsearch.study.schedulers import Scheduler
+from medsearch.study.schedulers import FullLength, Scheduler
 from medsearch.study.setups import (
     Scaled,
     Setup,
@@ -73,9 +74,11 @@ class Search:
         the first one.
     published: the paper's values of searched and fixed knobs, tried first. start: tried first in their place, such as
         what an earlier search found. references: rows that are not searched.
-    objectives: metrics of the last training stage; the first ranks. weights: knobs of which only the ratios act.
+    objectives: metrics of the last training stage, each with its direction; the first ranks. With several there is a
+        front and no best trial: `ranking` says how finalists are taken from it.
+    weights: knobs of which only the ratios act.
     scored_stage: an earlier stage whose metrics the objectives are: trials and finalists end there, untested.
-    freeze: of a group of a staged search, which trials may be frozen: finalists are taken from those first.
+    freeze: which trials may be frozen by a staged search, or are wanted at all: finalists are taken from those first.
 
     Raises:
         BadInput: a knob does not exist or has two roles, a value does not fit, a number is impossible.
@@ -211,9 +214,22 @@ def _require_numbers(search: Search) -> None:
         msg = f"trials={here.trials!r} must be 1 or more and finalists={here.finalists!r} 0 or more"
         raise BadInput(msg)
     require_seeds(here.seeds)
-    limit = search.sampler.objectives
-    if not search.objectives or (limit is not None and len(search.objectives) > limit):
-        msg = f"{len(search.objectives)} objectives with {search.sampler.name}; use NSGA2() for several"
+    _require_objectives(search)
+
+
+def _require_objectives(search: Search) -> None:
+    """Refuse none, a direction that is none, and a sampler or scheduler that cannot weigh so many."""
+    objectives, limit = search.objectives, search.sampler.objectives
+    for metric, direction in objectives.items():
+        if direction not in typing.get_args(Direction):
+            msg = f"objective {metric!r} is to {direction!r}; declare one of {', '.join(typing.get_args(Direction))}"
+            raise BadInput(msg)
+    if not objectives or (limit is not None and len(objectives) > limit):
+        msg = f"{len(objectives)} objectives with {search.sampler.name}; use NSGA2(), TPE() or GP() for several"
+        raise BadInput(msg)
+    if len(objectives) > 1 and not isinstance(search.settled.scheduler, FullLength):
+        name = search.settled.scheduler.name
+        msg = f"scheduler {name!r} stops trials by one metric, of {len(objectives)}; use FullLength(because=...)"
         raise BadInput(msg)
 
 

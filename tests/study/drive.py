@@ -25,6 +25,7 @@ from medsearch.study.schedulers import ASHA, FullLength, Median
 from medsearch.study.search import Search, Variant
 from medsearch.study.spaces import choice, loguniform, uniform
 from tests.study import toy
+from tests.study.synthesis import weight_search
 
 SAMPLERS = {kind().name: kind() for kind in (GP, NSGA2, QMC, TPE, Random)}
 FULL = FullLength(because="a toy")
@@ -86,8 +87,9 @@ def do(conductor: Conductor, job: Job) -> End:
 
 
 def from_json(text: str) -> Search:
-    """A toy search whose changes came as JSON."""
+    """A toy search whose changes came as JSON; "synthesis" asks for that of two objectives."""
     changes = json.loads(text)
+    declare = weight_search if changes.pop("synthesis", False) else search
     if "sampler" in changes:
         changes["sampler"] = SAMPLERS[changes["sampler"]]
     if "scheduler" in changes:
@@ -97,7 +99,7 @@ def from_json(text: str) -> Search:
         changes["references"] = tuple(Variant(label, knobs) for label, knobs in changes["references"])
     if "seeds" in changes:
         changes["seeds"] = tuple(changes["seeds"])
-    return search(**changes)
+    return declare(**changes)
 
 
 def main(home: Path, text: str) -> int:

@@ -41,7 +41,7 @@ def test_a_run_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     assert (running.state, running.value, running.ended) == ("running", None, None)
     assert (running.role, running.number, running.seed, running.label) == ("trial", 3, 0, "")
     assert (running.knobs, running.stages) == (dict(TRIAL.knobs), TRIAL.stages)
-    ledger.finished("trial-0003", state="cut", value=0.25, rung=4, reason="below the median at epoch 4")
+    ledger.finished("trial-0003", state="cut", values=(0.25,), rung=4, reason="below the median at epoch 4")
     cut = Ledger(tmp_path).runs()["trial-0003"]
     assert (cut.state, cut.value, cut.rung, cut.cause) == ("cut", 0.25, 4, None)
     assert cut.reason == "below the median at epoch 4"
@@ -66,7 +66,7 @@ def test_a_torn_line_spoils_no_other(tmp_path: Path) -> None:
     whole = ledger.path.read_bytes()
     ledger.path.write_bytes(whole + b'{"event":"finished","run":"trial-0003","state":"comp')
     assert ledger.runs()[TRIAL.run].state == "running"
-    ledger.finished(TRIAL.run, state="complete", value=0.5)
+    ledger.finished(TRIAL.run, state="complete", values=(0.5,))
     assert ledger.runs()[TRIAL.run].value == 0.5
     assert len(list(ledger.events())) == 2
 
@@ -74,7 +74,7 @@ def test_a_torn_line_spoils_no_other(tmp_path: Path) -> None:
 def test_a_non_finite_value_survives(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
     ledger.started(TRIAL)
-    ledger.finished(TRIAL.run, state="failed", value=math.nan, cause="Diverged", reason="loss is nan")
+    ledger.finished(TRIAL.run, state="failed", values=(math.nan,), cause="Diverged", reason="loss is nan")
     value = ledger.runs()[TRIAL.run].value
     assert value is not None
     assert math.isnan(value)

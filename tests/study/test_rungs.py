@@ -126,7 +126,7 @@ def test_recorded_curves_are_those_of_the_searched_stage_in_order_of_time(tmp_pa
     found = list(recorded(conductor.store, what, conductor.ledger.runs().values()))
     assert [p[0] for p in found] == sorted(p[0] for p in found)
     assert [(p[1], p[2]) for p in found] == [(f"trial-{n:04d}", epoch) for n in range(3) for epoch in range(1, 5)]
-    conductor.ledger.finished("trial-0001", state="cut", value=0.1, rung=2)
+    conductor.ledger.finished("trial-0001", state="cut", values=(0.1,), rung=2)
     found = list(recorded(conductor.store, what, conductor.ledger.runs().values()))
     shown = [p[2] for p in found if p[1] == "trial-0001"]
     assert shown == [1, 2], "later epochs are another run's, which went on from the cut trial's checkpoint"

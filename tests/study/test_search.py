@@ -14,6 +14,16 @@ from medsearch.study import ASHA, GP, NSGA2, FullLength, Median, Search, Variant
 from tests.study.drive import FULL, search
 from tests.study.toy import Toy
 
+BOTH = {"validation/dice": "maximize", "validation/cost": "minimize"}
+
+
+class Single:
+    """A sampler that weighs one objective."""
+
+    name = "one at a time"
+    objectives = 1
+    heeds = "constraints"
+
 
 @pytest.mark.parametrize(
     ("changes", "complaint"),
@@ -36,7 +46,11 @@ from tests.study.toy import Toy
         ({"searched_stage": "segmentatoin"}, "translation, segmentation, polish"),
         ({"name": "a study/of mine"}, "names a folder"),
         ({"references": (Variant("A b"), Variant("a-b"))}, "share one run name"),
-        ({"objectives": {"validation/dice": "maximize", "validation/cost": "minimize"}}, "NSGA2"),
+        ({"objectives": BOTH, "sampler": Single()}, r"2 objectives with one at a time; use NSGA2\(\)"),
+        ({"objectives": BOTH, "scheduler": ASHA(grace=1, because="x")}, "'asha' stops trials by one .* FullLength"),
+        ({"objectives": BOTH, "scheduler": Median(grace=1, because="x")}, "'median' stops trials by one metric, of 2"),
+        ({"objectives": {"validation/dice": "max"}}, "is to 'max'; declare one of maximize, minimize"),
+        ({"objectives": {}}, "0 objectives"),
         ({"trials": {"paper": 60}}, "'trials' is given for paper"),
     ],
 )

@@ -19,6 +19,7 @@ from medsearch.study.tracking.wanted import (
     last_heard,
     milliseconds,
     note,
+    objective_names,
     once,
     plain_name,
     plain_number,
@@ -110,4 +111,6 @@ def _all_series(
         if finished := study.finished.get(key):
             yield f"final/{node}", (outcome(node, finished),)
     if record.value is not None and record.ended is not None:
-        yield "value", ((Point("value", plain_number(record.value), milliseconds(record.ended), 0),),)
+        told = {"value": record.value, **dict(zip(objective_names(study.header), record.values, strict=False))}
+        at = milliseconds(record.ended)
+        yield "value", (tuple(Point(name, plain_number(value), at, 0) for name, value in told.items()),)

@@ -11,7 +11,7 @@ Two studies of one name share an experiment on a shared server; so every filter 
 their means would mix. Pure: no server is asked here.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, final
 
 from medsearch.study.tracking.charts import (
@@ -32,7 +32,7 @@ from medsearch.study.tracking.labels import PLACE, ROW, row_of
 from medsearch.study.tracking.reading import Study
 from medsearch.study.tracking.saved import View
 from medsearch.study.tracking.series import full_name, image_key, outcome, pictures
-from medsearch.study.tracking.wanted import milliseconds, plain_name
+from medsearch.study.tracking.wanted import milliseconds, objective_names, plain_name
 
 VALUE = "value"
 CURVES = 8
@@ -53,6 +53,8 @@ class _Drafts:
     def __init__(self, study: Study) -> None:
         self.study = study
         self.mine = {"medsearch.origin": str(study.origin)}
+        asked = self.study.header.get("objectives") or [self.study.header.get("objective")]
+        self.asked = frozenset(str(metric) for metric in asked)
         self.created = milliseconds(study.header.get("begun") or min(record.started for record in study.runs.values()))
         stages = [stage for record in study.runs.values() for stage in record.stages]
         self.nodes = list(dict.fromkeys(node for node, _ in stages))
@@ -66,7 +68,8 @@ class _Drafts:
         """A section for every stage that has curves: validation first, then what it was trained by."""
         sections = []
         for node in nodes:
-            names = sorted({name for _, name in self.study.measured.get(node, {})}, key=_importance)[:CURVES]
+            found = {name for _, name in self.study.measured.get(node, {})}
+            names = sorted(found, key=lambda name: _importance(name, self.asked))[:CURVES]
             charts = tuple(line(self.names(node, name), f"{node}: {name}") for name in names)
             sections += [Section(node, charts)] if charts else []
         return sections
@@ -116,15 +119,19 @@ def _of_search(of: _Drafts) -> Iterator[View]:
     header, best = of.study.header, metric_column(VALUE)
     knobs = [plain_name(knob) for knob in (*header.get("space", {}), *header.get("nuisance", {}))]
     complete = _tagged({"role": "trial", "state": "complete"} | of.mine)
-    columns = [best, *(param_column(knob) for knob in knobs), *_tags("trial")]
-    charts = [Section("Knobs and value", (parallel(knobs, [VALUE], "Knobs and value"),), columns=1)] if knobs else []
-    charts += [Section("Value", (bar(VALUE, VALUE),), columns=1), *of.curves(of.nodes)]
-    drawn = layout(charts, hidden=of.all_names(), hidden_images=of.pictures)
-    yield of.view("search", "Search", table(columns, search=complete, order=best, falling=True) | drawn)
+    several, directions = objective_names(header), header.get("objectives", {}).values()
+    values, falling = several or [VALUE], next(iter(directions), "maximize") == "maximize"
+    columns = [*(metric_column(name) for name in (VALUE, *several)), *(param_column(knob) for knob in knobs)]
+    charts = [Section("Knobs and value", (parallel(knobs, values, "Knobs and value"),), columns=1)] if knobs else []
+    charts += [Section("Value", tuple(bar(name, name) for name in values), columns=1), *of.curves(of.nodes)]
+    once = [VALUE] if several else []  # it is the first objective's
+    drawn = layout(charts, hidden=[*once, *of.all_names()], hidden_images=of.pictures)
+    told = table([*columns, *_tags("trial")], search=complete, order=best, falling=falling)
+    yield of.view("search", "Search", told | drawn)
 
     ended = f"attributes.status = 'FINISHED' AND {_tagged(of.mine)}"
     seen = table(_tags("role", "trial", "variant", "seed"), search=ended, order=best)  # drawn from the last on
-    yield of.view("pictures", "Pictures", seen | of.shown_pictures(hidden=[VALUE, *of.all_names()]))
+    yield of.view("pictures", "Pictures", seen | of.shown_pictures(hidden=[VALUE, *several, *of.all_names()]))
 
 
 def _groups(grid: Grid, keys: Iterable[str]) -> Groups:
@@ -146,5 +153,6 @@ def _scores(study: Study, grid: Grid) -> list[str]:
     return [plain_name(name) for name in dict.fromkeys([*grid.metrics, *sorted(found), "seconds"])]
 
 
-def _importance(name: str) -> tuple[bool, bool, str]:
-    return not name.startswith("validation/"), "dice" not in name, name
+def _importance(name: str, asked: Container[str]) -> tuple[bool, bool, bool, str]:
+    """Validation first, of it what ranks, then Dice in any other form."""
+    return not name.startswith("validation/"), name not in asked, "dice" not in name, name

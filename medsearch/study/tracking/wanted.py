@@ -109,6 +109,12 @@ def plain_name(of: str) -> str:
     return posixpath.normpath(re.sub(r"[^\w\-. :/]", "_", of))[:NAME_LENGTH]
 
 
+def objective_names(header: Mapping[str, Any]) -> list[str]:
+    """The metrics in MLflow that hold a search's objectives, where it has several; of one, `value` is enough."""
+    metrics = header.get("objectives", {})
+    return [plain_name(f"objective/{metric}") for metric in metrics] if len(metrics) > 1 else []
+
+
 def plain_text(value: Any, length: int) -> str:
     """A value as text; lists and tables as JSON."""
     text = value if isinstance(value, str) else json.dumps(value) if isinstance(value, list | dict) else str(value)
