@@ -117,6 +117,7 @@ _ALL = (
     Metric(name="hd95", heading="HD95 (mm)", unit="mm", digits=2, better="less", margin=1.0),
     Metric(name="mse", heading="MSE", digits=4, better="less", margin=0.005),
     Metric(name="psnr", heading="PSNR (dB)", unit="dB", digits=2, better="more", margin=0.5),
+    Metric(name="psnr_volume", heading="PSNR of the volume (dB)", unit="dB", digits=2, better="more", margin=0.5),
     Metric(name="ssim", heading="SSIM", better="more", margin=0.02),
     Metric(name="mae", heading="MAE (HU)", unit="HU", digits=1, better="less", margin=5.0),
     *(
@@ -125,7 +126,7 @@ _ALL = (
             heading="Training time (h)",
             spoken="training time (h)",
             unit="h",
-            digits=2,
+            digits=3,
             better="less",
             margin=0.5,
             by_case=False,

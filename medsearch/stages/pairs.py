@@ -3,7 +3,7 @@
 Scores are over the abdomen of the given image, on the prepared grid, in the task's window.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from medsearch.data.synthesis.views import Abdomen, SynthesisView
 from medsearch.metrics import images
 from medsearch.metrics.scoring import Row
-from medsearch.stages.context import Artifact
 
 Stack = NDArray[np.float32]
 Synthesise = Callable[[Abdomen], Stack]
@@ -78,8 +77,3 @@ def made_pairs(synthesise: Synthesise, view: SynthesisView, split: Literal["vali
     for subject in view.pairs(split):
         given, wanted = view.pair(split, subject)
         yield Pair(given, synthesise(given), wanted)
-
-
-def training_hours(upstream: Mapping[str, Artifact]) -> float:
-    """How long the stages of a pipeline trained, by their own records; one that several rows share counts in each."""
-    return sum(float(artifact.manifest["seconds"]) for artifact in upstream.values()) / 3600

@@ -22,10 +22,14 @@ from medsearch.stages.lineage import due
 from medsearch.stages.memory import Meter, Usage
 from medsearch.stages.pipelines import Setting, StageRun
 from medsearch.stages.store import Store
+from medsearch.stages.timing import training_hours
 from medsearch.study.ledger import PlannedRun, Role
 from medsearch.study.portions import EVERYTHING, Portion
 from medsearch.study.search import Search
 from medsearch.training.memory import DeviceMeter, exhausted
+
+HOURS = "training/hours"
+"""An objective that every search may have: how long the scored stage and all before it trained."""
 
 Cause = Literal["diverged", "out of memory", "infeasible", "bad input", "error", "worker died"]
 """`out of memory`: on a share of a device, so that the run is tried again with a whole one. `infeasible`: on that."""
@@ -267,7 +271,7 @@ def stored_end(job: Job, store: Store) -> End:
 
 
 def values(job: Job, artifacts: Mapping[str, Artifact]) -> tuple[float, ...]:
-    """The job's objectives.
+    """The job's objectives: metrics of the scored stage, or `HOURS`.
 
     Raises:
         BadInput: the scored stage says nothing of one.
@@ -276,7 +280,9 @@ def values(job: Job, artifacts: Mapping[str, Artifact]) -> tuple[float, ...]:
     """
     if job.scored is None:
         return ()
-    metrics = artifacts[job.scored].metrics
+    trained = ancestors(job.runs, job.scored) | {job.scored}
+    hours = training_hours(artifacts[node] for node in trained)
+    metrics = {HOURS: hours, **artifacts[job.scored].metrics}
     for name in job.objectives:
         if name not in metrics:
             msg = f"stage {job.scored!r} reports no {name!r}; it reports {', '.join(metrics) or 'nothing'}"

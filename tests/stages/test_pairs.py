@@ -1,14 +1,11 @@
 """What is made of the given image of a pair, held against the wanted one."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 from medsearch.data.synthesis.views import Abdomen, SynthesisView
 from medsearch.metrics.images import mse, psnr_of_slices, psnr_of_volume, ssim_uniform
-from medsearch.stages.context import Artifact
-from medsearch.stages.pairs import PairScores, made_pairs, training_hours
+from medsearch.stages.pairs import PairScores, made_pairs
 from tests.micro_bodies import TASK, prepared_bodies
 
 PART = frozenset({"paired.test.images"})
@@ -47,9 +44,3 @@ def test_nothing_is_said_of_a_psnr_without_bound(view: SynthesisView) -> None:
         scores.add(pair)
     assert scores.metrics("test") == {"test/mse": 0.0, "test/ssim": pytest.approx(1.0), "test/mae": 0.0}
     assert {row["psnr"] for row in scores.rows} == {None}
-
-
-def test_hours_are_those_of_all_stages_upstream() -> None:
-    taken = {role: Artifact(role, Path(), {"seconds": seconds}) for role, seconds in (("a", 1800.0), ("b", 5400.0))}
-    assert training_hours(taken) == 2.0
-    assert training_hours({}) == 0.0

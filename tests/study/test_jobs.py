@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.errors import BadInput, Diverged, UndeclaredRead
-from medsearch.study.jobs import End, Planner, ancestors, failure, stored_end
+from medsearch.study.jobs import HOURS, End, Planner, ancestors, failure, stored_end
+from medsearch.study.samplers import TPE
 from tests.study import toy
 from tests.study.drive import conduct, do, search
 
@@ -68,6 +69,15 @@ def test_a_missing_or_infinite_value_is_a_failure_not_a_score(tmp_path: Path) ->
     manifest = conductor.store.folder(job.keys[2]) / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"validation/dice": ', '"validation/dise": 1e999, "x": '))
     assert stored_end(job, conductor.store).cause == "diverged"
+
+
+def test_every_search_may_ask_for_the_hours_of_what_is_scored_and_all_before_it(tmp_path: Path) -> None:
+    objectives = {"validation/dice": "maximize", HOURS: "minimize"}
+    conductor = conduct(search(objectives=objectives, sampler=TPE()), tmp_path)
+    end = do(conductor, conductor.planner.job("replicate", 0, knobs={}, number=0))
+    taken = [conductor.store.artifact(key).manifest for key in conductor.planner.job("trial", 0, knobs={}).keys]
+    assert end.values[1] == pytest.approx(sum(manifest["seconds"] for manifest in taken) / 3600)
+    assert end.values[1] > 0
 
 
 def test_the_first_objective_ranks() -> None:

@@ -12,8 +12,9 @@ from medsearch.methods.ssbr_cyclegan.pictures import Pictures
 from medsearch.methods.ssbr_cyclegan.recipe import InferenceRecipe, TranslationRecipe
 from medsearch.networks.cyclegan import Translator, Translators
 from medsearch.stages.context import StageContext
-from medsearch.stages.pairs import PairScores, made_pairs, training_hours
+from medsearch.stages.pairs import PairScores, made_pairs
 from medsearch.stages.stage import Epoch, Outcome, Training
+from medsearch.stages.timing import training_hours
 from medsearch.training.checkpoints import load_modules
 from medsearch.training.precision import autocast, prepare_torch
 from medsearch.training.runtime import Runtime
@@ -61,6 +62,6 @@ def evaluate(recipe: InferenceRecipe, translation: TranslationRecipe, context: S
         scores.add(pair)
         pictures.add(pair)
     pictures.draw(make, scores.rows)
-    hours = {"test/training_hours": training_hours(context.upstream)}
+    hours = {"test/training_hours": training_hours(context.upstream.values())}
     yield Epoch(1, {})
     return Outcome({**scores.metrics("test"), **hours}, scores.notes)

@@ -17,8 +17,8 @@ from medsearch.methods.ssbr_cyclegan.translation import TranslationTraining
 from medsearch.networks.cyclegan import Translator
 from medsearch.stages.context import Runtime
 from medsearch.stages.execution import Bench, run_stage
-from medsearch.stages.pairs import training_hours
 from medsearch.stages.store import Store
+from medsearch.stages.timing import training_hours
 from tests.methods.ssbr_cyclegan.micro_ssbr import RECIPE
 from tests.micro import Micro, drained
 
@@ -166,7 +166,7 @@ def test_the_test_scores_every_pair_in_both_directions_and_draws(ct: Micro) -> N
         artifact = ct.finished("test", selection="none", test=True, task={"direction": direction})
         taken = {role: ct.store.artifact(key) for role, key in artifact.manifest["upstream"].items()}
         assert set(taken) == {"regressor", "translation"}
-        assert artifact.metrics["test/training_hours"] == pytest.approx(training_hours(taken))
+        assert artifact.metrics["test/training_hours"] == pytest.approx(training_hours(taken.values()))
         assert artifact.metrics["test/training_hours"] > 0
         assert set(artifact.metrics) == {
             "test/mse", "test/psnr", "test/psnr_volume", "test/ssim", "test/mae", "test/training_hours",
