@@ -280,9 +280,10 @@ def values(job: Job, artifacts: Mapping[str, Artifact]) -> tuple[float, ...]:
     """
     if job.scored is None:
         return ()
-    trained = ancestors(job.runs, job.scored) | {job.scored}
-    hours = training_hours(artifacts[node] for node in trained)
-    metrics = {HOURS: hours, **artifacts[job.scored].metrics}
+    metrics = dict(artifacts[job.scored].metrics)
+    if HOURS in job.objectives and HOURS not in metrics:
+        trained = ancestors(job.runs, job.scored) | {job.scored}
+        metrics[HOURS] = training_hours(artifacts[node] for node in trained)
     for name in job.objectives:
         if name not in metrics:
             msg = f"stage {job.scored!r} reports no {name!r}; it reports {', '.join(metrics) or 'nothing'}"

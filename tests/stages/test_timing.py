@@ -7,8 +7,6 @@ from medsearch.stages.timing import training_hours
 
 
 def test_hours_are_those_of_all_stages_together() -> None:
-    assert (
-        training_hours(Artifact(role, Path(), {"seconds": seconds}) for role, seconds in (("a", 1800), ("b", 5400)))
-        == 2
-    )
+    half, more = (Artifact("key", Path(), {"seconds": seconds}) for seconds in (1800, 5400))
+    assert training_hours([half, more]) == 2
     assert training_hours([]) == 0
