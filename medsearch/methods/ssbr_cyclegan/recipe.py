@@ -11,6 +11,9 @@ from medsearch.networks.config import Scale
 from medsearch.training.cyclegan_recipe import CycleGANRecipe
 from medsearch.training.recipes import OptimiserRecipe
 
+KNOB, WANTED = "regressor.imagenet", "an ImageNet ResNet-34 checkpoint (torchvision's resnet34-b627a593.pth)"
+"""What names the file that the regressor may start from, and what it should be."""
+
 
 @recipe
 class RegressorWeights:

@@ -17,14 +17,13 @@ from torch import Tensor, nn
 from medsearch.core.files import digest
 from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
 from medsearch.methods.ssbr_cyclegan.losses import total
-from medsearch.methods.ssbr_cyclegan.recipe import RegressorWeights
+from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WANTED, RegressorWeights
 from medsearch.methods.ssbr_cyclegan.stacks import StackBatch
 from medsearch.networks.published import load_backbone
 from medsearch.training.precision import autocast
 from medsearch.training.runtime import Runtime
 
 LOG = logging.getLogger(__name__)
-KNOB, WANTED = "regressor.imagenet", "an ImageNet ResNet-34 checkpoint (torchvision's resnet34-b627a593.pth)"
 SLICES = 64
 """Scored at once."""
 
