@@ -1,7 +1,7 @@
 """Which stages a recipe means: without scores and without Eq. 5, no regressor."""
 
 from medsearch.core.files import digest
-from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WEIGHTS, SSBRCycleGANRecipe
+from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WANTED, SSBRCycleGANRecipe
 from medsearch.methods.ssbr_cyclegan.stages import BodyRegressor, Test, Translation
 from medsearch.stages.method import Selection
 from medsearch.stages.pipelines import Node, Pipeline
@@ -16,7 +16,7 @@ def pipeline(recipe: SSBRCycleGANRecipe, *, selection: Selection, test: bool) ->
     """
     nodes, regressed = [], {"regressor": "regressor"} if recipe.translation.regressed else {}
     if regressed:
-        weights = digest(recipe.regressor.imagenet, knob=KNOB, wanted=WEIGHTS)
+        weights = digest(recipe.regressor.imagenet, knob=KNOB, wanted=WANTED)
         nodes.append(Node("regressor", BodyRegressor(recipe=recipe.regressor, imagenet=weights)))
     network = recipe.regressor.network if regressed else None
     translation = Translation(recipe=recipe.translation, regressor=network, selection=selection)

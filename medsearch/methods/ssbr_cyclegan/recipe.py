@@ -11,7 +11,8 @@ from medsearch.networks.config import Scale
 from medsearch.training.cyclegan_recipe import CycleGANRecipe
 from medsearch.training.recipes import OptimiserRecipe
 
-KNOB, WEIGHTS = "regressor.imagenet", "an ImageNet ResNet-34 checkpoint (torchvision's resnet34-b627a593.pth)"
+KNOB, WANTED = "regressor.imagenet", "an ImageNet ResNet-34 checkpoint (torchvision's resnet34-b627a593.pth)"
+"""What names the file that the regressor may start from, and what it should be."""
 
 
 @recipe

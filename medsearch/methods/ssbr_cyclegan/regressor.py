@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from medsearch.core.files import digest
 from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
 from medsearch.methods.ssbr_cyclegan.losses import total
-from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WEIGHTS, RegressorWeights
+from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WANTED, RegressorWeights
 from medsearch.methods.ssbr_cyclegan.stacks import StackBatch
 from medsearch.networks.published import load_backbone
 from medsearch.training.precision import autocast
@@ -74,8 +74,8 @@ def start_from_imagenet(regressor: Regressor, path: str) -> str:
     """
     if not path:
         return "random"
-    load_backbone(regressor.network, Path(path), wanted=WEIGHTS, grey=True)
-    found = digest(path, knob=KNOB, wanted=WEIGHTS)
+    load_backbone(regressor.network, Path(path), wanted=WANTED, grey=True)
+    found = digest(path, knob=KNOB, wanted=WANTED)
     LOG.info("the body regressor starts from %s (%s)", path, found)
     return found
 

@@ -21,7 +21,7 @@ Scores = NDArray[np.float32]
 
 
 @runtime_checkable
-class Stack(Protocol):
+class Slices(Protocol):
     """Slices (n, h, w) that are read, or made, when they are asked for; an array is one."""
 
     def __len__(self) -> int: ...
@@ -35,7 +35,7 @@ class Patient:
     """A patient's region: slices in [-1, 1], and the distances of voxels along z, y and x, mm."""
 
     name: str
-    slices: Stack
+    slices: Slices
     spacing: tuple[float, float, float]
 
     def __len__(self) -> int:

@@ -6,7 +6,7 @@ from typing import ClassVar
 from medsearch.core.files import require_content
 from medsearch.data.synthesis.views import SynthesisView
 from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
-from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WEIGHTS, InferenceRecipe, RegressorRecipe, TranslationRecipe
+from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WANTED, InferenceRecipe, RegressorRecipe, TranslationRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Stage, Training
@@ -39,7 +39,7 @@ class BodyRegressor(Stage):
         """Eqs. 1-4."""
         from medsearch.methods.ssbr_cyclegan.regression import train
 
-        require_content(self.recipe.imagenet, self.imagenet, knob=KNOB, wanted=WEIGHTS)
+        require_content(self.recipe.imagenet, self.imagenet, knob=KNOB, wanted=WANTED)
         return train(self.recipe, context)
 
 
