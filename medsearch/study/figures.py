@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal, final
 
-Panel = Literal["translations", "residuals", "predictions", "attention", "self_training"]
+Panel = Literal["translations", "residuals", "predictions", "attention", "self_training", "pairs", "unpaired"]
 
 
 @final
@@ -26,10 +26,15 @@ class Curves:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Panels:
-    """Pictures of test cases, side by side, by kind."""
+    """Pictures of test cases, side by side, by kind.
+
+    across: the image of a case, such as "made", that stands there once for every row of the table, so that methods are
+    seen side by side; empty: every row has lines of its own.
+    """
 
     kinds: tuple[Panel, ...]
     title: str = ""
+    across: str = ""
 
 
 Figure = GroupedBars | Curves | Panels
@@ -42,5 +47,5 @@ def described(figure: Figure | None) -> dict[str, Any] | None:
     if isinstance(figure, Curves):
         return {"kind": "curves", "title": figure.title, "x": figure.x}
     if isinstance(figure, Panels):
-        return {"kind": "panels", "title": figure.title, "kinds": list(figure.kinds)}
+        return {"kind": "panels", "title": figure.title, "kinds": list(figure.kinds), "across": figure.across}
     return {"kind": "bars", "title": figure.title}

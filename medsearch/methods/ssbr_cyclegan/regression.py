@@ -9,9 +9,8 @@ from torch import Tensor, nn
 
 from medsearch.core.seeds import generator, seed
 from medsearch.data.synthesis.views import SIDES, Abdomen, SynthesisView
-from medsearch.methods.ssbr_cyclegan import losses
 from medsearch.methods.ssbr_cyclegan.recipe import RegressorRecipe
-from medsearch.methods.ssbr_cyclegan.regressor import Regressor, scores, start_from_imagenet
+from medsearch.methods.ssbr_cyclegan.regressor import Regressor, scores, start_from_imagenet, terms
 from medsearch.methods.ssbr_cyclegan.stacks import StackBatch, require_slices, stacks
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
@@ -19,7 +18,7 @@ from medsearch.training.adversarial import supervised_step
 from medsearch.training.checkpoints import save_tensors
 from medsearch.training.loop import Loop, run
 from medsearch.training.optimisers import adam
-from medsearch.training.precision import autocast, prepare_torch
+from medsearch.training.precision import prepare_torch
 from medsearch.training.prefetch import micro_batches
 
 
@@ -52,9 +51,7 @@ class Regression:
 
     def terms(self, batch: StackBatch) -> dict[str, Tensor]:
         """Eq. 4."""
-        with autocast(self.context.runtime):
-            s = self.regressor.stacks(batch.x)
-        return {name: batch.emphasis * term for name, term in losses.total(s, batch.bm, self.recipe.weights).items()}
+        return terms(self.regressor, batch, self.recipe.weights, runtime=self.context.runtime)
 
     def batches(self, epoch: int) -> Iterator[StackBatch]:
         """The stacks of every step."""

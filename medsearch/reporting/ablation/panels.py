@@ -16,6 +16,8 @@ CASES = 2
 LINES = 16
 """At most so many lines; what is left out is said under the figure."""
 ROUNDS = "self_training.rounds"
+ENDS = ("given", "wanted")
+"""Images of a case that are the same in every row: the first and the last of its line."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,7 @@ def panels(results: AblationResults, folder: Path) -> tuple[Panels, ...]:
         return ()
     found = []
     for kind in figure.kinds:
-        groups = list(_before_and_after(results) if kind == "self_training" else _of_cells(results, kind))
+        groups = list(_groups(results, kind))
         lines = _distinct((line for group in groups for line in group[:CASES]), folder)
         if len(lines) > LINES:
             lines = _distinct((line for group in groups for line in group[:1]), folder)
@@ -52,6 +54,35 @@ def panels(results: AblationResults, folder: Path) -> tuple[Panels, ...]:
             left_out = max(0, len(lines) - LINES)
             found.append(Panels(kind=kind, whats=whats, lines=tuple(lines[:LINES]), left_out=left_out))
     return tuple(found)
+
+
+def _groups(results: AblationResults, kind: str) -> Iterator[list[Line]]:
+    if kind == "self_training":
+        return _before_and_after(results)
+    return (
+        _across(results, kind, results.design.figure.across)
+        if results.design.figure.across
+        else _of_cells(results, kind)
+    )
+
+
+def _across(results: AblationResults, kind: str, what: str) -> Iterator[list[Line]]:
+    """The cases of every column: what is given, `what` of every row by its label, and what is wanted."""
+    labels = [row.label for row in results.rows if row.kind == "variant"]
+    for column in results.columns:
+        by_row = {
+            label: _cases(tile for tile in results.tiles if _is_of(tile, (label, column.label), kind))
+            for label in labels
+        }
+        subjects = dict.fromkeys(subject for cases in by_row.values() for subject in cases)
+        lines = []
+        for subject in subjects:
+            having = {label: cases[subject] for label, cases in by_row.items() if subject in cases}
+            same = next(iter(having.values()))
+            made = {label: tiles[what] for label, tiles in having.items() if what in tiles}
+            ends = [{name: same[name]} if name in same else {} for name in ENDS]
+            lines.append(Line(title=f"{column.label}\n{subject}", tiles={**ends[0], **made, **ends[1]}))
+        yield lines
 
 
 def _of_cells(results: AblationResults, kind: str) -> Iterator[list[Line]]:

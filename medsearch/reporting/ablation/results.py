@@ -120,6 +120,7 @@ class Figure:
     title: str = ""
     x: str = ""  # curves: the knob
     kinds: tuple[str, ...] = ()  # panels
+    across: str = ""  # panels: the image that every row has a column for
 
 
 @dataclass(frozen=True, kw_only=True)

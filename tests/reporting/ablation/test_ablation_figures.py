@@ -174,6 +174,23 @@ def test_rows_that_show_the_same_images_come_once(pictured):
     assert len(of.lines) == 2  # the two made-up subjects look the same under every row and column
 
 
+def test_an_image_may_stand_across_for_every_row(pictured):
+    folder, made = pictured
+    whats = {"given": "source", "made": "translated"}
+    shown = [
+        dataclasses.replace(tile, what=name) for name, what in whats.items() for tile in made.tiles if tile.what == what
+    ]
+    figure = dataclasses.replace(made.design.figure, across="made", kinds=("translations",))
+    design = dataclasses.replace(made.design, figure=figure)
+    (of,) = panels.panels(dataclasses.replace(made, tiles=tuple(shown), design=design), folder)
+    labels = [row.label for row in made.rows if row.kind == "variant" and any(tile.row == row.label for tile in shown)]
+    assert of.whats == ("given", *labels)
+    assert len(labels) > 1
+    for line in of.lines:
+        assert {label: line.tiles[label].row for label in labels} == {label: label for label in labels}
+        assert len({tile.subject for tile in line.tiles.values()}) == 1
+
+
 def test_lines_that_are_left_out_are_said(pictured):
     folder, made = pictured
     (of,) = (of for of in panels.panels(made, folder) if of.kind == "translations")
