@@ -1,11 +1,13 @@
 """Pieces that every page is made of: headings, tables, strips of seeds, runs, facts, places for charts."""
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from medsearch.reporting.evidence import Provenance, Replicate
 from medsearch.reporting.markup import Child, Markup, joined, tag
+from medsearch.reporting.metrics import metric_of
 from medsearch.reporting.wording import NOTHING, counted, duration, html, score
 
 STRIP = 170  # px for Dice 0 to 1
@@ -100,6 +102,17 @@ def strip(
     return tag("svg", *drawn, class_="strip", width=STRIP, height=24, role="img", aria_label=told)
 
 
+def rounded_ends(values: Sequence[float]) -> tuple[float, float]:
+    """Round numbers around all values, so that differences between them are seen."""
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    step = next(step for step in _STEPS if step >= (high - low) / 4)
+    first, last = math.floor(low / step), math.ceil(high / step)
+    return round(first * step, 6), round((last if last > first else first + 1) * step, 6)
+
+
+_STEPS = tuple(factor * 10.0**power for power in range(-3, 9) for factor in (1, 2, 5))
+
+
 def axis(text: str, ends: tuple[str, str] = ("0", "1")) -> Markup:
     """The heading of a column of strips."""
     return tag("span", *(tag("span", part) for part in (ends[0], text, ends[1])), class_="axis")
@@ -119,11 +132,10 @@ def run_row(name: str, *cells: Child, seconds: float | None, reason: str | None)
     return joined([tag("tr", *row, class_="open"), tag("tr", told, class_="reason")])
 
 
-def tested(title: str, run: Replicate, *more: Child) -> Markup:
-    """A tested run with its scores, and `more` cells after them."""
-    digits = {"dice": 3, "dice_volume": 3, "dice_micro": 3, "assd": 2}
-    metrics = (score(run.metrics.get(f"test/{name}"), shown) for name, shown in digits.items())
-    cells = (str(run.seed), state(run.state), *metrics, *more)
+def tested(title: str, run: Replicate, metrics: Iterable[str], *more: Child) -> Markup:
+    """A tested run with its scores in `metrics`, and `more` cells after them."""
+    scores = (score(run.metrics.get(metric), metric_of(metric).digits) for metric in metrics)
+    cells = (str(run.seed), state(run.state), *scores, *more)
     return run_row(title, *cells, seconds=run.seconds, reason=run.reason)
 
 

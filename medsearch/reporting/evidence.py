@@ -27,6 +27,8 @@ class Replicate:
     cause: str | None = None  # the failure's kind: "diverged", "out of memory", ...
     stages: tuple[tuple[str, str], ...] = ()  # (node, key), upstream first
     unscored: int = 0  # test cases that have no mask
+    values: tuple[float, ...] = ()  # of all objectives, `value` first; empty where there is one
+    forms: Mapping[str, str] = field(default_factory=dict)  # metric -> by which convention, as its test stage says
 
 
 @dataclass(frozen=True, kw_only=True)

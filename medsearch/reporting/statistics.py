@@ -12,6 +12,7 @@ import numpy as np
 
 from medsearch.reporting import resampling
 from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.metrics import short
 from medsearch.reporting.resampling import CONFIDENCE, RESAMPLES, Interval
 
 HOW = (
@@ -82,15 +83,16 @@ def share(row: Sequence[Replicate], supervised: Sequence[Replicate]) -> Interval
     return resampling.ratio(ours / theirs, _by_run(row), _by_run(supervised))
 
 
-def gain(row: Sequence[Replicate], reference: Sequence[Replicate]) -> Interval | None:
-    """Mean test Dice of `row` minus that of `reference`; None while either is missing."""
-    ours, theirs = (over_seeds(runs, "test/dice").mean for runs in (row, reference))
+def gain(row: Sequence[Replicate], reference: Sequence[Replicate], metric: str = "test/dice") -> Interval | None:
+    """Mean of a test metric of `row` minus that of `reference`; None while either is missing."""
+    ours, theirs = (over_seeds(runs, metric).mean for runs in (row, reference))
     if ours is None or theirs is None:
         return None
-    return resampling.difference(ours - theirs, _by_run(row), _by_run(reference))
+    name = short(metric)
+    return resampling.difference(ours - theirs, _by_run(row, name), _by_run(reference, name))
 
 
-def _by_run(replicates: Sequence[Replicate]) -> list[dict[str, float]]:
-    """The Dice of every test case, run by run."""
+def _by_run(replicates: Sequence[Replicate], name: str = "dice") -> list[dict[str, float]]:
+    """A metric of every test case, run by run."""
     runs = [run for run in replicates if run.state == "complete" and run.cases]
-    return [{str(c["subject"]): float(c["dice"]) for c in run.cases if known(c.get("dice"))} for run in runs]
+    return [{str(c["subject"]): float(c[name]) for c in run.cases if known(c.get(name))} for run in runs]

@@ -35,7 +35,8 @@ def _differences(measures: Measures) -> str:
     every = [(measures.all[key], one) for key, one in measures.comparisons.items() if key[2] == first and one.effect]
     tested = [pair for pair in every if pair[1].p is not None]
     untested = [pair for pair in every if pair[1].p is None]
-    name, several = metric_of(first).words, len(measures.results.columns) > 1
+    less = " (less is better)" if metric_of(first).better == "less" else ""
+    name, several = f"{metric_of(first).words}{less}", len(measures.results.columns) > 1
     return " ".join(
         [
             *([_tested(tested, name, several=several)] if tested else []),

@@ -64,6 +64,8 @@ def _scores(measures: Measures) -> Iterator[str]:
         "mean over test cases. SD over cases is that of each test case's mean over seeds: another thing, named apart."
     )
     yield from directions(design.metrics)
+    told = (form for run in measures.results.replicates for form in run.forms.values())
+    yield from dict.fromkeys(f"{form}." for form in told)
     if any(not of.whole and of.values for of in measures):
         yield (
             f"{SURVIVORS} Planned seeds are missing: the mean is over those that finished, no estimate of the row, and "

@@ -137,6 +137,7 @@ def _replicate(seed: int, cell: Mapping[str, Any] | None, shelf: Shelf) -> Repli
         seconds=sum(value for value in seconds if value is not None),
         stages=stages,
         unscored=notes.get("unscored", 0),
+        forms=notes.get("forms", {}),
     )
 
 

@@ -1,6 +1,5 @@
 """The upper part of an ablation's page: question, answer, the paper's table, and what each block of it stands on."""
 
-import math
 from collections.abc import Mapping
 
 from medsearch.reporting.ablation import cells, layout
@@ -18,6 +17,7 @@ from medsearch.reporting.elements import (
     heading,
     links,
     notes,
+    rounded_ends,
     strip,
     table,
     tiles,
@@ -180,13 +180,7 @@ def _scale(measures: Measures, block: Block) -> tuple[float, float]:
     of = measures.of_block(column.label, metric)
     values = [value for one in of for value in one.values.values()]
     values += [reported.value for one in of if (reported := measures.reported(one))]
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    step = next(step for step in _STEPS if step >= (high - low) / 4)
-    first, last = math.floor(low / step), math.ceil(high / step)
-    return round(first * step, 6), round((last if last > first else first + 1) * step, 6)
-
-
-_STEPS = tuple(factor * 10.0**power for power in range(-3, 9) for factor in (1, 2, 5))
+    return rounded_ends(values)
 
 
 def _line(of: Measure, measures: Measures, texts: Mapping[str, str], *, scale: tuple[float, float]) -> Markup:

@@ -4,28 +4,34 @@ from collections.abc import Iterator
 
 from medsearch.core.recipes import fingerprint
 from medsearch.reporting import statistics
+from medsearch.reporting.metrics import full_words, metric_of
 from medsearch.reporting.resampling import CONFIDENCE, Interval
+from medsearch.reporting.search.front import front
 from medsearch.reporting.search.results import SearchResults, Trial
-from medsearch.reporting.search.tables import Row, best_knobs, best_trial, names_of, summary
+from medsearch.reporting.search.tables import Row, best_knobs, best_trial, names_of, spread, summary
+from medsearch.reporting.search.trade import told
 from medsearch.reporting.statistics import Summary
 from medsearch.reporting.wording import counted, listed, number, percent, score
 
 
 def answer(results: SearchResults) -> str:
     """What was found, in plain words; while nothing was tested, how far the search is. Of a group, what it froze."""
-    return f"{_found(results)}{_frozen(results)}"
+    of = front(results)
+    trade = "" if of is None else f"{told(of)} "
+    return f"{trade}{_found(results)}{_frozen(results)}"
 
 
 def _found(results: SearchResults) -> str:
     best = next((row for row in summary(results) if row.kind == "best"), None)
-    if best is None or best.dice.mean is None:
+    if best is None or best.tested.mean is None:
         return _so_far(results)
-    found = f"{score(best.dice.mean)}" + (f" ± {score(best.dice.sd)}" if best.dice.sd is not None else "")
+    found, known = spread(best.tested, metric_of(best.leading).digits), full_words(best.leading)
     design, cases = results.design, best.over_cases.n
     on = f", {counted(cases, 'test case')}" if cases else ""
     sentence = (
-        f"With {_setting(results)}, {design.method} reaches a test Dice of {found} on {design.task} "
-        f"({counted(best.dice.n, 'seed')}{on})"
+        f"{f'Of the finalists, the best in {design.value_words} over seeds: with' if design.several else 'With'} "
+        f"{_setting(results)}, {design.method} reaches a {known} of {found} on {design.task} "
+        f"({counted(best.tested.n, 'seed')}{on})"
     )
     comparison = listed(part for part in (_share_in_words(results, best), _gain_in_words(results, best)) if part)
     return f"{sentence}{f': {comparison}' if comparison else ''}."
@@ -43,8 +49,8 @@ def _so_far(results: SearchResults) -> str:
     waiting = "no finalist has finished its test" if tested else "no finalist was tested"
     return (
         f"No answer yet: {progress} ended and {waiting}. "
-        f"The best so far is trial {best.number} with a {results.design.value_words} of {score(best.value)}, "
-        f"at {_setting(results)}."
+        f"The best so far is trial {best.number} with a {results.design.value_words} of "
+        f"{score(best.value, results.design.value_digits)}, at {_setting(results)}."
     )
 
 
@@ -55,7 +61,8 @@ def _untested(results: SearchResults, best: Trial) -> str:
     number, value = (best.number, best.value) if row is None or over.mean is None else (row.trial, over.mean)
     seeds = f", the mean over {counted(over.n, 'seed')}" if over.n else ""
     return (
-        f"With {_setting(results)}, {results.design.method} has its best {results.design.value_words}, {score(value)} "
+        f"With {_setting(results)}, {results.design.method} has its best {results.design.value_words}, "
+        f"{score(value, results.design.value_digits)} "
         f"(trial {number}{seeds}); {'no trial' if results.references else 'nothing'} is tested in this search."
     )
 
@@ -88,12 +95,12 @@ def _share_in_words(results: SearchResults, best: Row) -> str:
 
 def _gain_in_words(results: SearchResults, best: Row) -> str:
     reference = results.reference(results.design.no_adaptation)
-    gain = statistics.gain(best.replicates, reference.replicates) if reference else None
+    gain = statistics.gain(best.replicates, reference.replicates, best.leading) if reference else None
     if gain is None or reference is None:
         return ""
-    floor = statistics.over_seeds(reference.replicates, "test/dice").mean
+    floor, digits = statistics.over_seeds(reference.replicates, best.leading).mean, metric_of(best.leading).digits
     direction = "above" if gain.estimate >= 0 else "below"
-    return f"{abs(gain.estimate):.2f} {direction} no adaptation ({score(floor)})"
+    return f"{abs(gain.estimate):.{digits - 1}f} {direction} no adaptation ({score(floor, digits)})"
 
 
 def _bounds(interval: Interval) -> str:
@@ -135,7 +142,7 @@ def unfinished(results: SearchResults) -> str:
     trials = design.trials - len(results.trials) + len(results.in_state("running"))
     rows = summary(results)
     absent = max(0, _finalists(results) - len(results.finalists)) * len(design.seeds)
-    replicates = absent + sum(max(0, row.dice.waiting) for row in rows)
+    replicates = absent + sum(max(0, row.tested.waiting) for row in rows)
     parts = [(trials, "trial"), (replicates, "tested run")]
     return listed(counted(count, noun) for count, noun in parts if count > 0)
 

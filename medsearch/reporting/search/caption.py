@@ -3,10 +3,19 @@
 from collections.abc import Iterator
 
 from medsearch.reporting import statistics
+from medsearch.reporting.metrics import directions, metric_of
+from medsearch.reporting.search.columns import DICE, forms, leading_metric, tested
 from medsearch.reporting.search.results import SearchResults
-from medsearch.reporting.search.tables import Row, names_of, summary
+from medsearch.reporting.search.tables import names_of, summary
+from medsearch.reporting.search.trade import lines as trade
 from medsearch.reporting.statistics import HOW
 from medsearch.reporting.wording import SELECTION, counted, listed, number
+
+DISEASED = (
+    "Test Dice and ASSD (mm) are over a case's diseased hemispheres, which weak labels name; whole volume is "
+    "Dice with false tumour in healthy hemispheres counted too. "
+)
+WHY = dict.fromkeys(("assd", "hd95"), " (empty prediction)")
 
 
 def failures(results: SearchResults) -> tuple[str, ...]:
@@ -33,21 +42,24 @@ def _caption(results: SearchResults) -> Iterator[str]:
     over = counted(cases, "test case") if cases else "test cases"
     yield (
         f"Mean ± sample SD over seeds {listed(design.seeds)} (n; none at n=1) of the mean over {over}. "
-        "Test Dice and ASSD (mm) are over a case's diseased hemispheres, which weak labels name; whole volume is "
-        "Dice with false tumour in healthy hemispheres counted too. "
+        f"{DISEASED if leading_metric(results) == DICE else ''}"
         "Test cases were seen by finalists and references only."
     )
+    yield from directions([*(column.metric for column in tested(results)), *design.objectives])
+    yield from (f"{form}." for form in forms(results))
+    yield from trade(results)
     yield from _cohort(results)
+    best = "First finalist" if design.several else "Best"
     yield (
         f"Model selection ({design.selection}): {SELECTION[design.selection]}. "
-        f"Best = {'lowest' if design.minimised else 'highest'} mean {design.value_words} over seeds, never by test."
+        f"{best} = {'lowest' if design.minimised else 'highest'} mean {design.value_words} over seeds, never by test."
     )
     if any(row.share and row.share.low is not None for row in rows):
         yield f"Share of target supervised: ratio of mean test Dice, {HOW}; few seeds make it too narrow, not too wide."
     yield from _frozen(results)
     yield _counts(results)
     yield from (f"Failed: {line}." for line in failures(results))
-    yield from _undefined(rows)
+    yield from _undefined(results)
     for case in origin.skipped:
         yield f"Skipped case {case.subject}: {case.problem}."
 
@@ -84,9 +96,14 @@ def _counts(results: SearchResults) -> str:
     )
 
 
-def _undefined(rows: tuple[Row, ...]) -> Iterator[str]:
-    for row in rows:
-        missing, total = statistics.undefined(row.replicates, "assd")
-        if missing:
-            cases = f"{missing} of {total} case scores"
-            yield f"{row.title}: ASSD is undefined in {cases} (empty prediction), which its mean leaves out."
+def _undefined(results: SearchResults) -> Iterator[str]:
+    columns = [column for column in tested(results) if metric_of(column.metric).by_case]
+    for row in summary(results):
+        for column in columns:
+            if column.name.startswith("dice") or not row.test(column.metric).n:
+                continue
+            missing, total = statistics.undefined(row.replicates, column.name)
+            if missing:
+                cases, why = f"{missing} of {total} case scores", WHY.get(column.name, "")
+                name = metric_of(column.metric).heading.partition(" (")[0]
+                yield f"{row.title}: {name} is undefined in {cases}{why}, which its mean leaves out."

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from medsearch.reporting.metrics import full_words, metric_of
 from medsearch.reporting.search.palette import ORDER, Role
 from medsearch.reporting.search.replay import rungs
 from medsearch.reporting.search.results import SearchResults, Trial
@@ -21,6 +22,7 @@ class Series:
     points: tuple[tuple[float, float], ...]
     notes: tuple[str, ...] = ()  # one per point, or one for all: what a pointer over it is told
     strength: float = 1.0  # 0 (faint) to 1
+    spreads: tuple[tuple[float, float], ...] = ()  # one per point, along x and y
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class Chart:
     """A figure: its series, in the order in which they are drawn."""
 
     name: str  # of its files
-    kind: Literal["points", "lines", "parallel", "bars"]
+    kind: Literal["points", "lines", "parallel", "bars", "plane"]
     x: str = ""
     y: str = ""
     series: tuple[Series, ...] = ()
@@ -48,6 +50,11 @@ class Chart:
 def has_end(chart: Chart, series: Series) -> bool:
     """Whether a line's last point is marked: where it was cut or failed, or when it is the only one."""
     return chart.kind == "lines" and (series.role in ("cut", "failed") or len(series.points) == 1)
+
+
+def is_scattered(chart: Chart, series: Series) -> bool:
+    """Whether its points stand for themselves and are no line."""
+    return chart.kind in ("points", "plane") and series.role not in ("frontier", "front line")
 
 
 def roles(results: SearchResults) -> Mapping[int, Role]:
@@ -130,4 +137,8 @@ def note_of(results: SearchResults, trial: Trial) -> str:
     names = names_of(results)
     told = [f"{names[path].text} = {number(value)}" for path, value in trial.knobs.items()]
     state = f"cut at epoch {trial.rung}" if trial.state == "cut" else trial.state
-    return "\n".join([f"Trial {trial.number}, {state}: {score(trial.value)}", *told, trial.reason or ""]).strip()
+    design = results.design
+    values = zip(design.objectives, trial.values, strict=False)
+    all_of = [f"{full_words(metric)} = {score(value, metric_of(metric).digits)}" for metric, value in values]
+    first = f"Trial {trial.number}, {state}" + ("" if all_of else f": {score(trial.value, design.value_digits)}")
+    return "\n".join([first, *all_of, *told, trial.reason or ""]).strip()

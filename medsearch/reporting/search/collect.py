@@ -92,6 +92,7 @@ def _design(header: Mapping[str, Any], runs: tuple[RunRecord, ...]) -> Design:
         published={knob: Published(value=v, where=header["published_in"]) for knob, v in header["published"].items()},
         objective=next(iter(header["objectives"])),
         minimised=next(iter(header["objectives"].values())) == "minimize",
+        objectives=header["objectives"] if len(header["objectives"]) > 1 else {},
         rule=header.get("freeze", ""),
         frozen=header.get("frozen"),
         scored_stage=header.get("scored_stage", ""),
@@ -118,6 +119,7 @@ def _trial(header: Mapping[str, Any], run: RunRecord, store: Store, seconds: flo
         knobs=run.knobs,
         state=run.state,
         value=run.value,
+        values=run.values if len(header["objectives"]) > 1 else (),
         curve=tuple(_curve(header, run, store)),
         seconds=seconds,
         rung=run.rung,
@@ -169,14 +171,17 @@ def _references(
 def _replicate(run: RunRecord, store: Store, seconds: float) -> Replicate:
     test = _tested(run, store)
     manifest = store.artifact(test).manifest if test else {}
+    notes = manifest.get("notes", {})
     metrics = {name: value for name, value in manifest.get("metrics", {}).items() if name.startswith("test/")}
     state: State = run.state
     return Replicate(
         seed=run.seed,
         state=state,
         value=run.value,
+        values=run.values if len(run.values) > 1 else (),
         metrics=metrics,
-        cases=tuple(manifest.get("notes", {}).get("cases", ())),
+        cases=tuple(notes.get("cases", ())),
+        forms=notes.get("forms", {}),
         seconds=seconds,
         reason=run.reason,
     )

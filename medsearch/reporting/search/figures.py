@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
-from medsearch.reporting.search.charts import Chart, Scale, Series, has_end
+from medsearch.reporting.search.charts import Chart, Scale, Series, has_end, is_scattered
 from medsearch.reporting.search.palette import STYLES, opacity
 from medsearch.reporting.wording import html
 
 Figure = dict[str, Any]
-HEIGHTS = {"points": 340, "lines": 380, "parallel": 400, "bars": 90}
+HEIGHTS = {"points": 340, "lines": 380, "parallel": 400, "bars": 90, "plane": 420}
 
 
 def figure(chart: Chart) -> Figure:
@@ -20,7 +20,8 @@ def figure(chart: Chart) -> Figure:
 
 def _plane(chart: Chart) -> Figure:
     layout = _layout(chart)
-    layout["xaxis"] = {"title": {"text": html(chart.x)}, "showgrid": False, **_whole(chart)}
+    ticks = {"automargin": True} if chart.kind == "plane" else _whole(chart)
+    layout["xaxis"] = {"title": {"text": html(chart.x)}, "showgrid": False, **ticks}
     rangemode = "tozero" if chart.kind == "lines" else "normal"
     layout["yaxis"] = {"title": {"text": html(chart.y)}, "rangemode": rangemode, "automargin": True}
     layout["shapes"] = [_vertical(x, dash="dot", reference="paper") for x, _ in chart.marks]
@@ -95,7 +96,7 @@ def _traces(chart: Chart) -> list[dict[str, Any]]:
 
 def _trace(chart: Chart, series: Series, *, named: bool) -> dict[str, Any]:
     style = STYLES[series.role]
-    scattered = chart.kind == "points" and series.role != "frontier"
+    scattered = is_scattered(chart, series)
     ended = has_end(chart, series)
     x, y = ([point[axis] for point in series.points] for axis in (0, 1))
     notes = [html(note).replace("\n", "<br>") for note in series.notes]
@@ -118,7 +119,15 @@ def _trace(chart: Chart, series: Series, *, named: bool) -> dict[str, Any]:
         },
         "hovertext": notes if scattered else notes[0],
         "hoverinfo": "text",
+        **_spreads(series),
     }  # fmt: skip
+
+
+def _spreads(series: Series) -> dict[str, Any]:
+    """Error bars, where the points are means."""
+    look = {"type": "data", "thickness": 1.6, "width": 4, "color": STYLES[series.role].colour}
+    bars = zip(*series.spreads, strict=True)
+    return {f"error_{axis}": {**look, "array": list(of)} for axis, of in zip("xy", bars, strict=False)}
 
 
 def _vertical(x: float, *, dash: str, reference: str) -> dict[str, Any]:

@@ -3,34 +3,75 @@
 csv holds every number in full; the others show what the page shows.
 """
 
+from collections.abc import Callable
+from operator import attrgetter, methodcaller
+
 from medsearch.core.recipes import plain
 from medsearch.reporting.formats import csv_text, latex_table, markdown_table, slug
+from medsearch.reporting.metrics import short
+from medsearch.reporting.search import frontier
 from medsearch.reporting.search.answer import answer, warnings
 from medsearch.reporting.search.caption import caption
+from medsearch.reporting.search.columns import DICE, leading_metric, tested
 from medsearch.reporting.search.cuts import verdicts
+from medsearch.reporting.search.front import front
 from medsearch.reporting.search.replay import replays
 from medsearch.reporting.search.results import SearchResults
-from medsearch.reporting.search.tables import KnobRow, Row, other_knobs, runs, share_cell, spread, summary, weights
+from medsearch.reporting.search.tables import (
+    KnobRow,
+    Row,
+    names_of,
+    other_knobs,
+    runs,
+    share_cell,
+    spread,
+    summary,
+    weights,
+)
 from medsearch.reporting.statistics import Summary
 from medsearch.reporting.storage import json_text as with_derived
 from medsearch.reporting.wording import NOTHING, markdown, number, tex
 
-TESTED = ("Test Dice", "Whole volume", "ASSD (mm)", "Share of target supervised")
-TEX_TESTED = ("Test Dice", "Whole", "ASSD (mm)", "Share")  # a column of an article is narrow
+SHARE, NARROW_SHARE = "Share of target supervised", "Share"  # a column of an article is narrow
 KNOB_HEADINGS = ("", "Best (measured)", "Paper", "Best, normalised", "Paper, normalised")
-CSV_SUMMARIES = ("validation", "dice", "dice_micro", "dice_volume", "assd", "over_cases")
+CSV_DICE = ("dice", "dice_micro", "dice_volume", "assd")
 
 
 def headings(results: SearchResults) -> tuple[str, ...]:
     """The headings of the summary."""
-    return "", results.design.value_name, *TESTED
+    return "", *objectives(results), *(column.heading for column in tested(results)), *([SHARE] * shares(results))
 
 
-def cells(row: Row) -> tuple[str, ...]:
+def objectives(results: SearchResults) -> tuple[str, ...]:
+    """The headings of what was searched by."""
+    found = front(results)
+    return tuple(of.heading for of in found.objectives) if found else (results.design.value_name,)
+
+
+def shares(results: SearchResults) -> bool:
+    """Whether the table has a column of shares of the target-supervised model."""
+    return leading_metric(results) == DICE
+
+
+def searched_by(results: SearchResults, row: Row) -> tuple[str, ...]:
+    """A row's values by what was searched by, over seeds; empty for references, as `Row.validation`."""
+    found = front(results)
+    if found is None:
+        return (spread(row.validation, results.design.value_digits),)
+    if row.kind == "reference":
+        return tuple(NOTHING for _ in found.objectives)
+    return tuple(spread(row.objective(place), of.digits) for place, of in enumerate(found.objectives))
+
+
+def cells(results: SearchResults, row: Row) -> tuple[str, ...]:
     """A row of the summary as text, under `headings`."""
-    dice = f"{spread(row.dice)} ({runs(row.dice)})"
-    assd = spread(row.assd, 2) + (f" (n={row.assd.n})" if 0 < row.assd.n != row.dice.n else "")
-    return row.title, spread(row.validation), dice, spread(row.dice_volume), assd, share_cell(row.share)
+    texts = []
+    for place, column in enumerate(tested(results)):
+        of = row.test(column.metric)
+        text = spread(of, column.digits)
+        lacks = f" (n={of.n})" if 0 < of.n != row.tested.n else ""
+        texts.append(f"{text}{lacks}" if place else f"{text} ({runs(of)})")
+    return row.title, *searched_by(results, row), *texts, *([share_cell(row.share)] * shares(results))
 
 
 def knob_cells(row: KnobRow) -> tuple[str, ...]:
@@ -41,7 +82,8 @@ def knob_cells(row: KnobRow) -> tuple[str, ...]:
 
 def tables(results: SearchResults) -> dict[str, str]:
     """Every table, by the name of its file."""
-    return {
+    more = {"front.csv": front_csv(results)} if results.design.several else {}
+    return more | {
         "table.csv": table_csv(results),
         "knobs.csv": knobs_csv(results),
         "table.md": table_md(results),
@@ -58,9 +100,10 @@ def json_text(results: SearchResults) -> str:
         "caption": caption(results),
         "rows": [
             {"title": row.title, "kind": row.kind, "trial": row.trial, "share": row.share}
-            | {name: _numbers(getattr(row, name)) for name in CSV_SUMMARIES}
+            | {name: _numbers(of(row)) for name, of in summaries(results).items()}
             for row in summary(results)
         ],
+        "front": frontier.derived(results),
         "knobs": [{"path": row.knob.path, **plain(row)} for row in (*weights(results), *other_knobs(results))],
         "cuts": verdicts(results),
         "replays": replays(results),
@@ -68,21 +111,53 @@ def json_text(results: SearchResults) -> str:
     return with_derived(results, derived)
 
 
+def summaries(results: SearchResults) -> dict[str, Callable[[Row], Summary]]:
+    """Everything that is known of a row over its seeds, by the name of its columns in table.csv."""
+    names = [column.name for column in tested(results)]
+    names = [*CSV_DICE, *(name for name in names if name not in CSV_DICE)] if shares(results) else names
+    found = front(results)
+    places = enumerate(found.objectives) if found else ()
+    return {
+        "validation": attrgetter("validation"),
+        **{f"objective_{short(of.metric)}": methodcaller("objective", place) for place, of in places},
+        **{name: methodcaller("test", f"test/{name}") for name in names},
+        "over_cases": attrgetter("over_cases"),
+    }
+
+
 def _numbers(of: Summary) -> dict[str, float | int | None]:
     return {"mean": of.mean, "sd": of.sd, "n": of.n, "failed": of.failed, "waiting": of.waiting}
 
 
 def table_csv(results: SearchResults) -> str:
-    """table.csv: one line per row of the summary, numbers in full, empty where there is none."""
-    names = [f"{summary}_{part}" for summary in CSV_SUMMARIES for part in ("mean", "sd", "n")]
+    """table.csv: one line per row of the summary, numbers in full, empty where there is none.
+
+    A search with several objectives says of each finalist whether its trial is on the front; front.csv has the others.
+    """
+    of, over = front(results), summaries(results)
+    on = {trial.number for trial in of.trials} if of else set[int]()
+    numbers = [f"{name}_{part}" for name in over for part in ("mean", "sd", "n")]
+    more = ["on_front"] if of else []
     lines: list[list[object]] = [
-        ["row", "kind", "trial", *names, "failed", "waiting", "share", "share_low", "share_high"]
+        ["row", "kind", "trial", *more, *numbers, "failed", "waiting", "share", "share_low", "share_high"]
     ]
     for row in summary(results):
-        summaries: list[Summary] = [getattr(row, name) for name in CSV_SUMMARIES]
-        numbers = [value for of in summaries for value in (of.mean, of.sd, of.n)]
+        found = [value for one in over.values() for value in (one(row).mean, one(row).sd, one(row).n)]
         share = (row.share.estimate, row.share.low, row.share.high) if row.share else (None, None, None)
-        lines.append([row.label, row.kind, row.trial, *numbers, row.dice.failed, row.dice.waiting, *share])
+        about = [row.label, row.kind, row.trial, *([row.trial in on] if of else [])]
+        lines.append([*about, *found, row.tested.failed, row.tested.waiting, *share])
+    return csv_text(lines)
+
+
+def front_csv(results: SearchResults) -> str:
+    """front.csv: every trial that was compared, numbers in full, and whether another one beats it."""
+    of = front(results)
+    assert of is not None
+    paths, metrics = tuple(results.design.space), [one.metric for one in of.objectives]
+    lines: list[list[object]] = [["trial", "on_front", "finalist", *metrics, *paths]]
+    for trial in of.compared:
+        found = [trial.number, trial in of.trials, trial.number in of.repeated, *trial.values]
+        lines.append([*found, *(trial.knobs.get(path) for path in paths)])
     return csv_text(lines)
 
 
@@ -98,12 +173,14 @@ def knobs_csv(results: SearchResults) -> str:
 def table_md(results: SearchResults) -> str:
     """table.md: the answer, what to beware of, both tables and the caption."""
     knobs = [(row.knob.text, *knob_cells(row)) for row in (*weights(results), *other_knobs(results))]
+    heads, lines = frontier.lines(results)
     parts = [
         f"### {markdown(results.design.study)}",
         markdown(results.design.question),
         f"**{markdown(answer(results))}**",
         *(f"> {markdown(line)}" for line in warnings(results)),
-        markdown_table(headings(results), [cells(row) for row in summary(results)]),
+        markdown_table(headings(results), [cells(results, row) for row in summary(results)]),
+        *([markdown_table(heads, lines)] if lines else []),
         markdown_table(KNOB_HEADINGS, knobs),
         "\n".join(f"- {markdown(line)}" for line in caption(results)),
     ]
@@ -112,12 +189,14 @@ def table_md(results: SearchResults) -> str:
 
 def table_tex(results: SearchResults) -> str:
     """table.tex: two `table` environments with booktabs rules; the first carries the whole caption."""
-    rows = [[tex(cell) for cell in cells(row)] for row in summary(results)]
+    rows = [[tex(cell) for cell in cells(results, row)] for row in summary(results)]
     knobs = [
         [row.knob.tex, *(tex(cell) for cell in knob_cells(row))] for row in (*weights(results), *other_knobs(results))
     ]
-    label, align = slug(results.design.study), f"l{'r' * (len(TESTED) + 1)}"
-    heads = ["", tex(results.design.value_name.replace("Validation", "Val.")), *TEX_TESTED]
+    label = slug(results.design.study)
+    narrow = [*(column.narrow for column in tested(results)), *([NARROW_SHARE] * shares(results))]
+    heads = ["", *(tex(name.replace("Validation", "Val.")) for name in objectives(results)), *map(tex, narrow)]
+    align = f"l{'r' * (len(heads) - 1)}"
     words = tex(" ".join([answer(results), *warnings(results), *caption(results)]))
     normalised = (
         "Knobs of the best configuration beside the published ones. "
@@ -128,5 +207,19 @@ def table_tex(results: SearchResults) -> str:
         [
             *latex_table([heads], rows, columns=align, caption=words, label=f"tab:{label}"),
             *latex_table(knob_heads, knobs, columns="lrrrr", caption=normalised, label=f"tab:{label}-knobs"),
+            *_front_tex(results, f"tab:{label}-front"),
         ]
     )
+
+
+def _front_tex(results: SearchResults, label: str) -> list[str]:
+    """The front as a table of its own; no lines where there is none."""
+    heads, lines = frontier.lines(results)
+    if not lines:
+        return []
+    names = names_of(results)
+    last = [names[path].tex for path in results.design.space]
+    head = [*(tex(name) for name in heads[: -len(last)]), *last]
+    rows = [[tex(cell) for cell in line] for line in lines]
+    told = f"{results.design.study}: the trials that no other beats in all objectives, and finalists."
+    return latex_table([head], rows, columns=f"l{'r' * (len(head) - 1)}", caption=tex(told), label=label)

@@ -12,7 +12,9 @@ from medsearch.reporting.elements import (
     words,
 )
 from medsearch.reporting.markup import Child, Markup, tag
-from medsearch.reporting.search.results import SearchResults, Trial
+from medsearch.reporting.metrics import full_heading, metric_of
+from medsearch.reporting.search.columns import of_runs
+from medsearch.reporting.search.results import Design, SearchResults, Trial
 from medsearch.reporting.search.tables import names_of, summary
 from medsearch.reporting.wording import NOTHING, SELECTION, counted, duration, listed, number, score
 
@@ -42,31 +44,35 @@ def _search(results: SearchResults) -> tuple[tuple[str, Child], ...]:
 
 def every_run(results: SearchResults) -> Markup:
     """Every tested run and every trial, failed ones with their reason; folded."""
-    runs = [tested(row.title, run, score(run.value)) for row in summary(results) for run in row.replicates]
-    head = (
-        "Row",
-        "Seed",
-        "State",
-        "Test Dice",
-        "whole volume",
-        "pooled voxels",
-        "ASSD (mm)",
-        results.design.value_name,
-        "Time",
-    )
+    scores, digits = of_runs(results), results.design.value_digits
+    metrics = [column.metric for column in scores]
+    runs = [
+        tested(row.title, run, metrics, score(run.value, digits)) for row in summary(results) for run in row.replicates
+    ]
+    headings = (column.heading for column in scores)
+    head = ("Row", "Seed", "State", *headings, results.design.value_name, "Time")
     searched = tuple(dict.fromkeys(path for trial in results.trials for path in trial.knobs))
     names = [Markup(names_of(results)[path].html) for path in searched]
-    trials = [_trial(trial, searched) for trial in results.trials]
+    values = [full_heading(metric) for metric in results.design.objectives] or ["Value"]
+    trials = [_trial(trial, searched, results.design) for trial in results.trials]
     return tag(
         "section",
         heading("runs", "Every run"),
         folded(f"{counted(len(runs), 'tested run')} of finalists and references", head, runs),
-        folded(counted(len(trials), "trial"), ("Trial", "State", "Value", *names, "Time"), trials),
+        folded(counted(len(trials), "trial"), ("Trial", "State", *values, *names, "Time"), trials),
     )
 
 
-def _trial(trial: Trial, searched: tuple[str, ...]) -> Markup:
+def _trial(trial: Trial, searched: tuple[str, ...], design: Design) -> Markup:
     told = state(trial.state, f" at {trial.rung}" if trial.state == "cut" and trial.rung is not None else "")
-    values = (number(trial.knobs[path]) if path in trial.knobs else NOTHING for path in searched)
-    row = (told, score(trial.value), *values)
+    knobs = (number(trial.knobs[path]) if path in trial.knobs else NOTHING for path in searched)
+    row = (told, *_values(trial, design), *knobs)
     return run_row(str(trial.number), *row, seconds=trial.seconds, reason=trial.reason)
+
+
+def _values(trial: Trial, design: Design) -> list[str]:
+    """Of every objective; of one, what it was when it was cut."""
+    if not design.several:
+        return [score(trial.value, design.value_digits)]
+    values = trial.values or [None] * len(design.objectives)
+    return [score(of, metric_of(metric).digits) for metric, of in zip(design.objectives, values, strict=False)]

@@ -10,8 +10,9 @@ from medsearch.reporting.search.charts import Chart
 from medsearch.reporting.search.figures import Figure, figure
 from medsearch.reporting.search.origin import every_run, provenance
 from medsearch.reporting.search.results import SearchResults
-from medsearch.reporting.search.sections import knobs, opening, result
+from medsearch.reporting.search.sections import knobs, opening, result, trade
 from medsearch.reporting.search.stopping import cuts
+from medsearch.reporting.search.trade import CHART
 from medsearch.reporting.shell import document
 
 PARALLEL = "parallel_coordinates"
@@ -34,6 +35,7 @@ def page(results: SearchResults, charts: Sequence[Chart], folder: Path) -> str:
     drawn = {chart.name: figure(chart) for chart in charts}
     parts = {
         "Result": result(results),
+        "Front": trade(results, _front_figure(drawn)),
         "Weights": knobs(results),
         "Search": _search(results, drawn),
         "Curves": _curves(results, drawn),
@@ -44,6 +46,11 @@ def page(results: SearchResults, charts: Sequence[Chart], folder: Path) -> str:
     return document(
         results.design.study, parts, opening=opening(results), created=results.provenance.created, charts=bool(drawn)
     )
+
+
+def _front_figure(drawn: dict[str, Figure]) -> dict[str, Markup]:
+    title = "Pareto front: every trial by its first two objectives, the front, and finalists' means over seeds"
+    return {CHART: chart(CHART, title, drawn[CHART])} if CHART in drawn else {}
 
 
 def _search(results: SearchResults, drawn: dict[str, Figure]) -> Markup | None:

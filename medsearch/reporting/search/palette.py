@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-Role = Literal["best", "finalist", "complete", "cut", "failed", "running", "frontier"]
+Role = Literal[
+    "best", "finalist", "complete", "cut", "failed", "running", "frontier",
+    "dominated", "front", "front line", "mean", "mean of the best",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,10 +33,25 @@ STYLES: Mapping[Role, Style] = {
     "failed": Style("failed", "#d5541a", 1.6, dash="dot", marker="x"),
     "running": Style("running", "#8d95a1", 1.3, dash="dot", marker="circle-open"),
     "frontier": Style("best so far", "#8d95a1", 1.3),
+    "dominated": Style("dominated trial", "#8d95a1", 1.3, marker="cross"),
+    "front": Style("trial on the front", "#8e6bbf", 1.6, marker="square"),
+    "front line": Style("the front's border", "#8e6bbf", 1.4, dash="dash"),
+    "mean": Style("finalist, mean ± SD over seeds", "#0f9d76", 2.4, marker="diamond-tall"),
+    "mean of the best": Style("first finalist, mean ± SD", "#2f81c7", 2.4, marker="star"),
 }
 ORDER: tuple[Role, ...] = ("frontier", "failed", "running", "complete", "cut", "finalist", "best")  # later is on top
 MATPLOTLIB_DASH = {"solid": "-", "dash": "--", "dot": ":"}
-MATPLOTLIB_MARKER = {"circle": "o", "diamond": "D", "triangle-down": "v", "x": "x", "circle-open": "."}
+MATPLOTLIB_MARKER = {
+    "circle": "o",
+    "diamond": "D",
+    "triangle-down": "v",
+    "x": "x",
+    "circle-open": ".",
+    "square": "s",
+    "star": "*",
+    "cross": "P",
+    "diamond-tall": "d",
+}
 
 
 def opacity(role: Role, strength: float) -> float:

@@ -21,7 +21,8 @@ def parallel(results: SearchResults) -> Chart:
     values = [float(trial.value) for trial in told if trial.value is not None]
     value_axis = Axis(low=min(values), high=max(values))
     names = names_of(results)
-    ends = ((0.0, score(min(values))), (1.0, score(max(values))))
+    digits = results.design.value_digits
+    ends = ((0.0, score(min(values), digits)), (1.0, score(max(values), digits)))
     scales = [*(Scale(names[path], _ticks(axes[path])) for path in paths), Scale(results.design.value_name, ends)]
     return Chart(
         name="parallel_coordinates",

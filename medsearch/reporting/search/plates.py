@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from medsearch.reporting.plates import SOFT, legend, printing, saved, unmathed
-from medsearch.reporting.search.charts import Chart, Series, has_end
+from medsearch.reporting.search.charts import Chart, Series, has_end, is_scattered
 from medsearch.reporting.search.palette import MATPLOTLIB_DASH, MATPLOTLIB_MARKER, STYLES, opacity
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ def _plane(axes: "Axes", chart: Chart) -> None:
         axes.annotate(text, (x, 1), va="top", fontsize=7, **place)
     _series(axes, chart)
     axes.set(xlabel=unmathed(chart.x), ylabel=unmathed(chart.y))
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=chart.kind != "plane"))
     axes.grid(axis="y", color=SOFT, linewidth=0.6)
     axes.set_axisbelow(True)
-    legend(axes)
+    legend(axes, **({"ncols": 3} if chart.kind == "plane" else {}))
 
 
 def _parallel(axes: "Axes", chart: Chart) -> None:
@@ -81,9 +81,12 @@ def _series(axes: "Axes", chart: Chart) -> None:
 
 def _line(axes: "Axes", chart: Chart, series: Series, *, label: str) -> None:
     style = STYLES[series.role]
-    scattered = chart.kind == "points" and series.role != "frontier"
+    scattered = is_scattered(chart, series)
     x, y = ([point[axis] for point in series.points] for axis in (0, 1))
     ended = has_end(chart, series)
+    if series.spreads:
+        along, up = zip(*series.spreads, strict=True)
+        axes.errorbar(x, y, xerr=along, yerr=up, linestyle="none", color=style.colour, elinewidth=1.0, capsize=2)
     axes.plot(
         x, y, label=label, color=style.colour, linewidth=0.7 * style.width,
         linestyle="none" if scattered else MATPLOTLIB_DASH[style.dash],

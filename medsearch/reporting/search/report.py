@@ -8,6 +8,7 @@ from medsearch.reporting.search.page import page
 from medsearch.reporting.search.parallel import parallel
 from medsearch.reporting.search.plates import plates
 from medsearch.reporting.search.results import SearchResults
+from medsearch.reporting.search.trade import front_chart
 from medsearch.reporting.writing import PAGE, write_folder
 
 
@@ -27,5 +28,5 @@ def write_report(results: SearchResults, folder: Path) -> Path:
 
 def drawable(results: SearchResults) -> tuple[Chart, ...]:
     """The charts that these results can fill."""
-    every = (history(results), parallel(results), importances(results), learning_curves(results))
+    every = (front_chart(results), history(results), parallel(results), importances(results), learning_curves(results))
     return tuple(chart for chart in every if chart.series or chart.bars)

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from medsearch.reporting.evidence import Knobs, Picture, Provenance, Replicate, Selection
+from medsearch.reporting.metrics import full_heading, full_words, metric_of
 
 State = Literal["complete", "cut", "failed", "running"]
 
@@ -26,6 +27,7 @@ class Trial:
     knobs: Knobs  # the searched ones
     state: State
     value: float | None = None  # what the sampler was told; for a cut trial its last value
+    values: tuple[float, ...] = ()  # of all objectives, `value` first; empty where there is one
     curve: tuple[tuple[int, float], ...] = ()  # (epoch, value), epochs ascending
     seconds: float | None = None
     rung: int | None = None  # cut trials: the epoch at which the scheduler stopped it
@@ -107,6 +109,7 @@ class Design:
     supervised: str = "Target supervised"
     objective: str = "validation/dice"  # the metric that ranks
     minimised: bool = False
+    objectives: Mapping[str, str] = field(default_factory=dict)  # all, with their directions, where there are several
     rule: str = ""  # of a group of a staged search: which trial is frozen
     frozen: int | None = None  # the number of that trial, once it is known
     scored_stage: str = ""  # whose metric it is, if not the last one's: then nothing of the search is tested
@@ -119,13 +122,24 @@ class Design:
     @property
     def value_name(self) -> str:
         """The metric that ranks, as a heading."""
-        name = "Validation Dice" if self.objective == "validation/dice" else self.objective
+        name = full_heading(self.objective)
         return f"{name} of {self.scored_stage}" if self.scored_stage else name
 
     @property
     def value_words(self) -> str:
         """The same within a sentence."""
-        return self.value_name.replace("Validation", "validation", 1)
+        name = full_words(self.objective)
+        return f"{name} of {self.scored_stage}" if self.scored_stage else name
+
+    @property
+    def value_digits(self) -> int:
+        """After the point."""
+        return metric_of(self.objective).digits
+
+    @property
+    def several(self) -> bool:
+        """Whether it looks for a front and not for one best configuration."""
+        return len(self.objectives) > 1
 
 
 @dataclass(frozen=True, kw_only=True)

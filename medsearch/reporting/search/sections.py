@@ -1,12 +1,31 @@
 """The upper part of the page: question, answer, table, weights."""
 
+from collections.abc import Mapping, Sequence
+
 from medsearch.reporting import statistics
-from medsearch.reporting.elements import axis, badges, cell, heading, links, notes, strip, table, tiles, warned, words
+from medsearch.reporting.elements import (
+    axis,
+    badges,
+    cell,
+    heading,
+    links,
+    notes,
+    rounded_ends,
+    strip,
+    table,
+    tiles,
+    warned,
+    words,
+)
 from medsearch.reporting.formats import carried
-from medsearch.reporting.markup import Markup, joined, tag
+from medsearch.reporting.markup import Child, Markup, joined, tag
+from medsearch.reporting.metrics import full_words, metric_of
+from medsearch.reporting.search import frontier
 from medsearch.reporting.search.answer import answer, unfinished, warnings
 from medsearch.reporting.search.caption import caption
-from medsearch.reporting.search.files import tables
+from medsearch.reporting.search.columns import tested
+from medsearch.reporting.search.files import SHARE, objectives, searched_by, shares, tables
+from medsearch.reporting.search.front import front
 from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import (
     KnobRow,
@@ -20,6 +39,7 @@ from medsearch.reporting.search.tables import (
     summary,
     weights,
 )
+from medsearch.reporting.search.trade import CHART, lines
 from medsearch.reporting.wording import NOTHING, number, percent, score
 
 
@@ -49,19 +69,24 @@ def _tiles(results: SearchResults) -> Markup:
     states = ("complete", "cut", "failed", "running")
     counts = ((len([t for t in results.trials if t.state == state]), state) for state in states)
     told: list[tuple[str, str, str]] = []
-    if best is not None and best.dice.n:
-        told.append(("Best test Dice", spread(best.dice), runs(best.dice)))
+    of = front(results)
+    if of is not None and of.trials:
+        told.append(("On the front", f"{len(of.trials)} of {len(of.compared)}", "trials that no other beats"))
+    if best is not None and best.tested.n:
+        known = metric_of(best.leading)
+        told.append((f"Best {full_words(best.leading)}", spread(best.tested, known.digits), runs(best.tested)))
         if best.share is not None:
             told.append(("Of target supervised", percent(best.share.estimate), _between(best)))
         reference = results.reference(results.design.no_adaptation)
-        gain = statistics.gain(best.replicates, reference.replicates) if reference else None
+        gain = statistics.gain(best.replicates, reference.replicates, best.leading) if reference else None
         if gain is not None:
-            between = "" if gain.low is None else f"95% interval {gain.low:+.2f} to {gain.high:+.2f}"
-            told.append(("Above no adaptation", f"{gain.estimate:+.3f}", between))
+            fewer = known.digits - 1
+            between = "" if gain.low is None else f"95% interval {gain.low:+.{fewer}f} to {gain.high:+.{fewer}f}"
+            told.append(("Above no adaptation", f"{gain.estimate:+.{known.digits}f}", between))
     leader = best_trial(results)
     if leader is not None and not told:
         name = f"Best {results.design.value_words}{' so far' if unfinished(results) else ''}"
-        told.append((name, score(leader.value), f"trial {leader.number}, not tested"))
+        told.append((name, score(leader.value, results.design.value_digits), f"trial {leader.number}, not tested"))
     ended = sum(trial.state != "running" for trial in results.trials)
     found = ", ".join(f"{count} {state}" for count, state in counts if count)
     told.append(("Trials", f"{ended} of {max(results.design.trials, ended)}", found))
@@ -76,41 +101,64 @@ def _between(row: Row) -> str:
 
 def result(results: SearchResults) -> Markup:
     """The summary table with every seed as a dot, its caption, and the same as files."""
-    head = (
-        "",
-        axis("Dice, each seed"),
-        "Test Dice",
-        "Whole volume",
-        "ASSD (mm)",
-        "Share of target supervised",
-        results.design.value_name,
-    )
+    columns, rows = tested(results), summary(results)
+    by = () if results.design.several else objectives(results)  # of several, the front's table has them
+    scale = _scale(results, rows)
+    head: list[Child] = [""]
+    if columns:
+        name = metric_of(columns[0].metric).heading
+        head.append(axis(f"{name}, each seed", (f"{scale[0]:g}", f"{scale[1]:g}")))
+    head += [*(column.heading for column in columns), *([SHARE] * shares(results)), *by]
     return tag(
         "section",
         heading("result", "Result"),
-        table(head, [_row(results, row) for row in summary(results)], style="stack") if summary(results) else None,
+        table(head, [_row(results, row, scale) for row in rows], style="stack") if rows else None,
         notes(caption(results)),
         links(carried(tables(results))),
     )
 
 
-def _row(results: SearchResults, row: Row) -> Markup:
-    failed = tag("small", f"{row.dice.failed} failed", class_="bad") if row.dice.failed else None
+def _row(results: SearchResults, row: Row, scale: tuple[float, float]) -> Markup:
+    columns = tested(results)
+    by = () if results.design.several else zip(objectives(results), searched_by(results, row), strict=True)
+    of = row.tested
+    failed = tag("small", f"{of.failed} failed", class_="bad") if of.failed else None
+    cells = [cell(column.heading, spread(row.test(column.metric), column.digits)) for column in columns]
+    if columns:
+        first = columns[0]
+        dots = strip(of.values, of.mean, failed=of.failed, scale=scale, digits=first.digits)
+        lead = cell(first.heading, spread(of, first.digits), tag("small", counted_runs(of)), failed)
+        cells = [tag("td", dots, class_="plot"), lead, *cells[1:]]
     return tag(
         "tr",
         tag("th", row.label, tag("small", f"trial {row.trial}") if row.trial is not None else None, scope="row"),
-        tag("td", _strip(row), class_="plot"),
-        cell("Test Dice", spread(row.dice), tag("small", counted_runs(row.dice)), failed),
-        cell("Whole volume", spread(row.dice_volume)),
-        cell("ASSD (mm)", spread(row.assd, 2)),
-        cell("Share of target supervised", share_cell(row.share)),
-        cell(results.design.value_name, spread(row.validation)),
+        *cells,
+        *([cell(SHARE, share_cell(row.share))] * shares(results)),
+        *(cell(name, text) for name, text in by),
         class_="best" if row.kind == "best" else None,
     )
 
 
-def _strip(row: Row) -> Markup:
-    return strip(row.dice.values, row.dice.mean, failed=row.dice.failed)
+def _scale(results: SearchResults, rows: Sequence[Row]) -> tuple[float, float]:
+    """The ends of the strips: 0 to 1 for Dice, elsewhere round numbers around every value."""
+    if shares(results):
+        return 0.0, 1.0
+    return rounded_ends([value for row in rows for value in row.tested.values])
+
+
+def trade(results: SearchResults, figures: Mapping[str, Markup]) -> Markup | None:
+    """The front: its figure, its table, and how it was compared; None for a search with one objective."""
+    of = front(results)
+    if of is None:
+        return None
+    lead = f"What no trial beats in all of {of.ways}: whoever wants more of one gives up some of another."
+    return tag(
+        "section",
+        heading("front", "Pareto front", lead),
+        figures.get(CHART),
+        frontier.drawn(results),
+        notes(lines(results)),
+    )
 
 
 def knobs(results: SearchResults) -> Markup | None:

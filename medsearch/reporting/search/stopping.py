@@ -73,7 +73,7 @@ def _foretelling_row(one: Foretelling) -> Markup:
 
 def _replayed(results: SearchResults) -> Markup | None:
     found = replays(results)
-    if not found:
+    if not found or results.design.several:  # a front has no order to stop by
         return None
     head = ("Scheduler", "Would have cut", "Finalists among them", "Epochs saved")
     lead = f"Replayed in trial order on {counted(found[0].trials, 'curve')} that ran to the end."

@@ -7,7 +7,9 @@ from typing import Any, Literal, cast
 
 from medsearch.reporting import statistics
 from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.metrics import short
 from medsearch.reporting.resampling import Interval
+from medsearch.reporting.search.columns import DICE, leading_metric
 from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
 from medsearch.reporting.statistics import Summary, known
 from medsearch.reporting.wording import NOTHING, KnobName, knob_names, percent, score
@@ -25,6 +27,7 @@ class Row:
     planned: int  # seeds
     supervised: tuple[Replicate, ...]  # the target-supervised row's
     trial: int | None = None
+    leading: str = DICE  # the test metric that the answer speaks of
 
     @property
     def title(self) -> str:
@@ -48,6 +51,21 @@ class Row:
         return self._over_seeds("value")
 
     @property
+    def tested(self) -> Summary:
+        """The test metric that leads, over seeds."""
+        return self.test(self.leading)
+
+    def test(self, metric: str) -> Summary:
+        """A test metric, the mean over cases, over seeds."""
+        return self._over_seeds(metric)
+
+    def objective(self, place: int) -> Summary:
+        """The value of an objective of several, over seeds."""
+        done = [run for run in self.replicates if run.state == "complete" and len(run.values) > place]
+        missing = self.tested
+        return Summary(tuple(run.values[place] for run in done), failed=missing.failed, waiting=missing.waiting)
+
+    @property
     def dice(self) -> Summary:
         """Test Dice over each case's diseased hemispheres, the mean over cases, over seeds."""
         return self._over_seeds("test/dice")
@@ -69,8 +87,8 @@ class Row:
 
     @property
     def over_cases(self) -> Summary:
-        """Test Dice over cases, each the mean over seeds."""
-        return statistics.over_cases(self.replicates)
+        """The test metric that leads, over cases, each the mean over seeds."""
+        return statistics.over_cases(self.replicates, short(self.leading))
 
     def _over_seeds(self, metric: str) -> Summary:
         return statistics.over_seeds(self.replicates, metric, planned=self.planned)
@@ -120,9 +138,14 @@ def summary(results: SearchResults) -> tuple[Row, ...]:
     """The best finalist, the other finalists, then the references in the study's order."""
     rows = []
     for place, finalist in enumerate(ranking(results)):
-        label, kind = (f"Finalist {place + 1}", "finalist") if place else ("Best (measured)", "best")
+        label, kind = (f"Finalist {place + 1}", "finalist") if place else (best_label(results), "best")
         rows.append(_row(results, finalist, label=label, kind=kind))
     return (*rows, *(_row(results, reference, label=reference.label) for reference in results.references))
+
+
+def best_label(results: SearchResults) -> str:
+    """What the first finalist is called: of a front, it is the best in one objective only."""
+    return f"Best {results.design.value_words} (measured)" if results.design.several else "Best (measured)"
 
 
 def _row(results: SearchResults, of: Finalist | Reference, *, label: str, kind: str = "reference") -> Row:
@@ -134,6 +157,7 @@ def _row(results: SearchResults, of: Finalist | Reference, *, label: str, kind: 
         planned=len(results.design.seeds),
         supervised=supervised.replicates if supervised else (),
         trial=of.number if isinstance(of, Finalist) else None,
+        leading=leading_metric(results) or DICE,
     )
 
 

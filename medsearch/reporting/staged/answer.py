@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from medsearch.reporting.metrics import full_words, metric_of
 from medsearch.reporting.resampling import CONFIDENCE, RESAMPLES
 from medsearch.reporting.search.answer import unfinished
+from medsearch.reporting.search.columns import DICE
 from medsearch.reporting.search.tables import Row, spread, summary
 from medsearch.reporting.staged.bounds import broken, kept
 from medsearch.reporting.staged.left import left
@@ -13,7 +15,7 @@ from medsearch.reporting.wording import SELECTION, counted, listed, number
 from medsearch.study.refinement import FROZEN
 
 HOW = (
-    "Left on the table: mean difference of test Dice, its best minus the frozen point, over test cases (each averaged "
+    "Left on the table: mean difference of {words}, its best minus the frozen point, over test cases (each averaged "
     f"over the seeds that both have), with a {CONFIDENCE:.0%} percentile interval of {RESAMPLES} bootstrap resamples "
     "of cases and shared seeds"
 )
@@ -46,8 +48,9 @@ def answer(results: StagedResults) -> str:
     point = listed(f"{names[knob].text} = {number(value)}" for knob, value in results.point.items())
     tested = frozen_row(results)
     worth = ""
-    if tested is not None and tested.dice.n:
-        worth = f", with a test Dice of {spread(tested.dice)} ({counted(tested.dice.n, 'seed')})"
+    if tested is not None and tested.tested.n:
+        value = spread(tested.tested, metric_of(tested.leading).digits)
+        worth = f", with a {full_words(tested.leading)} of {value} ({counted(tested.tested.n, 'seed')})"
     groups = counted(len(results.groups), "group")
     return f"Tuned in {groups}, {results.design.method} stands at {point}{worth}. {verdict(results)}".strip()
 
@@ -121,9 +124,15 @@ def _caption(results: StagedResults) -> Iterator[str]:
         yield (
             f"The refinement moves {counted(len(results.refinement.knobs), 'knob')} together around the frozen point, "
             f"which is its first trial: {_reach(results, results.refinement)}. It has ended "
-            f"{progress(results.refinement.search, results.refinement.trials)} trials. {HOW}."
+            f"{progress(results.refinement.search, results.refinement.trials)} trials. "
+            f"{HOW.format(words=_leading(results))}."
         )
         yield from kept(results)
+
+
+def _leading(results: StagedResults) -> str:
+    """The test metric that leads, in words."""
+    return full_words(next((row.leading for row in rows(results)), DICE))
 
 
 def _reach(results: StagedResults, of: Refined) -> str:

@@ -45,7 +45,7 @@ def table_md(results: StagedResults) -> str:
         *(f"> {markdown(line)}" for line in warnings(results)),
         markdown_table(GROUP_HEADINGS, [group_cells(results, group) for group in results.groups]),
         markdown_table(KNOB_HEADINGS, knobs),
-        markdown_table(headings(last), [cells(row) for row in rows(results)]) if last else "",
+        markdown_table(headings(last), [cells(last, row) for row in rows(results)]) if last else "",
         "\n".join(f"- {markdown(line)}" for line in caption(results)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"

@@ -13,8 +13,10 @@ from typing import Any
 
 from medsearch.reporting.comparison import BySeed, Comparison, compare
 from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.metrics import full_words, metric_of, short
 from medsearch.reporting.resampling import CONFIDENCE, Interval
 from medsearch.reporting.search.answer import unfinished
+from medsearch.reporting.search.columns import DICE
 from medsearch.reporting.search.tables import Row, summary
 from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.statistics import known
@@ -34,8 +36,9 @@ class Left:
     lost: str = ""  # which of the two failed on every seed
     minimised: bool = False  # whether less of the metric is better
     objective: float | None = None
-    dice: float | None = None
-    comparison: Comparison | None = None  # of test Dice, case by case
+    leading: str = DICE  # the test metric
+    tested: float | None = None  # in that metric
+    comparison: Comparison | None = None  # in that metric, case by case
     provisional: bool = False
 
     @property
@@ -59,39 +62,44 @@ class Left:
             near += f", and {self.failed} failed" if self.failed else ""
             return f"Nothing was left on the table: the frozen point is the best of {near}."
         effect = self.comparison.effect if self.comparison else None
-        moved = f"{effect.estimate:+.3f} test Dice{self._over(effect)}" if effect else ""
+        moved = f"{self._moved(effect.estimate)}{self._over(effect)}" if effect else ""
         if self.worse:
             told = f"{moved}{self._chosen_by}" if moved else self._chosen_by.removeprefix("; ")
             return f"Nothing was left on the table, Frozen is better: the best near it has {told}."
         if effect is None:
             return f"What was left on the table cannot be told{self._untold}{self._chosen_by}."
-        return f"{_finding(effect).format(moved)}{self._chosen_by}."
+        return f"{self._finding(effect).format(moved)}{self._chosen_by}."
 
     @property
     def _untold(self) -> str:
         """What the test says where it names no cases."""
-        return ": nothing was tested" if self.dice is None else f": {self.dice:+.3f} test Dice, but no case by case"
+        return ": nothing was tested" if self.tested is None else f": {self._moved(self.tested)}, but no case by case"
+
+    def _moved(self, by: float) -> str:
+        """`+0.050 test Dice`."""
+        return f"{by:+.{metric_of(self.leading).digits}f} {full_words(self.leading)}"
 
     def _over(self, effect: Interval) -> str:
-        seeds = len(self.comparison.seeds) if self.comparison else 0
+        seeds, digits = len(self.comparison.seeds) if self.comparison else 0, metric_of(self.leading).digits
         rests = f"{counted(effect.cases, 'case')}, {counted(seeds, 'seed')}"
         if effect.low is None or effect.high is None:
             return f" ({rests}: too few for an interval)"
-        return f" ({CONFIDENCE:.0%} interval {effect.low:+.3f} to {effect.high:+.3f}; {rests})"
+        return f" ({CONFIDENCE:.0%} interval {effect.low:+.{digits}f} to {effect.high:+.{digits}f}; {rests})"
+
+    def _finding(self, effect: Interval) -> str:
+        if effect.low is None or effect.high is None:
+            return "What was left on the table cannot be told: {}"
+        less = metric_of(self.leading).better == "less"
+        if effect.high < 0 if less else effect.low > 0:
+            return "Left on the table: {}"
+        if effect.low > 0 if less else effect.high < 0:
+            word = "higher, which is worse" if less else "lower"
+            return f"Nothing was left on the table, the best near the frozen point tests {word}: {{}}"
+        return "Nothing beyond its interval was left on the table: {}"
 
     @property
     def _chosen_by(self) -> str:
         return "" if self.objective is None else f"; {self.objective:+.3f} {self.metric}, by which it was chosen"
-
-
-def _finding(effect: Interval) -> str:
-    if effect.low is None or effect.high is None:
-        return "What was left on the table cannot be told: {}"
-    if effect.low > 0:
-        return "Left on the table: {}"
-    if effect.high < 0:
-        return "Nothing was left on the table, the best near the frozen point tests lower: {}"
-    return "Nothing beyond its interval was left on the table: {}"
 
 
 def left(results: StagedResults) -> Left | None:
@@ -115,8 +123,9 @@ def left(results: StagedResults) -> Left | None:
         lost=lost,
         minimised=refined.minimised,
         objective=_difference(best, frozen, "value"),
-        dice=_difference(best, frozen, "test/dice"),
-        comparison=compare(_by_seed(best.replicates), _by_seed(frozen.replicates)),
+        leading=best.leading,
+        tested=_difference(best, frozen, best.leading),
+        comparison=compare(_by_seed(best), _by_seed(frozen)),
         provisional=bool(unfinished(refined.search)),
     )
 
@@ -127,7 +136,7 @@ def _done(row: Row) -> bool:
 
 def _lost(row: Row) -> bool:
     """Whether it failed on every seed."""
-    return not _done(row) and row.dice.failed > 0 and row.dice.waiting <= 0
+    return not _done(row) and row.tested.failed > 0 and row.tested.waiting <= 0
 
 
 def _difference(row: Row, reference: Row, metric: str) -> float | None:
@@ -143,9 +152,9 @@ def _values(replicates: Sequence[Replicate], metric: str) -> dict[int, float]:
     return {seed: float(value) for seed, value in found.items() if value is not None and known(value)}
 
 
-def _by_seed(replicates: Sequence[Replicate]) -> BySeed:
-    done = [run for run in replicates if run.state == "complete" and run.cases]
-    return {run.seed: {str(case["subject"]): case.get("dice") for case in run.cases} for run in done}
+def _by_seed(row: Row) -> BySeed:
+    done = [run for run in row.replicates if run.state == "complete" and run.cases]
+    return {run.seed: {str(case["subject"]): case.get(short(row.leading)) for case in run.cases} for run in done}
 
 
 def _same(knobs: Mapping[str, Any], point: Mapping[str, Any]) -> bool:

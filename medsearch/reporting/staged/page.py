@@ -1,6 +1,6 @@
 """The page of a staged search; the page of each of its searches is a link away."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from medsearch.reporting.elements import (
     axis,
@@ -12,6 +12,7 @@ from medsearch.reporting.elements import (
     links,
     notes,
     program_facts,
+    rounded_ends,
     strip,
     table,
     tiles,
@@ -20,6 +21,9 @@ from medsearch.reporting.elements import (
 )
 from medsearch.reporting.formats import carried
 from medsearch.reporting.markup import Child, Markup, tag
+from medsearch.reporting.metrics import full_words, metric_of
+from medsearch.reporting.search.columns import DICE, Tested
+from medsearch.reporting.search.columns import tested as columns_of
 from medsearch.reporting.search.tables import Row, counted_runs, spread
 from medsearch.reporting.shell import document
 from medsearch.reporting.staged.answer import answer, caption, frozen_row, rows, verdict, warnings
@@ -69,8 +73,9 @@ def _tiles(results: StagedResults) -> Markup:
     done = sum(group.frozen is not None for group in results.groups)
     told = [("Groups frozen", f"{done} of {len(results.groups)}", trials_of(results))]
     row = frozen_row(results)
-    if row is not None and row.dice.n:
-        told.append(("Frozen point, test Dice", spread(row.dice), counted_runs(row.dice)))
+    known, words_of = metric_of(row.leading if row else DICE), full_words(row.leading if row else DICE)
+    if row is not None and row.tested.n:
+        told.append((f"Frozen point, {words_of}", spread(row.tested, known.digits), counted_runs(row.tested)))
     found = left(results)
     effect = found.comparison.effect if found and found.comparison else None
     if found is not None and found.worse:
@@ -78,8 +83,9 @@ def _tiles(results: StagedResults) -> Markup:
     elif found is not None and found.itself and not found.lost:
         told.append(("Left on the table", "nothing", "the frozen point is the best near it"))
     elif effect is not None:
-        between = "" if effect.low is None else f"95% interval {effect.low:+.3f} to {effect.high:+.3f}"
-        told.append(("Left on the table, test Dice", f"{effect.estimate:+.3f}", between))
+        digits = known.digits
+        between = "" if effect.low is None else f"95% interval {effect.low:+.{digits}f} to {effect.high:+.{digits}f}"
+        told.append((f"Left on the table, {words_of}", f"{effect.estimate:+.{digits}f}", between))
     return tiles(told)
 
 
@@ -116,19 +122,38 @@ def _refinement(results: StagedResults) -> Markup | None:
     if results.refinement is None and not tested:
         return None
     metric = next((group.metric for group in reversed(results.groups)), "")
-    head = ("", axis("Dice, each seed"), "Test Dice", "ASSD (mm)", metric)
+    columns, scale = _columns(results), _scale(tested)
+    leading = metric_of(tested[0].leading if tested else DICE).heading
+    dots = axis(f"{leading}, each seed", (f"{scale[0]:g}", f"{scale[1]:g}"))
+    head = ("", dots, *(column.heading for column in columns), metric)
     study = results.refinement.study if results.refinement else results.groups[-1].study
     begun = bool(results.refinement and results.refinement.search) or bool(tested)
     return tag(
         "section",
         heading("refinement", "What was left on the table", verdict(results)),
-        table(head, [_row(results, row, metric) for row in tested], style="stack") if tested else None,
+        table(head, [_row(results, row, metric, scale) for row in tested], style="stack") if tested else None,
         tag("p", "All trials and pictures: ", _link(study, begun=begun), ".", class_="files") if begun else None,
     )
 
 
-def _row(results: StagedResults, row: Row, metric: str) -> Markup:
-    failed = tag("small", f"{row.dice.failed} failed", class_="bad") if row.dice.failed else None
+def _columns(results: StagedResults) -> tuple[Tested, ...]:
+    """What the last search tested, without the second kinds of Dice."""
+    last = results.refinement.search if results.refinement else results.groups[-1].search
+    return tuple(column for column in columns_of(last) if column.name != "dice_volume") if last else ()
+
+
+def _scale(tested: Sequence[Row]) -> tuple[float, float]:
+    """The ends of the strips."""
+    if not tested or tested[0].leading == DICE:
+        return 0.0, 1.0
+    return rounded_ends([value for row in tested for value in row.tested.values])
+
+
+def _row(results: StagedResults, row: Row, metric: str, scale: tuple[float, float]) -> Markup:
+    of, digits = row.tested, metric_of(row.leading).digits
+    failed = tag("small", f"{of.failed} failed", class_="bad") if of.failed else None
+    first, *others = _columns(results)
+    value = spread(row.by_objective, metric_of(metric).digits)
     frozen = row == frozen_row(results)
     best = "Refined, best" if results.refinement else "Best (measured)"
     label = row.label if row.kind == "reference" else row.label.replace("Best (measured)", best)
@@ -136,10 +161,10 @@ def _row(results: StagedResults, row: Row, metric: str) -> Markup:
     return tag(
         "tr",
         tag("th", label, tag("small", f"trial {row.trial}") if row.trial is not None else None, scope="row"),
-        tag("td", strip(row.dice.values, row.dice.mean, failed=row.dice.failed), class_="plot"),
-        cell("Test Dice", spread(row.dice), tag("small", counted_runs(row.dice)), failed),
-        cell("ASSD (mm)", spread(row.assd, 2)),
-        cell(metric, spread(row.by_objective) if row.kind != "reference" or frozen else NOTHING),
+        tag("td", strip(of.values, of.mean, failed=of.failed, scale=scale, digits=digits), class_="plot"),
+        cell(first.heading, spread(of, digits), tag("small", counted_runs(of)), failed),
+        *(cell(column.heading, spread(row.test(column.metric), column.digits)) for column in others),
+        cell(metric, value if row.kind != "reference" or frozen else NOTHING),
         class_="best" if frozen else None,
     )
 

@@ -20,7 +20,7 @@ def summary_text(results: StagedResults) -> "Group":
     last = results.refinement.search if results.refinement else results.groups[-1].search
     tested = rows(results)
     frozen = [place for place, row in enumerate(tested) if row == frozen_row(results)]
-    table = grid(headings(last), [cells(row) for row in tested], bold=frozen) if last and tested else ""
+    table = grid(headings(last), [cells(last, row) for row in tested], bold=frozen) if last and tested else ""
     return Group(
         Text(answer(results).removesuffix(verdict(results)).strip(), style="bold"),
         *(Text(line, style="yellow") for line in warnings(results)),

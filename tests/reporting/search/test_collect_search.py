@@ -39,11 +39,18 @@ def home(tmp_path):
             store.record(key, Epoch(epoch, {"validation/dice": 0.1 * epoch, "loss": 1.0}), seconds=5.0, time=0.0)
         planned = PlannedRun(role="trial", seed=0, number=number, knobs={SEG: 10.0}, stages=(*PREFIX, segmented(key)))
         cut = {"rung": 2} if state == "cut" else {}
-        run(ledger, planned, state=state, value=value, reason="loss = nan" if state == "failed" else None, **cut)
+        run(
+            ledger,
+            planned,
+            state=state,
+            values=() if value is None else (value,),
+            reason="loss = nan" if state == "failed" else None,
+            **cut,
+        )
     for seed in (0, 1):
         finish_test(store, f"r{seed}", 0.6 + 0.1 * seed)
         stages = (*PREFIX, segmented("s1"), (TEST, f"r{seed}"))
-        run(ledger, PlannedRun(role="replicate", seed=seed, number=1, stages=stages), state="complete", value=0.7)
+        run(ledger, PlannedRun(role="replicate", seed=seed, number=1, stages=stages), state="complete", values=(0.7,))
     finish_test(store, "u0", 0.8)
     reference = PlannedRun(role="reference", seed=0, label="Target supervised", stages=((TEST, "u0"),))
     run(ledger, reference, state="complete")

@@ -30,7 +30,7 @@ def test_the_verdict_goes_by_the_interval_over_cases_and_seeds(gain: float, spre
     assert found.sentence.startswith(told)
     assert "8 cases, 2 seeds" in found.sentence
     assert found.sentence.endswith("+0.020 validation/dice, by which it was chosen.")
-    assert math.isclose(found.dice or 0.0, gain, abs_tol=1e-9)
+    assert math.isclose(found.tested or 0.0, gain, abs_tol=1e-9)
     assert found.comparison is not None
     assert found.comparison.effect is not None
     assert math.isclose(found.comparison.effect.estimate, gain, abs_tol=1e-9)
@@ -92,7 +92,7 @@ def test_differences_are_over_the_seeds_that_both_have() -> None:
     found = left(made_up.finished(replace(of, finalists=(best,), references=(plain, lost))))
     assert found is not None
     assert math.isclose(found.objective or 0.0, 0.02, abs_tol=1e-9)
-    assert math.isclose(found.dice or 0.0, 0.05, abs_tol=1e-9)
+    assert math.isclose(found.tested or 0.0, 0.05, abs_tol=1e-9)
 
 
 def test_where_the_best_over_seeds_is_worse_than_frozen_that_is_said_whatever_the_test_says() -> None:
