@@ -15,7 +15,8 @@ from medsearch.study.plan import plan
 from medsearch.study.staged_plan import plan_staged
 
 STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.py"))
-ALLOWED = ("medsearch.cli", "medsearch.study", "medsearch.methods", "medsearch.data.tasks", "medsearch.core.reported")
+TASKS = ("medsearch.data.tasks", "medsearch.data.synthesis.task")
+ALLOWED = ("medsearch.cli", "medsearch.study", "medsearch.methods", *TASKS, "medsearch.core.reported")
 
 
 def loaded(file: Path) -> Search | StagedSearch | Ablation:
