@@ -61,7 +61,7 @@ class TranslationTraining:
             root=seed(context.seed, "translation"),
             size=(side, side),
             runtime=context.runtime,
-            identity=recipe.weights.idt > 0,
+            identity=recipe.weights.idt * recipe.weights.cyc > 0,
         )
         self.patients = {domain: _patients(context.task, domain) for domain in ("source", "target")}
         self.selection = self._strategy()
@@ -136,6 +136,7 @@ def train(
         epochs=epochs,
         validate_every=epochs,
         best="",
+        keep=("translators",),
     )
     yield from run(loop, root=seed(context.seed, "translation"), checkpoint=context.checkpoint)
     save_modules(context.directory / "weights.safetensors", {"translators": training.gan.translators})
