@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from medsearch.data.volumes import UnreadableVolume, Volume, stored_volume
 
-SOFT_TISSUE = (-150.0, 300.0)
-"""HU in which an abdominal organ lies, the fat between its lobes and the agent in its vessels included."""
+SOFT_TISSUE = (-50.0, 200.0)
+"""HU of an abdominal organ, with agent or without. Turned the wrong way, an outline of the pancreas mostly lies in fat,
+though by chance it may fall on another organ."""
 
 _LPS = np.diag([-1.0, -1.0, 1.0])
 _SAME_MM = 0.5

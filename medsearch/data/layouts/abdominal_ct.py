@@ -54,7 +54,8 @@ class AbdominalCT:
         found = [archive.cases(root, only if archive.contrast == "CT" else None) for archive in archives]
         found.append(self._pairs(root, wanted))
         cases, twice = unique([case for one in found for case in one.cases])
-        outlines = labels(root) if "ceCT" in wanted else {}
+        labelled = any("ceCT" in case.images and case.part is None for case in cases)
+        outlines = labels(root) if labelled else {}
         findings = [*_about_root(root), *unread, *(finding for one in found for finding in one.findings), *twice]
         subjects = frozenset(case.subject for case in cases)
         findings += [*without_image(outlines, subjects), *leaving(cases, root), *_unlisted(only, subjects, root)]
