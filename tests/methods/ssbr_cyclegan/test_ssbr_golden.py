@@ -1,0 +1,64 @@
+"""The numbers of the method's stages, held: two steps from seeded weights, and a test of such weights."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from medsearch.methods.ssbr_cyclegan.regression import Regression
+from medsearch.methods.ssbr_cyclegan.regressor import Regressor
+from medsearch.methods.ssbr_cyclegan.translation import TranslationTraining
+from medsearch.networks.cyclegan import Translators
+from medsearch.stages.context import Artifact
+from medsearch.training.checkpoints import save_modules
+from tests.golden import Numbers, compare, two_steps
+from tests.methods.ssbr_cyclegan.micro_ssbr import RECIPE
+from tests.micro import Micro, drained
+
+GOLDEN: dict[str, Numbers] = {
+    "regressor": {},
+    "score": {},
+    "position": {},
+    "test": {},
+}
+WHERE = "methods/ssbr_cyclegan/stages.py"
+SELECTIONS = {"score": {}, "position": {"translation.selection": "position", "translation.weights.acl": 0.0}}
+
+
+def seeded(folder: Path) -> dict[str, Artifact]:
+    """A regressor and translators that nothing has trained, with the hours of stages that took none."""
+    torch.manual_seed(0)
+    cyclegan = RECIPE.translation.cyclegan
+    modules = {
+        "regressor": Regressor(RECIPE.regressor.network),
+        "translators": Translators(cyclegan.generator, input_addition=cyclegan.input_addition),
+    }
+    artifacts = {}
+    for role, name in (("regressor", "regressor"), ("translation", "translators")):
+        save_modules(folder / role / "weights.safetensors", {name: modules[name]})
+        artifacts[role] = Artifact(role, folder / role, {"seconds": 0.0})
+    return artifacts
+
+
+def test_two_steps_of_the_regressor(ct: Micro, tmp_path: Path) -> None:
+    run = ct.runs()["regressor"]
+    training = Regression(run.stage.recipe, ct.context(run, tmp_path))
+    torch.manual_seed(0)
+    compare(GOLDEN["regressor"], two_steps(training.steps(1)), stage="regressor", case="regressor", where=WHERE)
+
+
+@pytest.mark.parametrize("case", SELECTIONS)
+def test_two_steps_of_the_translation(ct: Micro, tmp_path: Path, case: str) -> None:
+    run = ct.runs(SELECTIONS[case])["translation"]
+    context = ct.context(run, tmp_path / "out", upstream=seeded(tmp_path))
+    training = TranslationTraining(run.stage.recipe, run.stage.regressor, context)
+    torch.manual_seed(0)
+    compare(GOLDEN[case], two_steps(training.steps(1)), stage="translation", case=case, where=WHERE)
+
+
+def test_a_test(ct: Micro, tmp_path: Path) -> None:
+    run = ct.runs(test=True)["test"]
+    folder = tmp_path / "out"
+    folder.mkdir()
+    _, outcome = drained(run.stage.train(ct.context(run, folder, upstream=seeded(tmp_path))))
+    compare(GOLDEN["test"], dict(outcome.metrics), stage="test", case="test", where=WHERE)
