@@ -5,6 +5,7 @@
     evidence    what both rest on: replicates, provenance, pictures; `storage` reads and writes it as results.json
     statistics  mean ± SD over seeds and over cases, share of the target-supervised model, all with `resampling`
     comparison  is one row better than another? `change`: by how many %?
+    metrics     what is known of a metric by its name: heading, unit, digits, which way is better, margin
     verdicts    does a measured value agree with a reported one? `equivalence`
     wording     how numbers, knobs and rules are written; `formats` csv, Markdown and LaTeX; `titles` of pictures
     shell       index.html, one file without a network; `elements` its pieces, `pictures`, and `markup` its safe HTML

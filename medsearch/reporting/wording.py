@@ -105,6 +105,13 @@ def duration(seconds: float | None) -> str:
     return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
 
 
+def way_of(task: Mapping[str, Any]) -> str:
+    """From which contrast to which, `t1 → t2`, of a task as a header has it; a backward one goes the other way."""
+    ends = (task["source"], task["target"])
+    first, last = reversed(ends) if task.get("direction") == "backward" else ends
+    return f"{first} → {last}"
+
+
 def counted(count: int, noun: str) -> str:
     """`1 trial`, `2 trials`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -18,7 +18,7 @@ from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Pipeline
 from medsearch.study.figures import Curves, Figure
 from medsearch.study.rules import Rule
-from medsearch.study.search import Search
+from medsearch.study.search import Direction, Search
 from medsearch.study.setups import (
     Scaled,
     Setup,
@@ -45,7 +45,7 @@ class Ablation:
     selection: what model selection may see, one rule or one for each column.
     fixed: knobs of every row. within: knobs of every row in one column.
     retune: nuisance knobs that are searched anew for each row and column, `trials` configurations each, under the first
-        seed and by `objective`; without it they are frozen, and the caption says so.
+        seed and by `objective`, which way says `direction`; without it they are frozen, and the caption says so.
     of: a search whose best configuration is what the rows vary: the first of its finalists, which is the best on the
         front in the first objective where it has several. take: another rule, by means over seeds, such as
         `Reaching(metric="training/hours", at_most=4.0)` for the best within a budget.
@@ -75,6 +75,7 @@ class Ablation:
     reported: tuple[Reported, ...] = ()
     metrics: tuple[str, ...] = ("test/dice",)
     objective: str = "validation/dice"
+    direction: Direction = "maximize"
     supervised: str = "Target supervised"
     margin: float | None = None
     figure: Figure | None = None

@@ -184,10 +184,11 @@ class Grapher:
     def _winner(self, tried: list[Candidate], failed: set[str], store: Store) -> Candidate | None:
         """The best one, once all have ended; the earlier of equals, and the row as it stands when all have failed."""
         ended = [one for one in tried if store.has(one.scored.key) or any(run.key in failed for run in one.runs)]
-        valued = [one for one in tried if one.value is not None]
+        sign = 1.0 if self.ablation.direction == "maximize" else -1.0
+        valued = [(sign * one.value, -one.number, one) for one in tried if one.value is not None]
         if not tried or len(ended) < len(tried):
             return None
-        return max(valued, key=lambda one: (one.value, -one.number), default=tried[0])
+        return max(valued)[-1] if valued else tried[0]
 
 
 def candidates(ablation: Ablation) -> list[dict[str, Any]]:

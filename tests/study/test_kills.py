@@ -109,3 +109,20 @@ def proposals_match(home: Path) -> bool:
     told = optuna.load_study(study_name="toy_search", storage=f"sqlite:///{folder / 'optuna.db'}").trials
     ledger = {run.number: run.value for run in Ledger(folder).runs().values() if run.role == "trial"}
     return [trial.value for trial in told] == [ledger[number] for number in range(len(told))] and len(told) == 4
+
+
+def test_a_search_for_a_front_killed_twice_ends_as_if_it_had_not_been(tmp_path: Path) -> None:
+    plan = {"synthesis": True, "trials": 4, "finalists": 2, "references": [], "toy": {"cyclegan.seconds": 0.2}}
+    homes = tmp_path / "killed", tmp_path / "whole"
+    records = [Ledger(home / "studies" / "toy_weight_search") for home in homes]
+    for enough in (2, 4):
+        driver = begin(homes[0], plan)
+        until(lambda enough=enough: sum(r.state != "running" for r in records[0].runs().values()) >= enough, driver)  # type: ignore[misc]
+        stop(driver, signal.SIGKILL)
+    for home in homes:
+        driver = begin(home, plan)
+        _, words = driver.communicate(timeout=2 * START)
+        assert driver.returncode == 0, words
+    killed, whole = ({name: run.values for name, run in ledger.runs().items()} for ledger in records)
+    assert killed == whole
+    assert records[0].header()["chosen"] == records[1].header()["chosen"]

@@ -15,9 +15,10 @@ from medsearch.study.identity import choose
 from medsearch.study.jobs import End, Job
 from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.samplers import Sampler
+from medsearch.study.spaces import integers
 from medsearch.study.variants import Variant
 from tests.study.drive import carry_out, conduct, do
-from tests.study.sweeps import sweep_of
+from tests.study.sweeps import sweep_of, sweep_out
 from tests.study.synthesis import OBJECTIVES, table, weight_search
 
 SAMPLERS = [TPE(startup=3), GP(startup=3), QMC(), Random(), NSGA2(population=3)]
@@ -138,3 +139,15 @@ def test_finalists_keep_a_budget_that_the_search_names(tmp_path: Path) -> None:
     conductor = conduct(weight_search(freeze=Reaching(metric="training/hours", at_most=3.0), finalists=2), tmp_path)
     carry_out(conductor)
     assert all(conductor.ledger.runs()[f"trial-{number:04d}"].values[1] <= 3.0 for number in conductor.finalists)
+
+
+def test_rows_are_retuned_towards_less_where_less_is_better(tmp_path: Path) -> None:
+    widths = {"cyclegan.width": integers(8, 64)}
+    cheap = table(
+        variants=(Variant("as it stands"),), reported=(), seeds=(0,), retune=widths, trials=4,
+        objective="training/hours", direction="minimize",
+    )  # fmt: skip
+    sweep = sweep_of(cheap, tmp_path)
+    sweep_out(sweep)
+    candidates = sweep.ledger.header()["candidates"]
+    assert all(one["chosen"] == (one["value"] == min(o["value"] for o in candidates)) for one in candidates)

@@ -11,6 +11,7 @@ from medsearch.study.jobs import End
 from medsearch.study.ledger import PlannedRun
 from medsearch.study.progress import Board, clock, progress, render
 from tests.study.drive import search
+from tests.study.synthesis import weight_search
 
 
 def trial(number: int, **knobs: Any) -> PlannedRun:
@@ -77,3 +78,18 @@ def test_without_a_terminal_each_end_is_a_line(capsys: pytest.CaptureFixture[str
 
 def test_clock() -> None:
     assert [clock(seconds) for seconds in (0, 61.9, 3600 * 25 + 59)] == ["0:00:00", "0:01:01", "25:00:59"]
+
+
+def test_of_several_objectives_the_front_is_told_and_not_a_best() -> None:
+    board = Board(weight_search())
+
+    def ends(number: int, *values: float) -> str:
+        planned = PlannedRun(role="trial", seed=0, number=number)
+        end = End(state="complete", values=values)
+        return str(board.hear(Event(kind="ended", run=planned.run, planned=planned, end=end)))
+
+    assert ends(0, 0.6, 2.0) == "trial-0000 complete: 0.6000, 2.0000 (on the front so far)"
+    assert ends(1, 0.5, 3.0) == "trial-0001 complete: 0.5000, 3.0000"
+    assert ends(2, 0.5, 1.0).endswith("(on the front so far)")
+    assert ends(3, 0.7, 0.5).endswith("(on the front so far)")
+    assert set(board.front) == {"trial-0003"}

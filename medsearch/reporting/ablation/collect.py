@@ -22,6 +22,7 @@ from medsearch.reporting.ablation.results import (
 )
 from medsearch.reporting.ablation.shelf import Shelf, Stages
 from medsearch.reporting.evidence import Replicate, provenance
+from medsearch.reporting.wording import way_of
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger
 
@@ -83,7 +84,7 @@ def _design(header: Header) -> Design:
 def _column(header: Header, task: Mapping[str, Any]) -> Column:
     return Column(
         label=task["label"],
-        direction=f"{task['task']['source']} → {task['task']['target']}",
+        direction=way_of(task["task"]),
         layout=task["layout"],
         selection=task["selection"],
         provenance=provenance(

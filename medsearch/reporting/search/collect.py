@@ -23,6 +23,7 @@ from medsearch.reporting.search.results import (
 )
 from medsearch.reporting.search.tables import ranking
 from medsearch.reporting.titles import place_of, title_of
+from medsearch.reporting.wording import way_of
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger, RunRecord
 
@@ -71,12 +72,12 @@ def _importances(folder: Path) -> dict[str, Any]:
 
 
 def _design(header: Mapping[str, Any], runs: tuple[RunRecord, ...]) -> Design:
-    task, domains = header["task"], {**header["space"], **header["nuisance"]}
+    domains = {**header["space"], **header["nuisance"]}
     return Design(
         study=header["name"],
         question=header["question"],
         method=header["method"],
-        task=f"{task['source']} → {task['target']}",
+        task=way_of(header["task"]),
         selection=header["selection"],
         cost=header["cost"],
         sampler=header["sampler"],

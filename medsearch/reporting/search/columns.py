@@ -16,6 +16,8 @@ DICE = "test/dice"
 SEGMENTATION = {DICE: "Test Dice", "test/dice_volume": "Whole volume", "test/assd": "ASSD (mm)"}
 """What a segmentation study's table shows, in any case."""
 RUNS = {DICE: "Test Dice", "test/dice_volume": "whole volume", "test/dice_micro": "pooled voxels"}
+COUNTERPARTS = {"hours": "training_hours"}
+"""Where a test stage names a metric otherwise than a training stage does."""
 NARROW = {"test/dice_volume": "Whole"}
 
 
@@ -49,15 +51,14 @@ class Tested:
 
 
 def tested(results: SearchResults) -> tuple[Tested, ...]:
-    """The columns of the summary, the one that leads first; none of a search of which nothing is known yet."""
+    """The columns of the summary, the one that leads first."""
     found, leading = reported(results), leading_metric(results)
     if leading == DICE:
         more = [metric for metric in found if not metric.startswith("test/dice") and not metric.startswith("test/assd")]
         shown = {**SEGMENTATION, **{metric: metric_of(metric).heading for metric in more}}
         return tuple(Tested(metric, heading) for metric, heading in shown.items())
-    others = (metric for metric in found if metric != leading)
-    columns = [Tested(metric, metric_of(metric).heading) for metric in others]
-    return (Tested(leading, full_heading(leading)), *columns) if leading else tuple(columns)
+    others = (Tested(metric, metric_of(metric).heading) for metric in found if metric != leading)
+    return (Tested(leading, full_heading(leading)), *others)
 
 
 def of_runs(results: SearchResults) -> tuple[Tested, ...]:
@@ -74,12 +75,11 @@ def leading_metric(results: SearchResults) -> str:
     found, design = reported(results), results.design
     if DICE in found:
         return DICE
-    counterpart = f"test/{short(design.objective)}"
+    name = short(design.objective)
+    counterpart = f"test/{COUNTERPARTS.get(name, name)}"
     if found:
         return counterpart if counterpart in found else found[0]
-    if design.selection != "none":
-        return DICE
-    return counterpart if metric_of(counterpart).by_case else ""
+    return counterpart if design.selection == "none" else DICE
 
 
 def reported(results: SearchResults) -> tuple[str, ...]:

@@ -157,7 +157,7 @@ def _row(results: SearchResults, of: Finalist | Reference, *, label: str, kind: 
         planned=len(results.design.seeds),
         supervised=supervised.replicates if supervised else (),
         trial=of.number if isinstance(of, Finalist) else None,
-        leading=leading_metric(results) or DICE,
+        leading=leading_metric(results),
     )
 
 

@@ -14,6 +14,7 @@ from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import ranking
 from medsearch.reporting.staged.results import Bound, Design, Group, Point, Refined, StagedResults
 from medsearch.reporting.statistics import known
+from medsearch.reporting.wording import way_of
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger
 
@@ -46,11 +47,10 @@ def collect(folder: Path, store: Store) -> StagedResults:
 
 
 def _design(header: Mapping[str, Any]) -> Design:
-    task = header["task"]
     names = ("question", "method", "selection", "cost", "fixed", "published", "published_in")
     return Design(
         study=header["name"],
-        task=f"{task['source']} → {task['target']}",
+        task=way_of(header["task"]),
         seeds=tuple(header["seeds"]),
         weights=tuple(header["weights"]),
         **{name: header[name] for name in names},

@@ -73,7 +73,9 @@ def wanted_trial(study: Study, record: RunRecord, *, live: bool) -> WantedRun:
 def _task(study: Study) -> dict[str, str]:
     of = study.header.get("task")
     if isinstance(of, dict) and {"source", "target"} <= set(of):
-        return plain_tags({"task": f"{of['source']} to {of['target']}"})
+        ends = [of["source"], of["target"]]
+        first, last = reversed(ends) if of.get("direction") == "backward" else ends
+        return plain_tags({"task": f"{first} to {last}"})
     return plain_tags({"task": of}) if isinstance(of, str) else {}
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from medsearch.study.ledger import PlannedRun
 from medsearch.study.tracking import views as drafting
 from medsearch.study.tracking.reading import Study
 from medsearch.study.tracking.saved import LIMIT, TAG, View, is_ours, opened
@@ -192,3 +193,31 @@ def test_what_others_wrote_is_not_ours(value: str) -> None:
     view = View("id", "n", 1, {"compareRunCharts": []}, charted=False)
     assert is_ours(view.value)
     assert opened(view.tag, view.value) == view
+
+
+def front_search(scene: Scene, *, first: str = "maximize") -> None:
+    """A search with two objectives, of which two trials have ended."""
+    header = json.loads((scene.folder / "study.json").read_text())
+    told = {"objectives": {"validation/ssim": first, "training/hours": "minimize"}, "space": {"cyclegan.width": {}}}
+    (scene.folder / "study.json").write_text(json.dumps({**header, **told}))
+    for number, values in enumerate(([0.7, 4.0], [0.6, 1.0])):
+        knobs, stages = {"cyclegan.width": 8 * number}, (("cyclegan", f"k{number}"),)
+        scene.start(PlannedRun(role="trial", number=number, seed=0, knobs=knobs, stages=stages))
+        scene.epoch(f"k{number}", 1, {"validation/dice_like": 0.1, "validation/ssim": values[0], "train/adv": 1.0})
+        scene.end(f"trial-{number:04d}", value=values[0], values=values)
+
+
+def test_of_a_front_both_objectives_are_logged_and_drawn(tmp_path: Path) -> None:
+    scene, server = Scene(tmp_path), PretendedServer()
+    front_search(scene)
+    assert not Sender(scene.reader(), nowhere(), connect=lambda _: server).finish().behind
+    run = server.shown()["demo/trial-0001"]
+    found = {point.key: point.value for point in run["points"]}
+    assert (found["objective/validation/ssim"], found["objective/training/hours"]) == (0.6, 1.0)
+    assert run["value"] == {0.6}
+    state = states(scene)["Search"]
+    (lines,) = [chart for chart in shown(state) if chart["type"] == "PARALLEL"]
+    assert lines["selectedMetrics"] == ["objective/validation/ssim", "objective/training/hours"]
+    assert [chart["metricKey"] for chart in shown(state) if chart["type"] == "BAR"] == lines["selectedMetrics"]
+    (first, *_) = [chart for chart in shown(state) if chart["type"] == "LINE"]
+    assert first["metricKey"].endswith("validation/ssim"), "what ranks comes before all other curves"
