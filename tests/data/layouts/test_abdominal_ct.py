@@ -16,7 +16,7 @@ from medsearch.data.phantoms import AbdomenSpec, write_abdominal_ct
 from medsearch.data.volumes import read_volume, write_volume
 from tests.data import planted
 
-SPEC = AbdomenSpec(cases=2, pairs=1, spacing=7.0)
+SPEC = AbdomenSpec(cases=2, pairs=1, spacing=6.75)
 CT = "1.3.6.1.4.1.9328.50.4.0002"
 HOME = Path("manifest-phantom") / "CT COLONOGRAPHY" / CT / "01-01-2000-PHANTOM"
 PANCREAS = Path("Pancreas-CT") / "PANCREAS_0002" / "01-01-2000-PHANTOM" / "Pancreas-1"
