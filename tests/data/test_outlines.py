@@ -14,6 +14,8 @@ PLACE = Path("outline.nii.gz")
 RNG = np.random.default_rng(0)
 LPS = RNG.integers(0, 2, (4, 5, 6)).astype(np.uint8)
 """Voxels to the left, to the back and up."""
+HEADER = np.array([[-2.0, 0, 0, 7], [0, 3.0, 0, 90], [0, 0, 4.0, 0], [0, 0, 0, 1]])
+"""What the file says instead: to the front."""
 
 
 def affine_of(order: tuple[int, ...], signs: tuple[int, ...]) -> np.ndarray:
@@ -23,13 +25,13 @@ def affine_of(order: tuple[int, ...], signs: tuple[int, ...]) -> np.ndarray:
     return affine
 
 
-@pytest.mark.parametrize("order", permutations(range(3)))
-@pytest.mark.parametrize("signs", product((1, -1), repeat=3))
+@pytest.mark.parametrize("order", [*permutations(range(3))])
+@pytest.mark.parametrize("signs", [*product((1, -1), repeat=3)])
 def test_released_voxels_fall_where_they_belong(order: tuple[int, ...], signs: tuple[int, ...]) -> None:
     """However the CT is stored, the same voxel of the body is marked."""
     expected = np.flip(LPS.transpose(order), tuple(axis for axis in range(3) if signs[axis] < 0))
     image = Volume(np.zeros(expected.shape), affine_of(order, signs), Path("ct"))
-    laid = laid_on(Volume(LPS, np.diag([-2.0, 3.0, 4.0, 1.0]), PLACE), image)
+    laid = laid_on(Volume(LPS, HEADER, PLACE), image)
     np.testing.assert_array_equal(laid.array, expected)
     np.testing.assert_array_equal(laid.affine, image.affine)
 
