@@ -16,10 +16,48 @@ from tests.methods.ssbr_cyclegan.micro_ssbr import RECIPE
 from tests.micro import Micro, drained
 
 GOLDEN: dict[str, Numbers] = {
-    "regressor": {},
-    "score": {},
-    "position": {},
-    "test": {},
+    "regressor": {
+        "order": 0.027634,
+        "anat": 1.3725,
+        "norm": 39.779,
+        "then order": 0.01852,
+        "then anat": 0.80478,
+        "then norm": 10.129,
+    },
+    "score": {
+        "adv": 1.9078,
+        "cyc": 6.1967,
+        "idt": 1.8074,
+        "acl": 0.013516,
+        "d_s": 0.41679,
+        "d_t": 0.54515,
+        "then adv": 1.3828,
+        "then cyc": 3.7902,
+        "then idt": 1.3102,
+        "then acl": 0.015752,
+        "then d_s": 0.3239,
+        "then d_t": 0.3808,
+    },
+    "position": {
+        "adv": 1.8864,
+        "cyc": 6.2077,
+        "idt": 1.7992,
+        "d_s": 0.42592,
+        "d_t": 0.54283,
+        "then adv": 1.3549,
+        "then cyc": 3.8364,
+        "then idt": 1.2979,
+        "then d_s": 0.32715,
+        "then d_t": 0.39037,
+    },
+    "test": {
+        "test/mse": 0.01683,
+        "test/psnr": 23.769,
+        "test/psnr_volume": 23.76,
+        "test/ssim": 0.79039,
+        "test/mae": 67.555,
+        "test/training_hours": 0.0,
+    },
 }
 WHERE = "methods/ssbr_cyclegan/stages.py"
 SELECTIONS = {"score": {}, "position": {"translation.selection": "position", "translation.weights.acl": 0.0}}
