@@ -19,7 +19,7 @@ from medsearch.core.records import write_json
 from medsearch.data.abdomen import Region, abdominal_region, body_mask
 from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.once import made_once
-from medsearch.data.resampling import area_weights, averaged, upright
+from medsearch.data.resampling import MAJORITY, area_weights, averaged, upright
 from medsearch.data.synthesis.prepared import CASES, VERSION, PreparedStacks, body_file, stack_file
 from medsearch.data.synthesis.task import SynthesisTask
 from medsearch.data.volumes import Volume, read_volume
@@ -66,16 +66,20 @@ def _write(cohort: Cohort, task: SynthesisTask, aside: Path) -> None:
 
 
 def _written(volume: Volume, task: SynthesisTask, *, images: Path, masks: Path) -> dict[str, Any]:
-    hu, spacing = stack(volume, task.geometry.slice_size)
-    body = body_mask(hu, spacing, task.body)
+    """Body and abdomen are found before slices are resized: little gas is left in large pixels."""
+    hu, (deep, *edges) = axial(volume)
+    body = body_mask(hu, (deep, edges[0], edges[1]), task.body)
     region = abdominal_region(hu, body, task.region)
     _say_what_is_missing(volume.path, region)
-    for path, array in ((images, hu), (masks, body.astype(np.uint8))):
+    size = task.geometry.slice_size
+    small = np.rint(resized(hu, size)).astype(np.int16)
+    for path, array in ((images, small), (masks, (resized(body, size) >= MAJORITY).astype(np.uint8))):
         try:
             np.save(path, array)
         except OSError as error:
             msg = f"{path.parent}: a prepared stack cannot be written ({error.strerror}); make room"
             raise BadInput(msg) from error
+    spacing = (deep, *(edge * hu.shape[1] / size for edge in edges))
     return {"slices": len(hu), "spacing": spacing, "region": [region.first, region.last], "found": region.found}
 
 
@@ -87,8 +91,8 @@ def _say_what_is_missing(path: Path, region: Region) -> None:
         LOG.warning("%s: no slice below the lungs shows gas in the bowel, so its abdomen ends with the last one", path)
 
 
-def stack(volume: Volume, size: int) -> tuple[NDArray[np.int16], tuple[float, float, float]]:
-    """Axial slices (Z, size, size), HU, superior first, each averaged by area; and their spacing (z, y, x), mm.
+def axial(volume: Volume) -> tuple[NDArray[np.float32], tuple[float, ...]]:
+    """Axial slices (Z, Y, X), HU, superior first, as wide as high; and their spacing (z, y, x), mm.
 
     An image that is not square gets air beside it.
 
@@ -96,20 +100,16 @@ def stack(volume: Volume, size: int) -> tuple[NDArray[np.int16], tuple[float, fl
         BadInput: values that are not finite.
 
     """
-    values, (deep, *edges) = upright(volume, np.float32)
+    values, spacing = upright(volume, np.float32)
     if not np.isfinite(values).all():
         msg = f"{volume.path}: holds values that are not finite; export it again or exclude the case"
         raise BadInput(msg)
-    square = _squared(values[::-1])
-    ratio = square.shape[1] / size
-    weights = area_weights(square.shape[1], ratio)
-    resized = averaged(square, [None, weights, weights])
-    high, wide = (edge * ratio for edge in edges)
-    return np.rint(resized).astype(np.int16), (deep, high, wide)
-
-
-def _squared(values: NDArray[np.float32]) -> NDArray[np.float32]:
     side = max(values.shape[1:])
-    spare = [(side - edge) for edge in values.shape[1:]]
-    beside = [(0, 0), *((gap // 2, gap - gap // 2) for gap in spare)]
-    return np.pad(values, beside, constant_values=AIR)
+    beside = [(0, 0), *((gap // 2, gap - gap // 2) for gap in (side - edge for edge in values.shape[1:]))]
+    return np.pad(values[::-1], beside, constant_values=AIR), spacing
+
+
+def resized(values: NDArray[np.float32] | NDArray[np.bool_], size: int) -> NDArray[np.float32]:
+    """Square slices (Z, size, size), each pixel the mean over its area."""
+    weights = area_weights(values.shape[1], values.shape[1] / size)
+    return averaged(values.astype(np.float32), [None, weights, weights])

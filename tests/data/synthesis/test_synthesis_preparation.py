@@ -11,13 +11,18 @@ from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override
 from medsearch.data.cohorts import Cohort
 from medsearch.data.synthesis import preparation
-from medsearch.data.synthesis.preparation import AIR, prepare_stacks, stack, stacks_directory
+from medsearch.data.synthesis.preparation import AIR, axial, prepare_stacks, resized, stacks_directory
 from medsearch.data.volumes import Volume, read_volume
 from tests.micro_bodies import AFFINE, TASK, body, prepared_bodies, write_bodies
 
 
 def volume(array: np.ndarray, affine: np.ndarray = AFFINE) -> Volume:
     return Volume(array, affine, Path("volume.nii"))
+
+
+def stack(of: Volume, size: int) -> tuple[np.ndarray, tuple[float, ...]]:
+    hu, (deep, *edges) = axial(of)
+    return np.rint(resized(hu, size)).astype(np.int16), (deep, *(edge * hu.shape[1] / size for edge in edges))
 
 
 def test_slices_come_superior_first_and_upright() -> None:
