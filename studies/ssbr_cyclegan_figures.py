@@ -2,6 +2,7 @@
 
 Figures     (a) unpaired held-out cases, as in the paper: the slice that is given, and what each row of Table 1 makes of
             it. (b) pairs, which the paper scores but does not show: the same, and the slice that is wanted.
+            Of Fig. 2 only CycleGAN with PBS is here; the other synthesis methods that it compares are not built.
 Rows        those of Table 1; its stages are found again.
 Columns     CT → ceCT (Fig. 3, top) and ceCT → CT (bottom).
 Selection   "none": the last epoch.

@@ -82,7 +82,8 @@ def body_mask(hu: Volume, spacing: tuple[float, float, float], rule: BodyRule | 
     parts, count = ndimage.label(tissue)
     if not count:
         return np.zeros(hu.shape, bool)
-    largest = parts == np.bincount(parts.ravel())[1:].argmax() + 1
+    sizes = sum(np.bincount(one.ravel(), minlength=count + 1) for one in parts)  # all at once would be copied
+    largest = parts == np.asarray(sizes)[1:].argmax() + 1
     return _filled(largest)
 
 

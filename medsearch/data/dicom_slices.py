@@ -44,6 +44,7 @@ _NOWHERE = "does not say where it lies in space", "export the original images ag
 _NOT_GREY = "is not one grey image", "export one file per slice, or move it elsewhere"
 _NO_SCALE = "lacks the slope and intercept that make HU", "export the original images again"
 _CUT_OFF = "has no whole image", "copy or download it again"
+_DAMAGED = "has a header that is damaged", "export the original images again, or move it elsewhere"
 _NOT_DICOM = "is not a DICOM file", "move it elsewhere, or copy or download it again"
 _PACKED = "is compressed in a way that cannot be unpacked", "copy it again, or store the series uncompressed"
 
@@ -100,19 +101,29 @@ def read_slice(path: Path) -> Slice:
     """The header of one file of a CT series.
 
     Raises:
-        BadSlice: not DICOM, not a CT image, without a place in space or without the scale to HU.
+        BadSlice: not DICOM, not a CT image, without a place in space or without the scale to HU, or damaged.
     """
     header = _header(path, pixels=False)
+    try:
+        return _slice(path, header)
+    except BadSlice:
+        raise
+    except Exception:  # a tag holds what it must not, and whatever was raised may quote it: none is passed on
+        raise BadSlice(*_DAMAGED) from None
+
+
+def _slice(path: Path, header: Any) -> Slice:
     if str(header.get("Modality", "")).strip() != "CT":
         raise BadSlice(*_NOT_CT)
     words = {str(word).strip().upper() for word in _all(header.get("ImageType"))}
     place = _numbers(header, "ImagePositionPatient", 3), _numbers(header, "ImageOrientationPatient", 6)
     edges, size = _numbers(header, "PixelSpacing", 2), (header.get("Columns"), header.get("Rows"))
-    if place[0] is None or place[1] is None or edges is None or not all(size):
+    if place[0] is None or place[1] is None or edges is None or not (edges > 0).all() or not all(size):
         raise BadSlice(*_NOWHERE)
     if int(header.get("SamplesPerPixel") or 1) != 1 or int(header.get("NumberOfFrames") or 1) != 1:
         raise BadSlice(*_NOT_GREY)
-    if _numbers(header, "RescaleSlope", 1) is None or _numbers(header, "RescaleIntercept", 1) is None:
+    slope = _numbers(header, "RescaleSlope", 1)
+    if slope is None or slope[0] == 0 or _numbers(header, "RescaleIntercept", 1) is None:
         raise BadSlice(*_NO_SCALE)
     tilt = _numbers(header, "GantryDetectorTilt", 1)
     return Slice(
@@ -136,12 +147,13 @@ def read_pixels(path: Path) -> npt.NDArray[Any]:
         BadSlice: the pixels are missing, cut off, or stored in a way that nothing here unpacks.
     """
     header = _header(path, pixels=True)
-    if header.file_meta.TransferSyntaxUID.is_compressed:
-        return _in_hu(_unpacked(path), 1.0, 0.0)
     try:
-        stored = np.asarray(header.pixel_array)
+        packed = header.file_meta.TransferSyntaxUID.is_compressed
+        stored = None if packed else np.asarray(header.pixel_array)
     except Exception:  # pydicom raises many types, whose messages may quote the header: none is passed on
         raise BadSlice(*_CUT_OFF) from None
+    if stored is None:
+        return _in_hu(_unpacked(path), 1.0, 0.0)
     return _in_hu(stored, float(header.RescaleSlope), float(header.RescaleIntercept))
 
 

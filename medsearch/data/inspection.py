@@ -92,7 +92,8 @@ def _reachable(files: Mapping[str, Path]) -> tuple[dict[str, Path], dict[str, Fi
                     read_bytes(file, limit=1)
             good[kind] = path
         except UnreadableVolume as error:
-            faults[kind] = FileFacts(problem=error.problem, remedy=error.remedy)
+            within = "" if error.path == path else f"{error.path.name} "
+            faults[kind] = FileFacts(problem=f"{within}{error.problem}", remedy=error.remedy)
     return good, faults
 
 

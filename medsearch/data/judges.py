@@ -123,7 +123,8 @@ class CaseJudge:
             yield Fault(facts.problem, facts.remedy or EXCLUDE, fatal=kind != LABEL)
             return
         if facts.not_finite:
-            yield Fault(f"{facts.not_finite} voxels are NaN or infinite", f"replace them, {EXCLUDE}")
+            what = f"{facts.not_finite} voxels are NaN or infinite"
+            yield Fault(what, f"replace them, {EXCLUDE}", fatal=kind != LABEL)
         if kind in (MASK, LABEL):
             yield from self.values.outline(facts, self.facts.outside)
         elif facts.low == facts.high:

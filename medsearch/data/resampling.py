@@ -86,9 +86,12 @@ def _all_weights(
     return [area_weights(size, wanted / edge) for size, edge, wanted in zip(shape, sizes, spacing, strict=True)]
 
 
-def area_weights(size: int, ratio: float) -> NDArray[np.float32] | None:
-    """Rows of overlap between new voxels (`ratio` old ones long) and old voxels, each row summing to 1."""
-    if abs(ratio - 1) <= SAME:
+def area_weights(size: int, ratio: float, *, same: float = SAME) -> NDArray[np.float32] | None:
+    """Rows of overlap between new voxels (`ratio` old ones long) and old voxels, each row summing to 1.
+
+    None where the two are one, up to `same` of their length.
+    """
+    if abs(ratio - 1) <= same:
         return None
     low = np.arange(max(1, round(size / ratio)))[:, None] * ratio
     old = np.arange(size)[None, :]

@@ -58,6 +58,7 @@ class PairScores:
                 "ssim": images.ssim_uniform(made, truth),
                 "mae": images.mae_hu(made, truth, window=pair.wanted.window),
                 "slices": len(truth),
+                "identical_slices": images.identical_slices(made, truth),
             }
         )
 

@@ -22,9 +22,12 @@ def ranking(
 ) -> tuple[int, ...]:
     """Complete trials, best first, each configuration once; with several objectives front by front.
 
+    A trial of an earlier version, of which only the first value was kept, has no place among several.
+
     last: trials that come after all others.
     """
-    scores = {number: scored(values[number], search.objectives.values()) for number in sorted(values)}
+    whole = (number for number in sorted(values) if len(values[number]) == len(search.objectives))
+    scores = {number: scored(values[number], search.objectives.values()) for number in whole}
     several = len(search.objectives) > 1
     groups = ({n: of for n, of in scores.items() if (n in last) == late} for late in (False, True))
     best: dict[str, int] = {}

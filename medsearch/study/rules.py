@@ -142,10 +142,11 @@ Rule = Best | Reaching
 
 
 def metrics_of(search: Search, store: Store) -> Metrics:
-    """What reads the metrics of a run of the search."""
+    """What reads the metrics of a run of the search: its objectives, and what its scored stage measured beside them."""
 
     def metrics(run: RunRecord) -> Mapping[str, float]:
-        return store.artifact(dict(run.stages)[search.scored(search.setup(run.knobs))]).metrics
+        scored = store.artifact(dict(run.stages)[search.scored(search.setup(run.knobs))])
+        return {**scored.metrics, **dict(zip(search.objectives, run.values, strict=False))}
 
     return metrics
 

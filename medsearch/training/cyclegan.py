@@ -4,7 +4,7 @@ A stage draws unpaired batches, writes down its total loss with the terms here, 
 
     gan = CycleGAN(recipe, root=..., size=(128, 128), runtime=...)
     gan.begin(epoch)
-    step = gan.step(lambda of: {**gan.g_terms(of, weights), "acl": ...})
+    step = gan.step(lambda of: {**gan.g_terms(of, cyc=10, idt=0.5), "acl": ...})
     yield from map(step, micro_batches(batches, runtime))
 """
 
@@ -21,7 +21,7 @@ from medsearch.losses.adversarial import least_squares_d, least_squares_g
 from medsearch.losses.reconstruction import reconstruction
 from medsearch.networks.cyclegan import Cycled, Discriminators, Translators
 from medsearch.training.adversarial import AdversarialStep, Terms
-from medsearch.training.cyclegan_recipe import CycleGANRecipe, CycleWeights
+from medsearch.training.cyclegan_recipe import CycleGANRecipe
 from medsearch.training.image_pool import ImagePool
 from medsearch.training.judging import judged
 from medsearch.training.optimisers import adam, set_rate
@@ -109,13 +109,17 @@ class CycleGAN:
             "d_t": least_squares_d(*judged(d.d_t, self.runtime, of.x_t, pools["t"](of.x_st.detach()))),
         }
 
-    def g_terms(self, of: Cycled, lam: CycleWeights) -> dict[str, Tensor]:
-        """The total loss of a plain CycleGAN, one term a line."""
-        terms = {
-            "adv": self.adversarial(of),
-            "cyc": lam.cyc * cycle(of),
+    def g_terms(self, of: Cycled, *, cyc: float, idt: float) -> dict[str, Tensor]:
+        """The total loss of a plain CycleGAN, one term a line; what has no weight is left out.
+
+        cyc: λ of the cycle, each way. idt: λ of the identity, as a share of `cyc`.
+        """
+        terms: dict[str, tuple[float, Callable[[Cycled], Tensor]]] = {
+            "adv": (1.0, self.adversarial),
+            "cyc": (cyc, cycle),
+            "idt": (cyc * idt, unchanged),
         }
-        return {**terms, "idt": lam.cyc * lam.idt * unchanged(of)} if lam.idt else terms
+        return {name: weight * term(of) for name, (weight, term) in terms.items() if weight}
 
     def adversarial(self, of: Cycled) -> Float[Tensor, ""]:
         """How far fakes of either domain are from passing as real ones."""

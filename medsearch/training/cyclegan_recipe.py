@@ -11,17 +11,6 @@ from medsearch.training.recipes import OptimiserRecipe
 
 
 @recipe
-class CycleWeights:
-    """λ of the terms beside the adversarial ones, which weigh 1. A term of weight 0 is not computed.
-
-    cyc: cycle, each way. idt: identity, as a share of `cyc` (their code's default; the paper has it for paintings).
-    """
-
-    cyc: float = 10.0
-    idt: float = 0.5
-
-
-@recipe
 class CycleGANRecipe:
     """Networks and their training; the weights of the terms are the stage's.
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
 from medsearch.data.phantoms.abdomen.series import SeriesHeader, write_series
@@ -62,6 +64,21 @@ def _set(**tags: object) -> Callable[[Dataset], object]:
 
 def _lose(keyword: str) -> Callable[[Dataset], object]:
     return lambda dataset: delattr(dataset, keyword)
+
+
+def _raw(keyword: str, vr: str, value: object) -> Callable[[Dataset], object]:
+    """A tag with what it must not hold, unchecked."""
+
+    def change(dataset: Dataset) -> None:
+        element = DataElement(tag_for_keyword(keyword), "LO" if isinstance(value, str) else vr, value)
+        element.VR = vr if not isinstance(value, str) else "LO"
+        dataset[keyword] = element
+
+    return change
+
+
+def _lose_syntax(dataset: Dataset) -> None:
+    dataset.file_meta.TransferSyntaxUID = "1.2.3.4.5"
 
 
 def _shear(dataset: Dataset) -> None:
@@ -152,6 +169,13 @@ BROKEN: Mapping[str, Broken] = {
         one(lambda dataset: dataset.__setitem__("ImagePositionPatient", _words(dataset))), "does not say where", MOVE
     ),
     "no slope": Broken(one(_lose("RescaleSlope")), r"1-003\.dcm lacks the slope and intercept", "export"),
+    "no number of frames": Broken(
+        one(_raw("NumberOfFrames", "IS", f"{PLANTED}^NAME")), r"1-003\.dcm has a header that", MOVE
+    ),
+    "several columns": Broken(one(_raw("Columns", "US", [12, 12])), r"1-003\.dcm has a header that is damaged", MOVE),
+    "no syntax": Broken(one(_lose_syntax), r"1-003\.dcm ", "again"),
+    "pixels without size": Broken(one(_set(PixelSpacing=[0, 0])), r"1-003\.dcm does not say where it lies", MOVE),
+    "a slope of nothing": Broken(one(_set(RescaleSlope=0)), r"1-003\.dcm lacks the slope", "export the original"),
     "colours": Broken(one(_set(SamplesPerPixel=3)), r"1-003\.dcm is not one grey image", MOVE),
     "a cut file": Broken(_cut, r"1-003\.dcm has no whole image", "copy or download it again"),
     "a folder among them": Broken(_nested, r"holds a folder \(more\)", "series' own folder"),

@@ -7,9 +7,10 @@ import pytest
 
 from medsearch.core.errors import BadInput, Diverged, UndeclaredRead
 from medsearch.study.jobs import HOURS, End, Planner, ancestors, failure, stored_end
+from medsearch.study.rules import Entrant, Reaching, metrics_of
 from medsearch.study.samplers import TPE
 from tests.study import toy
-from tests.study.drive import conduct, do, search
+from tests.study.drive import carry_out, conduct, do, search
 
 
 def planner(home: Path) -> Planner:
@@ -78,6 +79,16 @@ def test_every_search_may_ask_for_the_hours_of_what_is_scored_and_all_before_it(
     taken = [conductor.store.artifact(key).manifest for key in conductor.planner.job("trial", 0, knobs={}).keys]
     assert end.values[1] == pytest.approx(sum(manifest["seconds"] for manifest in taken) / 3600)
     assert end.values[1] > 0
+
+
+def test_a_bound_on_hours_is_kept(tmp_path: Path) -> None:
+    objectives = {"validation/dice": "maximize", HOURS: "minimize"}
+    conductor = conduct(search(objectives=objectives, sampler=TPE()), tmp_path)
+    carry_out(conductor)
+    run = Entrant(trial=next(one for one in conductor.ledger.runs().values() if one.role == "trial"))
+    metrics = metrics_of(conductor.planner.search, conductor.store)
+    assert Reaching(metric=HOURS, at_most=1.0).allows(run, metrics)
+    assert not Reaching(metric=HOURS, at_most=1e-9).allows(run, metrics)
 
 
 def test_the_first_objective_ranks() -> None:

@@ -48,12 +48,14 @@ class Choice:
 def chosen(subject: Path, rule: SeriesRule) -> Choice:
     """The series of a subject's folder that is its volume: of those that `rule` takes, the one with most slices.
 
-    Of equal ones the first by name. A subject whose only files are no slices keeps them, so that a check says why.
+    Originals go before derived series, which show the same slices again, thicker or turned. Of equal ones the first by
+    name. A subject whose only files are no slices keeps them, so that a check says why.
     """
     found = [Series(folder, len(_files(folder)), first_slice(folder)) for folder in _folders(subject)]
     if not found:
         return Choice(None, "holds no file", "put its series there, or leave out the case")
-    whole = [series for series in found if _is_axial(series)]
+    axial = [series for series in found if _is_axial(series)]
+    whole = [series for series in axial if series.slice and series.slice.original] or axial
     most = max((series.count for series in whole), default=0)
     least = max(rule.fewest, rule.share * most)
     taken = [series for series in whole if series.count >= least and _lies(series, rule)]
@@ -78,9 +80,8 @@ def _first(series: Sequence[Series]) -> Series:
 
 
 def _is_axial(series: Series) -> bool:
-    """Originals only: a derived series shows the same slices again, thicker or turned."""
     one = series.slice
-    return one is not None and one.axial and one.original and not one.localizer
+    return one is not None and one.axial and not one.localizer
 
 
 def _lies(series: Series, rule: SeriesRule) -> bool:

@@ -5,7 +5,6 @@ and the version; `prepared` tells what lies in it.
 """
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput
-from medsearch.core.machine import cores
 from medsearch.core.recipes import fingerprint as fingerprint_of
 from medsearch.core.records import write_json
 from medsearch.data.abdomen import Region, abdominal_region, body_mask
 from medsearch.data.cohorts import Case, Cohort
+from medsearch.data.concurrency import concurrently
 from medsearch.data.once import made_once
 from medsearch.data.resampling import MAJORITY, area_weights, averaged, upright
 from medsearch.data.synthesis.prepared import CASES, VERSION, PreparedStacks, body_file, stack_file
@@ -26,6 +25,8 @@ from medsearch.data.volumes import Volume, read_volume
 
 LOG = logging.getLogger(__name__)
 
+STORED = (-32768, 32767)
+"""HU beyond which no scanner measures, and int16 ends."""
 AIR = -1024  # HU; what lies beside an image that is not square
 
 
@@ -60,8 +61,7 @@ def _write(cohort: Cohort, task: SynthesisTask, aside: Path) -> None:
             stacks[contrast] = _written(read_volume(path), task, images=aside / images, masks=aside / masks)
         return {"subject": case.subject, "part": case.part, "stacks": stacks}
 
-    with ThreadPoolExecutor(cores()) as pool:
-        cases = list(pool.map(one, enumerate(cohort.cases)))
+    cases = list(concurrently(one, enumerate(cohort.cases)))
     write_json(aside / CASES, {"contrasts": cohort.contrasts, "slice_size": task.geometry.slice_size, "cases": cases})
 
 
@@ -72,7 +72,7 @@ def _written(volume: Volume, task: SynthesisTask, *, images: Path, masks: Path) 
     region = abdominal_region(hu, body, task.region)
     _say_what_is_missing(volume.path, region)
     size = task.geometry.slice_size
-    small = np.rint(resized(hu, size)).astype(np.int16)
+    small = np.clip(np.rint(resized(hu, size)), *STORED).astype(np.int16)
     for path, array in ((images, small), (masks, (resized(body, size) >= MAJORITY).astype(np.uint8))):
         try:
             np.save(path, array)
@@ -111,5 +111,5 @@ def axial(volume: Volume) -> tuple[NDArray[np.float32], tuple[float, ...]]:
 
 def resized(values: NDArray[np.float32] | NDArray[np.bool_], size: int) -> NDArray[np.float32]:
     """Square slices (Z, size, size), each pixel the mean over its area."""
-    weights = area_weights(values.shape[1], values.shape[1] / size)
-    return averaged(values.astype(np.float32), [None, weights, weights])
+    weights = area_weights(values.shape[1], values.shape[1] / size, same=0.0)
+    return averaged(values.astype(np.float32, copy=False), [None, weights, weights])

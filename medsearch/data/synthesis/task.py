@@ -18,8 +18,8 @@ class SynthesisTask:
     """Make images of `target` from images of `source`, or the other way round, learning from cases that have only one.
 
     layout: the data set that the question is put to.
-    direction: "forward" makes target images from source images, "backward" source images from target images. Nothing
-        is trained with it in mind, so both directions share all training.
+    direction: "forward" makes target images from source images, "backward" source images from target images. Only
+        pairs know it, so both directions share all training that sees none.
     held_out: the fraction of unpaired cases of each contrast that nothing is trained on, at least one (10 of 82,
         section 3).
     validation_pairs: the fraction of pairs that model selection may see; the others are the test. None in the paper.
@@ -80,7 +80,7 @@ def split(task: SynthesisTask, roster: Roster) -> SynthesisSplit:
         msg = f"task.source and task.target are both {task.source!r}; name two contrasts"
         raise BadInput(msg)
     pairs = ranked(task.split_seed, [name for name in roster.subjects if roster.assigned.get(name) == "test"], "pairs")
-    shown = round(task.validation_pairs * len(pairs)) if task.validation_pairs else 0
+    shown = max(1, round(task.validation_pairs * len(pairs))) if task.validation_pairs else 0
     source, target = (_of_contrast(task, roster, contrast) for contrast in (task.source, task.target))
     held_source, held_target = (max(1, round(task.held_out * len(of))) for of in (source, target))
     return SynthesisSplit(

@@ -88,11 +88,16 @@ class SynthesisView:
         """Refuse a case that lacks what a declared part needs of it, before anything is trained on the others.
 
         Raises:
-            BadInput: an image is missing.
+            BadInput: an image is missing, or a part has no case.
 
         """
         for part in sorted(self.reads):
-            for subject in _members(self._split, part):
+            members = _members(self._split, part)
+            if not members:
+                remedy = "add pairs, or change task.validation_pairs" if part.startswith("paired") else "add cases"
+                msg = f"no case is in {part}, which a stage reads; {remedy}"
+                raise BadInput(msg)
+            for subject in members:
                 for contrast in _contrasts(self.task, part).values():
                     self.prepared.measured(subject, contrast)
 

@@ -9,10 +9,11 @@
 CycleGAN itself lies below the methods: networks.cyclegan, training.cyclegan.
 
 Departures and what the paper leaves open: λ_acl is not printed and is 1; HU from -1000 to 1000 become [-1, 1]; the
-regressor's optimiser, iterations, K and P are those of the code that it builds on; identity has CycleGAN's default
-weight; with input addition the sum is cut to [-1, 1]; jitter of positions is as in PBS's code; patients whose scores do
-not overlap are paired by position; a patient's scores are computed once (`cached_scores` = False: every time, as the
-paper's times suggest). Of an iteration's patients everyone of the larger domain comes once an epoch.
+regressor's K, P and iterations are those of Yan et al.'s code, its optimiser that of DKFZ's body part regression;
+identity has CycleGAN's default weight; with input addition the sum is cut to [-1, 1]; jitter of positions is as in
+PBS's code; patients whose scores do not overlap are paired by position; a patient's scores are computed once
+(`cached_scores` = False: every time, as the paper's times suggest). An epoch has as many iterations as the larger
+domain has patients: of the source everyone comes, of the target they are drawn (CycleGAN's way).
 """
 
 from dataclasses import dataclass, replace

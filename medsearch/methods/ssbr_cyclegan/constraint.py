@@ -1,8 +1,5 @@
 """CycleGAN's total loss under anatomical constraint."""
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -11,20 +8,15 @@ from medsearch.methods.ssbr_cyclegan.losses import acl
 from medsearch.methods.ssbr_cyclegan.recipe import Weights
 from medsearch.methods.ssbr_cyclegan.regressor import Regressor
 from medsearch.networks.cyclegan import Cycled
-from medsearch.training.cyclegan import CycleGAN, cycle, unchanged
+from medsearch.training.cyclegan import CycleGAN
 from medsearch.training.precision import autocast
 from medsearch.training.runtime import Runtime
 
 
 def total(gan: CycleGAN, of: Cycled, lam: Weights, *, regressor: Regressor | None) -> dict[str, Tensor]:
-    """The loss that generators minimise, one term a line; what has no weight is left out."""
-    terms: dict[str, tuple[float, Callable[[Cycled], Tensor]]] = {
-        "adv": (1.0, gan.adversarial),
-        "cyc": (lam.cyc, cycle),
-        "idt": (lam.cyc * lam.idt, unchanged),
-        "acl": (lam.acl, partial(constraint, regressor, runtime=gan.runtime)),
-    }
-    return {name: weight * term(of) for name, (weight, term) in terms.items() if weight}
+    """The loss that generators minimise: CycleGAN's, and Eq. 5 where it has a weight."""
+    terms = gan.g_terms(of, cyc=lam.cyc, idt=lam.idt)
+    return {**terms, "acl": lam.acl * constraint(regressor, of, runtime=gan.runtime)} if lam.acl else terms
 
 
 def constraint(regressor: Regressor | None, of: Cycled, *, runtime: Runtime) -> Float[Tensor, ""]:

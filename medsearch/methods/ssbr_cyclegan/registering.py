@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.methods.ssbr_cyclegan.selection import Pairs, Patient, drawn
+from medsearch.methods.ssbr_cyclegan.selection import Numbers, Pairs, Patient, drawn
 
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
 
 LOG = logging.getLogger(__name__)
 BACKGROUND = -1.0
-BINS, SAMPLED, SEED = 32, 0.05, 20
+BINS, SAMPLED = 32, 0.05
 SHRINKS, SIGMAS = (4, 2, 1), (2.0, 1.0, 0.0)
 ITERATIONS = 100
 COVERED = 0.5
@@ -42,16 +42,29 @@ class ByRegistration:
 
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(self.threads)
         fixed, moving = as_image(a), as_image(b)
-        found = registered(fixed, moving)
-        resampled = _array(sitk.Resample(moving, fixed, found, sitk.sitkLinear, BACKGROUND))
-        reached = sitk.Resample(moving * 0 + 1, fixed, found, sitk.sitkNearestNeighbor, 0.0)
-        (among,) = np.nonzero(_array(reached).mean((1, 2)) >= COVERED)
-        numbers = drawn(among if len(among) else np.arange(len(a)), count, rng)
-        return Pairs(numbers, numbers, resampled)
+        found = registered(fixed, moving, seed=int(rng.integers(1, 2**31)))
+        among = reached(fixed, moving, found)
+        if not len(among):
+            LOG.warning("%s was registered off %s; centre lies on centre instead", b.name, a.name)
+            found = beginning(fixed, moving)
+            among = np.arange(len(a))
+        numbers = drawn(among, count, rng)
+        return Pairs(numbers, numbers, _array(sitk.Resample(moving, fixed, found, sitk.sitkLinear, BACKGROUND)))
 
 
-def registered(fixed: "sitk.Image", moving: "sitk.Image") -> "sitk.Transform":
-    """The affine from places in `fixed` to places in `moving`; the one to begin with, where the search breaks off."""
+def reached(fixed: "sitk.Image", moving: "sitk.Image", found: "sitk.Transform") -> Numbers:
+    """The slices of `fixed` that `moving` covers for the most part."""
+    import SimpleITK as sitk  # noqa: N813
+
+    covered = _array(sitk.Resample(moving * 0 + 1, fixed, found, sitk.sitkNearestNeighbor, 0.0))
+    return np.flatnonzero(covered.mean((1, 2)) >= COVERED)
+
+
+def registered(fixed: "sitk.Image", moving: "sitk.Image", *, seed: int) -> "sitk.Transform":
+    """The affine from places in `fixed` to places in `moving`; the one to begin with, where the search breaks off.
+
+    seed: of the voxels that are compared.
+    """
     import SimpleITK as sitk  # noqa: N813
 
     first = beginning(fixed, moving)
@@ -59,7 +72,7 @@ def registered(fixed: "sitk.Image", moving: "sitk.Image") -> "sitk.Transform":
     method = sitk.ImageRegistrationMethod()
     method.SetMetricAsMattesMutualInformation(BINS)
     method.SetMetricSamplingStrategy(method.RANDOM)
-    method.SetMetricSamplingPercentage(SAMPLED, SEED)
+    method.SetMetricSamplingPercentage(SAMPLED, seed)
     method.SetInterpolator(sitk.sitkLinear)
     method.SetShrinkFactorsPerLevel(SHRINKS)
     method.SetSmoothingSigmasPerLevel(SIGMAS)
@@ -90,12 +103,6 @@ def beginning(fixed: "sitk.Image", moving: "sitk.Image") -> "sitk.AffineTransfor
     transform.SetTranslation((centres[1] - centres[0]).tolist())
     transform.SetMatrix(np.diag([1.0, 1.0, lengths[1] / lengths[0]]).ravel().tolist())
     return transform
-
-
-def _extent(image: "sitk.Image") -> tuple[NDArray[np.float64], float]:
-    """The centre, and the length along the body, mm."""
-    size, spacing = np.array(image.GetSize()), np.array(image.GetSpacing())
-    return (size - 1) / 2 * spacing, float(size[2] * spacing[2])
 
 
 def as_image(patient: Patient) -> "sitk.Image":

@@ -63,7 +63,7 @@ _TIMES = {
 _SCORES = (
     ("mse", 2, " × 10⁻²", _RANGE),
     ("ssim", 1, " × 10⁻¹", f"{_RANGE}; window and whether by slice or volume are not printed"),
-    ("psnr", 0, "", f"{_RANGE}, hence range 2; one PSNR a patient, of the MSE of the whole volume"),
+    ("psnr_volume", 0, "", f"{_RANGE}, hence range 2; one PSNR a patient, of the MSE of the whole volume"),
 )
 """Metric, the power of ten by which it is printed larger, its unit, and what is inferred."""
 

@@ -135,7 +135,10 @@ def drawn(numbers: Numbers, count: int, rng: np.random.Generator) -> Numbers:
 
 
 def patients(of_a: int, of_b: int, rng: np.random.Generator) -> Iterator[tuple[int, int]]:
-    """Who is drawn in an epoch (step 1): everyone of the larger domain once, in CycleGAN's way."""
+    """Who is drawn in an epoch (step 1), in CycleGAN's way: as many times as the larger domain has patients.
+
+    Everyone of the first domain comes once before anyone comes again; of the second they are drawn at random.
+    """
     rounds = max(of_a, of_b)
     first = np.concatenate([rng.permutation(of_a) for _ in range(-(-rounds // of_a))])[:rounds]
     yield from zip(first.tolist(), rng.integers(of_b, size=rounds).tolist(), strict=True)

@@ -92,12 +92,15 @@ class TranslationTraining:
         return total(self.gan, of, self.recipe.weights, regressor=self.regressor)
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
-        """One epoch: everyone of the larger domain once."""
+        """One epoch: as many iterations as the larger domain has patients."""
         self.gan.begin(epoch)
         yield from map(self.gan.step(self.g_terms), micro_batches(self.batches(epoch), self.context.runtime))
 
     def validate(self) -> dict[str, float]:
-        """Scores on the pairs that selection may see, in the task's direction; nothing where it sees none."""
+        """Scores on the pairs that selection may see, in the task's direction, without the binary mask of inference.
+
+        Nothing where it sees none.
+        """
         view = self.context.task
         if "paired.validation.images" not in view.reads:
             return {}

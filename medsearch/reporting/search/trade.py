@@ -92,7 +92,7 @@ def _points(results: SearchResults, trials: tuple[Trial, ...], role: str) -> Ser
 
 def _stairs(of: Front) -> tuple[tuple[float, float], ...]:
     """The border of what the front beats: between two of its trials, the worse value of each objective."""
-    if len(of.trials) < 2:
+    if len(of.trials) < 2 or len(of.objectives) > 2:
         return ()
     at = sorted((trial.values[1], trial.values[0]) for trial in of.trials)
     upward = of.objectives[1].direction == "maximize"

@@ -67,6 +67,15 @@ def test_what_is_no_axial_original_on_the_back_is_passed_over(subject: Path, tag
     assert chosen(subject, SUPINE).folder == subject / "study" / "4"
 
 
+def test_a_derived_series_is_taken_where_there_is_no_original(subject: Path) -> None:
+    for number in ("3", "4"):
+        change(subject / "study" / number, ImageType=["DERIVED", "SECONDARY"])
+    others = [folder for folder in (subject / "study").iterdir() if folder.name not in ("3", "4")]
+    for folder in others:
+        change(folder, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"])
+    assert chosen(subject, SUPINE).folder == subject / "study" / "3"
+
+
 def test_a_part_of_the_body_is_no_volume(subject: Path) -> None:
     for path in sorted((subject / "study" / "3").iterdir())[19:]:
         path.unlink()

@@ -12,7 +12,7 @@ from medsearch.core.recipes import override
 from medsearch.data.cohorts import Cohort
 from medsearch.data.synthesis import preparation
 from medsearch.data.synthesis.preparation import AIR, axial, prepare_stacks, resized, stacks_directory
-from medsearch.data.volumes import Volume, read_volume
+from medsearch.data.volumes import Volume, read_volume, write_volume
 from tests.micro_bodies import AFFINE, TASK, body, prepared_bodies, write_bodies
 
 
@@ -53,6 +53,21 @@ def test_pixels_are_means_over_their_area() -> None:
     expected = hu[..., 1].reshape(2, 2, 2, 2).mean((1, 3)).T  # rows are y
     assert np.array_equal(found[0], np.rint(expected))
     assert spacing == (6.0, 16.0, 16.0)
+
+
+@pytest.mark.parametrize("side", [127, 128, 129, 257])
+def test_slices_are_as_large_as_the_task_wants_them(side: int) -> None:
+    assert resized(np.ones((1, side, side), np.float32), 128).shape == (1, 128, 128)
+    assert resized(np.ones((1, side, side), np.float32), 128) == pytest.approx(1)
+
+
+def test_what_no_scanner_measures_does_not_become_air(tmp_path: Path) -> None:
+    cohort = write_bodies(tmp_path / "bodies", unpaired=1, pairs=0)
+    hu = body(0, agent=False).astype(np.float32)
+    hu[24, 24, 8] = 40_000
+    write_volume(tmp_path / "bodies" / "ct-0" / "CT.nii.gz", hu, AFFINE)
+    task = override(TASK, {"geometry.slice_size": 48})
+    assert prepare_stacks(cohort, "f", task=task, folder=tmp_path).stack("ct-0", "CT").max() == 32_767
 
 
 def test_an_image_that_is_not_square_gets_air_beside_it() -> None:

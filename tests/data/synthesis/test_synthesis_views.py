@@ -98,6 +98,12 @@ def test_everyone_is_served(prepared: PreparedStacks) -> None:
         view(prepared, target="MR").require_served()
 
 
+def test_a_part_that_nobody_is_in_is_refused(prepared: PreparedStacks) -> None:
+    none_shown = view(prepared, "paired.validation.images", validation_pairs=0.0)
+    with pytest.raises(BadInput, match=r"^no case is in paired.validation.images, which a stage reads; add pairs, or"):
+        none_shown.require_served()
+
+
 CHANGES = {
     "direction": {"direction": "backward"},
     "held_out": {"held_out": 0.5},

@@ -29,7 +29,7 @@ def apart(transform: object) -> np.ndarray:
 
 def test_a_known_affine_is_undone() -> None:
     fixed, moving = as_image(A), as_image(B)
-    before, after = (apart(of) for of in (beginning(fixed, moving), registered(fixed, moving)))
+    before, after = (apart(of) for of in (beginning(fixed, moving), registered(fixed, moving, seed=20)))
     assert before.mean() > 10
     assert after.mean() < 2  # voxels are 6 mm wide, slices 10 mm thick
     assert after.max() < 5
@@ -62,7 +62,7 @@ def test_it_begins_with_the_regions_laid_end_to_end() -> None:
 
 def test_only_slices_that_the_other_patient_reaches_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     down = sitk.TranslationTransform(3, (0.0, 0.0, 100.0))  # slices of A lie 100 mm lower in B
-    monkeypatch.setattr(registering, "registered", lambda *_: down)
+    monkeypatch.setattr(registering, "registered", lambda *_, **__: down)
     of = pairs()
     assert of.a.max() < 20
 
@@ -70,6 +70,6 @@ def test_only_slices_that_the_other_patient_reaches_are_shown(monkeypatch: pytes
 def test_a_search_that_breaks_off_leaves_what_it_began_with(caplog: pytest.LogCaptureFixture) -> None:
     fixed, moving = as_image(A), as_image(B)
     nothing = moving * 0  # of one value alone, there is nothing to be informed of
-    found = registered(fixed, nothing)
+    found = registered(fixed, nothing, seed=20)
     assert "broke off" in caplog.text
     assert found.GetParameters() == beginning(fixed, moving).GetParameters()

@@ -7,14 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 from medsearch.core.seeds import generator
+from medsearch.data.axial import FIELD_OF_VIEW
 from medsearch.data.phantoms.abdomen.bodies import Body
 from medsearch.data.phantoms.abdomen.canvas import Canvas
 from medsearch.data.phantoms.abdomen.organs import Bowel, draw_body
 from medsearch.data.phantoms.abdomen.series import Triple
 from medsearch.data.phantoms.grids import Array
 
-FIELD_MM = 432.0
-"""The side of a slice: with 96 pixels, 4.5 mm each."""
 OUTSIDE_HU = -1024
 
 _TOP_MM, _BOTTOM_MM = (-5.0, 70.0), (-440.0, -390.0)
@@ -86,7 +85,7 @@ class Subject:
 
 def _axes(spacing: float, body: Body, rng: np.random.Generator) -> tuple[Array, Array, Array]:
     """x, y and z of the voxels' centres, mm: square slices around the body, from the pelvis up to the lungs."""
-    pixels = round(FIELD_MM / spacing)
+    pixels = round(FIELD_OF_VIEW / spacing)
     across = ((np.arange(pixels) - (pixels - 1) / 2) * spacing).astype(np.float32)
     step = round(spacing * rng.uniform(*_STEP), 2)
     top, bottom = rng.uniform(*_TOP_MM), rng.uniform(*_BOTTOM_MM) * body.length
@@ -109,7 +108,7 @@ def _scanned(canvas: Canvas, noise: float, rng: np.random.Generator) -> Scan:
     x, y, z = canvas.axes
     spacing = canvas.edge, float(y[1] - y[0]), float(z[1] - z[0])
     round_field = np.hypot(x - x.mean(), 0)[:, None] ** 2 + np.hypot(y - y.mean(), 0)[None, :] ** 2
-    beyond = round_field > (FIELD_MM / 2) ** 2
+    beyond = round_field > (FIELD_OF_VIEW / 2) ** 2
     images = {}
     for contrast, clean in canvas.images.items():
         grain = gaussian_filter(rng.standard_normal(clean.shape, dtype=np.float32), (_SMOOTH_VOXELS, _SMOOTH_VOXELS, 0))
