@@ -14,8 +14,8 @@ from medsearch.reporting.metrics import METRICS, directions, full_heading, full_
         ("test/ssim", "SSIM", 3, "more"),
         ("test/mae", "MAE (HU)", 1, "less"),
         ("test/hd95", "HD95 (mm)", 2, "less"),
-        ("test/training_hours", "Training time (h)", 2, "less"),
-        ("training/hours", "Training time (h)", 2, "less"),
+        ("test/training_hours", "Training time (h)", 3, "less"),
+        ("training/hours", "Training time (h)", 3, "less"),
     ],
 )
 def test_a_metric_is_known_by_its_name(metric: str, heading: str, digits: int, better: str) -> None:

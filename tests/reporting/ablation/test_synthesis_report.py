@@ -26,7 +26,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Measures, Path]:
 
 def test_cells_have_the_digits_of_their_metric(written: tuple[Measures, Path]) -> None:
     text = (written[1] / "table.md").read_text()
-    for part in ("0.0898 ± 0.0001 (n=2)", "16.14 ± 1.15 (10 cases)", "0.576 ± 0.065", "4.50 ± 0.00 (n=2)", "7.92"):
+    for part in ("0.0898 ± 0.0001 (n=2)", "16.14 ± 1.15 (10 cases)", "0.576 ± 0.065", "4.500 ± 0.000 (n=2)", "7.917"):
         assert part in text
     for heading in ("MSE", "PSNR (dB)", "SSIM", "MAE (HU)", "Training time (h)"):
         assert f"{FORTH}, {heading}" in text
