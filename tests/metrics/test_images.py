@@ -76,14 +76,16 @@ def test_psnr_is_the_range_squared_over_the_error(seed: int, noise: float) -> No
 @settings(max_examples=30)
 @given(seeds, st.floats(0.05, 1.0))
 def test_an_offset_of_both_moves_ssim_alone(seed: int, offset: float) -> None:
-    """It brings constants nearer to each other in proportion, so the place of zero belongs to the convention."""
+    """It brings constants nearer to each other in proportion, so the place of zero belongs to the convention.
+
+    Of images that are not constant SSIM may move either way, and at some offset not at all.
+    """
     prediction, truth = (volume / 2 for volume in pair(seed, noise=0.5))
     moved = prediction + offset, truth + offset
     for score in (mse, psnr_of_slices, psnr_of_volume, mae):
         assert score(*moved) == pytest.approx(score(prediction, truth), abs=1e-9)
     flat = np.full((1, 16, 16), 0.1), np.full((1, 16, 16), 0.2)
     for ssim in SSIMS:
-        assert ssim(*moved) != pytest.approx(ssim(prediction, truth), abs=1e-4)
         assert ssim(flat[0] + offset, flat[1] + offset) > ssim(*flat)
 
 
