@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from medsearch.core import recipes
+from medsearch.core.errors import BadInput
 from medsearch.core.records import read_json, write_json
 from medsearch.data.concurrency import concurrently
 from medsearch.data.volumes import UnreadableVolume, files_of
@@ -84,6 +85,18 @@ class Cohort:
         kept = tuple(contrast for contrast in self.contrasts if contrast in contrasts)
         cases = (replace(one, images={c: path for c, path in one.images.items() if c in kept}) for one in self.cases)
         return replace(self, contrasts=kept, cases=tuple(cases))
+
+
+def require_cases(cohort: Cohort) -> None:
+    """Refuse a cohort of which nothing can be prepared.
+
+    Raises:
+        BadInput: it has no case.
+
+    """
+    if not cohort.cases:
+        msg = f"cohort {cohort.name} in {cohort.root} has no usable case; run `medsearch check` on it"
+        raise BadInput(msg)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from medsearch.core.errors import BadInput
 from medsearch.core.machine import cores
 from medsearch.core.records import write_json
-from medsearch.data.cohorts import Case, Cohort
+from medsearch.data.cohorts import Case, Cohort, require_cases
 from medsearch.data.geometry import Spacing, Triple, bounding_box, presence
 from medsearch.data.grids import grid_of
 from medsearch.data.layouts import tumour_layout
@@ -58,9 +58,7 @@ def prepare(cohort: Cohort, fingerprint: str, *, task: CrossModalityTask, folder
 
 
 def _write(cohort: Cohort, task: CrossModalityTask, aside: Path, *, memory: Path) -> None:
-    if not cohort.cases:
-        msg = f"cohort {cohort.name} in {cohort.root} has no usable case; run `medsearch check` on it"
-        raise BadInput(msg)
+    require_cases(cohort)
     spacing = task.geometry.spacing
     grid = grid_of(cohort, tumour_layout(cohort.layout), task.geometry, memory=memory)
     arrays = _new_arrays(cohort, grid.shape, aside)

@@ -5,6 +5,7 @@ mask.npy                (cases, Z, Y, X) uint8, whole tumour = 1
 cases.json              shape, spacing, and what was measured of each case; written last
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -32,8 +33,8 @@ def image_file(contrast: str) -> str:
 
 
 @dataclass(frozen=True)
-class PreparedCohort:
-    """Prepared arrays, opened on first use and shared between processes; what travels between them is the path."""
+class PreparedFolder(ABC):
+    """A folder of prepared arrays, opened on first use and shared between processes; what travels is the path."""
 
     directory: Path
 
@@ -45,6 +46,47 @@ class PreparedCohort:
         """The content of cases.json."""
         record: dict[str, Any] = read_json(self.directory / CASES)
         return record
+
+    @cached_property
+    def subjects(self) -> tuple[str, ...]:
+        """The subjects, in the order in which they were prepared."""
+        return tuple(case["subject"] for case in self.record["cases"])
+
+    @property
+    @abstractmethod
+    def roster(self) -> Roster:
+        """Who may be divided, and what the data set's folders say of them."""
+
+    def index(self, subject: str) -> int:
+        """The place of a subject among those that were prepared.
+
+        Raises:
+            BadInput: the cohort has no such subject.
+
+        """
+        if subject not in self._indices:
+            msg = f"no subject {subject!r} in {self.directory.name}; prepare the cohort that has it"
+            raise BadInput(msg)
+        return self._indices[subject]
+
+    def case(self, subject: str) -> Mapping[str, Any]:
+        """What the record says of a subject.
+
+        Raises:
+            BadInput: the cohort has no such subject.
+
+        """
+        case: dict[str, Any] = self.record["cases"][self.index(subject)]
+        return case
+
+    @cached_property
+    def _indices(self) -> dict[str, int]:
+        return {subject: index for index, subject in enumerate(self.subjects)}
+
+
+@dataclass(frozen=True)
+class PreparedCohort(PreparedFolder):
+    """The arrays of a cohort on one grid; each case's record has its box, presence, annotation, and statistics."""
 
     @property
     def shape(self) -> Triple:
@@ -58,11 +100,6 @@ class PreparedCohort:
         edges = self.record["spacing"]
         deep, high, wide = edges if isinstance(edges, list) else [edges] * 3  # cubes were once recorded by their edge
         return deep, high, wide
-
-    @cached_property
-    def subjects(self) -> tuple[str, ...]:
-        """The subjects, in the order of the arrays' first axis."""
-        return tuple(case["subject"] for case in self.record["cases"])
 
     @cached_property
     def roster(self) -> Roster:
@@ -94,10 +131,6 @@ class PreparedCohort:
     def _images(self) -> dict[str, NDArray[np.float16]]:
         return {}
 
-    @cached_property
-    def _indices(self) -> dict[str, int]:
-        return {subject: index for index, subject in enumerate(self.subjects)}
-
     def image(self, contrast: str) -> NDArray[np.float16]:
         """(cases, Z, Y, X) in [-1, 1].
 
@@ -112,23 +145,6 @@ class PreparedCohort:
                 raise BadInput(msg)
             self._images[contrast] = np.load(path, mmap_mode="r")
         return self._images[contrast]
-
-    def index(self, subject: str) -> int:
-        """The place of a subject along the arrays' first axis.
-
-        Raises:
-            BadInput: the cohort has no such subject.
-
-        """
-        if subject not in self._indices:
-            msg = f"no subject {subject!r} in {self.directory.name}; prepare the cohort that has it"
-            raise BadInput(msg)
-        return self._indices[subject]
-
-    def case(self, subject: str) -> Mapping[str, Any]:
-        """What was measured of a subject: box, presence, annotated, and per contrast the mean and SD."""
-        case: dict[str, Any] = self.record["cases"][self.index(subject)]
-        return case
 
 
 def _as_box(sides: list[list[int]]) -> Box:

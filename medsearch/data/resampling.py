@@ -34,10 +34,7 @@ def image_on_grid(volume: Volume, spacing: Spacing) -> Image:
         BadInput: values that are not finite, or voxels larger than `spacing` (z, y, x; mm).
 
     """
-    values, sizes = upright(volume, np.float32)
-    if not np.isfinite(values).all():
-        msg = f"{volume.path}: holds values that are not finite; export it again or exclude the case"
-        raise BadInput(msg)
+    values, sizes = finite(volume)
     known = values != 0
     weights = _all_weights(volume, values.shape, sizes, spacing)
     share = averaged(known.astype(np.float32), weights)
@@ -51,6 +48,20 @@ def mask_on_grid(volume: Volume, spacing: Spacing, tumour: Sequence[int]) -> NDA
     values, sizes = upright(volume, np.float32)
     weights = _all_weights(volume, values.shape, sizes, spacing)
     return (averaged(np.isin(np.rint(values), tumour).astype(np.float32), weights) >= MAJORITY).astype(np.uint8)
+
+
+def finite(volume: Volume) -> tuple[NDArray[np.float32], tuple[float, ...]]:
+    """As `upright`, of an image.
+
+    Raises:
+        BadInput: values that are not finite.
+
+    """
+    values, sizes = upright(volume, np.float32)
+    if not np.isfinite(values).all():
+        msg = f"{volume.path}: holds values that are not finite; export it again or exclude the case"
+        raise BadInput(msg)
+    return values, sizes
 
 
 def upright(volume: Volume, dtype: type[np.float32]) -> tuple[NDArray[np.float32], tuple[float, ...]]:

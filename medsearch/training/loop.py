@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -46,6 +46,8 @@ class Best:
     epoch: int
     value: float
     tensors: Mapping[str, Tensor]
+    measured: Mapping[str, float] = field(default_factory=dict)
+    """What validation said of the last epoch, where nothing picks."""
 
 
 def run(loop: Loop, *, root: int, checkpoint: Path) -> Generator[Epoch, None, Best]:
@@ -61,6 +63,7 @@ def run(loop: Loop, *, root: int, checkpoint: Path) -> Generator[Epoch, None, Be
     _require_epochs(loop)
     store = Checkpoint(checkpoint, loop.modules, loop.optimisers)
     done, best = _resume(store)
+    measured: Mapping[str, float] | None = None
     saved = time.monotonic()
     for number in range(done + 1, loop.epochs + 1):
         torch.manual_seed(seed(root, "epoch", number))
@@ -69,7 +72,8 @@ def run(loop: Loop, *, root: int, checkpoint: Path) -> Generator[Epoch, None, Be
         stepping = time.monotonic() - began  # to the end of a GPU's work, for the mean has been read
         metrics = {f"train/{term}": value for term, value in terms.items()}
         if number % loop.validate_every == 0 or number == loop.epochs:
-            metrics |= loop.validate()
+            measured = loop.validate()
+            metrics |= measured
             best = _better(loop, best, number, metrics[loop.best]) if loop.best else None
         sound = all(math.isfinite(value) for value in metrics.values())  # what diverged is not worth going on from
         if due := sound and time.monotonic() - saved > CHECKPOINT_SECONDS:
@@ -81,7 +85,9 @@ def run(loop: Loop, *, root: int, checkpoint: Path) -> Generator[Epoch, None, Be
             if sound and not due:
                 _save(store, number, best)
             raise
-    return best or Best(loop.epochs, math.nan, _kept(loop))
+    if best is not None:
+        return best
+    return Best(loop.epochs, math.nan, _kept(loop), loop.validate() if measured is None else measured)
 
 
 def _require_epochs(loop: Loop) -> None:

@@ -1,7 +1,6 @@
 """Every shipped study: it loads at every scale, says what it costs, and plans without training anything."""
 
 import ast
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -13,19 +12,15 @@ from medsearch.study import Ablation, Search, StagedSearch
 from medsearch.study.ablation_plan import plan_sweep
 from medsearch.study.plan import plan
 from medsearch.study.staged_plan import plan_staged
+from tests.studies.shipped import FOLDER, shipped
 
-STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.py"))
+STUDIES = sorted(FOLDER.glob("*.py"))
 TASKS = ("medsearch.data.tasks", "medsearch.data.synthesis.task")
 ALLOWED = ("medsearch.cli", "medsearch.study", "medsearch.methods", *TASKS, "medsearch.core.reported")
 
 
 def loaded(file: Path) -> Search | StagedSearch | Ablation:
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    study = module.STUDY
+    study = shipped(file.stem)
     assert isinstance(study, Search | StagedSearch | Ablation)
     return study
 

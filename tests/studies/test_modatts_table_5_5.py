@@ -15,7 +15,7 @@ import pytest
 
 from medsearch.data.phantoms import PHANTOMS
 from medsearch.study.ablation_plan import plan_sweep
-from tests.studies.small_table_5_5 import ROWS, shipped
+from tests.studies.small_table_5_5 import ROWS, STUDY
 
 SMALL = Path(__file__).with_name("small_table_5_5.py")
 NAME = "modatts_table_5_5"
@@ -89,8 +89,8 @@ def counts(plan: str) -> tuple[int, ...]:
 
 
 def test_stages_are_planned_in_their_order_though_the_first_row_leaves_one_out() -> None:
-    rows = plan_sweep(shipped().at("tiny")).rows
-    for column in shipped().tasks:
+    rows = plan_sweep(STUDY.at("tiny")).rows
+    for column in STUDY.tasks:
         stages = [row.stage for row in rows if row.column == column]
         assert stages == ["translation", "synthesis", "segmentation", "self_training", "test"]
 
@@ -115,7 +115,7 @@ def test_an_interruption_has_its_exit_code_and_loses_nothing(done: Done) -> None
 def test_every_cell_of_the_table_is_measured_beside_the_reported_value(done: Done) -> None:
     table = pd.read_csv(done.report / "table.csv")
     dice = table[table["metric"] == "test/dice"].set_index(["column", "row"])
-    for column in shipped().tasks:
+    for column in STUDY.tasks:
         for row in ROWS:
             cell = dice.loc[column, row]
             assert (cell["seeds"], cell["failed"], cell["waiting"]) == (1, 0, 0)
@@ -129,7 +129,7 @@ def test_every_cell_of_the_table_is_measured_beside_the_reported_value(done: Don
 def test_rows_share_translation_and_segmentation(done: Done) -> None:
     header = json.loads((done.home / "studies" / NAME / "study.json").read_text())
     stages = {(cell["variant"], cell["task"]): dict(cell["stages"]) for cell in header["cells"]}
-    for column in shipped().tasks:
+    for column in STUDY.tasks:
         without, proposed = (stages[row, column] for row in ROWS)
         assert {node for node, key in without.items() if proposed[node] == key} == {
             "translation",

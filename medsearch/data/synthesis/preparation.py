@@ -15,11 +15,12 @@ from medsearch.core.errors import BadInput
 from medsearch.core.recipes import fingerprint as fingerprint_of
 from medsearch.core.records import write_json
 from medsearch.data.abdomen import Region, abdominal_region, body_mask
-from medsearch.data.cohorts import Case, Cohort
+from medsearch.data.cohorts import Case, Cohort, require_cases
 from medsearch.data.concurrency import concurrently
 from medsearch.data.once import made_once
-from medsearch.data.resampling import MAJORITY, area_weights, averaged, upright
-from medsearch.data.synthesis.prepared import CASES, VERSION, PreparedStacks, body_file, stack_file
+from medsearch.data.prepared import CASES
+from medsearch.data.resampling import MAJORITY, area_weights, averaged, finite
+from medsearch.data.synthesis.prepared import VERSION, PreparedStacks, body_file, stack_file
 from medsearch.data.synthesis.task import SynthesisTask
 from medsearch.data.volumes import Volume, read_volume
 
@@ -49,9 +50,7 @@ def prepare_stacks(cohort: Cohort, fingerprint: str, *, task: SynthesisTask, fol
 
 
 def _write(cohort: Cohort, task: SynthesisTask, aside: Path) -> None:
-    if not cohort.cases:
-        msg = f"cohort {cohort.name} in {cohort.root} has no usable case; run `medsearch check` on it"
-        raise BadInput(msg)
+    require_cases(cohort)
 
     def one(numbered: tuple[int, Case]) -> dict[str, Any]:
         number, case = numbered
@@ -100,10 +99,7 @@ def axial(volume: Volume) -> tuple[NDArray[np.float32], tuple[float, ...]]:
         BadInput: values that are not finite.
 
     """
-    values, spacing = upright(volume, np.float32)
-    if not np.isfinite(values).all():
-        msg = f"{volume.path}: holds values that are not finite; export it again or exclude the case"
-        raise BadInput(msg)
+    values, spacing = finite(volume)
     side = max(values.shape[1:])
     beside = [(0, 0), *((gap // 2, gap - gap // 2) for gap in (side - edge for edge in values.shape[1:]))]
     return np.pad(values[::-1], beside, constant_values=AIR), spacing

@@ -8,20 +8,17 @@ cases.json                      size, and what was measured of each stack; writt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput
-from medsearch.core.records import read_json
 from medsearch.data.cohorts import Roster
+from medsearch.data.prepared import PreparedFolder
 
 VERSION = 1
 """Raised whenever equal files would give other arrays; part of the folder's name and of every data fingerprint."""
-
-CASES = "cases.json"
 
 
 def stack_file(contrast: str, number: int) -> str:
@@ -35,26 +32,15 @@ def body_file(contrast: str, number: int) -> str:
 
 
 @dataclass(frozen=True)
-class PreparedStacks:
-    """Prepared arrays, opened on first use and shared between processes; what travels between them is the path."""
-
-    directory: Path
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"directory": self.directory}
-
-    @cached_property
-    def record(self) -> Mapping[str, Any]:
-        """The content of cases.json."""
-        record: dict[str, Any] = read_json(self.directory / CASES)
-        return record
+class PreparedStacks(PreparedFolder):
+    """The stacks of a cohort, each on a grid of its own."""
 
     @cached_property
     def roster(self) -> Roster:
         """Who may be divided, and what the data set's folders say of them."""
         cases = self.record["cases"]
         return Roster(
-            tuple(case["subject"] for case in cases),
+            self.subjects,
             {case["subject"]: case["part"] for case in cases if case["part"]},
             contrasts={case["subject"]: tuple(case["stacks"]) for case in cases},
         )
@@ -62,13 +48,13 @@ class PreparedStacks:
     def stack(self, subject: str, contrast: str) -> NDArray[np.int16]:
         """(Z, Y, X) HU."""
         self.measured(subject, contrast)
-        hu: NDArray[np.int16] = np.load(self.directory / stack_file(contrast, self._numbers[subject]), mmap_mode="r")
+        hu: NDArray[np.int16] = np.load(self.directory / stack_file(contrast, self.index(subject)), mmap_mode="r")
         return hu
 
     def body(self, subject: str, contrast: str) -> NDArray[np.uint8]:
         """(Z, Y, X) of 0 and 1."""
         self.measured(subject, contrast)
-        mask: NDArray[np.uint8] = np.load(self.directory / body_file(contrast, self._numbers[subject]), mmap_mode="r")
+        mask: NDArray[np.uint8] = np.load(self.directory / body_file(contrast, self.index(subject)), mmap_mode="r")
         return mask
 
     def measured(self, subject: str, contrast: str) -> Mapping[str, Any]:
@@ -78,15 +64,8 @@ class PreparedStacks:
             BadInput: no such subject, or it has no image in this contrast.
 
         """
-        if subject not in self._numbers:
-            msg = f"no subject {subject!r} in {self.directory.name}; prepare the cohort that has it"
-            raise BadInput(msg)
-        stacks: Mapping[str, Mapping[str, Any]] = self.record["cases"][self._numbers[subject]]["stacks"]
+        stacks: Mapping[str, Mapping[str, Any]] = self.case(subject)["stacks"]
         if contrast not in stacks:
             msg = f"case {subject} has no {contrast} image; exclude it or add the file"
             raise BadInput(msg)
         return stacks[contrast]
-
-    @cached_property
-    def _numbers(self) -> dict[str, int]:
-        return {case["subject"]: number for number, case in enumerate(self.record["cases"])}

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
+from medsearch.methods.ssbr_cyclegan.masking import BACKGROUND
 from medsearch.methods.ssbr_cyclegan.selection import Numbers, Pairs, Patient, drawn
 
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
 
 LOG = logging.getLogger(__name__)
-BACKGROUND = -1.0
 BINS, SAMPLED = 32, 0.05
 SHRINKS, SIGMAS = (4, 2, 1), (2.0, 1.0, 0.0)
 ITERATIONS = 100

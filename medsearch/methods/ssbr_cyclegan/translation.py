@@ -23,7 +23,7 @@ from medsearch.networks.cyclegan import Cycled
 from medsearch.stages.context import StageContext
 from medsearch.stages.pairs import PairScores, made_pairs
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.checkpoints import load_modules, save_modules
+from medsearch.training.checkpoints import load_modules, save_tensors
 from medsearch.training.cyclegan import CycleGAN, Unpaired
 from medsearch.training.loop import Loop, run
 from medsearch.training.precision import prepare_torch
@@ -141,6 +141,6 @@ def train(
         best="",
         keep=("translators",),
     )
-    yield from run(loop, root=seed(context.seed, "translation"), checkpoint=context.checkpoint)
-    save_modules(context.directory / "weights.safetensors", {"translators": training.gan.translators})
-    return Outcome(training.validate())
+    last = yield from run(loop, root=seed(context.seed, "translation"), checkpoint=context.checkpoint)
+    save_tensors(context.directory / "weights.safetensors", last.tensors)
+    return Outcome(last.measured)
