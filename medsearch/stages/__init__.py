@@ -9,6 +9,8 @@ A method declares its stages without torch, so that a plan can be made in a mome
     run_stage  trains what is not stored, resumes what was interrupted                    (execution)
     Method     what a study asks of a method                                              (method)
 
+    synthesis  stages between the two contrasts of a synthesis task: a plain CycleGAN, its test on pairs
+
 Behind the store: `outputs` (which file is what), `index` (a thousand manifests at a glance), `bucket` (how stages lie
 at a URI), `sharing` (between there and a node's folder), `mirror` (of a running stage's state). `lineage` says what is
 left to train, `memory` how a stage comes down when memory runs out, `prune` what can go.

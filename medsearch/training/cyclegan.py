@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -35,6 +36,11 @@ class Unpaired:
 
     x_s: Float[Tensor, "b 1 h w"]
     x_t: Float[Tensor, "b 1 h w"]
+
+    @staticmethod
+    def of(x_s: Float[np.ndarray, "b h w"], x_t: Float[np.ndarray, "b h w"]) -> "Unpaired":
+        """From slices."""
+        return Unpaired(torch.from_numpy(x_s).unsqueeze(1), torch.from_numpy(x_t).unsqueeze(1))
 
     def __len__(self) -> int:
         return len(self.x_s)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.methods.baselines.micro_baselines import ACCSEGNET, ATTENT, UAGAN, UNET
+from tests.methods.cyclegan.micro_cyclegan import CYCLEGAN
 from tests.methods.mgenseg.conftest import RECIPE as MGENSEG
 from tests.methods.mgenseg.conftest import pipeline as mgenseg_pipeline
 from tests.methods.ssbr_cyclegan.micro_ssbr import SSBR
@@ -240,7 +241,16 @@ SSBR_CYCLEGAN = Walk(
     nodes={"regressor": "regressor", "translation": "translation", "inference": "test"},
     synthesis=True,
 )
+CYCLE_GAN = Walk(
+    small=CYCLEGAN,
+    others={knob: value for knob, value in SSBR_CYCLEGAN.others.items() if knob.startswith("translation.cyclegan")},
+    short={},
+    task={},
+    nodes={"translation": "translation"},
+    synthesis=True,
+)
 WALKS = {
+    "cyclegan": CYCLE_GAN,
     "ssbr_cyclegan": SSBR_CYCLEGAN,
     "modatts": MODATTS,
     "mgenseg": M_GEN_SEG,

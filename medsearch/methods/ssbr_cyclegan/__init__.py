@@ -4,9 +4,10 @@
     Eq. 5             losses.acl, constraint                  translation: the CycleGAN's stage
     Steps 1-5         selection.patients, selection.ByScore   and PBS, registering: the two it is compared with
     Input addition    networks.cyclegan.Translator            binary mask: masking, at inference
-    Region, body      data.abdomen                            Table 1: recipe.TABLE_1, reported; Figs. 2, 3: pictures
+    Region, body      data.abdomen                            Table 1: recipe.TABLE_1, reported
 
-CycleGAN itself lies below the methods: networks.cyclegan, training.cyclegan.
+CycleGAN itself lies below the methods: networks.cyclegan, training.cyclegan; so do a stage that trains one, inference,
+and the pictures of Figs. 2 and 3: stages.synthesis.
 
 Departures and what the paper leaves open: λ_acl is not printed and is 1; HU from -1000 to 1000 become [-1, 1]; the
 regressor's K, P and iterations are those of Yan et al.'s code, its optimiser that of DKFZ's body part regression;

@@ -8,6 +8,7 @@ from medsearch.core.errors import BadInput
 from medsearch.core.recipes import WHEREABOUTS, override, recipe
 from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
 from medsearch.networks.config import Scale
+from medsearch.stages.synthesis.cyclegan import CycleGANWeights
 from medsearch.training.cyclegan_recipe import CycleGANRecipe
 from medsearch.training.recipes import OptimiserRecipe
 
@@ -56,14 +57,9 @@ class RegressorRecipe:
 
 
 @recipe
-class Weights:
-    """λ of the translation's terms beside the adversarial one, which weighs 1. A term of weight 0 is not computed.
+class Weights(CycleGANWeights):
+    """CycleGAN's λ, and acl: of Eq. 5, each way; not printed."""
 
-    cyc, idt: as CycleGAN's; idt is a share of cyc. acl: of Eq. 5, each way; not printed.
-    """
-
-    cyc: float = 10.0
-    idt: float = 0.5
     acl: float = 1.0
 
 

@@ -10,10 +10,7 @@ from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WANTED, InferenceRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Stage, Training
-
-UNPAIRED = frozenset({"source.train.images", "target.train.images"})
-UNSEEN = frozenset({"source.validation.images", "target.validation.images"})
-"""Unpaired cases that nothing is trained on: they are looked at, and order is measured on them."""
+from medsearch.stages.synthesis.cyclegan import UNPAIRED, UNSEEN, translation_reads
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +29,7 @@ class BodyRegressor(Stage):
         return self.recipe.volumes
 
     def reads(self) -> frozenset[str]:
-        """Unpaired images of both domains."""
+        """Unpaired images of both domains; order is measured on those that nothing is trained on."""
         return UNPAIRED | UNSEEN
 
     def train(self, context: StageContext[SynthesisView]) -> Training:
@@ -59,9 +56,8 @@ class Translation(Stage):
         return self.recipe.cyclegan.batch
 
     def reads(self) -> frozenset[str]:
-        """Unpaired images; under "oracle" also pairs, which score the last epoch and pick none."""
-        shown = {"paired.validation.images"} if self.selection == "oracle" else frozenset[str]()
-        return UNPAIRED | shown
+        """As a plain CycleGAN."""
+        return translation_reads(self.selection)
 
     def train(self, context: StageContext[SynthesisView]) -> Training:
         """CycleGAN's losses and Eq. 5."""
@@ -85,6 +81,7 @@ class Test(Stage):
 
     def train(self, context: StageContext[SynthesisView]) -> Training:
         """Nothing is trained: one pass over the test cases."""
-        from medsearch.methods.ssbr_cyclegan.evaluation import evaluate
+        from medsearch.methods.ssbr_cyclegan.masking import synthesising
+        from medsearch.stages.synthesis.testing import tested
 
-        return evaluate(self.recipe, self.translation, context)
+        return tested(synthesising(self.recipe, self.translation.cyclegan, context), context)

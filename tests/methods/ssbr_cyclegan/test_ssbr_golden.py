@@ -7,7 +7,7 @@ import torch
 
 from medsearch.methods.ssbr_cyclegan.regression import Regression
 from medsearch.methods.ssbr_cyclegan.regressor import Regressor
-from medsearch.methods.ssbr_cyclegan.translation import TranslationTraining
+from medsearch.methods.ssbr_cyclegan.translation import PairedTranslation
 from medsearch.networks.cyclegan import Translators
 from medsearch.stages.context import Artifact
 from medsearch.training.checkpoints import save_modules
@@ -89,9 +89,9 @@ def test_two_steps_of_the_regressor(ct: Micro, tmp_path: Path) -> None:
 def test_two_steps_of_the_translation(ct: Micro, tmp_path: Path, case: str) -> None:
     run = ct.runs(SELECTIONS[case])["translation"]
     context = ct.context(run, tmp_path / "out", upstream=seeded(tmp_path))
-    training = TranslationTraining(run.stage.recipe, run.stage.regressor, context)
+    training = PairedTranslation(run.stage.recipe, run.stage.regressor, context)
     torch.manual_seed(0)
-    compare(GOLDEN[case], two_steps(training.steps(1)), stage="translation", case=case, where=WHERE)
+    compare(GOLDEN[case], two_steps(training.translating.steps(1)), stage="translation", case=case, where=WHERE)
 
 
 def test_a_test(ct: Micro, tmp_path: Path) -> None:

@@ -8,13 +8,11 @@ import torch
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import read_json
-from medsearch.data.kinds import view
-from medsearch.methods.ssbr_cyclegan.evaluation import synthesise
+from medsearch.methods.ssbr_cyclegan.masking import synthesising
 from medsearch.methods.ssbr_cyclegan.recipe import InferenceRecipe
 from medsearch.methods.ssbr_cyclegan.regression import Regression, order_kept
 from medsearch.methods.ssbr_cyclegan.selection import Patient
-from medsearch.methods.ssbr_cyclegan.translation import TranslationTraining
-from medsearch.networks.cyclegan import Translator
+from medsearch.methods.ssbr_cyclegan.translation import PairedTranslation
 from medsearch.stages.context import Runtime
 from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.store import Store
@@ -23,12 +21,12 @@ from tests.methods.ssbr_cyclegan.micro_ssbr import RECIPE
 from tests.micro import Micro, drained
 
 
-def begun(ct: Micro, folder: Path, **knobs: object) -> TranslationTraining:
+def begun(ct: Micro, folder: Path, **knobs: object) -> PairedTranslation:
     named = {name.replace("__", "."): value for name, value in knobs.items()}
     ct.finished("regressor")
     run = ct.runs(named)["translation"]
     context = ct.context(run, folder)
-    return TranslationTraining(run.stage.recipe, run.stage.regressor, context)
+    return PairedTranslation(run.stage.recipe, run.stage.regressor, context)
 
 
 def holds(patient: Patient, one: np.ndarray) -> bool:
@@ -96,7 +94,7 @@ def test_the_regressor_is_frozen_and_yet_teaches_the_generators(ct: Micro, tmp_p
     assert any(grad is not None and grad.abs().sum() > 0 for grad in grads)
     assert all(parameter.grad is None for parameter in training.regressor.parameters())
     assert all(parameter.grad is None for parameter in training.gan.discriminators.parameters())
-    for _ in training.steps(1):
+    for _ in training.translating.steps(1):
         pass
     assert all(torch.equal(tensor, before[name]) for name, tensor in training.regressor.state_dict().items())
 
@@ -114,7 +112,7 @@ def test_the_loss_has_the_terms_that_have_a_weight(
     ct: Micro, tmp_path: Path, knobs: dict[str, object], terms: set[str]
 ) -> None:
     training = begun(ct, tmp_path, **knobs)
-    first = next(iter(training.steps(1)))
+    first = next(iter(training.translating.steps(1)))
     assert set(first) == terms | {"d_s", "d_t"}
 
 
@@ -132,32 +130,18 @@ def test_stopped_and_resumed_equals_uninterrupted(ct: Micro, tmp_path: Path) -> 
     assert artifact.file("weights.safetensors").read_bytes() == whole
 
 
-def test_the_mask_puts_background_where_the_input_has_no_body(ct: Micro) -> None:
-    run = ct.runs(test=True)["test"]
-    task = view(ct.prepared, run.task, run.stage.reads())
-    given, _ = task.pair("test", task.pairs("test")[0])
-    torch.manual_seed(0)
-    translator = Translator(RECIPE.translation.cyclegan.generator).eval()
+def test_the_mask_puts_background_where_the_input_has_no_body(ct: Micro, tmp_path: Path) -> None:
+    ct.finished("translation", selection="none")
+    context = ct.context(ct.runs(selection="none", test=True)["test"], tmp_path)
+    given, _ = context.task.pair("test", context.task.pairs("test")[0])
     plain, cut = (
-        synthesise(given, translator=translator, recipe=InferenceRecipe(binary_mask=mask), runtime=Runtime())
+        synthesising(InferenceRecipe(binary_mask=mask), RECIPE.translation.cyclegan, context)(given)
         for mask in (False, True)
     )
     inside = given.bodies() > 0
     assert np.array_equal(plain[inside], cut[inside])
     assert (cut[~inside] == -1).all()
     assert not (plain[~inside] == -1).all()
-
-
-def test_translating_in_parts_changes_nothing(ct: Micro) -> None:
-    run = ct.runs(test=True)["test"]
-    task = view(ct.prepared, run.task, run.stage.reads())
-    given, _ = task.pair("test", task.pairs("test")[0])
-    translator = Translator(RECIPE.translation.cyclegan.generator).eval()
-    whole, parts = (
-        synthesise(given, translator=translator, recipe=InferenceRecipe(), runtime=Runtime(micro_batch=size))
-        for size in (0, 3)
-    )
-    np.testing.assert_allclose(whole, parts, atol=1e-6)
 
 
 def test_the_test_scores_every_pair_in_both_directions_and_draws(ct: Micro) -> None:

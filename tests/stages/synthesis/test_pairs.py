@@ -5,7 +5,7 @@ import pytest
 
 from medsearch.data.synthesis.views import Abdomen, SynthesisView
 from medsearch.metrics.images import mse, psnr_of_slices, psnr_of_volume, ssim_uniform
-from medsearch.stages.pairs import PairScores, made_pairs
+from medsearch.stages.synthesis.pairs import PairScores, made_pairs
 from tests.micro_bodies import TASK, prepared_bodies
 
 PART = frozenset({"paired.test.images"})

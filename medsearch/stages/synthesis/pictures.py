@@ -1,4 +1,4 @@
-"""What the test shows (Figs. 2 and 3): unpaired slices and what is made of them, and pairs with what was wanted."""
+"""What a test on pairs shows: unpaired slices and what is made of them, and pairs with what was wanted."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,10 +9,10 @@ from medsearch.metrics.scoring import Row
 from medsearch.pictures.panels import Panel, Plane
 from medsearch.pictures.tiles import Gallery, Tile
 from medsearch.stages.context import StageContext
-from medsearch.stages.pairs import SHOWN, Pair, Synthesise
+from medsearch.stages.synthesis.pairs import SHOWN, Pair, Synthesise
 
 PLACES = (0.35, 0.65)
-"""Of the slices to show: relative to the abdomen, from its top; the kidneys' region, on which the paper looks."""
+"""Of the slices to show: relative to the abdomen, from its top; the kidneys' region."""
 LIMITS = (-160.0, 240.0)
 """HU shown as black and white: a window for the abdomen's soft tissues."""
 REACH = 200.0

@@ -1,0 +1,88 @@
+"""A plain CycleGAN (Zhu et al. 2017) as a stage: slices of two contrasts that have nothing to do with each other.
+
+Methods that pair slices, or add terms, declare stages of their own on `translating`; this one is what they add to.
+"""
+
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from medsearch.core.recipes import recipe
+from medsearch.data.synthesis.views import SynthesisView
+from medsearch.stages.context import StageContext
+from medsearch.stages.method import Selection
+from medsearch.stages.stage import Stage, Training
+from medsearch.training.cyclegan_recipe import CycleGANRecipe
+
+UNPAIRED = frozenset({"source.train.images", "target.train.images"})
+UNSEEN = frozenset({"source.validation.images", "target.validation.images"})
+"""Unpaired cases that nothing is trained on."""
+
+
+def translation_reads(selection: Selection) -> frozenset[str]:
+    """Unpaired images; under "oracle" also pairs, which score the last epoch and pick none."""
+    shown = {"paired.validation.images"} if selection == "oracle" else frozenset[str]()
+    return UNPAIRED | shown
+
+
+@recipe
+class CycleGANWeights:
+    """λ of CycleGAN's terms beside the adversarial one, which weighs 1. A term of weight 0 is not computed.
+
+    cyc: of the cycle, each way. idt: of the identity, as a share of `cyc`.
+    """
+
+    cyc: float = 10.0
+    idt: float = 0.5
+
+
+@recipe
+class CycleGANTranslationRecipe:
+    """Networks, training and weights."""
+
+    cyclegan: CycleGANRecipe = field(default_factory=CycleGANRecipe)
+    weights: CycleGANWeights = field(default_factory=CycleGANWeights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleGANTranslation(Stage):
+    """A CycleGAN between both domains, whose slices are drawn independently."""
+
+    name: ClassVar[str] = "cyclegan_translation"
+    version: ClassVar[int] = 1
+    recipe: CycleGANTranslationRecipe
+    selection: Selection
+
+    @property
+    def batch(self) -> int:
+        """Slices of each domain a step."""
+        return self.recipe.cyclegan.batch
+
+    def reads(self) -> frozenset[str]:
+        """As `translation_reads`."""
+        return translation_reads(self.selection)
+
+    def train(self, context: StageContext[SynthesisView]) -> Training:
+        """CycleGAN's losses."""
+        from medsearch.stages.synthesis.unpaired import train
+
+        return train(self.recipe, context)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleGANTest(Stage):
+    """Scores on pairs, and pictures; the only stage that reads test pairs. recipe: of the translators."""
+
+    name: ClassVar[str] = "cyclegan_test"
+    version: ClassVar[int] = 1
+    recipe: CycleGANRecipe
+
+    def reads(self) -> frozenset[str]:
+        """Pairs, and unpaired cases to look at."""
+        return UNSEEN | {"paired.test.images"}
+
+    def train(self, context: StageContext[SynthesisView]) -> Training:
+        """Nothing is trained: one pass over the test cases."""
+        from medsearch.stages.synthesis.testing import tested, translator_of
+        from medsearch.training.synthesising import Synthesising
+
+        return tested(Synthesising(translator_of(self.recipe, context), context.runtime), context)

@@ -1,0 +1,107 @@
+"""A CycleGAN in training, to its last epoch, which is kept: nothing is looked at to pick one.
+
+A stage begins one, draws its own batches and writes down its total loss:
+
+    gan = begun(recipe.cyclegan, recipe.weights, context)
+    return Translating(gan, context, batches=..., g_terms=...).train()
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsearch.core.seeds import seed
+from medsearch.data.synthesis.views import Abdomen, Side, SynthesisView
+from medsearch.networks.cyclegan import Cycled
+from medsearch.stages.context import StageContext
+from medsearch.stages.stage import Outcome, Training
+from medsearch.stages.synthesis.cyclegan import CycleGANWeights
+from medsearch.stages.synthesis.pairs import PairScores, made_pairs
+from medsearch.training.adversarial import Terms
+from medsearch.training.checkpoints import save_tensors
+from medsearch.training.cyclegan import CycleGAN, Unpaired
+from medsearch.training.cyclegan_recipe import CycleGANRecipe
+from medsearch.training.loop import Loop, run
+from medsearch.training.precision import prepare_torch
+from medsearch.training.prefetch import micro_batches
+from medsearch.training.synthesising import Synthesising, towards
+
+
+@dataclass(frozen=True)
+class Slices:
+    """A case's slices in [-1, 1], read when they are asked for."""
+
+    of: Abdomen
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+    def __getitem__(self, which: Any) -> NDArray[np.float32]:
+        """Those with the given numbers."""
+        return self.of.images(which)
+
+
+def training_cases(view: SynthesisView, side: Side) -> list[Abdomen]:
+    """Every case that a side is trained on, in the split's order."""
+    return [view.abdomen(side, "train", name) for name in view.subjects(side, "train")]
+
+
+def begun(recipe: CycleGANRecipe, weights: CycleGANWeights, context: StageContext[SynthesisView]) -> CycleGAN:
+    """Seeded networks for the task's slices; generators see their own domain only where identity has a weight."""
+    prepare_torch(context.runtime)
+    side = context.task.geometry.slice_size
+    return CycleGAN(
+        recipe,
+        root=seed(context.seed, "translation"),
+        size=(side, side),
+        runtime=context.runtime,
+        identity=weights.idt * weights.cyc > 0,
+    )
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Translating:
+    """batches: of an epoch, counted from 1. g_terms: the total loss that generators minimise, by term."""
+
+    gan: CycleGAN
+    context: StageContext[SynthesisView]
+    batches: Callable[[int], Iterator[Unpaired]]
+    g_terms: Callable[[Cycled], Terms]
+
+    def steps(self, epoch: int) -> Iterator[Terms]:
+        """One epoch."""
+        self.gan.begin(epoch)
+        yield from map(self.gan.step(self.g_terms), micro_batches(self.batches(epoch), self.context.runtime))
+
+    def validate(self) -> dict[str, float]:
+        """Scores on the pairs that selection may see, in the task's direction; nothing where it sees none."""
+        view = self.context.task
+        if "paired.validation.images" not in view.reads:
+            return {}
+        translator = towards(self.gan.translators.eval(), view)
+        found = PairScores()
+        for pair in made_pairs(Synthesising(translator, self.context.runtime), view, "validation"):
+            found.add(pair)
+        return found.metrics("validation")
+
+    def train(self) -> Training:
+        """All epochs; the translators' weights are written."""
+        epochs = self.gan.recipe.all_epochs
+        loop = Loop(
+            modules=self.gan.modules,
+            optimisers=self.gan.optimisers,
+            steps=self.steps,
+            validate=self.validate,
+            epochs=epochs,
+            validate_every=epochs,
+            best="",
+            keep=("translators",),
+        )
+        root = seed(self.context.seed, "translation")
+        last = yield from run(loop, root=root, checkpoint=self.context.checkpoint)
+        save_tensors(self.context.directory / "weights.safetensors", last.tensors)
+        return Outcome(last.measured)
