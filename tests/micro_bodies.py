@@ -19,7 +19,7 @@ from medsearch.data.volumes import write_volume
 
 SIDE = 48
 TASK = SynthesisTask(geometry=AxialGeometry(slice_size=24), held_out=0.25, validation_pairs=0.5)
-AFFINE = np.diag([-8.0, -8.0, 6.0, 1.0])  # x to the left, y to the back, z up: slices are stored from below
+AFFINE = np.diag([-8.0, -8.0, 14.0, 1.0])  # x to the left, y to the back, z up: slices are stored from below
 
 
 def body(number: int, *, agent: bool, slices: int = 20) -> NDArray[np.int16]:

@@ -205,9 +205,12 @@ class Arrays:
 
 def about(chosen: Chosen) -> dict[str, Any]:
     """What a report says of data, code and machine."""
+    from medsearch.data.layouts import AXIAL_LAYOUTS
+
     return {
         "cohort": chosen.cohort.name,
         "phantom": chosen.cohort.phantom,
+        "truth": "pairs" if chosen.cohort.layout in AXIAL_LAYOUTS else "labels",
         "skipped": chosen.skipped,
         "git_commit": _git_commit(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},

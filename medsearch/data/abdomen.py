@@ -34,11 +34,13 @@ class RegionRule:
     """Which slices are abdomen.
 
     lung_below, lung_share: lung where so much of the body's area is darker than this, HU; gut with air in it is lung
-    too, so the share is large. bowel_below, bowel_share: the same of gas in the bowel.
+    too, so the share is large. bases: so far below the last such slice, mm, what is dark is lung still.
+    bowel_below, bowel_share: the same of gas in the bowel, further down.
     """
 
     lung_below: float = -500.0
     lung_share: float = 0.08
+    bases: float = 60.0
     bowel_below: float = -800.0
     bowel_share: float = 0.001
 
@@ -48,6 +50,9 @@ class RegionRule:
             if not 0 < getattr(self, knob) < 1:
                 msg = f"knob {knob!r} is a share of the body's area, above 0 and below 1, got {getattr(self, knob)!r}"
                 raise BadInput(msg)
+        if self.bases < 0:
+            msg = f"knob 'bases' is how far lungs reach down, 0 mm or more, got {self.bases!r}"
+            raise BadInput(msg)
 
 
 @dataclass(frozen=True)
@@ -94,8 +99,10 @@ def _filled(mask: Mask) -> Mask:
     return np.stack([ndimage.binary_fill_holes(one) for one in mask])
 
 
-def abdominal_region(hu: Volume, body: Mask, rule: RegionRule | None = None) -> Region:
+def abdominal_region(hu: Volume, body: Mask, spacing: float, rule: RegionRule | None = None) -> Region:
     """The slices from the first with lungs to the last with gas in the bowel, of `hu` within `body` (Z, Y, X).
+
+    `spacing`: mm between slices.
 
     Raises:
         BadInput: the two have other sizes, or there is no slice.
@@ -107,16 +114,16 @@ def abdominal_region(hu: Volume, body: Mask, rule: RegionRule | None = None) -> 
     lungs = _share(hu, body, rule.lung_below) >= rule.lung_share
     gas = _share(hu, body, rule.bowel_below) >= rule.bowel_share
     first = int(lungs.argmax()) if lungs.any() else 0
-    below = _after_lungs(lungs, first)
+    below = _after_lungs(lungs, first) + round(rule.bases / spacing) if lungs.any() else 0
     bowel = gas[below:]
     last = below + int(np.flatnonzero(bowel)[-1]) if bowel.any() else len(hu) - 1
     return Region(first, last, bool(lungs.any()), bool(bowel.any()))
 
 
 def _after_lungs(lungs: Mask, first: int) -> int:
-    """The first slice below the lungs: what is dark above it may be lung, not bowel."""
+    """The first slice from `first` on without lungs."""
     clear = np.flatnonzero(~lungs[first:])
-    return first + (int(clear[0]) if clear.size else len(lungs) - first) if lungs.any() else 0
+    return first + (int(clear[0]) if clear.size else len(lungs) - first)
 
 
 def _share(hu: Volume, body: Mask, below: float) -> npt.NDArray[np.float64]:

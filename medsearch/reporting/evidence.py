@@ -11,6 +11,8 @@ from typing import Any, Literal
 Knobs = Mapping[str, Any]  # dotted path -> value
 RunState = Literal["complete", "cut", "failed", "running", "waiting"]
 Selection = Literal["source", "pseudo-target", "oracle", "none"]
+Truth = Literal["labels", "pairs"]
+"""What the cohort's cases are scored by, and an oracle sees: outlines, or the image that should have been made."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,7 @@ class Provenance:
     machine: str = ""
     created: str = ""  # when the report was made, ISO 8601
     skipped: tuple[Skipped, ...] = ()
+    truth: Truth = "labels"
 
 
 def provenance(about: Mapping[str, Any], *, subjects: int, fingerprint: str, scale: str, created: str) -> Provenance:
@@ -77,4 +80,5 @@ def provenance(about: Mapping[str, Any], *, subjects: int, fingerprint: str, sca
         machine=about.get("machine", ""),
         created=created,
         skipped=tuple(Skipped(**case) for case in about.get("skipped", ())),
+        truth=about.get("truth", "labels"),
     )

@@ -7,16 +7,31 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from medsearch.reporting.evidence import Selection
+from medsearch.reporting.evidence import Selection, Truth
 
 NOTHING = "–"  # an empty cell
 
-SELECTION: Mapping[Selection, str] = {
+_SELECTION: Mapping[Selection, str] = {
     "source": "source labels only; no target label was seen",
     "pseudo-target": "translated source images with their source labels; no target label was seen",
-    "oracle": "target labels (oracle): an upper bound, not unsupervised adaptation",
     "none": "nothing is looked at; the weights of the last epoch count",
 }
+_ORACLE: Mapping[Truth, tuple[str, str]] = {"labels": ("target labels", "adaptation"), "pairs": ("pairs", "synthesis")}
+"""What an oracle sees, and what is then no longer unsupervised."""
+
+
+def selection_rule(rule: Selection, truth: Truth) -> str:
+    """What model selection saw."""
+    if rule != "oracle":
+        return _SELECTION[rule]
+    seen, aim = _ORACLE[truth]
+    return f"{seen} (oracle): an upper bound, not unsupervised {aim}"
+
+
+def oracle_chose(what: str, truth: Truth) -> str:
+    """What must be said where an oracle chose something."""
+    seen, aim = _ORACLE[truth]
+    return f"{seen} chose {what}: no unsupervised {aim}."
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ def test_the_region_is_the_phantom_s(kind: str, number: int) -> None:
     hu, body = seen(kind, number)
     area = body.sum(axis=(1, 2)) * scan.spacing[0] * scan.spacing[1]
     lungs, gas = scan.lung[::-1] / area, scan.gas[::-1] / area
-    region = abdominal_region(hu, body)
+    region = abdominal_region(hu, body, abdomens.mm(scan)[0])
     assert region.found
     assert abs(region.first - np.flatnonzero(lungs > 0.08)[0]) <= 1
     assert np.flatnonzero(gas > 0.005)[-1] - 1 <= region.last <= np.flatnonzero(gas > 0)[-1] + 1
@@ -64,19 +64,30 @@ def test_what_is_not_found_is_said() -> None:
     hu = block(40)
     body = body_mask(hu, MM)
     assert body.sum() >= 0.95 * 10 * 400
-    assert abdominal_region(hu, body) == Region(0, 9, lungs=False, bowel=False)
+    assert abdominal_region(hu, body, 30.0) == Region(0, 9, lungs=False, bowel=False)
     hu[2:5, 8:22, 8:22] = -850
-    assert abdominal_region(hu, body_mask(hu, MM)) == Region(2, 9, lungs=True, bowel=False)
+    assert abdominal_region(hu, body_mask(hu, MM), 30.0) == Region(2, 9, lungs=True, bowel=False)
     hu[7, 14:17, 14:17] = -990
-    region = abdominal_region(hu, body_mask(hu, MM))
+    region = abdominal_region(hu, body_mask(hu, MM), 30.0)
     assert (region, region.found) == (Region(2, 7, lungs=True, bowel=True), True)
-    assert not abdominal_region(hu[5:7], body_mask(hu[5:7], MM)).found
+    assert not abdominal_region(hu[5:7], body_mask(hu[5:7], MM), 30.0).found
+
+
+def test_the_lungs_bases_are_no_bowel() -> None:
+    hu = block(40)
+    hu[2:5, 8:22, 8:22] = -850
+    hu[5:7, 14:17, 14:17] = -850
+    body = body_mask(hu, MM)
+    assert abdominal_region(hu, body, 30.0) == Region(2, 9, lungs=True, bowel=False)
+    assert abdominal_region(hu, body, 30.0, RegionRule(bases=0)) == Region(2, 6, lungs=True, bowel=True)
+    assert abdominal_region(hu, body, 60.0) == Region(2, 6, lungs=True, bowel=True)
+    assert abdominal_region(hu, body, 1.0) == Region(2, 9, lungs=True, bowel=False), "the bases go beyond the image"
 
 
 def test_air_alone_has_no_body() -> None:
     hu = np.full((3, 10, 10), -1000)
     assert not body_mask(hu, MM).any()
-    assert abdominal_region(hu, body_mask(hu, MM)) == Region(0, 2, lungs=False, bowel=False)
+    assert abdominal_region(hu, body_mask(hu, MM), 5.0) == Region(0, 2, lungs=False, bowel=False)
 
 
 @given(low=st.integers(0, 9), high=st.integers(0, 9))
@@ -84,7 +95,7 @@ def test_gas_of_the_lungs_is_no_bowel(low: int, high: int) -> None:
     low, high = sorted((low, high))
     hu = block(40)
     hu[low : high + 1, 8:22, 8:22] = -850
-    region = abdominal_region(hu, body_mask(hu, MM))
+    region = abdominal_region(hu, body_mask(hu, MM), 5.0)
     assert (region.first, region.bowel) == (low, False)
 
 
@@ -93,14 +104,15 @@ def test_every_knob_counts() -> None:
     hu[1:3, 8:22, 8:22] = -700
     hu[6, 14:17, 14:17] = -990
     body = body_mask(hu, MM)
-    usual = abdominal_region(hu, body)
+    usual = abdominal_region(hu, body, 30.0)
     for rule in (
         RegionRule(lung_below=-800),
         RegionRule(lung_share=0.9),
+        RegionRule(bases=150),
         RegionRule(bowel_below=-995),
         RegionRule(bowel_share=0.1),
     ):
-        assert abdominal_region(hu, body, rule) != usual
+        assert abdominal_region(hu, body, 30.0, rule) != usual
     hu[:, 25:27] = -300
     hu[:, 26, 10] = -900
     assert (body_mask(hu, MM, BodyRule(above=-200)) != body_mask(hu, MM)).any()
@@ -110,8 +122,10 @@ def test_every_knob_counts() -> None:
 def test_impossible_requests_are_refused() -> None:
     with pytest.raises(BadInput, match=r"'lung_share' .* got 1\.5"):
         RegionRule(lung_share=1.5)
+    with pytest.raises(BadInput, match=r"'bases' .* got -1"):
+        RegionRule(bases=-1)
     with pytest.raises(BadInput, match="must be of one size"):
-        abdominal_region(block(40), np.zeros((10, 30, 29), bool))
+        abdominal_region(block(40), np.zeros((10, 30, 29), bool), 5.0)
 
 
 @pytest.mark.skipif(not abdomens.CROP.is_file(), reason="no real volumes: set MEDSEARCH_REALDATA")
@@ -121,7 +135,7 @@ def test_a_real_abdomen_is_found() -> None:
     assert np.sign(np.diag(volume.affine)[:3]).tolist() == [1, 1, 1]
     hu = volume.array.transpose(2, 1, 0)[::-1]
     body = body_mask(hu, (3.0, 3.0, 3.0))
-    region = abdominal_region(hu, body)
+    region = abdominal_region(hu, body, 3.0)
     assert region.found
     assert region.first == 0
     assert 40 <= region.last <= 75

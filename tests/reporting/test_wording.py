@@ -1,6 +1,16 @@
 import pytest
 
-from medsearch.reporting.wording import duration, html, knob_names, listed, number, tex, way_of
+from medsearch.reporting.wording import (
+    duration,
+    html,
+    knob_names,
+    listed,
+    number,
+    oracle_chose,
+    selection_rule,
+    tex,
+    way_of,
+)
 
 
 def test_names_are_as_short_as_they_can_be_told_apart():
@@ -63,3 +73,11 @@ def test_html_is_escaped_before_it_is_ours():
 def test_a_backward_task_goes_the_other_way():
     assert way_of({"source": "CT", "target": "ceCT"}) == "CT → ceCT"
     assert way_of({"source": "CT", "target": "ceCT", "direction": "backward"}) == "ceCT → CT"
+
+
+def test_an_oracle_sees_labels_or_pairs():
+    assert selection_rule("oracle", "labels").startswith("target labels (oracle)")
+    assert selection_rule("oracle", "pairs") == "pairs (oracle): an upper bound, not unsupervised synthesis"
+    assert selection_rule("none", "pairs") == selection_rule("none", "labels")
+    assert oracle_chose("the weights", "labels") == "target labels chose the weights: no unsupervised adaptation."
+    assert "label" not in oracle_chose("the configuration", "pairs")

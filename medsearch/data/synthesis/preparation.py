@@ -68,7 +68,7 @@ def _written(volume: Volume, task: SynthesisTask, *, images: Path, masks: Path) 
     """Body and abdomen are found before slices are resized: little gas is left in large pixels."""
     hu, (deep, *edges) = axial(volume)
     body = body_mask(hu, (deep, edges[0], edges[1]), task.body)
-    region = abdominal_region(hu, body, task.region)
+    region = abdominal_region(hu, body, deep, task.region)
     _say_what_is_missing(volume.path, region)
     size = task.geometry.slice_size
     small = np.clip(np.rint(resized(hu, size)), *STORED).astype(np.int16)

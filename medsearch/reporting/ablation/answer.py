@@ -11,7 +11,7 @@ from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.equivalence import ALPHA
 from medsearch.reporting.metrics import metric_of
 from medsearch.reporting.resampling import CONFIDENCE, Interval
-from medsearch.reporting.wording import counted, listed
+from medsearch.reporting.wording import counted, listed, oracle_chose
 
 Pair = tuple[Measure, Comparison]
 
@@ -126,10 +126,10 @@ def _warnings(measures: Measures) -> Iterator[str]:
     scale = results.design.scale
     if scale != "paper" and len(phantoms) < len(results.columns):
         yield f"Scale {scale}: smaller than the paper's; the numbers are no reproduction of its results."
-    oracle = [column.label for column in results.columns if column.selection == "oracle"]
-    if oracle:
-        where = results.named(oracle)
-        yield f"Oracle selection ({where}): target labels chose the weights: no unsupervised adaptation."
+    oracle = [column for column in results.columns if column.selection == "oracle"]
+    for truth in dict.fromkeys(column.provenance.truth for column in oracle):
+        where = results.named(column.label for column in oracle if column.provenance.truth == truth)
+        yield f"Oracle selection ({where}): {oracle_chose('the weights', truth)}"
     yield from _incomplete(measures)
 
 

@@ -9,7 +9,7 @@ from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults, Column
 from medsearch.reporting.ablation.sharing import shared
 from medsearch.reporting.metrics import directions, metric_of
-from medsearch.reporting.wording import SELECTION, KnobName, counted, knob_names, listed, number, percent
+from medsearch.reporting.wording import KnobName, counted, knob_names, listed, number, percent, selection_rule
 
 
 def caption(measures: Measures) -> tuple[str, ...]:
@@ -87,7 +87,7 @@ def _data(results: AblationResults) -> Iterator[str]:
         yield (
             f"{_sentence(results.named(column.label for column in columns))}: {origin.cohort}{phantom}; "
             f"{counted(origin.subjects, 'subject')}, fingerprint {origin.data_fingerprint}, scale {origin.scale}, "
-            f"{directions}; model selection ({selection}): {SELECTION[selection]}."
+            f"{directions}; model selection ({selection}): {selection_rule(selection, origin.truth)}."
         )
 
 

@@ -10,7 +10,7 @@ from medsearch.reporting.elements import data_facts, facts, folded, heading, pro
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.markup import Child, Markup, joined, tag
 from medsearch.reporting.metrics import metric_of
-from medsearch.reporting.wording import NOTHING, SELECTION, counted, duration, listed, number, score
+from medsearch.reporting.wording import NOTHING, counted, duration, listed, number, score, selection_rule
 
 
 def every_run(measures: Measures) -> Markup:
@@ -79,7 +79,7 @@ def _column(results: AblationResults, label: str) -> Iterator[tuple[str, Child]]
     yield from data_facts(column.provenance)
     yield "Layout", column.layout
     yield "Task", column.direction
-    yield "Selection rule", f"{column.selection}: {SELECTION[column.selection]}"
+    yield "Selection rule", f"{column.selection}: {selection_rule(column.selection, column.provenance.truth)}"
 
 
 def _study(results: AblationResults) -> Iterator[tuple[str, Child]]:

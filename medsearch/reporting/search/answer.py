@@ -11,7 +11,7 @@ from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.reporting.search.tables import Row, best_knobs, best_trial, names_of, spread, summary
 from medsearch.reporting.search.trade import told
 from medsearch.reporting.statistics import Summary
-from medsearch.reporting.wording import counted, listed, number, percent, score
+from medsearch.reporting.wording import counted, listed, number, oracle_chose, percent, score
 
 
 def answer(results: SearchResults) -> str:
@@ -124,7 +124,7 @@ def _warnings(results: SearchResults) -> Iterator[str]:
         scale = results.provenance.scale
         yield f"Scale {scale}: smaller than the paper's; the numbers are no reproduction of its results."
     if results.design.selection == "oracle":
-        yield "Oracle selection: target labels chose the configuration, so this is not unsupervised adaptation."
+        yield f"Oracle selection: {oracle_chose('the configuration', results.provenance.truth)}"
     missing = unfinished(results)
     if missing:
         yield f"Provisional: {missing} still to come. The same command goes on from here."

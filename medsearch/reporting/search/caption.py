@@ -9,7 +9,7 @@ from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import names_of, summary
 from medsearch.reporting.search.trade import lines as trade
 from medsearch.reporting.statistics import HOW
-from medsearch.reporting.wording import SELECTION, counted, listed, number
+from medsearch.reporting.wording import counted, listed, number, selection_rule
 
 DISEASED = (
     "Test Dice and ASSD (mm) are over a case's diseased hemispheres, which weak labels name; whole volume is "
@@ -51,7 +51,7 @@ def _caption(results: SearchResults) -> Iterator[str]:
     yield from _cohort(results)
     best = "First finalist" if design.several else "Best"
     yield (
-        f"Model selection ({design.selection}): {SELECTION[design.selection]}. "
+        f"Model selection ({design.selection}): {selection_rule(design.selection, results.provenance.truth)}. "
         f"{best} = {'lowest' if design.minimised else 'highest'} mean {design.value_words} over seeds, never by test."
     )
     if any(row.share and row.share.low is not None for row in rows):

@@ -16,7 +16,7 @@ from medsearch.reporting.metrics import full_heading, metric_of
 from medsearch.reporting.search.columns import of_runs
 from medsearch.reporting.search.results import Design, SearchResults, Trial
 from medsearch.reporting.search.tables import names_of, summary
-from medsearch.reporting.wording import NOTHING, SELECTION, counted, duration, listed, number, score
+from medsearch.reporting.wording import NOTHING, counted, duration, listed, number, score, selection_rule
 
 
 def provenance(results: SearchResults) -> Markup:
@@ -32,7 +32,7 @@ def _search(results: SearchResults) -> tuple[tuple[str, Child], ...]:
     spent = [run.seconds for row in summary(results) for run in row.replicates]
     seconds = sum(value for value in (*spent, *(trial.seconds for trial in results.trials)) if value is not None)
     return (
-        ("Selection rule", f"{design.selection}: {SELECTION[design.selection]}"),
+        ("Selection rule", f"{design.selection}: {selection_rule(design.selection, results.provenance.truth)}"),
         ("Sampler", design.sampler or NOTHING),
         ("Seeds", listed(design.seeds)),
         ("Fixed by the study", words(fixed) if fixed else "nothing"),

@@ -11,7 +11,7 @@ from medsearch.reporting.staged.bounds import broken, kept
 from medsearch.reporting.staged.left import left
 from medsearch.reporting.staged.results import Group, Refined, StagedResults
 from medsearch.reporting.staged.tables import names_of, progress, settled, tuned_by
-from medsearch.reporting.wording import SELECTION, counted, listed, number
+from medsearch.reporting.wording import counted, listed, number, oracle_chose, selection_rule
 from medsearch.study.refinement import FROZEN
 
 HOW = (
@@ -81,7 +81,7 @@ def _warnings(results: StagedResults) -> Iterator[str]:
     elif origin.scale != "paper":
         yield f"Scale {origin.scale}: smaller than the paper's; the numbers are no reproduction of its results."
     if results.design.selection == "oracle":
-        yield "Oracle selection: target labels chose the configuration, so this is not unsupervised adaptation."
+        yield f"Oracle selection: {oracle_chose('the configuration', origin.truth)}"
     if results.refused:
         yield f"{results.refused[0].upper()}{results.refused[1:]}."
     yield from broken(results)
@@ -119,7 +119,7 @@ def _caption(results: StagedResults) -> Iterator[str]:
         own = listed(f"{names[knob].text} = {number(value)}" for knob, value in group.fixed.items())
         alone = f"; for this group alone {own}" if own else ""
         yield f"{group.name}: by {tuned_by(group)}, {group.rule}{alone}."
-    yield f"Model selection ({design.selection}): {SELECTION[design.selection]}."
+    yield f"Model selection ({design.selection}): {selection_rule(design.selection, results.provenance.truth)}."
     if results.refinement is not None:
         yield (
             f"The refinement moves {counted(len(results.refinement.knobs), 'knob')} together around the frozen point, "

@@ -38,7 +38,7 @@ from medsearch.reporting.staged.tables import (
     trials_of,
     tuned_by,
 )
-from medsearch.reporting.wording import NOTHING, SELECTION, listed, number
+from medsearch.reporting.wording import NOTHING, listed, number, selection_rule
 from medsearch.study.refinement import FROZEN
 
 
@@ -175,7 +175,7 @@ def _provenance(results: StagedResults) -> Markup:
     told = (
         *data_facts(origin),
         ("Task", design.task),
-        ("Selection rule", f"{design.selection}: {SELECTION[design.selection]}"),
+        ("Selection rule", f"{design.selection}: {selection_rule(design.selection, origin.truth)}"),
         ("Seeds", listed(design.seeds)),
         ("Fixed by the study", words(fixed) if fixed else "nothing"),
         ("Cost as declared", design.cost or NOTHING),

@@ -32,7 +32,7 @@ def test_slices_come_superior_first_and_upright() -> None:
     assert found.shape == (3, 4, 4)
     assert found[0, 0, 0] == 100
     assert np.count_nonzero(found) == 1
-    assert spacing == (6.0, 8.0, 8.0)
+    assert spacing == (14.0, 8.0, 8.0)
 
 
 @pytest.mark.parametrize("orientation", ["RAS", "LPI", "SAL", "PIR"])
@@ -52,7 +52,7 @@ def test_pixels_are_means_over_their_area() -> None:
     found, spacing = stack(volume(hu), 2)
     expected = hu[..., 1].reshape(2, 2, 2, 2).mean((1, 3)).T  # rows are y
     assert np.array_equal(found[0], np.rint(expected))
-    assert spacing == (6.0, 16.0, 16.0)
+    assert spacing == (14.0, 16.0, 16.0)
 
 
 @pytest.mark.parametrize("side", [127, 128, 129, 257])

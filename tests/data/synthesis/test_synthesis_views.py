@@ -48,7 +48,7 @@ def test_images_are_the_abdomen_in_the_window(prepared: PreparedStacks) -> None:
         np.testing.assert_allclose(found.images(), (np.clip(hu, -200, 300) + 200) / 250 - 1, atol=1e-6)
         np.testing.assert_array_equal(found.images([1, 0]), found.images()[[1, 0]])
         np.testing.assert_array_equal(found.bodies(), prepared.body(subject, contrast)[first : last + 1])
-        assert found.spacing == (6.0, 16.0, 16.0)
+        assert found.spacing == (14.0, 16.0, 16.0)
 
 
 def test_a_pair_is_given_and_wanted_in_the_tasks_direction(prepared: PreparedStacks) -> None:
