@@ -51,13 +51,15 @@ class Data:
         """Where the study runs, by layout: cohorts checked, phantoms written.
 
         Raises:
-            BadInput: a cohort is faulty.
+            BadInput: a cohort is faulty, or label maps are given that no phantom is built on.
 
         """
+        self._require_use_of_anatomy(tasks)
         return {layout: self._place(layout, of) for layout, of in _by_layout(tasks).items()}
 
     def written_places(self, tasks: Sequence["Task"]) -> dict[str, "Workplace"]:
         """As `places`, without the phantoms that are not written yet, of which nothing can be stored."""
+        self._require_use_of_anatomy(tasks)
         written = {}
         for layout, of in _by_layout(tasks).items():
             if layout in self.folders or phantom_folder(self._options(layout), spacing_of(of)).exists():
@@ -65,6 +67,17 @@ class Data:
             else:
                 self.say(f"the {layout} phantom is not written yet, so nothing of it can be stored")
         return written
+
+    def _require_use_of_anatomy(self, tasks: Sequence["Task"]) -> None:
+        from medsearch.data.phantoms import PHANTOMS
+
+        phantoms = [layout for layout in _by_layout(tasks) if layout not in self.folders]
+        if self.anatomy and not any("anatomy" in PHANTOMS[layout].knobs for layout in phantoms if layout in PHANTOMS):
+            named = (
+                f"the phantoms of this study ({', '.join(phantoms)}) are" if phantoms else "this study's cohorts are"
+            )
+            msg = f"--anatomy {self.anatomy}: {named} not built on label maps; leave the option out"
+            raise BadInput(msg)
 
     def prepare(self, places: Mapping[str, "Workplace"], tasks: Sequence["Task"]) -> None:
         """Make the arrays of every task now rather than when its first stage waits for them."""

@@ -12,18 +12,20 @@ from medsearch.core.errors import BadInput
 from medsearch.reporting.staged.collect import collect
 from medsearch.reporting.staged.files import table_md
 from medsearch.study import Reaching, Refinement, StagedSearch, choice, loguniform, uniform
+from medsearch.study.conductor import Conductor
 from medsearch.study.course import course, frozen_by_now
 from medsearch.study.freezing import freeze, standing
-from medsearch.study.identity import differs
-from medsearch.study.jobs import Planner, Workplace
+from medsearch.study.identity import choose, differs, open_study
+from medsearch.study.jobs import Job, Planner, Workplace
 from medsearch.study.ledger import HEADER, Ledger, PlannedRun
 from medsearch.study.mentions import mentions
-from medsearch.study.proposals import Proposals
+from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.search import Search
 from medsearch.study.staged import search_of
 from medsearch.study.staged_header import describe
 from medsearch.study.staged_plan import plan_staged, table
 from tests.study import toy
+from tests.study.drive import do
 from tests.study.staging import FIRST, SECOND, WIDE, A, B, carry_out_search, carry_out_staged, place_in, staged
 
 NAMES = staged().studies
@@ -40,6 +42,33 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def home(ended: Path, tmp_path: Path) -> Path:
     shutil.copytree(ended, tmp_path / "home")
     return tmp_path / "home"
+
+
+def test_a_search_that_is_stopped_between_any_two_jobs_freezes_what_it_would_have(ended: Path, tmp_path: Path) -> None:
+    of, place = staged(), place_in(tmp_path)
+    lives = 0
+
+    def one_job_a_life(search: Search) -> None:
+        nonlocal lives
+        planner, ledger = Planner(search, place), Ledger(place.study(search.name))
+        open_study(planner, ledger)
+        while True:
+            lives += 1
+            conductor = Conductor(planner, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
+            job = conductor.next()
+            if job == "finished":
+                choose(ledger, conductor.finalists)
+                return
+            assert isinstance(job, Job)
+            if lives % 2:  # every second life ends with its job begun and not done
+                conductor.ended(job.run, do(conductor, job))
+
+    for part in course(of, place, one_job_a_life):
+        describe(of, place)
+        assert not part.refusal
+    (at_once, _), (stopped, _) = (frozen_by_now(of, place_in(home)) for home in (ended, tmp_path))
+    assert stopped == at_once
+    assert lives > 20
 
 
 def fail_a_seed_of_the_winner(search: Search, place: Workplace) -> None:
