@@ -4,7 +4,7 @@
     Stages                                  stages.synthesis.cyclegan: a translation and its test
 
 What other methods add to a CycleGAN is measured against it. Sizes are those of the SSBR CycleGAN's, and so is the
-mini-batch of 8 slices (Zhu et al. have 1), so that the two see as many slices. An epoch has as many iterations as the
+mini-batch of 8 slices, 4 at tiny (Zhu et al. have 1), so that the two see as many slices. An epoch has as many iterations as the
 larger domain has patients, and a batch's slices are drawn from all patients of a domain.
 """
 
@@ -32,7 +32,8 @@ class Recipe:
 @cache
 def preset(scale: Scale) -> Recipe:
     """The recipe at a scale (`tiny`, `small`, `paper`)."""
-    return Recipe(translation=CycleGANTranslationRecipe(cyclegan=replace(CycleGANRecipe.at(scale), batch=8)))
+    sized = replace(CycleGANRecipe.at(scale), batch=4 if scale == "tiny" else 8)
+    return Recipe(translation=CycleGANTranslationRecipe(cyclegan=sized))
 
 
 @dataclass(frozen=True, kw_only=True)
