@@ -31,6 +31,7 @@ class Replicate:
     unscored: int = 0  # test cases that have no mask
     values: tuple[float, ...] = ()  # of all objectives, `value` first; empty where there is one
     forms: Mapping[str, str] = field(default_factory=dict)  # metric -> by which convention, as its test stage says
+    given: Mapping[str, float] = field(default_factory=dict)  # the same scores of what the method was given, unchanged
 
 
 @dataclass(frozen=True, kw_only=True)

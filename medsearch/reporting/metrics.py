@@ -22,7 +22,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, final
 
-from medsearch.reporting.wording import listed
+from medsearch.reporting.wording import listed, score
 
 Better = Literal["", "more", "less"]
 
@@ -102,6 +102,16 @@ def directions(metrics: Iterable[str]) -> Iterator[str]:
             "Training time is a run's own, one value per seed, and that of the machine it ran on: hours of another "
             "machine, as a paper's, are no measure of it."
         )
+
+
+def unchanged(given: Mapping[str, float], metrics: Iterable[str]) -> str:
+    """A line for a caption: what the given images score without a method; empty where that is not known.
+
+    given: by metric, without the split.
+    """
+    known = [metric_of(metric) for metric in metrics if short(metric) in given]
+    scores = listed(f"{of.words} {score(given[of.name], of.digits)}" for of in known)
+    return f"The given images, unchanged, come to {scores}: what is worse has lost more than it made." if known else ""
 
 
 _ALL = (

@@ -28,6 +28,7 @@ from tests.study.toy import ToyStage, accident
 
 OBJECTIVES = {"validation/ssim": "maximize", "training/hours": "minimize"}
 METRICS = ("test/mse", "test/psnr", "test/ssim", "test/mae", "test/training_hours")
+GIVEN = {"mse": 0.0123, "ssim": 0.45678}
 FORMS = {"ssim": "SSIM: 7 × 7 uniform window, data range 2", "mse": "MSE: intensities on [−1, 1]"}
 CASES = 8
 MOVED = 0.004
@@ -110,7 +111,8 @@ class PairedTest(ToyStage):
             f"test/{name}": float(np.mean([case[name] for case in cases])) for name in cases[0] if name != "subject"
         }
         return Outcome(
-            {**means, "test/training_hours": metrics["training/hours"]}, notes={"cases": cases, "forms": FORMS}
+            {**means, "test/training_hours": metrics["training/hours"]},
+            notes={"cases": cases, "forms": FORMS, "given": GIVEN},
         )
 
 

@@ -71,7 +71,7 @@ class Test(Stage):
     """Scores on pairs, and pictures; the only stage that reads test pairs."""
 
     name: ClassVar[str] = "ssbr_test"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     recipe: InferenceRecipe
     translation: TranslationRecipe
 

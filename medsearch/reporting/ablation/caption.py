@@ -8,7 +8,7 @@ from medsearch.reporting.ablation.changes import CHANGE
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults, Column
 from medsearch.reporting.ablation.sharing import shared
-from medsearch.reporting.metrics import directions, metric_of
+from medsearch.reporting.metrics import directions, metric_of, unchanged
 from medsearch.reporting.wording import KnobName, counted, knob_names, listed, number, percent, selection_rule
 
 
@@ -66,11 +66,21 @@ def _scores(measures: Measures) -> Iterator[str]:
     yield from directions(design.metrics)
     told = (form for run in measures.results.replicates for form in run.forms.values())
     yield from dict.fromkeys(f"{form}." for form in told)
+    yield from _unchanged(measures.results)
     if any(not of.whole and of.values for of in measures):
         yield (
             f"{SURVIVORS} Planned seeds are missing: the mean is over those that finished, no estimate of the row, and "
             "empty in table.csv, where it stands apart."
         )
+
+
+def _unchanged(results: AblationResults) -> Iterator[str]:
+    """Of each column, by its first replicate that knows."""
+    for column in results.columns:
+        known = (run.given for cell in results.cells if cell.column == column.label for run in cell.replicates)
+        told = unchanged(next(filter(None, known), {}), results.design.metrics)
+        if told:
+            yield f"{column.label}: {told}"
 
 
 def _data(results: AblationResults) -> Iterator[str]:

@@ -139,6 +139,7 @@ def _replicate(seed: int, cell: Mapping[str, Any] | None, shelf: Shelf) -> Repli
         stages=stages,
         unscored=notes.get("unscored", 0),
         forms=notes.get("forms", {}),
+        given=notes.get("given", {}),
     )
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from medsearch.reporting import statistics
-from medsearch.reporting.metrics import directions, metric_of
-from medsearch.reporting.search.columns import DICE, forms, leading_metric, tested
+from medsearch.reporting.metrics import directions, metric_of, unchanged
+from medsearch.reporting.search.columns import DICE, forms, given, leading_metric, reported, tested
 from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import names_of, summary
 from medsearch.reporting.search.trade import lines as trade
@@ -47,6 +47,7 @@ def _caption(results: SearchResults) -> Iterator[str]:
     )
     yield from directions([*(column.metric for column in tested(results)), *design.objectives])
     yield from (f"{form}." for form in forms(results))
+    yield from filter(None, [unchanged(given(results), reported(results))])
     yield from trade(results)
     yield from _cohort(results)
     best = "First finalist" if design.several else "Best"

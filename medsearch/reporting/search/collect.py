@@ -183,6 +183,7 @@ def _replicate(run: RunRecord, store: Store, seconds: float) -> Replicate:
         metrics=metrics,
         cases=tuple(notes.get("cases", ())),
         forms=notes.get("forms", {}),
+        given=notes.get("given", {}),
         seconds=seconds,
         reason=run.reason,
     )

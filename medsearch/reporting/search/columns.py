@@ -4,7 +4,7 @@ A segmentation study has Dice's columns, also before anything was tested. Anothe
 the counterpart of what it searched by (SSIM on test cases, where it searched by SSIM on validation cases).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import final
 
@@ -93,6 +93,11 @@ def reported(results: SearchResults) -> tuple[str, ...]:
 def forms(results: SearchResults) -> tuple[str, ...]:
     """By which conventions the tests computed what they report, as they say themselves."""
     return tuple(dict.fromkeys(form for run in _runs(results) for form in run.forms.values()))
+
+
+def given(results: SearchResults) -> Mapping[str, float]:
+    """What the given images score unchanged, by the first run that knows."""
+    return next((run.given for run in _runs(results) if run.given), {})
 
 
 def _runs(results: SearchResults) -> Iterator[Replicate]:

@@ -3,7 +3,7 @@
 Scores are over the abdomen of the given image, on the prepared grid, in the task's window.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Literal
@@ -42,35 +42,45 @@ class Pair:
 
 @dataclass
 class PairScores:
-    """Rows by case, and what they come to."""
+    """Rows by case, and what they come to. given: those of the given images, as if nothing were made of them."""
 
     rows: list[Row] = field(default_factory=list)
+    given: list[Row] = field(default_factory=list)
 
     def add(self, pair: Pair) -> None:
         """Score a pair."""
-        made, truth = pair.made, pair.wanted.images()
-        self.rows.append(
-            {
-                "subject": pair.given.subject,
-                "mse": images.mse(made, truth),
-                "psnr": images.psnr_of_slices(made, truth),
-                "psnr_volume": images.psnr_of_volume(made, truth),
-                "ssim": images.ssim_uniform(made, truth),
-                "mae": images.mae_hu(made, truth, window=pair.wanted.window),
-                "slices": len(truth),
-                "identical_slices": images.identical_slices(made, truth),
-            }
-        )
+        self.rows.append(scored(pair.made, pair.wanted))
+        self.given.append(scored(pair.given.images(), pair.wanted))
 
     def metrics(self, split: Literal["validation", "test"]) -> dict[str, float]:
         """Means over cases; a score that is defined nowhere is left out."""
-        known = {name: [float(row[name]) for row in self.rows if row[name] is not None] for name in MEANS}  # type: ignore[arg-type]
-        return {f"{split}/{name}": fmean(values) for name, values in known.items() if values}
+        return {f"{split}/{name}": mean for name, mean in means(self.rows).items()}
 
     @property
     def notes(self) -> dict[str, object]:
-        """Every case's scores, and which forms these are."""
-        return {"cases": self.rows, "forms": FORMS}
+        """Every case's scores, which forms these are, and what the given images come to."""
+        return {"cases": self.rows, "forms": FORMS, "given": means(self.given)}
+
+
+def scored(made: Stack, wanted: Abdomen) -> Row:
+    """A case's images (Z, Y, X) in [-1, 1], held against those that are wanted."""
+    truth = wanted.images()
+    return {
+        "subject": wanted.subject,
+        "mse": images.mse(made, truth),
+        "psnr": images.psnr_of_slices(made, truth),
+        "psnr_volume": images.psnr_of_volume(made, truth),
+        "ssim": images.ssim_uniform(made, truth),
+        "mae": images.mae_hu(made, truth, window=wanted.window),
+        "slices": len(truth),
+        "identical_slices": images.identical_slices(made, truth),
+    }
+
+
+def means(rows: Sequence[Row]) -> dict[str, float]:
+    """Over cases; a score that is defined nowhere is left out."""
+    known = {name: [float(row[name]) for row in rows if row[name] is not None] for name in MEANS}  # type: ignore[arg-type]
+    return {name: fmean(values) for name, values in known.items() if values}
 
 
 def made_pairs(synthesise: Synthesise, view: SynthesisView, split: Literal["validation", "test"]) -> Iterator[Pair]:

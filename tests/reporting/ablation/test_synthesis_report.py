@@ -48,6 +48,13 @@ def test_the_caption_says_directions_conventions_and_margins(written: tuple[Meas
     assert all(f"{form}." in lines for form in FORMS.values())
 
 
+def test_the_caption_says_what_the_given_images_score(written: tuple[Measures, Path]) -> None:
+    lines = caption(written[0])
+    told = [line for line in lines if "The given images, unchanged, come to" in line]
+    assert len(told) == len(written[0].results.columns)
+    assert told[0].startswith(f"{FORTH}: The given images, unchanged, come to MSE 0.0123 and SSIM 0.457: ")
+
+
 def test_times_are_compared_with_the_papers_and_not_case_by_case(written: tuple[Measures, Path]) -> None:
     measures, report = written
     hours = [key for key in measures.comparisons if key[2] == "test/training_hours"]

@@ -70,6 +70,9 @@ def test_the_caption_counts_and_says_the_rule(written: tuple[SearchResults, Path
     assert "Less is better in MSE, MAE (HU) and training time (h)." in lines
     assert "Model selection (none): nothing is looked at; the weights of the last epoch count." in lines
     assert all(f"{form}." in lines for form in FORMS.values())
+    assert any(
+        line.startswith("The given images, unchanged, come to MSE 0.0123 and SSIM 0.457") for line in lines.splitlines()
+    )
 
 
 def test_the_columns_are_what_the_tests_report(written: tuple[SearchResults, Path]) -> None:

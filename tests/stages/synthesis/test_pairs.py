@@ -38,6 +38,17 @@ def test_every_pair_is_scored_by_what_was_made_of_it(view: SynthesisView) -> Non
     assert set(scores.notes["forms"]) == {"mse", "psnr", "psnr_volume", "ssim", "mae"}
 
 
+def test_what_is_given_is_scored_as_if_nothing_were_made_of_it(view: SynthesisView) -> None:
+    nothing, something = PairScores(), PairScores()
+    for pair in made_pairs(as_given, view, "test"):
+        nothing.add(pair)
+    for pair in made_pairs(lambda of: of.images() * 0.5, view, "test"):
+        something.add(pair)
+    unchanged = {name.removeprefix("test/"): value for name, value in nothing.metrics("test").items()}
+    assert unchanged == nothing.notes["given"] == something.notes["given"]
+    assert something.metrics("test")["test/mse"] > unchanged["mse"]
+
+
 def test_nothing_is_said_of_a_psnr_without_bound(view: SynthesisView) -> None:
     scores = PairScores()
     for pair in made_pairs(lambda of: view.pair("test", of.subject)[1].images(), view, "test"):
