@@ -1,10 +1,13 @@
-"""One DICOM file: what its header says of the image, and the image. Nothing that names a person is ever held.
+"""One DICOM file: what its header says of the image, and the image. Nothing that names a person is kept or told.
 
-Of a header only the tags in `TAGS` are decoded, none of which names anybody; the rest is skipped as it is read. No text
-of a header is quoted in a message, and no message of pydicom's is passed on.
+Of a header the tags in `TAGS` are kept, none of which names anybody; pydicom skips the rest as it reads, but for the
+character set and the file's own meta-information, which end with the call, as does all that GDCM decodes of a
+compressed file. No text of a header is quoted in a message, and no message or warning of pydicom's is passed on.
 """
 
 import contextlib
+import logging
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -163,6 +166,8 @@ def _header(path: Path, *, pixels: bool) -> Any:
 
     config.settings.reading_validation_mode = config.IGNORE  # its warnings would quote the values that it finds odd
     tags: list[Any] = [*TAGS, "PixelData"] if pixels else [*TAGS]
+    warnings.filterwarnings("ignore", module=r"pydicom\b")  # for good: contexts of filters are not for threads
+    logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
     try:
         return pydicom.dcmread(path, specific_tags=tags, stop_before_pixels=not pixels)
     except Exception:  # as above

@@ -62,7 +62,7 @@ def pretended(task: Task) -> Roster:
 
 
 def part_fingerprint(task: Task, cohort: str, roster: Roster, part: str) -> str:
-    """Changes exactly when what `part` holds does; reads no array.
+    """Changes when what `part` holds does, and with it whenever any file of the cohort does; reads no array.
 
     Raises:
         BadInput: the kind of task has no such part.

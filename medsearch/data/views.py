@@ -185,7 +185,7 @@ def domains(parts: Iterable[str]) -> dict[str, str]:
 
 
 def part_fingerprint(task: CrossModalityTask, cohort: str, roster: Roster, part: str) -> str:
-    """Changes exactly when what `part` holds does; reads no array.
+    """Changes when what `part` holds does, and with it whenever any file of the cohort does; reads no array.
 
     cohort: the fingerprint of the files. roster: who is included.
 

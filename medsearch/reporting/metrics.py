@@ -99,8 +99,9 @@ def directions(metrics: Iterable[str]) -> Iterator[str]:
         yield f"Less is better in {listed(less)}."
     if any(metric.name in TIMES for metric in known):
         yield (
-            "Training time is a run's own, one value per seed, and that of the machine it ran on: hours of another "
-            "machine, as a paper's, are no measure of it."
+            "Training time is a run's own, one value per seed: of all stages that it stands on, a shared one's in "
+            "every row that takes it, by the clock of the machine that it ran on, beside whatever else ran there. "
+            "Hours of another machine, as a paper's, are no measure of it."
         )
 
 

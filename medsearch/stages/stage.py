@@ -32,6 +32,12 @@ class Stage(ABC):
         """Samples of a whole optimiser step, which may be accumulated from parts; None where there is no such step."""
         return None
 
+    @property
+    def epochs(self) -> int | None:
+        """Of a whole training, as its recipe says; None where it does not."""
+        found = getattr(self.recipe, "epochs", None)
+        return found if isinstance(found, int) else None
+
     @abstractmethod
     def reads(self) -> frozenset[str]:
         """The parts of the task that training may ask for (`data.views`); part of the key."""

@@ -13,6 +13,7 @@ from medsearch.core.machine import cores
 from medsearch.core.recipes import fingerprint, plain
 from medsearch.data.kinds import Task, pretended
 from medsearch.stages.pipelines import StageRun
+from medsearch.stages.stage import Stage
 from medsearch.stages.store import Store
 from medsearch.study.conductor import plan_of
 from medsearch.study.jobs import Job, Planner, Workplace
@@ -204,14 +205,15 @@ class Timings:
         recipe = plain(run.stage.recipe)
         kind = fingerprint([run.stage.name, recipe])
         if kind not in self._known:
-            self._known[kind] = self._median(run.stage.name, leaves(recipe))
+            self._known[kind] = self._median(run.stage, leaves(recipe))
         return self._known[kind]
 
-    def _median(self, stage: str, recipe: Mapping[str, Any]) -> float:
-        likeness = [_alike(recipe, other) for _, other in self._timed[stage]]
+    def _median(self, stage: Stage, recipe: Mapping[str, Any]) -> float:
+        timed = self._timed[stage.name]
+        likeness = [_alike(recipe, other) for _, other in timed]
         most = max(likeness)
-        nearest = [m for (m, _), like in zip(self._timed[stage], likeness, strict=True) if like == most]
-        return statistics.median(_scaled(manifest, recipe.get("epochs")) for manifest in nearest)
+        nearest = [m for (m, _), like in zip(timed, likeness, strict=True) if like == most]
+        return statistics.median(_scaled(manifest, stage.epochs) for manifest in nearest)
 
 
 def leaves(of: Any, prefix: str = "") -> dict[str, Any]:
@@ -228,9 +230,9 @@ def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:
     return sum(other.get(path, ...) == value for path, value in one.items())
 
 
-def _scaled(manifest: Mapping[str, Any], epochs: Any) -> float:
-    seconds, took = float(manifest["seconds"]), manifest["recipe"].get("epochs") if manifest["recipe"] else None
-    return seconds * epochs / took if isinstance(epochs, int) and isinstance(took, int) and took else seconds
+def _scaled(manifest: Mapping[str, Any], epochs: int | None) -> float:
+    seconds, took = float(manifest["seconds"]), manifest.get("epochs")
+    return seconds * epochs / took if epochs and took else seconds
 
 
 def unprepared(task: Task) -> Path:  # noqa: ARG001

@@ -102,11 +102,12 @@ class Probes:
                 yield probe
 
     def timings(self) -> Iterator[Mapping[str, Any]]:
-        """What a plan asks of a manifest (stage, recipe, seconds), for stages that were measured and never finished."""
+        """What a plan asks of a manifest (stage, recipe, epochs, seconds), for stages that were never finished."""
         for probe in self:
             epochs = probe.recipe.get("epochs") if isinstance(probe.recipe, Mapping) else None
             if isinstance(epochs, int) and probe.usage.seconds:
-                yield {"stage": probe.stage, "recipe": probe.recipe, "seconds": probe.usage.seconds * epochs}
+                seconds = probe.usage.seconds * epochs
+                yield {"stage": probe.stage, "recipe": probe.recipe, "epochs": epochs, "seconds": seconds}
 
     def _read(self, path: Path) -> Probe | None:
         try:

@@ -20,7 +20,7 @@ from medsearch.methods.ssbr_cyclegan.constraint import total
 from medsearch.methods.ssbr_cyclegan.recipe import Weights, preset
 from medsearch.methods.ssbr_cyclegan.registering import ByRegistration
 from medsearch.methods.ssbr_cyclegan.regressor import Regressor, scores
-from medsearch.methods.ssbr_cyclegan.selection import ByPosition, ByScore, Cached, Patient, Scores, Selection
+from medsearch.methods.ssbr_cyclegan.selection import ByPosition, ByScore, Cached, Pairing, Patient, Scores
 from medsearch.networks.config import Scale
 from medsearch.training.cyclegan import CycleGAN, Unpaired
 from medsearch.training.runtime import Runtime
@@ -31,7 +31,7 @@ SIZES: dict[Scale, tuple[int, int]] = {"paper": (120, 128), "small": (96, 96), "
 COUNT = 8
 
 
-def strategies(regressor: Regressor, runtime: Runtime) -> dict[str, Selection]:
+def strategies(regressor: Regressor, runtime: Runtime) -> dict[str, Pairing]:
     def score(of: Patient) -> Scores:
         return scores(regressor, of.slices[np.arange(len(of))], runtime)
 
@@ -43,7 +43,7 @@ def strategies(regressor: Regressor, runtime: Runtime) -> dict[str, Selection]:
     }
 
 
-def selected(select: Selection, a: Patient, b: Patient, *, seed: int) -> None:
+def selected(select: Pairing, a: Patient, b: Patient, *, seed: int) -> None:
     select(a, b, COUNT, rng=np.random.default_rng(seed)).cut(a, b)
 
 

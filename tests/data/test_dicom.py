@@ -142,6 +142,21 @@ def test_a_sound_series_is_read_in_silence(
     assert not warned
 
 
+def test_letters_that_nobody_knows_are_not_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = series(tmp_path)
+    for path in folder.iterdir():
+        planted.edit(path, lambda dataset: setattr(dataset, "SpecificCharacterSet", "ISO_IR 100"))
+        content = path.read_bytes()
+        assert b"ISO_IR 100" in content
+        path.write_bytes(content.replace(b"ISO_IR 100", f"{planted.PLANTED}_IR".encode()))
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        assert read_volume(folder).array.shape == planted.SHAPE
+    assert planted.PLANTED not in "".join([caplog.text, *capfd.readouterr(), *(str(one.message) for one in warned)])
+
+
 def test_headers_are_held_without_names(tmp_path: Path) -> None:
     assert planted.PLANTED not in repr(read_slice(series(tmp_path) / "1-001.dcm"))
     naming = re.compile("Name|PatientID|Birth|Address|Institution|Physician|Date|Comment|Description|Accession|Age|Sex")

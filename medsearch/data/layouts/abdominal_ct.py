@@ -19,12 +19,12 @@ from pathlib import Path
 from medsearch.data.axial import AxialGeometry
 from medsearch.data.cohorts import Cohort, Finding
 from medsearch.data.layouts.folders import visible
-from medsearch.data.layouts.images import Found, leaving, paired_cases, unique
+from medsearch.data.layouts.images import PAIRED, Found, leaving, paired_cases, unique
 from medsearch.data.layouts.scales import AXIAL
 from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan
-from medsearch.data.layouts.tcia import ARCHIVES, LABELS, labels, listed, without_image
+from medsearch.data.layouts.tcia import ARCHIVES, LABELS, bases, labels, listed, without_image
 
-PAIRED, NO_POLYP = "paired", "no_polyp.txt"
+NO_POLYP = "no_polyp.txt"
 
 _TOLERATED = re.compile(r"LICENSE.*|metadata\.csv|.*\.(tcia|xls|xlsx|pdf)", re.IGNORECASE)
 
@@ -74,7 +74,7 @@ class AbdominalCT:
 
 def _about_root(root: Path) -> Iterator[Finding]:
     known = {PAIRED, NO_POLYP, PHANTOM_RECORD, *(archive.folder for archive in ARCHIVES)}
-    for base in [root, *(path for path in visible(root) if path.is_dir() and path.name.startswith("manifest-"))]:
+    for base in bases(root):
         for path in visible(base):
             expected = path.name in known or path.match(LABELS) or (path.match("manifest-*") and base == root)
             if not expected and not _TOLERATED.fullmatch(path.name):

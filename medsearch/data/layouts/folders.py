@@ -12,9 +12,9 @@ def visible(folder: Path) -> list[Path]:
 
 
 def links_leaving(paths: list[Path], root: Path, subject: str | None = None) -> Iterator[Finding]:
-    """Links to places outside: the cohort would change when those do, and cannot be moved as a whole."""
+    """Links to places outside, and what lies behind them: the cohort changes with those, and cannot be moved whole."""
     inside = root.resolve()
     for path in paths:
-        if path.is_symlink() and not path.resolve().is_relative_to(inside):
+        if not path.resolve().is_relative_to(inside):
             problem, remedy = "is a link that leaves the cohort", "copy the content here to keep the cohort whole"
             yield Finding(subject, path, problem, remedy, fatal=False)

@@ -3,10 +3,14 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from medsearch.data.cohorts import Case, Finding
 from medsearch.data.layouts.folders import links_leaving, visible
+
+PAIRED = "paired"
+"""The folder of the cases that come in every contrast."""
 
 _NIFTI = re.compile(r"(?P<name>.+?)\.nii(\.gz)?")
 
@@ -90,9 +94,11 @@ def _about_pair(images: Images, known: Mapping[str, list[Path]], wanted: Collect
 
 
 def leaving(cases: Collection[Case], root: Path) -> Iterator[Finding]:
-    """Images that are links to places outside."""
+    """Images that are, lie behind, or hold links to places outside; each is named once."""
     for case in cases:
-        yield from links_leaving(list(case.images.values()), root, case.subject)
+        for image in case.images.values():
+            linked = [entry for entry in visible(image) if entry.is_symlink()] if image.is_dir() else []
+            yield from islice(links_leaving([image, *linked], root, case.subject), 1)
 
 
 def unique(cases: Collection[Case]) -> tuple[tuple[Case, ...], tuple[Finding, ...]]:

@@ -1,4 +1,4 @@
-"""A layout for anybody's images: unpaired ones by contrast, and pairs to test on.
+"""A layout for anybody's CT images, in HU: unpaired ones by contrast, and pairs to test on.
 
     <root>/unpaired/<contrast>/<subject>.nii[.gz]
     <root>/paired/<subject>/<contrast>.nii[.gz]          optional
@@ -14,11 +14,11 @@ from pathlib import Path
 from medsearch.data.axial import AxialGeometry
 from medsearch.data.cohorts import Case, Cohort, Finding
 from medsearch.data.layouts.folders import visible
-from medsearch.data.layouts.images import Found, Images, leaving, paired_cases, unique
+from medsearch.data.layouts.images import PAIRED, Found, Images, leaving, paired_cases, unique
 from medsearch.data.layouts.scales import AXIAL
 from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan
 
-UNPAIRED, PAIRED = "unpaired", "paired"
+UNPAIRED = "unpaired"
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _paired(root: Path, required: Collection[str] | None) -> Found:
         return Found(findings=(Finding(None, folder, what, remedy, fatal=False),) if root.is_dir() else ())
     unpaired = root / UNPAIRED
     known = [path.name for path in visible(unpaired) if path.is_dir()] if unpaired.is_dir() else []
-    return paired_cases(folder, required or known, required or known)
+    return paired_cases(folder, required or known, required or ())
 
 
 def _about_root(root: Path) -> tuple[Finding, ...]:

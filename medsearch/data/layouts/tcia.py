@@ -30,9 +30,8 @@ class Archive:
     rule: SeriesRule
 
     def places(self, root: Path) -> list[Path]:
-        """Where it lies: under the root, or under the manifests by which it was downloaded."""
-        bases = [root, *(path for path in visible(root) if path.is_dir() and path.name.startswith("manifest-"))]
-        return [base / self.folder for base in bases if (base / self.folder).is_dir()]
+        """Where it lies."""
+        return [base / self.folder for base in bases(root) if (base / self.folder).is_dir()]
 
     def cases(self, root: Path, only: Collection[str] | None) -> Found:
         """A case for each subject; of several series the one that `rule` takes. `only`: passes over all others."""
@@ -78,10 +77,16 @@ ARCHIVES = (
 )
 
 
+def bases(root: Path) -> list[Path]:
+    """Where collections may lie: the root, and the manifests by which they were downloaded."""
+    return [root, *(path for path in visible(root) if path.is_dir() and path.name.startswith("manifest-"))]
+
+
 def labels(root: Path) -> dict[str, Path]:
     """The outlines of the pancreas by subject, wherever their folder was unpacked."""
-    bases = [root, *(path for path in visible(root) if path.is_dir() and path.name.startswith("manifest-"))]
-    places = [folder for base in bases for folder in (*base.glob(LABELS), *base.glob(f"{ARCHIVES[0].folder}/{LABELS}"))]
+    places = [
+        folder for base in bases(root) for folder in (*base.glob(LABELS), *base.glob(f"{ARCHIVES[0].folder}/{LABELS}"))
+    ]
     found: dict[str, Path] = {}
     for path in [path for place in sorted(places) if place.is_dir() for path in visible(place)]:
         if match := _LABEL.fullmatch(path.name):

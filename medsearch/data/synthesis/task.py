@@ -70,7 +70,8 @@ class SynthesisSplit:
 def split(task: SynthesisTask, roster: Roster) -> SynthesisSplit:
     """Divide the subjects: pairs are those whose part is "test", every other one belongs to the contrast that it has.
 
-    The order of subjects does not matter, and leaving one out moves no other.
+    The order of subjects does not matter. Leaving one out keeps the order of all others, but for rounding may move the
+    border between two parts by one.
 
     Raises:
         BadInput: source and target are the same contrast, a training case has both or neither, or there are too few.

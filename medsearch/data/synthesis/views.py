@@ -178,7 +178,7 @@ class SynthesisView:
 
 
 def part_fingerprint(task: SynthesisTask, cohort: str, roster: Roster, part: str) -> str:
-    """Changes exactly when what `part` holds does; reads no array.
+    """Changes when what `part` holds does, and with it whenever any file of the cohort does; reads no array.
 
     cohort: the fingerprint of the files. roster: who is included.
 

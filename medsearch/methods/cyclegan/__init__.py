@@ -4,7 +4,7 @@
     Stages                                  stages.synthesis.cyclegan: a translation and its test
 
 What other methods add to a CycleGAN is measured against it. Sizes are those of the SSBR CycleGAN's, and so is the
-mini-batch of 8 slices, 4 at tiny (Zhu et al. have 1), so that the two see as many slices. An epoch has as many
+mini-batch, so that the two see as many slices. An epoch has as many
 iterations as the larger domain has patients, and a batch's slices are drawn from all patients of a domain.
 """
 
@@ -16,7 +16,7 @@ from medsearch.core.recipes import recipe
 from medsearch.networks.config import Scale
 from medsearch.stages.method import Selection
 from medsearch.stages.pipelines import Node, Pipeline
-from medsearch.stages.synthesis.cyclegan import CycleGANTest, CycleGANTranslation, CycleGANTranslationRecipe
+from medsearch.stages.synthesis.cyclegan import BATCH, CycleGANTest, CycleGANTranslation, CycleGANTranslationRecipe
 from medsearch.training.cyclegan_recipe import CycleGANRecipe
 
 __all__ = ["CycleGAN", "Recipe"]
@@ -32,7 +32,7 @@ class Recipe:
 @cache
 def preset(scale: Scale) -> Recipe:
     """The recipe at a scale (`tiny`, `small`, `paper`)."""
-    sized = replace(CycleGANRecipe.at(scale), batch=4 if scale == "tiny" else 8)
+    sized = replace(CycleGANRecipe.at(scale), batch=BATCH[scale])
     return Recipe(translation=CycleGANTranslationRecipe(cyclegan=sized))
 
 

@@ -8,13 +8,9 @@ from medsearch.core.errors import BadInput
 from medsearch.core.recipes import WHEREABOUTS, override, recipe
 from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
 from medsearch.networks.config import Scale
-from medsearch.stages.synthesis.cyclegan import CycleGANWeights
+from medsearch.stages.synthesis.cyclegan import BATCH, CycleGANWeights
 from medsearch.training.cyclegan_recipe import CycleGANRecipe
 from medsearch.training.recipes import OptimiserRecipe
-
-BATCH: dict[Scale, int] = {"paper": 8, "small": 8, "tiny": 4}
-"""J of the paper. On tiny phantoms 30 epochs of 8 slices took 170 s and PBS came to SSIM 0.77; 60 of 4 took 200 s, and
-it came to 0.82."""
 
 KNOB, WANTED = "regressor.imagenet", "an ImageNet ResNet-34 checkpoint (torchvision's resnet34-b627a593.pth)"
 """What names the file that the regressor may start from, and what it should be."""
@@ -49,6 +45,13 @@ class RegressorRecipe:
     stacks: Literal["equal-steps", "random"] = "equal-steps"
     iterations: int = 10_000
     epoch_iterations: int = 100
+
+    def __post_init__(self) -> None:
+        """Refuse numbers by which nothing is trained."""
+        for knob in ("volumes", "iterations", "epoch_iterations"):
+            if getattr(self, knob) < 1:
+                msg = f"regressor.{knob} = {getattr(self, knob)} leaves nothing to train; it must be 1 or more"
+                raise BadInput(msg)
 
     @property
     def epochs(self) -> int:

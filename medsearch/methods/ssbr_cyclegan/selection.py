@@ -60,7 +60,7 @@ class Pairs:
 
 
 @runtime_checkable
-class Selection(Protocol):
+class Pairing(Protocol):
     """A strategy."""
 
     def __call__(self, a: Patient, b: Patient, count: int, *, rng: np.random.Generator) -> Pairs:
@@ -103,7 +103,7 @@ class ByScore:
         s_a, s_b = self.score(a), self.score(b)
         low, high = max(s_a.min(), s_b.min()), min(s_a.max(), s_b.max())
         if not low <= high:
-            LOG.info("the scores of %s and %s do not overlap; their slices are paired by position", a.name, b.name)
+            LOG.warning("the scores of %s and %s do not overlap; their slices are paired by position", a.name, b.name)
             return self.otherwise(a, b, count, rng=rng)
         wanted = rng.uniform(low, high, count)
         return Pairs(nearest(s_a, wanted), nearest(s_b, wanted))

@@ -55,6 +55,11 @@ class Translation(Stage):
         """Slices of each domain a step."""
         return self.recipe.cyclegan.batch
 
+    @property
+    def epochs(self) -> int:
+        """Those at the full rate and those at a falling one."""
+        return self.recipe.cyclegan.all_epochs
+
     def reads(self) -> frozenset[str]:
         """As a plain CycleGAN."""
         return translation_reads(self.selection)

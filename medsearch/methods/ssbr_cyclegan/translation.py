@@ -1,23 +1,41 @@
 """The CycleGAN's training on slices of one place in two bodies: CycleGAN's terms and Eq. 5."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from medsearch.core.seeds import generator
-from medsearch.data.synthesis.views import Side, SynthesisView
+from medsearch.data.synthesis.views import Abdomen, Side, SynthesisView
 from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
 from medsearch.methods.ssbr_cyclegan.constraint import total
 from medsearch.methods.ssbr_cyclegan.recipe import TranslationRecipe
 from medsearch.methods.ssbr_cyclegan.registering import ByRegistration
 from medsearch.methods.ssbr_cyclegan.regressor import Regressor, scores
-from medsearch.methods.ssbr_cyclegan.selection import ByPosition, ByScore, Cached, Patient, Scores, Selection, patients
+from medsearch.methods.ssbr_cyclegan.selection import ByPosition, ByScore, Cached, Pairing, Patient, Scores, patients
 from medsearch.networks.cyclegan import Cycled
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Training
-from medsearch.stages.synthesis.translating import Slices, Translating, begun, training_cases
+from medsearch.stages.synthesis.translating import Translating, begun, training_cases
 from medsearch.training.checkpoints import load_modules
 from medsearch.training.cyclegan import Unpaired
+
+
+@dataclass(frozen=True)
+class CaseSlices:
+    """A case's slices in [-1, 1], read when they are asked for."""
+
+    of: Abdomen
+
+    def __len__(self) -> int:
+        return len(self.of)
+
+    def __getitem__(self, which: Any) -> NDArray[np.float32]:
+        """Those with the given numbers."""
+        return self.of.images(which)
 
 
 class PairedTranslation:
@@ -33,7 +51,7 @@ class PairedTranslation:
         self.selection = self._strategy()
         self.translating = Translating(self.gan, context, batches=self.batches, g_terms=self.g_terms)
 
-    def _strategy(self) -> Selection:
+    def _strategy(self) -> Pairing:
         """How slices of two patients are paired."""
         by_position = ByPosition(self.recipe.jitter)
         if self.recipe.selection == "score":
@@ -62,7 +80,7 @@ class PairedTranslation:
 
 
 def _patients(view: SynthesisView, side: Side) -> list[Patient]:
-    return [Patient(of.subject, Slices(of), of.spacing) for of in training_cases(view, side)]
+    return [Patient(of.subject, CaseSlices(of), of.spacing) for of in training_cases(view, side)]
 
 
 def _frozen(config: RegressorConfig, context: StageContext[SynthesisView]) -> Regressor:

@@ -26,6 +26,7 @@ FORMS = {
     "psnr_volume": images.PSNR_VOLUME_FORM,
     "ssim": images.SSIM_UNIFORM_FORM,
     "mae": images.MAE_HU_FORM,
+    "slices": "Scored are the slices of the given image's abdomen, in the size that networks see",
 }
 SHOWN = 4
 """Pairs of which a test stage draws pictures."""

@@ -8,10 +8,7 @@ A stage begins one, draws its own batches and writes down its total loss:
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, final
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import final
 
 from medsearch.core.seeds import seed
 from medsearch.data.synthesis.views import Abdomen, Side, SynthesisView
@@ -28,20 +25,6 @@ from medsearch.training.loop import Loop, run
 from medsearch.training.precision import prepare_torch
 from medsearch.training.prefetch import micro_batches
 from medsearch.training.synthesising import Synthesising, towards
-
-
-@dataclass(frozen=True)
-class Slices:
-    """A case's slices in [-1, 1], read when they are asked for."""
-
-    of: Abdomen
-
-    def __len__(self) -> int:
-        return len(self.of)
-
-    def __getitem__(self, which: Any) -> NDArray[np.float32]:
-        """Those with the given numbers."""
-        return self.of.images(which)
 
 
 def training_cases(view: SynthesisView, side: Side) -> list[Abdomen]:

@@ -245,11 +245,26 @@ def test_a_list_of_subjects_is_kept_to(root: Path, cache: Path) -> None:
     assert "names 1 subjects who are not here, such as 1.3.6.1.4.1.9328.50.4.0777" in lines[0]
 
 
-def test_links_that_leave_are_named(root: Path, cache: Path, tmp_path: Path) -> None:
-    moved = tmp_path / "elsewhere.nii.gz"
-    shutil.move(root / PAIR / "CT.nii.gz", moved)
-    (root / PAIR / "CT.nii.gz").symlink_to(moved)
-    assert ["is a link that leaves the cohort" in str(finding) for finding in checked(root, cache).findings] == [True]
+@pytest.mark.parametrize(
+    ("linked", "told"),
+    [
+        (lambda root: root / PAIR / "CT.nii.gz", ["PAIR_001"]),
+        (lambda root: root / PAIR, ["PAIR_001"] * 2),
+        (lambda root: _series_of(root), [CT]),
+        (lambda root: _series_of(root).parent, [CT]),
+        (lambda root: _series_of(root) / "2-010.dcm", [CT]),
+    ],
+    ids=["image", "pair", "series", "study", "slice"],
+)
+def test_links_that_leave_are_named(
+    root: Path, cache: Path, tmp_path: Path, linked: Callable[[Path], Path], told: list[str]
+) -> None:
+    path, moved = linked(root), tmp_path / "elsewhere"
+    shutil.move(path, moved)
+    path.symlink_to(moved)
+    found = checked(root, cache).findings
+    assert [finding.subject for finding in found] == told
+    assert all("is a link that leaves the cohort" in str(finding) for finding in found)
 
 
 def test_the_command_prints_a_line_per_finding(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

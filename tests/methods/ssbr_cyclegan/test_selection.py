@@ -9,9 +9,9 @@ from medsearch.methods.ssbr_cyclegan.selection import (
     ByPosition,
     ByScore,
     Cached,
+    Pairing,
     Patient,
     Scores,
-    Selection,
     nearest,
     patients,
 )
@@ -105,7 +105,7 @@ def test_a_cached_patient_is_scored_once() -> None:
 
 
 @pytest.mark.parametrize("select", [ByPosition(), ByPosition(jitter=False), ByScore(lambda of: of.slices[:, 0, 0])])
-def test_every_strategy_repeats_itself_and_cuts_what_it_paired(select: Selection) -> None:
+def test_every_strategy_repeats_itself_and_cuts_what_it_paired(select: Pairing) -> None:
     a, b = patient("a", 20), patient("b", 33)
     one, other = select(a, b, 8, rng=rng(1)), select(a, b, 8, rng=rng(1))
     assert (one.a.tolist(), one.b.tolist()) == (other.a.tolist(), other.b.tolist())

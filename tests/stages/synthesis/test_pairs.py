@@ -35,7 +35,7 @@ def test_every_pair_is_scored_by_what_was_made_of_it(view: SynthesisView) -> Non
         assert row["mae"] == pytest.approx(1000 * np.abs(given - wanted).mean(), rel=1e-4)
         assert row["slices"] == len(given)
     assert scores.metrics("test")["test/mse"] == pytest.approx(np.mean([row["mse"] for row in scores.rows]))
-    assert set(scores.notes["forms"]) == {"mse", "psnr", "psnr_volume", "ssim", "mae"}
+    assert set(scores.notes["forms"]) == {"mse", "psnr", "psnr_volume", "ssim", "mae", "slices"}
 
 
 def test_what_is_given_is_scored_as_if_nothing_were_made_of_it(view: SynthesisView) -> None:

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from medsearch.data.concurrency import concurrently
-from medsearch.data.layouts.nifti_folders import PAIRED, UNPAIRED
+from medsearch.data.layouts.images import PAIRED
+from medsearch.data.layouts.nifti_folders import UNPAIRED
 from medsearch.data.layouts.tcia import ARCHIVES, WITHDRAWN
 from medsearch.data.phantoms.abdomen.scans import COLONOGRAPHY, PANCREAS, Scan, Subject
 from medsearch.data.phantoms.abdomen.scans import PAIRED as IN_PAIRS
