@@ -24,6 +24,7 @@ pytestmark = pytest.mark.slow
 class Done:
     """What two runs of the same command left and said."""
 
+    cohort: Path
     home: Path
     said: tuple[str, str]
 
@@ -45,7 +46,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
         ran = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
         assert ran.returncode == 0, ran.stderr + ran.stdout
         said.append(ran.stdout + ran.stderr)
-    return Done(root / "home", (said[0], said[1]))
+    return Done(folder, root / "home", (said[0], said[1]))
 
 
 def test_both_directions_are_served_by_one_training(done: Done) -> None:
@@ -72,6 +73,9 @@ def test_the_second_run_trains_nothing(done: Done) -> None:
 
 def test_what_a_header_names_is_nowhere_but_in_it(done: Done) -> None:
     """Not in a log, a manifest, a page, MLflow's database or its artifacts, the ledger, or what was printed."""
+    dicom = list(done.cohort.rglob("*.dcm"))
+    assert dicom
+    assert all(PLANTED.encode() in path.read_bytes() for path in dicom)
     files = [path for path in done.home.rglob("*") if path.is_file()]
     assert any(path.name == "mlflow.db" for path in files)
     assert any(path.name == "manifest.json" for path in files)

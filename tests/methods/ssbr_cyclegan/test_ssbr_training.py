@@ -1,5 +1,6 @@
 """Both trainings and the test, on real stacks: laws, gradients that must not flow, resuming, pictures."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from medsearch.stages.context import Runtime
 from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.store import Store
 from medsearch.stages.timing import training_hours
+from medsearch.training.cyclegan import Unpaired
 from tests.methods.ssbr_cyclegan.micro_ssbr import RECIPE
 from tests.micro import Micro, drained
 
@@ -59,7 +61,7 @@ def test_order_is_a_correlation_of_ranks() -> None:
     assert order_kept(np.zeros(4)) == 0.0
 
 
-def test_slices_of_a_batch_are_of_one_patient_each_and_paired_by_score(ct: Micro, tmp_path: Path) -> None:
+def test_slices_of_a_batch_are_of_one_patient_each(ct: Micro, tmp_path: Path) -> None:
     training = begun(ct, tmp_path)
     source, target = training.patients["source"], training.patients["target"]
     batches = list(training.batches(1))
@@ -73,6 +75,40 @@ def test_slices_of_a_batch_are_of_one_patient_each_and_paired_by_score(ct: Micro
             assert len(set.intersection(*homes)) == 1
     assert all(torch.equal(a.x_s, b.x_s) for a, b in zip(batches, training.batches(1), strict=True))
     assert not torch.equal(next(training.batches(2)).x_s, batches[0].x_s)
+
+
+def nearest_to(patients: list[Patient], slices: np.ndarray, score: Callable[[Patient], np.ndarray]) -> np.ndarray:
+    """Of each slice, from where to where scores are nearer to its own than to any other slice's of its patient."""
+    one = next(p for p in patients if holds(p, slices[0]))
+    of_all = score(one)
+    found = []
+    for slice_ in slices:
+        at = int((one.slices[:] == slice_).all(axis=(1, 2)).argmax())
+        below, above = of_all[of_all < of_all[at]], of_all[of_all > of_all[at]]
+        low = (below.max() + of_all[at]) / 2 if below.size else -np.inf
+        found.append((low, (above.min() + of_all[at]) / 2 if above.size else np.inf))
+    return np.array(found)
+
+
+def test_slices_are_paired_by_a_score_that_is_nearest_to_both(ct: Micro, tmp_path: Path) -> None:
+    by_score, by_position = (
+        begun(ct, tmp_path / how, translation__selection=how, translation__weights__acl=1.0)
+        for how in ("score", "position")
+    )
+
+    def kept(batches: Iterator[Unpaired]) -> float:
+        """How many pairs there is a score for."""
+        fits = []
+        for batch in batches:
+            source, target = (
+                nearest_to(by_score.patients[side], x[:, 0].numpy(), by_score.score)
+                for side, x in (("source", batch.x_s), ("target", batch.x_t))
+            )
+            fits.append(np.maximum(source[:, 0], target[:, 0]) <= np.minimum(source[:, 1], target[:, 1]))
+        return float(np.mean(fits))
+
+    assert kept(by_score.batches(1)) == 1
+    assert kept(by_position.batches(1)) < 1
 
 
 def test_cached_scores_change_nothing(ct: Micro, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -69,9 +70,14 @@ class Subject:
     spacing: float
     contrasts: tuple[str, ...] = field(default=("CT",))
 
+    @cached_property
+    def body(self) -> Body:
+        """Who it is."""
+        return Body.draw(generator(self.seed, "abdomen", *self.stream, "body"))
+
     def scan(self, *, prone: bool = False) -> Scan:
         """The scan on the back, or that on the front, of the same body."""
-        body = Body.draw(generator(self.seed, "abdomen", *self.stream, "body"))
+        body = self.body
         rng = generator(self.seed, "abdomen", *self.stream, "scan", "prone" if prone else "supine")
         axes = _axes(self.spacing, body, rng)
         canvas = Canvas(axes, body.points(axes), {contrast: body.hu[contrast] for contrast in self.contrasts})
