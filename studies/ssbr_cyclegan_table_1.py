@@ -5,7 +5,8 @@ Rows        PBS and an affine registration per iteration, which the method is co
 Columns     CT → ceCT and ceCT → CT; one training serves both.
 Shown       MSE, SSIM and PSNR (of slices, and of volumes as the paper's must be) on [-1, 1] over the abdomens of
             pairs, and the hours of training: those of the stages that a row takes, the regressor's in every row that
-            takes it, though it is trained once.
+            takes it, though it is trained once. They are by the clock: --gpus-per-trial 1 keeps runs from slowing
+            each other.
 Compared    selections with PBS, additions with the row above, pair by pair.
 Selection   "none": the last epoch, as in the paper. No pair is seen before the test.
 Cost        tiny: about half an hour on two cores; --dry-run tells.

@@ -3,7 +3,8 @@
 Searched    λ_ACL, λ_cyc and λ_idt of the CycleGAN; α, β and γ of the body regressor (Eq. 4). Architecture: width and
             depth of the generator, which is where the hours go.
 Asked       two things at once: SSIM on pairs, and hours of training, the regressor's included. So there is a front and
-            no best configuration; the page draws it. Hours are those of the machine: run it on one kind.
+            no best configuration; the page draws it. Hours are by the clock: run it on machines of one kind, and
+            with --gpus-per-trial 1, for runs that share a GPU slow each other.
 Selection   "oracle": SSIM is of half of the pairs, in the direction CT → ceCT; the test is of the other half. No epoch
             is picked by it, the last one counts. It is measured without the binary mask, which the test has.
 Reported    section 3: α = 0.005, β = 1, γ = 10, found empirically; cyc and idt are CycleGAN's, λ_ACL is not printed.
