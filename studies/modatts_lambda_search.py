@@ -6,7 +6,7 @@ Fixed       the translation stage (trained once per seed and shared by all trial
 Selection   "pseudo-target": Dice on translated validation sources. Before the test no target mask is seen, only which
             half of a training brain has a tumour (the weak label of section 5.5.1).
 Reported    section 5.5.1: 5 / 50 / 5 / 100, found by hand on CrossMoDA and kept for BraTS.
-Cost        tiny: under 10 minutes on two cores. small, paper: one GPU or more; --dry-run tells, once a stage was timed.
+Cost        tiny: 10 to 15 minutes on two cores. small, paper: one GPU or more; --dry-run tells, once a stage was timed.
 
     python studies/modatts_lambda_search.py
     python studies/modatts_lambda_search.py --data BraTS2020 --scale paper --address auto --tracking-uri http://HOST:5000
@@ -48,7 +48,7 @@ STUDY = Search(
         Variant("No adaptation", {"segmentation.supervision": "source"}),
         Variant("Target supervised", {"segmentation.supervision": "target", "task.target_labels": 1.0}),
     ),
-    cost="tiny: under 10 minutes on two cores; small, paper: see --dry-run once a stage of that scale was timed",
+    cost="tiny: 10 to 15 minutes on two cores; small, paper: see --dry-run once a stage of that scale was timed",
 )
 
 if __name__ == "__main__":
