@@ -10,6 +10,7 @@ from jaxtyping import install_import_hook
 
 from tests.bucket import Buckets
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # the suite has a worker per core
 CHECKED = [f"medsearch.{floor}" for floor in ("methods", "training", "networks", "losses")]
 install_import_hook(CHECKED, "beartype.beartype")  # before the first of them is imported
 from medsearch.stages.store import Store  # noqa: E402
