@@ -8,7 +8,7 @@ Asked       two things at once: SSIM on pairs, and hours of training, the regres
 Selection   "oracle": SSIM is of half of the pairs, in the direction CT → ceCT; the test is of the other half. No epoch
             is picked by it, the last one counts. It is measured without the binary mask, which the test has.
 Reported    section 3: α = 0.005, β = 1, γ = 10, found empirically; cyc and idt are CycleGAN's, λ_ACL is not printed.
-Cost        tiny: about half an hour on two cores; --dry-run tells.
+Cost        tiny: about 45 minutes on two cores; --dry-run tells.
 
     python studies/ssbr_cyclegan_weight_search.py --data TCIA --scale paper --address auto
 """
@@ -57,7 +57,7 @@ STUDY = Search(
     finalists={"tiny": 2, "small": 3, "paper": 3},
     seeds={"tiny": (0, 1), "small": (0, 1, 2), "paper": (0, 1, 2)},
     references=(Variant("PBS", TABLE_1["PBS"]),),
-    cost="tiny: about half an hour on two cores; small, paper: see --dry-run once a stage of that scale was timed",
+    cost="tiny: about 45 minutes on two cores; small, paper: see --dry-run once a stage of that scale was timed",
 )
 
 if __name__ == "__main__":
