@@ -79,7 +79,7 @@ def leading_metric(results: SearchResults) -> str:
     counterpart = f"test/{COUNTERPARTS.get(name, name)}"
     if found:
         return counterpart if counterpart in found else found[0]
-    return counterpart if design.selection == "none" else DICE
+    return counterpart if results.provenance.truth == "pairs" or design.selection == "none" else DICE
 
 
 def reported(results: SearchResults) -> tuple[str, ...]:

@@ -150,3 +150,19 @@ def test_a_search_that_minimises_one_error_is_sound(tmp_path: Path) -> None:
     assert "Best = lowest mean training time (h) over seeds" in page
     values = [trial.value for trial in results.in_state("complete")]
     assert min(value for value in values if value is not None) == results.trial(results.finalists[0].number).value  # type: ignore[union-attr]
+
+
+def test_before_anything_is_tested_no_word_of_segmentation_is_there_either(
+    written: tuple[SearchResults, Path], tmp_path: Path
+) -> None:
+    results, _ = written
+    untested = replace(
+        results,
+        finalists=(),
+        references=tuple(replace(one, replicates=()) for one in results.references),
+        design=replace(results.design, selection="oracle"),
+        provenance=replace(results.provenance, truth="pairs"),
+    )
+    assert leading_metric(untested) == "test/ssim"
+    write_report(untested, tmp_path / "report")
+    assert not [word for word in FOREIGN if word in text_of(tmp_path / "report")]
