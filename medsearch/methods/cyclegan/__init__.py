@@ -4,8 +4,8 @@
     Stages                                  stages.synthesis.cyclegan: a translation and its test
 
 What other methods add to a CycleGAN is measured against it. Sizes are those of the SSBR CycleGAN's, and so is the
-mini-batch, so that the two see as many slices. An epoch has as many
-iterations as the larger domain has patients, and a batch's slices are drawn from all patients of a domain.
+mini-batch, so that the two see as many slices. An epoch has as many iterations as the larger domain has patients, and
+a batch's slices are drawn from all patients of a domain.
 """
 
 from dataclasses import dataclass, field, replace

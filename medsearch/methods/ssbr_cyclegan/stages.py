@@ -8,9 +8,8 @@ from medsearch.data.synthesis.views import SynthesisView
 from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
 from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WANTED, InferenceRecipe, RegressorRecipe, TranslationRecipe
 from medsearch.stages.context import StageContext
-from medsearch.stages.method import Selection
 from medsearch.stages.stage import Stage, Training
-from medsearch.stages.synthesis.cyclegan import UNPAIRED, UNSEEN, translation_reads
+from medsearch.stages.synthesis.cyclegan import TESTED, UNPAIRED, UNSEEN, TranslationStage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,28 +40,13 @@ class BodyRegressor(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Translation(Stage):
+class Translation(TranslationStage):
     """A CycleGAN between both domains, on slices that show the same anatomy."""
 
     name: ClassVar[str] = "ssbr_translation"
     version: ClassVar[int] = 1
     recipe: TranslationRecipe
     regressor: RegressorConfig | None
-    selection: Selection
-
-    @property
-    def batch(self) -> int:
-        """Slices of each domain a step."""
-        return self.recipe.cyclegan.batch
-
-    @property
-    def epochs(self) -> int:
-        """Those at the full rate and those at a falling one."""
-        return self.recipe.cyclegan.all_epochs
-
-    def reads(self) -> frozenset[str]:
-        """As a plain CycleGAN."""
-        return translation_reads(self.selection)
 
     def train(self, context: StageContext[SynthesisView]) -> Training:
         """CycleGAN's losses and Eq. 5."""
@@ -81,8 +65,8 @@ class Test(Stage):
     translation: TranslationRecipe
 
     def reads(self) -> frozenset[str]:
-        """Pairs, and unpaired cases to look at."""
-        return UNSEEN | {"paired.test.images"}
+        """Those of a plain CycleGAN's test."""
+        return TESTED
 
     def train(self, context: StageContext[SynthesisView]) -> Training:
         """Nothing is trained: one pass over the test cases."""

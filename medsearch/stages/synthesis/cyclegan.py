@@ -17,12 +17,8 @@ from medsearch.training.cyclegan_recipe import CycleGANRecipe
 UNPAIRED = frozenset({"source.train.images", "target.train.images"})
 UNSEEN = frozenset({"source.validation.images", "target.validation.images"})
 """Unpaired cases that nothing is trained on."""
-
-
-def translation_reads(selection: Selection) -> frozenset[str]:
-    """Unpaired images; under "oracle" also pairs, which score the last epoch and pick none."""
-    shown = {"paired.validation.images"} if selection == "oracle" else frozenset[str]()
-    return UNPAIRED | shown
+TESTED = UNSEEN | {"paired.test.images"}
+"""Pairs, and unpaired cases to look at."""
 
 
 BATCH: dict[Scale, int] = {"paper": 8, "small": 8, "tiny": 4}
@@ -50,27 +46,36 @@ class CycleGANTranslationRecipe:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CycleGANTranslation(Stage):
-    """A CycleGAN between both domains, whose slices are drawn independently."""
+class TranslationStage(Stage):
+    """Any CycleGAN between both domains; its recipe holds a `CycleGANRecipe` as `cyclegan`."""
 
-    name: ClassVar[str] = "cyclegan_translation"
-    version: ClassVar[int] = 1
-    recipe: CycleGANTranslationRecipe
     selection: Selection
 
     @property
     def batch(self) -> int:
         """Slices of each domain a step."""
-        return self.recipe.cyclegan.batch
+        batch: int = self.recipe.cyclegan.batch
+        return batch
 
     @property
     def epochs(self) -> int:
         """Those at the full rate and those at a falling one."""
-        return self.recipe.cyclegan.all_epochs
+        epochs: int = self.recipe.cyclegan.all_epochs
+        return epochs
 
     def reads(self) -> frozenset[str]:
-        """As `translation_reads`."""
-        return translation_reads(self.selection)
+        """Unpaired images; under "oracle" also pairs, which score the last epoch and pick none."""
+        shown = {"paired.validation.images"} if self.selection == "oracle" else frozenset[str]()
+        return UNPAIRED | shown
+
+
+@dataclass(frozen=True, kw_only=True)
+class CycleGANTranslation(TranslationStage):
+    """A CycleGAN whose slices are drawn independently."""
+
+    name: ClassVar[str] = "cyclegan_translation"
+    version: ClassVar[int] = 1
+    recipe: CycleGANTranslationRecipe
 
     def train(self, context: StageContext[SynthesisView]) -> Training:
         """CycleGAN's losses."""
@@ -88,8 +93,8 @@ class CycleGANTest(Stage):
     recipe: CycleGANRecipe
 
     def reads(self) -> frozenset[str]:
-        """Pairs, and unpaired cases to look at."""
-        return UNSEEN | {"paired.test.images"}
+        """As `TESTED`."""
+        return TESTED
 
     def train(self, context: StageContext[SynthesisView]) -> Training:
         """Nothing is trained: one pass over the test cases."""
