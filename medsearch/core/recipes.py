@@ -1,7 +1,8 @@
 """Recipes: frozen, keyword-only dataclasses whose leaves are knobs.
 
 A knob is named by its dotted path (`translation.weights.cyc`). Recipes are never edited; `override` returns
-another one. Two recipes with equal knobs have equal fingerprints, on every machine and in every process.
+another one. Two recipes with equal knobs have equal fingerprints, on every machine and in every process. A value that
+does not fit the type and range that its field declares (`core.ranges`) is refused, however the recipe is made.
 """
 
 import dataclasses
@@ -15,13 +16,23 @@ from pathlib import PurePath
 from typing import Any, TypeVar, dataclass_transform
 
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import Fit, Unfit, fit, refusal
 
 R = TypeVar("R")
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def recipe(cls: type[R]) -> type[R]:
-    """Make `cls` a recipe: a frozen dataclass with keyword-only fields."""
+    """Make `cls` a recipe: a frozen dataclass with keyword-only fields, whose values fit what they declare."""
+    own = getattr(cls, "__post_init__", None)
+
+    def __post_init__(self: Any) -> None:  # noqa: N807
+        for name in _fits(type(self)):
+            _fitted(self, name, getattr(self, name))
+        if own is not None:
+            own(self)
+
+    cls.__post_init__ = __post_init__  # type: ignore[attr-defined]
     return dataclasses.dataclass(frozen=True, kw_only=True)(cls)
 
 
@@ -43,7 +54,8 @@ def override(of: R, changes: Mapping[str, Any]) -> R:
     """`of` with the knobs in `changes` set.
 
     Raises:
-        BadInput: a path names no knob (with the nearest one that exists), or a value has another type.
+        BadInput: a path names no knob (with the nearest one that exists), or a value does not fit it.
+
     """
     for path, value in changes.items():
         of = _set(of, path, path.split("."), value)
@@ -57,13 +69,20 @@ def _set(of: Any, path: str, parts: list[str], value: Any) -> Any:
         raise BadInput(_unknown_knob(of, path, parts))
     if rest:
         return dataclasses.replace(of, **{head: _set(getattr(of, head), path, rest, value)})
-    return dataclasses.replace(of, **{head: _fitting(of, head, path, value)})
+    return dataclasses.replace(of, **{head: _fitted(of, head, value, path)})
 
 
 @cache
 def _hints(kind: Any) -> dict[str, Any]:
     """Declared types by field; resolving them is most of what setting a knob costs."""
-    return typing.get_type_hints(kind)
+    return typing.get_type_hints(kind, include_extras=True)
+
+
+@cache
+def _fits(kind: Any) -> dict[str, Fit]:
+    """By field, what fits a value to its declared type."""
+    hints = _hints(kind)
+    return {field.name: fit(hints[field.name]) for field in dataclasses.fields(kind)}
 
 
 def _unknown_knob(of: Any, path: str, parts: list[str]) -> str:
@@ -72,22 +91,31 @@ def _unknown_knob(of: Any, path: str, parts: list[str]) -> str:
     return f"no knob {path!r}; did you mean {near[0]!r}?" if near else f"no knob {path!r}"
 
 
-def _fitting(of: Any, name: str, path: str, value: Any) -> Any:
-    declared = _hints(typing.cast(Hashable, type(of)))[name]
-    if typing.get_origin(declared) is typing.Literal:
-        if value not in typing.get_args(declared):
-            msg = f"knob {path!r} takes one of {list(typing.get_args(declared))}, got {value!r}"
-            raise BadInput(msg)
-        return value
-    old = getattr(of, name)
-    if isinstance(old, tuple) and isinstance(value, list):
-        return tuple(value)
-    if isinstance(old, float) and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if old is not None and not isinstance(value, type(old)):
-        msg = f"knob {path!r} takes {type(old).__name__}, got {value!r} ({type(value).__name__})"
-        raise BadInput(msg)
-    return value
+def _fitted(of: Any, name: str, value: Any, path: str = "") -> Any:
+    """`value` as the field `name` has it; `path` names the knob in full, where it is known."""
+    kind = typing.cast(Hashable, type(of))
+    try:
+        return _fits(kind)[name](value)
+    except Unfit:
+        what = f"knob {path!r}" if path else f"knob {name!r} of {type(of).__name__}"
+        raise refusal(what, _hints(kind)[name], value) from None
+
+
+def require_consistent(of: Any, prefix: str = "") -> None:
+    """Refuse knobs that fit one by one, but not together: every recipe within `of` that has a `check` is asked.
+
+    Raises:
+        BadInput: as `check` says it, after the dotted path of the recipe.
+
+    """
+    try:
+        getattr(of, "check", lambda: None)()
+    except BadInput as error:
+        msg = f"{prefix.rstrip('.')}: {error}" if prefix else str(error)
+        raise BadInput(msg) from error
+    for field in dataclasses.fields(of):
+        if dataclasses.is_dataclass(part := getattr(of, field.name)):
+            require_consistent(part, f"{prefix}{field.name}.")
 
 
 WHEREABOUTS = {"identity": False}

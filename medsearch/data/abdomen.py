@@ -6,11 +6,13 @@ paper gives no thresholds, so they are knobs.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import HounsfieldUnits, NonNegativeFloat, Range
 from medsearch.core.recipes import recipe
 
 Mask = npt.NDArray[np.bool_]
@@ -25,8 +27,8 @@ class BodyRule:
     not belong to it; less than a pixel wipes one.
     """
 
-    above: float = -500.0
-    opening: float = 3.0
+    above: HounsfieldUnits = -500.0
+    opening: NonNegativeFloat = 3.0
 
 
 @recipe
@@ -38,21 +40,11 @@ class RegionRule:
     bowel_below, bowel_share: the same of gas in the bowel, further down.
     """
 
-    lung_below: float = -500.0
-    lung_share: float = 0.08
-    bases: float = 60.0
-    bowel_below: float = -800.0
-    bowel_share: float = 0.001
-
-    def __post_init__(self) -> None:
-        """Refuse shares that no area has."""
-        for knob in ("lung_share", "bowel_share"):
-            if not 0 < getattr(self, knob) < 1:
-                msg = f"knob {knob!r} is a share of the body's area, above 0 and below 1, got {getattr(self, knob)!r}"
-                raise BadInput(msg)
-        if self.bases < 0:
-            msg = f"knob 'bases' is how far lungs reach down, 0 mm or more, got {self.bases!r}"
-            raise BadInput(msg)
+    lung_below: HounsfieldUnits = -500.0
+    lung_share: Annotated[float, Range(0, 1, above=True, below=True)] = 0.08
+    bases: NonNegativeFloat = 60.0
+    bowel_below: HounsfieldUnits = -800.0
+    bowel_share: Annotated[float, Range(0, 1, above=True, below=True)] = 0.001
 
 
 @dataclass(frozen=True)

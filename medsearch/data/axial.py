@@ -1,6 +1,9 @@
 """The sizes in which a method sees stacks of axial slices, each stack with a grid of its own."""
 
+from typing import Annotated
+
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import HounsfieldUnits, Range
 from medsearch.core.recipes import recipe
 
 FIELD_OF_VIEW = 432.0
@@ -17,14 +20,11 @@ class AxialGeometry:
     window: the HU that become -1 and 1; what lies beyond is cut off. Paper 000 states none: air to dense bone.
     """
 
-    slice_size: int = 128
-    window: tuple[float, float] = (-1000.0, 1000.0)
+    slice_size: Annotated[int, Range(MULTIPLE, step=MULTIPLE)] = 128
+    window: tuple[HounsfieldUnits, HounsfieldUnits] = (-1000.0, 1000.0)
 
     def __post_init__(self) -> None:
-        """Refuse sizes that no slice can have."""
-        if self.slice_size < MULTIPLE or self.slice_size % MULTIPLE:
-            msg = f"geometry {self}: slice_size must be a positive multiple of {MULTIPLE}"
-            raise BadInput(msg)
-        if len(self.window) != 2 or not self.window[0] < self.window[1]:
+        """Refuse a window without values."""
+        if not self.window[0] < self.window[1]:
             msg = f"geometry {self}: the window is (low, high) in HU, low < high"
             raise BadInput(msg)

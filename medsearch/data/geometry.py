@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import NonNegativeInt, PositiveFloat, PositiveInt
 from medsearch.core.recipes import recipe
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]  # (low, high) per axis z, y, x; high excluded
@@ -29,16 +30,15 @@ class Geometry:
     crop: (z, y, x) of one half of the brain, voxels.
     """
 
-    spacing: Spacing = (1.0, 1.0, 1.0)
-    slice_size: int = 256
-    depth: tuple[int, int] = (30, 126)
-    crop: Triple = (96, 160, 64)
+    spacing: tuple[PositiveFloat, PositiveFloat, PositiveFloat] = (1.0, 1.0, 1.0)
+    slice_size: PositiveInt = 256
+    depth: tuple[NonNegativeInt, NonNegativeInt] = (30, 126)
+    crop: tuple[PositiveInt, PositiveInt, PositiveInt] = (96, 160, 64)
 
     def __post_init__(self) -> None:
-        """Refuse sizes that no volume can have."""
-        positive = all(size > 0 for size in (*self.spacing, self.slice_size, *self.crop))
-        if not positive or not 0 <= self.depth[0] < self.depth[1]:
-            msg = f"geometry {self} has an empty extent; spacing, sizes and depth[0] < depth[1] must be positive"
+        """Refuse a depth without slices."""
+        if not self.depth[0] < self.depth[1]:
+            msg = f"geometry {self} has no slice; depth is (first, last + 1), depth[0] < depth[1]"
             raise BadInput(msg)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from medsearch.core.ranges import Fraction
 from medsearch.core.recipes import recipe
 from medsearch.data.geometry import Geometry, Triple, halves
 from medsearch.data.sources import domain_source
@@ -22,8 +23,8 @@ class SliceRule:
     least_brain: share of the slice that is brain (released code).
     """
 
-    diseased_share: float = 0.01
-    least_brain: float = 0.25
+    diseased_share: Fraction = 0.01
+    least_brain: Fraction = 0.25
 
     def parted(
         self, images: NDArray[Any], tumour: NDArray[np.integer[Any]]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import Fraction, NonNegativeInt
 from medsearch.core.recipes import recipe
 from medsearch.core.seeds import ranked
 from medsearch.data.cohorts import Part, Roster
@@ -36,21 +37,14 @@ class CrossModalityTask:
     layout: str = "brats2020"
     source: str = "t1"
     target: str = "t2"
-    source_labels: float = 1.0
-    target_labels: float = 0.0
-    split_seed: int = 0
+    source_labels: Fraction = 1.0
+    target_labels: Fraction = 0.0
+    split_seed: NonNegativeInt = 0
     pairing: Literal["disjoint", "overlap"] = "disjoint"
     normalisation: Literal["per-contrast", "joint"] = "per-contrast"
-    folds: int = 0
-    fold: int = 0
+    folds: NonNegativeInt = 0
+    fold: NonNegativeInt = 0
     geometry: Geometry = field(default_factory=Geometry)
-
-    def __post_init__(self) -> None:
-        """Refuse a fraction outside [0, 1]."""
-        for knob in ("source_labels", "target_labels"):
-            if not 0 <= getattr(self, knob) <= 1:
-                msg = f"knob 'task.{knob}' is a fraction in [0, 1], got {getattr(self, knob)!r}"
-                raise BadInput(msg)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,10 @@ while its knobs are overridden one by one.
 """
 
 from dataclasses import field
-from typing import Literal
+from typing import Annotated, Literal
 
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import PositiveInt, Range
 from medsearch.core.recipes import LATER, override, recipe
 
 Scale = Literal["tiny", "small", "paper"]
@@ -19,15 +20,15 @@ class DiscriminatorConfig:
     """A multi-scale discriminator (table 5.1; strides, kernel and norm as in the released code of each method).
 
     channels: outputs of the stride-2 convolutions; as many layers as entries.
-    kernel: side of the kernels, voxels.
+    kernel: side of the kernels, voxels, at least their stride.
     scales: copies of the network, each on an input half as fine as the one before.
     spectral_norm: on every convolution, as in M-GenSeg.
     """
 
     dimensions: Dimensions = 2
-    channels: tuple[int, ...] = (60, 120, 240, 480)
-    kernel: int = 3
-    scales: int = 3
+    channels: tuple[PositiveInt, ...] = (60, 120, 240, 480)
+    kernel: Annotated[int, Range(2)] = 3
+    scales: PositiveInt = 3
     spectral_norm: bool = field(default=False, metadata=LATER)
 
     @classmethod

@@ -4,10 +4,11 @@ A config is checked where a network is built from it, not here: a recipe may pas
 while its knobs are overridden one by one.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from medsearch.core.ranges import PositiveInt, Range
 from medsearch.core.recipes import override, recipe
-from medsearch.networks.config import Scale, refuse
+from medsearch.networks.config import Scale
 
 Initialisation = Literal["normal", "xavier", "default"]
 
@@ -26,9 +27,9 @@ class ResNetGeneratorConfig:
     initialisation: of the weights; normal of SD 0.02 (CycleGAN), Xavier's with gain 0.02 (CUT), torch's own (AttENT).
     """
 
-    width: int = 64
-    blocks: int = 9
-    halvings: int = 2
+    width: Annotated[int, Range(2)] = 64
+    blocks: PositiveInt = 9
+    halvings: PositiveInt = 2
     down: Literal["strided", "anti-aliased"] = "strided"
     up: Literal["transposed", "anti-aliased", "bilinear"] = "transposed"
     skips: Literal["none", "gated"] = "none"
@@ -38,17 +39,6 @@ class ResNetGeneratorConfig:
     def at(cls, scale: Scale) -> "ResNetGeneratorConfig":
         """The sizes for one scale."""
         return override(cls(), _GENERATOR[scale])
-
-    def check(self) -> None:
-        """Refuse sizes that fit no network.
-
-        Raises:
-            BadInput: with the knob and what it must satisfy.
-        """
-        refuse(
-            (self.width < 2, f"width {self.width} must be 2 or more"),
-            (min(self.blocks, self.halvings) < 1, "blocks and halvings must be 1 or more"),
-        )
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -66,8 +56,8 @@ class PatchDiscriminatorConfig:
     initialisation: as a generator's.
     """
 
-    width: int = 64
-    layers: int = 3
+    width: PositiveInt = 64
+    layers: PositiveInt = 3
     down: Literal["strided", "anti-aliased"] = "strided"
     initialisation: Initialisation = "normal"
 
@@ -75,17 +65,6 @@ class PatchDiscriminatorConfig:
     def at(cls, scale: Scale) -> "PatchDiscriminatorConfig":
         """The sizes for one scale."""
         return override(cls(), _DISCRIMINATOR[scale])
-
-    def check(self) -> None:
-        """Refuse sizes that fit no network.
-
-        Raises:
-            BadInput: with the knob and what it must satisfy.
-        """
-        refuse(
-            (self.width < 1, f"width {self.width} must be 1 or more"),
-            (self.layers < 1, f"layers {self.layers} must be 1 or more"),
-        )
 
     @property
     def channels(self) -> tuple[int, ...]:

@@ -45,7 +45,6 @@ class MultiScaleDiscriminator(nn.Module):
 
     def __init__(self, config: DiscriminatorConfig):
         super().__init__()
-        config.check()
         self.config = config
         self.scales = nn.ModuleList(_one_scale(config) for _ in range(config.scales))
         if config.spectral_norm:

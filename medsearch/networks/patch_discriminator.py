@@ -24,7 +24,6 @@ class PatchDiscriminator(nn.Module):
 
     def __init__(self, config: PatchDiscriminatorConfig, *, inputs: int = 1) -> None:
         super().__init__()
-        config.check()
         self.config = config
         channels = config.channels
         blurred = config.down == "anti-aliased"

@@ -46,7 +46,6 @@ class ResNetGenerator(nn.Module):
 
     def __init__(self, config: ResNetGeneratorConfig, *, inputs: int = 1, outputs: int = 1) -> None:
         super().__init__()
-        config.check()
         self.config = config
         channels, gated = config.channels, config.skips == "gated"
         layers = [nn.ReflectionPad2d(3), nn.Conv2d(inputs, channels[0], 7), _norm(channels[0]), nn.ReLU()]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import NonNegativeInt, PositiveFloat, require
 from medsearch.core.recipes import knobs
 from medsearch.core.reported import Reported
 from medsearch.data.kinds import Task
@@ -88,11 +89,12 @@ class Ablation:
         _require_rules(self)
         here = self.at(self.method.scale) if _scaled(self) else self
         require_seeds(typing.cast("tuple[int, ...]", here.seeds))
+        require("margin", PositiveFloat | None, here.margin)
         _require_retuning(here)
         for row, column in here.cells():
             _require_column(here, row, column)
             for knob, domain in here.retune.items():
-                for value in typing.cast(Domain, domain).edges():
+                for value in typing.cast(Domain, domain).representatives():
                     here.setup(row, column, {knob: value})
         _require_drawable(here)
 
@@ -221,7 +223,7 @@ def _require_retuning(ablation: Ablation) -> None:
     if ablation.take is not None and ablation.of is None:
         msg = f"ablation {ablation.name!r} takes {ablation.take} of no search; name one in `of`, or leave `take` out"
         raise BadInput(msg)
-    trials = typing.cast(int, ablation.trials)
+    trials: int = require("trials", NonNegativeInt, ablation.trials)
     if bool(ablation.retune) != (trials > 0):
         msg = f"retune={list(ablation.retune)!r} with trials={trials}; give a space and a number of trials, or neither"
         raise BadInput(msg)

@@ -5,8 +5,9 @@ search that was killed goes on as it would have.
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, final
+from typing import Annotated, Any, ClassVar, Literal, Protocol, final
 
+from medsearch.core.ranges import NonNegativeInt, Range, require
 from medsearch.core.seeds import seed
 
 Heeds = Literal["constraints", "values"]
@@ -51,6 +52,10 @@ class TPE:
     objectives: None = None
     heeds: ClassVar[Heeds] = "constraints"
 
+    def __post_init__(self) -> None:
+        """Refuse a beginning that is no number of trials."""
+        require("TPE's startup", NonNegativeInt | None, self.startup)
+
     def build(self, root: int, number: int, trials: int) -> Any:
         """Optuna's sampler."""
         from optuna.samplers import TPESampler
@@ -69,6 +74,10 @@ class GP:
     name: Literal["GP"] = "GP"
     objectives: None = None
     heeds: ClassVar[Heeds] = "values"
+
+    def __post_init__(self) -> None:
+        """Refuse a beginning that is no number of trials."""
+        require("GP's startup", NonNegativeInt | None, self.startup)
 
     def build(self, root: int, number: int, trials: int) -> Any:
         """Optuna's sampler."""
@@ -122,6 +131,10 @@ class NSGA2:
     name: Literal["NSGA-II"] = "NSGA-II"
     objectives: None = None
     heeds: ClassVar[Heeds] = "constraints"
+
+    def __post_init__(self) -> None:
+        """Refuse a population that has no parents."""
+        require("NSGA2's population", Annotated[int, Range(2)], self.population)
 
     def build(self, root: int, number: int, trials: int) -> Any:  # noqa: ARG002
         """Optuna's sampler."""

@@ -8,9 +8,10 @@ one metric, so a search for a front of several objectives is given none: it woul
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal, final
+from typing import Annotated, Any, Literal, final
 
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import PositiveInt, Range, require
 
 RUNG = "rung"
 SELECTION = "selection"
@@ -36,9 +37,7 @@ class ASHA:
     def __post_init__(self) -> None:
         """Refuse a missing reason, and numbers that stop everything."""
         _require(self.grace, self.because, "ASHA")
-        if self.reduction < 2:
-            msg = f"ASHA(reduction={self.reduction}) must keep one in 2 or more"
-            raise BadInput(msg)
+        require("ASHA's reduction", Annotated[int, Range(2)], self.reduction)
 
     def at(self, scale: str) -> "ASHA":
         """The same rule with the scale's grace."""
@@ -117,9 +116,7 @@ Scheduler = ASHA | Median | FullLength
 
 def _require(grace: Grace, because: str, name: str) -> None:
     graces = list(grace.values()) if isinstance(grace, Mapping) else [grace]
-    if not graces or any(not isinstance(epochs, int) or epochs < 1 for epochs in graces):
-        msg = f"{name}(grace={grace!r}) must be 1 epoch or more"
-        raise BadInput(msg)
+    require(f"{name}'s grace", tuple[PositiveInt, ...], graces)
     if not because.strip():
         msg = f"{name}(because=...) must say why; the report prints it beside the results"
         raise BadInput(msg)

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, final
 
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import NonNegativeInt, PositiveInt, require
 from medsearch.data.kinds import Task
 from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Pipeline
@@ -115,7 +116,7 @@ class Search:
         _require_roles(self)
         _require_numbers(self)
         for knob, domain in self.settled.domains.items():
-            for value in domain.edges():
+            for value in domain.representatives():
                 self.setup({knob: value})
         _require_published(self)
         _require_start(self)
@@ -210,9 +211,8 @@ def _require_roles(search: Search) -> None:
 def _require_numbers(search: Search) -> None:
     here = search.settled
     require_rule(search.method, search.selection)
-    if here.trials < 1 or here.finalists < 0:
-        msg = f"trials={here.trials!r} must be 1 or more and finalists={here.finalists!r} 0 or more"
-        raise BadInput(msg)
+    require("trials", PositiveInt, here.trials)
+    require("finalists", NonNegativeInt, here.finalists)
     require_seeds(here.seeds)
     _require_objectives(search)
 

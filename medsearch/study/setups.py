@@ -13,8 +13,9 @@ from functools import cache
 from typing import Any, TypeAlias, TypeVar, final
 
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import NonNegativeInt, require
 from medsearch.core.recipes import knobs as knobs_of
-from medsearch.core.recipes import override
+from medsearch.core.recipes import override, require_consistent
 from medsearch.data.kinds import Task, layout_of
 from medsearch.stages.method import Method
 
@@ -37,11 +38,13 @@ def setup(method: Method, task: Task, knobs: Mapping[str, Any]) -> Setup:
     """The task and recipe that `knobs` mean, on top of what the method's preset wants of the task.
 
     Raises:
-        BadInput: no such knob (with the nearest one that exists), or a value that does not fit.
+        BadInput: no such knob (with the nearest one that exists), a value that does not fit, or two that do not go
+            together.
 
     """
     preset = {f"task.{knob}": value for knob, value in method.task_knobs.items()}
     everything = override(_everything(task, method.recipe), {**preset, **knobs})
+    require_consistent(everything)
     names = [part.name for part in dataclasses.fields(method.recipe)]
     recipe = replace(method.recipe, **{name: getattr(everything, name) for name in names})
     return Setup(everything.task, recipe)
@@ -102,13 +105,14 @@ def require_rule(method: Method, rule: object, *, where: str = "") -> None:
 
 
 def require_seeds(seeds: tuple[int, ...]) -> None:
-    """Refuse no seeds, or one that comes twice.
+    """Refuse no seeds, one that is negative or no integer, or one that comes twice.
 
     Raises:
-        BadInput: there are none, or one comes twice.
+        BadInput: there are none, or one is none, or comes twice.
 
     """
-    if not seeds or len(set(seeds)) < len(seeds):
+    require("seeds", tuple[NonNegativeInt, ...], seeds)
+    if len(set(seeds)) < len(seeds):
         msg = f"seeds={seeds!r} must name at least one seed, each once"
         raise BadInput(msg)
 

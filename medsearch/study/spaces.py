@@ -48,6 +48,10 @@ class Uniform:
         """Values far apart, to see what the knob moves."""
         return self.low, self.high
 
+    def representatives(self) -> tuple[float, ...]:
+        """Values that fit a knob's range only if all of the domain does."""
+        return self.edges()
+
     def encoded(self, value: Any) -> Any:
         """`value` as the sampler stores it."""
         return float(value)
@@ -81,6 +85,10 @@ class Integers:
         """Values far apart, to see what the knob moves."""
         return self.low, self.high
 
+    def representatives(self) -> tuple[int, ...]:
+        """Values that fit a knob's range only if all of the domain does, also a range of every other integer."""
+        return self.low, self.low + 1, self.high
+
     def encoded(self, value: Any) -> Any:
         """`value` as the sampler stores it."""
         return int(value)
@@ -110,6 +118,10 @@ class Choice:
 
     def edges(self) -> tuple[Any, ...]:
         """Values far apart, to see what the knob moves."""
+        return self.options
+
+    def representatives(self) -> tuple[Any, ...]:
+        """Values that fit a knob's range only if all of the domain does."""
         return self.options
 
     def encoded(self, value: Any) -> Any:

@@ -3,6 +3,7 @@
 from dataclasses import field
 from typing import Any
 
+from medsearch.core.ranges import NonNegativeInt, PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.networks.config import Scale
 from medsearch.networks.cyclegan_config import PatchDiscriminatorConfig, ResNetGeneratorConfig
@@ -24,10 +25,10 @@ class CycleGANRecipe:
     discriminator: PatchDiscriminatorConfig = field(default_factory=PatchDiscriminatorConfig)
     input_addition: bool = False
     optimiser: OptimiserRecipe = field(default_factory=lambda: OptimiserRecipe(lr=2e-4, weight_decay=0.0))
-    pool: int = 50
-    epochs: int = 100
-    decay_epochs: int = 100
-    batch: int = 1
+    pool: NonNegativeInt = 50
+    epochs: PositiveInt = 100
+    decay_epochs: NonNegativeInt = 100
+    batch: PositiveInt = 1
 
     @classmethod
     def at(cls, scale: Scale) -> "CycleGANRecipe":

@@ -1,5 +1,6 @@
 """Recipes that every method's training shares; importable without torch."""
 
+from medsearch.core.ranges import FractionBelowOne, NonNegativeFloat, PositiveFloat
 from medsearch.core.recipes import recipe
 
 
@@ -7,6 +8,6 @@ from medsearch.core.recipes import recipe
 class OptimiserRecipe:
     """AMSGrad's settings (thesis, section 5.5.1; weight decay as released, the paper does not mention it)."""
 
-    lr: float = 1e-4
-    betas: tuple[float, float] = (0.5, 0.999)
-    weight_decay: float = 1e-4
+    lr: PositiveFloat = 1e-4
+    betas: tuple[FractionBelowOne, FractionBelowOne] = (0.5, 0.999)
+    weight_decay: NonNegativeFloat = 1e-4

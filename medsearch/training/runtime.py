@@ -1,7 +1,8 @@
 """How to compute, never what."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from medsearch.core.ranges import NonNegativeInt, PositiveInt, Range
 from medsearch.core.recipes import recipe
 
 
@@ -17,13 +18,13 @@ class Runtime:
     """
 
     device: str = "cpu"
-    threads: int = 1
+    threads: PositiveInt = 1
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """`auto` is bf16 autocast where the GPU has it in hardware, fp32 elsewhere."""
-    micro_batch: int = 0
+    micro_batch: NonNegativeInt = 0
     """Samples per forward pass; gradients accumulate to the recipe's batch. 0: the whole batch at once."""
     deterministic: bool = True
-    share: float = 1.0
+    share: Annotated[float, Range(0, 1, above=True)] = 1.0
     """Of the device's memory that the run may take. Above it, it is out of memory, however much is free: a run that
     shares its GPU fails by its own demand, never by its neighbours'."""
 

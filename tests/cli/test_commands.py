@@ -43,7 +43,10 @@ def test_a_check_names_the_fault_and_exits_with_2(tmp_path: Path, capsys: pytest
         (("check", "nowhere"), ""),
         (("check", ".", "--layout", "brats2O20"), "brats2020"),
         (("phantom", "crossmoda", "x"), "brats2020"),
-        (("phantom", "brats2020", "x", "--cases", "0"), "1 case or more"),
+        (
+            ("phantom", "brats2020", "x", "--cases", "0"),
+            "knob 'cases' of PhantomSpec takes an integer of 1 or more, got 0",
+        ),
         (("report", "no_such_study"), "no_such_study"),
         (("sync", "no_such_study"), "no_such_study"),
         (("ui",), "no tracking database"),

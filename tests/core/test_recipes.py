@@ -42,8 +42,8 @@ def test_an_override_sets_what_it_names_and_nothing_else():
         ("weights.cycle", 1.0, "did you mean 'weights.cyc'"),
         ("weights", 1.0, "no knob 'weights'"),
         ("epochs.x", 1, "no knob 'epochs.x'"),
-        ("epochs", 1.5, "takes int"),
-        ("epochs", "3", "takes int"),
+        ("epochs", 1.5, "takes an integer"),
+        ("epochs", "3", "takes an integer"),
         ("kind", "c", "takes one of ['a', 'b']"),
     ],
 )

@@ -11,11 +11,11 @@ def test_the_paper_s_slices_are_the_default() -> None:
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        ({"slice_size": 0}, "positive multiple of 4"),
-        ({"slice_size": 66}, "positive multiple of 4"),
+        ({"slice_size": 0}, "among 4, 8, 12, ..., got 0"),
+        ({"slice_size": 66}, "among 4, 8, 12, ..., got 66"),
         ({"window": (100.0, 100.0)}, "low < high"),
-        ({"window": (100.0,)}, "low, high"),
-        ({"window": (float("nan"), 1.0)}, "low < high"),
+        ({"window": (100.0,)}, "takes 2 numbers"),
+        ({"window": (float("nan"), 1.0)}, "takes 2 numbers from -1024 to 3071"),
     ],
 )
 def test_impossible_geometries_are_refused(wrong: dict[str, object], why: str) -> None:

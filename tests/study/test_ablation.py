@@ -16,7 +16,7 @@ from tests.study.sweeps import BACK, FORTH, TASKS, ablation
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"variants": (Variant("a", {"polish.wid": True}),)}, r"no knob 'polish.wid'; did you mean 'polish.wide'\?"),
-    ({"variants": (Variant("a", {"polish.wide": 3}),)}, "'polish.wide' takes bool"),
+    ({"variants": (Variant("a", {"polish.wide": 3}),)}, "'polish.wide' takes True or False"),
     ({"variants": (Variant("a", {"task.sorce_labels": 1.0}),)}, "did you mean 'task.source_labels'"),
     ({"variants": (Variant("a"), Variant("a"))}, "row 'a' comes twice"),
     ({"variants": (Variant(" "),)}, "comes twice or is empty"),
@@ -30,7 +30,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"selection": "best"}, r"selection of 't1 to t2' is 'best'; declare one of source"),
     ({"selection": {FORTH: "oracle"}}, "selection of 't2 to t1' is None"),
     ({"selection": {FORTH: "oracle", BACK: "none"}}, "selection of 't2 to t1' is 'none'; declare one of source"),
-    ({"seeds": ()}, "at least one seed"),
+    ({"seeds": ()}, "one or more integers"),
     ({"seeds": (1, 1)}, "each once"),
     ({"name": "a/b"}, "names a folder"),
     ({"trials": 3}, "give a space and a number of trials, or neither"),

@@ -149,7 +149,7 @@ def test_a_scale_settles_every_number() -> None:
         ({"refinement": Refinement(trials=2, knobs=("polish.epochs",))}, "which no group searches; the groups search"),
         ({"weights": ("segmentation.weight.a",)}, "no knob of toy; did you mean 'segmentation.weights.a'"),
         ({"name": "no name"}, "names a folder"),
-        ({"seeds": ()}, "must name at least one seed"),
+        ({"seeds": ()}, "seeds takes one or more integers"),
     ],
 )
 def test_what_cannot_be_is_refused_when_the_file_is_loaded(changes: dict[str, Any], told: str) -> None:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from medsearch.core.errors import Diverged
+from medsearch.core.ranges import PositiveFloat, PositiveInt
 from medsearch.core.recipes import recipe
 from medsearch.core.records import append_line, read_json, write_json
 from medsearch.data.cohorts import Roster
@@ -29,20 +30,20 @@ from medsearch.study.jobs import Workplace
 
 @recipe
 class Weights:
-    a: float = 1.0
+    a: PositiveFloat = 1.0
     b: float = 0.0
 
 
 @recipe
 class Translation:
-    epochs: int = 2
+    epochs: PositiveInt = 2
     breaks: bool = False
     seconds: float = 0.0
 
 
 @recipe
 class Segmentation:
-    epochs: int = 4
+    epochs: PositiveInt = 4
     weights: Weights = field(default_factory=Weights)
     crossing: bool = False
     """Whether the better configurations start slower."""
@@ -54,7 +55,7 @@ class Segmentation:
 
 @recipe
 class Polish:
-    epochs: int = 1
+    epochs: PositiveInt = 1
     wide: bool = False
 
 

@@ -3,9 +3,12 @@
 Warp and affine look up the nearest voxel, for the image as for the mask; both look-ups are done as one.
 """
 
+from typing import Annotated
+
 import numpy as np
 from numpy.typing import NDArray
 
+from medsearch.core.ranges import Fraction, FractionBelowOne, NonNegativeFloat, Range
 from medsearch.core.recipes import recipe
 
 Image = NDArray[np.float32]
@@ -24,11 +27,11 @@ class SliceAugmentation:
     shift: largest change of intensity. flip: probability, drawn per axis.
     """
 
-    warp: float = 5 / 256
-    zoom: float = 0.1
-    rotation: float = 3.0
-    shift: float = 0.1
-    flip: float = 0.5
+    warp: NonNegativeFloat = 5 / 256
+    zoom: FractionBelowOne = 0.1
+    rotation: Annotated[float, Range(0, 180)] = 3.0
+    shift: NonNegativeFloat = 0.1
+    flip: Fraction = 0.5
 
 
 DEFAULT = SliceAugmentation()

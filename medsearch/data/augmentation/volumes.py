@@ -4,16 +4,20 @@ Rotation and scale, noise, blur, brightness, contrast, low resolution, inverted 
 Never mirrored left to right: a half keeps its side.
 """
 
+from typing import Annotated
+
 import numpy as np
 from numpy.typing import NDArray
 
+from medsearch.core.ranges import Fraction, NonNegativeFloat, PositiveFloat, Range
 from medsearch.core.recipes import recipe
 from medsearch.data.augmentation import intensities
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
-Range = tuple[float, float]
+Span = tuple[PositiveFloat, PositiveFloat]
+Amounts = tuple[NonNegativeFloat, NonNegativeFloat]
 
 MIRRORED = (0, 1)  # z and y
 
@@ -26,24 +30,24 @@ class VolumeAugmentation:
     noise: standard deviation; the library calls it variance and uses it as the SD. blur: sigma, voxels.
     """
 
-    p_rotation: float = 0.2
-    rotation: float = 30.0
-    p_scale: float = 0.2
-    scale: Range = (0.7, 1.4)
-    p_noise: float = 0.1
-    noise: Range = (0.0, 0.1)
-    p_blur: float = 0.2 * 0.5
-    blur: Range = (0.5, 1.0)
-    p_brightness: float = 0.15
-    brightness: Range = (0.75, 1.25)
-    p_contrast: float = 0.15
-    contrast: Range = (0.75, 1.25)
-    p_low_resolution: float = 0.25 * 0.5
-    low_resolution: Range = (0.5, 1.0)
-    p_inverted_gamma: float = 0.1
-    p_gamma: float = 0.3
-    gamma: Range = (0.7, 1.5)
-    p_mirror: float = 0.5
+    p_rotation: Fraction = 0.2
+    rotation: Annotated[float, Range(0, 180)] = 30.0
+    p_scale: Fraction = 0.2
+    scale: Span = (0.7, 1.4)
+    p_noise: Fraction = 0.1
+    noise: Amounts = (0.0, 0.1)
+    p_blur: Fraction = 0.2 * 0.5
+    blur: Amounts = (0.5, 1.0)
+    p_brightness: Fraction = 0.15
+    brightness: Span = (0.75, 1.25)
+    p_contrast: Fraction = 0.15
+    contrast: Span = (0.75, 1.25)
+    p_low_resolution: Fraction = 0.25 * 0.5
+    low_resolution: Span = (0.5, 1.0)
+    p_inverted_gamma: Fraction = 0.1
+    p_gamma: Fraction = 0.3
+    gamma: Span = (0.7, 1.5)
+    p_mirror: Fraction = 0.5
 
 
 DEFAULT = VolumeAugmentation()
@@ -119,7 +123,7 @@ def _recoloured(image: Image, rng: np.random.Generator, r: VolumeAugmentation) -
     return image
 
 
-def _about_one(span: Range, rng: np.random.Generator) -> float:
+def _about_one(span: Span, rng: np.random.Generator) -> float:
     """Below 1 as often as above, whatever the range's middle."""
     low, high = span
     return rng.uniform(low, min(1.0, high)) if rng.random() < 0.5 and low < 1 else rng.uniform(max(1.0, low), high)

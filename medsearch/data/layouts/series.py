@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from medsearch.core.ranges import Fraction, PositiveInt
 from medsearch.core.recipes import recipe
 from medsearch.data.dicom import first_slice
 from medsearch.data.dicom_slices import Lying, Slice
@@ -23,8 +24,8 @@ class SeriesRule:
     """
 
     lying: Lying | None = None
-    share: float = 0.5
-    fewest: int = 16
+    share: Fraction = 0.5
+    fewest: PositiveInt = 16
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 import hashlib
 from pathlib import Path
-from typing import Protocol
+from typing import Annotated, Protocol
 
 from medsearch.core import recipes
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import NonNegativeInt, PositiveInt, Range
 from medsearch.core.recipes import recipe
 
 PHANTOM_VERSION = 1
@@ -33,18 +34,15 @@ class PhantomSpec:
     `anatomy`: a folder of label maps (see `templates`) whose heads are used in turn, instead of MNI152.
     """
 
-    cases: int = 40
-    spacing: float = 4.0
-    seed: int = 0
+    cases: PositiveInt = 40
+    spacing: Annotated[float, Range(0.5, 10)] = 4.0
+    seed: NonNegativeInt = 0
     anatomy: str | None = None
-    healthy: int = 0
+    healthy: NonNegativeInt = 0
 
     def __post_init__(self) -> None:
-        if self.cases < 1 or not 0 <= self.healthy <= self.cases:
-            msg = f"no phantom has {self.cases} cases with {self.healthy} healthy among them; ask for 1 case or more"
-            raise BadInput(msg)
-        if not 0.5 <= self.spacing <= 10:
-            msg = f"a phantom's spacing must lie in 0.5..10 mm, got {self.spacing}; 4 suits a quick look, 1 is BraTS's"
+        if self.healthy > self.cases:
+            msg = f"no phantom has {self.cases} cases with {self.healthy} healthy among them; ask for more cases"
             raise BadInput(msg)
 
     @property

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import FractionBelowOne, NonNegativeInt
 from medsearch.core.recipes import recipe
 from medsearch.core.seeds import ranked
 from medsearch.data.abdomen import BodyRule, RegionRule
@@ -30,19 +31,12 @@ class SynthesisTask:
     source: str = "CT"
     target: str = "ceCT"
     direction: Literal["forward", "backward"] = "forward"
-    held_out: float = 0.122
-    validation_pairs: float = 0.0
-    split_seed: int = 0
+    held_out: FractionBelowOne = 0.122
+    validation_pairs: FractionBelowOne = 0.0
+    split_seed: NonNegativeInt = 0
     geometry: AxialGeometry = field(default_factory=AxialGeometry)
     body: BodyRule = field(default_factory=BodyRule)
     region: RegionRule = field(default_factory=RegionRule)
-
-    def __post_init__(self) -> None:
-        """Refuse a fraction outside [0, 1)."""
-        for knob in ("held_out", "validation_pairs"):
-            if not 0 <= getattr(self, knob) < 1:
-                msg = f"knob 'task.{knob}' is a fraction in [0, 1), got {getattr(self, knob)!r}"
-                raise BadInput(msg)
 
     @property
     def given(self) -> str:

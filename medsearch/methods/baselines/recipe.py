@@ -1,6 +1,7 @@
 """Knobs that all baselines have."""
 
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import FractionBelowOne, NonNegativeFloat, NonNegativeInt, PositiveFloat
 from medsearch.core.recipes import recipe
 from medsearch.training.decay import linear_decay
 
@@ -15,12 +16,12 @@ class AdamRecipe:
     decay_epochs: the last so many epochs, over which the rate falls linearly to `least`; 0: it stays.
     """
 
-    lr: float = 1e-4
-    betas: tuple[float, float] = (0.5, 0.999)
-    weight_decay: float = 1e-4
+    lr: PositiveFloat = 1e-4
+    betas: tuple[FractionBelowOne, FractionBelowOne] = (0.5, 0.999)
+    weight_decay: NonNegativeFloat = 1e-4
     amsgrad: bool = True
-    decay_epochs: int = 0
-    least: float = 0.0
+    decay_epochs: NonNegativeInt = 0
+    least: NonNegativeFloat = 0.0
 
     def rate(self, epoch: int, epochs: int) -> float:
         """The learning rate of an epoch, counted from 1, of so many."""

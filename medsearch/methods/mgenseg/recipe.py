@@ -4,9 +4,11 @@ from dataclasses import field
 from typing import Any, Literal
 
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import NonNegativeFloat, PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
 from medsearch.data.views import Domain
+from medsearch.losses.weights import normalised
 from medsearch.networks.config import DiscriminatorConfig, Scale
 from medsearch.networks.genseg.config import GenSegConfig
 from medsearch.stages.evaluation import EvaluationRecipe
@@ -19,17 +21,17 @@ Modalities = Literal["source and target", "source", "target"]
 class GenSegWeights:
     """λ of the diseased-healthy translation, Eq. 4.5; all 0: no image-level supervision."""
 
-    adv: float = 6.0
-    rec: float = 20.0
-    lat: float = 2.0
+    adv: NonNegativeFloat = 6.0
+    rec: NonNegativeFloat = 20.0
+    lat: NonNegativeFloat = 2.0
 
 
 @recipe
 class ModalityWeights:
     """λ of the modality translation, Eq. 4.5."""
 
-    adv: float = 3.0
-    cyc: float = 20.0
+    adv: NonNegativeFloat = 3.0
+    cyc: NonNegativeFloat = 20.0
 
 
 @recipe
@@ -38,10 +40,21 @@ class Weights:
 
     gen: GenSegWeights = field(default_factory=GenSegWeights)
     mod: ModalityWeights = field(default_factory=ModalityWeights)
-    seg: float = 20.0
+    seg: NonNegativeFloat = 20.0
     """Not printed; the released code's."""
     seg_schedule: Literal["by annotated fraction", "constant"] = "by annotated fraction"
     """The best λ_seg varies with the fraction (4.3.3), how is not printed: as in section 5.5.1, scaled with `seg`."""
+
+    def check(self) -> None:
+        """Refuse weights that are all 0.
+
+        Raises:
+            BadInput: they are.
+
+        """
+        normalised(
+            {"seg": self.seg, **vars(self.mod), **{f"gen.{term}": value for term, value in vars(self.gen).items()}}
+        )
 
 
 @recipe
@@ -63,10 +76,10 @@ class SegmentationRecipe:
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
     selected_on: Literal["target", "both"] = "target"
     """Whose validation masks pick the best epoch under "oracle"; the paper does not say, released: both."""
-    epochs: int = 300
-    batch: int = 15
+    epochs: PositiveInt = 300
+    batch: PositiveInt = 15
     augment: bool = True
-    validate_every: int = 1
+    validate_every: PositiveInt = 1
 
     @property
     def domains(self) -> tuple[Domain, ...]:

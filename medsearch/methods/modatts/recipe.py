@@ -3,10 +3,12 @@
 import dataclasses
 from dataclasses import field
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from medsearch.core.recipes import LATER, WHEREABOUTS, knobs, override, recipe
+from medsearch.losses.weights import normalised
 from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
 from medsearch.networks.config import Dimensions, DiscriminatorConfig, Scale
 from medsearch.training.recipes import OptimiserRecipe
@@ -18,9 +20,18 @@ Variant = Literal["self-supervised", "semi-supervised"]
 class TranslationWeights:
     """λ of Eq. 5.4, normalised to sum 1 before use."""
 
-    adv: float = 1.0
-    seg: float = 1.0
-    cyc: float = 10.0
+    adv: NonNegativeFloat = 1.0
+    seg: NonNegativeFloat = 1.0
+    cyc: NonNegativeFloat = 10.0
+
+    def check(self) -> None:
+        """Refuse weights that are all 0.
+
+        Raises:
+            BadInput: they are.
+
+        """
+        normalised(vars(self))
 
 
 @recipe
@@ -31,14 +42,14 @@ class TranslationRecipe:
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
     weights: TranslationWeights = field(default_factory=TranslationWeights)
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
-    epochs: int = 200
-    batch: int = 15
+    epochs: PositiveInt = 200
+    batch: PositiveInt = 15
     augment: bool = True
     empty_slices: bool = False
     """Whether the Dice of Eq. 5.3 also counts annotated slices without tumour (the released code leaves them out)."""
     imagenet: str = field(default="", metadata=WHEREABOUTS)
     """Path of `R50+ViT-B_16.npz`; empty: random initialisation."""
-    validate_every: int = 1
+    validate_every: PositiveInt = 1
 
 
 @recipe
@@ -53,12 +64,21 @@ class SynthesisRecipe:
 class SegmentationWeights:
     """λ of Eq. 5.12, normalised to sum 1 before use."""
 
-    adv: float = 5.0
-    rec: float = 50.0
-    lat: float = 5.0
-    seg: float = 100.0
+    adv: NonNegativeFloat = 5.0
+    rec: NonNegativeFloat = 50.0
+    lat: NonNegativeFloat = 5.0
+    seg: NonNegativeFloat = 100.0
     seg_schedule: Literal["by annotated fraction", "constant"] = "by annotated fraction"
     """100, 50, 25, 1, 0.1 at 100, 70, 40, 10, 1 % of the source annotated (section 5.5.1), scaled with `seg`."""
+
+    def check(self) -> None:
+        """Refuse weights that are all 0.
+
+        Raises:
+            BadInput: they are.
+
+        """
+        normalised({name: getattr(self, name) for name in ("adv", "rec", "lat", "seg")})
 
 
 @recipe
@@ -73,19 +93,19 @@ class SegmentationRecipe:
     translate: Literal["both", "presence-to-absence", "none"] = "both"
     """Directions of the diseased-healthy translation (Table 5.5, w/o A→P, w/o P→A and A→P)."""
     network: MedformerConfig = field(default_factory=lambda: MedformerConfig.at("paper", "semi"))
-    width: float = 1.0
+    width: PositiveFloat = 1.0
     """Multiplies the channels of every level of the segmentor."""
     discriminator: DiscriminatorConfig = field(default_factory=lambda: DiscriminatorConfig.at("paper", 3))
     weights: SegmentationWeights = field(default_factory=SegmentationWeights)
     optimiser: OptimiserRecipe = field(default_factory=OptimiserRecipe)
-    epochs: int = 300
-    batch: int = 2
+    epochs: PositiveInt = 300
+    batch: PositiveInt = 2
     augment: bool = True
-    tumour_intensity: float = field(default=0.0, metadata=LATER)
+    tumour_intensity: Fraction = field(default=0.0, metadata=LATER)
     """Part of `augment`: annotated tumours get up to this share brighter or darker, drawn for each crop. 0: off."""
-    tumour_upsampling: int = field(default=1, metadata=LATER)
+    tumour_upsampling: PositiveInt = field(default=1, metadata=LATER)
     """How often small tumours, and large heterogeneous ones, come in an epoch. 1: off."""
-    validate_every: int = 1
+    validate_every: PositiveInt = 1
 
     @property
     def generative(self) -> bool:
@@ -111,9 +131,9 @@ class SegmentationRecipe:
 class SelfTrainingRecipe:
     """Self-training rounds (section 5.4.2, Eq. 5.13); everything else is the segmentation stage's."""
 
-    rounds: int = 3
-    epochs: int = 150
-    threshold: float = 0.6
+    rounds: NonNegativeInt = 3
+    epochs: PositiveInt = 150
+    threshold: Annotated[float, Range(0, 1, above=True, below=True)] = 0.6
     """α: a voxel above it is tumour."""
     uncertain: Literal["background", "ignore"] = "background"
     """What lies between 1 - α and α: background (released code), or no part of the loss."""
@@ -123,7 +143,7 @@ class SelfTrainingRecipe:
 class EnsembleRecipe:
     """Segmentors that vote (section 5.5.1, Training)."""
 
-    folds: int = 1
+    folds: PositiveInt = 1
     """2 or more: so many segmentors, each validated on its fold of the source, behind one translator; 1: no folds."""
 
 

@@ -1,7 +1,8 @@
 """Sizes of the body regressor. No torch here: recipes import it."""
 
+from medsearch.core.ranges import PositiveInt
 from medsearch.core.recipes import override, recipe
-from medsearch.networks.config import Scale, refuse
+from medsearch.networks.config import Scale
 
 
 @recipe
@@ -12,24 +13,13 @@ class RegressorConfig:
     units: blocks of the stages.
     """
 
-    width: int = 64
-    units: tuple[int, int, int, int] = (3, 4, 6, 3)
+    width: PositiveInt = 64
+    units: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (3, 4, 6, 3)
 
     @classmethod
     def at(cls, scale: Scale) -> "RegressorConfig":
         """The sizes for one scale."""
         return override(cls(), _SIZES[scale])
-
-    def check(self) -> None:
-        """Refuse sizes that fit no network.
-
-        Raises:
-            BadInput: with the knob and what it must satisfy.
-        """
-        refuse(
-            (self.width < 1, f"width {self.width} must be 1 or more"),
-            (min(self.units) < 1, f"units {self.units} leave a stage empty; each must be 1 or more"),
-        )
 
 
 _SIZES: dict[Scale, dict[str, object]] = {

@@ -2,9 +2,10 @@
 
 from dataclasses import field, replace
 from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import NonNegativeFloat, PositiveInt, Range
 from medsearch.core.recipes import WHEREABOUTS, override, recipe
 from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
 from medsearch.networks.config import Scale
@@ -20,9 +21,9 @@ KNOB, WANTED = "regressor.imagenet", "an ImageNet ResNet-34 checkpoint (torchvis
 class RegressorWeights:
     """α (order), β (anat) and γ (norm) of Eq. 4."""
 
-    order: float = 0.005
-    anat: float = 1.0
-    norm: float = 10.0
+    order: NonNegativeFloat = 0.005
+    anat: NonNegativeFloat = 1.0
+    norm: NonNegativeFloat = 10.0
 
 
 @recipe
@@ -40,18 +41,11 @@ class RegressorRecipe:
     imagenet: str = field(default="", metadata=WHEREABOUTS)
     weights: RegressorWeights = field(default_factory=RegressorWeights)
     optimiser: OptimiserRecipe = field(default_factory=lambda: OptimiserRecipe(betas=(0.9, 0.999), weight_decay=0.0))
-    volumes: int = 20
-    slices: int = 8
+    volumes: PositiveInt = 20
+    slices: Annotated[int, Range(2)] = 8
     stacks: Literal["equal-steps", "random"] = "equal-steps"
-    iterations: int = 10_000
-    epoch_iterations: int = 100
-
-    def __post_init__(self) -> None:
-        """Refuse numbers by which nothing is trained."""
-        for knob in ("volumes", "iterations", "epoch_iterations"):
-            if getattr(self, knob) < 1:
-                msg = f"regressor.{knob} = {getattr(self, knob)} leaves nothing to train; it must be 1 or more"
-                raise BadInput(msg)
+    iterations: PositiveInt = 10_000
+    epoch_iterations: PositiveInt = 100
 
     @property
     def epochs(self) -> int:
@@ -67,7 +61,7 @@ class RegressorRecipe:
 class Weights(CycleGANWeights):
     """CycleGAN's λ, and acl: of Eq. 5, each way; not printed."""
 
-    acl: float = 1.0
+    acl: NonNegativeFloat = 1.0
 
 
 @recipe

@@ -40,7 +40,6 @@ class Regressor(nn.Module):
         super().__init__()
         from monai.networks.nets.resnet import ResNet  # takes seconds
 
-        config.check()
         self.network = ResNet(
             "basic",
             list(config.units),

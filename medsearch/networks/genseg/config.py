@@ -1,7 +1,8 @@
 """Sizes of the GenSeg family's networks. No torch here: recipes import it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from medsearch.core.ranges import OddInt, PositiveInt, Range
 from medsearch.core.recipes import override, recipe
 from medsearch.networks.config import Scale, refuse
 
@@ -17,11 +18,11 @@ class GenSegConfig:
     skips: "attention" gates them (section 4.3.3), "concat" takes them as they are.
     """
 
-    channels: tuple[int, ...] = (15, 30, 60, 120, 240, 480)
-    unique: int = 128
-    kernel: int = 3
-    wide: int = 5
-    head: int = 7
+    channels: tuple[Annotated[int, Range(2)], ...] = (15, 30, 60, 120, 240, 480)
+    unique: PositiveInt = 128
+    kernel: OddInt = 3
+    wide: OddInt = 5
+    head: OddInt = 7
     skips: Literal["attention", "concat"] = "attention"
     spectral_norm: bool = True
 
@@ -36,12 +37,10 @@ class GenSegConfig:
         Raises:
             BadInput: with the knob and what it must satisfy.
         """
-        odd = all(kernel > 0 and kernel % 2 for kernel in (self.kernel, self.wide, self.head))
         unique, last = self.unique, self.channels[-1]
         refuse(
-            (len(self.channels) < 2 or min(self.channels) < 2, f"channels {self.channels}: two levels of 2 or more"),
-            (not 0 < unique < last, f"unique {unique} of {last} channels leaves a code empty"),
-            (not odd, f"kernel {self.kernel}, wide {self.wide} and head {self.head} must be odd"),
+            (len(self.channels) < 2, f"channels {self.channels}: there must be two levels or more"),
+            (unique >= last, f"unique {unique} of {last} channels leaves a code empty"),
         )
 
     @property

@@ -6,6 +6,7 @@ Methods that pair slices, or add terms, declare stages of their own on `translat
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+from medsearch.core.ranges import NonNegativeFloat
 from medsearch.core.recipes import recipe
 from medsearch.data.synthesis.views import SynthesisView
 from medsearch.networks.config import Scale
@@ -33,8 +34,8 @@ class CycleGANWeights:
     cyc: of the cycle, each way. idt: of the identity, as a share of `cyc`.
     """
 
-    cyc: float = 10.0
-    idt: float = 0.5
+    cyc: NonNegativeFloat = 10.0
+    idt: NonNegativeFloat = 0.5
 
 
 @recipe

@@ -126,9 +126,9 @@ def test_the_fingerprint_follows_what_is_written(drawn_head: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        ({"cases": 0}, "ask for 1 case or more"),
+        ({"cases": 0}, "'cases' .* an integer of 1 or more, got 0"),
         ({"cases": 2, "healthy": 3}, "3 healthy"),
-        ({"spacing": 0.0}, "0.5..10 mm, got 0.0"),
+        ({"spacing": 0.0}, "a number from 0.5 to 10, got 0.0"),
         ({"spacing": float("nan")}, "got nan"),
     ],
 )

@@ -84,7 +84,9 @@ def test_what_cannot_be_split_is_refused(changed: dict[str, tuple[str, ...]], ta
 
 @pytest.mark.parametrize("knob", ["held_out", "validation_pairs"])
 def test_a_fraction_outside_its_range_names_the_knob(knob: str) -> None:
-    with pytest.raises(BadInput, match=rf"^knob 'task.{knob}' is a fraction in \[0, 1\), got 1.0$"):
+    with pytest.raises(
+        BadInput, match=rf"^knob '{knob}' of SynthesisTask takes a number of 0 or more and below 1, got 1.0$"
+    ):
         SynthesisTask(**{knob: 1.0})
 
 

@@ -150,22 +150,9 @@ def test_what_is_too_small_is_refused() -> None:
         Projections(AccSegNet().recipe.segmentation.patches, generator)
 
 
-@pytest.mark.parametrize(
-    ("config", "named"),
-    [
-        (SqueezeUNetConfig(width=0), "width 0"),
-        (SqueezeUNetConfig(levels=1), "levels 1"),
-        (SqueezeUNetConfig(width=4, reduction=5), "reduction 5"),
-        (DeepLabConfig(units=(1, 0, 1, 1)), "units"),
-        (DeepLabConfig(dilations=()), "dilations"),
-        (MapDiscriminatorConfig(channels=()), "channels"),
-        (UAGANConfig(levels=0), "width and levels"),
-        (JudgeConfig(layers=0), "width and layers"),
-    ],
-)
-def test_configs_say_what_fits_no_network(config: object, named: str) -> None:
-    with pytest.raises(BadInput, match=named):
-        config.check()
+def test_a_squeeze_leaves_a_channel() -> None:
+    with pytest.raises(BadInput, match="reduction 5 must be from 1 to width 4"):
+        SqueezeUNet(SqueezeUNetConfig(width=4, reduction=5))
 
 
 def test_the_u_net_trains_nothing_of_the_residual() -> None:

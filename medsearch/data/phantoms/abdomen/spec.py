@@ -1,9 +1,9 @@
 """What a phantom cohort of abdomens is made from."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 from medsearch.core import recipes
-from medsearch.core.errors import BadInput
+from medsearch.core.ranges import NonNegativeInt, PositiveInt, Range
 from medsearch.core.recipes import recipe
 
 ABDOMEN_VERSION = 1
@@ -17,20 +17,12 @@ class AbdomenSpec:
     `spacing`: of pixels, mm; slices are 432 mm wide, and a quarter to half again as far apart as pixels.
     """
 
-    cases: int = 12
-    pairs: int = 6
-    spacing: float = 4.5
-    seed: int = 0
+    cases: PositiveInt = 12
+    pairs: NonNegativeInt = 6
+    spacing: Annotated[float, Range(0.8, 7)] = 4.5
+    seed: NonNegativeInt = 0
 
     layout: ClassVar[str] = "abdominal_ct"
-
-    def __post_init__(self) -> None:
-        if self.cases < 1 or self.pairs < 0:
-            msg = f"no phantom has {self.cases} cases per contrast and {self.pairs} pairs; ask for 1 case or more"
-            raise BadInput(msg)
-        if not 0.8 <= self.spacing <= 7:
-            msg = f"an abdomen's spacing must lie in 0.8..7 mm, got {self.spacing}; 4.5 suits a quick look"
-            raise BadInput(msg)
 
     @property
     def subjects(self) -> int:

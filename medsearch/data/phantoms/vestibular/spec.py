@@ -1,9 +1,10 @@
 """What a phantom cohort with vestibular schwannomas is made from."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from medsearch.core import recipes
 from medsearch.core.errors import BadInput
+from medsearch.core.ranges import Range
 from medsearch.core.recipes import recipe
 from medsearch.data.phantoms.spec import PhantomSpec
 from medsearch.data.phantoms.vestibular.centres import LONDON, TILBURG, Centre
@@ -23,21 +24,15 @@ class CrossModa2022Spec(PhantomSpec):
     every series grows by as much as it exceeds that. Every subject has a tumour, so `healthy` must stay 0.
     """
 
-    cases: int = 48
-    spacing: float = 1.64
+    cases: Annotated[int, Range(3)] = 48
+    spacing: Annotated[float, Range(0.3, 5)] = 1.64
 
     layout: ClassVar[str] = "crossmoda2022"
     centres: ClassVar[tuple[Centre, ...]] = (LONDON, TILBURG)
 
     def __post_init__(self) -> None:
-        if self.cases < 3:
-            msg = f"a CrossMoDA phantom has source, target and validation cases; ask for 3 or more, not {self.cases}"
-            raise BadInput(msg)
         if self.healthy:
             msg = f"every CrossMoDA case has a tumour, {self.healthy} healthy ones were asked for; leave that at 0"
-            raise BadInput(msg)
-        if not 0.3 <= self.spacing <= 5:
-            msg = f"a CrossMoDA phantom's spacing must lie in 0.3..5 mm, got {self.spacing}; 1.64 suits a quick look"
             raise BadInput(msg)
 
     @property

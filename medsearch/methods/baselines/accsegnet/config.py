@@ -1,5 +1,8 @@
 """Sizes of AccSegNet's segmentor. No torch here: recipes import it."""
 
+from typing import Annotated
+
+from medsearch.core.ranges import PositiveInt, Range
 from medsearch.core.recipes import override, recipe
 from medsearch.networks.config import Scale, refuse
 
@@ -13,9 +16,9 @@ class SqueezeUNetConfig:
     reduction: of the channels within the channel-wise squeeze.
     """
 
-    width: int = 64
-    levels: int = 5
-    reduction: int = 2
+    width: PositiveInt = 64
+    levels: Annotated[int, Range(2)] = 5
+    reduction: PositiveInt = 2
 
     @classmethod
     def at(cls, scale: Scale) -> "SqueezeUNetConfig":
@@ -28,11 +31,7 @@ class SqueezeUNetConfig:
         Raises:
             BadInput: with the knob and what it must satisfy.
         """
-        refuse(
-            (self.width < 1, f"width {self.width} must be 1 or more"),
-            (self.levels < 2, f"levels {self.levels} must be 2 or more"),
-            (not 1 <= self.reduction <= self.width, f"reduction {self.reduction} must be from 1 to width {self.width}"),
-        )
+        refuse((self.reduction > self.width, f"reduction {self.reduction} must be from 1 to width {self.width}"))
 
     @property
     def channels(self) -> tuple[int, ...]:

@@ -4,6 +4,7 @@ from dataclasses import field
 from functools import cache
 from typing import Any, Literal
 
+from medsearch.core.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
 from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
@@ -21,13 +22,13 @@ class Weights:
     seg: Dice. The form `contrastive` has no idt and no cyc.
     """
 
-    adv: float = 1.0
-    idt: float = 1.0
-    cyc: float = 2.0
-    ana: float = 1.0
-    nce: float = 0.0
-    mind: float = 0.0
-    seg: float = 1.0
+    adv: NonNegativeFloat = 1.0
+    idt: NonNegativeFloat = 1.0
+    cyc: NonNegativeFloat = 2.0
+    ana: NonNegativeFloat = 1.0
+    nce: NonNegativeFloat = 0.0
+    mind: NonNegativeFloat = 0.0
+    seg: NonNegativeFloat = 1.0
 
 
 @recipe
@@ -38,10 +39,10 @@ class PatchNCERecipe:
     temperature: of the cross-entropy. width: channels that features are projected to.
     """
 
-    layers: tuple[int, ...] = (0, 4, 8, 12, 16)
-    places: int = 256
-    temperature: float = 0.07
-    width: int = 256
+    layers: tuple[NonNegativeInt, ...] = (0, 4, 8, 12, 16)
+    places: PositiveInt = 256
+    temperature: PositiveFloat = 0.07
+    width: PositiveInt = 256
 
 
 def _generator() -> ResNetGeneratorConfig:
@@ -68,10 +69,10 @@ class SegmentationRecipe:
     patches: PatchNCERecipe = field(default_factory=PatchNCERecipe)
     slices: SliceRule = field(default_factory=SliceRule)
     optimiser: AdamRecipe = field(default_factory=AdamRecipe)
-    epochs: int = 300
-    batch: int = 10
+    epochs: PositiveInt = 300
+    batch: PositiveInt = 10
     augment: bool = True
-    validate_every: int = 1
+    validate_every: PositiveInt = 1
 
 
 @recipe

@@ -1,7 +1,8 @@
 """Sizes of AttENT's segmentation networks. No torch here: recipes import it."""
 
+from medsearch.core.ranges import PositiveInt
 from medsearch.core.recipes import override, recipe
-from medsearch.networks.config import Scale, refuse
+from medsearch.networks.config import Scale
 
 
 @recipe
@@ -13,46 +14,26 @@ class DeepLabConfig:
     dilations: of the parallel convolutions of an output.
     """
 
-    width: int = 64
-    units: tuple[int, int, int, int] = (3, 4, 23, 3)
-    dilations: tuple[int, ...] = (6, 12, 18, 24)
+    width: PositiveInt = 64
+    units: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (3, 4, 23, 3)
+    dilations: tuple[PositiveInt, ...] = (6, 12, 18, 24)
 
     @classmethod
     def at(cls, scale: Scale) -> "DeepLabConfig":
         """The sizes for one scale."""
         return override(cls(), _DEEPLAB[scale])
 
-    def check(self) -> None:
-        """Refuse sizes that fit no network.
-
-        Raises:
-            BadInput: with the knob and what it must satisfy.
-        """
-        refuse(
-            (self.width < 1, f"width {self.width} must be 1 or more"),
-            (min(self.units) < 1, f"units {self.units} leave a stage empty; each must be 1 or more"),
-            (not self.dilations or min(self.dilations) < 1, f"dilations {self.dilations} must be positive numbers"),
-        )
-
 
 @recipe
 class MapDiscriminatorConfig:
     """A discriminator of maps of two channels: stride-2 convolutions of kernel 4 to these channels, then to one."""
 
-    channels: tuple[int, ...] = (64, 128, 256, 512)
+    channels: tuple[PositiveInt, ...] = (64, 128, 256, 512)
 
     @classmethod
     def at(cls, scale: Scale) -> "MapDiscriminatorConfig":
         """The sizes for one scale."""
         return override(cls(), _MAPS[scale])
-
-    def check(self) -> None:
-        """Refuse sizes that fit no network.
-
-        Raises:
-            BadInput: with the knob and what it must satisfy.
-        """
-        refuse((not self.channels or min(self.channels) < 1, f"channels {self.channels} must be positive numbers"))
 
 
 _DEEPLAB: dict[Scale, dict[str, object]] = {

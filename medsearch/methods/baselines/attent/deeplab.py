@@ -64,7 +64,6 @@ class DeepLab(nn.Module):
 
     def __init__(self, config: DeepLabConfig) -> None:
         super().__init__()
-        config.check()
         w, units = config.width, config.units
         self.to_rgb = nn.Conv2d(1, 3, 1)
         self.conv1, self.bn1 = nn.Conv2d(3, w, 7, stride=2, padding=3, bias=False), _frozen(w)

@@ -24,7 +24,6 @@ class MapDiscriminator(nn.Module):
 
     def __init__(self, config: MapDiscriminatorConfig) -> None:
         super().__init__()
-        config.check()
         self.halvings = len(config.channels) + 1
         layers: list[nn.Module] = []
         for before, after in pairwise((CHANNELS, *config.channels)):

@@ -4,8 +4,10 @@ from dataclasses import field, replace
 from functools import cache
 from typing import Any, Literal
 
+from medsearch.core.ranges import NonNegativeFloat, PositiveInt
 from medsearch.core.recipes import WHEREABOUTS, override, recipe
 from medsearch.data.hemispheres import SliceRule
+from medsearch.losses.weights import normalised
 from medsearch.methods.baselines.attent.config import DeepLabConfig, MapDiscriminatorConfig
 from medsearch.methods.baselines.recipe import PLAIN, AdamRecipe, refuse_names
 from medsearch.networks.config import Scale
@@ -17,8 +19,17 @@ from medsearch.stages.evaluation import EvaluationRecipe
 class TranslationWeights:
     """Of the translation's terms, normalised to sum 1 before use."""
 
-    adv: float = 1.0
-    cyc: float = 4.0
+    adv: NonNegativeFloat = 1.0
+    cyc: NonNegativeFloat = 4.0
+
+    def check(self) -> None:
+        """Refuse weights that are all 0.
+
+        Raises:
+            BadInput: they are.
+
+        """
+        normalised(vars(self))
 
 
 def _generator() -> ResNetGeneratorConfig:
@@ -37,10 +48,10 @@ class TranslationRecipe:
     discriminator: PatchDiscriminatorConfig = field(default_factory=_discriminator)
     weights: TranslationWeights = field(default_factory=TranslationWeights)
     optimiser: AdamRecipe = field(default_factory=AdamRecipe)
-    epochs: int = 100
-    batch: int = 10
+    epochs: PositiveInt = 100
+    batch: PositiveInt = 10
     augment: bool = True
-    validate_every: int = 1
+    validate_every: PositiveInt = 1
 
 
 @recipe
@@ -51,11 +62,11 @@ class SegmentationWeights:
     judge: of the discriminators' own hinges.
     """
 
-    main: float = 1.0
-    aux: float = 0.1
-    adv_main: float = 0.001
-    adv_aux: float = 0.0002
-    judge: float = 0.5
+    main: NonNegativeFloat = 1.0
+    aux: NonNegativeFloat = 0.1
+    adv_main: NonNegativeFloat = 0.001
+    adv_aux: NonNegativeFloat = 0.0002
+    judge: NonNegativeFloat = 0.5
 
 
 @recipe
@@ -70,12 +81,12 @@ class SegmentationRecipe:
     slices: SliceRule = field(default_factory=SliceRule)
     """Also the translation's."""
     optimiser: AdamRecipe = PLAIN
-    epochs: int = 200
-    batch: int = 25
+    epochs: PositiveInt = 200
+    batch: PositiveInt = 25
     augment: bool = True
     deeplab: str = field(default="", metadata=WHEREABOUTS)
     """Path of weights of DeepLab-v2 or of an ImageNet ResNet-101, .safetensors or .pth. Empty: random weights."""
-    validate_every: int = 1
+    validate_every: PositiveInt = 1
 
 
 @recipe

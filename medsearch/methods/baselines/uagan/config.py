@@ -1,7 +1,8 @@
 """Sizes of UAGAN's networks. No torch here: recipes import it."""
 
+from medsearch.core.ranges import FractionBelowOne, PositiveInt
 from medsearch.core.recipes import override, recipe
-from medsearch.networks.config import Scale, refuse
+from medsearch.networks.config import Scale
 
 
 @recipe
@@ -14,23 +15,15 @@ class UAGANConfig:
     bounded: translated images are in (-1, 1), by a tanh.
     """
 
-    width: int = 64
-    levels: int = 3
-    dropout: float = 0.5
+    width: PositiveInt = 64
+    levels: PositiveInt = 3
+    dropout: FractionBelowOne = 0.5
     bounded: bool = True
 
     @classmethod
     def at(cls, scale: Scale) -> "UAGANConfig":
         """The sizes for one scale."""
         return override(cls(), _GENERATOR[scale])
-
-    def check(self) -> None:
-        """Refuse sizes that fit no network.
-
-        Raises:
-            BadInput: with the knob and what it must satisfy.
-        """
-        refuse((min(self.width, self.levels) < 1, "width and levels must be 1 or more"))
 
     @property
     def channels(self) -> tuple[int, ...]:
@@ -42,21 +35,13 @@ class UAGANConfig:
 class JudgeConfig:
     """UAGAN's discriminator: `layers` stride-2 convolutions, of `width` channels and twice as many each time."""
 
-    width: int = 64
-    layers: int = 6
+    width: PositiveInt = 64
+    layers: PositiveInt = 6
 
     @classmethod
     def at(cls, scale: Scale) -> "JudgeConfig":
         """The sizes for one scale."""
         return override(cls(), _JUDGE[scale])
-
-    def check(self) -> None:
-        """Refuse sizes that fit no network.
-
-        Raises:
-            BadInput: with the knob and what it must satisfy.
-        """
-        refuse((min(self.width, self.layers) < 1, "width and layers must be 1 or more"))
 
 
 _GENERATOR: dict[Scale, dict[str, object]] = {"paper": {}, "small": {"width": 24}, "tiny": {"width": 8}}

@@ -97,7 +97,6 @@ class Generator(nn.Module):
 
     def __init__(self, config: UAGANConfig) -> None:
         super().__init__()
-        config.check()
         self.encode_mask, self.encode_image = Encoder(config, 1), Encoder(config, 1 + CLASSES)
         deepest = config.channels[-1]
         self.centre = _convolved(deepest, 2 * deepest, 2 * deepest)
@@ -131,7 +130,6 @@ class Judge(nn.Module):
 
     def __init__(self, config: JudgeConfig, size: tuple[int, int]) -> None:
         super().__init__()
-        config.check()
         high, wide = (side // 2**config.layers for side in size)
         if min(high, wide) < 1:
             msg = f"an image of {size[0]}x{size[1]} is too small for {config.layers} stride-2 layers; take fewer"

@@ -4,8 +4,10 @@ from dataclasses import field, replace
 from functools import cache
 from typing import Any, Literal
 
+from medsearch.core.ranges import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
+from medsearch.losses.weights import normalised
 from medsearch.methods.baselines.recipe import PLAIN, PRESETS, AdamRecipe, refuse_names
 from medsearch.methods.baselines.uagan.config import JudgeConfig, UAGANConfig
 from medsearch.networks.config import Scale
@@ -24,14 +26,24 @@ class Weights:
     shape_epochs: so long the weight of shape grows from 0; 0: it is there at once.
     """
 
-    adv: float = 1.0
-    cls: float = 10.0
-    rec: float = 1.0
-    seg: float = 20.0
-    gp: float = 0.0
-    shape: float = 1.0
+    adv: NonNegativeFloat = 1.0
+    cls: NonNegativeFloat = 10.0
+    rec: NonNegativeFloat = 1.0
+    seg: NonNegativeFloat = 20.0
+    gp: NonNegativeFloat = 0.0
+    shape: NonNegativeFloat = 1.0
     normalised: bool = True
-    shape_epochs: int = 0
+    shape_epochs: NonNegativeInt = 0
+
+    def check(self) -> None:
+        """Refuse weights that are all 0, where they are normalised.
+
+        Raises:
+            BadInput: they are.
+
+        """
+        if self.normalised:
+            normalised({name: getattr(self, name) for name in ("adv", "cls", "rec", "seg", "gp")})
 
 
 @recipe
@@ -41,7 +53,7 @@ class SegmentationRecipe:
     adversarial: Literal["hinge", "wasserstein"] = "hinge"
     loss: Literal["dice", "cross-entropy"] = "dice"
     """Of segmentations."""
-    tumour_weight: float = 0.98
+    tumour_weight: Fraction = 0.98
     """Of tumour in the cross-entropy; background has the rest to 1."""
     asked: Asked = "shuffled"
     """The contrast that an image is translated to: that of a random image of the batch, or always the other one."""
@@ -50,11 +62,11 @@ class SegmentationRecipe:
     weights: Weights = field(default_factory=Weights)
     slices: SliceRule = field(default_factory=SliceRule)
     optimiser: AdamRecipe = PLAIN
-    epochs: int = 200
-    batch: int = 1
+    epochs: PositiveInt = 200
+    batch: PositiveInt = 1
     """Slices of each contrast."""
     augment: bool = True
-    validate_every: int = 1
+    validate_every: PositiveInt = 1
 
 
 @recipe

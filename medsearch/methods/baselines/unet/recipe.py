@@ -4,6 +4,7 @@ from dataclasses import field
 from functools import cache
 from typing import Any
 
+from medsearch.core.ranges import PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
 from medsearch.methods.baselines.reads import Supervision
@@ -23,10 +24,10 @@ class SegmentationRecipe:
     """Its `unique` plays no part: nothing is disentangled."""
     slices: SliceRule = field(default_factory=SliceRule)
     optimiser: AdamRecipe = field(default_factory=AdamRecipe)
-    epochs: int = 300
-    batch: int = 15
+    epochs: PositiveInt = 300
+    batch: PositiveInt = 15
     augment: bool = True
-    validate_every: int = 1
+    validate_every: PositiveInt = 1
 
 
 @recipe

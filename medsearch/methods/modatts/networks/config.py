@@ -4,8 +4,9 @@ A config is checked where a network is built from it, not here: a recipe may pas
 while its knobs are overridden one by one.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
+from medsearch.core.ranges import FractionBelowOne, NonNegativeInt, PositiveInt, Range
 from medsearch.core.recipes import override, recipe
 from medsearch.networks.config import Dimensions, Scale, refuse
 
@@ -24,16 +25,16 @@ class TransUNetConfig:
     decoder: channels of the decoder's four blocks, coarse to fine.
     """
 
-    input_size: int = 256
-    width: int = 64
-    units: tuple[int, int, int] = (3, 4, 9)
-    hidden: int = 768
-    layers: int = 12
-    heads: int = 12
-    mlp: int = 3072
-    dropout: float = 0.1
-    bridge: int = 512
-    decoder: tuple[int, int, int, int] = (256, 128, 64, 16)
+    input_size: Annotated[int, Range(16, step=16)] = 256
+    width: PositiveInt = 64
+    units: tuple[PositiveInt, PositiveInt, PositiveInt] = (3, 4, 9)
+    hidden: PositiveInt = 768
+    layers: PositiveInt = 12
+    heads: PositiveInt = 12
+    mlp: PositiveInt = 3072
+    dropout: FractionBelowOne = 0.1
+    bridge: PositiveInt = 512
+    decoder: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (256, 128, 64, 16)
 
     @classmethod
     def at(cls, scale: Scale) -> "TransUNetConfig":
@@ -46,11 +47,7 @@ class TransUNetConfig:
         Raises:
             BadInput: with the knob and what it must satisfy.
         """
-        refuse(
-            (self.input_size < 16 or self.input_size % 16, f"input_size {self.input_size} must be a multiple of 16"),
-            (min(self.units) < 1, f"units {self.units} leave a ResNet block empty; each must be 1 or more"),
-            (self.hidden % self.heads, f"hidden {self.hidden} does not divide into {self.heads} heads"),
-        )
+        refuse((self.hidden % self.heads, f"hidden {self.hidden} does not divide into {self.heads} heads"))
 
     @property
     def skips(self) -> tuple[int, int, int]:
@@ -80,18 +77,18 @@ class MedformerConfig:
     """
 
     dimensions: Dimensions = 3
-    channels: tuple[int, int, int, int, int] = (32, 64, 128, 256, 320)
-    scales: tuple[int, int, int, int] = (2, 2, 2, 2)
-    convs: tuple[int, int] = (1, 2)
-    attentions: tuple[int, int, int] = (2, 4, 6)
-    heads: tuple[int, int, int] = (4, 8, 10)
-    decoder_convs: tuple[int, int] = (2, 2)
-    expansion: int = 4
-    codes: int = 120
-    fusion_channels: int = 320
-    fusion_heads: int = 10
-    fusion_layers: int = 2
-    unique_fraction: float = 0.0
+    channels: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (32, 64, 128, 256, 320)
+    scales: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (2, 2, 2, 2)
+    convs: tuple[NonNegativeInt, NonNegativeInt] = (1, 2)
+    attentions: tuple[PositiveInt, PositiveInt, PositiveInt] = (2, 4, 6)
+    heads: tuple[PositiveInt, PositiveInt, PositiveInt] = (4, 8, 10)
+    decoder_convs: tuple[PositiveInt, PositiveInt] = (2, 2)
+    expansion: PositiveInt = 4
+    codes: PositiveInt = 120
+    fusion_channels: PositiveInt = 320
+    fusion_heads: PositiveInt = 10
+    fusion_layers: NonNegativeInt = 2
+    unique_fraction: FractionBelowOne = 0.0
 
     @classmethod
     def at(cls, scale: Scale, supervision: Supervision, dimensions: Dimensions = 3) -> "MedformerConfig":
@@ -104,12 +101,9 @@ class MedformerConfig:
         Raises:
             BadInput: with the knob and what it must satisfy.
         """
-        blocks = min(*self.attentions, *self.decoder_convs)
         heads = zip(self.heads, self.channels[2:], strict=True)
         u, c = self.unique_channels, self.common_channels
         refuse(
-            (blocks < 1, "attentions and decoder_convs leave a level empty; each must be 1 or more"),
-            (min(self.scales) < 1, f"scales {self.scales} must be 1 or more"),
             (any(h > channels for h, channels in heads), f"heads {self.heads} exceed channels {self.channels[2:]}"),
             (self.fusion_heads > self.fusion_channels, f"fusion_heads {self.fusion_heads} exceed fusion_channels"),
             (c < 1 or u < bool(self.unique_fraction), f"unique_fraction {self.unique_fraction} leaves a code empty"),

@@ -151,7 +151,7 @@ def test_files_name_nobody(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("wrong", "why"),
-    [({"cases": 0}, "ask for 1 case or more"), ({"pairs": -1}, "-1 pairs"), ({"spacing": 9.0}, "0.8..7 mm")],
+    [({"cases": 0}, "'cases' .* got 0"), ({"pairs": -1}, "'pairs' .* got -1"), ({"spacing": 9.0}, "from 0.8 to 7")],
 )
 def test_impossible_phantoms_are_refused(wrong: dict[str, float], why: str) -> None:
     with pytest.raises(BadInput, match=why):

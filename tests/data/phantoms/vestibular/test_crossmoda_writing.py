@@ -140,9 +140,9 @@ def test_cases_are_divided_as_in_the_data_set() -> None:
 @pytest.mark.parametrize(
     ("wrong", "why"),
     [
-        ({"cases": 2}, "ask for 3 or more, not 2"),
+        ({"cases": 2}, "an integer of 3 or more, got 2"),
         ({"healthy": 1}, "every CrossMoDA case has a tumour"),
-        ({"spacing": 8.0}, "0.3..5 mm, got 8.0"),
+        ({"spacing": 8.0}, "a number from 0.3 to 5, got 8.0"),
         ({"spacing": float("nan")}, "got nan"),
     ],
 )
