@@ -6,6 +6,7 @@ from pathlib import Path
 
 from medsearch.cli.cohorts import Data
 from medsearch.cli.options import resources, slots
+from medsearch.core.terminal import say
 from medsearch.data.kinds import Task
 from medsearch.study.ablation import Ablation
 
@@ -41,7 +42,7 @@ class AskingAblation:
 
     def run(self, data: Data) -> Path:
         """Do what is left, write the report; return the study's folder."""
-        from medsearch.cli.study import report, say, site, tracked
+        from medsearch.cli.study import report, site, tracked
         from medsearch.study.ablation_plan import plan_sweep
         from medsearch.study.execution import run_sweep
         from medsearch.study.savings import savings

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medsearch.core.errors import BadInput
+from medsearch.core.terminal import interactive
 from medsearch.data.cohorts import Cohort, fingerprint
 
 if TYPE_CHECKING:
@@ -233,7 +234,7 @@ def about(chosen: Chosen) -> dict[str, Any]:
 
 def _git_commit() -> str | None:
     """The commit of the study file's repository, if it is in one."""
-    folder = Path(sys.argv[0]).resolve().parent
+    folder = Path.cwd() if interactive() else Path(sys.argv[0]).resolve().parent
     command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)

@@ -7,14 +7,19 @@ from pathlib import Path
 
 from medsearch.cli import prune, reported
 from medsearch.cli.exits import exits
+from medsearch.cli.options import require_values
 from medsearch.core.errors import BadInput
+from medsearch.core.terminal import say
 from medsearch.stages.store import Store
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse and do one command; errors become one line and an exit code."""
-    with exits():
-        options = _parser().parse_args(arguments)
+    with exits() as places:
+        given = list(sys.argv[1:] if arguments is None else arguments)
+        require_values(given)
+        options = _parser().parse_args(given)
+        places.append(options.home if "home" in options else Path.cwd())
         code = options.do(options)
     if code:
         raise SystemExit(code)
@@ -57,10 +62,17 @@ def _parser() -> argparse.ArgumentParser:
 
     ui = commands.add_parser("ui", help="MLflow's pages over a home, on loopback")
     ui.add_argument("--home", type=Path, default=Path("runs"), metavar="DIR")
-    ui.add_argument("--port", type=int, default=5000)
+    ui.add_argument("--port", type=_port, default=5000)
     ui.add_argument("--tracking-uri", metavar="URI", help="a database (default: sqlite in --home)")
     ui.set_defaults(do=_ui)
     return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 65535:
+        msg = f"{text!r} is no port from 1 to 65535"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -68,9 +80,9 @@ def _check(options: argparse.Namespace) -> int:
 
     checked = check(options.dir, options.layout)
     for finding in checked.findings:
-        sys.stdout.write(f"{finding}\n")
+        say(str(finding))
     cases, bad = len(checked.cohort.subjects), len(checked.bad_subjects)
-    sys.stdout.write(f"{cases} cases, {bad} faulty, {len(checked.findings)} findings\n")
+    say(f"{cases} cases, {bad} faulty, {len(checked.findings)} findings")
     return BadInput.exit_code if any(finding.fatal for finding in checked.findings) else 0
 
 
@@ -83,7 +95,7 @@ def _phantom(options: argparse.Namespace) -> int:
     asked = {name: getattr(options, name) for name in ("cases", "spacing", "seed", "healthy", "pairs")}
     asked["anatomy"] = str(options.anatomy.resolve()) if options.anatomy else None
     spec = specified(options.layout, {name: value for name, value in asked.items() if value is not None})
-    sys.stdout.write(f"{PHANTOMS[options.layout].write(spec, options.dir)}\n")
+    say(str(PHANTOMS[options.layout].write(spec, options.dir)))
     return 0
 
 
@@ -91,7 +103,7 @@ def _report(options: argparse.Namespace) -> int:
     from medsearch.reporting.report import rebuild
 
     folder, store = _stored(options)
-    sys.stdout.write(f"{rebuild(folder, store)}\n")
+    say(str(rebuild(folder, store)))
     return 0
 
 
@@ -102,7 +114,8 @@ def _sync(options: argparse.Namespace) -> int:
     behind = False
     for one in _synced(folder):
         report = sync(one, store.root, options.tracking_uri, remote=options.store)
-        sys.stdout.writelines(f"{line}\n" for line in (str(report), *report.links()))
+        for line in (str(report), *report.links()):
+            say(line)
         behind = behind or report.behind
     return 1 if behind else 0
 

@@ -1,31 +1,65 @@
 """How a command ends: 0 done, 1 the study failed, 2 bad input (one line), 130 interrupted and resumable."""
 
-import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 
-from medsearch.core.errors import BadInput, Interrupted, MedsearchError
+from medsearch.core.errors import BadInput, Interrupted, MedsearchError, explained, printable
+from medsearch.core.terminal import interactive, prepare_streams
 
 
 @contextmanager
-def exits() -> Iterator[None]:
-    """Turn the errors that a user is meant to read into one line and an exit code."""
+def exits(*, lossy: bool = False) -> Iterator[list[Path]]:
+    """Turn the errors that a user is meant to read into one line and an exit code; at a prompt they are raised.
+
+    lossy: what is printed may be lost, as the result lies on the disk (`core.terminal`). Yields the folders that are
+    written to, for the caller to fill: one of them is named where the system does not say which disk is full.
+
+    Raises:
+        SystemExit: with the exit code.
+        MedsearchError: at a prompt or in a notebook, where an exit would end what others are doing there.
+
+    """
+    places = [Path(tempfile.gettempdir())]
+    if interactive():
+        with _raising(places):
+            yield places
+        return
+    prepare_streams(lossy=lossy)
     try:
-        yield
+        try:
+            yield places
+        except BaseException:
+            with suppress(OSError):  # why it ended is what the user must see
+                sys.stdout.flush()
+            raise
+        sys.stdout.flush()
     except MedsearchError as error:
         raise _told(error) from error
     except KeyboardInterrupt as error:
         sys.stderr.write("medsearch: interrupted; run the same command again to go on\n")
         raise SystemExit(Interrupted.exit_code) from error
-    except BrokenPipeError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader (head, less) has gone: what is left is for nobody
+    except BrokenPipeError as error:  # the reader (head, less) has gone: what is left is for nobody
         raise SystemExit(MedsearchError.exit_code) from error
     except OSError as error:
-        msg = f"{error.strerror or error}: {error.filename}; free the disk or check the path, then run again"
-        sys.stderr.write(f"medsearch: {msg}\n")
-        raise SystemExit(BadInput.exit_code) from error
+        raise _told(BadInput(explained(error, places))) from error
+
+
+@contextmanager
+def _raising(places: Sequence[Path]) -> Iterator[None]:
+    try:
+        yield
+    except MedsearchError as error:
+        raise error from None  # its line says all
+    except OSError as error:
+        raise BadInput(explained(error, places)) from error
+    except SystemExit as end:  # the parser of the arguments
+        if end.code:
+            msg = "these arguments cannot be used, see above; give them as run(STUDY, ['--trials', '4'])"
+            raise BadInput(msg) from None
 
 
 def tell_of_uncaught() -> None:
@@ -34,6 +68,7 @@ def tell_of_uncaught() -> None:
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, MedsearchError):
+            prepare_streams(lossy=True)
             raise _told(error)
         before(kind, error, trace)
 
@@ -46,4 +81,4 @@ def _told(error: MedsearchError) -> SystemExit:
 
 
 def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+    return printable(" ".join(str(error).split()))

@@ -1,7 +1,8 @@
 """The options of a study file, and what they mean."""
 
 import argparse
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,6 +82,23 @@ def _about_trials(made: argparse.ArgumentParser) -> None:
     add("--cpus-per-trial", type=float, default=1.0, metavar="N", help="CPU cores of a trial (default: 1)")
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where a GPU has it")
     add("--micro-batch", type=int, default=0, metavar="N", help="samples at once; gradients accumulate to the batch")
+
+
+def require_values(arguments: Sequence[str]) -> None:
+    """Refuse options with an empty value, as of a shell's variable that is not set.
+
+    It would be taken for the working directory, or for the default that it was meant to replace.
+
+    Raises:
+        BadInput: there is one.
+
+    """
+    for before, text in itertools.pairwise(["", *arguments]):
+        if text and not (text.startswith("--") and text.endswith("=")):
+            continue
+        name = text.removesuffix("=") or (before if before.startswith("--") else "an argument")
+        msg = f"{name} has an empty value; give one, or leave it out"
+        raise BadInput(msg)
 
 
 def folders(given: Iterable[str], layouts: tuple[str, ...]) -> dict[str, Path]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from medsearch.core.errors import BadInput
+from medsearch.core.terminal import say
 from medsearch.stages.store import Store
 
 if TYPE_CHECKING:
@@ -76,9 +77,9 @@ def prune(options: argparse.Namespace) -> int:
     allowed = {(cut.act, cut.stage.key) for cut in now.cuts}
     store = Store(home / "stages")
     done = list(carry_out(store, planned.cuts, still=lambda cut: (cut.act, cut.stage.key) in allowed))
-    _say(f"freed {_shown(sum(cut.frees for cut in done))} in {_count(len(done), 'stage')}")
+    say(f"freed {_shown(sum(cut.frees for cut in done))} in {_count(len(done), 'stage')}")
     if len(done) < len(planned.cuts):
-        _say(f"left alone, because they are in use by now: {_count(len(planned.cuts) - len(done), 'stage')}")
+        say(f"left alone, because they are in use by now: {_count(len(planned.cuts) - len(done), 'stage')}")
     return 0
 
 
@@ -102,13 +103,13 @@ def _agreed(planned: "Pruning") -> bool:
 
 def _say_plan(planned: "Pruning", budget: int | None) -> None:
     for cut in planned.cuts:
-        _say(_line(cut))
+        say(_line(cut))
     left = planned.total - planned.frees
-    _say(f"{_count(planned.stages, 'stage')}, {_shown(planned.total)}; {_shown(left)} after this")
+    say(f"{_count(planned.stages, 'stage')}, {_shown(planned.total)}; {_shown(left)} after this")
     if planned.held:
-        _say(f"left alone, because a process holds them: {_count(planned.held, 'stage')}")
+        say(f"left alone, because a process holds them: {_count(planned.held, 'stage')}")
     if budget is not None and left > budget:
-        _say(f"that is more than {_shown(budget)}, but studies in this home need what is left")
+        say(f"that is more than {_shown(budget)}, but studies in this home need what is left")
 
 
 def _line(cut: "Cut") -> str:
@@ -126,7 +127,3 @@ def _shown(count: float) -> str:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")

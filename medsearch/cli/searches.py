@@ -7,8 +7,10 @@ from pathlib import Path
 from medsearch.cli.cohorts import Data
 from medsearch.cli.options import resources, slots
 from medsearch.core.records import write_json
+from medsearch.core.terminal import say
 from medsearch.data.kinds import Task
 from medsearch.study.jobs import Workplace
+from medsearch.study.ledger import Ledger
 from medsearch.study.search import Search
 
 
@@ -35,8 +37,10 @@ class AskingSearch:
         """The plan needs no torch and no Ray, and trains nothing; files that were checked for it are remembered."""
         from medsearch.study.plan import plan, render
 
-        places = data.written_places(self._tasks())
-        render(plan(self.search, next(iter(places.values()), None), slots=slots(resources(self.options))))
+        place = next(iter(data.written_places(self._tasks()).values()), None)
+        if place is not None:
+            say_stored(self.search, place)
+        render(plan(self.search, place, slots=slots(resources(self.options))))
 
     def run(self, data: Data) -> Path:
         """Do what is left, write the report; return the study's folder."""
@@ -45,6 +49,7 @@ class AskingSearch:
         from medsearch.study.progress import progress
 
         (place,) = data.places(self._tasks()).values()
+        say_stored(self.search, place)
         with tracked(place, self.name, self.options):
             with progress(self.search) as listener:
                 ended = run_search(self.search, place, site(self.options, listener), storage=self.options.storage)
@@ -61,6 +66,14 @@ def tasks_of(search: Search) -> list[Task]:
     rows = [row.knobs for row in search.settled.references]
     tried = [{knob: value} for knob, domain in search.settled.domains.items() for value in domain.edges()]
     return [search.setup(knobs).task for knobs in ({}, *rows, *tried)]
+
+
+def say_stored(search: Search, place: Workplace) -> None:
+    """Say so where more trials are stored than are asked for: none is forgotten because a number was lowered."""
+    runs = Ledger(place.study(search.name)).runs().values()
+    stored, asked = sum(run.role == "trial" for run in runs), search.settled.trials
+    if stored > asked:
+        say(f"{search.name}: {stored} trials are stored, {asked} asked for; all {stored} count, and no other is tried")
 
 
 def write_importances(search: Search, place: Workplace, storage: str | None) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from medsearch.cli.cohorts import Data
 from medsearch.cli.options import resources, slots
-from medsearch.cli.searches import tasks_of, write_importances
+from medsearch.cli.searches import say_stored, tasks_of, write_importances
+from medsearch.core.terminal import say
 from medsearch.data.kinds import Task
 from medsearch.study.jobs import Workplace
 from medsearch.study.search import Search
@@ -56,7 +57,7 @@ class AskingStaged:
 
     def run(self, data: Data) -> Path:
         """Do what is left, write the reports of the searches and of the whole; return the study's folder."""
-        from medsearch.cli.study import report, say
+        from medsearch.cli.study import report
         from medsearch.study.staged_run import run_staged
 
         (place,) = data.places(self._tasks()).values()
@@ -75,11 +76,12 @@ class AskingStaged:
     @contextmanager
     def _around(self, search: Search, place: Workplace) -> Iterator["Site"]:
         """Track a search, show its progress, and write its report however it ends."""
-        from medsearch.cli.study import say, site, tracked
+        from medsearch.cli.study import site, tracked
         from medsearch.study.progress import progress
 
         number = self.staged.studies.index(search.name) + 1
         say(f"{number} of {len(self.staged.studies)}: {search.name}")
+        say_stored(search, place)
         with tracked(place, search.name, self.options), _reported(search.name, place) as rebuilt:
             with progress(search) as listener:
                 yield site(self.options, listener)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from medsearch.cli.cohorts import Data
 from medsearch.cli.exits import exits
-from medsearch.cli.options import Asked, folders, parser, resources
+from medsearch.cli.options import Asked, folders, parser, require_values, resources
 from medsearch.core.remote import without_password
+from medsearch.core.terminal import interactive, say, show
 
 if TYPE_CHECKING:
     from medsearch.study import Ablation, Search, StagedSearch
@@ -37,11 +38,20 @@ class Asking(Protocol):
         """Do what is left, write the report; return the study's folder."""
 
 
-def run(study: "Search | StagedSearch | Ablation", arguments: Sequence[str] | None = None) -> None:
-    """Parse the command line, run what is left of the study, write its report, print the answer."""
-    with exits():
+def run(study: "Search | StagedSearch | Ablation", arguments: Sequence[str] | None = None) -> Path | None:
+    """Parse the command line, run what is left of the study, write its report, print the answer.
+
+    arguments: options as on a command line; None: those of the program, and none at a prompt or in a notebook.
+
+    Returns the study's folder; None where only the plan was asked for. A program ends here if the study fails, with an
+    exit code; at a prompt, the error is raised.
+    """
+    with exits(lossy=True) as places:
+        given = list(arguments if arguments is not None else [] if interactive() else sys.argv[1:])
+        require_values(given)
         asked = _asked(study)
-        options = parser(asked).parse_args(arguments)
+        options = parser(asked).parse_args(given)
+        places.append(options.home)
         data = Data(
             folders=folders(options.data, asked.layouts),
             anatomy=options.anatomy,
@@ -52,10 +62,10 @@ def run(study: "Search | StagedSearch | Ablation", arguments: Sequence[str] | No
             say=say,
         )
         of = _asking(study, options)
-        if options.dry_run:
-            of.print_plan(data)
-        else:
-            of.run(data)
+        if not options.dry_run:
+            return of.run(data)
+        of.print_plan(data)
+    return None
 
 
 def _asked(study: "Search | StagedSearch | Ablation") -> Asked:
@@ -111,14 +121,11 @@ def site(options: argparse.Namespace, listener: Any) -> "Site":
 
 def report(folder: Path, place: "Workplace") -> None:
     """Write tables, figures and the page; print the summary."""
-    from rich.console import Console
-
     from medsearch.reporting.report import rebuild
     from medsearch.reporting.terminal import summary
 
     rebuild(folder, place.store)
-    # A log has no width of its own; a table that is folded cannot be read or searched.
-    Console(width=None if sys.stdout.isatty() else 120).print(summary(folder, place.store))
+    show(summary(folder, place.store))
 
 
 def tell(folder: Path, sent: "SyncReport", *, given_uri: bool, store: str | None = None) -> None:
@@ -132,9 +139,3 @@ def tell(folder: Path, sent: "SyncReport", *, given_uri: bool, store: str | None
         say(f"tracking: {sent}")
         for line in sent.links() or [f"to compare runs: medsearch ui{there}"]:
             say(line)
-
-
-def say(line: str) -> None:
-    """A line for the user, now."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()

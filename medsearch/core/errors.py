@@ -9,6 +9,28 @@
 Every message says what is wrong, where (case, file, knob), and what to do about it, in one line.
 """
 
+import errno
+import os
+import unicodedata
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+REMEDIES = {
+    errno.ENOSPC: "free the disk",
+    errno.EDQUOT: "free some of your quota, or name another folder",
+    errno.EROFS: "it is on a file system that is read-only: name another folder",
+    errno.EACCES: "see who may read and write it, or name another folder",
+    errno.EPERM: "see who may read and write it, or name another folder",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "the machine has no more files to open: end other programs",
+    errno.ENOMEM: "end other programs, or run fewer at a time",
+    errno.EIO: "look at the disk",
+    errno.ESTALE: "the file system was mounted anew: open the folder again",
+}
+LEAST = 1 << 20
+"""Bytes; a file system with less is full."""
+
 
 class MedsearchError(Exception):
     """Root of every error that the user is meant to read; printed as one line, never as a traceback."""
@@ -34,3 +56,37 @@ class Interrupted(MedsearchError):
     """The study was asked to stop; what is finished is stored."""
 
     exit_code = 130
+
+
+def printable(text: str) -> str:
+    """`text` with control and format characters escaped, so that a file's name moves no cursor and hides no letters.
+
+    Newlines and tabs stay.
+    """
+    if text.isprintable():
+        return text
+    unseen = ("Cc", "Cf", "Cs", "Zl", "Zp")
+    return "".join(
+        sign.encode("unicode_escape").decode() if unicodedata.category(sign) in unseen and sign not in "\n\t" else sign
+        for sign in text
+    )
+
+
+def explained(error: OSError, places: Sequence[Path]) -> str:
+    """What the system refused, where, and what to do. places: folders of which one may lie on a full disk."""
+    where = " -> ".join(str(name) for name in (error.filename, error.filename2) if name is not None)
+    if not where and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = ", ".join(str(place) for place in dict.fromkeys(places) if _full(place)) or str(places[-1])
+    remedy = REMEDIES.get(error.errno or 0, "check the path" if where else "")
+    what = ": ".join(filter(None, [error.strerror or str(error), where]))
+    return f"{what}; {', then '.join(filter(None, [remedy, 'run again']))}"
+
+
+def _full(place: Path) -> bool:
+    """Whether the file system that `place` is or will be on has neither bytes nor entries left."""
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    with suppress(OSError):
+        found = os.statvfs(place)
+        return found.f_bavail * found.f_frsize < LEAST or (found.f_files > 0 and found.f_favail == 0)
+    return False

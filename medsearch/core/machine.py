@@ -1,8 +1,52 @@
 """What the machine under a process gives it."""
 
+import math
 import os
+from pathlib import Path
+
+CGROUPS = Path("/sys/fs/cgroup")
+OWN_CGROUPS = Path("/proc/self/cgroup")
 
 
 def cores() -> int:
-    """The cores that this process may use, which in a container are fewer than the machine's."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """The cores that this process may use: in a container or a batch job they are fewer than the machine's.
+
+    The least of what the scheduler allows (affinity), of CPU time quotas of control groups (Docker's `--cpus`,
+    Kubernetes' limits; version 1 or 2), rounded up, and of what Slurm gave to the task.
+    """
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    given = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    slurm = int(given) if given.isdigit() and int(given) else allowed
+    return max(1, min(allowed, slurm, *(math.ceil(quota) for quota in _quotas())))
+
+
+def _quotas() -> list[float]:
+    """CPUs by the quota of this process's control group and of each above it, of those that have one."""
+    found = []
+    try:
+        lines = OWN_CGROUPS.read_text(encoding="utf-8").splitlines()
+    except OSError:  # no Linux
+        return []
+    for line in lines:
+        _, controllers, own = line.split(":", 2)
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        root = CGROUPS / "cpu" if controllers else CGROUPS
+        # A container may see its own group as the root, under whatever name it has outside.
+        for folder in {root, *((root / own.lstrip("/")).parents), root / own.lstrip("/")}:
+            if folder.is_relative_to(root):
+                found += _quota(folder)
+    return found
+
+
+def _quota(group: Path) -> list[float]:
+    """CPUs that a group may keep busy; nothing where it has no limit."""
+    try:
+        if (limit := group / "cpu.max").exists():
+            quota, period = limit.read_text(encoding="utf-8").split()
+        else:
+            quota, period = ((group / f"cpu.cfs_{what}_us").read_text(encoding="utf-8") for what in ("quota", "period"))
+        share = float(quota) / float(period)
+    except (OSError, ValueError, ZeroDivisionError):  # none here, or "max"
+        return []
+    return [share] if share > 0 else []

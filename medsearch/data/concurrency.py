@@ -1,9 +1,10 @@
 """Work on many files at once, in threads: reading, unpacking and hashing leave Python's lock alone."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from medsearch.core.machine import cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -14,7 +15,7 @@ _WORKERS = 2
 
 def concurrently(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """The result of `work` on every item, in order. Left early (an error, Ctrl-C), it begins no further item."""
-    pool = ThreadPoolExecutor(max_workers=min(_WORKERS, os.cpu_count() or 1))
+    pool = ThreadPoolExecutor(max_workers=min(_WORKERS, cores()))
     try:
         yield from pool.map(work, items)
     finally:

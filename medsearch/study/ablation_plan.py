@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 from medsearch.core.machine import cores
+from medsearch.core.terminal import show
 from medsearch.stages.lineage import due
 from medsearch.stages.pipelines import StageRun
 from medsearch.study.ablation import Ablation
@@ -215,6 +216,4 @@ def _caption(forecast: SweepForecast) -> str:
 
 def render_plan(forecast: SweepForecast) -> None:
     """Print the plan."""
-    from rich.console import Console
-
-    Console().print(sweep_table(forecast))
+    show(sweep_table(forecast))

@@ -5,6 +5,7 @@ import math
 import os
 import secrets
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from medsearch.stages.context import Runtime
 from medsearch.study.joining import TOKEN, join
 
 OBJECTS = 200_000_000  # bytes of shared memory; results are a few numbers
+SOCKET = 103 if sys.platform == "darwin" else 107  # bytes of the name of a Unix socket
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -117,11 +119,13 @@ def start(resources: Resources, address: str | None) -> Path | None:
     """Join `address`, or start an embedded cluster and return the folder of its logs.
 
     Raises:
-        BadInput: the cluster cannot be joined.
+        BadInput: the cluster cannot be joined, or the folder for temporary files has too long a name to start one.
 
     """
     import ray
 
+    if address is None:
+        _require_short_sockets()
     quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
     if address is None:
         started = ray.init(
@@ -134,6 +138,20 @@ def start(resources: Resources, address: str | None) -> Path | None:
         return Path(started.address_info["session_dir"])
     join(address)
     return None
+
+
+def _require_short_sockets() -> None:
+    """Refuse a folder for temporary files in which the names of Ray's sockets would be longer than systems take."""
+    variable = "RAY_TMPDIR" if "RAY_TMPDIR" in os.environ else "TMPDIR"
+    folder = os.environ.get(variable, "")
+    below = f"/ray/session_YYYY-MM-DD_HH-MM-SS_ffffff_{os.getpid()}/sockets/plasma_store"
+    most = SOCKET - len(below)
+    if len(os.fsencode(folder)) > most:
+        msg = (
+            f"{variable} is {len(os.fsencode(folder))} characters, Ray's sockets need {most} or fewer; set "
+            f"{variable}=/tmp ({folder})"
+        )
+        raise BadInput(msg)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Databases of studies: addresses as SQLAlchemy wants them, and patience with servers that are being restarted."""
 
 import re
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -63,6 +64,28 @@ def _secrets(url: str) -> Iterator[str]:
     yield from re.findall(r"[?&](\w*password=[^&]+)", url)
 
 
+EMBEDDED = {
+    "database is locked": (
+        "another process holds it (a study, a server on this database, or a network folder's lock that was left): "
+        "wait for it, or find it with `fuser {file}`, then run again"
+    ),
+    "disk is full": "free the disk of {file}, then run again",
+    "readonly database": "see who may write {file} and its folder, then run again",
+    "unable to open database file": "see that the folder of {file} is there, and who may write it",
+    "disk I/O error": "look at the disk of {file}; a network folder that SQLite cannot lock needs another address",
+    "malformed": "{file} is damaged: bring it back from a copy, or rescue it with `sqlite3 {file} .recover`",
+    "not a database": "{file} is another kind of file: check the address, or bring it back from a copy",
+}
+"""What SQLite says, and what to do about it. Nothing is to be removed: it may be the only record of a search."""
+
+
+def remedy(line: str, url: str, otherwise: str) -> str:
+    """What to do about an error of the database at `url` whose message is `line`; `otherwise`: of a server."""
+    file = url.partition("///")[2] if url.startswith("sqlite") else ""
+    found = (told for said, told in EMBEDDED.items() if file and said in line)
+    return next(found, otherwise).format(file=shlex.quote(file))
+
+
 def patiently(call: Callable[[], T], *, url: str, what: str, pauses: tuple[float, ...] | None = None) -> T:
     """What `call` returns, tried again while the database at `url` does not answer; twice must be as good as once.
 
@@ -82,8 +105,8 @@ def patiently(call: Callable[[], T], *, url: str, what: str, pauses: tuple[float
                 raise
             if not left:
                 line = str(why).strip().splitlines()[0]
-                remedy = "see that it runs, then run the same command again to go on"
-                msg = f"{what} at {shown(url)} does not answer: {line}; {remedy}"
+                todo = remedy(line, url, "see that it runs, then run the same command again to go on")
+                msg = f"{what} at {shown(url)} does not answer: {line}; {todo}"
                 raise Unreachable(msg) from error
             time.sleep(left.pop(0))
 

@@ -1,4 +1,7 @@
-"""Stopping when told to: SIGINT, SIGTERM and SIGHUP end a study at once, in order, with a word on how to go on."""
+"""Stopping when told to: SIGINT, SIGTERM and SIGHUP end a study at once, in order, with a word on how to go on.
+
+A signal that was ignored when the study began stays ignored: that is what `nohup` asks for, and a shell for `cmd &`.
+"""
 
 import signal
 import threading
@@ -34,7 +37,7 @@ def halting() -> Iterator[None]:
 
 @final
 class Interruption:
-    """A block in which a signal raises `Interrupted` in the main thread; elsewhere it does nothing.
+    """A block in which a signal raises `Interrupted` in the main thread; elsewhere, or ignored before, it does nothing.
 
     Nothing is waited for: the store, the ledger and the sampler's storage are right at any moment.
     """
@@ -44,11 +47,15 @@ class Interruption:
         self._received = ""
         self._gentle = False
         self._before: dict[signal.Signals, Any] = {}
+        self._ignored: list[signal.Signals] = []
 
     def __enter__(self) -> "Interruption":
         """Begin to listen."""
         if threading.current_thread() is threading.main_thread():
-            self._before = {name: signal.getsignal(name) for name in SIGNALS}
+            before = {name: signal.getsignal(name) for name in SIGNALS}
+            self._ignored = [name for name, handler in before.items() if handler == signal.SIG_IGN]
+            # None: a handler that is not Python's, which could not be set again
+            self._before = {name: of for name, of in before.items() if of not in (signal.SIG_IGN, None)}
             self._listen()
         return self
 
@@ -84,8 +91,10 @@ class Interruption:
 
     def _listen(self) -> None:
         """Take the signals, once more after Ray has started: it puts a handler beneath ours that may abort."""
-        if self._before and not self._received:
-            for name in SIGNALS:
+        for name in self._ignored:
+            signal.signal(name, signal.SIG_IGN)
+        if not self._received:
+            for name in self._before:
                 signal.signal(name, self._stop)
 
     def _interrupted(self) -> Interrupted:
@@ -94,7 +103,7 @@ class Interruption:
         return Interrupted(msg)
 
     def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        for name in SIGNALS:
+        for name in self._before:
             signal.signal(name, signal.SIG_IGN)  # one is enough: what follows takes seconds
         self._received = signal.Signals(number).name
         if not self._gentle:

@@ -3,7 +3,11 @@
 A job is plain data that travels to a worker; `perform` does it. Nothing here knows of Ray.
 """
 
+import errno
 import math
+import os
+import socket
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -11,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, final
 
-from medsearch.core.errors import BadInput, Diverged, MedsearchError
+from medsearch.core.errors import BadInput, Diverged, MedsearchError, explained
 from medsearch.core.recipes import plain
 from medsearch.data.cohorts import Roster
 from medsearch.data.kinds import Task, opened, view
@@ -30,6 +34,9 @@ from medsearch.training.memory import DeviceMeter, exhausted
 
 HOURS = "training/hours"
 """An objective that every search may have: how long the scored stage and all before it trained."""
+
+OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.EIO)
+"""Errors that say nothing of a run: another one would meet them, too."""
 
 Cause = Literal["diverged", "out of memory", "infeasible", "bad input", "error", "worker died"]
 """`out of memory`: on a share of a device, so that the run is tried again with a whole one. `infeasible`: on that."""
@@ -145,6 +152,8 @@ class End:
     trace: where in the program it failed, for a file beside the ledger. again: it has not ended but came back, to be
     handed out with another share of a device, alone on one, or to another worker; a study never sees such an end.
     usage: what a stage was measured to take (`stages.memory.Usage`), where the job came back for that.
+    halts: it says nothing of the run, but of where it was done, such as a full disk: the study ends with this reason,
+    and the run goes on when it is run again.
     """
 
     state: Literal["complete", "cut", "failed"]
@@ -155,6 +164,7 @@ class End:
     trace: str = ""
     again: Literal["", "packed", "alone", "elsewhere"] = ""
     usage: Mapping[str, Any] | None = None
+    halts: bool = False
 
     @property
     def value(self) -> float | None:
@@ -253,7 +263,10 @@ def perform(
         return End(state="complete", values=values(job, artifacts))
     except _Measured as measured:
         return replace(BACK, usage=plain(measured.usage))
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if (why := refused_by_system(error)) is not None:
+            where = explained(why, [store.root, Path(tempfile.gettempdir())])
+            return End(state="failed", reason=f"{where} (on {socket.gethostname()})", cause="bad input", halts=True)
         return replace(failure(error, shared=runtime.shared), trace=traceback.format_exc())
 
 
@@ -296,8 +309,7 @@ def values(job: Job, artifacts: Mapping[str, Artifact]) -> tuple[float, ...]:
 
 def failure(error: BaseException, *, shared: bool = False) -> End:
     """A failed end: one line, and the kind of thing that went wrong. shared: on a device that other runs are on."""
-    text = str(error).strip().splitlines()
-    line = text[0] if text else type(error).__name__
+    line = first_line(error) or type(error).__name__
     if isinstance(error, Diverged):
         return End(state="failed", reason=line, cause="diverged")
     if exhausted(error) and shared:
@@ -307,7 +319,32 @@ def failure(error: BaseException, *, shared: bool = False) -> End:
         return End(state="failed", reason=f"out of memory: {line}; {remedy}", cause="infeasible")
     if isinstance(error, MedsearchError):
         return End(state="failed", reason=line, cause="bad input")
-    return End(state="failed", reason=f"{type(error).__name__}: {line}", cause="error")
+    return End(state="failed", reason=described(error), cause="error")
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's message; empty where it has none, or cannot say it."""
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # an error of its own __str__ must not hide that there was one
+        return ""
+    return lines[0] if lines else ""
+
+
+def described(error: BaseException) -> str:
+    """An error in one line: its kind, and what it says."""
+    return f"{type(error).__name__}: {line}" if (line := first_line(error)) else f"{type(error).__name__}, no message"
+
+
+def refused_by_system(error: BaseException) -> OSError | None:
+    """What the system refused to any run here, such as room on the disk; None where that is not what `error` says.
+
+    Libraries that are no Python's tell of it in their own errors, in the system's words.
+    """
+    if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
+        return error
+    said = next((number for number in OF_THE_MACHINE if os.strerror(number).lower() in first_line(error).lower()), None)
+    return None if said is None else OSError(said, os.strerror(said))
 
 
 def _reported(bench: Bench, run: StageRun, *, whole: bool, probed: bool) -> Generator[Report, None, Artifact]:

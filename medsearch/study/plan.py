@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from medsearch.core.machine import cores
 from medsearch.core.recipes import fingerprint, plain
+from medsearch.core.terminal import show
 from medsearch.data.kinds import Task, pretended
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.stage import Stage
@@ -83,9 +84,7 @@ def plan(search: Search, place: Workplace | None = None, *, slots: int | None = 
 
 def render(forecast: Forecast) -> None:
     """Print the plan."""
-    from rich.console import Console
-
-    Console().print(table(forecast))
+    show(table(forecast))
 
 
 def table(forecast: Forecast) -> "Table":

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, final
 
+from medsearch.core.terminal import console, say
 from medsearch.study.events import Event, Listener
 from medsearch.study.fronts import dominates, scored
 from medsearch.study.jobs import End
@@ -150,8 +151,7 @@ def watched(board: Watched, drawn: "Callable[[], RenderableType]") -> Iterator[L
     def listen(event: Event) -> None:
         line = board.hear(event)
         if line:
-            sys.stdout.write(f"[{clock(time.monotonic() - board.began)}] {board.so_far}  {line}\n")
-            sys.stdout.flush()
+            say(f"[{clock(time.monotonic() - board.began)}] {board.so_far}  {line}")
 
     yield listen
 
@@ -163,7 +163,7 @@ def _live(board: Watched, drawn: "Callable[[], RenderableType]") -> Iterator[Lis
     def listen(event: Event) -> None:
         board.hear(event)
 
-    with Live(get_renderable=drawn, refresh_per_second=4, transient=True, redirect_stderr=False):
+    with Live(get_renderable=drawn, console=console(), refresh_per_second=4, transient=True, redirect_stderr=False):
         yield listen
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 from medsearch.core.errors import BadInput
 from medsearch.core.remote import Unreachable
-from medsearch.study.databases import patiently, shown, with_driver
+from medsearch.study.databases import patiently, remedy, shown, with_driver
 from medsearch.study.jobs import End
 from medsearch.study.marks import require_own
 from medsearch.study.search import Search
@@ -80,7 +80,10 @@ class Proposals:
         self.study.sampler = self.search.sampler.build(self.root, number, self.search.settled.trials)
         trial = self._open_trial(number)
         if trial.number != number:
-            msg = f"the sampler's storage is at trial {trial.number}, the ledger at {number}; remove the study's folder"
+            msg = (
+                f"the sampler's storage is at trial {trial.number}, the ledger at {number}: bring back the one that is "
+                "lost, or move the study's folder aside; its finished stages are found again"
+            )
             raise BadInput(msg)
         return {knob: domain.suggest(trial, knob) for knob, domain in self.search.settled.domains.items()}
 
@@ -220,7 +223,7 @@ def _open(search: Search, url: str) -> "optuna.Study":
         )
     except (SQLAlchemyError, ValueError, ImportError, Unreachable) as error:
         line = str(error.__cause__ or error).strip().splitlines()[0]
-        msg = f"cannot open the sampler's storage {shown(url)}: {line}; check the address, or remove the file"
+        msg = f"cannot open the sampler's storage {shown(url)}: {line}; {remedy(line, url, 'check the address')}"
         raise BadInput(msg) from error
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, final
 from ray.tune import Callback
 from ray.tune.search import Searcher
 
+from medsearch.core.errors import BadInput
 from medsearch.stages.memory import Meter
 from medsearch.study.conducting import Conducts
 from medsearch.study.events import Event
@@ -77,6 +78,8 @@ class Jobs(Searcher):  # type: ignore[misc]
         end = end or End(state="failed", reason="it ended without a result", cause="error")
         self._portions.clear()
         with halting():
+            if end.halts:
+                raise BadInput(end.reason or "")
             self.packing.learn(handout, end)
             if end.again:
                 self._waiting.appendleft(job)

@@ -4,12 +4,12 @@ A search whose predecessors have frozen their knobs is planned as any other; of 
 known, because the stages that they share with others depend on what will be frozen.
 """
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 from medsearch.core.machine import cores
+from medsearch.core.terminal import show
 from medsearch.study.course import Part, course
 from medsearch.study.freezing import Frozen
 from medsearch.study.jobs import Workplace
@@ -62,10 +62,8 @@ def _untold(part: Part) -> str:
 
 
 def render_staged(staged: StagedSearch, outlooks: Sequence[Outlook]) -> None:
-    """Print the plan; a log has no width of its own."""
-    from rich.console import Console
-
-    Console(width=None if sys.stdout.isatty() else 120).print(table(staged, outlooks))
+    """Print the plan."""
+    show(table(staged, outlooks))
 
 
 def table(staged: StagedSearch, outlooks: Sequence[Outlook]) -> "Table":

@@ -5,19 +5,23 @@ frees its stage's lock and memory, before the next begins.
 """
 
 import gc
+import importlib
 import os
+import socket
 import sys
+import sysconfig
 import time
-from collections.abc import Generator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any, final
 
-from ray import tune
+from ray import cloudpickle, tune
 
 from medsearch.stages.context import Runtime
 from medsearch.stages.memory import Meter
 from medsearch.stages.store import Store
-from medsearch.study.jobs import End, Job, Report, perform
+from medsearch.study.jobs import End, Job, Report, described, perform
 from medsearch.study.portions import EVERYTHING, Portion
 from medsearch.study.room import Share
 from medsearch.study.schedulers import RUNG, SELECTION
@@ -50,6 +54,50 @@ class Errand:
     def __repr__(self) -> str:
         """Short, because Tune writes configurations into names."""
         return self.job.run
+
+    def __reduce__(self) -> "tuple[Callable[..., Errand | Unreadable], tuple[list[str], bytes]]":
+        """As bytes beside this process's module path: a worker must look there before it can read a method's job."""
+        content = {part.name: getattr(self, part.name) for part in fields(self)}
+        return read_errand, ([str(Path(entry).absolute()) for entry in sys.path], cloudpickle.dumps(content))
+
+
+@final
+@dataclass(frozen=True)
+class Unreadable:
+    """An errand that this worker cannot read."""
+
+    reason: str
+
+
+def read_errand(path: Sequence[str], content: bytes) -> Errand | Unreadable:
+    """An errand from its bytes; `path`: where the driver looks for modules."""
+    adopt_path(path)
+    try:
+        return Errand(**cloudpickle.loads(content))
+    except ModuleNotFoundError as error:
+        line = f"No module named {error.name!r} in workers; install it or set PYTHONPATH"
+        return Unreadable(f"{line} (on {socket.gethostname()})")
+    except Exception as error:
+        line = f"a worker on {socket.gethostname()} cannot read its run: {described(error)}"
+        return Unreadable(f"{line}; install there what the driver has, in the same versions")
+
+
+def adopt_path(path: Sequence[str]) -> None:
+    """Look for modules where the driver does, in its order, as far as the folders are here.
+
+    Python's own folders and those of installed packages are this process's: another machine may have them elsewhere.
+    """
+    standard = Path(sysconfig.get_path("stdlib"))
+
+    def installed(entry: Path) -> bool:
+        return entry.name in ("site-packages", "dist-packages") or entry.is_relative_to(standard)
+
+    here = [str(Path(entry).absolute()) for entry in sys.path]
+    first = [entry for entry in path if entry in here or (not installed(Path(entry)) and Path(entry).exists())]
+    wanted = [*first, *(entry for entry in here if entry not in first)]
+    if wanted != sys.path:
+        sys.path[:] = wanted
+        importlib.invalidate_caches()
 
 
 @final
@@ -94,11 +142,14 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         """Leave the job; its stage keeps its checkpoint."""
         self._close()
 
-    def _begin(self, errand: Errand) -> None:
+    def _begin(self, errand: Errand | Unreadable) -> None:
         self._close()
         release()
         self._spare_modules()
         self.config: dict[str, Any] = {}  # Tune would send it back with every result
+        if isinstance(errand, Unreadable):
+            self._work = _halted(errand.reason)
+            return
         self._job = errand.job
         _set_threads(errand.runtime.threads)
         self._work = perform(
@@ -115,6 +166,12 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         if self._work is not None:
             self._work.close()
             self._work = None
+
+
+def _halted(reason: str) -> Generator[Report, None, End]:
+    """No work, but an end to the study."""
+    yield from ()
+    return End(state="failed", reason=reason, cause="bad input", halts=True)
 
 
 def _result(report: Report, metric: str | None) -> dict[str, Any]:

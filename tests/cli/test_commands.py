@@ -93,6 +93,16 @@ def test_a_study_file_that_is_wrong_when_it_is_loaded(raised: str, code: int, li
     assert len(done.stderr.strip().splitlines()) == lines
 
 
+def test_a_wrong_study_file_has_its_exit_code_also_where_nobody_can_be_told(tmp_path: Path) -> None:
+    file = tmp_path / "study.py"
+    file.write_text("from medsearch.cli import run\nfrom medsearch.core.errors import BadInput\nraise BadInput('λ')\n")
+    assert (
+        subprocess.run(["bash", "-c", 'exec "$@" >&- 2>&-', "bash", sys.executable, file], check=False).returncode == 2
+    )
+    full = subprocess.run(["bash", "-c", 'exec "$@" >/dev/full 2>&1', "bash", sys.executable, file], check=False)
+    assert full.returncode == 2
+
+
 def test_a_reader_that_has_gone_hears_nothing_and_is_not_told_that_all_is_well(tmp_path: Path) -> None:
     command = f"sleep 0.1; exec {sys.executable} -c 'from medsearch.cli import main; main()' check {tmp_path}"
     with subprocess.Popen(["sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:

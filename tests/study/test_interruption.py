@@ -3,11 +3,23 @@
 import os
 import signal
 import threading
+from collections.abc import Iterator
 
 import pytest
 
 from medsearch.core.errors import BadInput, Interrupted
-from medsearch.study.interruption import Interruption, halting
+from medsearch.study.interruption import SIGNALS, Interruption, halting
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_terminal() -> Iterator[None]:
+    """Whatever the tests themselves were started with, such as `nohup`."""
+    before = {name: signal.getsignal(name) for name in SIGNALS}
+    for name in SIGNALS:
+        signal.signal(name, signal.default_int_handler)
+    yield
+    for name, handler in before.items():
+        signal.signal(name, handler)
 
 
 def struck(*numbers: signal.Signals) -> None:
@@ -27,6 +39,25 @@ def test_a_signal_raises_interrupted_and_the_old_handlers_return(number: signal.
         struck(number)
     assert caught.value.exit_code == 130
     assert [signal.getsignal(name) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+
+
+def test_what_was_ignored_stays_ignored_in_the_block_and_after_it() -> None:
+    """As `nohup` has it for SIGHUP, a shell for SIGINT of `cmd &`; whatever Ray puts in its place when it starts."""
+    for ignored in SIGNALS:
+        before = signal.signal(ignored, signal.SIG_IGN)
+        try:
+            with Interruption("s") as interruption:
+                os.kill(os.getpid(), ignored)
+                with interruption.gently():
+                    signal.signal(ignored, signal.default_int_handler)  # as Ray does
+                os.kill(os.getpid(), ignored)
+            assert signal.getsignal(ignored) == signal.SIG_IGN
+            for other in set(SIGNALS) - {ignored}:
+                with pytest.raises(Interrupted, match=other.name):
+                    struck(other, ignored)
+            assert signal.getsignal(ignored) == signal.SIG_IGN
+        finally:
+            signal.signal(ignored, before)
 
 
 def test_a_second_signal_does_not_disturb_the_stopping() -> None:

@@ -1,5 +1,7 @@
 """Jobs: what each role runs, and how failures are told."""
 
+import errno
+import socket
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +38,11 @@ def test_each_role_runs_what_it_may(tmp_path: Path) -> None:
     assert ancestors(trial.runs, "translation") == frozenset()
 
 
+class Mute(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError
+
+
 @pytest.mark.parametrize(
     ("error", "cause", "words"),
     [
@@ -46,6 +53,11 @@ def test_each_role_runs_what_it_may(tmp_path: Path) -> None:
         (UndeclaredRead("target.test.masks"), "bad input", "target.test.masks"),
         (KeyError("weights"), "error", "KeyError: 'weights'"),
         (ValueError("one\ntwo"), "error", "ValueError: one"),
+        (ValueError(), "error", "ValueError, no message"),
+        (ValueError("\n \n"), "error", "ValueError, no message"),
+        (Mute(), "error", "Mute, no message"),
+        (SystemExit(3), "error", "SystemExit: 3"),
+        (FileNotFoundError(2, "No such file or directory", "/x"), "error", "'/x'"),
     ],
 )
 def test_a_failure_is_one_line_with_its_kind(error: Exception, cause: str, words: str) -> None:
@@ -53,6 +65,41 @@ def test_a_failure_is_one_line_with_its_kind(error: Exception, cause: str, words
     assert (end.state, end.cause, end.value) == ("failed", cause, None)
     assert words in str(end.reason)
     assert "\n" not in str(end.reason)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/data/x"),
+            "No space left on device: /data/x; free the disk",
+        ),
+        (OSError(errno.ENOSPC, "No space left on device"), "No space left on device: /"),
+        (
+            OSError(errno.EDQUOT, "Disk quota exceeded", "/data/x"),
+            "Disk quota exceeded: /data/x; free some of your quota",
+        ),
+        (OSError(errno.EROFS, "Read-only file system", "/data/x"), "Read-only file system: /data/x"),
+        (OSError(errno.EMFILE, "Too many open files"), "raise the limit of open files"),
+        (RuntimeError("I/O error: No space left on device (os error 28)"), "No space left on device: /"),  # safetensors
+        (RuntimeError("[enforce fail at inline_container.cc:668] . Disk quota exceeded"), "Disk quota exceeded: /"),
+    ],
+)
+def test_what_the_machine_refuses_is_no_end_of_a_run_but_of_the_study(
+    error: Exception, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def planted(kind: str, context: object) -> None:
+        raise error
+
+    monkeypatch.setattr(toy, "accident", planted)
+    conductor = conduct(search(), tmp_path)
+    job = conductor.planner.job("trial", 0, knobs={"segmentation.weights.b": 1.0}, number=0)
+    end = do(conductor, job)
+    assert end.halts
+    assert said in str(end.reason)
+    assert socket.gethostname() in str(end.reason)
+    monkeypatch.undo()
+    assert do(conductor, job).state == "complete", "it goes on when there is room again"
 
 
 def test_on_a_share_it_may_only_be_the_share(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from medsearch.core.errors import BadInput
 from medsearch.core.records import append_line
 from medsearch.study import ASHA, Random
 from medsearch.study.cluster import Resources
@@ -81,6 +82,18 @@ def test_when_the_ledger_cannot_be_written_the_study_ends(tmp_path: Path) -> Non
     with pytest.raises(Halt) as halted:
         asked.on_trial_complete("a", {"end/state": "complete"})
     assert isinstance(halted.value.error, OSError)
+
+
+def test_an_end_that_says_nothing_of_the_run_ends_the_study_and_leaves_the_run_open(tmp_path: Path) -> None:
+    asked = jobs(conduct(search(trials=2, **SMALL), tmp_path))
+    asked.suggest("prefix")
+    why = {"end/state": "failed", "end/reason": "No space left on device: /x; free the disk", "end/halts": True}
+    with pytest.raises(Halt) as halt:
+        asked.on_trial_complete("prefix", why)
+    assert isinstance(halt.value.error, BadInput)
+    assert str(halt.value.error) == why["end/reason"]
+    states = [run.state for run in asked.conductor.ledger.runs().values()]
+    assert states == ["running"], "the same run goes on when the study is run again"
 
 
 def test_a_run_that_is_sent_to_a_dead_worker_is_handed_out_again(tmp_path: Path) -> None:

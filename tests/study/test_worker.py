@@ -2,14 +2,21 @@
 
 import fcntl
 import os
+import pickle
+import re
+import subprocess
+import sys
+import sysconfig
+from functools import partial
 from pathlib import Path
 
 import pytest
+from ray import cloudpickle
 
 from medsearch.stages.context import Runtime
 from medsearch.study.jobs import Job, Planner
 from medsearch.study.schedulers import RUNG, SELECTION
-from medsearch.study.worker import END, Errand, Worker, end_of
+from medsearch.study.worker import END, Errand, Unreadable, Worker, adopt_path, end_of, read_errand
 from tests.study import toy
 from tests.study.drive import search
 
@@ -89,3 +96,74 @@ def test_a_failure_is_a_result_with_its_traceback(tmp_path: Path) -> None:
     result = worker(errand(tmp_path, broken.job("prefix", 0, knobs={}))).step()
     assert (result["done"], result[END]["state"], result[END]["cause"]) == (True, "failed", "diverged")
     assert "Traceback" in result[END]["trace"]
+
+
+def test_an_errand_arrives_as_it_was_sent(planner: Planner, tmp_path: Path) -> None:
+    sent = errand(tmp_path, planner.job("trial", 0, knobs={}, number=0), threads=3)
+    assert pickle.loads(pickle.dumps(sent)) == sent  # noqa: S301 - our own bytes
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from ray import cloudpickle
+from medsearch.study.worker import Errand
+sys.path[:0] = [str(Path("lib").absolute()), str(Path("gone").absolute())]
+sys.path.append(str(Path("later").absolute()))
+import own_method
+errand = Errand(job=own_method.Job(), store=None, runtime=None)
+Path("errand").write_bytes(cloudpickle.dumps(errand))
+"""
+WORKER = """
+import pickle, sys
+from pathlib import Path
+errand = pickle.loads(Path("errand").read_bytes())
+print(errand.job.says, str(Path("gone").absolute()) in sys.path, len(sys.path) == len(set(sys.path)))
+"""
+
+
+def test_a_module_that_only_the_driver_finds_is_found_by_its_worker(tmp_path: Path) -> None:
+    """In another process, whose module path knows nothing of the folder; in the driver's order."""
+    for name, says in (("lib", "mine"), ("later", "another")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "own_method.py").write_text(f"class Job:\n    says = {says!r}\n")
+    for name, script in (("driver", DRIVER), ("worker", WORKER)):
+        (tmp_path / f"{name}.py").write_text(script)
+    run = partial(subprocess.run, check=True, capture_output=True, text=True, cwd=tmp_path)
+    run([sys.executable, "-P", "driver.py"])
+    assert run([sys.executable, "-P", "worker.py"]).stdout == "mine False True\n"
+
+
+def test_folders_of_python_and_of_installed_packages_are_each_machine_s_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    theirs = [tmp_path / "project", tmp_path / "venv" / "site-packages", Path(sysconfig.get_path("stdlib")) / "test"]
+    for folder in theirs:
+        folder.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setattr(sys, "path", ["", "/own/site-packages"])
+    adopt_path([str(theirs[0]), "/own/site-packages", *map(str, theirs[1:]), "/not/here"])
+    assert sys.path == [str(theirs[0]), "/own/site-packages", str(Path.cwd())]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"\x80\x04\x8c\x0dno_such_thing\x8c\x03Job\x93.",
+            "No module named 'no_such_thing' in workers; install it or set",
+        ),
+        (b"\x80\x04\x8c\x04json\x8c\x03Job\x93.", "cannot read its run: AttributeError: .*Job.*; install there what"),
+        (b"\x80\x04no pickle", "cannot read its run: "),
+        (cloudpickle.dumps({"job": None}), "cannot read its run: TypeError: .*missing"),
+    ],
+)
+def test_an_errand_that_cannot_be_read_ends_the_study_in_one_line(content: bytes, said: str) -> None:
+    found = read_errand([], content)
+    assert isinstance(found, Unreadable)
+    made = Worker.__new__(Worker)
+    made.setup({"errand": found})
+    end = end_of({f"{END}/{name}": value for name, value in made.step()[END].items()})
+    assert end is not None
+    assert end.halts
+    assert re.search(said, str(end.reason))
+    assert "\n" not in str(end.reason)

@@ -82,7 +82,8 @@ def _design(header: Mapping[str, Any], runs: tuple[RunRecord, ...]) -> Design:
         cost=header["cost"],
         sampler=header["sampler"],
         scheduler=_scheduler(header["scheduler"]),
-        trials=header["trials"],
+        # all count that have ended, also when fewer are asked for than before
+        trials=max(header["trials"], sum(run.role == "trial" and run.state != "running" for run in runs)),
         finalists=header["finalists"],
         seeds=tuple(header["seeds"]),
         space={knob: axis_of(domain) for knob, domain in domains.items()},

@@ -71,6 +71,9 @@ def locate(uri: str | None, *, home: Path, artifacts: Path | None = None) -> Bac
 
     """
     home = home.resolve()
+    if uri is not None and not uri.strip():
+        msg = "the tracking URI is empty; give one, or leave it out for the database in the home"
+        raise BadInput(msg)
     uri = uri or f"sqlite:///{home / 'mlflow.db'}"
     scheme = uri.partition(":")[0].partition("+")[0]
     if scheme in SERVERS:

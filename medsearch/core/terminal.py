@@ -1,0 +1,134 @@
+"""Standard streams as a user may have them: in any encoding, closed, on a full device, or a pipe that nobody reads.
+
+A study's results lie on the disk, so what it prints may be lost: hours of training do not end because a terminal has.
+What a command prints is its result: there, output that cannot be written is an error.
+"""
+
+import io
+import os
+import select
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO, final
+
+from medsearch.core.errors import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+REPLACING = ("ignore", "replace", "backslashreplace", "xmlcharrefreplace", "namereplace")
+"""What an encoding may do with a character that it lacks, short of an error."""
+LOG_WIDTH = 120
+"""Columns where no terminal says how many there are: a table that is folded cannot be searched."""
+
+
+def prepare_streams(*, lossy: bool) -> None:
+    """Make standard input, output and error usable, whatever they are.
+
+    Closed ones lead nowhere; characters that an encoding lacks are escaped. lossy: what cannot be written is dropped,
+    and standard error told once; otherwise it raises OSError, whose `filename` is "standard output". Streams that a
+    program has put in their place, such as a notebook's, are left alone.
+    """
+    _occupy_descriptors()
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - it stays open
+    sys.stdout = _usable(sys.stdout, 1, lossy=lossy)
+    sys.stderr = _usable(sys.stderr, 2, lossy=True)
+
+
+def interactive() -> bool:
+    """Whether a person calls from a prompt or a notebook, where no command line belongs to the call."""
+    return hasattr(sys, "ps1") and getattr(sys.modules["__main__"], "__file__", None) is None
+
+
+def say(line: str) -> None:
+    """A line for the user, now."""
+    sys.stdout.write(printable(line) + "\n")
+    sys.stdout.flush()
+
+
+def show(content: "RenderableType") -> None:
+    """Print what rich can render."""
+    console().print(content)
+
+
+def console() -> "Console":
+    """Rich's console, as wide as a log needs it where there is no terminal; nothing in a label is markup."""
+    from rich.console import Console
+    from rich.segment import Segment
+
+    class Visible(Console):
+        """Shows control characters in what it is given; those that it adds itself are not text."""
+
+        def render(self, *given: Any, **options: Any) -> Iterator[Segment]:
+            for text, style, control in super().render(*given, **options):
+                yield Segment(text if control else printable(text), style, control)
+
+    return Visible(width=None if sys.stdout.isatty() else LOG_WIDTH, markup=False, emoji=False, highlight=False)
+
+
+@final
+class _Descriptor(io.FileIO):
+    """The file descriptor of standard output or error; after its first error it leads nowhere."""
+
+    def __init__(self, descriptor: int, *, lossy: bool) -> None:
+        super().__init__(descriptor, "w", closefd=False)
+        self.lossy = lossy
+
+    def write(self, content: Any) -> int:
+        """Write all or a part of `content`; how many bytes."""
+        try:
+            while (written := super().write(content)) is None:  # another program has made it non-blocking
+                select.select([], [self], [])
+        except OSError as error:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self.fileno())
+            os.close(nowhere)
+            name = "standard output" if self.fileno() == 1 else "standard error"
+            if not self.lossy:
+                raise OSError(error.errno, error.strerror, name) from error
+            if self.fileno() == 1:
+                sys.stderr.write(f"medsearch: {name} is lost ({error.strerror}); the study goes on without it\n")
+            return len(content)
+        return written
+
+
+def _usable(stream: TextIO | None, descriptor: int, *, lossy: bool) -> TextIO:
+    if stream is None:
+        return open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123 - it stays open
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    errors = stream.errors if stream.errors in REPLACING else "backslashreplace"
+    raw = getattr(stream.buffer, "raw", stream.buffer)
+    if isinstance(raw, _Descriptor):
+        raw.lossy = lossy
+    if type(raw) is not io.FileIO or raw.fileno() != descriptor:
+        stream.reconfigure(errors=errors)
+        return stream
+    through = _Descriptor(descriptor, lossy=lossy)
+    with suppress(OSError):  # what was printed before is lost with it
+        stream.flush()
+    return io.TextIOWrapper(
+        io.BufferedWriter(through),
+        encoding=stream.encoding,
+        errors=errors,
+        line_buffering=stream.line_buffering,
+        write_through=stream.write_through,
+    )
+
+
+def _occupy_descriptors() -> None:
+    """Let closed descriptors of standard streams lead nowhere.
+
+    The next file that is opened would get such a number otherwise, and whatever a library prints would end in it.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != descriptor:
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
+            os.set_inheritable(descriptor, True)
