@@ -9,6 +9,7 @@ from medsearch.cli import prune, reported
 from medsearch.cli.exits import exits
 from medsearch.cli.options import require_values
 from medsearch.core.errors import BadInput
+from medsearch.core.ownership import adopt_umask
 from medsearch.core.terminal import say
 from medsearch.stages.store import Store
 
@@ -19,7 +20,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         given = list(sys.argv[1:] if arguments is None else arguments)
         require_values(given)
         options = _parser().parse_args(given)
-        places.append(options.home if "home" in options else Path.cwd())
+        if "home" in options:
+            places.append(options.home)
+            adopt_umask(options.home)
+        else:
+            places.append(Path.cwd())
         code = options.do(options)
     if code:
         raise SystemExit(code)

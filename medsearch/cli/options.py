@@ -67,6 +67,7 @@ def _about_size(made: argparse.ArgumentParser, asked: Asked) -> None:
 def _about_places(made: argparse.ArgumentParser) -> None:
     add = made.add_argument
     add("--home", type=Path, default=Path("runs"), metavar="DIR", help="where everything is kept (default: ./runs)")
+    add("--group-home", action="store_true", help="a new home is for your group to read and write, not for you alone")
     add("--store", metavar="URI", help="finished stages elsewhere, such as s3://bucket/stages (default: in --home)")
     add("--storage", metavar="URL", help="the sampler's memory, such as postgresql://... (default: sqlite in --home)")
     add("--address", metavar="auto|HOST:PORT", help="a Ray cluster to join (default: this machine alone)")
@@ -80,6 +81,8 @@ def _about_trials(made: argparse.ArgumentParser) -> None:
     told = "a share such as 0.5; auto: measured, so that a GPU holds as many as fit"
     add("--gpus-per-trial", type=_share, default="auto", metavar="auto|F", help=told)
     add("--cpus-per-trial", type=float, default=1.0, metavar="N", help="CPU cores of a trial (default: 1)")
+    told = "main memory of a trial; beyond it, it fails alone (default: its part of the node's; on a GPU, any)"
+    add("--memory-per-trial", type=_gigabytes, default=0, metavar="GB", help=told)
     add("--precision", choices=("auto", "fp32", "bf16"), default="auto", help="auto: bf16 where a GPU has it")
     add("--micro-batch", type=int, default=0, metavar="N", help="samples at once; gradients accumulate to the batch")
 
@@ -136,6 +139,7 @@ def resources(options: argparse.Namespace) -> "Resources":
         measured=bool(measured and some),
         precision=options.precision,
         micro_batch=options.micro_batch,
+        memory_per_trial=options.memory_per_trial,
     )
 
 
@@ -155,6 +159,17 @@ def _seeds(text: str) -> tuple[int, ...]:
     except ValueError:
         msg = f"{text!r} is no list of seeds such as 0,1,2"
         raise argparse.ArgumentTypeError(msg) from None
+
+
+def _gigabytes(text: str) -> int:
+    try:
+        size = int(float(text) * 1e9)
+    except (ValueError, OverflowError):
+        size = 0
+    if size <= 0:
+        msg = f"{text!r} is no number of gigabytes such as 8 or 0.5"
+        raise argparse.ArgumentTypeError(msg)
+    return size
 
 
 def _share(text: str) -> str | float:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from medsearch.cli.cohorts import Data
 from medsearch.cli.exits import exits
 from medsearch.cli.options import Asked, folders, parser, require_values, resources
+from medsearch.core.ownership import prepare_home
 from medsearch.core.remote import without_password
 from medsearch.core.terminal import interactive, say, show
 
@@ -52,6 +53,9 @@ def run(study: "Search | StagedSearch | Ablation", arguments: Sequence[str] | No
         asked = _asked(study)
         options = parser(asked).parse_args(given)
         places.append(options.home)
+        writes = options.data or not options.dry_run  # what was found out about data is remembered
+        if writes and (made := prepare_home(options.home, group=options.group_home)) is not None:
+            say(made)
         data = Data(
             folders=folders(options.data, asked.layouts),
             anatomy=options.anatomy,

@@ -4,7 +4,7 @@
     ├── BadInput        2   a file, a case or a knob is wrong: one line, with a remedy
     ├── UndeclaredRead  1   a stage asked for data that it did not declare
     ├── Diverged        1   a loss became non-finite: this trial failed, the others go on
-    └── Interrupted   130   the user stopped the study, which can go on later
+    └── Interrupted   130   the user stopped the study, or its Ray cluster died; it can go on later
 
 Every message says what is wrong, where (case, file, knob), and what to do about it, in one line.
 """
@@ -53,7 +53,7 @@ class Diverged(MedsearchError):
 
 
 class Interrupted(MedsearchError):
-    """The study was asked to stop; what is finished is stored."""
+    """The study was asked to stop, or lost what it ran on; what is finished is stored."""
 
     exit_code = 130
 

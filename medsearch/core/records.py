@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from medsearch.core.ownership import unlinked
 from medsearch.core.recipes import plain
 
 
@@ -18,7 +19,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` atomically: a reader sees the old file or the new one, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with aside.open("wb") as file:
+    with open(aside, "wb", opener=unlinked) as file:
         file.write(content)
         sync(file)
     aside.replace(path)

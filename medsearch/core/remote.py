@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, final
 
 from medsearch.core.errors import BadInput, MedsearchError
+from medsearch.core.ownership import unlinked
 from medsearch.core.records import sync_directory
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ HOPELESS = re.compile(
     "|MISSING_AUTHENTICATION_TOKEN|AccessDenied|PermissionDenied"
 )
 PASSWORD = re.compile(r"(?<=:)//[^/@:?]*:[^?]*@")
-OF_THIS_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+OF_THIS_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP)
 
 
 class Unreachable(MedsearchError):
@@ -91,7 +92,10 @@ class Remote:
 
         def once() -> None:
             aside = path.with_name(f".{path.name}.fetched")
-            with self._files.open_input_stream(self._at(name)) as source, aside.open("wb") as sink:
+            with (
+                self._files.open_input_stream(self._at(name)) as source,
+                open(aside, "wb", opener=unlinked) as sink,
+            ):
                 while chunk := source.read(CHUNK):
                     sink.write(chunk)
                 os.fsync(sink.fileno())

@@ -3,6 +3,9 @@
 A cluster without a shared disk publishes them to a bucket; on every node the first process that needs them fetches
 them, the others wait for it and map the same copy into memory. Folders of prepared arrays are named by their content,
 so a copy is never out of date. Copies are never removed: they lie in `<cache>/<name>`, for the user to remove.
+
+A cache often lies in a folder that every user of the node can write to, and holds arrays of patients: it is made for
+this user alone, and one that somebody else made, or can write to, is refused.
 """
 
 import json
@@ -11,6 +14,7 @@ from pathlib import Path
 
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
+from medsearch.core.ownership import private_folder
 from medsearch.core.records import read_json, sync_directory, write_json
 from medsearch.core.remote import Remote, each, local_sizes, remote_at
 from medsearch.data.prepared import CASES
@@ -42,7 +46,7 @@ def localised(prepared: str | Path, cache: Path | None) -> Path:
     prepared: a folder, or what `publish` returned. cache: None: a folder is read where it lies.
 
     Raises:
-        BadInput: there are no arrays, no room for them, or no cache to fetch them to.
+        BadInput: there are no arrays, no room for them, no cache to fetch them to, or others can write to the cache.
         Unreachable: the URI does not answer.
 
     """
@@ -52,6 +56,7 @@ def localised(prepared: str | Path, cache: Path | None) -> Path:
             msg = f"prepared arrays at {remote_at(where).shown} must be copied to be read; give a cache folder"
             raise BadInput(msg)
         return Path(prepared)
+    private_folder(cache)
     copy = cache / where.partition("?")[0].rstrip("/").rpartition("/")[2]
     if not _is_whole(copy):
         with locked(cache / f".{copy.name}.lock"):

@@ -7,7 +7,8 @@
     agenda, graph                           what comes next (pure): trials and their repeats; stage runs of all cells
     jobs                                    one run as work that can be done anywhere
     conductor, sweep                        hand out the jobs of a search, of an ablation; write down their ends
-    execution                               a conductor on Ray Tune: searcher, rungs, worker, cluster, interruption
+    execution                               a conductor on Ray Tune: searcher, rungs, worker, cluster, interruption;
+                                            cluster_loss and lost_workers say what becomes of it when processes die
     course, freezing, pinning, staged_run   the searches of a staged search one after another, and what each freezes
     identity, marks                         whether a folder, and trials in the sampler's storage, are this question's
     progress, sweep_progress                the terminal while it runs

@@ -6,17 +6,21 @@ import os
 import secrets
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Literal, final
 
 from medsearch.core.errors import BadInput
+from medsearch.core.locks import free, locked
 from medsearch.core.machine import cores
 from medsearch.stages.context import Runtime
+from medsearch.study.cluster_loss import monitored
 from medsearch.study.joining import TOKEN, join
 
+FOLDER = "msray-"
 OBJECTS = 200_000_000  # bytes of shared memory; results are a few numbers
 SOCKET = 103 if sys.platform == "darwin" else 107  # bytes of the name of a Unix socket
 
@@ -43,6 +47,7 @@ class Resources:
 
     measured: shares of a GPU are found by measuring (`packing`); `gpus_per_trial` is that of a run not yet measured,
     and where the cluster has no GPU there is nothing to share. device: None: the GPU where a run has one.
+    memory_per_trial: bytes of main memory; 0: as large a part of its node's as of the cores; of a run on a GPU, any.
     """
 
     cpus_per_trial: float = 1.0
@@ -53,11 +58,17 @@ class Resources:
     gpus: int | None = None
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     micro_batch: int = 0
+    memory_per_trial: int = 0
 
     def __post_init__(self) -> None:
         """Refuse shares that no machine can give."""
         if not (0 < self.cpus_per_trial < math.inf and 0 <= self.gpus_per_trial < math.inf):
             msg = f"{self.cpus_per_trial} CPUs and {self.gpus_per_trial} GPUs per trial; CPUs must be above 0"
+            raise BadInput(msg)
+        if self.memory_per_trial < 0:
+            msg = (
+                f"{self.memory_per_trial} bytes of memory per trial; it must be above 0, or 0 for a part of the node's"
+            )
             raise BadInput(msg)
         if self.micro_batch < 0:
             msg = f"a micro-batch of {self.micro_batch} samples; it must be 1 or more, or 0 for the whole batch at once"
@@ -81,8 +92,12 @@ class Resources:
     @property
     def per_trial(self) -> dict[str, float]:
         """Ray's words for it."""
-        gpus = {"GPU": self.gpus_per_trial} if self.gpus_per_trial else {}
-        return {"CPU": self.cpus_per_trial, **gpus}
+        return self.share(self.gpus_per_trial)
+
+    def share(self, gpus: float) -> dict[str, float]:
+        """The same with another share of a GPU."""
+        share = {"CPU": self.cpus_per_trial, "GPU": gpus, "memory": self.memory_per_trial}
+        return {name: amount for name, amount in share.items() if amount}
 
 
 @contextmanager
@@ -104,47 +119,65 @@ def cluster(
     if ray.is_initialized():
         yield
         return
-    session = None
-    try:
+    with ExitStack() as held:
+        folder = None if address else held.enter_context(own_folder())
+        held.callback(ray.shutdown)
         with starting(), _without_ray_s_signal_handler():
-            session = start(resources, address)
+            if folder is not None:
+                start(resources, folder)
+            elif address is not None:
+                join(address)
+        node = ray._private.worker._global_node
+        monitor = held.enter_context(monitored(node, embedded=folder is not None))
+        held.callback(ray.shutdown)  # before the monitor has left: a lost cluster may hold it up
+        held.callback(monitor.leave)
         yield
-    finally:
-        ray.shutdown()
-        if session is not None:
-            shutil.rmtree(session, ignore_errors=True)  # its logs; each life of a study would leave some
 
 
-def start(resources: Resources, address: str | None) -> Path | None:
-    """Join `address`, or start an embedded cluster and return the folder of its logs.
-
-    Raises:
-        BadInput: the cluster cannot be joined, or the folder for temporary files has too long a name to start one.
-
-    """
+def start(resources: Resources, folder: Path) -> None:
+    """Start an embedded cluster that keeps its sockets and logs in `folder`."""
     import ray
 
-    if address is None:
-        _require_short_sockets()
-    quiet: dict[str, Any] = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
-    if address is None:
-        started = ray.init(
-            address="local",
-            num_cpus=resources.cpus or cores(),
-            num_gpus=resources.gpus,
-            object_store_memory=OBJECTS,
-            **quiet,
-        )
-        return Path(started.address_info["session_dir"])
-    join(address)
-    return None
+    ray.init(
+        address="local",
+        num_cpus=resources.cpus or cores(),
+        num_gpus=resources.gpus,
+        object_store_memory=OBJECTS,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        _temp_dir=str(folder),
+    )
 
 
-def _require_short_sockets() -> None:
-    """Refuse a folder for temporary files in which the names of Ray's sockets would be longer than systems take."""
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """A new folder for an embedded cluster that is this user's alone, and gone afterwards.
+
+    Ray's default, /tmp/ray, belongs to whoever came first. Folders of drivers that were killed are removed: their lock
+    is free.
+
+    Raises:
+        BadInput: the folder for temporary files has so long a name that Ray's sockets cannot lie in it.
+
+    """
+    parent = _short_parent()
+    for left in parent.glob(f"{FOLDER}*/lock"):
+        with suppress(FileNotFoundError):  # another driver removes it just now
+            if left.parent.lstat().st_uid == os.geteuid():
+                with free(left) as unused:
+                    if unused:
+                        shutil.rmtree(left.parent, ignore_errors=True)
+    made = tempfile.TemporaryDirectory(prefix=FOLDER, dir=parent, ignore_cleanup_errors=True)
+    with made as folder, locked(Path(folder) / "lock"):
+        yield Path(folder)
+
+
+def _short_parent() -> Path:
+    """The folder for temporary files, in which the names of Ray's sockets must be no longer than systems take."""
     variable = "RAY_TMPDIR" if "RAY_TMPDIR" in os.environ else "TMPDIR"
-    folder = os.environ.get(variable, "")
-    below = f"/ray/session_YYYY-MM-DD_HH-MM-SS_ffffff_{os.getpid()}/sockets/plasma_store"
+    folder = os.environ.get(variable) or tempfile.gettempdir()
+    below = f"/{FOLDER}12345678/session_YYYY-MM-DD_HH-MM-SS_ffffff_{os.getpid()}/sockets/plasma_store"
     most = SOCKET - len(below)
     if len(os.fsencode(folder)) > most:
         msg = (
@@ -152,6 +185,7 @@ def _require_short_sockets() -> None:
             f"{variable}=/tmp ({folder})"
         )
         raise BadInput(msg)
+    return Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())  # a TMPDIR that is not there is passed over
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from medsearch.stages.memory import Meter
 from medsearch.study.ablation import Ablation
 from medsearch.study.ablation_header import begin, describe, winner
 from medsearch.study.cluster import Resources, cluster
+from medsearch.study.cluster_loss import explained
 from medsearch.study.conducting import Conducts
 from medsearch.study.conductor import Conductor
 from medsearch.study.events import Listener, unheard
@@ -159,6 +160,7 @@ def _fit(
     folder.mkdir(parents=True)
     from ray import tune
 
+    from medsearch.study.lost_workers import lost_workers_fail_alone
     from medsearch.study.rungs import RETRIES
     from medsearch.study.searcher import Jobs, Watch
     from medsearch.study.worker import Worker, request
@@ -186,7 +188,7 @@ def _fit(
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=rungs.cuts, num_to_keep=1),
         ),
     )
-    with interruption.gently():
+    with interruption.gently(), explained(), lost_workers_fail_alone():
         tuner.fit()
 
 

@@ -30,7 +30,7 @@ from medsearch.stages.timing import training_hours
 from medsearch.study.ledger import PlannedRun, Role
 from medsearch.study.portions import EVERYTHING, Portion
 from medsearch.study.search import Search
-from medsearch.training.memory import DeviceMeter, exhausted
+from medsearch.training.memory import DeviceMeter, bounded, exhausted, main_exhausted, main_taken
 
 HOURS = "training/hours"
 """An objective that every search may have: how long the scored stage and all before it trained."""
@@ -39,7 +39,8 @@ OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.E
 """Errors that say nothing of a run: another one would meet them, too."""
 
 Cause = Literal["diverged", "out of memory", "infeasible", "bad input", "error", "worker died"]
-"""`out of memory`: on a share of a device, so that the run is tried again with a whole one. `infeasible`: on that."""
+"""`out of memory`: on a share of a device, so that the run is tried again with a whole one, or on a node that others
+use. `infeasible`: alone."""
 
 
 @final
@@ -244,12 +245,25 @@ class _Measured(Exception):
 
 
 def perform(
-    job: Job, store: Store, *, runtime: Runtime, portion: Portion = EVERYTHING, meter: Meter | None = None
+    job: Job,
+    store: Store,
+    *,
+    runtime: Runtime,
+    portion: Portion = EVERYTHING,
+    meter: Meter | None = None,
+    memory: int = 0,
 ) -> Generator[Report, None, End]:
     """Do the job as far as its portion goes, reporting each epoch that is trained now.
 
-    A failure is an answer, with its traceback.
+    memory: bytes of main memory that it may take; 0: as many as there are. A failure is an answer, with its traceback.
     """
+    with bounded(memory):
+        return (yield from _performed(job, store, runtime=runtime, portion=portion, meter=meter, memory=memory))
+
+
+def _performed(
+    job: Job, store: Store, *, runtime: Runtime, portion: Portion, meter: Meter | None, memory: int
+) -> Generator[Report, None, End]:
     try:
         prepared = opened(job.runs[0].task, localised(job.prepared, job.cache))
         bench = Bench(store, prepared, runtime, meter or DeviceMeter(runtime))
@@ -267,7 +281,7 @@ def perform(
         if (why := refused_by_system(error)) is not None:
             where = explained(why, [store.root, Path(tempfile.gettempdir())])
             return End(state="failed", reason=f"{where} (on {socket.gethostname()})", cause="bad input", halts=True)
-        return replace(failure(error, shared=runtime.shared), trace=traceback.format_exc())
+        return replace(failure(error, shared=runtime.shared, memory=memory), trace=traceback.format_exc())
 
 
 BACK = End(state="failed", reason="it goes on with another share of a device", cause="error", again="packed")
@@ -307,13 +321,20 @@ def values(job: Job, artifacts: Mapping[str, Artifact]) -> tuple[float, ...]:
     return tuple(float(metrics[name]) for name in job.objectives)
 
 
-def failure(error: BaseException, *, shared: bool = False) -> End:
-    """A failed end: one line, and the kind of thing that went wrong. shared: on a device that other runs are on."""
+def failure(error: BaseException, *, shared: bool = False, memory: int = 0) -> End:
+    """A failed end: one line, and the kind of thing that went wrong.
+
+    shared: on a device that other runs are on. memory: bytes of main memory that the run was allowed; 0: any.
+    """
     line = first_line(error) or type(error).__name__
     if isinstance(error, Diverged):
         return End(state="failed", reason=line, cause="diverged")
     if exhausted(error) and shared:
         return End(state="failed", reason=f"out of memory: {line}", cause="out of memory", again="alone")
+    if memory and main_exhausted(error):
+        had = f"it had {main_taken() / 1e9:.1f} GB and may take {memory / 1e9:.1f} GB of the machine's"
+        remedy = "use a smaller batch or network, fewer trials at a time, or give it more with --memory-per-trial"
+        return End(state="failed", reason=f"out of memory: {had}: {line}; {remedy}", cause="infeasible")
     if exhausted(error):
         remedy = "no smaller micro-batch and no larger share are left; use a smaller network, or a larger device"
         return End(state="failed", reason=f"out of memory: {line}; {remedy}", cause="infeasible")

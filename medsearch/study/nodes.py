@@ -1,7 +1,7 @@
 """Is every node of a joined cluster fit for the study: the package is there, in this version, and sees the home?"""
 
-import os
 import socket
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -45,13 +45,9 @@ def _marked(home: Path | None) -> Iterator[Path | None]:
     if home is None:
         yield None
         return
-    mark = home / f".seen-by-{socket.gethostname()}-{os.getpid()}"
-    mark.parent.mkdir(parents=True, exist_ok=True)
-    mark.touch()
-    try:
-        yield mark
-    finally:
-        mark.unlink()
+    home.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(prefix=f".seen-by-{socket.gethostname()}-", dir=home) as mark:
+        yield Path(mark.name)
 
 
 def _ask(node: Mapping[str, Any], mark: Path | None) -> Any:

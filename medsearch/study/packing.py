@@ -92,8 +92,7 @@ class Packing:
 
     def share(self, portion: Portion) -> Share:
         """What Ray is asked for."""
-        gpus = {"GPU": portion.gpus} if portion.gpus else {}
-        return {"CPU": self.resources.cpus_per_trial, **gpus}
+        return self.resources.share(portion.gpus)
 
     def runtime(self, portion: Portion) -> Runtime:
         """How stages compute on it."""

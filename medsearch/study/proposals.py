@@ -9,6 +9,7 @@ attribute `cause` says so, and nothing counts it as a result.
 import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
@@ -205,7 +206,10 @@ def _open(search: Search, url: str) -> "optuna.Study":
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     warnings.filterwarnings("ignore", category=optuna.exceptions.ExperimentalWarning)
     if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        file = Path(url.removeprefix("sqlite:///").partition("?")[0])
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with suppress(OSError):  # who opens it says what is wrong with it
+            file.touch()  # by the umask, which SQLite does not ask
     embedded = url.startswith("sqlite")
     kept: dict[str, Any] = {"connect_args": {"timeout": BUSY}} if embedded else {"pool_pre_ping": True}
     try:

@@ -19,15 +19,16 @@ Share = Mapping[str, float]
 @final
 @dataclass
 class _Node:
-    """What is free on a node while shares are laid out: cores, and the rest of each GPU."""
+    """What is free on a node while shares are laid out: cores, the rest of each GPU, bytes of main memory."""
 
     cpus: float
     gpus: list[float]
+    memory: float
 
     def waste(self, share: Share) -> float | None:
         """What would be left of the GPU that suits best; None where the share does not fit."""
         gpus = share.get("GPU", 0.0)
-        if self.cpus + EPSILON < share.get("CPU", 0.0):
+        if self.cpus + EPSILON < share.get("CPU", 0.0) or self.memory < share.get("memory", 0.0):
             return None
         if not gpus:
             return 0.0
@@ -40,6 +41,7 @@ class _Node:
     def take(self, share: Share) -> None:
         """Lay the share out; Ray, too, fills the fullest GPU that has the room."""
         self.cpus -= share.get("CPU", 0.0)
+        self.memory -= share.get("memory", 0.0)
         gpus = share.get("GPU", 0.0)
         if gpus > 1:
             for _ in range(math.ceil(gpus - EPSILON)):
@@ -58,7 +60,7 @@ def fit_together(shares: Iterable[Share], nodes: Iterable[Mapping[str, float]]) 
     Where Ray has laid the running ones out worse, the last run waits in Ray's queue until one of them ends: it counts
     as under way, so nothing smaller overtakes it.
     """
-    free = [_Node(node.get("CPU", 0.0), _gpus(node)) for node in nodes]
+    free = [_Node(node.get("CPU", 0.0), _gpus(node), node.get("memory", 0.0)) for node in nodes]
     for share in sorted(shares, key=lambda share: (-share.get("GPU", 0.0), -share.get("CPU", 0.0))):
         wastes = [(waste, number) for number, node in enumerate(free) if (waste := node.waste(share)) is not None]
         if not wastes:

@@ -13,10 +13,12 @@ from ray.tune.search import Searcher
 
 from medsearch.core.errors import BadInput
 from medsearch.stages.memory import Meter
+from medsearch.study.cluster_loss import require_cluster
 from medsearch.study.conducting import Conducts
 from medsearch.study.events import Event
 from medsearch.study.interruption import Interruption, halting
 from medsearch.study.jobs import End, Job
+from medsearch.study.lost_workers import FOR_MEMORY
 from medsearch.study.packing import Handout, Packing
 from medsearch.study.portions import Portion
 from medsearch.study.rungs import Rungs, run_of
@@ -134,12 +136,15 @@ class Jobs(Searcher):  # type: ignore[misc]
             portion=handout.portion,
             share=self.packing.share(handout.portion),
             meter=self.meter,
+            memory=self.packing.resources.memory_per_trial,
         )
 
     def _lost(self, job: Job) -> End:
         words = self.rungs.errors.pop(job.run, "")
-        reason = f"its worker process failed and was tried again in vain: {words}"
         again: Literal["", "elsewhere"] = "elsewhere" if self.rungs.takes_back(job.run) else ""
+        if words.startswith(FOR_MEMORY):
+            return End(state="failed", reason=f"its worker {words}", cause="out of memory", again=again)
+        reason = f"its worker process failed and was tried again in vain: {words}"
         return End(state="failed", reason=reason, cause="worker died", again=again)
 
     def _say_epoch(self, job: Job, result: Mapping[str, Any]) -> None:
@@ -152,15 +157,16 @@ class Jobs(Searcher):  # type: ignore[misc]
 
 @final
 class Watch(Callback):  # type: ignore[misc]
-    """Asks before each of Tune's steps, a tenth of a second apart, whether a signal came; tells of dead workers."""
+    """Asks before each of Tune's steps, a tenth of a second apart, whether to stop; tells of dead workers."""
 
     def __init__(self, conductor: Conducts, interruption: Interruption) -> None:
         self.conductor = conductor
         self.interruption = interruption
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002
-        """Stop if a signal came."""
+        """Stop if a signal came, or the cluster is lost."""
         self.interruption.check()
+        require_cluster()
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
         """A worker died, and its run begins again from its checkpoint."""

@@ -13,11 +13,13 @@ import sysconfig
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, final
 
 from ray import cloudpickle, tune
 
+from medsearch.core.ownership import prepare_home
 from medsearch.stages.context import Runtime
 from medsearch.stages.memory import Meter
 from medsearch.stages.store import Store
@@ -28,6 +30,9 @@ from medsearch.study.schedulers import RUNG, SELECTION
 from medsearch.training.memory import release
 
 END = "end"
+TRAINING = 0.9
+"""Of a node's free memory."""
+
 QUIET = 2.0
 """Seconds of epochs that one step may bundle where no scheduler looks: telling of one costs the driver a round trip."""
 
@@ -37,7 +42,8 @@ QUIET = 2.0
 class Errand:
     """A job, where to do it, and how much of it: what travels to a worker.
 
-    share: what Ray reserves for it. meter: what measures its memory; None: the device's own.
+    share: what Ray reserves for it. meter: what measures its memory; None: the device's own. memory: bytes of main
+    memory that it may take; 0: what `part_of` says.
     """
 
     job: Job
@@ -46,6 +52,7 @@ class Errand:
     portion: Portion = EVERYTHING
     share: Share = field(default_factory=lambda: {"CPU": 1.0})
     meter: Meter | None = None
+    memory: int = 0
 
     def __deepcopy__(self, memo: Any) -> "Errand":
         """Itself: nothing in it changes, and Tune copies configurations often."""
@@ -152,8 +159,14 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             return
         self._job = errand.job
         _set_threads(errand.runtime.threads)
+        prepare_home(errand.store.root.parent)
         self._work = perform(
-            errand.job, errand.store, runtime=errand.runtime, portion=errand.portion, meter=errand.meter
+            errand.job,
+            errand.store,
+            runtime=errand.runtime,
+            portion=errand.portion,
+            meter=errand.meter,
+            memory=errand.memory or part_of(_node(), errand.share),
         )
 
     def _spare_modules(self) -> None:
@@ -172,6 +185,28 @@ def _halted(reason: str) -> Generator[Report, None, End]:
     """No work, but an end to the study."""
     yield from ()
     return End(state="failed", reason=reason, cause="bad input", halts=True)
+
+
+def part_of(node: Mapping[str, float], share: Share) -> int:
+    """Bytes of a node's memory for a run with this share of its cores; 0, which bounds nothing, for a run on a GPU.
+
+    A node's memory is what was free when Ray started there; some of it is left to what is not training. What a CUDA
+    driver sets aside of a process's memory has not been measured, so there a bound must be asked for.
+    """
+    if share.get("GPU") or not node.get("CPU"):
+        return 0
+    return int(node.get("memory", 0) * min(1.0, share["CPU"] / node["CPU"]) * TRAINING)
+
+
+@cache
+def _node() -> Mapping[str, float]:
+    """What this worker's node has, in Ray's words; nothing outside of a cluster."""
+    import ray
+
+    if not ray.is_initialized():
+        return {}
+    mine = ray.get_runtime_context().get_node_id()
+    return next((node["Resources"] for node in ray.nodes() if node["NodeID"] == mine), {})
 
 
 def _result(report: Report, metric: str | None) -> dict[str, Any]:

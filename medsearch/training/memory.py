@@ -1,12 +1,16 @@
-"""Memory of the device that a run computes on: when it is out, how to get it back, how much was taken.
+"""Memory of the device that a run computes on: when it is out, how to get it back, how much was taken, how much may be.
 
 Importable without torch, which is asked only where a run has imported it.
 """
 
+import errno
 import gc
 import re
+import resource
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, final
 
@@ -19,9 +23,46 @@ OUT = re.compile(r"out of memory|can't allocate memory|ALLOC_FAILED", re.IGNOREC
 """What CUDA, torch's allocator of the CPU, cuBLAS and cuDNN say."""
 
 
+MAIN = re.compile(r"can't allocate memory", re.IGNORECASE)
+"""What of it torch's allocator of the CPU says."""
+
+
 def exhausted(error: BaseException) -> bool:
     """Whether memory ran out. torch's own error for it is a RuntimeError."""
-    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(OUT.search(str(error))))
+    return main_exhausted(error) or (isinstance(error, RuntimeError) and bool(OUT.search(str(error))))
+
+
+def main_exhausted(error: BaseException) -> bool:
+    """Whether the machine's own memory ran out, or what a run may take of it (`bounded`)."""
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and bool(MAIN.search(str(error))))
+
+
+@contextmanager
+def bounded(size: int) -> Iterator[None]:
+    """Within, this process is refused main memory of its own beyond `size` bytes; 0: it is not.
+
+    The kernel refuses it where it is asked for, before a page is touched: numpy raises MemoryError, torch its
+    RuntimeError, and a run comes down the ladder of micro-batches or ends by its own fault, while the machine has room.
+    Files mapped for reading, and what other processes share, do not count. What is set aside and not used when the
+    block begins (stacks of threads, arenas) does not, either. On Linux; other systems ignore the limit.
+    """
+    if not size:
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    most = size + max(0, _status("VmData") - main_taken())
+    resource.setrlimit(resource.RLIMIT_DATA, (most if before[1] < 0 else min(most, before[1]), before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+def main_taken() -> int:
+    """Bytes of main memory that are this process's own."""
+    return _status("RssAnon")
 
 
 def forget(error: BaseException) -> None:

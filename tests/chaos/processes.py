@@ -73,7 +73,12 @@ def _parents() -> Iterator[tuple[int, int]]:
 
 def title(pid: int) -> str:
     """The program, or what the process calls itself; empty when it has ended."""
+    return command(pid).split("\0")[0]
+
+
+def command(pid: int) -> str:
+    """The program and its arguments; empty when it has ended."""
     try:
-        return Path(f"/proc/{pid}/cmdline").read_text().split("\0")[0]
+        return Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return ""

@@ -135,14 +135,12 @@ def test_what_cannot_be_is_one_line_and_exit_code_2(
 def test_the_room_that_is_named_for_sockets_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
     from ray._private.utils import validate_socket_filepath
 
-    room = cluster.SOCKET - len(f"/ray/session_2026-11-30_06-58-09_046355_{os.getpid()}/sockets/plasma_store")
+    below = f"/{cluster.FOLDER}12345678/session_2026-11-30_06-58-09_046355_{os.getpid()}/sockets/plasma_store"
+    room = cluster.SOCKET - len(below)
     for length, refused in ((room, False), (room + 1, True)):
-        monkeypatch.setenv("TMPDIR", "/" + "a" * (length - 1))
-        session = f"{os.environ['TMPDIR']}/ray/session_2026-11-30_06-58-09_046355_{os.getpid()}"
-        for check in (
-            cluster._require_short_sockets,
-            lambda: validate_socket_filepath(f"{session}/sockets/plasma_store"),  # noqa: B023
-        ):
+        folder = "/" + "a" * (length - 1)
+        monkeypatch.setenv("RAY_TMPDIR", folder)
+        for check in (cluster._short_parent, lambda: validate_socket_filepath(f"{folder}{below}")):  # noqa: B023
             try:
                 check()
             except Exception:

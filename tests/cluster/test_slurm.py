@@ -24,7 +24,8 @@ exec "$@"
     "sleep": "exec /bin/sleep 0.5",
     # A study takes a moment to stop, and wants its token until then.
     "python": """
-if [ "$1" = -c ]; then printf secret; exit; fi
+if [ "$1" = -c ]; then printf secret-of-32-bytes; exit; fi
+stat -c "token %a" "$RAY_AUTH_TOKEN_PATH" >>"$LOG"
 trap '/bin/sleep 1; echo "stopped with $(cat "$RAY_AUTH_TOKEN_PATH")" >>"$LOG"; exit 130' TERM
 mkdir -p "$NODE_CACHE"
 echo begun >>"$LOG"
@@ -75,7 +76,7 @@ def test_the_study_is_told_to_stop_and_waited_for(environment: dict[str, str], t
     time.sleep(0.3)  # it listens from right after it has begun the study
     job.send_signal(signal.SIGTERM)
     assert job.wait(30) == 130
-    assert "stopped with secret" in log(tmp_path)
+    assert "stopped with secret-of-32-bytes" in log(tmp_path)
 
 
 def test_it_starts_ray_on_every_node_and_leaves_nothing(environment: dict[str, str], tmp_path: Path) -> None:
@@ -88,3 +89,19 @@ def test_it_starts_ray_on_every_node_and_leaves_nothing(environment: dict[str, s
     assert last == f"rm -rf {cache}"
     assert not cache.exists()
     assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_nobody_can_take_its_names_first_or_read_its_token(environment: dict[str, str], tmp_path: Path) -> None:
+    del environment["NODE_CACHE"]
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / ".ray-token-7").symlink_to(tmp_path / "settings")
+    assert begin({**environment, "SLURM_TMPDIR": str(tmp_path)}, lasts=1).wait(30) == 3
+    (study,) = [line for line in log(tmp_path) if line.startswith("python study.py")]
+    assert study.endswith(f" --cache {tmp_path}/medsearch-7-secret-of-32-byt")
+    assert "token 600" in log(tmp_path)
+    assert not (tmp_path / "settings").exists()
+
+
+def test_a_home_that_it_makes_is_its_user_s_alone(environment: dict[str, str], tmp_path: Path) -> None:
+    assert begin(environment, lasts=1).wait(30) == 3
+    assert (tmp_path / "runs").stat().st_mode & 0o7777 == 0o700

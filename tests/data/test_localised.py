@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -188,3 +189,41 @@ def test_a_folder_without_arrays_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match=r"no prepared arrays in \S+empty: it has no cases.json"):
         localised(tmp_path / "empty", tmp_path / "cache")
+
+
+def test_a_cache_is_its_user_s_alone(prepared: Path, tmp_path: Path) -> None:
+    localised(prepared, tmp_path / "deep" / "cache")
+    assert (tmp_path / "deep" / "cache").stat().st_mode & 0o7777 == 0o700
+
+
+def test_a_cache_that_others_could_fill_is_refused_before_anything_in_it_is_read(
+    prepared: Path, tmp_path: Path
+) -> None:
+    whole = localised(prepared, tmp_path / "whole")
+    np.save(whole / "image-t1.npy", np.full_like(IMAGE, 66))  # of the same size
+    (tmp_path / "whole").chmod(0o777)
+    (tmp_path / "link").symlink_to(tmp_path / "whole")
+    planted = {"whole": "can be written to by others", "link": "is a link"}
+    if os.geteuid() == 0:
+        shutil.copytree(tmp_path / "whole", tmp_path / "theirs")
+        (tmp_path / "theirs").chmod(0o700)
+        os.chown(tmp_path / "theirs", 12345, 12345)
+        planted["theirs"] = "belongs to user 12345"
+    for name, why in planted.items():
+        with pytest.raises(BadInput, match=why):
+            localised(prepared, tmp_path / name)
+
+
+def test_a_link_in_the_cache_leads_nowhere(prepared: Path, tmp_path: Path) -> None:
+    victim, cache = tmp_path / "settings", tmp_path / "cache"
+    victim.write_text("precious")
+    cache.mkdir(mode=0o700)
+    (cache / f".{NAME}.lock").symlink_to(victim)
+    with pytest.raises(BadInput, match="is a link"):
+        localised(prepared, cache)
+    (cache / f".{NAME}.lock").unlink()
+    (cache / f".{NAME}").mkdir()
+    (cache / f".{NAME}" / ".image-t1.npy.fetched").symlink_to(victim)
+    with pytest.raises(Unreachable, match="symbolic links"):
+        localised(prepared, cache)
+    assert victim.read_text() == "precious"

@@ -1,12 +1,14 @@
 """The ladder: memory runs out, the stage goes on with half as many samples at a time, and says so."""
 
 import gc
+import re
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import numpy as np
 import pytest
 
 from medsearch.core.records import read_lines, write_json
@@ -14,8 +16,10 @@ from medsearch.stages.context import Runtime, StageContext
 from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.memory import NOTE
 from medsearch.stages.pipelines import StageRun
-from medsearch.stages.stage import Training
+from medsearch.stages.stage import Epoch, Outcome, Stage, Training
 from medsearch.stages.store import Store
+from medsearch.study.jobs import failure
+from medsearch.training.memory import bounded, main_taken
 from tests.hungry import Appetite, Held, Hungry, eat
 from tests.micro import Micro, drained
 from tests.stages.toy import run_of
@@ -201,3 +205,44 @@ def test_what_the_failed_try_held_is_free_before_the_next(bench: Bench, error: C
     finally:
         gc.enable()
     assert alive == [0, 0, 0]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Allocating(Stage):
+    """Really takes 60 MB a sample."""
+
+    name: ClassVar[str] = "allocating"
+    version: ClassVar[int] = 1
+    recipe: Appetite = field(default_factory=Appetite)
+
+    @property
+    def batch(self) -> int:
+        return self.recipe.batch
+
+    def reads(self) -> frozenset[str]:
+        return frozenset({"source.train.presence"})
+
+    def train(self, context: StageContext) -> Training:
+        at_once = context.runtime.at_once(self.recipe.batch)
+        taken = np.ones(60_000_000 * at_once, dtype=np.uint8)
+        yield Epoch(1, {"train/loss": float(taken[-1])})
+        return Outcome({"validation/dice": 1.0})
+
+
+def test_a_stage_comes_down_to_what_it_may_take_of_the_machine(bench: Bench) -> None:
+    with bounded(main_taken() + 170_000_000):
+        _, artifact = drained(run_stage(bench, run_of(Allocating(recipe=Appetite(batch=10_000)))))
+    memory = artifact.manifest["memory"]
+    assert memory["micro_batch"] == 2
+    assert [halving["before"] for halving in memory["halvings"]][:2] == [10_000, 5_000]
+    assert "Unable to allocate" in memory["halvings"][0]["reason"]
+
+
+def test_one_sample_that_is_too_much_is_the_run_s_end_with_what_it_had(bench: Bench) -> None:
+    with bounded(main_taken() + 30_000_000), pytest.raises(MemoryError) as caught:
+        drained(run_stage(bench, run_of(Allocating())))
+    end = failure(caught.value, memory=8_000_000_000)
+    assert end.cause == "infeasible"
+    had = r"out of memory: it had \d\.\d GB and may take 8\.0 GB of the machine's: Unable to allocate 57\.2 MiB"
+    assert re.match(had, str(end.reason))
+    assert "--memory-per-trial" in str(end.reason)

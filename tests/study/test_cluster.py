@@ -1,11 +1,12 @@
 """Resources as Ray and as torch are told, and the tokens without which nothing starts or joins."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from medsearch.core.errors import BadInput
-from medsearch.study.cluster import Resources, _use_token, gpus_here
+from medsearch.study.cluster import Resources, _use_token, gpus_here, own_folder
 
 
 def test_shares_reach_ray_and_the_runtime() -> None:
@@ -16,6 +17,9 @@ def test_shares_reach_ray_and_the_runtime() -> None:
     assert (share.runtime.device, share.runtime.threads) == ("cuda", 4)
     assert (share.runtime.precision, share.runtime.micro_batch) == ("bf16", 2)
     assert Resources(cpus_per_trial=0.5).runtime.threads == 1
+    assert Resources(memory_per_trial=8).per_trial == {"CPU": 1.0, "memory": 8}
+    with pytest.raises(BadInput, match="-1 bytes of memory"):
+        Resources(memory_per_trial=-1)
     for cpus in (0, float("nan"), float("inf")):
         with pytest.raises(BadInput, match="above 0"):
             Resources(cpus_per_trial=cpus)
@@ -33,8 +37,6 @@ def clean(monkeypatch: pytest.MonkeyPatch, home: Path) -> None:
 def test_an_embedded_cluster_has_a_token_of_its_own_whatever_the_environment_says(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import os
-
     clean(monkeypatch, tmp_path / "unwritable")
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     _use_token(None)
@@ -46,8 +48,6 @@ def test_an_embedded_cluster_has_a_token_of_its_own_whatever_the_environment_say
 
 
 def test_joining_needs_the_cluster_s_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import os
-
     clean(monkeypatch, tmp_path)
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     with pytest.raises(BadInput, match=r"no token for the Ray cluster at 'head:6379'.*RAY_AUTH_TOKEN_PATH"):
@@ -67,3 +67,31 @@ def test_gpus_are_counted_without_torch(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("medsearch.study.cluster.importlib.metadata.version", lambda name: "2.13.0+cpu")
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
     assert gpus_here() == 0
+
+
+def test_ray_s_folder_is_new_one_s_own_and_gone_afterwards() -> None:
+    with own_folder() as folder:
+        assert folder.stat().st_mode & 0o7777 == 0o700
+        with own_folder() as other:
+            assert other != folder
+            assert folder.exists(), "of a study that runs beside this one"
+    assert not folder.exists()
+
+
+def test_folders_of_killed_drivers_are_removed_and_nobody_else_s(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("medsearch.study.cluster.SOCKET", 300)
+    for name in ("msray-killed", "msray-begun", "msray-theirs", "others"):
+        (tmp_path / name / "session").mkdir(parents=True)
+        if name != "msray-begun":
+            (tmp_path / name / "lock").touch()
+    if os.geteuid() == 0:
+        os.chown(tmp_path / "msray-theirs", 12345, 12345)
+    (tmp_path / "msray-link").symlink_to(tmp_path / "others")
+    with own_folder():
+        left = {path.name for path in tmp_path.iterdir()} & {"msray-killed", "msray-begun", "msray-theirs", "others"}
+    theirs = {"msray-theirs"} if os.geteuid() == 0 else set()
+    assert left == {"msray-begun", "others"} | theirs
+    assert (tmp_path / "others" / "session").exists()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,6 +17,7 @@ import pytest
 from medsearch.core.errors import BadInput
 from medsearch.study.execution import run_search
 from medsearch.study.ledger import Ledger
+from tests.chaos.processes import command, descendants, named, wait_for
 from tests.study import toy
 from tests.study.drive import from_json
 
@@ -30,12 +32,11 @@ PLAN = {
 START = 90  # seconds that a driver may take to get going on a busy machine
 
 
-def begin(home: Path, plan: dict[str, Any]) -> "subprocess.Popen[str]":
+def begin(home: Path, plan: dict[str, Any], **environment: str) -> "subprocess.Popen[str]":
     home.mkdir(exist_ok=True)
     drive = Path(__file__).with_name("drive.py")
-    return subprocess.Popen(
-        [sys.executable, str(drive), str(home), json.dumps(plan)], stderr=subprocess.PIPE, text=True, env=os.environ
-    )
+    arguments = [sys.executable, str(drive), str(home), json.dumps(plan)]
+    return subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
 
 
 def until(condition: Callable[[], bool], driver: "subprocess.Popen[str]") -> None:
@@ -126,3 +127,45 @@ def test_a_search_for_a_front_killed_twice_ends_as_if_it_had_not_been(tmp_path: 
     killed, whole = ({name: run.values for name, run in ledger.runs().items()} for ledger in records)
     assert killed == whole
     assert records[0].header()["chosen"] == records[1].header()["chosen"]
+
+
+@pytest.mark.parametrize("program", ["raylet/raylet", "gcs/gcs_server"])
+def test_a_study_whose_ray_dies_ends_soon_with_its_line_and_goes_on(tmp_path: Path, program: str) -> None:
+    """Ray would leave it hanging for ever, or end it after a minute in words of its own."""
+    home, plan = tmp_path / "home", {"trials": 2, "finalists": 0, "references": [], "seeds": [0]}
+    slow = {**plan, "toy": {"segmentation.seconds": 2.0}}
+    driver = begin(home, slow)
+    until(lambda: ended(home) >= 1, driver)
+    started = descendants(driver.pid)[1:]
+    began = time.monotonic()
+    os.kill(named(driver.pid, program), signal.SIGKILL)
+    _, words = driver.communicate(timeout=60)
+    assert time.monotonic() - began < 30
+    assert driver.returncode == 130, words
+    (line,) = words.splitlines()
+    name = program.partition("/")[2]
+    assert line.startswith(f"the {name} of this study's Ray cluster (process ")
+    assert "was killed by SIGKILL, as the kernel does when memory runs out" in line
+    assert line.endswith("; what is finished is stored: run the same command again to go on")
+    wait_for(lambda: not any("ray" in command(pid) for pid in started), "the end of all that it started", seconds=30)
+    driver = begin(home, slow)
+    _, words = driver.communicate(timeout=START)
+    assert driver.returncode == 0, words
+    assert_nothing_was_done_twice(home)
+
+
+def test_a_worker_that_ray_ends_for_memory_is_a_run_s_end_with_the_memory_named(tmp_path: Path) -> None:
+    """Whatever the monitor ends, the study says it in its own words, and it is run again where there is memory."""
+    home, plan = tmp_path / "home", {"trials": 1, "finalists": 0, "references": [], "seeds": [0]}
+    plan["toy"] = {"translation.seconds": 60.0}
+    driver = begin(home, plan, RAY_memory_usage_threshold="0.02")
+    _, words = driver.communicate(timeout=2 * START)
+    assert driver.returncode == 1, words
+    assert "Traceback" not in words
+    said = (
+        r"the stages that all trials share could not be trained: its worker was ended by Ray's memory monitor: it had "
+        r"\d[\d.]* ?GB, the node [\d.]+ ?GB of [\d.]+ ?GB; use a smaller batch"
+    )
+    assert re.search(said, words), words
+    (record,) = Ledger(home / "studies" / "toy_search").runs().values()
+    assert (record.state, record.cause) == ("failed", "out of memory")

@@ -73,3 +73,13 @@ def test_the_cluster_is_asked_anew_after_a_while(monkeypatch: pytest.MonkeyPatch
     assert (asked.has_gpus, asked.device) == (True, "A100")
     nodes.append({"CPU": 2.0, "GPU": 1.0, "accelerator_type:H100": 1.0})
     assert asked.device == "A100+H100"
+
+
+def test_memory_that_was_asked_for_is_room_as_cores_are() -> None:
+    node, run = {"CPU": 8.0, "memory": 20e9}, {"CPU": 1.0, "memory": 8e9}
+    assert fit_together([run, run], [node])
+    assert not fit_together([run, run, run], [node])
+    assert fit_together([run, run, run], [node, node])
+    assert fit_together([run, run, {"CPU": 1.0}], [node])
+    with pytest.raises(BadInput, match=r"a trial asks for .*memory.* no node of the cluster has"):
+        Room(lambda: [node]).require({"CPU": 1.0, "memory": 21e9})

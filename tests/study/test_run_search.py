@@ -1,6 +1,7 @@
 """Searches on a real Ray cluster, one for all these tests."""
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -131,6 +132,20 @@ def test_a_run_that_kills_its_worker_each_time_fails_alone(tmp_path: Path) -> No
     assert done.runs["trial-0001"].state == "complete"
     tries = [execution for execution in toy.executions(tmp_path) if execution["key"] == failed.stages[1][1]]
     assert len(tries) == 3
+
+
+def test_a_run_that_takes_more_memory_than_it_may_fails_alone(tmp_path: Path) -> None:
+    published = {"segmentation.weights.a": 1.0, "segmentation.weights.b": 0.95}
+    changes: dict[str, Any] = {"trials": 2, "finalists": 0, "references": (), "seeds": (0,), "sampler": Random()}
+    few = Resources(memory_per_trial=2_000_000_000)
+    done = run(tmp_path, resources=few, toy={"segmentation.accident": "allocate"}, published=published, **changes)
+    failed = done.runs["trial-0000"]
+    assert (failed.state, failed.cause) == ("failed", "infeasible")
+    said = r"out of memory: it had \d\.\d GB and may take 2\.0 GB of the machine's: Unable to allocate 2\.79 GiB.*--mem"
+    assert re.match(said, str(failed.reason)), failed.reason
+    started = [execution for execution in toy.executions(tmp_path) if execution["key"] == failed.stages[1][1]]
+    assert len(started) == 1, "its worker lives, and it is not tried again"
+    assert done.runs["trial-0001"].state == "complete"
 
 
 def test_asha_cuts_trials_only_and_every_cut_is_on_record(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from ray import cloudpickle
 from medsearch.stages.context import Runtime
 from medsearch.study.jobs import Job, Planner
 from medsearch.study.schedulers import RUNG, SELECTION
-from medsearch.study.worker import END, Errand, Unreadable, Worker, adopt_path, end_of, read_errand
+from medsearch.study.worker import END, Errand, Unreadable, Worker, adopt_path, end_of, part_of, read_errand
 from tests.study import toy
 from tests.study.drive import search
 
@@ -167,3 +167,12 @@ def test_an_errand_that_cannot_be_read_ends_the_study_in_one_line(content: bytes
     assert end.halts
     assert re.search(said, str(end.reason))
     assert "\n" not in str(end.reason)
+
+
+def test_a_run_may_take_its_part_of_a_node_s_memory() -> None:
+    node = {"CPU": 128.0, "GPU": 8.0, "memory": 1e12}
+    assert part_of(node, {"CPU": 1.0}) == pytest.approx(0.9e12 / 128)
+    assert part_of(node, {"CPU": 64.0}) == pytest.approx(0.9e12 / 2)
+    assert part_of({"CPU": 2.0, "memory": 2e10}, {"CPU": 4.0}) == pytest.approx(0.9 * 2e10)
+    for unbounded in (part_of(node, {"CPU": 1.0, "GPU": 0.125}), part_of({}, {"CPU": 1.0})):
+        assert unbounded == 0

@@ -48,7 +48,7 @@ class Segmentation:
     crossing: bool = False
     """Whether the better configurations start slower."""
     accident: str = ""
-    """"diverge", "bug", "memory", "die" or "die once", for b above 0.9."""
+    """"diverge", "bug", "memory", "allocate", "die" or "die once", for b above 0.9."""
     seconds: float = 0.0
     """Per epoch, for tests that kill in the middle of one."""
 
@@ -165,6 +165,8 @@ def accident(kind: str, context: StageContext) -> None:
     if kind == "memory":
         msg = "CUDA out of memory. Tried to allocate 20.00 GiB"
         raise RuntimeError(msg)
+    if kind == "allocate":
+        assert np.ones(3_000_000_000, dtype=np.uint8)[-1] == 1
     mark = context.directory.parents[1] / f"died-{context.directory.parent.name}"
     if kind == "die" or (kind == "die once" and not mark.exists()):
         mark.touch()

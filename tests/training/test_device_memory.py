@@ -1,9 +1,27 @@
+import errno
+import mmap
+import os
+import resource
+import time
 import traceback
+from collections.abc import Callable
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from medsearch.training.memory import CONTEXT, DeviceMeter, allowance, exhausted, forget, release
+from medsearch.training.memory import (
+    CONTEXT,
+    DeviceMeter,
+    allowance,
+    bounded,
+    exhausted,
+    forget,
+    main_exhausted,
+    main_taken,
+    release,
+)
 from medsearch.training.runtime import Runtime
 
 
@@ -71,3 +89,58 @@ def test_without_a_gpu_there_is_nothing_to_read() -> None:
     meter = DeviceMeter(Runtime(device="cuda"))
     meter.begin()
     assert (meter.peak(), meter.device()) == (0, ("gpu", 0))
+
+
+@pytest.mark.parametrize(
+    "allocate",
+    [
+        lambda size: torch.empty(size, dtype=torch.uint8),
+        lambda size: np.empty(size, dtype=np.uint8),
+        bytearray,
+        lambda size: mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS),
+    ],
+    ids=["torch", "numpy", "python", "kernel"],
+)
+def test_what_is_beyond_the_bound_is_refused_where_it_is_asked_for(allocate: Callable[[int], object]) -> None:
+    """At once, untouched: a run that asks for all of the machine must not have it until somebody looks."""
+    before = main_taken()
+    with bounded(before + 200_000_000):
+        allocate(50_000_000)
+        began = time.monotonic()
+        with pytest.raises((MemoryError, RuntimeError, OSError)) as caught:
+            allocate(14_000_000_000)
+        assert time.monotonic() - began < 1
+        assert main_exhausted(caught.value)
+        assert exhausted(caught.value)
+        allocate(50_000_000)
+        assert main_taken() < before + 200_000_000
+    allocate(300_000_000)
+
+
+def test_files_that_are_mapped_and_what_was_only_set_aside_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / "arrays").write_bytes(b"")
+    os.truncate(tmp_path / "arrays", 2_000_000_000)
+    aside = mmap.mmap(-1, 3_000_000_000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with bounded(main_taken() + 200_000_000):
+        mapped = np.memmap(tmp_path / "arrays", dtype=np.uint8, mode="r")
+        assert mapped[::100_000_000].sum() == 0
+        np.ones(100_000_000, dtype=np.uint8)
+        with pytest.raises(MemoryError):
+            np.ones(300_000_000, dtype=np.uint8)
+    aside.close()
+
+
+def test_a_bound_is_taken_back_and_none_is_none() -> None:
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    with bounded(1_000_000_000):
+        assert resource.getrlimit(resource.RLIMIT_DATA)[0] > 0
+    with pytest.raises(KeyError), bounded(1_000_000_000):
+        raise KeyError
+    assert resource.getrlimit(resource.RLIMIT_DATA) == before
+    with bounded(0):
+        assert resource.getrlimit(resource.RLIMIT_DATA) == before
+
+
+def test_a_full_device_is_not_the_machine_s_memory() -> None:
+    assert not main_exhausted(RuntimeError("CUDA out of memory. Tried to allocate 2.00 GiB"))
+    assert main_exhausted(OSError(errno.ENOMEM, "Cannot allocate memory"))

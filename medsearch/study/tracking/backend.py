@@ -106,6 +106,7 @@ def create_database(backend: Backend) -> None:
         for left in database.parent.glob(f".{database.name}.new*"):  # by a process that died
             left.unlink()
         aside = database.with_name(f".{database.name}.new{os.getpid()}")
+        aside.touch()  # by the umask, which SQLite does not ask
         _create_tables(f"sqlite:///{aside}", backend.artifacts)
         aside.rename(database)
 

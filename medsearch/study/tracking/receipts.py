@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, final
 
+from medsearch.core.locks import flock
+from medsearch.core.ownership import unlinked
 from medsearch.core.records import read_json, write_json
 
 
@@ -32,7 +34,7 @@ class Receipts:
     def sole_sender(self, *, wait_s: float = 0.0) -> Iterator[bool | None]:
         """None: somebody else is sending. Otherwise hold the lock; True: nobody else has sent since the last time."""
         with _opened(self._lock) as file:
-            if not _acquired(file, fcntl.LOCK_EX, wait_s):
+            if not _acquired(file, self._lock, wait_s):
                 yield None
                 return
             alone = file.read() == self._name
@@ -45,13 +47,13 @@ class Receipts:
     def following(self) -> Iterator[None]:
         """Say that a driver is at work, until this process dies or leaves."""
         with _opened(self._life) as file:
-            fcntl.flock(file, fcntl.LOCK_SH)
+            flock(file, fcntl.LOCK_SH, self._life)
             yield
 
     def followed(self) -> bool:
         """Whether a driver is at work."""
         with _opened(self._life) as file:
-            return not _acquired(file, fcntl.LOCK_EX, 0.0)
+            return not _acquired(file, self._life, 0.0)
 
     def uploaded(self) -> dict[str, dict[str, str]]:
         """Run id -> artifact name -> digest."""
@@ -66,14 +68,14 @@ class Receipts:
 
 
 def _opened(path: Path) -> IO[str]:
-    return os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+")
+    return os.fdopen(unlinked(str(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC), "r+")
 
 
-def _acquired(file: IO[str], kind: int, wait_s: float) -> bool:
+def _acquired(file: IO[str], path: Path, wait_s: float) -> bool:
     until = time.monotonic() + wait_s
     while True:
         try:
-            fcntl.flock(file, kind | fcntl.LOCK_NB)
+            flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB, path)
         except BlockingIOError:
             if time.monotonic() >= until:
                 return False

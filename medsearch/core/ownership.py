@@ -1,0 +1,89 @@
+"""Who may read and write what is made here: folders of one user alone, homes shared with a group, files without links.
+
+A home holds pictures, arrays and predictions of patients. A new one is its owner's alone (0700), or, where that was
+asked for, its group's too (2770): folders in it inherit the group, and whoever writes in it lets the group write
+(umask 007). The home's own mode is the only record of that, so workers on other nodes need not be told.
+"""
+
+import os
+import stat
+from pathlib import Path
+
+from medsearch.core.errors import BadInput
+
+GROUP = 0o2770
+PRIVATE = 0o700
+
+
+def unlinked(path: str, flags: int) -> int:
+    """An opener (see `open`) that refuses a link that somebody has put in the place of the file.
+
+    Raises:
+        OSError: ELOOP, if `path` is a symbolic link.
+
+    """
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
+def private_folder(path: Path) -> Path:
+    """Make the folder `path` for this user alone (0700); one that is there must be this user's, and no link.
+
+    Raises:
+        BadInput: it is a link or no folder, belongs to somebody else, or others can write to it.
+
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=PRIVATE)
+    except FileExistsError:
+        _require_mine(path, path.lstat())
+    return path
+
+
+def _require_mine(path: Path, found: os.stat_result) -> None:
+    remedy = "name a folder that does not exist yet, or one of your own"
+    if not stat.S_ISDIR(found.st_mode):
+        what = "is a link" if stat.S_ISLNK(found.st_mode) else "is no folder"
+    elif found.st_uid != os.geteuid():
+        what = f"belongs to user {found.st_uid}, not to {os.geteuid()}"
+    elif found.st_mode & 0o022:
+        what = f"can be written to by others (mode {found.st_mode & 0o7777:o})"
+        remedy = f"if nobody has, chmod 700 {path}; else {remedy}"
+    else:
+        return
+    msg = f"{path} {what}, so what lies in it cannot be trusted; {remedy}"
+    raise BadInput(msg)
+
+
+def prepare_home(home: Path, *, group: bool = False) -> str | None:
+    """Make a new home, its owner's alone or its group's too; let what this process writes have the home's way.
+
+    Returns a line on a home that was just made. One that is there is left as it is.
+
+    Raises:
+        BadInput: it is to be the group's, and is there already without being so.
+
+    """
+    made = None
+    if not home.exists():
+        home.parent.mkdir(parents=True, exist_ok=True)
+        mode, whose = (GROUP, "yours and your group's") if group else (PRIVATE, "yours alone; --group-home shares one")
+        home.mkdir(mode=mode, exist_ok=True)
+        home.chmod(mode)  # the umask takes from what mkdir was told
+        made = f"made {home} (mode {mode:o}: {whose})"
+    elif group and not _is_group_s(home):
+        mend = f"chmod -R g+rwX {home} && find {home} -type d -exec chmod g+s {{}} +"
+        msg = f"--group-home: {home} is there already, and not your group's; to make it so: {mend}"
+        raise BadInput(msg)
+    adopt_umask(home)
+    return made
+
+
+def adopt_umask(home: Path) -> None:
+    """Let what this process writes have the way of a home that is there: what is a group's, its group may write."""
+    if home.exists() and _is_group_s(home):
+        os.umask(0o007)
+
+
+def _is_group_s(home: Path) -> bool:
+    return home.stat().st_mode & GROUP == GROUP
