@@ -2,7 +2,7 @@
 
     study      the command line of a study file: data, search, tracking, report
     cohorts    the cohort that a study runs on: checked, fingerprinted, prepared when a stage needs it
-    commands   medsearch check, phantom, report, sync, reported, prune, ui
+    commands   medsearch check, phantom, report, sync, reported, prune, verify, ui
     exits      errors as one line, and the exit codes
 
 Nothing heavy is imported before it is needed: `--help` and `--dry-run` answer without torch and Ray.

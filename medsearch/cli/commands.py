@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from medsearch.cli import prune, reported
+from medsearch.cli import prune, reported, verify
 from medsearch.cli.exits import exits
 from medsearch.cli.options import require_values
 from medsearch.core.errors import BadInput
@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
 
     reported.add_command(commands)
     prune.add_command(commands)
+    verify.add_command(commands)
 
     ui = commands.add_parser("ui", help="MLflow's pages over a home, on loopback")
     ui.add_argument("--home", type=Path, default=Path("runs"), metavar="DIR")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from medsearch.cli.cohorts import Data
 from medsearch.cli.options import resources, slots
-from medsearch.core.records import write_json
+from medsearch.core.records import write_sealed
 from medsearch.core.terminal import say
 from medsearch.data.kinds import Task
 from medsearch.study.jobs import Workplace
@@ -83,4 +83,4 @@ def write_importances(search: Search, place: Workplace, storage: str | None) -> 
 
     folder = place.study(search.name)
     shares, why = Proposals(search, storage or sqlite(folder)).importances()
-    write_json(folder / IMPORTANCES, {"shares": shares, "why": why})
+    write_sealed(folder / IMPORTANCES, {"shares": shares, "why": why})

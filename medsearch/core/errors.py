@@ -2,6 +2,7 @@
 
     MedsearchError      1   the study failed
     ├── BadInput        2   a file, a case or a knob is wrong: one line, with a remedy
+    │   └── Damaged         a file that this program wrote is not as it was written
     ├── UndeclaredRead  1   a stage asked for data that it did not declare
     ├── Diverged        1   a loss became non-finite: this trial failed, the others go on
     └── Interrupted   130   the user stopped the study, or its Ray cluster died; it can go on later
@@ -42,6 +43,21 @@ class BadInput(MedsearchError):
     """The user's input cannot be used as it is."""
 
     exit_code = 2
+
+
+class Damaged(BadInput):
+    """A file that this program wrote is not as it was written: cut, changed, or another's. It must not be used.
+
+    what: the file, or a line of it. problem: what was found, as in "ends in the middle". remedy: what to do.
+    """
+
+    def __init__(self, what: object, problem: str, remedy: str) -> None:
+        super().__init__(f"{what} {problem}; {remedy}")
+        self.what, self.problem, self.remedy = str(what), problem, remedy
+
+    def __reduce__(self) -> tuple[type["Damaged"], tuple[str, str, str]]:
+        """It travels from workers to the driver."""
+        return Damaged, (self.what, self.problem, self.remedy)
 
 
 class UndeclaredRead(MedsearchError):

@@ -1,18 +1,44 @@
-"""Records on disk: JSON written aside, synced and renamed; JSON lines that survive a torn last line."""
+"""Records on disk: JSON written aside, synced and renamed; JSON lines that survive a torn last line.
 
+What is read is checked: a sealed record holds a digest of the rest of it, a line the CRC-32 of its own text. Records
+and lines from before they had these are taken as they are.
+"""
+
+import hashlib
 import json
+import logging
 import os
-from collections.abc import Iterator
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+from medsearch.core.errors import Damaged
 from medsearch.core.ownership import unlinked
 from medsearch.core.recipes import plain
+
+LOG = logging.getLogger(__name__)
+
+SEAL = "digest"
+"""The field of a sealed record that holds the digest of the others."""
+
+REMEDY = "bring it back from a copy, or remove it"
+PASSED_OVER = "it is passed over, what it recorded is found again or redone"
+
+_CRC = re.compile(rb',?"crc32":"([0-9a-f]{8})"\}$')
+_CRC_BYTES = len(b',"crc32":"00000000"}')
 
 
 def write_json(path: Path, of: Any) -> None:
     """Write `of` as JSON, atomically."""
     write_bytes(path, json.dumps(plain(of), indent=1).encode() + b"\n")
+
+
+def write_sealed(path: Path, of: Mapping[str, Any]) -> None:
+    """Write a record with its seal, atomically; `read_record` checks it."""
+    write_json(path, sealed(of))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -26,12 +52,79 @@ def write_bytes(path: Path, content: bytes) -> None:
     sync_directory(path.parent)
 
 
-def read_json(path: Path) -> Any:
-    """The content of a JSON file."""
-    return json.loads(path.read_text())
+def read_json(path: Path, *, remedy: str = REMEDY) -> Any:
+    """The content of a JSON file.
+
+    Raises:
+        Damaged: it is no JSON, such as when it was cut; `remedy` says what to do.
+        OSError: there is no such file, or it cannot be read.
+
+    """
+    return decoded(path.read_bytes(), path, remedy=remedy)
 
 
-def append_line(path: Path, of: Any) -> None:
+def read_record(path: Path, *, remedy: str = REMEDY, fault: Callable[[Mapping[str, Any]], str] | None = None) -> Any:
+    """The content of a file that holds a JSON object, without its seal.
+
+    fault: says what is wrong with the content beyond that, or nothing.
+
+    Raises:
+        Damaged: it is no JSON object, was changed since it was sealed, or has a fault.
+        OSError: there is no such file, or it cannot be read.
+
+    """
+    content = unsealed(read_json(path, remedy=remedy), path, remedy=remedy)
+    if fault is not None and (problem := fault(content)):
+        raise Damaged(path, problem, remedy)
+    return content
+
+
+def decoded(content: bytes, what: object, *, remedy: str = REMEDY) -> Any:
+    """`content` as JSON.
+
+    Raises:
+        Damaged: it is none.
+
+    """
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise Damaged(what, f"is no whole JSON ({_shown(error)})", remedy) from error
+
+
+def sealed(of: Mapping[str, Any]) -> dict[str, Any]:
+    """`of` with its seal."""
+    content = {name: value for name, value in plain(of).items() if name != SEAL}
+    return {**content, SEAL: _digest(content)}
+
+
+def unsealed(of: Any, what: object, *, remedy: str = REMEDY) -> dict[str, Any]:
+    """`of` without its seal.
+
+    Raises:
+        Damaged: it is no JSON object, or was changed since it was sealed.
+
+    """
+    if not isinstance(of, dict):
+        raise Damaged(what, f"holds {_kind(of)} instead of an object", remedy)
+    content = {name: value for name, value in of.items() if name != SEAL}
+    if SEAL in of and of[SEAL] != _digest(content):
+        raise Damaged(what, "was changed since it was written", remedy)
+    return content
+
+
+def lacks(of: Mapping[str, Any], wanted: Mapping[str, type | tuple[type, ...]]) -> str:
+    """The first field of `wanted` that `of` lacks or has of another type, in words; empty if there is none."""
+    for name, kinds in wanted.items():
+        if name not in of:
+            return f"has no field {name!r}"
+        value = of[name]
+        if not isinstance(value, kinds) or (isinstance(value, bool) and kinds in (int, (int, float))):
+            return f"has {_kind(value)} as {name!r}"
+    return ""
+
+
+def append_line(path: Path, of: Mapping[str, Any]) -> None:
     """Append one JSON line and sync it. A line torn by a crash is closed off first, so it spoils no other."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("ab+") as file:
@@ -40,19 +133,78 @@ def append_line(path: Path, of: Any) -> None:
         if end:
             file.seek(end - 1)
             torn = file.read(1) != b"\n"
-        file.write(b"\n" * torn + json.dumps(plain(of), separators=(",", ":")).encode() + b"\n")
+        file.write(b"\n" * torn + line_of(of) + b"\n")
         sync(file)
 
 
-def read_lines(path: Path) -> Iterator[Any]:
-    """Every complete JSON line of a file, in order; nothing for a file that does not exist."""
+def line_of(of: Mapping[str, Any]) -> bytes:
+    """`of` as a line of JSON that ends with the CRC-32 of what stands before it."""
+    text = json.dumps(plain(of), separators=(",", ":")).encode()[:-1]
+    return text + b"," * (len(text) > 1) + b'"crc32":"%08x"}' % zlib.crc32(text)
+
+
+def parsed_line(line: bytes) -> dict[str, Any]:
+    """What `line_of` was given.
+
+    Raises:
+        ValueError: the line is no whole JSON object, or was changed; the message says so.
+
+    """
+    try:
+        of = json.loads(line)
+    except (ValueError, RecursionError):
+        msg = "is no whole JSON, as when a crash cut it"
+        raise ValueError(msg) from None
+    if not isinstance(of, dict):
+        msg = f"is {_kind(of)} instead of an object"
+        raise ValueError(msg)
+    tail = _CRC.search(line, max(0, len(line) - _CRC_BYTES))
+    if tail is not None:
+        if zlib.crc32(line[: tail.start()]) != int(tail[1], 16):
+            msg = "was changed since it was written"
+            raise ValueError(msg)
+        del of["crc32"]
+    return of
+
+
+def read_lines(path: Path, *, fault: Callable[[Mapping[str, Any]], str] | None = None) -> Iterator[dict[str, Any]]:
+    """Every sound JSON line of a file, in order; nothing for a file that does not exist.
+
+    A line that is torn, changed, no object or, by `fault`, not what it should be is passed over, with a warning that
+    names it once.
+    """
+    for number, of in _lines(path, fault):
+        if isinstance(of, str):
+            warn_once(f"line {number} of {path} {of}; {PASSED_OVER}")
+        else:
+            yield of
+
+
+def faulty_lines(path: Path, *, fault: Callable[[Mapping[str, Any]], str] | None = None) -> list[Damaged]:
+    """The lines that `read_lines` passes over."""
+    found = ((f"line {number} of {path}", of) for number, of in _lines(path, fault) if isinstance(of, str))
+    return [Damaged(line, problem, PASSED_OVER) for line, problem in found]
+
+
+def _lines(path: Path, fault: Callable[[Mapping[str, Any]], str] | None) -> Iterator[tuple[int, dict[str, Any] | str]]:
+    """Number and content of every line that is not empty; in place of the content, what is wrong with it."""
     if not path.exists():
         return
-    for line in path.read_bytes().splitlines():
-        try:
-            yield json.loads(line)
-        except ValueError:  # torn by a crash while it was written: the event is repeated on resume
+    for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
+        if not line.strip():
             continue
+        try:
+            of = parsed_line(line.strip())
+        except ValueError as error:
+            yield number, str(error)
+        else:
+            yield number, (fault(of) if fault is not None else "") or of
+
+
+@cache
+def warn_once(line: str) -> None:
+    """Say `line` to the user, once in this process."""
+    LOG.warning("%s", line)
 
 
 def sync(file: Any) -> None:
@@ -68,3 +220,17 @@ def sync_directory(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _digest(content: Mapping[str, Any]) -> str:
+    """32 hex digits of the canonical JSON of `content`: keys sorted, no spaces."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:32]
+
+
+def _kind(of: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
+    return kinds.get(type(of), "a number")
+
+
+def _shown(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -19,8 +19,10 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, final
 
-from medsearch.core.errors import BadInput, MedsearchError
+from medsearch.core.contents import Content, content_of
+from medsearch.core.errors import BadInput, Damaged, MedsearchError
 from medsearch.core.ownership import unlinked
+from medsearch.core.paths import unsafe
 from medsearch.core.records import sync_directory
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ PAUSES: tuple[float, ...] = (0.5, 1, 2, 4, 8, 15, 30)
 
 CHUNK = 64 << 20  # bytes that an upload may hold in memory
 AT_ONCE = 8  # files under way
+REREAD = 2  # times that a file which came otherwise than it was stored is read again: a proxy may be at fault
 WHOLE_AT_CLOSE = ("s3", "gcs", "abfs")
 HOPELESS = re.compile(
     "ACCESS_DENIED|NO_SUCH_BUCKET|INVALID_ACCESS_KEY_ID|SIGNATURE_DOES_NOT_MATCH|INVALID_SIGNATURE|UNRECOGNIZED_CLIENT"
@@ -82,15 +85,27 @@ class Remote:
 
         self._retried(f"writing {name}", once)
 
-    def download(self, name: str, path: Path, *, size: int) -> None:
-        """Copy a file of `size` bytes here, atomically; one caller at a time for one `path`.
+    def download(self, name: str, path: Path, *, wanted: Content) -> None:
+        """Copy a file that was stored as `wanted` here, atomically; one caller at a time for one `path`.
 
         Raises:
-            Unreachable: it is not there, or has another size however often it is read.
+            Damaged: it is not there, or holds something else however often it is read.
+            Unreachable: it cannot be read.
 
         """
+        for pause in (*(PAUSES if self._pauses is None else self._pauses)[:REREAD], None):
+            problem = self._downloaded(name, path, wanted)
+            if not problem:
+                return
+            if pause is not None:
+                time.sleep(pause)
+        where = f"{self.shown}/{name}"
+        raise Damaged(where, problem, "run again: it is stored anew")
 
-        def once() -> None:
+    def _downloaded(self, name: str, path: Path, wanted: Content) -> str:
+        """What is wrong with what was copied, in words; empty if it is as `wanted` and lies at `path`."""
+
+        def once() -> str:
             aside = path.with_name(f".{path.name}.fetched")
             with (
                 self._files.open_input_stream(self._at(name)) as source,
@@ -99,19 +114,21 @@ class Remote:
                 while chunk := source.read(CHUNK):
                     sink.write(chunk)
                 os.fsync(sink.fileno())
-            if (found := aside.stat().st_size) != size:
+            if (found := aside.stat().st_size) != wanted.size:
                 aside.unlink()
-                msg = f"it has {found} bytes, {size} were stored"
-                raise OSError(msg)
+                return f"has {found} bytes, {wanted.size} were stored"
+            if wanted.digest and content_of(aside) != wanted:
+                aside.unlink()
+                return "was changed since it was stored"
             aside.replace(path)
             sync_directory(path.parent)
+            return ""
 
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            self._retried(f"reading {name}", once)
-        except FileNotFoundError as error:
-            msg = f"{self.shown}/{name} is not there any more; remove {path.parent} and run again"
-            raise Unreachable(msg) from error
+            return self._retried(f"reading {name}", once)
+        except FileNotFoundError:
+            return "is not there any more"
 
     def sizes(self, folder: str) -> dict[str, int]:
         """Bytes of every file below `folder`, by name relative to it; nothing for a folder that is not there."""
@@ -121,7 +138,8 @@ class Remote:
         selector = FileSelector(base, recursive=True, allow_not_found=True)
         found = self._retried(f"listing {folder}", lambda: self._files.get_file_info(selector))
         files = [info for info in found if info.type == FileType.File and not info.base_name.startswith(".")]
-        return {info.path[len(base) :].lstrip("/"): int(info.size) for info in files}
+        sizes = {info.path[len(base) :].lstrip("/"): int(info.size) for info in files}
+        return {name: size for name, size in sizes.items() if not unsafe(name)}  # a bucket may hold anything
 
     def exists(self, name: str) -> bool:
         """Whether there is a file of that name."""
@@ -146,6 +164,9 @@ class Remote:
         return self._retried("opening it", lambda: _open(self.uri, self.shown))
 
     def _at(self, name: str) -> str:
+        if name and (why := unsafe(name)):
+            msg = f"{self.shown} has no file {name!r}: {why}; remove the record that names it"
+            raise BadInput(msg)
         return f"{self._opened[1].rstrip('/')}/{name}".rstrip("/")
 
     def _written(self, name: str, chunks: Iterable[bytes]) -> None:

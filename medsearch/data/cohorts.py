@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Literal
 
 from medsearch.core import recipes
-from medsearch.core.errors import BadInput
-from medsearch.core.records import read_json, write_json
+from medsearch.core.errors import BadInput, Damaged
+from medsearch.core.records import read_record, write_sealed
 from medsearch.data.concurrency import concurrently
 from medsearch.data.volumes import UnreadableVolume, files_of
 
@@ -127,8 +127,8 @@ class Digests:
     def __init__(self, cache: Path) -> None:
         self._cache = cache
         try:
-            self._known: dict[str, str] = dict(read_json(cache))
-        except (FileNotFoundError, ValueError, TypeError):  # none yet, or damaged: hashing again restores it
+            self._known: dict[str, str] = read_record(cache)
+        except (FileNotFoundError, Damaged):  # none yet, or damaged: hashing again restores it
             self._known = {}
 
     def of(self, paths: Iterable[Path]) -> dict[Path, str]:
@@ -142,7 +142,7 @@ class Digests:
         if missing:
             fresh = concurrently(_digest, missing)
             self._known.update((keys[path], digest) for path, digest in zip(missing, fresh, strict=True))
-            write_json(self._cache, self._known)
+            write_sealed(self._cache, self._known)
         return {path: self._known[key] for path, key in keys.items()}
 
 

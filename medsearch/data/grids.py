@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput
 from medsearch.core.machine import cores
-from medsearch.core.records import append_line, read_lines
+from medsearch.core.records import append_line, lacks, read_lines
 from medsearch.data.atlas import AtlasCase, Block, centroid
 from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.geometry import Geometry, Spacing, Triple
@@ -146,9 +146,20 @@ class Registered:
         return {"laid": fit.matrix.tolist(), "likeness": fit.likeness, "overlap": fit.overlap, "native": native}
 
 
+def _line_fault(line: Mapping[str, Any]) -> str:
+    number = (int, float)
+    fields = {"version": int, "subject": str, "matrix": list, "likeness": number, "overlap": number}
+    if problem := lacks(line, fields):
+        return problem
+    rows = line["matrix"]
+    whole = [len(row) for row in rows if isinstance(row, list) and all(type(value) in number for value in row)]
+    return "" if whole == [4] * 4 else "has no matrix of 4 x 4 numbers"
+
+
 def _all_laid(cohort: Cohort, atlas: AtlasCase, memory: Path) -> dict[str, Fit]:
     """How every case lies; what was found before, at another scale or before an interruption, is not sought again."""
-    known = {line["subject"]: line for line in read_lines(memory) if line["version"] == REGISTRATION_VERSION}
+    lines = read_lines(memory, fault=_line_fault)
+    known = {line["subject"]: line for line in lines if line["version"] == REGISTRATION_VERSION}
     writing, failed = Lock(), dict[str, str]()
 
     def one(case: Case) -> Fit | None:

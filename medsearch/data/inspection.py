@@ -14,7 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medsearch.core import recipes
-from medsearch.core.records import read_json, write_json
+from medsearch.core.errors import Damaged
+from medsearch.core.records import read_record, write_sealed
 from medsearch.data.cohorts import Digests
 from medsearch.data.concurrency import concurrently
 from medsearch.data.outlines import laid_on, misfit
@@ -75,7 +76,7 @@ def inspect_cases(cases: Sequence[Mapping[str, Path]], cache: Path | None) -> li
         known.update((keys[number], facts) for number, facts in zip(unknown, fresh, strict=True))
     finally:  # interrupted, what was read so far is kept
         if cache is not None and unknown:
-            write_json(_facts_file(cache), known)
+            write_sealed(_facts_file(cache), known)
     return [
         CaseFacts({**known[key].files, **faults}, known[key].outside)
         for key, (_, faults) in zip(keys, reachable, strict=True)
@@ -112,14 +113,8 @@ def _remembered(cache: Path | None) -> dict[str, CaseFacts]:
     if cache is None:
         return {}
     try:
-        return {key: _restored(plain) for key, plain in read_json(_facts_file(cache)).items()}
-    except (
-        FileNotFoundError,
-        ValueError,
-        TypeError,
-        KeyError,
-        AttributeError,
-    ):  # none yet, or damaged: reading again restores it
+        return {key: _restored(plain) for key, plain in read_record(_facts_file(cache)).items()}
+    except (FileNotFoundError, Damaged, TypeError, KeyError, AttributeError):  # none yet, or damaged: read again
         return {}
 
 

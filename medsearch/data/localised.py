@@ -10,17 +10,19 @@ this user alone, and one that somebody else made, or can write to, is refused.
 
 import json
 import shutil
+import time
+from collections.abc import Mapping
 from pathlib import Path
 
-from medsearch.core.errors import BadInput
+from medsearch.core.contents import Content, verified_in
+from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.locks import locked
 from medsearch.core.ownership import private_folder
-from medsearch.core.records import read_json, sync_directory, write_json
+from medsearch.core.paths import below
+from medsearch.core.records import sealed, sync_directory, warn_once
 from medsearch.core.remote import Remote, each, local_sizes, remote_at
+from medsearch.data.once import FILES, as_record, contents_of, damage_of, decoded_contents, put_aside, write_contents
 from medsearch.data.prepared import CASES
-
-SIZES = "files.json"
-"""Bytes of every file by name, beside the arrays; written last."""
 
 
 def publish(prepared: Path, uri: str) -> str:
@@ -33,10 +35,10 @@ def publish(prepared: Path, uri: str) -> str:
     base, separator, options = uri.partition("?")
     there = f"{base.rstrip('/')}/{prepared.name}{separator}{options}"
     remote = remote_at(there)
-    if not remote.exists(SIZES):
-        sizes = _sizes(prepared)
-        each(lambda name: remote.upload(prepared / name, name), sizes)
-        remote.write(SIZES, json.dumps(sizes, indent=1).encode())
+    if not remote.exists(FILES):
+        contents = _contents(prepared)
+        each(lambda name: remote.upload(prepared / name, name), contents)
+        remote.write(FILES, json.dumps(sealed(as_record(contents)), indent=1).encode())
     return there
 
 
@@ -47,6 +49,7 @@ def localised(prepared: str | Path, cache: Path | None) -> Path:
 
     Raises:
         BadInput: there are no arrays, no room for them, no cache to fetch them to, or others can write to the cache.
+        Damaged: they are not as they were written where they come from, and have been set aside there.
         Unreachable: the URI does not answer.
 
     """
@@ -61,47 +64,66 @@ def localised(prepared: str | Path, cache: Path | None) -> Path:
     if not _is_whole(copy):
         with locked(cache / f".{copy.name}.lock"):
             if not _is_whole(copy):
-                _copy(where, copy)
+                _copied(where, copy)
     return copy
+
+
+def _copied(where: str, copy: Path) -> None:
+    if damage := damage_of(copy):
+        put_aside(copy, damage)
+    try:
+        _copy(where, copy)
+    except Damaged as error:
+        if "://" in where:
+            _set_aside_there(remote_at(where), error)
+        else:
+            put_aside(Path(where), error)
+        raise
+
+
+def _set_aside_there(remote: Remote, damage: Damaged) -> None:
+    """Whoever publishes the arrays next then finds that they are not all there."""
+    aside = f"damaged-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    remote.write(aside, remote.read(FILES) or b"")
+    remote.remove(FILES)
+    warn_once(f"{damage.what} {damage.problem}; {remote.shown}/{FILES} is {aside} now, the arrays are published anew")
 
 
 def _copy(where: str, copy: Path) -> None:
     aside = copy.with_name(f".{copy.name}")  # what a kill left of it is used: whole files are not copied again
     aside.mkdir(parents=True, exist_ok=True)
     remote = remote_at(where)
-    sizes = _published(remote) if "://" in where else _sizes(Path(where))
-    missing = {name: size for name, size in sizes.items() if not _is_file(aside / name, size)}
-    _require_room(copy, sum(missing.values()))
-    each(lambda name: remote.download(name, aside / name, size=sizes[name]), missing)
-    write_json(aside / SIZES, sizes)
+    contents = _published(remote) if "://" in where else _contents(Path(where))
+    verified = verified_in(copy.parent)
+    missing = {name: of for name, of in contents.items() if verified.problem(f"{aside.name}/{name}", of)}
+    _require_room(copy, sum(content.size for content in missing.values()))
+    each(lambda name: remote.download(name, below(aside, name), wanted=contents[name]), missing)
+    write_contents(aside, contents)
     shutil.rmtree(copy, ignore_errors=True)  # what is not whole is worth nothing
     aside.rename(copy)
     sync_directory(copy.parent)
+    verified.note({f"{copy.name}/{name}": content for name, content in contents.items()})
 
 
-def _published(remote: Remote) -> dict[str, int]:
-    content = remote.read(SIZES)
+def _published(remote: Remote) -> Mapping[str, Content]:
+    content = remote.read(FILES)
     if content is None:
         msg = f"no prepared arrays at {remote.shown}, or not all of them yet; publish them"
         raise BadInput(msg)
-    return dict(json.loads(content))
+    return decoded_contents(content, f"{remote.shown}/{FILES}")
 
 
-def _sizes(folder: Path) -> dict[str, int]:
+def _contents(folder: Path) -> Mapping[str, Content]:
+    """By name, what the files of a folder hold; of one from before digests were kept, their sizes alone."""
     if not (folder / CASES).exists():
         msg = f"no prepared arrays in {folder}: it has no {CASES}; prepare the cohort first"
         raise BadInput(msg)
-    return {name: size for name, size in local_sizes(folder).items() if name != SIZES}
+    known = contents_of(folder)
+    return known or {name: Content(size) for name, size in local_sizes(folder).items() if name != FILES}
 
 
 def _is_whole(copy: Path) -> bool:
-    if not (copy / SIZES).exists():
-        return False
-    return all(_is_file(copy / name, size) for name, size in read_json(copy / SIZES).items())
-
-
-def _is_file(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
+    return (copy / FILES).exists() and damage_of(copy) is None
 
 
 def _require_room(copy: Path, needed: int) -> None:

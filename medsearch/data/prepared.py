@@ -2,7 +2,8 @@
 
 image-<contrast>.npy    (cases, Z, Y, X) float16 in [-1, 1], background 0
 mask.npy                (cases, Z, Y, X) uint8, whole tumour = 1
-cases.json              shape, spacing, and what was measured of each case; written last
+cases.json              shape, spacing, and what was measured of each case
+files.json              what each of these holds; written last
 """
 
 from abc import ABC, abstractmethod
@@ -15,10 +16,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.core.errors import BadInput
-from medsearch.core.records import read_json
+from medsearch.core.errors import BadInput, Damaged
+from medsearch.core.records import read_record
 from medsearch.data.cohorts import Roster
 from medsearch.data.geometry import Box, Spacing, Triple
+from medsearch.data.once import REMEDY, put_aside, verified_file
 
 VERSION = 1
 """Raised whenever equal files would give other arrays; part of the folder's name and of every data fingerprint."""
@@ -43,9 +45,30 @@ class PreparedFolder(ABC):
 
     @cached_property
     def record(self) -> Mapping[str, Any]:
-        """The content of cases.json."""
-        record: dict[str, Any] = read_json(self.directory / CASES)
+        """The content of cases.json.
+
+        Raises:
+            Damaged: it is not as it was written.
+
+        """
+        record: dict[str, Any] = read_record(verified_file(self.directory, CASES), remedy=REMEDY)
         return record
+
+    def mapped(self, name: str) -> NDArray[Any]:
+        """One of the arrays, mapped into memory once it was found to be as it was written.
+
+        Raises:
+            Damaged: it is not.
+
+        """
+        path = verified_file(self.directory, name)
+        try:
+            array: NDArray[Any] = np.load(path, mmap_mode="r")
+        except (ValueError, EOFError, OSError) as error:
+            damage = Damaged(path, f"is no whole array ({' '.join(str(error).split())})", REMEDY)
+            put_aside(self.directory, damage)
+            raise damage from error
+        return array
 
     @cached_property
     def subjects(self) -> tuple[str, ...]:
@@ -124,8 +147,7 @@ class PreparedCohort(PreparedFolder):
     @cached_property
     def mask(self) -> NDArray[np.uint8]:
         """(cases, Z, Y, X) of 0 and 1."""
-        mask: NDArray[np.uint8] = np.load(self.directory / MASK, mmap_mode="r")
-        return mask
+        return self.mapped(MASK)
 
     @cached_property
     def _images(self) -> dict[str, NDArray[np.float16]]:
@@ -143,7 +165,7 @@ class PreparedCohort(PreparedFolder):
             if not path.exists():
                 msg = f"no contrast {contrast!r} in the cohort; it has {', '.join(self.record['contrasts'])}"
                 raise BadInput(msg)
-            self._images[contrast] = np.load(path, mmap_mode="r")
+            self._images[contrast] = self.mapped(path.name)
         return self._images[contrast]
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import plain
-from medsearch.core.records import read_json
+from medsearch.core.records import read_record
 
 FORMAT = 1  # raised when a reader of the old files could no longer read the new ones
 
@@ -48,7 +48,8 @@ def from_json(kind: type[R], content: Mapping[str, Any], *, source: str = "resul
 
 def read_results(kind: type[R], path: Path) -> R:
     """The results of `kind` in a report's `results.json`."""
-    return from_json(kind, read_json(path), source=str(path))
+    content = read_record(path, remedy="rebuild it with `medsearch report`")
+    return from_json(kind, content, source=str(path))
 
 
 def finite(of: Any) -> Any:

@@ -4,6 +4,7 @@
     outputs/<key>/<attempt>/<name>          its outputs and journal; the manifest names the attempt and every size
     running/<key>.jsonl                     the journal so far of a stage that is not finished
     checkpoints/<key>/<number>-<bytes>.tar  its checkpoint so far; may be expired by a rule of the bucket
+    damaged/<key>-<time>.json               the manifest of a stage that was found damaged, and is trained anew
 
 Two drivers on one bucket that train the same stage at once, each under its own locks, store two attempts with the
 same content; the last manifest wins, and it never names a file of the other attempt.
@@ -15,7 +16,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, final
 
+from medsearch.core.contents import verified_in
+from medsearch.core.paths import below, unsafe
 from medsearch.core.remote import Remote, each, remote_at
+from medsearch.stages.manifest import contents_in
 
 FRESH_S = 2.0
 """How long "not finished" is believed without asking again; "finished" is believed for ever."""
@@ -50,7 +54,7 @@ class Bucket:
     def ask(self, key: str) -> bool:
         """Whether the stage is finished now."""
         now = time.monotonic()
-        if key not in self._finished and self.remote.exists(_manifest(key)):
+        if key not in self._finished and not unsafe(key) and self.remote.exists(_manifest(key)):
             self._finished.add(key)
         self._absent[key] = now
         return key in self._finished
@@ -58,26 +62,50 @@ class Bucket:
     def keys(self) -> frozenset[str]:
         """Every finished stage."""
         now = time.monotonic()
-        self._finished |= {name.removesuffix(".json") for name in self.remote.sizes("manifests")}
+        names = (name.removesuffix(".json") for name in self.remote.sizes("manifests") if name.endswith(".json"))
+        self._finished |= {name for name in names if "/" not in name}
         self._listed, self._absent = now, {}
         return frozenset(self._finished)
 
+    def where(self, key: str) -> str:
+        """The address of a stage's manifest, for messages."""
+        return f"{self.remote.shown}/{_manifest(key)}"
+
     def manifest(self, key: str) -> bytes | None:
-        """A finished stage's manifest; None if it is not finished."""
-        return self.remote.read(_manifest(key))
+        """A finished stage's manifest; None if it is not finished, or not any more: it was found damaged."""
+        content = self.remote.read(_manifest(key))
+        if content is None:
+            self._finished.discard(key)
+        return content
+
+    def set_aside(self, key: str) -> str:
+        """Keep a damaged stage's manifest under another name, so that the stage is finished no more; that name."""
+        content = self.remote.read(_manifest(key))
+        aside = f"damaged/{key}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+        if content is not None:
+            self.remote.write(aside, content)
+            self.remote.remove(_manifest(key))
+        self._finished.discard(key)
+        return aside
 
     def send(self, key: str, folder: Path, manifest: Mapping[str, Any], content: bytes) -> None:
         """Upload the outputs in `folder` that `manifest` names, and then its `content`, which makes it finished."""
-        where = _outputs(key, manifest)
-        each(lambda name: self.remote.upload(folder / name, f"{where}/{name}"), manifest["files"])
+        where = outputs_folder(key, manifest)
+        each(lambda name: self.remote.upload(below(folder, name), f"{where}/{name}"), manifest["files"])
         self.remote.write(_manifest(key), content)
         self._finished.add(key)
 
     def fetch(self, key: str, folder: Path, manifest: Mapping[str, Any], names: Iterable[str]) -> None:
-        """Download those of a finished stage's outputs that are not whole in `folder`; one caller at a time."""
-        where, sizes = _outputs(key, manifest), manifest["files"]
-        wanted = [name for name in names if not _is_whole(folder / name, sizes[name])]
-        each(lambda name: self.remote.download(f"{where}/{name}", folder / name, size=sizes[name]), wanted)
+        """Download those of a finished stage's outputs that are not sound in `folder`; one caller at a time.
+
+        Raises:
+            Damaged: one is not there, or not as it was stored.
+
+        """
+        where, contents, verified = outputs_folder(key, manifest), contents_in(manifest), verified_in(folder.parent)
+        listed = [name for name in names if verified.problem(f"{folder.name}/{name}", contents[name])]
+        each(lambda name: self.remote.download(f"{where}/{name}", below(folder, name), wanted=contents[name]), listed)
+        verified.note({f"{folder.name}/{name}": contents[name] for name in listed})
 
     def forget_progress(self, key: str) -> None:
         """Remove what was kept of a stage while it was running."""
@@ -118,9 +146,6 @@ def _running(key: str) -> str:
     return f"running/{key}.jsonl"
 
 
-def _outputs(key: str, manifest: Mapping[str, Any]) -> str:
+def outputs_folder(key: str, manifest: Mapping[str, Any]) -> str:
+    """Where the outputs of a finished stage lie."""
     return f"outputs/{key}/{manifest['attempt']}"
-
-
-def _is_whole(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size

@@ -61,6 +61,7 @@ def run_stage(bench: Bench, run: StageRun, *, whole: bool = False) -> Generator[
     if not stored(key):
         with store.lock(key):
             if not stored(key):
+                store.put_aside_damaged(key)
                 yield from _trained(bench, run)
     return store.artifact(key)
 

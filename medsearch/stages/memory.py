@@ -13,8 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, final
 
+from medsearch.core.errors import Damaged
 from medsearch.core.recipes import plain
-from medsearch.core.records import read_json, write_json
+from medsearch.core.records import lacks, read_record, warn_once, write_sealed
 from medsearch.stages.pipelines import StageRun
 from medsearch.training.runtime import Runtime
 
@@ -101,7 +102,7 @@ class Ladder:
 
     def write(self, folder: Path) -> None:
         """Leave a note for a later life."""
-        write_json(folder / NOTE, {"runtime": self.given, **self.record()})
+        write_sealed(folder / NOTE, {"runtime": self.given, **self.record()})
 
     def record(self) -> dict[str, Any]:
         """For the manifest."""
@@ -129,8 +130,22 @@ def usage_in(manifest: Mapping[str, Any]) -> Usage | None:
 
 
 def _note(folder: Path) -> Mapping[str, Any] | None:
+    """What an earlier life left; None where it left nothing, or what it left is damaged: then it begins at the top."""
     try:
-        note: Mapping[str, Any] = read_json(folder / NOTE)
-    except (OSError, ValueError):
+        note: Mapping[str, Any] = read_record(folder / NOTE, fault=_note_fault)
+    except FileNotFoundError:
+        return None
+    except Damaged as error:
+        warn_once(f"{error.what} {error.problem}; the stage begins with its whole micro-batch again")
         return None
     return note
+
+
+def _note_fault(note: Mapping[str, Any]) -> str:
+    if problem := lacks(note, {"runtime": dict, "micro_batch": (int, type(None)), "halvings": list}):
+        return problem
+    fields = {"before": int, "after": int, "epochs": int, "reason": str}
+    halvings = note["halvings"]
+    if not all(isinstance(one, dict) and set(one) == set(fields) and not lacks(one, fields) for one in halvings):
+        return "has a halving that says something else"
+    return ""

@@ -18,7 +18,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import final
 
-from medsearch.core.records import write_bytes
+from medsearch.core.contents import Content
+from medsearch.core.errors import Damaged
+from medsearch.core.records import warn_once, write_bytes
 from medsearch.core.remote import Unreachable, each
 from medsearch.stages.bucket import Bucket, checkpoints
 from medsearch.stages.outputs import CHECKPOINT, JOURNAL, is_light, own_files
@@ -45,10 +47,15 @@ class Mirror:
         number, size = max(_whole(self._bucket.progress(self._key)), default=(0, 0))
         if number <= self._number():
             return
-        work = self._empty(".taken")
-        self._bucket.remote.download(f"{checkpoints(self._key)}/{_name(number, size)}", work / "tar", size=size)
-        with tarfile.open(work / "tar") as tar:
-            tar.extractall(work, filter="data")
+        work, name = self._empty(".taken"), f"{checkpoints(self._key)}/{_name(number, size)}"
+        try:
+            self._bucket.remote.download(name, work / "tar", wanted=Content(size))
+            with tarfile.open(work / "tar") as tar:
+                tar.extractall(work, filter="data")
+        except (Damaged, tarfile.TarError, EOFError) as error:
+            warn_once(f"{self._bucket.remote.shown}/{name} is no whole checkpoint ({error}); the stage goes on without")
+            shutil.rmtree(work)
+            return
         (work / CHECKPOINT).mkdir(exist_ok=True)
         shutil.rmtree(self._folder / CHECKPOINT, ignore_errors=True)
         (work / CHECKPOINT).rename(self._folder / CHECKPOINT)
@@ -151,7 +158,8 @@ class Mirror:
 
     def _number(self) -> int:
         path = self._folder / NUMBER
-        return int(path.read_text()) if path.exists() else 0
+        content = path.read_bytes() if path.exists() else b""
+        return int(content) if content.isdigit() else 0  # damaged: the newest one there is taken up
 
     def _write_number(self, number: int) -> None:
         write_bytes(self._folder / NUMBER, str(number).encode())

@@ -10,6 +10,7 @@ JOURNAL = "journal.jsonl"
 CHECKPOINT = "checkpoint"
 LOCK = "lock"
 ASIDE = ".aside"
+FETCHING = ".fetching"
 THINNED = "thinned.json"
 """What was pruned of a stage."""
 

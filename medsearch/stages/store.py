@@ -11,6 +11,10 @@
 A store on a shared folder is that folder. A store at a URI (`remote`, laid out as `stages.bucket` says) has a folder
 on every node as well, which mirrors what the node has trained or asked for; there, a stage is finished when its
 manifest is at the URI. Its light outputs come with its manifest, the heavy ones when `Artifact.file` asks for them.
+What is stored is checked when it is used (`stages.manifest`): a stage whose manifest is damaged, or another's, counts
+as not finished, and so does one with a damaged output where a later stage takes it. Whoever trains it sets aside what
+was there, as <key>.damaged-<time>.
+
 Locks are the kernel's and hold between the processes that see one folder; what two drivers do that share only a URI,
 `stages.bucket` says.
 """
@@ -24,14 +28,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from medsearch.core.errors import BadInput
+from medsearch.core.errors import Damaged
 from medsearch.core.locks import locked
-from medsearch.core.records import append_line, read_json, read_lines, sync_directory, write_bytes, write_json
+from medsearch.core.paths import child
+from medsearch.core.records import (
+    append_line,
+    lacks,
+    read_lines,
+    sync_directory,
+    warn_once,
+    write_bytes,
+    write_sealed,
+)
 from medsearch.core.remote import local_sizes, require_writable
 from medsearch.stages import sharing
 from medsearch.stages.bucket import Bucket, bucket_at
 from medsearch.stages.context import Artifact
-from medsearch.stages.index import summaries
+from medsearch.stages.index import Entry, Index, index_of, stage_names
+from medsearch.stages.manifest import REMEDY, read_manifest
 from medsearch.stages.mirror import Mirror
 from medsearch.stages.outputs import ASIDE, CHECKPOINT, JOURNAL, LOCK, MANIFEST, THINNED
 from medsearch.stages.stage import Epoch
@@ -56,46 +70,49 @@ class Store:
 
     def folder(self, key: str) -> Path:
         """Where the stage `key` lies or will lie on this node."""
-        return self.root / key
+        return child(self.root, key, what="stage key")
 
     def has(self, key: str) -> bool:
-        """Whether the stage is finished, here or at the URI. A "no" of the URI may be two seconds old."""
-        return self._is_here(key) or (self.bucket is not None and self.bucket.has(key))
+        """Whether the stage is finished, here or at the URI. A "no" of the URI may be two seconds old.
+
+        One whose manifest is damaged is not, and is named.
+        """
+        return self._is_here(key) or self._is_there(key)
 
     def whole(self, key: str) -> bool:
         """Whether the stage is finished and a later one can take its outputs: false if some of them are not here.
 
-        They were pruned, or have stayed at another URI of which this folder is a mirror.
+        They were pruned, are damaged, or have stayed at another URI of which this folder is a mirror. At the URI they
+        are checked when they are fetched.
         """
-        if self.bucket is not None and self.bucket.has(key):
-            return True
-        return self._is_here(key) and sharing.is_whole(self.folder(key))
+        return self._is_there(key) or (self._is_here(key) and sharing.is_whole(self.folder(key)))
 
     def artifact(self, key: str) -> Artifact:
         """A finished stage, with its light outputs.
 
         Raises:
-            BadInput: the stage is not finished, or its manifest cannot be read.
+            Damaged: the stage is not finished, or its manifest is damaged.
 
         """
         folder = self.folder(key)
         if self.bucket is not None and not self._is_here(key):
             sharing.adopt(self.bucket, folder)
         try:
-            return self._artifact(key, folder / MANIFEST)
-        except (OSError, ValueError) as error:
-            msg = f"stage {key} in {self.root} has no readable manifest ({error}); remove the folder and run again"
-            raise BadInput(msg) from error
+            manifest = read_manifest(folder / MANIFEST, key)
+        except OSError as error:
+            where = f"stage {key} in {self.root}"
+            raise Damaged(where, f"has no readable manifest ({error})", REMEDY) from error
+        return Artifact(key, folder, manifest, partial(sharing.bring, self.bucket, folder))
 
     def artifacts(self) -> Iterator[Artifact]:
-        """Every finished stage, with its light outputs. `summaries` is faster."""
-        here = {path.parent.name for path in self.root.glob(f"*/{MANIFEST}")}
-        for key in sorted(here | (self.bucket.keys() if self.bucket else set())):
-            yield self.artifact(key)
+        """Every finished stage, with its light outputs. `summaries` is faster. A damaged one is named and left out."""
+        for key in sorted(stage_names(self.root) | (self.bucket.keys() if self.bucket else set())):
+            if self.has(key):
+                yield self.artifact(key)
 
     def summaries(self) -> Mapping[str, Mapping[str, Any]]:
         """By key, the manifest of every finished stage without its notes and files."""
-        return summaries(self.root, self.bucket)
+        return self._index.summaries(self.bucket)
 
     @contextmanager
     def lock(self, key: str) -> Iterator[None]:
@@ -116,6 +133,25 @@ class Store:
                     held.enter_context(mirror.running())
             yield
 
+    def put_aside_damaged(self, key: str) -> None:
+        """Set aside what is stored of a stage if any of it is damaged, here and at the URI; for whoever holds it.
+
+        Then it is not finished, for any node.
+        """
+        folder, entry = self.folder(key), self._index.here(key)
+        if entry is not None:
+            damage = [entry.damage] if entry.damage else []
+            if not damage and not (folder / THINNED).exists():
+                damage = [str(error) for error in sharing.damages(folder, read_manifest(folder / MANIFEST, key))]
+            if damage:
+                warn_once(f"{damage[0]}: it is in {sharing.put_aside(folder)} now")
+                self._index.forget(key)
+        if self.bucket is not None and self.bucket.ask(key):
+            entry = self._index.there(key, self.bucket)
+            if entry is not None and entry.damage:
+                warn_once(f"{entry.damage}: it is {self.bucket.set_aside(key)} there now")
+                self._index.forget(key)
+
     def aside(self, key: str) -> Path:
         """An empty folder for the outputs of a stage that is about to run."""
         aside = self.folder(key) / ASIDE
@@ -130,7 +166,7 @@ class Store:
         they said; the new metrics stand beside the old ones as `again`.
         """
         folder = self.folder(key)
-        outputs = local_sizes(folder / ASIDE)
+        outputs = list(local_sizes(folder / ASIDE))
         for path in sorted((folder / ASIDE).iterdir()):
             _sync_tree(path)
             target = folder / path.name
@@ -138,9 +174,9 @@ class Store:
                 shutil.rmtree(target)
             path.rename(target)
         sync_directory(folder)
-        whole = sharing.sized(folder, self._first(key, manifest), outputs)
+        whole = sharing.described(folder, self._first(key, manifest), outputs)
         if self.bucket is None:
-            write_json(folder / MANIFEST, whole)
+            write_sealed(folder / MANIFEST, whole)
         else:
             sharing.send(self.bucket, folder, whole)
         _settle(folder)
@@ -158,7 +194,7 @@ class Store:
         """The recorded epochs, each once, in order. An epoch trained again after a crash keeps its first record."""
         self.catch_up(key)
         first: dict[int, dict[str, Any]] = {}
-        for line in read_lines(self.folder(key) / JOURNAL):
+        for line in read_lines(self.folder(key) / JOURNAL, fault=journal_fault):
             first.setdefault(line["epoch"], line)
         return [first[number] for number in sorted(first)]
 
@@ -166,7 +202,7 @@ class Store:
         """For those who only watch: bring here what the URI has of a stage, its journal so far or all that is light."""
         if self.bucket is None or self._is_here(key):
             return
-        if self.bucket.has(key):
+        if self._is_there(key):
             sharing.adopt(self.bucket, self.folder(key))
             return
         journal = self.folder(key) / JOURNAL
@@ -185,29 +221,44 @@ class Store:
         if self.bucket is None or self.remote is None:
             return 0
         require_writable(self.remote)
-        keys = {path.parent.name for path in self.root.glob(f"*/{MANIFEST}")} - self.bucket.keys()
+        keys = {key for key in stage_names(self.root) - self.bucket.keys() if self._is_here(key)}
         folders = [folder for key in sorted(keys) if sharing.is_whole(folder := self.folder(key))]
         for folder in folders:
             with locked(folder / LOCK):
-                manifest = read_json(folder / MANIFEST)
+                manifest = read_manifest(folder / MANIFEST, folder.name)
                 if "files" not in manifest:  # it is from before manifests listed them
-                    manifest = sharing.sized(folder, manifest, sharing.found(folder))
+                    manifest = sharing.described(folder, manifest, sharing.found(folder))
                 sharing.send(self.bucket, folder, manifest)
         return len(folders)
 
-    def _is_here(self, key: str) -> bool:
-        return (self.folder(key) / MANIFEST).exists()
+    @property
+    def _index(self) -> Index:
+        return index_of(self.root)
 
-    def _artifact(self, key: str, manifest: Path) -> Artifact:
-        folder = self.folder(key)
-        return Artifact(key, folder, read_json(manifest), partial(sharing.bring, self.bucket, folder))
+    def _is_here(self, key: str) -> bool:
+        self.folder(key)  # refuses what is no key
+        return _is_sound(self._index.here(key))
+
+    def _is_there(self, key: str) -> bool:
+        bucket = self.bucket
+        return bucket is not None and bucket.has(key) and _is_sound(self._index.there(key, bucket))
 
     def _first(self, key: str, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-        path = self.folder(key) / MANIFEST
-        if not path.exists():
+        if not self._is_here(key):
             return manifest
         again = {name: manifest[name] for name in ("metrics", "seconds", "finished") if name in manifest}
-        return {**read_json(path), "again": again}
+        return {**read_manifest(self.folder(key) / MANIFEST, key), "again": again}
+
+
+def journal_fault(line: Mapping[str, Any]) -> str:
+    """What a line of a journal lacks, in words; empty if it lacks nothing."""
+    return lacks(line, {"epoch": int, "metrics": dict, "seconds": (int, float), "time": (int, float)})
+
+
+def _is_sound(entry: Entry | None) -> bool:
+    if entry is not None and entry.damage:
+        warn_once(entry.damage)
+    return entry is not None and not entry.damage
 
 
 def _settle(folder: Path) -> None:

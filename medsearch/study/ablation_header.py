@@ -12,7 +12,7 @@ from medsearch.study.freezing import freeze, standing
 from medsearch.study.graph import Candidate, Cell, Grapher
 from medsearch.study.identity import domain_of
 from medsearch.study.jobs import Planner, Workplace
-from medsearch.study.ledger import Ledger
+from medsearch.study.ledger import Ledger, trial_of
 from medsearch.study.rules import Rule
 from medsearch.study.search import Search
 from medsearch.study.variants import Variant
@@ -67,7 +67,7 @@ def _chosen(ablation: Ablation, place: Workplace) -> dict[str, Any]:
         )
         raise BadInput(msg)
     number = header["chosen"][0] if ablation.take is None else _taken(search, ablation.take, place)
-    trial = next(run for run in ledger.runs().values() if run.role == "trial" and run.number == number)
+    trial = trial_of(ledger.runs().values(), number, search.name)
     return {"study": search.name, "trial": number, "knobs": {**header["fixed"], **trial.knobs}}
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, final
 
 from medsearch.stages.store import Store
 from medsearch.study.agenda import Plan, Progress, Slot, doomed, finalists, finished, prefix, searched, wanted
-from medsearch.study.conducting import StudyFailed
+from medsearch.study.conducting import Renewals, StudyFailed
 from medsearch.study.events import Event, Listener, unheard
 from medsearch.study.jobs import End, Job, Planner, ancestors, stored_end
 from medsearch.study.ledger import FAILURES, Ledger, PlannedRun, RunRecord
@@ -39,6 +39,8 @@ class Conductor:
         self.listener = listener
         self.running: dict[str, Job] = {}
         self.unfinished: dict[int, Mapping[str, Any]] = {}
+        self._lost: set[int] = set()
+        self._renewals = Renewals()
         self._open = proposals
         self._proposals: Proposals | None = None
         self._held: dict[Slot, Job] = {}
@@ -60,9 +62,11 @@ class Conductor:
     @property
     def proposals(self) -> Proposals:
         """The sampler's memory, opened when it is first needed."""
-        if self._proposals is None:
-            self._proposals = self._open()
-            self._reconcile(self._proposals)
+        return self._proposals or self._open_proposals()
+
+    def _open_proposals(self) -> Proposals:
+        self._proposals = self._open()
+        self._reconcile(self._proposals)
         return self._proposals
 
     @property
@@ -91,6 +95,9 @@ class Conductor:
         while True:
             progress = self.progress
             self._require_hope(progress)
+            if self._proposals is None and any(slot.role == "trial" for slot in wanted(self.plan, progress)):
+                self._open_proposals()  # they may know of ends that the ledger has lost
+                continue
             job = self._first_free(progress)
             if job is None:
                 return "finished" if finished(self.plan, progress) else "not yet"
@@ -102,10 +109,17 @@ class Conductor:
     def ended(self, run: str, end: End) -> None:
         """Record the end of a run that was handed out."""
         job = self.running.pop(run)
-        if job.planned.role == "trial" and job.planned.number is not None:
-            self.proposals.tell(job.planned.number, end)
+        again = self._renewals.again(run, end)
+        number = job.planned.number if job.planned.role == "trial" else None
+        if number is not None and again:
+            self.unfinished[number] = job.planned.knobs
+        elif number is not None:
+            self.unfinished.pop(number, None)
+            self.proposals.tell(number, end)
         self._write_end(run, end)
         self.ledger.explain(run, end.trace)
+        if again:
+            return
         self._ended[slot_of(job)] = end
         self.listener(Event(kind="ended", run=run, planned=job.planned, end=end))
 
@@ -184,13 +198,14 @@ class Conductor:
             slot = slot_of_record(record)
             if record.role == "trial" and record.number is not None:
                 self._knobs[record.number] = record.knobs
-                if record.state == "running":
+                if self._is_lost(record):
+                    self._lost.add(record.number)
+                if record.state == "running" or record.number in self._lost:
                     self.unfinished[record.number] = record.knobs
             if record.state != "running" and self._counts(record):
                 self._ended[slot] = _end(record)
         if self.unfinished:
-            self._proposals = self._open()
-            self._reconcile(self._proposals)
+            self._open_proposals()
         for slot, end in self._ended.items():
             knobs = self._knobs.get(slot.number, {}) if slot.number is not None else {}
             planned = PlannedRun(role=slot.role, seed=slot.seed, number=slot.number, label=slot.label, knobs=knobs)
@@ -198,6 +213,8 @@ class Conductor:
 
     def _counts(self, record: RunRecord) -> bool:
         """Whether an end from an earlier life still stands; a failure other than divergence is given another chance."""
+        if self._is_lost(record):
+            return False
         if record.role == "trial":
             return True
         if record.state == "failed" and record.cause != "diverged":
@@ -209,12 +226,18 @@ class Conductor:
         slot = slot_of_record(record)
         return self._job(slot).planned.stages == record.stages
 
+    def _is_lost(self, record: RunRecord) -> bool:
+        """Whether a run came to its end, but some of its stages are not stored any more: they are trained anew."""
+        return record.state == "complete" and not all(self.store.has(key) for _, key in record.stages)
+
     def _reconcile(self, proposals: Proposals) -> None:
         """Bring the ledger up to what the sampler was told."""
         for number, knobs, end in proposals.ended():
             slot = Slot(role="trial", seed=self.plan.seeds[0], number=number)
             known = self._ended.get(slot)
             self._knobs.setdefault(number, knobs)
+            if number in self._lost:
+                continue
             self.unfinished.pop(number, None)
             if known is None:
                 job = self.planner.job("trial", slot.seed, knobs=self._knobs[number], number=number)

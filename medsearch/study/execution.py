@@ -139,6 +139,7 @@ def driving(study: str, folder: Path) -> Iterator[Interruption]:
     """Be the only driver of a study, and stop when a signal says so."""
     busy = f"study {study!r} in {folder} is being run by another process; wait for it, or stop it first"
     with Interruption(study) as interruption, claimed(folder / "driver.lock", busy):
+        Ledger(folder).mend()
         yield interruption
 
 

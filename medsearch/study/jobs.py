@@ -15,7 +15,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, final
 
-from medsearch.core.errors import BadInput, Diverged, MedsearchError, explained
+from medsearch.core.errors import BadInput, Damaged, Diverged, MedsearchError, explained
+from medsearch.core.paths import child
 from medsearch.core.recipes import plain
 from medsearch.data.cohorts import Roster
 from medsearch.data.kinds import Task, opened, view
@@ -38,9 +39,10 @@ HOURS = "training/hours"
 OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.EIO)
 """Errors that say nothing of a run: another one would meet them, too."""
 
-Cause = Literal["diverged", "out of memory", "infeasible", "bad input", "error", "worker died"]
-"""`out of memory`: on a share of a device, so that the run is tried again with a whole one, or on a node that others
-use. `infeasible`: alone."""
+Cause = Literal["diverged", "out of memory", "infeasible", "bad input", "damaged", "error", "worker died"]
+"""`damaged`: a file that it takes; what is damaged is made anew, and then the run is handed out again.
+`out of memory`: on a share of a device, so that the run is tried again with a whole one, or on a node that others use.
+`infeasible`: alone."""
 
 
 @final
@@ -84,7 +86,7 @@ class Workplace:
 
     def study(self, name: str) -> Path:
         """The folder of a study."""
-        return self.home.resolve() / "studies" / name
+        return child(self.home.resolve() / "studies", name, what="study name")
 
 
 def require_served(runs: Iterable[StageRun], place: Callable[[Task], Workplace]) -> None:
@@ -338,6 +340,8 @@ def failure(error: BaseException, *, shared: bool = False, memory: int = 0) -> E
     if exhausted(error):
         remedy = "no smaller micro-batch and no larger share are left; use a smaller network, or a larger device"
         return End(state="failed", reason=f"out of memory: {line}; {remedy}", cause="infeasible")
+    if isinstance(error, Damaged):
+        return End(state="failed", reason=line, cause="damaged")
     if isinstance(error, MedsearchError):
         return End(state="failed", reason=line, cause="bad input")
     return End(state="failed", reason=described(error), cause="error")

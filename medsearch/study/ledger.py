@@ -4,6 +4,10 @@
     studies/<study>/failures/       tracebacks of runs that failed
     studies/<study>/ledger.jsonl    one event a line, append-only; the study's driver is its only writer
 
+Header and events are checked when they are read: a header that was cut or changed is refused, and set aside when its
+study is run; an event that was cut, changed or lacks something is passed over and named, and what it said is found
+again in the sampler's storage and the stage store, or redone.
+
 The last event of a run wins, so starting a run again after a crash is one more `started`. Run names are functions
 of what is run, never of time or chance: a resumed study finds its runs again, here and in MLflow.
 """
@@ -13,10 +17,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, Literal, final, get_args
 
-from medsearch.core.errors import BadInput
-from medsearch.core.records import append_line, read_json, read_lines, write_bytes, write_json
+from medsearch.core.errors import BadInput, Damaged
+from medsearch.core.paths import child, set_aside, unsafe
+from medsearch.core.records import append_line, lacks, read_lines, read_record, warn_once, write_bytes, write_sealed
 
 Role = Literal["prefix", "trial", "replicate", "reference", "stage"]
 State = Literal["running", "complete", "cut", "failed"]
@@ -24,6 +29,26 @@ State = Literal["running", "complete", "cut", "failed"]
 LEDGER = "ledger.jsonl"
 HEADER = "study.json"
 FAILURES = "failures"
+HEADER_REMEDY = "run its study again: the header is set aside and written anew"
+
+_NUMBER = (int, float)
+_TEXT = (str, type(None))
+_Fields = dict[str, type | tuple[type, ...]]
+_STARTED: _Fields = {
+    "run": str, "number": (int, type(None)), "label": str, "seed": int, "knobs": dict, "stages": list, "time": _NUMBER,
+}  # fmt: skip
+_FINISHED: _Fields = {
+    "run": str, "state": str, "value": (int, float, type(None)), "rung": (int, type(None)), "reason": _TEXT,
+    "cause": _TEXT, "time": _NUMBER,
+}  # fmt: skip
+_HEADER: dict[str, _Fields] = {
+    "search": {
+        "about": dict, "space": dict, "nuisance": dict, "fixed": dict, "objectives": dict, "scheduler": dict,
+        "trials": int, "finalists": int, "seeds": list, "references": list,
+    },
+    "ablation": {"tasks": list, "variants": list, "seeds": list, "cells": list, "candidates": list, "reported": list},
+    "staged": {"about": dict, "groups": list, "seeds": list, "fixed": dict},
+}  # fmt: skip
 
 
 @final
@@ -119,13 +144,26 @@ class Ledger:
         self.path = folder / LEDGER
 
     def header(self) -> dict[str, Any]:
-        """The study's header; empty before the study has begun."""
+        """The study's header; empty before the study has begun.
+
+        Raises:
+            Damaged: it was cut, or changed since it was written.
+
+        """
         path = self.folder / HEADER
-        return dict(read_json(path)) if path.exists() else {}
+        return dict(read_record(path, remedy=HEADER_REMEDY, fault=_header_fault)) if path.exists() else {}
+
+    def mend(self) -> None:
+        """Set a damaged header aside, and say so; for whoever runs the study, and writes another one."""
+        try:
+            self.header()
+        except Damaged as error:
+            there = set_aside(self.folder / HEADER)
+            warn_once(f"{error.what} {error.problem}; it is {there.name} now and written anew")
 
     def write_header(self, header: Mapping[str, Any]) -> None:
         """Write the header whole. Tracking shows its name, question, method, selection, task, commit, ..."""
-        write_json(self.folder / HEADER, header)
+        write_sealed(self.folder / HEADER, header)
 
     def started(self, planned: PlannedRun) -> str:
         """Record that a run begins, or goes on after an interruption; returns its name."""
@@ -163,15 +201,67 @@ class Ledger:
     def explain(self, run: str, trace: str) -> None:
         """Keep the traceback of a run that failed, for whoever has to find out why."""
         if trace:
-            write_bytes(self.folder / FAILURES / f"{run}.txt", trace.encode())
+            write_bytes(child(self.folder / FAILURES, f"{run}.txt", what="run"), trace.encode())
 
     def events(self) -> Iterator[dict[str, Any]]:
-        """Every complete event, oldest first."""
-        return read_lines(self.path)
+        """Every sound event, oldest first."""
+        return read_lines(self.path, fault=event_fault)
 
     def runs(self) -> dict[str, RunRecord]:
         """Every run by name, in the order of first start."""
         return fold(self.events())
+
+
+def event_fault(event: Mapping[str, Any]) -> str:
+    """What an event lacks, in words; empty if it lacks nothing, or is of a kind that this version does not know."""
+    if problem := lacks(event, {"event": str}):
+        return problem
+    wanted = {"started": _STARTED, "finished": _FINISHED}.get(event["event"])
+    if wanted is None:
+        return ""
+    if problem := lacks(event, wanted):
+        return problem
+    if unsafe(event["run"]) or "/" in event["run"]:
+        return f"is of the run {event['run']!r}"
+    if event["event"] == "started":
+        return _started_fault(event)
+    values = event.get("values", [])
+    if event["state"] not in ("complete", "cut", "failed"):
+        return f"has the state {event['state']!r}"
+    if not isinstance(values, list) or not all(type(value) in _NUMBER for value in values):
+        return "has values that are no numbers"
+    return ""
+
+
+def _started_fault(event: Mapping[str, Any]) -> str:
+    if event.get("role") not in get_args(Role):
+        return f"has the role {event.get('role')!r}"
+    for stage in event["stages"]:
+        if not isinstance(stage, dict) or lacks(stage, {"node": str, "key": str}):
+            return "names a stage without its node and key"
+        if unsafe(stage["key"]) or "/" in stage["key"]:
+            return f"names the stage {stage['key']!r}"
+    return ""
+
+
+def _header_fault(header: Mapping[str, Any]) -> str:
+    """Of the header of a study that has been begun: `identity` is what it cannot do without."""
+    wanted = _HEADER.get(str(header.get("kind", "search")), {}) if "identity" in header else {}
+    return lacks(header, wanted)
+
+
+def trial_of(runs: Iterable[RunRecord], number: int, study: str) -> RunRecord:
+    """The trial `number`, on which something else of the study stands.
+
+    Raises:
+        Damaged: the ledger has lost it.
+
+    """
+    found = next((run for run in runs if run.role == "trial" and run.number == number), None)
+    if found is None:
+        ledger, remedy = f"the ledger of study {study!r}", "run the study again: the sampler's storage still has it"
+        raise Damaged(ledger, f"has lost trial {number}", remedy)
+    return found
 
 
 def fold(events: Iterable[Mapping[str, Any]], onto: dict[str, RunRecord] | None = None) -> dict[str, RunRecord]:

@@ -49,7 +49,7 @@ def _of(folder: Path) -> Mentions:
         listed = {stage["key"] for event in events for stage in event.get("stages", ())}
         listed |= {key for owner in _owners(header) for _, key in owner["stages"]}
         spare = _spare(header, fold(events).values()) if _rests(folder) else set()
-    except (ValueError, KeyError, TypeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         msg = f"{folder / HEADER} or the ledger beside it cannot be read ({error!r}); mend it, or remove {folder}"
         raise BadInput(msg) from error
     return Mentions(frozenset(listed), frozenset(spare))

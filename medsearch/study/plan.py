@@ -138,7 +138,8 @@ class _Counter:
         for run in job.runs:
             if run.node in shared:
                 continue
-            ended = [trial for trial in planned if trial.state != "running" or self._stored(trial, run.node)]
+            over = [trial for trial in planned if trial.state in ("cut", "failed")]
+            ended = [*over, *(one for one in planned if one not in over and self._stored(one, run.node))]
             self.seen.update(dict(trial.stages).get(run.node, "") for trial in planned)
             left = [run] * (self.plan.trials - len(ended))
             yield self._row("trial", [run] * self.plan.trials, distinct=self.plan.trials, left=left)

@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, final
 
+from medsearch.core.errors import Damaged
 from medsearch.core.recipes import fingerprint, plain
-from medsearch.core.records import read_json, write_json
+from medsearch.core.records import read_record, write_sealed
 from medsearch.stages.memory import Usage
 from medsearch.stages.pipelines import StageRun
 from medsearch.training.memory import CONTEXT
@@ -94,7 +95,7 @@ class Probes:
         recipe = plain(run.stage.recipe)
         probe = Probe(stage=run.stage.name, recipe=recipe, kin=configuration.kin, usage=usage, whole=whole)
         if probe != known:
-            write_json(path, probe)
+            write_sealed(path, plain(probe))
 
     def __iter__(self) -> Iterator[Probe]:
         for path in sorted(self.folder.glob("*.json")):
@@ -111,9 +112,9 @@ class Probes:
 
     def _read(self, path: Path) -> Probe | None:
         try:
-            told = read_json(path)
+            told = read_record(path)
             return Probe(**{**told, "usage": Usage(**told["usage"])})
-        except (OSError, ValueError, TypeError, KeyError):  # not there, or of another version: it is measured again
+        except (OSError, Damaged, TypeError, KeyError):  # not there, or of another version: it is measured again
             return None
 
 

@@ -92,7 +92,7 @@ class Proposals:
         import optuna
 
         trial = self._frozen(number)
-        if trial is None or trial.state.is_finished():
+        if trial is None or trial.state != optuna.trial.TrialState.RUNNING:  # told before, or by a storage that is lost
             return
         live = optuna.trial.Trial(self.study, trial._trial_id)
         for name in ("reason", "cause", "rung"):

@@ -14,6 +14,7 @@ from medsearch.study.course import course
 from medsearch.study.execution import SearchRun, Site, driving, on_ray, run_search
 from medsearch.study.freezing import Frozen, standing
 from medsearch.study.jobs import Planner, Workplace, require_served
+from medsearch.study.ledger import Ledger
 from medsearch.study.search import Search
 from medsearch.study.staged import StagedSearch
 from medsearch.study.staged_header import describe
@@ -68,6 +69,8 @@ def run_staged(
     """
     folder = place.study(staged.name)
     with driving(staged.name, folder) as interruption, ExitStack() as ray:
+        for study in staged.studies:
+            Ledger(place.study(study)).mend()
         describe(staged, place)
         _require_served(staged, place)
         frozen: list[Frozen] = []

@@ -10,7 +10,7 @@ from typing import Literal, final
 from medsearch.stages.lineage import due
 from medsearch.stages.store import Store
 from medsearch.study.ablation_header import describe
-from medsearch.study.conducting import StudyFailed
+from medsearch.study.conducting import Renewals, StudyFailed
 from medsearch.study.events import Event, Listener, unheard
 from medsearch.study.graph import Graph, Grapher, Item
 from medsearch.study.jobs import End, Job
@@ -51,6 +51,7 @@ class Sweep:
         self.only = only
         self.running: dict[str, Job] = {}
         self.failed = failed_for_good(ledger)
+        self._renewals = Renewals()
         self.graph = self._graph()
         self._stored = self._settled()
         self._write_down()
@@ -80,6 +81,8 @@ class Sweep:
         self.ledger.explain(run, end.trace)
         if end.state == "complete":
             self._stored.add(key)
+        elif self._renewals.again(run, end):
+            self._stored = self._settled()
         else:
             self.failed[key] = end.reason or "it failed"
         if self.grapher.ablation.retune:

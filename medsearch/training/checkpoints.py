@@ -6,6 +6,7 @@ optimiser; random streams are re-derived from the run's seed at each epoch, so t
 
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,16 +16,17 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from medsearch.core.errors import BadInput
-from medsearch.core.records import sync_directory
+from medsearch.core.errors import BadInput, Damaged
+from medsearch.core.paths import set_aside
+from medsearch.core.records import sync_directory, warn_once
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any] | None = None) -> None:
-    """Write `tensors` atomically, with `state` as JSON in the header."""
+    """Write `tensors` atomically, with `state` as JSON in the header, and the CRC-32 of all that they hold."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    save_file(own, aside, metadata={"state": json.dumps(state or {})})
+    save_file(own, aside, metadata={"state": json.dumps(state or {}), "crc32": _crc(own)})
     with aside.open("rb") as file:
         os.fsync(file.fileno())
     aside.replace(path)
@@ -35,16 +37,28 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """What `save_tensors` wrote.
 
     Raises:
-        BadInput: the file is not whole.
+        Damaged: the file is not whole, or was changed.
 
     """
     try:
         with safe_open(path, framework="pt") as file:
-            state = json.loads((file.metadata() or {}).get("state", "{}"))
-        return load_file(path), state
+            metadata = file.metadata() or {}
+            state = json.loads(metadata.get("state", "{}"))
+        tensors = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
-        msg = f"{path} is not a whole safetensors file ({error}); remove its folder and run again"
-        raise BadInput(msg) from error
+        problem = f"is no whole safetensors file ({' '.join(str(error).split())})"
+        raise Damaged(path, problem, "remove its folder and run again") from error
+    if "crc32" in metadata and metadata["crc32"] != _crc(tensors):
+        raise Damaged(path, "was changed since it was written", "remove its folder and run again")
+    return tensors, state
+
+
+def _crc(tensors: Mapping[str, Tensor]) -> str:
+    """Of the tensors' bytes, by name: cheap beside writing them, and enough for what no one changes on purpose."""
+    total = 0
+    for name in sorted(tensors):
+        total = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy(), zlib.crc32(name.encode(), total))
+    return f"{total:08x}"
 
 
 def save_modules(path: Path, modules: Mapping[str, nn.Module]) -> None:
@@ -100,10 +114,18 @@ class Checkpoint:
         save_tensors(self.path, tensors, state)
 
     def load(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-        """Fill modules and optimisers; return the plain state and the extra tensors, or None if nothing is there."""
+        """Fill modules and optimisers; return the plain state and the extra tensors.
+
+        None if nothing is there, or what is there is damaged: it is set aside, and the training begins anew.
+        """
         if not self.path.exists():
             return None
-        tensors, state = load_tensors(self.path)
+        try:
+            tensors, state = load_tensors(self.path)
+        except Damaged as error:
+            there = set_aside(self.path)
+            warn_once(f"{error.what} {error.problem}; it is {there.name} now, and the stage is trained from its start")
+            return None
         _fill(self._modules, _below(tensors, "module/"), self.path)
         for name, optimiser in self._optimisers.items():
             _fill_optimiser(optimiser, _below(tensors, f"optimiser/{name}/"))

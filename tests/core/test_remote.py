@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from medsearch.core import remote as module
-from medsearch.core.errors import BadInput
+from medsearch.core.contents import Content
+from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.remote import Remote, Unreachable, each, local_sizes, remote_at, require_writable, without_password
 from tests.bucket import Buckets
 
@@ -45,7 +46,7 @@ def test_what_is_written_can_be_read_listed_and_removed(uri: str, tmp_path: Path
     assert not remote.exists("a")
     assert remote.sizes("a") == {"b.json": 14, "deep/er/c.bin": 1000}
     assert remote.sizes("a/deep") == {"er/c.bin": 1000}
-    remote.download("a/deep/er/c.bin", tmp_path / "new" / "c.bin", size=1000)
+    remote.download("a/deep/er/c.bin", tmp_path / "new" / "c.bin", wanted=Content(1000))
     assert (tmp_path / "new" / "c.bin").read_bytes() == b"x" * 1000
     remote.remove("a/b.json")
     remote.remove("a/b.json")
@@ -59,7 +60,7 @@ def test_a_file_that_is_written_in_many_pieces_is_whole(
     content = os.urandom((12 << 20) + 3)
     (tmp_path / "large").write_bytes(content)
     Remote(uri).upload(tmp_path / "large", "large")
-    Remote(uri).download("large", tmp_path / "back", size=len(content))
+    Remote(uri).download("large", tmp_path / "back", wanted=Content(len(content)))
     assert (tmp_path / "back").read_bytes() == content
 
 
@@ -68,14 +69,14 @@ def test_a_file_that_is_written_in_many_pieces_is_whole(
 def test_a_download_of_another_size_leaves_nothing_behind(uri: str, tmp_path: Path, stored: bytes) -> None:
     remote, path = Remote(uri), tmp_path / "here" / "weights"
     remote.write("weights", stored)
-    with pytest.raises(Unreachable, match=rf"it has {len(stored)} bytes, 10 were stored"):
-        remote.download("weights", path, size=10)
+    with pytest.raises(Damaged, match=rf"weights has {len(stored)} bytes, 10 were stored; run again"):
+        remote.download("weights", path, wanted=Content(10))
     assert list(path.parent.iterdir()) == []
 
 
-def test_what_is_not_there_any_more_is_named_with_what_to_remove(uri: str, tmp_path: Path) -> None:
-    with pytest.raises(Unreachable, match=r"weights is not there any more; remove .*here and run again"):
-        Remote(uri).download("weights", tmp_path / "here" / "weights", size=10)
+def test_what_is_not_there_any_more_is_named_with_what_to_do(uri: str, tmp_path: Path) -> None:
+    with pytest.raises(Damaged, match=r"weights is not there any more; run again"):
+        Remote(uri).download("weights", tmp_path / "here" / "weights", wanted=Content(10))
 
 
 KILLED = """

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from medsearch.core.errors import BadInput
+from medsearch.core.errors import Damaged
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import JOURNAL, MANIFEST, Store
 
@@ -33,7 +33,7 @@ def test_a_stage_is_finished_when_its_manifest_is_there_and_not_before(
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("medsearch.stages.store.write_json", killed)
+    monkeypatch.setattr("medsearch.stages.store.write_sealed", killed)
     with pytest.raises(KeyboardInterrupt):
         store.commit("k", {"metrics": {}})
     assert not store.has("k")
@@ -84,13 +84,57 @@ def test_the_index_is_what_the_manifests_say_whatever_has_happened_to_it(store: 
     assert list(store.summaries()) == ["c"]
 
 
-@pytest.mark.parametrize("content", [None, "{torn", ""])
+@pytest.mark.parametrize("content", [None, "{torn", "", "17", "{}", "[]", '{"metrics": 3}', '{"metrics": {"a": "b"}}'])
 def test_a_stage_without_a_readable_manifest_is_named(store: Store, content: str | None) -> None:
     store.folder("k").mkdir(parents=True)
     if content is not None:
         (store.folder("k") / MANIFEST).write_text(content)
-    with pytest.raises(BadInput, match=r"stage k in .* has no readable manifest"):
+    with pytest.raises(Damaged, match=r"stages(/k/manifest.json| has no readable manifest) .*; run its study again"):
         store.artifact("k")
+    assert (store.has("k"), store.whole("k"), store.summaries(), list(store.artifacts())) == (False, False, {}, [])
+
+
+def test_a_damaged_stage_is_set_aside_under_its_lock(store: Store) -> None:
+    with store.lock("k"):
+        outputs(store, "k")
+        store.commit("k", {"metrics": {"a": 1.0}})
+    (store.folder("k") / "weights.bin").write_text("Weights")
+    assert (store.has("k"), store.whole("k")) == (True, False)
+    with pytest.raises(Damaged, match=r"k/weights\.bin was changed since it was written; run its study again"):
+        store.artifact("k").file("weights.bin")
+    with store.lock("k"):
+        store.put_aside_damaged("k")
+        assert (store.has("k"), [path.name for path in store.folder("k").iterdir()]) == (False, ["lock"])
+        outputs(store, "k", "anew")
+        store.commit("k", {"metrics": {"a": 1.0}})
+    assert store.artifact("k").file("weights.bin").read_text() == "anew"
+    (aside,) = store.root.glob("k.damaged-*")
+    assert (aside / "weights.bin").read_text() == "Weights"
+    assert set(store.summaries()) == {"k"}
+    with store.lock("k"):
+        store.put_aside_damaged("k")  # nothing is damaged: nothing happens
+    assert store.whole("k")
+
+
+def test_an_output_that_is_gone_is_no_damage(store: Store) -> None:
+    """It was pruned by hand, or has stayed elsewhere: the manifest says what it said."""
+    outputs(store, "k")
+    store.commit("k", {"metrics": {"a": 1.0}})
+    (store.folder("k") / "weights.bin").unlink()
+    store.put_aside_damaged("k")
+    assert (store.has("k"), store.whole("k")) == (True, False)
+
+
+def test_manifests_that_were_swapped_are_none(store: Store) -> None:
+    for key, value in (("a", 1.0), ("b", 2.0)):
+        outputs(store, key)
+        store.commit(key, {"metrics": {"x": value}})
+    (store.folder("a") / MANIFEST).rename(store.root / "aside")
+    (store.folder("b") / MANIFEST).rename(store.folder("a") / MANIFEST)
+    (store.root / "aside").rename(store.folder("b") / MANIFEST)
+    assert (store.summaries(), store.has("a"), store.has("b")) == ({}, False, False)
+    with pytest.raises(Damaged, match=r"a/manifest\.json is the manifest of stage 'b'"):
+        store.artifact("a")
 
 
 def test_the_journal_keeps_the_first_record_of_every_epoch_in_order(store: Store) -> None:

@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from medsearch.core import remote as remote_module
-from medsearch.core.errors import BadInput
-from medsearch.core.records import read_json
+from medsearch.core.errors import BadInput, Damaged
+from medsearch.core.records import read_json, sealed, warn_once
 from medsearch.core.remote import Remote, Unreachable
 from medsearch.stages import bucket as bucket_module
 from medsearch.stages.bucket import bucket_at
@@ -100,13 +101,14 @@ def test_what_was_finished_without_the_uri_is_shared(nodes: Nodes) -> None:
     finish(local, "thin")
     (local.folder("thin") / THINNED).write_text("{}")
     manifest = read_json(local.folder("old") / MANIFEST)
-    manifest.pop("files")  # as before manifests listed them
+    for name in ("files", "digests", "digest", "key"):  # as before manifests had them
+        manifest.pop(name)
     (local.folder("old") / MANIFEST).write_text(json.dumps(manifest))
     assert (one.has("old"), one.whole("thin"), nodes["two"].has("old")) == (True, False, False)
     assert (nodes["one"].share(), nodes["one"].share()) == (1, 0)
     artifact = nodes["two"].artifact("old")
     assert artifact.file(VOLUME).read_text() == "deep/volume.npy weights"
-    assert {**artifact.manifest, "attempt": "", "files": {}} == {**manifest, "attempt": "", "files": {}}
+    assert {name: artifact.manifest[name] for name in manifest} == manifest
     assert not nodes["two"].has("thin")
 
 
@@ -197,11 +199,93 @@ def test_an_output_that_is_torn_or_gone_is_never_taken(nodes: Nodes, monkeypatch
     nodes.files.remove(f"outputs/k/{attempt}/{VOLUME}")
     other = nodes["two"]
     artifact = other.artifact("k")
-    with pytest.raises(Unreachable, match=r"it has 4 bytes, 19 were stored"):
+    with pytest.raises(Damaged, match=r"weights\.bin has 4 bytes, 19 were stored; run again"):
         artifact.file(WEIGHTS)
-    with pytest.raises(Unreachable, match=r"volume.npy is not there any more; remove .* and run again"):
+    assert here(other, "k") == {JOURNAL, PICTURE, TILE, FACTS}
+    finish(nodes["one"], "l")
+    attempt = read_json(nodes["one"].folder("l") / MANIFEST)["attempt"]
+    nodes.files.remove(f"outputs/l/{attempt}/{VOLUME}")
+    artifact = nodes["two"].artifact("l")
+    with pytest.raises(Damaged, match=r"volume\.npy is not there any more; run again"):
         artifact.file(VOLUME)
-    assert here(other, "k") == {MANIFEST, JOURNAL, PICTURE, TILE, FACTS}
+
+
+def flipped(content: bytes) -> bytes:
+    return content[:60] + bytes([content[60] ^ 1]) + content[61:]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [flipped, lambda content: content[:50], lambda _: b"17", lambda content: content.replace(b'"k"', b'"l"')],
+    ids=["flipped", "cut", "number", "of another stage"],
+)
+def test_a_manifest_that_is_damaged_at_the_uri_is_set_aside_there_for_all(
+    nodes: Nodes, damage: Callable[[bytes], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_once.cache_clear()
+    finish(nodes["one"], "k")
+    content = nodes.files.read("manifests/k.json")
+    assert content is not None
+    nodes.files.write("manifests/k.json", damage(content))
+    two = nodes["two"]
+    assert (two.has("k"), two.whole("k"), two.summaries(), list(two.artifacts())) == (False, False, {}, [])
+    assert "manifests/k.json" in caplog.text
+    with pytest.raises(Damaged):
+        two.artifact("k")
+    with two.lock("k"):
+        two.put_aside_damaged("k")
+        assert not nodes["three"].has("k")
+        (aside,) = nodes.files.sizes("damaged")
+        assert nodes.files.read(f"damaged/{aside}") == damage(content)
+        outputs(two, "k", "anew")
+        two.commit("k", {"metrics": {"validation/dice": 0.5}})
+    for name in ("two", "three", "four"):
+        assert nodes[name].artifact("k").file(WEIGHTS).read_text() == "weights.bin anew"
+    assert nodes["one"].artifact("k").file(WEIGHTS).read_text() == "weights.bin weights"
+
+
+def test_an_output_that_is_changed_at_the_uri_makes_its_stage_one_to_train(
+    nodes: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_module, "PAUSES", (0.01,))
+    finish(nodes["one"], "k")
+    attempt = read_json(nodes["one"].folder("k") / MANIFEST)["attempt"]
+    nodes.files.write(f"outputs/k/{attempt}/{WEIGHTS}", b"weights.bin Weights")
+    two = nodes["two"]
+    artifact = two.artifact("k")
+    with pytest.raises(Damaged, match=r"weights\.bin was changed since it was stored"):
+        artifact.file(WEIGHTS)
+    assert (two.has("k"), nodes["three"].has("k")) == (False, False)
+    finish(two, "k", "anew")
+    assert nodes["three"].artifact("k").file(WEIGHTS).read_text() == "weights.bin anew"
+
+
+@pytest.mark.parametrize("name", ["../../../victim", "/tmp/victim", "a/../../../victim", "a\\..\\victim", "C:/victim"])
+def test_a_manifest_that_names_files_outside_is_none(nodes: Nodes, name: str, tmp_path: Path) -> None:
+    finish(nodes["one"], "k")
+    manifest = read_json(nodes["one"].folder("k") / MANIFEST)
+    for change in ({"files": {name: 4}}, {"attempt": name}, {"upstream": {"model": name}}):
+        hostile = {**{of: value for of, value in manifest.items() if of not in ("digest", "key")}, **change}
+        for content in (hostile, sealed({**hostile, "key": "k"})):  # without a seal, as before; and well sealed
+            nodes.files.write("manifests/k.json", json.dumps(content).encode())
+            before = sorted(tmp_path.rglob("*"))
+            two = nodes["evil"]
+            assert (two.has("k"), two.summaries(), list(two.artifacts())) == (False, {}, [])
+            with pytest.raises(Damaged, match=r"names the (file|stage or attempt)"):
+                two.artifact("k")
+            left = [path for path in sorted(tmp_path.rglob("*")) if path not in before and "evil" not in path.parts]
+            assert left == []
+
+
+def test_keys_that_a_bucket_lists_are_names(nodes: Nodes) -> None:
+    finish(nodes["one"], "k")
+    for name in ("manifests/deep/x.json", "manifests/a.txt", "manifests/..x.json"):
+        nodes.files.write(name, b"{}")
+    assert nodes["two"].bucket is not None
+    assert {artifact.key for artifact in nodes["two"].artifacts()} == {"k"}
+    for key in ("../k", "a/b", "", "..", "/etc"):
+        with pytest.raises(BadInput, match="stage key"):
+            nodes["two"].artifact(key)
 
 
 def test_a_file_that_was_torn_here_is_fetched_again(nodes: Nodes) -> None:

@@ -20,6 +20,8 @@ from medsearch.core.ranges import PositiveFloat, PositiveInt
 from medsearch.core.recipes import recipe
 from medsearch.core.records import append_line, read_json, write_json
 from medsearch.data.cohorts import Roster
+from medsearch.data.once import made_once
+from medsearch.data.prepared import CASES
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import BY_MASKS, Selection
@@ -224,15 +226,16 @@ class Prepared:
     subjects: tuple[str, ...]
 
     def __call__(self, task: CrossModalityTask) -> Path:
-        if not (self.directory / "cases.json").exists():
-            self.directory.mkdir(parents=True)
-            shape = (len(self.subjects), 4, 6, 6)
-            rng = np.random.default_rng(0)
-            for contrast in ("t1", "t2"):
-                np.save(self.directory / f"image-{contrast}.npy", rng.uniform(-1, 1, shape).astype(np.float16))
-            np.save(self.directory / "mask.npy", rng.integers(0, 2, shape).astype(np.uint8))
-            (self.directory / "cases.json").write_text(json.dumps(self._record(shape)))
+        made_once(self.directory, CASES, self._write)
         return self.directory
+
+    def _write(self, folder: Path) -> None:
+        shape = (len(self.subjects), 4, 6, 6)
+        rng = np.random.default_rng(0)
+        for contrast in ("t1", "t2"):
+            np.save(folder / f"image-{contrast}.npy", rng.uniform(-1, 1, shape).astype(np.float16))
+        np.save(folder / "mask.npy", rng.integers(0, 2, shape).astype(np.uint8))
+        (folder / CASES).write_text(json.dumps(self._record(shape)))
 
     def _record(self, shape: tuple[int, ...]) -> dict[str, Any]:
         statistics = {"t1": [0.0, 1.0], "t2": [0.0, 1.0]}

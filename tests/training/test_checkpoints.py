@@ -2,9 +2,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
-from medsearch.core.errors import BadInput
+from medsearch.core.errors import BadInput, Damaged
 from medsearch.training.checkpoints import Checkpoint, load_modules, load_tensors, save_modules, save_tensors
 from medsearch.training.optimisers import amsgrad
 from medsearch.training.recipes import OptimiserRecipe
@@ -58,8 +60,38 @@ def test_a_file_that_is_not_whole_is_refused_by_name(tmp_path: Path, damage) -> 
     path = tmp_path / "weights.safetensors"
     save_tensors(path, {"a": torch.randn(100)})
     path.write_bytes(damage(path.read_bytes()))
-    with pytest.raises(BadInput, match=r"weights\.safetensors is not a whole safetensors file"):
+    with pytest.raises(Damaged, match=r"weights\.safetensors is no whole safetensors file"):
         load_tensors(path)
+
+
+@given(st.integers(0, 99), st.integers(0, 7))
+def test_a_flipped_bit_of_a_tensor_is_noticed(tmp_path_factory: pytest.TempPathFactory, byte: int, bit: int) -> None:
+    path = tmp_path_factory.mktemp("flipped") / "weights.safetensors"
+    tensors = {
+        "a": torch.randn(20),
+        "b": torch.arange(20).to(torch.uint8),
+        "c": torch.tensor(True),
+        "d": torch.zeros(0),
+    }
+    save_tensors(path, tensors, {"epoch": 3})
+    assert load_tensors(path)[1] == {"epoch": 3}
+    content = bytearray(path.read_bytes())
+    content[-1 - byte] ^= 1 << bit
+    path.write_bytes(content)
+    with pytest.raises(Damaged, match=r"weights\.safetensors was changed since it was written"):
+        load_tensors(path)
+
+
+def test_from_a_damaged_checkpoint_a_training_begins_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    checkpoint = Checkpoint(tmp_path, {"m": network(0)}, {})
+    checkpoint.save({"epoch": 3})
+    checkpoint.path.write_bytes(checkpoint.path.read_bytes()[:-10])
+    assert checkpoint.load() is None
+    (aside,) = tmp_path.iterdir()
+    assert aside.name.startswith("state.safetensors.damaged-")
+    assert f"it is {aside.name} now, and the stage is trained from its start" in caplog.text
+    checkpoint.save({"epoch": 1})
+    assert checkpoint.load() == ({"epoch": 1}, {})
 
 
 def test_weights_of_another_recipe_are_refused_by_name(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from medsearch.core.errors import BadInput
-from medsearch.core.records import read_json, write_json
+from medsearch.core.records import read_record, write_json
 from medsearch.data.concurrency import concurrently
 from medsearch.data.layouts.scans import PHANTOM_RECORD
 from medsearch.data.phantoms.brain import phantom_subject, template_order
@@ -77,7 +77,7 @@ def _is_written(spec: Specification, root: Path) -> bool:
     if not root.exists() or (root.is_dir() and not any(root.iterdir())):
         return False
     record = root / PHANTOM_RECORD
-    if not record.is_file() or read_json(record).get("fingerprint") != spec.fingerprint:
+    if not record.is_file() or read_record(record).get("fingerprint") != spec.fingerprint:
         msg = f"{root}: holds something else than this phantom; give a new or empty folder"
         raise BadInput(msg)
     return True

@@ -2,7 +2,8 @@
 
 <contrast>-<number>.npy         (Z, Y, X) int16, HU; superior slice first, as wide as high
 <contrast>-<number>-body.npy    (Z, Y, X) uint8, the body with its air = 1
-cases.json                      size, and what was measured of each stack; written last
+cases.json                      size, and what was measured of each stack
+files.json                      what each of these holds; written last
 """
 
 from collections.abc import Mapping
@@ -48,14 +49,12 @@ class PreparedStacks(PreparedFolder):
     def stack(self, subject: str, contrast: str) -> NDArray[np.int16]:
         """(Z, Y, X) HU."""
         self.measured(subject, contrast)
-        hu: NDArray[np.int16] = np.load(self.directory / stack_file(contrast, self.index(subject)), mmap_mode="r")
-        return hu
+        return self.mapped(stack_file(contrast, self.index(subject)))
 
     def body(self, subject: str, contrast: str) -> NDArray[np.uint8]:
         """(Z, Y, X) of 0 and 1."""
         self.measured(subject, contrast)
-        mask: NDArray[np.uint8] = np.load(self.directory / body_file(contrast, self.index(subject)), mmap_mode="r")
-        return mask
+        return self.mapped(body_file(contrast, self.index(subject)))
 
     def measured(self, subject: str, contrast: str) -> Mapping[str, Any]:
         """What was measured of a stack: slices, spacing (z, y, x; mm), region (first and last slice), if it was found.

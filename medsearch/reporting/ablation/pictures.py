@@ -4,8 +4,11 @@ import os
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
-from medsearch.core.records import read_json
+from medsearch.core.errors import Damaged
+from medsearch.core.paths import below
+from medsearch.core.records import lacks, read_json, warn_once
 from medsearch.reporting.ablation.results import Cell, Tile
 from medsearch.reporting.ablation.shelf import Shelf
 from medsearch.reporting.evidence import Picture
@@ -56,13 +59,28 @@ def tiles_of(cells: Sequence[Cell], shelf: Shelf, report: Path) -> tuple[Tile, .
             kind=entry["kind"],
             subject=entry["subject"],
             what=entry["what"],
-            path=os.path.relpath(folder / "tiles" / entry["file"], report),
+            path=os.path.relpath(below(folder / "tiles", entry["file"], source=folder / INDEX), report),
             note=entry.get("note", ""),
         )
         for cell, _, folder in _tested(cells, shelf)
-        if (folder / INDEX).exists()
-        for entry in read_json(folder / INDEX)
+        for entry in _listed(folder / INDEX)
     )
+
+
+def _listed(index: Path) -> list[dict[str, Any]]:
+    """The tiles that a stage drew, in its own words; none of an index that is damaged, which is named."""
+    try:
+        entries = read_json(index)
+    except FileNotFoundError:
+        return []
+    except Damaged as error:
+        warn_once(f"{error.what} {error.problem}; its tiles are left out, `medsearch verify` says more")
+        return []
+    wanted = {"kind": str, "subject": str, "what": str, "file": str}
+    sound = isinstance(entries, list) and all(isinstance(one, dict) and not lacks(one, wanted) for one in entries)
+    if not sound:
+        warn_once(f"{index} lists no tiles; they are left out, `medsearch verify` says more")
+    return entries if sound else []
 
 
 def _tested(cells: Sequence[Cell], shelf: Shelf) -> Iterator[tuple[Cell, int, Path]]:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from medsearch.core.errors import BadInput
-from medsearch.core.records import read_json
+from medsearch.core.errors import BadInput, Damaged
+from medsearch.core.records import lacks, read_record, warn_once
 from medsearch.reporting.evidence import Picture, Replicate, provenance
 from medsearch.reporting.search.results import (
     Axis,
@@ -25,7 +25,7 @@ from medsearch.reporting.search.tables import ranking
 from medsearch.reporting.titles import place_of, title_of
 from medsearch.reporting.wording import way_of
 from medsearch.stages.store import Store
-from medsearch.study.ledger import Ledger, RunRecord
+from medsearch.study.ledger import Ledger, RunRecord, trial_of
 
 IMPORTANCES = "importances.json"
 """In the study's folder: Optuna's shares by knob, or why there are none; written when a search ends."""
@@ -44,6 +44,8 @@ def collect(folder: Path, store: Store) -> SearchResults:
         msg = f"no study in {folder}; run its file first, or name its folder's --home"
         raise BadInput(msg)
     runs = tuple(ledger.runs().values())
+    for key in dict.fromkeys(key for run in runs for _, key in run.stages):
+        store.has(key)  # names those that are damaged, also where a trial's value stands in the ledger
     importances, seconds = _importances(folder), _seconds(runs, store)
     results = SearchResults(
         design=_design(header, runs),
@@ -54,7 +56,7 @@ def collect(folder: Path, store: Store) -> SearchResults:
             scale=header["scale"],
             created=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         ),
-        trials=tuple(_trial(header, run, store, seconds[run.run]) for run in runs if run.role == "trial"),
+        trials=tuple(_trial(header, run, store, seconds[run.run]) for run in _trials(runs)),
         importances=importances["shares"],
         no_importances=importances["why"],
         finalists=tuple(_finalists(header, runs, store, seconds)),
@@ -66,9 +68,28 @@ def collect(folder: Path, store: Store) -> SearchResults:
     return replace(results, pictures=tuple(pictures))
 
 
+def _trials(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """By number: in the ledger, one that was found again comes later."""
+    return sorted((run for run in runs if run.role == "trial"), key=lambda run: run.number or 0)
+
+
 def _importances(folder: Path) -> dict[str, Any]:
-    path = folder / IMPORTANCES
-    return dict(read_json(path)) if path.exists() else {"shares": {}, "why": "the search has not ended"}
+    try:
+        found: dict[str, Any] = read_record(folder / IMPORTANCES, fault=_importances_fault)
+    except FileNotFoundError:
+        return {"shares": {}, "why": "the search has not ended"}
+    except Damaged as error:
+        warn_once(f"{error.what} {error.problem}; run the study's file again to have it written anew")
+        return {"shares": {}, "why": "their record is damaged; running the study again writes it anew"}
+    return found
+
+
+def _importances_fault(of: Mapping[str, Any]) -> str:
+    if problem := lacks(of, {"shares": dict, "why": str}):
+        return problem
+    return (
+        "" if all(type(share) in (int, float) for share in of["shares"].values()) else "has a share that is no number"
+    )
 
 
 def _design(header: Mapping[str, Any], runs: tuple[RunRecord, ...]) -> Design:
@@ -153,7 +174,7 @@ def _finalists(
     header: Mapping[str, Any], runs: tuple[RunRecord, ...], store: Store, seconds: Mapping[str, float]
 ) -> Iterator[Finalist]:
     for number in header.get("chosen", ()):
-        trial = next(run for run in runs if run.role == "trial" and run.number == number)
+        trial = trial_of(runs, number, header["name"])
         own = [run for run in runs if run.role == "replicate" and run.number == number]
         yield Finalist(
             number=number,

@@ -2,16 +2,17 @@
 
 import contextlib
 import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
-from medsearch.core.records import read_json
+from medsearch.core.errors import Damaged
+from medsearch.core.records import parsed_line
 from medsearch.core.remote import Unreachable
-from medsearch.stages.store import JOURNAL, MANIFEST, Store
-from medsearch.study.ledger import HEADER, LEDGER, RunRecord, fold
+from medsearch.stages.manifest import read_manifest
+from medsearch.stages.store import JOURNAL, MANIFEST, Store, journal_fault
+from medsearch.study.ledger import HEADER, LEDGER, Ledger, RunRecord, event_fault, fold
 from medsearch.study.tracking.grid import Grid, grid_of
 from medsearch.study.tracking.summary import Table, read_table
 
@@ -75,10 +76,10 @@ class Study:
 
 @final
 class Tail:
-    """The JSON lines that were added to a file since the last call of `new`."""
+    """The JSON lines that were added to a file since the last call of `new`. fault: says what is wrong with one."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, fault: Callable[[Mapping[str, Any]], str]) -> None:
+        self._path, self._fault = path, fault
         self._at = 0
 
     def new(self) -> list[dict[str, Any]]:
@@ -95,15 +96,14 @@ class Tail:
         if _parsed(rest):  # whole, but its newline is still on the way
             lines.append(rest)
             self._at += len(rest)
-        return [parsed for line in lines if (parsed := _parsed(line))]
+        return [parsed for line in lines if (parsed := _parsed(line)) and not self._fault(parsed)]
 
 
 def _parsed(line: bytes) -> dict[str, Any] | None:
     try:
-        of = json.loads(line)
-    except ValueError:
+        return parsed_line(line)
+    except ValueError:  # whoever runs the study, or reports of it, names it
         return None
-    return of if isinstance(of, dict) else None
 
 
 @final
@@ -118,7 +118,7 @@ class StudyReader:
         self.study = Study(folder.name)
         self._store_root = store_root
         self._store = Store(store_root, remote)
-        self._ledger = Tail(folder / LEDGER)
+        self._ledger = Tail(folder / LEDGER, event_fault)
         self._unfinished: dict[str, Tail] = {}
         self._nodes: dict[str, str] = {}
         self._header_stamp: tuple[int, int] | None = None
@@ -145,7 +145,7 @@ class StudyReader:
         if stamp in (None, self._header_stamp):
             return set()
         self._header_stamp = stamp
-        self.study.header = dict(read_json(path))
+        self.study.header = Ledger(self.folder).header()
         self.study.grid = grid_of(self.study.header)
         return set(self.study.runs)
 
@@ -166,7 +166,7 @@ class StudyReader:
                 study.first.setdefault(key, event["run"])
                 study.listing.setdefault(key, set()).add(event["run"])
                 if key not in study.finished:
-                    self._unfinished.setdefault(key, Tail(self._store_root / key / JOURNAL))
+                    self._unfinished.setdefault(key, Tail(self._store_root / key / JOURNAL, journal_fault))
         fold(events, study.runs)
         return {event["run"] for event in events} & set(study.runs)
 
@@ -188,10 +188,14 @@ class StudyReader:
                 known.add(line["epoch"])
                 journal.append(line)
                 self._note_names(self._nodes[key], line)
-        if done:
-            self.study.finished[key] = _finished(manifest)
-            del self._unfinished[key]
-        return done or bool(new)
+        if not done:
+            return bool(new)
+        try:
+            self.study.finished[key] = _finished(manifest, key)
+        except Damaged:  # it is not finished: whoever runs the study has it trained anew
+            return bool(new)
+        del self._unfinished[key]
+        return True
 
     def _note_names(self, node: str, line: Mapping[str, Any]) -> None:
         names, domains = self.study.measured.setdefault(node, {}), line.get("domains", {})
@@ -213,8 +217,8 @@ def _origin(event: dict[str, Any]) -> str:
     return hashlib.sha256(f"{event['run']} {event['time']!r}".encode()).hexdigest()[:16]
 
 
-def _finished(manifest: Path) -> Finished:
-    of = read_json(manifest)
+def _finished(manifest: Path, key: str) -> Finished:
+    of = read_manifest(manifest, key)
     return Finished(
         metrics=dict(of.get("metrics", {})),
         seconds=of.get("seconds"),

@@ -12,11 +12,12 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, final
+from typing import IO, Any, final
 
+from medsearch.core.errors import Damaged
 from medsearch.core.locks import flock
 from medsearch.core.ownership import unlinked
-from medsearch.core.records import read_json, write_json
+from medsearch.core.records import lacks, read_record, write_sealed
 
 
 @final
@@ -58,13 +59,19 @@ class Receipts:
     def uploaded(self) -> dict[str, dict[str, str]]:
         """Run id -> artifact name -> digest."""
         try:
-            return dict(read_json(self._memory)["files"])
-        except (FileNotFoundError, ValueError, KeyError):  # nothing remembered: everything is uploaded again
+            return dict(read_record(self._memory, fault=_fault)["files"])
+        except (FileNotFoundError, Damaged):  # nothing remembered: everything is uploaded again, over itself
             return {}
 
     def remember(self, files: Mapping[str, Mapping[str, str]]) -> None:
         """Keep what was uploaded, for the next process."""
-        write_json(self._memory, {"files": files})
+        write_sealed(self._memory, {"files": files})
+
+
+def _fault(memory: Mapping[str, Any]) -> str:
+    if problem := lacks(memory, {"files": dict}):
+        return problem
+    return "" if all(isinstance(of, dict) for of in memory["files"].values()) else "names a run without its files"
 
 
 def _opened(path: Path) -> IO[str]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, final
 
+from medsearch.core.errors import Damaged
 from medsearch.core.records import read_json
 
 PREFIX = "summary/"
@@ -71,7 +72,7 @@ def read_table(path: Path) -> Table:
     try:
         lines = read_json(path)["derived"]["table"]
         time = path.stat().st_mtime
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, Damaged, KeyError, TypeError):
         return Table()
     return Table(tuple(line for line in lines if _is_line(line)) if isinstance(lines, list) else (), time)
 

@@ -1,0 +1,83 @@
+"""`medsearch verify`: says what of a home is not as it was written, and what to do about each."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from medsearch.core.errors import BadInput
+from medsearch.stages.store import Store
+
+if TYPE_CHECKING:
+    from medsearch.study.verification import Verification
+
+
+def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `verify` to the commands of the program."""
+    command = commands.add_parser(
+        "verify",
+        help="check that all that a home stores is as it was written",
+        description=(
+            "Reads every manifest, output, prepared array, header and ledger of a home, and says what is damaged: one "
+            "line each, with what to do. Exit code 0: nothing is; 2: something is. Studies check what they use by "
+            "themselves; this checks the rest, too."
+        ),
+    )
+    command.add_argument("--home", type=Path, default=Path("runs"), metavar="DIR")
+    command.add_argument("--store", metavar="URI", help="what the studies were given as --store")
+    command.add_argument("--quick", action="store_true", help="do not read again what has not changed since it was")
+    command.add_argument(
+        "--set-aside",
+        action="store_true",
+        help="give damaged stages and arrays another name: they are made anew",
+    )
+    command.set_defaults(do=verify)
+
+
+def verify(options: argparse.Namespace) -> int:
+    """Say what is damaged; set it aside if asked to.
+
+    Raises:
+        BadInput: there is no such home.
+
+    """
+    from medsearch.study.verification import put_aside
+    from medsearch.study.verification import verify as verified
+
+    home, began = options.home.resolve(), time.monotonic()
+    if not home.is_dir():
+        msg = f"no home {home}; name the folder that studies were run with: --home DIR"
+        raise BadInput(msg)
+    store = Store(home / "stages", options.store)
+    found = verified(home, store, again=not options.quick)
+    for finding in found.findings:
+        _say(f"error: {finding}")
+    if options.set_aside:
+        for line in put_aside(found, store):
+            _say(line)
+    for line in _summary(found, time.monotonic() - began):
+        _say(line)
+    return BadInput.exit_code if found.findings else 0
+
+
+def _summary(found: "Verification", seconds: float) -> list[str]:
+    looked = f"{_count(found.stages, 'stage')}, {_count(found.cohorts, 'prepared cohort')}"
+    lines = [
+        f"{looked}, {_count(found.studies, 'study', 'studies')} in {seconds:.1f} s: "
+        f"{_count(len(found.findings), 'finding')}"
+    ]
+    if found.unverifiable:
+        lines.append(f"from before digests were kept, so that nobody can tell if they changed: {found.unverifiable}")
+    if found.left:
+        shown = ", ".join(map(str, found.left[:3])) + (", ..." if len(found.left) > 3 else "")
+        lines.append(f"set aside, to be looked at and removed: {len(found.left)} ({shown})")
+    return lines
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number} {one if number == 1 else many or f'{one}s'}"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(" ".join(line.split()) + "\n")
