@@ -14,14 +14,15 @@ from statistics import fmean
 
 import numpy as np
 
-from medsearch.reporting import resampling
-from medsearch.reporting.comparison import BySeed, known
-from medsearch.reporting.resampling import CONFIDENCE, RESAMPLES, Cases, Interval
+from medsearch.reporting.comparison import BySeed, Comparison, known, proportion
+from medsearch.reporting.variance_components import Interval, log_mean_ratio
+
+Cases = Mapping[str, float]
+"""Scores of one run: subject -> value."""
 
 HOW = (
     "under each seed, 100 · (mean over test cases / that of the other row − 1), over the cases and seeds that both "
-    f"have; mean ± sample SD over seeds (n) with a {CONFIDENCE:.0%} percentile interval of {RESAMPLES} bootstrap "
-    "resamples of cases and shared seeds"
+    "have; mean ± sample SD over seeds (n)"
 )
 
 
@@ -32,7 +33,7 @@ class Change:
     by_seed: Mapping[int, float]
     """Of the seeds that both rows have; never empty."""
     interval: Interval
-    """Of the mean over seeds; over the cases that both rows have under every seed."""
+    """Of the mean over seeds; over the cases that both rows have under some seed."""
 
 
 def change(row: BySeed, other: BySeed) -> Change | None:
@@ -41,12 +42,14 @@ def change(row: BySeed, other: BySeed) -> Change | None:
     ratios = {seed: ratio for seed, pair in pairs.items() if (ratio := _ratio(*pair)) is not None}
     if not ratios:
         return None
-    subjects = sorted(set.intersection(*(set(pairs[seed][0]) for seed in ratios)))
+    subjects = sorted(set.union(*(set(pairs[seed][0]) for seed in ratios)))
     ours, theirs = (
-        np.array([[pairs[seed][side][subject] for subject in subjects] for seed in ratios]).reshape(len(ratios), -1)
+        np.array([[pairs[seed][side].get(subject, np.nan) for subject in subjects] for seed in ratios])
         for side in (0, 1)
     )
-    found = resampling.mean_ratio(fmean(ratios.values()), ours, theirs)
+    mean = fmean(ratios.values())
+    counts = Comparison(seeds=tuple(ratios), cases=len(subjects))
+    found = proportion(mean, log_mean_ratio(ours, theirs) if mean > 0 else None, counts)
     return Change(by_seed={seed: _percent(ratio) for seed, ratio in ratios.items()}, interval=_in_percent(found))
 
 
@@ -69,4 +72,4 @@ def _percent(ratio: float) -> float:
 
 def _in_percent(of: Interval) -> Interval:
     low, high = (None if bound is None else _percent(bound) for bound in (of.low, of.high))
-    return Interval(_percent(of.estimate), low, high, of.cases)
+    return Interval(_percent(of.estimate), low, high, of.cases, of.reason)

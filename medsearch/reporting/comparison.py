@@ -1,29 +1,42 @@
-"""Is one row better than another? Over the test cases, within the seeds that both rows ran under.
+"""Is one row better than another? As methods, over seeds and test cases; as these trained models, over test cases.
 
-A case's differences under several seeds are no independent observations: the same person is hard or easy under all of
-them. Taken as such they would multiply the sample, and with it the significance, by the number of seeds. So each
-case's difference is averaged over the shared seeds first, and the test has as many observations as there are cases.
-What it speaks of is these trained models on new cases; the interval of the effect draws seeds as well, and with two or
-three of them it is rather too narrow than too wide.
+Of methods: another training under another seed and another case would each give other values, so both are drawn, as
+crossed random effects (`variance_components`). The effect's interval and `p` are of that; they need two seeds.
+
+Of these trained models, whatever their seeds: Wilcoxon's signed-rank test over the cases. A case's differences under
+several seeds are no independent observations: the same person is hard or easy under all of them. Taken as such they
+would multiply the sample by the number of seeds, so each case's difference is averaged over the seeds first. What the
+test speaks of is new cases, not another training; with one seed it is all that can be said.
+
+Rows are compared over the seeds that both have, which may share stages. Where they share fewer than two and have two or
+more each, their seeds are taken as each row's own, over the cases that every run has. A case without a value under some
+seed counts with the others.
 
     compared = [compare(row, reference) for row in rows]     # BySeed: {seed: {subject: value}}, one metric
-    for comparison in holm(compared): comparison.p_holm, comparison.effect, comparison.words
+    for comparison in holm(compared): comparison.effect, comparison.p_holm, comparison.wilcoxon_p_holm
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from medsearch.reporting import resampling
-from medsearch.reporting.resampling import CONFIDENCE, RESAMPLES, Interval
+from medsearch.reporting.variance_components import (
+    ONE_SEED,
+    Estimate,
+    Floats,
+    Interval,
+    apart,
+    difference,
+    log_ratio,
+    log_ratio_apart,
+)
 
 BySeed = Mapping[int, Mapping[str, float | None]]
 """Values of one metric, seed by seed: subject -> value; None or a number that is not finite is no value."""
 
-Floats = NDArray[np.float64]
+Estimator = Callable[[Floats, Floats], Estimate | None]
 
 LEAST = 6
 """So many cases must differ before a two-sided signed-rank test can fall below 0.05 (2 / 2**6 = 0.031)."""
@@ -33,10 +46,10 @@ TABULATED = 50
 DECIMALS = 12
 """Differences closer than this are tied: noise of floating-point sums must not break ties."""
 HOW = (
-    "Wilcoxon signed-rank test, two-sided, over test cases (each case's difference averaged over the seeds that both "
-    "rows have; zero differences ranked, after Pratt), p-values after Holm over the rows of a column; effect: mean "
-    f"paired difference with a {CONFIDENCE:.0%} percentile interval of {RESAMPLES} bootstrap resamples of cases and "
-    "shared seeds, and the rank-biserial correlation"
+    "Differences are of means over the seeds and cases that both rows have; p is of the methods, from the same "
+    "distribution as the interval. Wilcoxon's signed-rank test is of these trained models alone, on other test cases "
+    "(two-sided, each case's difference averaged over the seeds; zero differences ranked, after Pratt). Both after "
+    "Holm over the rows of a column"
 )
 
 
@@ -45,9 +58,11 @@ class Comparison:
     """A row against its reference, in one metric; differences are row minus reference."""
 
     seeds: tuple[int, ...] = ()
-    """Shared by both rows."""
+    """Shared by both rows, as far as they were compared over shared ones."""
+    apart: tuple[int, int] | None = None
+    """Where seeds are each row's own: how many the row has, and the reference."""
     cases: int = 0
-    """That both rows have under at least one shared seed."""
+    """That both rows have: under at least one shared seed, or under every seed of their own."""
     seeds_left_out: tuple[int, ...] = ()
     """That only one of the rows has."""
     cases_left_out: int = 0
@@ -55,77 +70,139 @@ class Comparison:
     partial: int = 0
     """Of `cases`, those that miss a value under some shared seed."""
     effect: Interval | None = None
-    """Mean paired difference; None if nothing is shared."""
-    rank_biserial: float | None = None
-    """(W+ - W-) / (W+ + W-), -1..1; None if nothing differs."""
+    """Mean difference, with the interval of the methods; None if nothing is shared."""
+    variances: tuple[float, float, float] | None = None
+    """Of seeds, cases and residual in the difference; None where there is no interval, or seeds are each row's own."""
     p: float | None = None
-    """Of the signed-rank test; None where `reason` says why there is none."""
+    """That the methods do not differ; None where `reason` says why there is none."""
     p_holm: float | None = None
     """After Holm over the rows of the column; set by `holm`."""
     family: int = 0
     """How many rows Holm counted."""
-    test: str = ""
-    """How p was computed."""
     reason: str = ""
     """Why there is no p; empty if there is one."""
+    rank_biserial: float | None = None
+    """(W+ - W-) / (W+ + W-), -1..1; None if nothing differs."""
+    wilcoxon_p: float | None = None
+    """That these trained models do not differ, over cases; None where `wilcoxon_reason` says why there is none."""
+    wilcoxon_p_holm: float | None = None
+    """After Holm over the rows of the column; set by `holm`."""
+    wilcoxon_test: str = ""
+    """How it was computed."""
+    wilcoxon_reason: str = ""
+    """Why there is none; empty if there is one."""
+
+    @property
+    def fewest_seeds(self) -> int:
+        """How many seeds it rests on; where they are each row's own, of the row that has fewer."""
+        return min(self.apart) if self.apart else len(self.seeds)
+
+    @property
+    def over(self) -> str:
+        """What it is over: `10 cases within 3 seeds`."""
+        cases = f"{self.cases} case{'s' * (self.cases != 1)} within"
+        if self.apart:
+            return f"{cases} {self.apart[0]} and {self.apart[1]} seeds of their own"
+        return f"{cases} {len(self.seeds)} seed{'s' * (len(self.seeds) != 1)}"
 
     @property
     def words(self) -> str:
         """The comparison as one sentence."""
-        if self.effect is None or self.p is None:
+        if self.effect is None:
             return self.reason
-        adjusted = f", {self.p_holm:.3g} after Holm over {self.family}" if self.p_holm is not None else ""
-        return f"{self.effect.estimate:+.4f} over {_over(self)}; p = {self.p:.3g}{adjusted} ({self.test})"
+        of_methods = f"p = {self.p:.3g}{_adjusted(self.p_holm, self.family)}" if self.p is not None else self.reason
+        of_models = (
+            f"p = {self.wilcoxon_p:.3g}{_adjusted(self.wilcoxon_p_holm, self.family)} ({self.wilcoxon_test})"
+            if self.wilcoxon_p is not None
+            else self.wilcoxon_reason
+        )
+        return f"{self.effect.estimate:+.4f} over {self.over}; methods: {of_methods}; these models: {of_models}"
+
+
+@dataclass(frozen=True, eq=False)
+class _Tables:
+    """Two rows' values, (seeds, cases) each, NaN where either row has none; of the same seeds unless `counts.apart`."""
+
+    ours: Floats
+    theirs: Floats
+    counts: Comparison
+
+    def estimate(self, paired: Estimator, separate: Estimator) -> Estimate | None:
+        """By the estimator that suits the tables' seeds."""
+        return (separate if self.counts.apart else paired)(self.ours, self.theirs)
 
 
 def compare(row: BySeed, reference: BySeed) -> Comparison:
     """`row` against `reference`; whatever is missing is counted or said, nothing raises."""
-    seeds = tuple(sorted(set(row) & set(reference)))
-    counts = Comparison(seeds=seeds, seeds_left_out=tuple(sorted(set(row) ^ set(reference))))
-    if not seeds:
-        return replace(counts, reason="no seed that both rows have")
-    table, left_out = _differences(row, reference, seeds)
-    counts = replace(counts, cases=table.shape[1], cases_left_out=left_out, partial=_partial(table))
+    tables = _tables(row, reference)
+    counts = tables.counts
     if not counts.cases:
-        return replace(counts, reason="no test case that both rows have under the same seed")
-    effect = resampling.mean(table)
-    differences: Floats = np.asarray(np.round(np.nanmean(table, axis=0), DECIMALS), dtype=np.float64)
-    moved = int(np.count_nonzero(differences))
-    counts = replace(counts, effect=effect, rank_biserial=_rank_biserial(differences))
-    if moved < LEAST:
-        return replace(counts, reason=_too_few(counts, moved))
-    p, test = _signed_rank(differences)
-    return replace(counts, p=p, test=test)
+        return replace(counts, wilcoxon_reason=counts.reason)
+    differences = _by_case(tables.ours) - _by_case(tables.theirs)
+    found, estimate = tables.estimate(difference, apart), float(np.mean(differences))
+    counts = replace(counts, rank_biserial=_rank_biserial(differences), **_signed_rank(counts, differences))
+    if found is None:
+        why = _no_interval(counts)
+        return replace(counts, effect=Interval(estimate, cases=counts.cases, reason=why), reason=why)
+    half = float(found.half_width())
+    effect = Interval(estimate, estimate - half, estimate + half, counts.cases)
+    counts = replace(counts, effect=effect)
+    if found.variances is not None:
+        of_seeds, of_cases, residual = (float(value) for value in found.variances)
+        counts = replace(counts, variances=(of_seeds, of_cases, residual))
+    if found.exact:
+        none = "no difference at all" if not np.round(estimate, DECIMALS) else "the same difference everywhere"
+        return replace(counts, reason=f"{none} over {counts.over}")
+    return replace(counts, p=float(found.p()))
 
 
 def holm(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
-    """The comparisons of one column with `p_holm`, in their order.
+    """The comparisons of one column with `p_holm` and `wilcoxon_p_holm`, in their order.
 
     The family is every row given, as declared, not those that could be tested: one without a p counts as p = 1, so
     that the others do not gain by its failure.
     """
-    if not any(comparison.p is not None for comparison in comparisons):
-        return tuple(comparisons)
+    of_methods = _holm([comparison.p for comparison in comparisons])
+    of_models = _holm([comparison.wilcoxon_p for comparison in comparisons])
+    return tuple(
+        replace(comparison, p_holm=p, wilcoxon_p_holm=wilcoxon_p, family=len(comparisons))
+        for comparison, p, wilcoxon_p in zip(comparisons, of_methods, of_models, strict=True)
+    )
+
+
+def _holm(found: Sequence[float | None]) -> list[float | None]:
+    if all(p is None for p in found):
+        return list(found)
     from statsmodels.stats.multitest import multipletests
 
-    adjusted = multipletests([1.0 if c.p is None else c.p for c in comparisons], method="holm")[1]
-    return tuple(
-        c if c.p is None else replace(c, p_holm=float(p), family=len(comparisons))
-        for c, p in zip(comparisons, adjusted, strict=True)
-    )
+    adjusted = multipletests([1.0 if p is None else p for p in found], method="holm")[1]
+    return [None if p is None else float(after) for p, after in zip(found, adjusted, strict=True)]
 
 
 def share(row: BySeed, supervised: BySeed) -> Interval | None:
     """Mean of `row` as a share of that of `supervised`, with its interval; None while either is missing or 0.
 
-    Means are over seeds of each run's mean over cases; the interval draws cases for both rows, seeds within each.
+    Over the seeds and cases that `compare` would take; where none are shared, of each row's mean over what it has.
     """
-    ours, theirs = ([known(run) for run in rows.values()] for rows in (row, supervised))
-    ours, theirs = ([run for run in runs if run] for runs in (ours, theirs))
-    if not ours or not theirs:
+    tables = _tables(row, supervised)
+    if not tables.counts.cases:
+        ours, theirs = (_mean(rows) for rows in (row, supervised))
+        return None if ours is None or not theirs else Interval(ours / theirs, reason=tables.counts.reason)
+    above, below = (float(np.mean(_by_case(table))) for table in (tables.ours, tables.theirs))
+    if not below:
         return None
-    above, below = (float(np.mean([np.mean(list(run.values())) for run in runs])) for runs in (ours, theirs))
-    return resampling.ratio(above / below, ours, theirs) if below else None
+    found = tables.estimate(log_ratio, log_ratio_apart) if min(above, below) > 0 else None
+    return proportion(above / below, found, tables.counts)
+
+
+def proportion(estimate: float, logarithm: Estimate | None, counts: Comparison) -> Interval:
+    """A ratio with the interval of its logarithm; without one where there is none, or it has no finite end."""
+    with np.errstate(over="ignore"):
+        factor = np.inf if logarithm is None else float(np.exp(logarithm.half_width()))
+    if logarithm is None or not np.isfinite(factor):
+        why = "a mean of 0 or less has no interval" if estimate <= 0 else _no_interval(counts)
+        return Interval(estimate, cases=counts.cases, reason=why)
+    return Interval(estimate, estimate / factor, estimate * factor, counts.cases)
 
 
 def known(run: Mapping[str, float | None]) -> dict[str, float]:
@@ -133,23 +210,71 @@ def known(run: Mapping[str, float | None]) -> dict[str, float]:
     return {subject: float(value) for subject, value in run.items() if value is not None and np.isfinite(value)}
 
 
-def _differences(row: BySeed, reference: BySeed, seeds: Sequence[int]) -> tuple[Floats, int]:
-    """Row minus reference, (seeds, cases), NaN where either has no value; and how many cases are not in it."""
-    ours, theirs = ({seed: known(rows[seed]) for seed in seeds} for rows in (row, reference))
-    subjects = sorted({subject for seed in seeds for subject in ours[seed].keys() & theirs[seed].keys()})
-    every = {subject for seed in seeds for subject in ours[seed].keys() | theirs[seed].keys()}
+def _adjusted(p: float | None, family: int) -> str:
+    return "" if p is None else f", {p:.3g} after Holm over {family}"
+
+
+def _mean(row: BySeed) -> float | None:
+    means = [np.mean(list(run.values())) for run in map(known, row.values()) if run]
+    return float(np.mean(means)) if means else None
+
+
+def _tables(row: BySeed, reference: BySeed) -> _Tables:
+    """Over the seeds that both have; over each row's own where that is all that would say anything of the methods."""
+    ours, theirs = ({seed: run for seed, of in sorted(rows.items()) if (run := known(of))} for rows in (row, reference))
+    shared = [seed for seed in ours if seed in theirs and ours[seed].keys() & theirs[seed].keys()]
+    if len(shared) < 2 <= min(len(ours), len(theirs)):
+        subjects = sorted(set.intersection(*(set(run) for run in (*ours.values(), *theirs.values()))))
+        if subjects:
+            every = set().union(*ours.values(), *theirs.values())
+            counts = Comparison(
+                apart=(len(ours), len(theirs)), cases=len(subjects), cases_left_out=len(every) - len(subjects)
+            )
+            return _Tables(_table(ours.values(), subjects), _table(theirs.values(), subjects), counts)
+    first, second = ([rows[seed] for seed in shared] for rows in (ours, theirs))
+    pairs = tuple(zip(first, second, strict=True))
+    subjects = sorted({subject for a, b in pairs for subject in a.keys() & b.keys()})
+    every = {subject for a, b in pairs for subject in a.keys() | b.keys()}
+    counts = Comparison(
+        seeds=tuple(shared),
+        seeds_left_out=tuple(sorted((set(row) | set(reference)) - set(shared))),
+        cases=len(subjects),
+        cases_left_out=len(every) - len(subjects),
+    )
+    if not shared:
+        both = set(row) & set(reference)
+        none = "no test case that both rows have under the same seed" if both else "no seed that both rows have"
+        return _Tables(np.empty((0, 0)), np.empty((0, 0)), replace(counts, reason=none))
+    one, other = _table(first, subjects), _table(second, subjects)
+    gaps = np.isnan(one) | np.isnan(other)
+    one[gaps] = other[gaps] = np.nan
+    return _Tables(one, other, replace(counts, partial=int(gaps.any(axis=0).sum())))
+
+
+def _table(runs: Iterable[Mapping[str, float]], subjects: Sequence[str]) -> Floats:
+    """(runs, cases), NaN where a run has no value."""
     none = float("nan")
-    table = [[ours[seed].get(case, none) - theirs[seed].get(case, none) for case in subjects] for seed in seeds]
-    return np.array(table, dtype=np.float64).reshape(len(seeds), len(subjects)), len(every) - len(subjects)
+    return np.array([[run.get(subject, none) for subject in subjects] for run in runs], dtype=np.float64)
 
 
-def _partial(table: Floats) -> int:
-    return int(np.isnan(table).any(axis=0).sum())
+def _by_case(table: Floats) -> Floats:
+    """Each case's mean over the seeds that have it; every case has one."""
+    here = np.isfinite(table)
+    return np.asarray(np.where(here, table, 0.0).sum(axis=0) / here.sum(axis=0))
+
+
+def _no_interval(counts: Comparison) -> str:
+    if counts.fewest_seeds < 2:
+        return ONE_SEED
+    if counts.cases < 2:
+        return "one test case, which says nothing of others"
+    return f"too few values in common to tell seeds, cases and the rest apart ({counts.over})"
 
 
 def _rank_biserial(differences: Floats) -> float | None:
     from scipy.stats import rankdata
 
+    differences = np.round(differences, DECIMALS)
     if not differences.any():
         return None
     ranks = rankdata(np.abs(differences))
@@ -157,10 +282,14 @@ def _rank_biserial(differences: Floats) -> float | None:
     return (above - below) / (above + below)
 
 
-def _signed_rank(differences: Floats) -> tuple[float, str]:
-    """The two-sided p of differences of which some are not zero, and how it was computed."""
+def _signed_rank(counts: Comparison, differences: Floats) -> dict[str, Any]:
+    """The two-sided p of cases' differences and how it was computed, or why there is none: fields of `Comparison`."""
     from scipy.stats import PermutationMethod, wilcoxon
 
+    differences = np.round(differences, DECIMALS)
+    moved = int(np.count_nonzero(differences))
+    if moved < LEAST:
+        return {"wilcoxon_reason": _too_few(counts, moved)}
     n = len(differences)
     tied = len(np.unique(np.abs(differences))) < n or not differences.all()
     if not tied and n <= TABULATED:
@@ -172,16 +301,11 @@ def _signed_rank(differences: Floats) -> tuple[float, str]:
         normal: Any = "asymptotic"  # the stubs know its former name only
         p = wilcoxon(differences, zero_method="pratt", correction=True, method=normal).pvalue
         how = "normal approximation with continuity correction"
-    return float(p), f"Wilcoxon signed-rank, {how}"
+    return {"wilcoxon_p": float(p), "wilcoxon_test": f"Wilcoxon signed-rank, {how}"}
 
 
-def _over(comparison: Comparison) -> str:
-    seeds, cases = len(comparison.seeds), comparison.cases
-    return f"{cases} case{'s' * (cases != 1)} within {seeds} seed{'s' * (seeds != 1)}"
-
-
-def _too_few(comparison: Comparison, moved: int) -> str:
+def _too_few(counts: Comparison, moved: int) -> str:
     if not moved:
-        return f"no difference at all over {_over(comparison)}"
-    which = f"{moved} of {comparison.cases} cases differ" if moved < comparison.cases else f"only {_over(comparison)}"
+        return f"no difference at all over {counts.over}"
+    which = f"{moved} of {counts.cases} cases differ" if moved < counts.cases else f"only {counts.over}"
     return f"{which}: fewer than {LEAST} cannot reach p < 0.05 in a signed-rank test"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, variance
 
-from medsearch.reporting.resampling import CONFIDENCE
+from medsearch.reporting.variance_components import CONFIDENCE
 
 ALPHA = 0.05
 _ROUNDING = 1e-9

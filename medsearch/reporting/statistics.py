@@ -1,4 +1,4 @@
-"""Means with their spread, and what the target-supervised model's performance is worth.
+"""Means over runs and over cases with their spread, and the values of cases run by run.
 
 A run that failed has no score and enters no mean; it is counted beside the mean, so that no table can hide it.
 """
@@ -10,15 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from medsearch.reporting import resampling
+from medsearch.reporting.comparison import BySeed
 from medsearch.reporting.evidence import Replicate
-from medsearch.reporting.metrics import short
-from medsearch.reporting.resampling import CONFIDENCE, RESAMPLES, Interval
-
-HOW = (
-    f"{CONFIDENCE:.0%} percentile interval of {RESAMPLES} bootstrap resamples: test cases drawn once for both rows "
-    "(paired by subject), seeds drawn within each row"
-)
 
 
 @dataclass(frozen=True)
@@ -75,24 +68,10 @@ def undefined(replicates: Sequence[Replicate], metric: str) -> tuple[int, int]:
     return sum(not known(case.get(metric)) for case in cases), len(cases)
 
 
-def share(row: Sequence[Replicate], supervised: Sequence[Replicate]) -> Interval | None:
-    """Mean test Dice of `row` as a share of the target-supervised model's; None while either is missing or 0."""
-    ours, theirs = (over_seeds(runs, "test/dice").mean for runs in (row, supervised))
-    if ours is None or not theirs:
-        return None
-    return resampling.ratio(ours / theirs, _by_run(row), _by_run(supervised))
-
-
-def gain(row: Sequence[Replicate], reference: Sequence[Replicate], metric: str = "test/dice") -> Interval | None:
-    """Mean of a test metric of `row` minus that of `reference`; None while either is missing."""
-    ours, theirs = (over_seeds(runs, metric).mean for runs in (row, reference))
-    if ours is None or theirs is None:
-        return None
-    name = short(metric)
-    return resampling.difference(ours - theirs, _by_run(row, name), _by_run(reference, name))
-
-
-def _by_run(replicates: Sequence[Replicate], name: str = "dice") -> list[dict[str, float]]:
-    """A metric of every test case, run by run."""
-    runs = [run for run in replicates if run.state == "complete" and run.cases]
-    return [{str(c["subject"]): float(c[name]) for c in run.cases if known(c.get(name))} for run in runs]
+def by_seed(replicates: Sequence[Replicate], metric: str) -> BySeed:
+    """`metric` ("dice") of every test case, by the seeds that finished; a case has None where it is undefined."""
+    return {
+        run.seed: {str(case["subject"]): case.get(metric) for case in run.cases if metric in case}
+        for run in replicates
+        if run.state == "complete" and run.cases
+    }

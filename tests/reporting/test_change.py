@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import t as student
 
 from medsearch.reporting.change import change
-from medsearch.reporting.resampling import Interval
 from medsearch.reporting.statistics import Summary
+from medsearch.reporting.variance_components import ONE_SEED
 
 pytestmark = pytest.mark.filterwarnings("error")
 
@@ -64,27 +65,39 @@ def test_without_a_shared_seed_and_case_there_is_no_change(row: Rows, other: Row
 
 
 def test_one_case_has_a_change_and_no_interval() -> None:
-    assert change(rows([0.4]), rows([0.5])).interval == Interval(pytest.approx(-20.0), cases=1)
+    found = change(rows([0.4], [0.4]), rows([0.5], [0.5])).interval
+    assert (found.estimate, found.low, found.cases) == (pytest.approx(-20.0), None, 1)
+    assert found.reason.startswith("one test case")
+
+
+def test_one_seed_has_a_change_and_no_interval() -> None:
+    found = change(rows([0.4, 0.5]), rows([0.5, 0.6])).interval
+    assert (found.low, found.high, found.reason) == (None, None, ONE_SEED)
 
 
 def test_seeds_that_share_no_case_have_changes_and_no_interval() -> None:
     row, other = rows([0.4, None], [None, 0.4]), rows([0.5, 0.5], [0.5, 0.5])
-    assert change(row, other).interval == Interval(pytest.approx(-20.0), cases=0)
+    found = change(row, other).interval
+    assert (found.estimate, found.low, found.cases) == (pytest.approx(-20.0), None, 2)
+    assert found.reason.startswith("too few values in common")
 
 
-def test_the_interval_is_that_of_an_independent_bootstrap() -> None:
-    random = np.random.default_rng(0)
-    theirs = np.clip(random.normal(0.8, 0.1, (3, 30)), 0.1, 1)
-    ours = np.clip(theirs * random.normal(0.93, 0.05, (3, 30)), 0, 1)
-    found = change(*({s: dict(zip(range(30), run, strict=True)) for s, run in enumerate(t)} for t in (ours, theirs)))
-    drawn = []
-    for _ in range(9999):
-        cases, seeds = random.integers(0, 30, 30), random.integers(0, 3, 3)
-        drawn.append(100 * np.mean(ours[seeds][:, cases].mean(1) / theirs[seeds][:, cases].mean(1) - 1))
-    assert (found.interval.low, found.interval.high) == pytest.approx(np.percentile(drawn, [2.5, 97.5]), abs=0.15)
+def test_a_row_of_zeros_has_lost_all_of_it_and_has_no_interval() -> None:
+    found = change(rows([0.0, 0.0], [0.0, 0.0]), rows([0.5, 0.5], [0.5, 0.6])).interval
+    assert (found.estimate, found.low, found.reason) == (-100.0, None, "a mean of 0 or less has no interval")
 
 
-scores = st.lists(st.lists(st.floats(0.01, 1), min_size=3, max_size=3), min_size=1, max_size=3)
+def test_the_interval_is_that_of_the_ratios_where_cases_do_not_vary() -> None:
+    """Without case effects only the seeds' ratios are left: a t interval of their logarithm's first order."""
+    found = change(rows([0.36] * 40, [0.45] * 40, [0.44] * 40), rows([0.4] * 40, [0.5] * 40, [0.5] * 40))
+    ratios = np.array([0.9, 0.9, 0.88])
+    error = ratios.std(ddof=1) / 3**0.5 / ratios.mean()
+    half = student.isf(0.025, 2) * error
+    low, high = (100 * (ratios.mean() * np.exp(side * half) - 1) for side in (-1, 1))
+    assert (found.interval.low, found.interval.high) == pytest.approx((low, high), rel=2e-3)
+
+
+scores = st.lists(st.lists(st.floats(0.01, 1), min_size=3, max_size=3), min_size=2, max_size=3)
 
 
 @settings(max_examples=25, deadline=None)

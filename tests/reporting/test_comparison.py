@@ -8,6 +8,7 @@ from scipy.stats import wilcoxon
 from statsmodels.stats.multitest import multipletests
 
 from medsearch.reporting.comparison import LEAST, PERMUTED, TABULATED, Comparison, compare, holm, share
+from medsearch.reporting.variance_components import ONE_SEED
 
 Rows = dict[int, dict[str, float | None]]
 
@@ -25,11 +26,13 @@ def shifted(differences: list[float], base: float = 0.5) -> tuple[Rows, Rows]:
 def test_worked_numbers_are_those_of_scipy() -> None:
     differences = [0.01, 0.03, -0.02, 0.05, 0.04, 0.06, -0.005, 0.08]
     found = compare(*shifted(differences))
-    assert found.p == pytest.approx(wilcoxon(differences, method="exact").pvalue)
-    assert found.p == pytest.approx(14 / 2**8)  # W- = 1 + 3; seven of 256 sign patterns have a sum of at most 4
+    assert found.wilcoxon_p == pytest.approx(wilcoxon(differences, method="exact").pvalue)
+    assert found.wilcoxon_p == pytest.approx(
+        14 / 2**8
+    )  # W- = 1 + 3; seven of 256 sign patterns have a sum of at most 4
     assert found.rank_biserial == pytest.approx((32 - 4) / 36)
     assert found.effect.estimate == pytest.approx(np.mean(differences))
-    assert found.test == "Wilcoxon signed-rank, exact"
+    assert found.wilcoxon_test == "Wilcoxon signed-rank, exact"
     assert (found.cases, found.seeds) == (8, (0,))
 
 
@@ -44,13 +47,13 @@ def test_worked_numbers_are_those_of_scipy() -> None:
 )
 def test_how_p_is_computed_depends_on_ties_and_size(differences: list[float], how: str, expected: str | None) -> None:
     found = compare(*shifted(differences))
-    assert found.test == f"Wilcoxon signed-rank, {how}"
+    assert found.wilcoxon_test == f"Wilcoxon signed-rank, {how}"
     if expected:
         reference = wilcoxon(differences, zero_method="pratt", correction=True, method=expected)
-        assert found.p == pytest.approx(reference.pvalue)
+        assert found.wilcoxon_p == pytest.approx(reference.pvalue)
     else:
         assert len(differences) <= PERMUTED
-        assert found.p == pytest.approx(by_counting(differences))
+        assert found.wilcoxon_p == pytest.approx(by_counting(differences))
 
 
 def by_counting(differences: list[float]) -> float:
@@ -70,7 +73,7 @@ def test_seeds_do_not_multiply_the_sample() -> None:
     differences = [0.01, 0.03, -0.02, 0.05, 0.04, 0.06, -0.005, 0.08]
     row, reference = shifted(differences)
     once, thrice = compare(row, reference), compare(rows(*[list(row[0].values())] * 3), rows(*[[0.5] * 8] * 3))
-    assert thrice.p == once.p
+    assert thrice.wilcoxon_p == once.wilcoxon_p
     assert thrice.cases == once.cases == 8
     assert thrice.seeds == (0, 1, 2)
 
@@ -81,7 +84,7 @@ def test_seeds_are_averaged_within_a_case_before_the_test() -> None:
     found = compare(row, reference)
     means = [np.mean([row[s][c] - reference[s][c] for s in (0, 1)]) for c in row[0]]
     assert found.effect.estimate == pytest.approx(np.mean(means))
-    assert found.p == pytest.approx(by_counting(means))
+    assert found.wilcoxon_p == pytest.approx(by_counting(means))
 
 
 def test_only_what_both_rows_have_under_a_seed_is_compared_and_the_rest_is_counted() -> None:
@@ -100,40 +103,54 @@ def test_a_case_that_misses_a_seed_counts_with_its_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "reference", "words"),
+    ("row", "reference", "of_methods", "of_models"),
     [
-        ({}, rows([0.5]), "no seed that both rows have"),
-        ({}, {}, "no seed that both rows have"),
-        (rows([]), rows([]), "no test case that both rows have under the same seed"),
-        (rows([None, 0.5]), rows([0.5, None]), "no test case that both rows have under the same seed"),
-        (rows([0.5] * 9), rows([0.5] * 9), "no difference at all over 9 cases within 1 seed"),
-        (rows([0.5]), rows([0.5]), "no difference at all over 1 case within 1 seed"),
+        ({}, rows([0.5]), "no seed that both rows have", ""),
+        ({}, {}, "no seed that both rows have", ""),
+        (rows([]), rows([]), "no test case that both rows have under the same seed", ""),
+        (rows([None, 0.5]), rows([0.5, None]), "no test case that both rows have under the same seed", ""),
+        (rows([0.5] * 9), rows([0.5] * 9), ONE_SEED, "no difference at all over 9 cases within 1 seed"),
         (
-            rows([0.6] * 5),
-            rows([0.5] * 5),
-            "only 5 cases within 1 seed: fewer than 6 cannot reach p < 0.05 in a signed-rank test",
+            rows([0.5] * 9, [0.5] * 9),
+            rows([0.5] * 9, [0.5] * 9),
+            "no difference at all over 9 cases within 2 seeds",
+            "",
+        ),
+        (
+            rows([0.6] * 3, [0.6] * 3),
+            rows([0.5] * 3, [0.5] * 3),
+            "the same difference everywhere over 3 cases within 2 seeds",
+            "only 3 cases within 2 seeds: fewer than 6 cannot reach p < 0.05 in a signed-rank test",
+        ),
+        (
+            rows([0.6], [0.6]),
+            rows([0.5], [0.5]),
+            "one test case, which says nothing of others",
+            "only 1 case within 2 seeds: fewer than 6 cannot reach p < 0.05 in a signed-rank test",
         ),
         (
             rows([0.5] * 9 + [0.6] * 3),
             rows([0.5] * 12),
+            ONE_SEED,
             "3 of 12 cases differ: fewer than 6 cannot reach p < 0.05 in a signed-rank test",
         ),
     ],
 )
-def test_where_no_test_is_possible_there_are_words(row: Rows, reference: Rows, words: str) -> None:
+def test_where_no_test_is_possible_there_are_words(row: Rows, reference: Rows, of_methods: str, of_models: str) -> None:
     found = compare(row, reference)
-    assert (found.p, found.p_holm, found.test) == (None, None, "")
-    assert found.reason == found.words == words
+    assert (found.p, found.wilcoxon_p, found.wilcoxon_test) == (None, None, "")
+    assert (found.reason, found.wilcoxon_reason) == (of_methods, of_models or of_methods)
+    assert of_methods in found.words
 
 
 def test_six_cases_that_agree_are_the_least_that_can_be_significant() -> None:
-    assert compare(*shifted([0.01 * i for i in range(1, LEAST + 1)])).p == pytest.approx(2 / 2**LEAST)
+    assert compare(*shifted([0.01 * i for i in range(1, LEAST + 1)])).wilcoxon_p == pytest.approx(2 / 2**LEAST)
     assert 2 / 2**LEAST < 0.05 < 2 / 2 ** (LEAST - 1)
 
 
 def test_noise_of_sums_breaks_no_tie() -> None:
     found = compare(rows([0.1 + 0.2] * 8), rows([0.3] * 8))
-    assert found.reason.startswith("no difference at all")
+    assert found.wilcoxon_reason.startswith("no difference at all")
 
 
 def test_holm_is_that_of_statsmodels_and_keeps_the_order() -> None:
@@ -152,18 +169,64 @@ def test_a_row_that_could_not_be_tested_stays_in_the_family() -> None:
     assert holm([]) == ()
 
 
-def test_words_of_a_tested_row() -> None:
+@pytest.mark.parametrize("name", ["p", "wilcoxon_p"])
+def test_both_tests_have_a_family_of_their_own(name: str) -> None:
+    found = holm([Comparison(**{name: p}) for p in (0.04, 0.01)])
+    assert [getattr(one, f"{name}_holm") for one in found] == pytest.approx([0.04, 0.02])
+    assert {getattr(one, f"{'wilcoxon_p' if name == 'p' else 'p'}_holm") for one in found} == {None}
+
+
+def test_words_of_one_seed_say_that_methods_were_not_compared() -> None:
     (found,) = holm([compare(*shifted([0.01, 0.02, 0.03, 0.04, 0.05, 0.06]))])
     assert found.words == (
-        "+0.0350 over 6 cases within 1 seed; p = 0.0312, 0.0312 after Holm over 1 (Wilcoxon signed-rank, exact)"
+        f"+0.0350 over 6 cases within 1 seed; methods: {ONE_SEED}; these models: p = 0.0312, 0.0312 after Holm over 1 "
+        "(Wilcoxon signed-rank, exact)"
     )
+    assert (found.effect.low, found.effect.high, found.effect.reason) == (None, None, ONE_SEED)
+
+
+def test_luck_of_seeds_is_no_difference_between_methods() -> None:
+    """Two seeds, one lucky by 0.05: every case agrees, and of the methods nothing is shown."""
+    steps = [0.001 * i for i in range(30)]
+    row = rows([0.6 + step for step in steps], [0.53 + step for step in reversed(steps)])
+    found = compare(row, rows([0.5] * 30, [0.5] * 30))
+    assert found.wilcoxon_p < 1e-5
+    assert found.p > 0.2
+    assert found.effect.low < 0 < found.effect.high
+
+
+def test_seeds_of_their_own_are_taken_within_each_row() -> None:
+    draw = np.random.default_rng(0)
+    ours, theirs = draw.normal(0.7, 0.02, (3, 12)), draw.normal(0.5, 0.02, (2, 12))
+    cases = [f"case-{i}" for i in range(12)]
+    row = {seed: dict(zip(cases, run, strict=True)) for seed, run in enumerate(ours)}
+    reference = {seed: dict(zip(cases, run, strict=True)) for seed, run in zip((2, 9), theirs, strict=True)}
+    found = compare(row, reference)
+    assert (found.seeds, found.apart, found.fewest_seeds, found.cases) == ((), (3, 2), 2, 12)
+    assert found.effect.estimate == pytest.approx(ours.mean() - theirs.mean())
+    assert found.effect.low < 0.2 < found.effect.high
+    assert share(row, reference).estimate == pytest.approx(ours.mean() / theirs.mean())
+    reference[2].pop("case-3")
+    fewer = compare(row, reference)
+    assert (fewer.cases, fewer.cases_left_out) == (11, 1)
+
+
+def test_a_row_with_one_seed_of_its_own_says_nothing_of_the_method() -> None:
+    row, reference = rows([0.5, 0.6], [0.5, 0.7], [0.4, 0.6]), {9: {"case-0": 0.3, "case-1": 0.4}}
+    assert compare(row, reference).reason == "no seed that both rows have"
+    assert share(row, reference).low is None
 
 
 def test_a_share_of_any_metric() -> None:
-    found = share(rows([0.2, 0.3, 0.4], [0.2, None, 0.4]), rows([0.4, 0.6, 0.8]))
+    found = share(rows([0.2, 0.3, 0.4], [0.2, None, 0.4]), rows([0.4, 0.6, 0.8], [0.4, 0.6, 0.8]))
     assert found.estimate == pytest.approx(0.5)
     assert (found.low, found.high) == pytest.approx((0.5, 0.5))
-    assert found.cases == 2  # those that every run has
+    assert found.cases == 3
+
+
+def test_a_share_of_one_seed_has_no_interval() -> None:
+    found = share(rows([0.2, 0.3, 0.4]), rows([0.4, 0.6, 0.8]))
+    assert (found.estimate, found.low, found.reason) == (pytest.approx(0.5), None, ONE_SEED)
 
 
 @pytest.mark.parametrize("supervised", [{}, rows([]), rows([None]), rows([0.0, 0.0])])
@@ -184,7 +247,10 @@ def test_any_two_rows_get_an_answer_that_is_antisymmetric(row: Rows, reference: 
         holm([ours, theirs])
     assert ours.words
     assert ours.p == pytest.approx(theirs.p)
+    assert ours.wilcoxon_p == pytest.approx(theirs.wilcoxon_p)
     assert (ours.p is None) == bool(ours.reason)
+    assert (ours.wilcoxon_p is None) == bool(ours.wilcoxon_reason)
+    assert not (ours.fewest_seeds < 2 and ours.p is not None)
     assert (ours.effect is None) == (ours.cases == 0)
     if ours.effect:
         assert np.isfinite(ours.effect.estimate)
@@ -194,14 +260,9 @@ def test_any_two_rows_get_an_answer_that_is_antisymmetric(row: Rows, reference: 
         assert ours.rank_biserial == pytest.approx(-theirs.rank_biserial)
 
 
-def test_without_an_effect_the_test_rejects_as_often_as_it_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One shared difficulty per case under three seeds: a test over all 36 values would reject far too often."""
-    monkeypatch.setattr("medsearch.reporting.resampling.RESAMPLES", 9)  # intervals are not looked at here
-    draw = np.random.default_rng(0)
-    rejected = 0
-    for _ in range(400):
-        hard = draw.normal(0, 0.1, 12)
-        ours = rows(*(list(0.5 + hard + draw.normal(0, 0.01, 12)) for _ in range(3)))
-        found = compare(ours, rows(*([0.5] * 12 for _ in range(3))))
-        rejected += found.p < 0.05
-    assert 0.02 < rejected / 400 < 0.08
+@settings(max_examples=60, deadline=None)
+@given(row=tables, reference=tables)
+def test_the_interval_excludes_zero_where_p_is_small(row: Rows, reference: Rows) -> None:
+    found = compare(row, reference)
+    if found.p is not None and abs(found.p - 0.05) > 1e-9:
+        assert (found.p < 0.05) == (found.effect.low > 0 or found.effect.high < 0)

@@ -1,10 +1,8 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from medsearch.reporting.evidence import Replicate
-from medsearch.reporting.statistics import Summary, gain, over_cases, over_seeds, share, undefined
+from medsearch.reporting.statistics import Summary, by_seed, over_cases, over_seeds, undefined
 
 
 def run(seed: int, scores: list[float | None], *, state: str = "complete", first: int = 0) -> Replicate:
@@ -54,66 +52,7 @@ def test_undefined_distances_are_counted():
     assert undefined([run(0, [0.2, None]), run(1, [None, None], state="failed")], "assd") == (1, 2)
 
 
-def test_share_of_a_row_that_is_half_as_good_in_every_case_is_exactly_half():
-    found = share([run(0, [0.2, 0.3, 0.4])], [run(0, [0.4, 0.6, 0.8])])
-    assert (found.estimate, found.low, found.high) == pytest.approx((0.5, 0.5, 0.5))
-    assert found.cases == 3
-
-
-def test_gain_of_a_constant_is_that_constant():
-    found = gain([run(0, [0.5, 0.9])], [run(0, [0.4, 0.8])])
-    assert (found.estimate, found.low, found.high) == pytest.approx((0.1, 0.1, 0.1))
-
-
-def test_interval_agrees_with_an_independent_bootstrap():
-    from scipy.stats import bootstrap
-
-    draw = np.random.default_rng(0)
-    theirs = draw.uniform(0.5, 0.9, 30)
-    ours = theirs * draw.uniform(0.6, 1.0, 30)
-    found = share([run(0, list(ours))], [run(0, list(theirs))])
-    other = bootstrap(
-        (ours, theirs), lambda a, b, axis: a.mean(axis) / b.mean(axis), paired=True, vectorized=True, axis=-1,
-        method="percentile", n_resamples=9999, rng=np.random.default_rng(1),
-    ).confidence_interval  # fmt: skip
-    assert (found.low, found.high) == pytest.approx((other.low, other.high), abs=0.005)
-
-
-def test_seeds_are_resampled_too():
-    steady = gain([run(0, [0.5, 0.9]), run(1, [0.5, 0.9])], [run(0, [0.4, 0.8])])
-    shaky = gain([run(0, [0.3, 0.7]), run(1, [0.7, 1.1])], [run(0, [0.4, 0.8])])
-    assert steady.estimate == pytest.approx(shaky.estimate)
-    assert (shaky.low, shaky.high) == pytest.approx((-0.1, 0.3))
-    assert steady.high - steady.low == pytest.approx(0)
-
-
-def test_only_cases_that_both_rows_have_are_paired():
-    found = share([run(0, [0.3, 0.3, 0.3], first=0)], [run(0, [0.6, 0.6, 0.6], first=1)])
-    assert found.cases == 2
-
-
-def test_without_two_common_cases_there_is_no_interval():
-    found = share([run(0, [0.3], first=0)], [run(0, [0.6], first=9)])
-    assert (found.estimate, found.low, found.high) == (0.5, None, None)
-
-
-@pytest.mark.parametrize(
-    "theirs", [[], [Replicate(seed=0, state="failed")], [Replicate(seed=0, metrics={"test/dice": 0.0})]]
-)
-def test_no_share_without_a_yardstick(theirs):
-    assert share([run(0, [0.3, 0.4])], theirs) is None
-
-
-scores = st.lists(st.floats(0.05, 1.0), min_size=2, max_size=6)
-
-
-@settings(max_examples=30, deadline=None)
-@given(ours=scores, scale=st.floats(0.1, 3.0))
-def test_share_scales_with_the_row(ours, scale):
-    theirs = [run(0, [0.5 + 0.01 * i for i in range(len(ours))])]
-    one, other = share([run(0, ours)], theirs), share([run(0, [scale * score for score in ours])], theirs)
-    assert (other.low, other.estimate, other.high) == pytest.approx(
-        (scale * one.low, scale * one.estimate, scale * one.high)
-    )
-    assert one.low <= one.estimate + 1e-9
-    assert one.estimate <= one.high + 1e-9
+def test_values_of_cases_run_by_run_are_of_the_seeds_that_finished():
+    runs = [run(0, [0.2, None]), run(3, [0.4], first=7), run(4, [0.9], state="failed"), Replicate(seed=5)]
+    assert by_seed(runs, "dice") == {0: {"case-0": 0.2, "case-1": None}, 3: {"case-7": 0.4}}
+    assert by_seed(runs, "hd95") == {0: {}, 3: {}}

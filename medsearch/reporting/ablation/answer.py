@@ -10,7 +10,7 @@ from medsearch.reporting.ablation.results import AblationResults
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.equivalence import ALPHA
 from medsearch.reporting.metrics import metric_of
-from medsearch.reporting.resampling import CONFIDENCE, Interval
+from medsearch.reporting.variance_components import ONE_SEED
 from medsearch.reporting.wording import counted, listed, oracle_chose
 
 Pair = tuple[Measure, Comparison]
@@ -30,51 +30,54 @@ def answer(measures: Measures) -> str:
 
 
 def _differences(measures: Measures) -> str:
-    """Over the first metric: what tests show, and where cases are too few for one, what intervals do."""
+    """Over the first metric: what is shown of methods and how many seeds would show more; else, of trained models."""
     first = measures.results.design.metrics[0]
     every = [(measures.all[key], one) for key, one in measures.comparisons.items() if key[2] == first and one.effect]
     tested = [pair for pair in every if pair[1].p is not None]
-    untested = [pair for pair in every if pair[1].p is None]
+    one_seed = [pair for pair in every if pair[1].p is None and pair[1].fewest_seeds < 2]
+    others = len(every) - len(tested) - len(one_seed)
+    more = "" if all(_shown(one.p_holm) for _, one in tested) else measures.forecast(first)
     less = " (less is better)" if metric_of(first).better == "less" else ""
     name, several = f"{metric_of(first).words}{less}", len(measures.results.columns) > 1
     return " ".join(
         [
-            *([_tested(tested, name, several=several)] if tested else []),
-            *([_untested(untested, name, several=several)] if untested else []),
+            *([_of_methods(tested, name, several=several)] if tested else []),
+            *([_of_models(one_seed, name, several=several)] if one_seed else []),
+            *([f"{counted(others, 'comparison')} could not be tested; the notes say why."] if others else []),
+            *([f"{more}."] if more else []),
         ]
     )
 
 
-def _tested(pairs: Sequence[Pair], name: str, *, several: bool) -> str:
+def _of_methods(pairs: Sequence[Pair], name: str, *, several: bool) -> str:
     """The clearest first."""
-    found = sorted((pair for pair in pairs if _shown(pair[1])), key=lambda pair: pair[1].p_holm or 0.0)
+    found = sorted((pair for pair in pairs if _shown(pair[1].p_holm)), key=lambda pair: pair[1].p_holm or 0.0)
     level, many = f"(p < {ALPHA:g} after Holm)", counted(len(pairs), "comparison")
     if not found:
-        return f"None of {many} shows a difference in {name} over test cases {level}."
+        return f"None of {many} shows a difference in {name} between methods {level}."
     verb = "shows" if len(found) == 1 else "show"
     told = _named(found, several=several)
-    return f"{len(found)} of {many} {verb} a difference in {name} over test cases {level}: {told}."
+    return f"{len(found)} of {many} {verb} a difference in {name} between methods {level}: {told}."
 
 
-def _untested(pairs: Sequence[Pair], name: str, *, several: bool) -> str:
-    """Too few cases for a test; an interval says something still."""
-    apart = [pair for pair in pairs if pair[1].effect and _excludes_zero(pair[1].effect)]
-    apart = sorted(apart, key=lambda pair: -abs(pair[1].effect.estimate if pair[1].effect else 0.0))
-    has = "has" if len(pairs) == 1 else "have"
-    told = f": {_named(apart, several=several)}" if apart else ""
-    many = counted(len(pairs), "comparison")
+def _of_models(pairs: Sequence[Pair], name: str, *, several: bool) -> str:
+    """One seed: what the trained models show over test cases, which is nothing about the methods."""
+    tested = [pair for pair in pairs if pair[1].wilcoxon_p is not None]
+    found = [pair for pair in tested if _shown(pair[1].wilcoxon_p_holm)]
+    found = sorted(found, key=lambda pair: pair[1].wilcoxon_p_holm or 0.0)
+    no = f"Nothing is known of the methods in {counted(len(pairs), 'comparison')}: {ONE_SEED}."
+    if not tested:
+        return f"{no} Of these trained models, too few test cases differ for a test."
+    told = f": {_named(found, several=several)}" if found else ""
+    verb, many = "differs" if len(found) == 1 else "differ", counted(len(tested), "pair")
     return (
-        f"{many} {has} too few test cases for a test; the {CONFIDENCE:.0%} interval of the "
-        f"difference in {name} excludes 0 in {len(apart) or 'none'}{told}."
+        f"{no} Of these trained models, {len(found) or 'none'} of {many} {verb} in {name} over test cases "
+        f"(Wilcoxon, p < {ALPHA:g} after Holm){told}."
     )
 
 
-def _excludes_zero(interval: Interval) -> bool:
-    return interval.low is not None and interval.high is not None and (interval.low > 0 or interval.high < 0)
-
-
-def _shown(comparison: Comparison) -> bool:
-    return comparison.p_holm is not None and comparison.p_holm < ALPHA
+def _shown(p_holm: float | None) -> bool:
+    return p_holm is not None and p_holm < ALPHA
 
 
 def _named(pairs: Sequence[Pair], *, several: bool) -> str:

@@ -9,6 +9,7 @@ from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults, Column
 from medsearch.reporting.ablation.sharing import shared
 from medsearch.reporting.metrics import directions, metric_of, unchanged
+from medsearch.reporting.variance_components import HOW, ONE_SEED
 from medsearch.reporting.wording import KnobName, counted, knob_names, listed, number, percent, selection_rule
 
 
@@ -132,10 +133,14 @@ def _statistics(measures: Measures) -> Iterator[str]:
         pairs = dict.fromkeys(f"“{row.label}” with “{row.against}”" for row in measures.results.rows if row.against)
         yield f"Compared: {listed(pairs)}. {comparison.HOW}."
         yield from _untested(measures)
+        told = (measures.forecast(metric) for metric in design.metrics)
+        yield from (f"{words}." for words in told if words)
     if measures.shares:
-        yield f"Share of “{design.supervised}”: ratio of mean test Dice, {statistics.HOW}."
+        yield f"Share of “{design.supervised}”: ratio of mean test Dice over the seeds and cases that both rows have."
     if measures.changes:
         yield f"Change of Dice against the row compared with: {change.HOW}."
+    if measures.comparisons or measures.shares or measures.changes:
+        yield f"{HOW}{f'; {ONE_SEED}, so there are none' if len(design.seeds) < 2 else ''}."
     for mean in measures.mean_shares:
         over = f"{mean.columns} columns" if mean.columns == mean.asked else f"{mean.columns} of {mean.asked} columns"
         yield (
@@ -173,12 +178,15 @@ def _sources(measures: Measures) -> Iterator[str]:
 
 
 def _untested(measures: Measures) -> Iterator[str]:
-    why: dict[str, list[str]] = {}
+    why: dict[tuple[str, str], list[str]] = {}
     for (row, column, metric), one in measures.comparisons.items():
+        of, name = f"“{row}” ({column}, {metric_of(metric).words})", "as methods"
         if one.p is None:
-            why.setdefault(one.reason, []).append(f"“{row}” ({column}, {metric_of(metric).words})")
-    for reason, rows in why.items():
-        yield f"No test for {listed(rows)}: {reason}."
+            why.setdefault((name, one.reason), []).append(of)
+        if one.wilcoxon_p is None and one.wilcoxon_reason != one.reason:
+            why.setdefault(("as trained models", one.wilcoxon_reason), []).append(of)
+    for (what, reason), rows in why.items():
+        yield f"No test of {listed(rows)} {what}: {reason}."
 
 
 def _counts(results: AblationResults) -> str:

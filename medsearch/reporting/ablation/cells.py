@@ -14,6 +14,7 @@ SURVIVORS = "†"
 
 NOT_ASKED = "not asked"
 NO_TEST = "no test"
+ONE_SEED = "one seed"
 
 
 def mean_sd(of: Measure) -> str:
@@ -84,7 +85,7 @@ def effect(of: Measure, measures: Measures) -> str:
     comparison = measures.comparisons.get(of.key)
     if comparison is None or comparison.effect is None:
         return NOTHING
-    found, mark = comparison.effect, f" {SURVIVORS}" if len(comparison.seeds) < of.planned else ""
+    found, mark = comparison.effect, f" {SURVIVORS}" if comparison.fewest_seeds < of.planned else ""
     estimate, digits = signed(found.estimate, of.known.digits), of.known.digits
     if found.low is None or found.high is None:
         return estimate + mark
@@ -92,10 +93,19 @@ def effect(of: Measure, measures: Measures) -> str:
 
 
 def probability(comparison: Comparison | None) -> str:
-    """The p-value after Holm; the caption says why there is none."""
+    """The methods' p-value after Holm; the caption says why there is none."""
     if comparison is None:
         return NOTHING
-    return NO_TEST if comparison.p_holm is None else f"{comparison.p_holm:.2g}"
+    if comparison.p_holm is None:
+        return ONE_SEED if comparison.effect and comparison.fewest_seeds < 2 else NO_TEST
+    return f"{comparison.p_holm:.2g}"
+
+
+def of_models(comparison: Comparison | None) -> str:
+    """The p-value of these trained models, Wilcoxon's over cases, after Holm; the caption says why there is none."""
+    if comparison is None:
+        return NOTHING
+    return NO_TEST if comparison.wilcoxon_p_holm is None else f"{comparison.wilcoxon_p_holm:.2g}"
 
 
 def share(of: Measure | None, measures: Measures) -> str:

@@ -36,7 +36,8 @@ FIELDS = (
     "undefined_cases", "reported", "reported_spread", "reported_spread_of",
     "reported_n", "reported_where", "reported_page", "verdict", "verdict_reason", "verdict_margin", "difference",
     "difference_low", "difference_high", "against", "effect", "effect_low", "effect_high", "rank_biserial", "p",
-    "p_holm", "compared_cases", "compared_seeds", "share", "share_low", "share_high", "survivors_share",
+    "p_holm", "wilcoxon_p", "wilcoxon_p_holm", "compared_cases", "compared_seeds", "share", "share_low", "share_high",
+    "survivors_share",
     "reported_share", "cohort", "phantom", "selection", "scale",
 )  # fmt: skip
 """Columns of table.csv."""
@@ -127,7 +128,8 @@ def _compared(of: Measure, measures: Measures) -> dict[str, object]:
     if compared is not None:
         found |= {
             "against": of.row.against, "rank_biserial": compared.rank_biserial, "p": compared.p,
-            "p_holm": compared.p_holm, "compared_cases": compared.cases, "compared_seeds": len(compared.seeds),
+            "p_holm": compared.p_holm, "wilcoxon_p": compared.wilcoxon_p, "wilcoxon_p_holm": compared.wilcoxon_p_holm,
+            "compared_cases": compared.cases, "compared_seeds": compared.fewest_seeds,
         }  # fmt: skip
         effect = compared.effect
         found |= {"effect": effect.estimate, "effect_low": effect.low, "effect_high": effect.high} if effect else {}

@@ -28,7 +28,7 @@ LETTERS: Mapping[str, str] = {"agrees": "a", "lower": "l", "higher": "h", "under
 
 SHORT: Mapping[str, str] = {
     "": "", "SD over cases": "SD cases", "Compared with": "vs.", "Difference": "Difference", "p (Holm)": "p",
-    "Share": "Share", "Reported share": "Rep.",
+    "Wilcoxon (Holm)": "Wilc.",    "Share": "Share", "Reported share": "Rep.",
 }  # fmt: skip
 """Headings of the evidence, as narrow as what stands under them; what is not here has no column in it."""
 
@@ -118,7 +118,8 @@ def _evidence(measures: Measures, block: Block, label: str) -> list[str]:
     cases = f"{counts.pop()} test cases" if alike else "test cases"
     told = (
         f"{measures.results.design.study}, {title_of(block, measures)}: SD over {cases}, paired difference "
-        "with its interval from the row whose number is given, p after Holm"
+        "with its interval from the row whose number is given, p of the methods and Wilcoxon's of these models, after "
+        "Holm"
         f"{', share of the target-supervised model measured and reported' if measures.shares else ''}."
     )
     head = [[SHORT[name] for name in headings]]

@@ -83,6 +83,7 @@ def evidence(measures: Measures, block: Block) -> tuple[tuple[str, ...], list[Ma
                 "Compared with": of.row.against if compared else NOTHING,
                 "Difference": cells.effect(of, measures),
                 "p (Holm)": cells.probability(compared),
+                "Wilcoxon (Holm)": cells.of_models(compared),
                 "Share": cells.share(of, measures),
                 "Reported share": cells.printed(measures.reported_share(of)),
                 "Change": f"{cells.change(change)} {cells.change_interval(change)}".strip(),

@@ -8,7 +8,7 @@ from medsearch.reporting.ablation.results import Column, Row
 from medsearch.reporting.comparison import BySeed
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.metrics import Metric, metric_of
-from medsearch.reporting.statistics import Summary, known, over_cases
+from medsearch.reporting.statistics import Summary, by_seed, known, over_cases
 
 Key = tuple[str, str, str]
 """The labels of row and column, and the metric."""
@@ -87,11 +87,7 @@ class Measure:
     @cached_property
     def by_seed(self) -> BySeed:
         """Values of cases, seed by seed, of the seeds that finished."""
-        return {
-            run.seed: {str(case["subject"]): case.get(self.name) for case in run.cases if self.name in case}
-            for run in self.replicates
-            if run.state == "complete" and run.cases
-        }
+        return by_seed(self.replicates, self.name)
 
 
 def _lost(run: Replicate) -> Lost:

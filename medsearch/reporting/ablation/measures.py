@@ -17,7 +17,8 @@ from medsearch.reporting.ablation.measure import Key, Measure
 from medsearch.reporting.ablation.results import AblationResults, Column
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.metrics import metric_of
-from medsearch.reporting.resampling import Interval
+from medsearch.reporting.power import forecast
+from medsearch.reporting.variance_components import Interval
 from medsearch.reporting.verdicts import Context, Measured, Verdict, verdict
 
 
@@ -157,6 +158,12 @@ class Measures:
             compared = comparing.holm([comparing.compare(of.by_seed, other.by_seed) for of, other in asked])
             found |= {of.key: one for (of, _), one in zip(asked, compared, strict=True)}
         return found
+
+    def forecast(self, metric: str) -> str:
+        """Which difference the seeds show, and how many would show the margin; empty where nobody knows."""
+        found = [one for key, one in self.comparisons.items() if key[2] == metric]
+        margin = self.results.design.margin if metric == self.results.design.metrics[0] else None
+        return forecast(found, metric_of(metric), margin)
 
     def share(self, of: Measure) -> Interval | None:
         """As a share of the target-supervised model's value in that column, which has no error against itself."""

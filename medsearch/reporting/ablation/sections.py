@@ -153,7 +153,8 @@ def evidence(measures: Measures) -> Markup:
     """Of each block: every seed, the spread over cases, the paired comparison, share and change, verdicts' reasons."""
     lead = (
         "Every seed as a dot, the reported value as a hollow diamond; SD over test cases; the paired difference from "
-        f"another row; {'the relative change against it; ' if measures.changes else ''}"
+        "another row, as methods and as these trained models; "
+        f"{'the relative change against it; ' if measures.changes else ''}"
         f"{'the share of the target-supervised model; ' if measures.shares else ''}and why a verdict is what it is."
     )
     blocks = (_block(measures, block) for block in measures.blocks)
@@ -213,6 +214,7 @@ def _below(of: Measure, measures: Measures) -> dict[str, tuple[Child, ...]]:
     share, change = measures.reported_share(of), measures.changes.get(of.key)
     if of.key in measures.comparisons:
         found["Difference"] = (f"from {of.row.against}",)
+        found["p (Holm)"] = (f"these models {cells.of_models(measures.comparisons[of.key])}",)
     if share:
         found["Share"] = (f"reported {cells.printed(share)}",)
     if change and change.reported:

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from medsearch.core.recipes import fingerprint
 from medsearch.reporting import statistics
 from medsearch.reporting.metrics import full_words, metric_of
-from medsearch.reporting.resampling import CONFIDENCE, Interval
 from medsearch.reporting.search.front import front
 from medsearch.reporting.search.results import SearchResults, Trial
-from medsearch.reporting.search.tables import Row, best_knobs, best_trial, names_of, spread, summary
+from medsearch.reporting.search.tables import Row, best_knobs, best_trial, gain, names_of, spread, summary
 from medsearch.reporting.search.trade import told
 from medsearch.reporting.statistics import Summary
+from medsearch.reporting.variance_components import CONFIDENCE, Interval
 from medsearch.reporting.wording import counted, listed, number, oracle_chose, percent, score
 
 
@@ -94,13 +94,14 @@ def _share_in_words(results: SearchResults, best: Row) -> str:
 
 
 def _gain_in_words(results: SearchResults, best: Row) -> str:
-    reference = results.reference(results.design.no_adaptation)
-    gain = statistics.gain(best.replicates, reference.replicates, best.leading) if reference else None
-    if gain is None or reference is None:
+    reference, found = results.reference(results.design.no_adaptation), gain(results)
+    if found is None or found.effect is None or reference is None:
         return ""
     floor, digits = statistics.over_seeds(reference.replicates, best.leading).mean, metric_of(best.leading).digits
-    direction = "above" if gain.estimate >= 0 else "below"
-    return f"{abs(gain.estimate):.{digits - 1}f} {direction} no adaptation ({score(floor, digits)})"
+    by = found.effect.estimate
+    direction = "above" if by >= 0 else "below"
+    over = f" over the {counted(found.fewest_seeds, 'seed')} that both have" if found.seeds_left_out else ""
+    return f"{abs(by):.{digits - 1}f} {direction} no adaptation ({score(floor, digits)}){over}"
 
 
 def _bounds(interval: Interval) -> str:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from medsearch.reporting import statistics
 from medsearch.reporting.metrics import directions, metric_of, unchanged
+from medsearch.reporting.power import forecast
 from medsearch.reporting.search.columns import DICE, forms, given, leading_metric, reported, tested
 from medsearch.reporting.search.results import SearchResults
-from medsearch.reporting.search.tables import names_of, summary
+from medsearch.reporting.search.tables import gain, names_of, summary
 from medsearch.reporting.search.trade import lines as trade
-from medsearch.reporting.statistics import HOW
+from medsearch.reporting.variance_components import CONFIDENCE, HOW, ONE_SEED
 from medsearch.reporting.wording import counted, listed, number, selection_rule
 
 DISEASED = (
@@ -55,14 +56,33 @@ def _caption(results: SearchResults) -> Iterator[str]:
         f"Model selection ({design.selection}): {selection_rule(design.selection, results.provenance.truth)}. "
         f"{best} = {'lowest' if design.minimised else 'highest'} mean {design.value_words} over seeds, never by test."
     )
-    if any(row.share and row.share.low is not None for row in rows):
-        yield f"Share of target supervised: ratio of mean test Dice, {HOW}; few seeds make it too narrow, not too wide."
+    yield from _statistics(results)
     yield from _frozen(results)
     yield _counts(results)
     yield from (f"Failed: {line}." for line in failures(results))
     yield from _undefined(results)
     for case in origin.skipped:
         yield f"Skipped case {case.subject}: {case.problem}."
+
+
+def _statistics(results: SearchResults) -> Iterator[str]:
+    """What intervals are over, and how many seeds would make them tell more."""
+    found, shares = gain(results), [row.share for row in summary(results) if row.share and row.kind != "reference"]
+    if shares:
+        yield "Share of target supervised: ratio of mean test Dice over the seeds and cases that both rows have."
+    intervals = [*shares, *([found.effect] if found and found.effect else [])]
+    if any(one.low is not None for one in intervals):
+        yield f"{HOW}."
+    elif any(one.reason == ONE_SEED for one in intervals):
+        yield f"No {CONFIDENCE:.0%} interval: {ONE_SEED}."
+    if found and found.effect and found.effect.reason and found.wilcoxon_p is not None:
+        yield (
+            f"Of these trained models alone, the best and no adaptation over {found.over}: p = {found.wilcoxon_p:.2g} "
+            f"({found.wilcoxon_test})."
+        )
+    more = forecast([found], metric_of(leading_metric(results))) if found else ""
+    if more:
+        yield f"The best against no adaptation: {more[0].lower()}{more[1:]}."
 
 
 def _cohort(results: SearchResults) -> Iterator[str]:

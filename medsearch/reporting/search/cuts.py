@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from medsearch.reporting.resampling import Scores
 from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.reporting.wording import counted, score
 
@@ -116,9 +116,9 @@ def _foretelling(trials: Sequence[Trial], epoch: int) -> Foretelling | None:
     return Foretelling(epoch, float(correlation), len(pairs))
 
 
-def _ranks(values: Scores) -> Scores:
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Ranks from 0, ties sharing their mean rank."""
     below = (values[:, None] > values).sum(axis=1)
     equal = (values[:, None] == values).sum(axis=1)
-    ranks: Scores = below + (equal - 1) / 2
+    ranks: NDArray[np.float64] = below + (equal - 1) / 2
     return ranks

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from medsearch.reporting import statistics
 from medsearch.reporting.elements import (
     axis,
     badges,
@@ -32,6 +31,7 @@ from medsearch.reporting.search.tables import (
     Row,
     best_trial,
     counted_runs,
+    gain,
     other_knobs,
     runs,
     share_cell,
@@ -40,6 +40,7 @@ from medsearch.reporting.search.tables import (
     weights,
 )
 from medsearch.reporting.search.trade import CHART, lines
+from medsearch.reporting.variance_components import CONFIDENCE, Interval
 from medsearch.reporting.wording import NOTHING, number, percent, score
 
 
@@ -76,13 +77,12 @@ def _tiles(results: SearchResults) -> Markup:
         known = metric_of(best.leading)
         told.append((f"Best {full_words(best.leading)}", spread(best.tested, known.digits), runs(best.tested)))
         if best.share is not None:
-            told.append(("Of target supervised", percent(best.share.estimate), _between(best)))
-        reference = results.reference(results.design.no_adaptation)
-        gain = statistics.gain(best.replicates, reference.replicates, best.leading) if reference else None
-        if gain is not None:
-            fewer = known.digits - 1
-            between = "" if gain.low is None else f"95% interval {gain.low:+.{fewer}f} to {gain.high:+.{fewer}f}"
-            told.append(("Above no adaptation", f"{gain.estimate:+.{known.digits}f}", between))
+            told.append(("Of target supervised", percent(best.share.estimate), _between(best.share)))
+        compared = gain(results)
+        if compared is not None and compared.effect is not None:
+            effect, fewer = compared.effect, known.digits - 1
+            between = f"{effect.low:+.{fewer}f} to {effect.high:+.{fewer}f}" if effect.low is not None else ""
+            told.append(("Above no adaptation", f"{effect.estimate:+.{known.digits}f}", _interval(effect, between)))
     leader = best_trial(results)
     if leader is not None and not told:
         name = f"Best {results.design.value_words}{' so far' if unfinished(results) else ''}"
@@ -93,10 +93,14 @@ def _tiles(results: SearchResults) -> Markup:
     return tiles(told)
 
 
-def _between(row: Row) -> str:
-    if row.share is None or row.share.low is None or row.share.high is None:
-        return "no interval: too few cases"
-    return f"95% interval {100 * row.share.low:.0f}–{100 * row.share.high:.0f}%"
+def _interval(of: Interval, bounds: str) -> str:
+    """An interval with its bounds as text, or why there is none."""
+    return f"no interval: {of.reason}" if of.reason else f"{CONFIDENCE:.0%} interval {bounds}"
+
+
+def _between(of: Interval) -> str:
+    bounds = "" if of.low is None or of.high is None else f"{100 * of.low:.0f}–{100 * of.high:.0f}%"
+    return _interval(of, bounds)
 
 
 def result(results: SearchResults) -> Markup:

@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, cast
 
-from medsearch.reporting import statistics
+from medsearch.reporting import comparison, statistics
+from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.metrics import short
-from medsearch.reporting.resampling import Interval
 from medsearch.reporting.search.columns import DICE, leading_metric
 from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
 from medsearch.reporting.statistics import Summary, known
+from medsearch.reporting.variance_components import Interval
 from medsearch.reporting.wording import NOTHING, KnobName, knob_names, percent, score
 
 Kind = Literal["best", "finalist", "reference"]
@@ -37,7 +38,7 @@ class Row:
     @cached_property
     def share(self) -> Interval | None:
         """Test Dice as a share of the target-supervised model's, which has no error against itself."""
-        found = statistics.share(self.replicates, self.supervised)
+        found = comparison.share(*(statistics.by_seed(of, "dice") for of in (self.replicates, self.supervised)))
         return Interval(1.0) if found and self.replicates is self.supervised else found
 
     @property
@@ -141,6 +142,16 @@ def summary(results: SearchResults) -> tuple[Row, ...]:
         label, kind = (f"Finalist {place + 1}", "finalist") if place else (best_label(results), "best")
         rows.append(_row(results, finalist, label=label, kind=kind))
     return (*rows, *(_row(results, reference, label=reference.label) for reference in results.references))
+
+
+def gain(results: SearchResults) -> Comparison | None:
+    """The best finalist against no adaptation in the test metric that leads; None while nothing can be compared."""
+    best = next((row for row in summary(results) if row.kind == "best"), None)
+    reference = results.reference(results.design.no_adaptation)
+    if best is None or reference is None:
+        return None
+    found = comparison.compare(*(statistics.by_seed(of.replicates, short(best.leading)) for of in (best, reference)))
+    return found if found.effect else None
 
 
 def best_label(results: SearchResults) -> str:

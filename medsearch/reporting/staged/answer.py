@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from medsearch.reporting.metrics import full_words, metric_of
-from medsearch.reporting.resampling import CONFIDENCE, RESAMPLES
+from medsearch.reporting.power import forecast
 from medsearch.reporting.search.answer import unfinished
 from medsearch.reporting.search.columns import DICE
 from medsearch.reporting.search.tables import Row, spread, summary
@@ -11,13 +11,13 @@ from medsearch.reporting.staged.bounds import broken, kept
 from medsearch.reporting.staged.left import left
 from medsearch.reporting.staged.results import Group, Refined, StagedResults
 from medsearch.reporting.staged.tables import names_of, progress, settled, tuned_by
+from medsearch.reporting.variance_components import HOW as INTERVALS
 from medsearch.reporting.wording import counted, listed, number, oracle_chose, selection_rule
 from medsearch.study.refinement import FROZEN
 
 HOW = (
-    "Left on the table: mean difference of {words}, its best minus the frozen point, over test cases (each averaged "
-    f"over the seeds that both have), with a {CONFIDENCE:.0%} percentile interval of {RESAMPLES} bootstrap resamples "
-    "of cases and shared seeds"
+    "Left on the table: mean difference of {words}, its best minus the frozen point, over the test cases and seeds "
+    "that both have"
 )
 
 
@@ -127,7 +127,20 @@ def _caption(results: StagedResults) -> Iterator[str]:
             f"{progress(results.refinement.search, results.refinement.trials)} trials. "
             f"{HOW.format(words=_leading(results))}."
         )
+        yield from _statistics(results)
         yield from kept(results)
+
+
+def _statistics(results: StagedResults) -> Iterator[str]:
+    """What the interval of what was left is over, and how many seeds would make it tell more."""
+    found = left(results)
+    of = found.comparison if found else None
+    if found is None or of is None or of.effect is None:
+        return
+    yield f"{INTERVALS}." if not of.effect.reason else f"No interval: {of.effect.reason}."
+    more = forecast([of], metric_of(found.leading))
+    if more:
+        yield f"{more}."
 
 
 def _leading(results: StagedResults) -> str:

@@ -2,7 +2,7 @@
 
 The refinement chooses its best by the objective, so the difference in that is flattered by the choice; where it is
 against the best even so, the frozen point is the better one. The test cases had no part in it: there the difference is
-judged case by case. All differences are under the seeds that both have.
+judged over seeds and cases. All differences are under the seeds that both have.
 """
 
 import math
@@ -11,15 +11,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from medsearch.reporting.comparison import BySeed, Comparison, compare
+from medsearch.reporting.comparison import Comparison, compare
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.metrics import full_words, metric_of, short
-from medsearch.reporting.resampling import CONFIDENCE, Interval
 from medsearch.reporting.search.answer import unfinished
 from medsearch.reporting.search.columns import DICE
 from medsearch.reporting.search.tables import Row, summary
 from medsearch.reporting.staged.results import StagedResults
-from medsearch.reporting.statistics import known
+from medsearch.reporting.statistics import by_seed, known
+from medsearch.reporting.variance_components import CONFIDENCE, Interval
 from medsearch.reporting.wording import counted
 from medsearch.study.refinement import FROZEN
 
@@ -80,11 +80,19 @@ class Left:
         return f"{by:+.{metric_of(self.leading).digits}f} {full_words(self.leading)}"
 
     def _over(self, effect: Interval) -> str:
-        seeds, digits = len(self.comparison.seeds) if self.comparison else 0, metric_of(self.leading).digits
+        seeds, digits = self.comparison.fewest_seeds if self.comparison else 0, metric_of(self.leading).digits
         rests = f"{counted(effect.cases, 'case')}, {counted(seeds, 'seed')}"
         if effect.low is None or effect.high is None:
-            return f" ({rests}: too few for an interval)"
+            return f" ({rests}: {effect.reason}{self._of_models})"
         return f" ({CONFIDENCE:.0%} interval {effect.low:+.{digits}f} to {effect.high:+.{digits}f}; {rests})"
+
+    @property
+    def _of_models(self) -> str:
+        """What can be said all the same, of these trained models."""
+        found = self.comparison
+        if found is None or found.wilcoxon_p is None:
+            return ""
+        return f"; of these trained models, p = {found.wilcoxon_p:.2g} over test cases ({found.wilcoxon_test})"
 
     def _finding(self, effect: Interval) -> str:
         if effect.low is None or effect.high is None:
@@ -125,7 +133,7 @@ def left(results: StagedResults) -> Left | None:
         objective=_difference(best, frozen, "value"),
         leading=best.leading,
         tested=_difference(best, frozen, best.leading),
-        comparison=compare(_by_seed(best), _by_seed(frozen)),
+        comparison=compare(*(by_seed(row.replicates, short(row.leading)) for row in (best, frozen))),
         provisional=bool(unfinished(refined.search)),
     )
 
@@ -150,11 +158,6 @@ def _values(replicates: Sequence[Replicate], metric: str) -> dict[int, float]:
     done = [run for run in replicates if run.state == "complete"]
     found = {run.seed: run.value if metric == "value" else run.metrics.get(metric) for run in done}
     return {seed: float(value) for seed, value in found.items() if value is not None and known(value)}
-
-
-def _by_seed(row: Row) -> BySeed:
-    done = [run for run in row.replicates if run.state == "complete" and run.cases]
-    return {run.seed: {str(case["subject"]): case.get(short(row.leading)) for case in run.cases} for run in done}
 
 
 def _same(knobs: Mapping[str, Any], point: Mapping[str, Any]) -> bool:

@@ -38,6 +38,7 @@ from medsearch.reporting.staged.tables import (
     trials_of,
     tuned_by,
 )
+from medsearch.reporting.variance_components import CONFIDENCE
 from medsearch.reporting.wording import NOTHING, listed, number, selection_rule
 from medsearch.study.refinement import FROZEN
 
@@ -84,7 +85,11 @@ def _tiles(results: StagedResults) -> Markup:
         told.append(("Left on the table", "nothing", "the frozen point is the best near it"))
     elif effect is not None:
         digits = known.digits
-        between = "" if effect.low is None else f"95% interval {effect.low:+.{digits}f} to {effect.high:+.{digits}f}"
+        between = (
+            f"no interval: {effect.reason}"
+            if effect.low is None
+            else f"{CONFIDENCE:.0%} interval {effect.low:+.{digits}f} to {effect.high:+.{digits}f}"
+        )
         told.append((f"Left on the table, {words_of}", f"{effect.estimate:+.{digits}f}", between))
     return tiles(told)
 

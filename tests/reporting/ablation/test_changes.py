@@ -3,12 +3,14 @@
 import dataclasses
 import io
 import json
+import math
 import shutil
 import subprocess
 
 import pandas as pd
 import pytest
 from plotly.offline import get_plotlyjs
+from scipy.stats import t as student
 
 from medsearch.core.reported import Reported
 from medsearch.reporting.ablation import cells
@@ -53,8 +55,9 @@ def test_hand_worked_changes_have_mean_spread_and_interval():
     found = change_of(Measures(made()))
     assert found.found.by_seed == {0: pytest.approx(-10.0), 1: pytest.approx(-8.0)}
     assert (found.seeds.mean, found.seeds.sd) == (pytest.approx(-9.0), pytest.approx(2**0.5))
-    assert found.found.interval.low == pytest.approx(-10, abs=0.2)
-    assert found.found.interval.high == pytest.approx(-8, abs=0.2)
+    width = student.isf(0.025, 1) * 0.01 / 0.91  # of the logarithm of 0.91, the mean of 0.90 and 0.92
+    ends = (100 * (0.91 * math.exp(side * width) - 1) for side in (-1, 1))
+    assert (found.found.interval.low, found.found.interval.high) == pytest.approx(tuple(ends), abs=0.2)
     assert found.whole
     assert cells.change(found) == "−9.00 ± 1.41 % (n=2)"
 

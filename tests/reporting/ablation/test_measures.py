@@ -9,6 +9,7 @@ from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import Row
 from medsearch.reporting.evidence import Replicate, Skipped
+from medsearch.reporting.variance_components import ONE_SEED
 from tests.reporting.ablation.ablation_results import CASES, column, results, run
 
 DICE, ASSD = "test/dice", "test/assd"
@@ -96,7 +97,7 @@ def test_comparisons_are_corrected_within_a_column_over_the_rows_that_are_compar
     assert set(found) == {("a", "task", DICE), ("b", "task", DICE)}
     assert {one.family for one in found.values()} == {2}
     assert found["a", "task", DICE].effect.estimate == pytest.approx(-0.11, abs=0.01)
-    assert all(one.p_holm >= one.p for one in found.values())
+    assert all(one.p_holm >= one.p and one.wilcoxon_p_holm >= one.wilcoxon_p for one in found.values())
 
 
 def test_a_comparison_over_fewer_seeds_is_marked():
@@ -119,8 +120,10 @@ def test_a_seed_that_both_rows_lost_is_missed_by_their_comparison():
 def test_too_few_cases_are_no_test_and_the_reason_is_kept():
     rows = {"ours": (run(0, 0.7, cases=3),), "a": (run(0, 0.6, cases=3),)}
     compared = Measures(results(rows, against={"a": "ours"})).comparisons["a", "task", DICE]
-    assert cells.probability(compared) == "no test"
-    assert "fewer than 6" in compared.reason
+    assert cells.of_models(compared) == "no test"
+    assert "fewer than 6" in compared.wilcoxon_reason
+    assert cells.probability(compared) == "one seed"
+    assert compared.reason == ONE_SEED
 
 
 def test_a_row_is_not_compared_where_its_reference_is_not_asked():

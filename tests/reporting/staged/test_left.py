@@ -13,6 +13,7 @@ from medsearch.reporting.staged.files import table_md
 from medsearch.reporting.staged.left import left
 from medsearch.reporting.staged.page import page
 from medsearch.reporting.staged.results import Bound, StagedResults
+from medsearch.reporting.variance_components import ONE_SEED
 from tests.reporting.staged import made_up_staged as made_up
 
 
@@ -56,10 +57,19 @@ def test_too_few_cases_and_no_test_are_no_verdict() -> None:
         return verdict(made_up.finished(replace(of, finalists=finalists, references=references)))
 
     assert without(1).startswith(
-        "What was left on the table cannot be told: +0.050 test Dice (1 case, 2 seeds: too few"
+        "What was left on the table cannot be told: +0.050 test Dice (1 case, 2 seeds: one test case, which says"
     )
     assert without(0).startswith("What was left on the table cannot be told: +0.050 test Dice, but no case by case")
     assert without(0, dice=False).startswith("What was left on the table cannot be told: nothing was tested; +0.020")
+
+
+def test_one_seed_is_no_verdict_on_the_methods_and_says_what_the_models_show() -> None:
+    of = made_up.refined(0.05, spread=0.02)
+    finalists = tuple(replace(one, replicates=one.replicates[:1]) for one in of.finalists)
+    references = tuple(replace(one, replicates=one.replicates[:1]) for one in of.references)
+    told = verdict(made_up.finished(replace(of, finalists=finalists, references=references)))
+    assert f"cannot be told: +0.050 test Dice (8 cases, 1 seed: {ONE_SEED}; of" in told
+    assert "of these trained models, p = 0.0078 over test cases (Wilcoxon signed-rank, exact" in told
 
 
 def test_until_both_have_run_nothing_is_said_and_until_all_have_it_is_provisional() -> None:

@@ -1,0 +1,54 @@
+import numpy as np
+
+from medsearch.reporting.comparison import Comparison
+from medsearch.reporting.metrics import METRICS, Metric
+from medsearch.reporting.power import MOST, forecast
+from medsearch.reporting.variance_components import detectable
+
+DICE = METRICS["dice"]
+SPREAD = (0.02**2, 0.03**2, 0.02**2)
+
+
+def compared(variances: tuple[float, float, float] | None = SPREAD, **changes) -> Comparison:
+    return Comparison(**{"seeds": (0, 1), "cases": 20, "variances": variances, "family": 1, **changes})
+
+
+def test_where_no_comparison_knows_its_spread_nothing_is_forecast() -> None:
+    assert forecast([], DICE) == forecast([compared(None)], DICE) == ""
+
+
+def test_the_number_of_seeds_is_the_smallest_that_shows_the_margin() -> None:
+    found = forecast([compared()], DICE)
+    assert found.startswith("With 2 seeds and 20 test cases, a difference in Dice of 0.")
+    enough = int(found.partition("; forecast")[2].partition("; ")[2].partition(" seeds")[0])
+    assert found.endswith(f"; {enough} seeds ({enough - 2} more) would show one of 0.03")
+    assert detectable(SPREAD, seeds=enough, cases=20) <= 0.03 < detectable(SPREAD, seeds=enough - 1, cases=20)
+
+
+def test_a_larger_family_asks_for_more() -> None:
+    first, last = (forecast([compared(family=family)], DICE) for family in (1, 8))
+    assert float(last.split("Dice of ")[1][:5]) > float(first.split("Dice of ")[1][:5])
+
+
+def test_where_cases_are_too_few_no_number_of_seeds_is_named() -> None:
+    found = forecast([compared((0.0, 0.1**2, 0.0), cases=5)], DICE)
+    assert f"; not even {MOST} seeds would show one of 0.03, but 0." in found
+    assert found.endswith(": more cases would")
+
+
+def test_what_the_seeds_show_already_asks_for_none() -> None:
+    found = forecast([compared((1e-6, 1e-6, 1e-6), seeds=(0, 1, 2))], DICE)
+    assert found.endswith("less than the margin of 0.03")
+
+
+def test_without_a_margin_usual_numbers_are_forecast() -> None:
+    found = forecast([compared()], Metric(name="x", heading="X", unit="mm"))
+    assert "; 5 seeds one of 0.0" in found
+    assert "; 10 seeds one of 0.0" in found
+    assert " mm" in found
+
+
+def test_rows_are_averaged() -> None:
+    doubled = tuple(2 * np.array(SPREAD))
+    pooled = forecast([compared(), compared(doubled)], DICE)
+    assert pooled == forecast([compared(tuple(1.5 * np.array(SPREAD)))] * 2, DICE)
