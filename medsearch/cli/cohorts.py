@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medsearch.core.errors import BadInput
+from medsearch.core.errors import BadInput, printable
 from medsearch.core.terminal import interactive
 from medsearch.data.cohorts import Cohort, fingerprint
 
@@ -168,7 +168,7 @@ def choose(options: DataOptions, tasks: Sequence["Task"], say: Callable[[str], N
         msg = f"{root}: faulty cases (named above): {names}; mend them, or leave them out with --skip-bad"
         raise BadInput(msg)
     reasons = {finding.subject: finding.problem for finding in checked.findings if finding.fatal}
-    skipped = tuple({"subject": subject, "problem": reasons[subject]} for subject in sorted(bad))
+    skipped = tuple({"subject": printable(name), "problem": printable(reasons[name])} for name in sorted(bad))
     return Chosen(checked.usable, skipped)
 
 

@@ -36,7 +36,7 @@ def _parser() -> argparse.ArgumentParser:
 
     check = commands.add_parser("check", help="validate a cohort: one line per finding")
     check.add_argument("dir", type=Path)
-    check.add_argument("--layout", default="brats2020")
+    check.add_argument("--layout", help="how its folders and files are named (default: recognised by them)")
     check.set_defaults(do=_check)
 
     phantom = commands.add_parser("phantom", help="write a phantom cohort")
@@ -83,8 +83,13 @@ def _port(text: str) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from medsearch.data.checks import check
+    from medsearch.data.layouts import LAYOUTS
+    from medsearch.data.layouts.recognition import recognised
 
-    checked = check(options.dir, options.layout)
+    layout = options.layout or recognised(options.dir, LAYOUTS) or next(iter(LAYOUTS))
+    if not options.layout:
+        sys.stdout.write(f"layout: {layout}\n")
+    checked = check(options.dir, layout)
     for finding in checked.findings:
         say(str(finding))
     cases, bad = len(checked.cohort.subjects), len(checked.bad_subjects)

@@ -114,6 +114,7 @@ def folders(given: Iterable[str], layouts: tuple[str, ...]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for text in given:
         name, equals, folder = text.partition("=")
+        name = _declared(name, layouts)
         if not equals or (name not in layouts and len(layouts) == 1):
             name, folder = layouts[0], text
             if len(layouts) > 1:
@@ -125,6 +126,15 @@ def folders(given: Iterable[str], layouts: tuple[str, ...]) -> dict[str, Path]:
             raise BadInput(msg)
         found[name] = Path(folder)
     return found
+
+
+def _declared(name: str, layouts: tuple[str, ...]) -> str:
+    """The layout of the study that stands for `name`: itself, or of two releases of BraTS the one that is declared."""
+    from medsearch.data.layouts.brats import RELEASES
+
+    releases = [release.name for release in RELEASES]
+    standing = [one for one in layouts if one in releases]
+    return standing[0] if name in releases and name not in layouts and standing else name
 
 
 def resources(options: argparse.Namespace) -> "Resources":

@@ -3,8 +3,9 @@
 import argparse
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -16,6 +17,7 @@ from medsearch.core.remote import without_password
 from medsearch.core.terminal import interactive, say, show
 
 if TYPE_CHECKING:
+    from medsearch.data.kinds import Task
     from medsearch.study import Ablation, Search, StagedSearch
     from medsearch.study.execution import Site
     from medsearch.study.jobs import Workplace
@@ -56,8 +58,9 @@ def run(study: "Search | StagedSearch | Ablation", arguments: Sequence[str] | No
         writes = options.data or not options.dry_run  # what was found out about data is remembered
         if writes and (made := prepare_home(options.home, group=options.group_home)) is not None:
             say(made)
+        study, located = _put_to(study, folders(options.data, asked.layouts))
         data = Data(
-            folders=folders(options.data, asked.layouts),
+            folders=located,
             anatomy=options.anatomy,
             skip_bad=options.skip_bad,
             home=options.home,
@@ -70,6 +73,35 @@ def run(study: "Search | StagedSearch | Ablation", arguments: Sequence[str] | No
             return of.run(data)
         of.print_plan(data)
     return None
+
+
+def _put_to(
+    study: "Search | StagedSearch | Ablation", given: Mapping[str, Path]
+) -> "tuple[Search | StagedSearch | Ablation, dict[str, Path]]":
+    """The study, put to the releases that its folders are of, and the folders by their layouts.
+
+    A study that is declared on BraTS 2020 runs on the files of 2021 or 2023 as it is. Its cohort is another one then,
+    by which reported values are not judged.
+    """
+    from medsearch.data.layouts.recognition import sibling
+
+    layouts = {declared: sibling(folder, declared) for declared, folder in given.items()}
+    others = {declared: found for declared, found in layouts.items() if found != declared}
+    for declared, found in others.items():
+        say(f"{given[declared]} is in the {found} layout: the study, declared on {declared}, is put to it")
+    return _relaid(study, others) if others else study, {layouts[name]: folder for name, folder in given.items()}
+
+
+def _relaid(study: Any, layouts: Mapping[str, str]) -> Any:
+    """A study with tasks on other layouts, and the search that it varies, if it varies one."""
+
+    def put(task: "Task") -> "Task":
+        return replace(task, layout=layouts.get(task.layout, task.layout))
+
+    if hasattr(study, "tasks"):
+        of = study.of and _relaid(study.of, layouts)
+        return replace(study, tasks={label: put(task) for label, task in study.tasks.items()}, of=of)
+    return replace(study, task=put(study.task))
 
 
 def _asked(study: "Search | StagedSearch | Ablation") -> Asked:

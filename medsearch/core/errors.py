@@ -7,11 +7,13 @@
     ├── Diverged        1   a loss became non-finite: this trial failed, the others go on
     └── Interrupted   130   the user stopped the study, or its Ray cluster died; it can go on later
 
-Every message says what is wrong, where (case, file, knob), and what to do about it, in one line.
+Every message says what is wrong, where (case, file, knob), and what to do about it, in one line that a terminal shows
+as it is.
 """
 
 import errno
 import os
+import re
 import unicodedata
 from collections.abc import Sequence
 from contextlib import suppress
@@ -32,11 +34,44 @@ REMEDIES = {
 LEAST = 1 << 20
 """Bytes; a file system with less is full."""
 
+_ENDS_OF_LINES = re.compile(r"[\t\n\r]+")
+_UNSHOWN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+_SHOWN = "\n\t\u200c\u200d"
+"""Of these categories: what lays out lines, and what joins and parts the letters of a word, as Persian needs it."""
+_UNDECODED = range(0xDC80, 0xDD00)
+"""How Python holds the bytes of a file name that are no UTF-8."""
+
+
+def printable(text: str) -> str:
+    """`text` on one line, with control and format characters spelt out by their codes, and so in any encoding.
+
+    What files and folders are called, and what they hold, then moves no cursor of a terminal, and colours, hides or
+    turns round nothing that it shows.
+    """
+    return spelt_out(_ENDS_OF_LINES.sub(" ", text))
+
+
+def spelt_out(text: str) -> str:
+    """As `printable`, with lines and tabs as they are."""
+    return text if text.isprintable() else "".join(map(_sign, text))
+
+
+def _sign(sign: str) -> str:
+    if unicodedata.category(sign) not in _UNSHOWN or sign in _SHOWN:
+        return sign
+    code = ord(sign)
+    if code in _UNDECODED:
+        code -= 0xDC00
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
 
 class MedsearchError(Exception):
     """Root of every error that the user is meant to read; printed as one line, never as a traceback."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return printable(super().__str__())
 
 
 class BadInput(MedsearchError):
@@ -72,20 +107,6 @@ class Interrupted(MedsearchError):
     """The study was asked to stop, or lost what it ran on; what is finished is stored."""
 
     exit_code = 130
-
-
-def printable(text: str) -> str:
-    """`text` with control and format characters escaped, so that a file's name moves no cursor and hides no letters.
-
-    Newlines and tabs stay.
-    """
-    if text.isprintable():
-        return text
-    unseen = ("Cc", "Cf", "Cs", "Zl", "Zp")
-    return "".join(
-        sign.encode("unicode_escape").decode() if unicodedata.category(sign) in unseen and sign not in "\n\t" else sign
-        for sign in text
-    )
 
 
 def explained(error: OSError, places: Sequence[Path]) -> str:

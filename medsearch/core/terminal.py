@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO, final
 
-from medsearch.core.errors import printable
+from medsearch.core.errors import spelt_out
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -44,7 +44,7 @@ def interactive() -> bool:
 
 def say(line: str) -> None:
     """A line for the user, now."""
-    sys.stdout.write(printable(line) + "\n")
+    sys.stdout.write(spelt_out(line) + "\n")
     sys.stdout.flush()
 
 
@@ -63,7 +63,7 @@ def console() -> "Console":
 
         def render(self, *given: Any, **options: Any) -> Iterator[Segment]:
             for text, style, control in super().render(*given, **options):
-                yield Segment(text if control else printable(text), style, control)
+                yield Segment(text if control else spelt_out(text), style, control)
 
     return Visible(width=None if sys.stdout.isatty() else LOG_WIDTH, markup=False, emoji=False, highlight=False)
 

@@ -3,11 +3,15 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from medsearch.data.inspection import LABEL, MASK, CaseFacts, FileFacts
+from medsearch.data.nifti_geometry import Matrix, directions, turn
 
 _SPACING_MM = 1e-3
 _SPACING_DIGITS = 3
+_SAME_TRACE = 3e-4
+"""Axes a degree or less apart: three unit vectors have a product of 3 with themselves."""
 _HEADER_MM = 1e-5
 """How well a header's single precision keeps a position."""
 
@@ -37,17 +41,36 @@ def difference(one: FileFacts, other: FileFacts, tolerance: float) -> str | None
 
 def described(facts: FileFacts) -> str:
     """A grid but for its position: size, spacing, and the directions of its axes."""
-    directions = np.array(facts.affine).reshape(4, 4)[:3, :3] / np.array(_spacing(facts))
+    along = directions(matrix(facts.affine))
     axes = "".join(
-        ("RAS" if directions[row, column] > 0 else "LPI")[row]
-        for column, row in enumerate(np.abs(directions).argmax(axis=0))
+        ("RAS" if along[row, column] > 0 else "LPI")[row] for column, row in enumerate(np.abs(along).argmax(axis=0))
     )
     return f"grid is {_times(facts.shape)} voxels of {_times(_spacing(facts))} mm, axes {axes}"
 
 
+def matrix(affine: Sequence[float]) -> Matrix:
+    """(4, 4) from its 16 numbers by rows."""
+    return np.array(affine, np.float64).reshape(4, 4)
+
+
+def edges_in_words(edges: npt.ArrayLike) -> str:
+    """Voxel sizes: `1 mm` of a cube, otherwise `1 x 1 x 2 mm`."""
+    rounded = [float(f"{edge:.4g}") for edge in np.ravel(edges)]
+    return f"{rounded[0]:g} mm" if len(set(rounded)) == 1 else f"{_times(rounded)} mm"
+
+
+def turns(facts: Sequence[FileFacts]) -> list[float]:
+    """By how many degrees each grid is turned against the one that most of them lie along."""
+    along = [directions(matrix(one.affine)) for one in facts]
+    alike = (
+        np.array([one.ravel() for one in along]) @ np.array([one.ravel() for one in along]).T
+    )  # 3 where they are one
+    usual = along[int((alike > 3 - _SAME_TRACE).sum(axis=1).argmax())]
+    return [turn(one, usual) for one in along]
+
+
 def _spacing(facts: FileFacts) -> tuple[float, ...]:
-    edges = np.linalg.norm(np.array(facts.affine).reshape(4, 4)[:3, :3], axis=0)
-    return tuple(round(float(edge), _SPACING_DIGITS) for edge in edges)
+    return tuple(round(float(edge), _SPACING_DIGITS) for edge in np.linalg.norm(matrix(facts.affine)[:3, :3], axis=0))
 
 
 def _times(numbers: Sequence[int] | Sequence[float]) -> str:

@@ -6,16 +6,17 @@ subject, or refuses the cohort where it has none; the others are warnings.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from medsearch.core.errors import BadInput
-from medsearch.data.agreement import common_grid, described
+from medsearch.core.errors import BadInput, printable
+from medsearch.data.agreement import common_grid, described, turns
 from medsearch.data.cohorts import Cohort, Finding
 from medsearch.data.inspection import LABEL, MASK, CaseFacts, inspect_cases
-from medsearch.data.judges import EXCLUDE, CaseJudge, StackValues, TumourValues
-from medsearch.data.layouts import TUMOUR_LAYOUTS, tumour_layout
+from medsearch.data.judges import EXCLUDE, MOST_TURN, CaseJudge, StackValues, TumourValues
+from medsearch.data.layouts import LAYOUTS, TUMOUR_LAYOUTS, tumour_layout
 from medsearch.data.layouts import layout as layout_named
+from medsearch.data.layouts.recognition import refusal
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,9 @@ def check(
     """
     kind = layout_named(layout)
     scan = kind.scan(root, required=required)
+    missing = any(_names_nothing(finding) for finding in scan.findings)
+    if (missing or not scan.cohort.cases) and (known := refusal(root, kind, LAYOUTS)):
+        return Checked(replace(scan.cohort, cases=()), (known,))
     wanted = scan.cohort.contrasts if required is None else tuple(required)
     if unknown := [contrast for contrast in wanted if contrast not in scan.cohort.contrasts]:
         msg = f"{layout} has no contrast {unknown[0]!r}; choose from {', '.join(scan.cohort.contrasts)}"
@@ -65,6 +69,7 @@ def check(
     facts = inspect_cases(files, cache)
     values = TumourValues(tumour_layout(layout), cohort.phantom) if layout in TUMOUR_LAYOUTS else StackValues()
     findings = [*scan.findings]
+    findings += _about_names(cohort)
     for case, paths, found in zip(cohort.cases, files, facts, strict=True):
         findings += CaseJudge(case.subject, paths, found, kind, values).findings()
     if kind.grids == "one":
@@ -75,16 +80,37 @@ def check(
     return Checked(cohort, tuple(findings))
 
 
+def _names_nothing(finding: Finding) -> bool:
+    """Whether the cohort is refused for what is not there."""
+    return finding.fatal and finding.subject is None and not (finding.file and finding.file.exists())
+
+
+def _about_names(cohort: Cohort) -> Iterator[Finding]:
+    """Subjects whose names a terminal, a table or a page would not show as they are."""
+    for case in cohort.cases:
+        if printable(case.subject) != case.subject:
+            where = next(iter(case.files.values()), cohort.root)
+            yield Finding(case.subject, where, "has control characters in its name", f"rename it, {EXCLUDE}")
+
+
 def _about_cohort_grid(
     cohort: Cohort, files: Sequence[Mapping[str, Path]], facts: Sequence[CaseFacts], tolerance: float
 ) -> Iterator[Finding]:
     """Cases that lie on another grid than most; position in space may differ, size and axes may not."""
-    grids = [None if (grid := common_grid(found, tolerance)) is None else described(grid) for found in facts]
+    commons = [common_grid(found, tolerance) for found in facts]
+    grids = [None if grid is None else described(grid) for grid in commons]
     usual = max(grids, key=lambda one: one is not None and grids.count(one), default=None)
     for case, paths, one in zip(cohort.cases, files, grids, strict=True):
         if one not in (None, usual):
             folder = next(iter(paths.values())).parent
             yield Finding(case.subject, folder, f"{one}, the cohort's {usual}", f"resample the case, {EXCLUDE}")
+    alike = [(number, grid) for number, grid in enumerate(commons) if grid is not None and grids[number] == usual]
+    angles = turns([grid for _, grid in alike]) if alike else []
+    for (number, _), angle in zip(alike, angles, strict=True):
+        if angle > MOST_TURN:
+            what = f"is turned by {angle:.0f} degrees against the other cases"
+            folder = next(iter(files[number].values())).parent
+            yield Finding(cohort.cases[number].subject, folder, what, f"resample it along their axes, {EXCLUDE}")
 
 
 def _about_duplicates(

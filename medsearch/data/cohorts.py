@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from medsearch.core import recipes
-from medsearch.core.errors import BadInput, Damaged
+from medsearch.core.errors import BadInput, Damaged, printable
 from medsearch.core.records import read_record, write_sealed
 from medsearch.data.concurrency import concurrently
 from medsearch.data.volumes import UnreadableVolume, files_of
@@ -21,7 +21,8 @@ class Case:
     """One subject's images, all on one grid, and the mask where there is one. An image is a file or a folder of slices.
 
     part: what the data set's folders say of the case; None: the split draws. presence: the weak label, where it is
-    given apart from a mask: whether there is tumour at low and at high x of LPS, the patient's right and left.
+    given apart from a mask: whether there is tumour at low and at high x of LPS, the patient's right and left. patient:
+    whose images these are, where one patient may have several cases; None: the subject's own.
     """
 
     subject: str
@@ -29,6 +30,7 @@ class Case:
     mask: Path | None
     part: Part | None = None
     presence: tuple[bool, bool] | None = None
+    patient: str | None = None
 
     @property
     def files(self) -> dict[str, Path]:
@@ -38,8 +40,8 @@ class Case:
 
 @dataclass(frozen=True)
 class Roster:
-    """Who can be divided into parts: all subjects, those whose part is given, who has a mask, and in what
-    contrasts each has images.
+    """Who can be divided into parts: all subjects, those whose part is given, who has a mask, in what contrasts each
+    has images, and whose images they are, where that is not the subject's own name.
 
     Masks matter for the validation of target cases only; where no part is given, all subjects are taken to have one.
     """
@@ -48,6 +50,7 @@ class Roster:
     assigned: Mapping[str, Part] = field(default_factory=dict)
     annotated: frozenset[str] = frozenset()
     contrasts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    patients: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class Cohort:
             {case.subject: case.part for case in self.cases if case.part is not None},
             frozenset(case.subject for case in self.cases if case.mask is not None),
             {case.subject: tuple(case.images) for case in self.cases},
+            {case.subject: case.patient for case in self.cases if case.patient is not None},
         )
 
     def without(self, subjects: Collection[str]) -> "Cohort":
@@ -115,7 +119,7 @@ class Finding:
     def __str__(self) -> str:
         where = ": ".join(str(part) for part in (self.subject, self.file) if part is not None)
         line = f"{'error' if self.fatal else 'warning'}: {where}: {self.problem}; {self.remedy}"
-        return line.replace("\n", " ").replace("\r", " ")
+        return printable(line)
 
 
 class Digests:

@@ -1,19 +1,21 @@
 """A folder with one CT series in DICOM, as a volume; whatever else a folder may hold is refused by name.
 
-Slices are ordered by their positions along the normal, never by file names or instance numbers. Volumes have their
-axes along columns, rows and slices, so (x, y, z) is (left, back, up) for a patient who lies on the back; the affine is
-NIfTI's, from voxel indices to RAS, mm.
+A series is one file per slice, or an enhanced (multi-frame) CT with many in one file. Slices are ordered by their
+positions along the normal, never by file names or instance numbers. Volumes have their axes along columns, rows and
+slices, so (x, y, z) is (left, back, up) for a patient who lies on the back; the affine is NIfTI's, from voxel indices
+to RAS, mm.
 """
 
 import contextlib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from medsearch.data.dicom_slices import BadSlice, Slice, read_pixels, read_slice
+from medsearch.data.dicom_slices import BadSlice, Slice, read_pixels, read_slices
 from medsearch.data.volumes import UnreadableVolume, Volume, files_of
 
 __all__ = ["first_slice", "read_series", "slices_of"]
@@ -41,15 +43,25 @@ def read_series(folder: Path) -> Volume:
     """
     slices = _ordered(slices_of(folder), folder)
     step = _step(slices, folder)
-    arrays = []
-    for one in slices:
-        try:
-            arrays.append(read_pixels(one.path).T)
-        except BadSlice as bad:
-            raise UnreadableVolume(folder, f"{one.path.name} {bad.problem}", bad.remedy) from None
+    arrays = _pixels(slices, folder)
     if any(array.shape != slices[0].size for array in arrays):
         raise UnreadableVolume(folder, "holds images of another size than their headers say", _AGAIN)
     return Volume(array=np.stack(arrays, axis=-1), affine=_affine(slices[0], step), path=folder)
+
+
+def _pixels(slices: Sequence[Slice], folder: Path) -> list[npt.NDArray[Any]]:
+    """The images (columns, rows) of all slices in their order; each file is read once."""
+    places: dict[Path, list[int]] = {}
+    for index, one in enumerate(slices):
+        places.setdefault(one.path, []).append(index)
+    arrays: dict[int, npt.NDArray[Any]] = {}
+    for path, indices in places.items():
+        try:
+            images = read_pixels([slices[index] for index in indices])
+        except BadSlice as bad:
+            raise UnreadableVolume(folder, f"{path.name} {bad.problem}", bad.remedy) from None
+        arrays.update((index, image.T) for index, image in zip(indices, images, strict=True))
+    return [arrays[index] for index in range(len(slices))]
 
 
 def slices_of(folder: Path) -> list[Slice]:
@@ -63,7 +75,7 @@ def slices_of(folder: Path) -> list[Slice]:
         if path.is_dir():
             raise UnreadableVolume(folder, f"holds a folder ({path.name}) beside slices", "give the series' own folder")
         try:
-            found.append(read_slice(path))
+            found += read_slices(path)
         except BadSlice as bad:
             raise UnreadableVolume(folder, f"{path.name} {bad.problem}", bad.remedy) from None
     if not found:
@@ -75,7 +87,7 @@ def first_slice(folder: Path) -> Slice | None:
     """The header of the first file, in the order of names, that is a slice of a CT series; None, if none is."""
     for path in files_of(folder):
         with contextlib.suppress(BadSlice):
-            return read_slice(path)
+            return read_slices(path)[0]
     return None
 
 

@@ -18,15 +18,18 @@ from medsearch.core.errors import Damaged
 from medsearch.core.records import read_record, write_sealed
 from medsearch.data.cohorts import Digests
 from medsearch.data.concurrency import concurrently
+from medsearch.data.nifti_geometry import HeaderGeometry
 from medsearch.data.outlines import laid_on, misfit
 from medsearch.data.volumes import UnreadableVolume, Volume, files_of, read_bytes, stored_volume
 
-INSPECTION_VERSION = 2
+INSPECTION_VERSION = 3
 """Raised whenever the facts of an unchanged file would come out otherwise."""
 
 _MOST_VALUES = 8
 MASK, LABEL = "mask", "label"
 """What a case's files are called that are no images: its mask; and an outline beside it, which no task reads."""
+AIR_HU, TISSUE_HU, DENSE_HU = -500.0, (-200.0, 200.0), 500.0
+"""Below which HU there is only air, between which soft tissue and fat lie, and above which there are bone and metal."""
 ROUNDING = 0.01
 """How far a label may lie from its number: masks stored as scaled or floating numbers come close only."""
 
@@ -35,19 +38,25 @@ ROUNDING = 0.01
 class FileFacts:
     """One file: why it cannot be used (`problem`, `remedy`), or else its grid and its values.
 
-    `affine` by rows (16 numbers); `content`: a digest of the voxels; `zeros`: the share of zero voxels; `values`: the
-    distinct non-zero values of a mask, rounded where that is all they lack, the first few.
+    `affine` by rows (16 numbers); `header`: what a NIfTI header says of it; `content`: a digest of the voxels; `zeros`:
+    the share of zero voxels; `air`, `tissue`, `dense`: the shares of voxels that would be air, soft tissue or fat, and
+    bone or metal, if the values were HU (see `AIR_HU`, `TISSUE_HU`, `DENSE_HU`); `values`: the distinct non-zero values
+    of a mask, rounded where that is all they lack, the first few.
     """
 
     problem: str | None = None
     remedy: str | None = None
     shape: tuple[int, ...] = ()
     affine: tuple[float, ...] = ()
+    header: HeaderGeometry | None = None
     content: str = ""
     not_finite: int = 0
     low: float = 0.0
     high: float = 0.0
     zeros: float = 0.0
+    air: float = 0.0
+    tissue: float = 0.0
+    dense: float = 0.0
     values: tuple[float, ...] = ()
 
 
@@ -121,9 +130,13 @@ def _remembered(cache: Path | None) -> dict[str, CaseFacts]:
 def _restored(plain: Any) -> CaseFacts:
     files: dict[str, FileFacts] = {}
     for kind, facts in plain["files"].items():
-        values: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in facts.items()}
-        files[kind] = FileFacts(**values)
+        header = facts.pop("header")
+        files[kind] = FileFacts(header=header and HeaderGeometry(**_tuples(header)), **_tuples(facts))
     return CaseFacts(files, plain["outside"])
+
+
+def _tuples(plain: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
 
 
 def _inspect(files: Mapping[str, Path]) -> CaseFacts:
@@ -155,11 +168,15 @@ def _facts(volume: Volume) -> FileFacts:
     return FileFacts(
         shape=tuple(int(size) for size in array.shape),
         affine=tuple(float(number) for number in volume.affine.ravel()),
+        header=volume.header,
         content=_content(array),
         not_finite=not_finite,
         low=float(usable.min()) if usable.size else 0.0,
         high=float(usable.max()) if usable.size else 0.0,
         zeros=1 - np.count_nonzero(array) / array.size,
+        air=np.count_nonzero(array < AIR_HU) / array.size,
+        tissue=np.count_nonzero((array >= TISSUE_HU[0]) & (array <= TISSUE_HU[1])) / array.size,
+        dense=np.count_nonzero(array > DENSE_HU) / array.size,
     )
 
 

@@ -78,6 +78,7 @@ def _write(cohort: Cohort, task: CrossModalityTask, aside: Path, *, memory: Path
             "annotated": case.mask is not None,
             "part": case.part,
             "weak_label": case.presence,
+            "patient": case.patient,
             "statistics": statistics,
             **grid.described(case),
         }

@@ -132,6 +132,7 @@ class PreparedCohort(PreparedFolder):
             self.subjects,
             {case["subject"]: case["part"] for case in cases if case.get("part")},
             frozenset(case["subject"] for case in cases if case["annotated"]),
+            patients={case["subject"]: case["patient"] for case in cases if case.get("patient")},
         )
 
     @cached_property

@@ -64,9 +64,10 @@ class Split:
 def split(task: CrossModalityTask, roster: Roster) -> Split:
     """Divide the subjects, and draw who is labelled.
 
-    Free subjects: 80/10/10, the training part over the two contrasts. Assigned ones: a tenth of the source cases, and
-    of the annotated target cases, is validation. The order of subjects does not matter. More labels keep the fewer
-    ones; a fraction above 0 labels at least one.
+    Free subjects: 80/10/10, the training part over the two contrasts; all cases of a patient go together, and it is
+    patients who are counted. Assigned ones: a tenth of the source cases, and of the annotated target cases, is
+    validation. The order of subjects does not matter. More labels keep the fewer ones; a fraction above 0 labels at
+    least one.
 
     Raises:
         BadInput: source and target are the same contrast, a subject comes twice, there are too few, or the fold does
@@ -74,9 +75,9 @@ def split(task: CrossModalityTask, roster: Roster) -> Split:
 
     """
     _refuse(task, roster)
-    sides = _assigned(task, roster) if roster.assigned else _drawn(task, roster.subjects)
+    sides = _assigned(task, roster) if roster.assigned else _drawn(task, roster)
     if task.folds:
-        sides |= _fold(task, sides)
+        sides |= _fold(task, sides, roster)
     return Split(
         **sides,
         labelled_source=_labelled(task, sides["train_source"], "source"),
@@ -84,8 +85,8 @@ def split(task: CrossModalityTask, roster: Roster) -> Split:
     )
 
 
-def _drawn(task: CrossModalityTask, subjects: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    order = ranked(task.split_seed, subjects, "split")
+def _drawn(task: CrossModalityTask, roster: Roster) -> dict[str, tuple[str, ...]]:
+    order = ranked(task.split_seed, _patients(roster, roster.subjects), "split")
     held = max(1, round(HELD_OUT * len(order)))
     validation, test, training = order[:held], order[held : 2 * held], order[2 * held :]
     if task.pairing == "disjoint":
@@ -94,7 +95,23 @@ def _drawn(task: CrossModalityTask, subjects: Sequence[str]) -> dict[str, tuple[
     else:
         source, target = ranked(task.split_seed, training, "source"), ranked(task.split_seed, training, "target")
     both = {f"validation_{side}": validation for side in SIDES} | {f"test_{side}": test for side in SIDES}
-    return {"train_source": source, "train_target": target, **both}
+    sides = {"train_source": source, "train_target": target, **both}
+    return {name: _cases_of(patients, roster) for name, patients in sides.items()}
+
+
+def _patients(roster: Roster, subjects: Sequence[str]) -> tuple[str, ...]:
+    """Whose images these are, each person once."""
+    return tuple(dict.fromkeys(roster.patients.get(subject, subject) for subject in subjects))
+
+
+def _cases_of(patients: Sequence[str], roster: Roster) -> tuple[str, ...]:
+    """All subjects of these patients, in the patients' order; one patient's by name."""
+    if not roster.patients:
+        return tuple(patients)
+    cases: dict[str, list[str]] = {}
+    for subject in sorted(roster.subjects):
+        cases.setdefault(roster.patients.get(subject, subject), []).append(subject)
+    return tuple(subject for patient in patients for subject in cases[patient])
 
 
 def _assigned(task: CrossModalityTask, roster: Roster) -> dict[str, tuple[str, ...]]:
@@ -115,7 +132,7 @@ def _assigned(task: CrossModalityTask, roster: Roster) -> dict[str, tuple[str, .
     }
 
 
-def _fold(task: CrossModalityTask, sides: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+def _fold(task: CrossModalityTask, sides: Mapping[str, tuple[str, ...]], roster: Roster) -> dict[str, tuple[str, ...]]:
     """The source side of one fold; the target's stays, so whoever validates there trains in no fold."""
     pool = sides["validation_source"] + sides["train_source"]
     if not 0 <= task.fold < task.folds or not 2 <= task.folds <= len(pool):
@@ -124,7 +141,8 @@ def _fold(task: CrossModalityTask, sides: Mapping[str, tuple[str, ...]]) -> dict
             "at most as many as cases, and counted from 0"
         )
         raise BadInput(msg)
-    shown = set(ranked(task.split_seed, pool, "folds")[task.fold :: task.folds])
+    order = ranked(task.split_seed, _patients(roster, pool), "folds")
+    shown = set(_cases_of(order[task.fold :: task.folds], roster))
     elsewhere = shown | set(sides["validation_target"])
     training = tuple(name for name in pool if name not in elsewhere)
     if not training:
@@ -145,8 +163,8 @@ def _refuse(task: CrossModalityTask, roster: Roster) -> None:
         twice = sorted({subject for subject in subjects if subjects.count(subject) > 1})
         msg = f"subject {twice[0]!r} comes twice in the cohort; a patient may be in one part of the split only"
         raise BadInput(msg)
-    if len(subjects) < FEWEST:
-        msg = f"the cohort has {len(subjects)} usable subjects, a split needs at least {FEWEST}; add cases"
+    if (count := len(_patients(roster, subjects))) < FEWEST:
+        msg = f"the cohort has {count} usable subjects, a split needs at least {FEWEST}; add cases"
         raise BadInput(msg)
     if task.folds and task.pairing == "overlap":
         msg = "task.folds with task.pairing='overlap' would validate on those who train the target; take 'disjoint'"

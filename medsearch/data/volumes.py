@@ -6,6 +6,7 @@ passed on.
 """
 
 import gzip
+import logging
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +16,12 @@ import numpy as np
 import numpy.typing as npt
 
 from medsearch.core.errors import BadInput
+from medsearch.data.folders import visible
+from medsearch.data.nifti_geometry import HeaderGeometry
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _NIFTI2_HEADER_SIZE = (540).to_bytes(4, "little"), (540).to_bytes(4, "big")
+_NO_GEOMETRY = "has a header without a usable geometry", "restore its affine, or convert it again"
 _SMALLER = {"bool": np.uint8, "int64": np.int32, "uint64": np.uint32, "float64": np.float32, "float16": np.float32}
 
 
@@ -31,11 +35,15 @@ class UnreadableVolume(BadInput):
 
 @dataclass(frozen=True, eq=False)
 class Volume:
-    """A 3D image: `array` (x, y, z), `affine` (4, 4) from voxel indices to millimetres, and the file it came from."""
+    """A 3D image: `array` (x, y, z), `affine` (4, 4) from voxel indices to millimetres, and the file it came from.
+
+    header: what a NIfTI file says of its geometry, of which `affine` is one reading; None: it is no NIfTI file.
+    """
 
     array: npt.NDArray[Any]
     affine: npt.NDArray[np.float64]
     path: Path
+    header: HeaderGeometry | None = None
 
     @property
     def spacing(self) -> tuple[float, float, float]:
@@ -67,11 +75,11 @@ def stored_volume(path: Path) -> Volume:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files that a volume is: itself, or what lies in its folder in the order of names, hidden entries apart."""
+    """The files that a volume is: itself, or what lies in its folder in the order of names (see `folders.visible`)."""
     if not path.is_dir():
         return [path]
     try:
-        return sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
+        return visible(path)
     except OSError as error:
         raise UnreadableVolume(path, f"cannot be read ({type(error).__name__})", "check its permissions") from None
 
@@ -101,8 +109,7 @@ def decode_volume(content: bytes, path: Path) -> Volume:
     Raises:
         UnreadableVolume: as `read_volume`.
     """
-    plain = _decompressed(content, path)
-    image = _parsed(plain, path)
+    image, geometry = _parsed(_decompressed(content, path), path)
     try:
         array = np.asanyarray(image.dataobj)
     except (OSError, ValueError, EOFError):
@@ -114,7 +121,7 @@ def decode_volume(content: bytes, path: Path) -> Volume:
     if array.ndim != 3 or 0 in array.shape:
         shape = "x".join(str(size) for size in array.shape)
         raise UnreadableVolume(path, f"is not 3D (shape {shape})", "store one 3D volume per contrast")
-    return Volume(array=array, affine=_geometry(image, path), path=path)
+    return Volume(array=array, affine=_affine(image, geometry, path), path=path, header=geometry)
 
 
 def _decompressed(content: bytes, path: Path) -> bytes:
@@ -132,14 +139,22 @@ def _decompressed(content: bytes, path: Path) -> bytes:
         raise UnreadableVolume(path, "is damaged (gzip check failed)", "copy or download it again") from None
 
 
-def _parsed(plain: bytes, path: Path) -> Any:
+def _parsed(plain: bytes, path: Path) -> tuple[Any, HeaderGeometry]:
+    """The image as nibabel has it, and its geometry as it was stored: nibabel corrects it as it reads."""
     import nibabel
+    from nibabel import imageglobals
 
+    imageglobals.logger.setLevel(logging.CRITICAL + 1)  # it tells of corrections, and may quote what it corrects
     kind = nibabel.Nifti2Image if plain[:4] in _NIFTI2_HEADER_SIZE else nibabel.Nifti1Image
     if b"\0" not in plain[:4] or len(plain) < kind.header_class.sizeof_hdr:
         _refuse_as_other(path)
     try:
-        return kind.from_bytes(plain)
+        geometry = HeaderGeometry.of(kind.header_class(plain[: kind.header_class.sizeof_hdr], check=False))
+        if geometry.codes[1] and not geometry.codes[0] and not geometry.qform:
+            raise UnreadableVolume(path, *_NO_GEOMETRY)
+        return kind.from_bytes(plain), geometry
+    except UnreadableVolume:
+        raise
     except Exception:  # nibabel raises many types, whose messages may quote the header: none is passed on
         _refuse_as_other(path)
 
@@ -148,11 +163,11 @@ def _refuse_as_other(path: Path) -> NoReturn:
     raise UnreadableVolume(path, "is not a NIfTI file", "convert it to NIfTI, or copy or download it again") from None
 
 
-def _geometry(image: Any, path: Path) -> npt.NDArray[np.float64]:
-    affine = np.asarray(image.affine, dtype=np.float64)
+def _affine(image: Any, geometry: HeaderGeometry, path: Path) -> npt.NDArray[np.float64]:
+    in_mm = np.array([[geometry.unit]] * 3 + [[1.0]])
+    affine: npt.NDArray[np.float64] = np.asarray(image.affine, dtype=np.float64) * in_mm
     if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
-        problem = "has a header without a usable geometry"
-        raise UnreadableVolume(path, problem, "restore its affine, or convert it again")
+        raise UnreadableVolume(path, *_NO_GEOMETRY)
     return affine
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from html import escape
 
+from medsearch.core.errors import spelt_out
+
 EMPTY = frozenset({"img", "br", "line", "circle", "path", "rect", "meta"})  # elements that never have content
 
 
@@ -27,11 +29,16 @@ def tag(name: str, *children: Child, **attributes: str | float | bool | None) ->
 
 def joined(children: Iterable[Child]) -> Markup:
     """Several pieces in a row; None among them is nothing."""
-    return Markup("".join(c if isinstance(c, Markup) else escape(c) for c in children if c is not None))
+    return Markup("".join(c if isinstance(c, Markup) else _text(c) for c in children if c is not None))
+
+
+def _text(text: str) -> str:
+    """Control characters, which no page may hold, are spelt out."""
+    return escape(spelt_out(text))
 
 
 def _attribute(name: str, value: str | float | bool | None) -> str:
     if value is None or value is False:
         return ""
     name = name.rstrip("_").replace("_", "-")
-    return f" {name}" if value is True else f' {name}="{escape(str(value))}"'
+    return f" {name}" if value is True else f' {name}="{_text(str(value))}"'

@@ -11,12 +11,14 @@ import pytest
 from medsearch.cli import options
 from medsearch.cli.options import folders, slots
 from medsearch.cli.searches import AskingSearch
-from medsearch.cli.study import tell
+from medsearch.cli.study import _put_to, tell
 from medsearch.core.errors import BadInput
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.study import Search, Variant, choice, cluster
 from medsearch.study.cluster import Resources
 from medsearch.study.tracking import SyncReport
+from tests.data.layouts import trees
+from tests.studies.shipped import FOLDER, shipped
 
 
 @pytest.fixture(scope="module")
@@ -82,3 +84,48 @@ def test_each_cohort_is_named_where_there_are_several() -> None:
     ):
         with pytest.raises(BadInput, match=told):
             folders(wrong, both)
+
+
+def test_a_release_of_brats_is_given_by_its_own_name_too() -> None:
+    assert folders(["brats2023=DIR"], ("brats2020",)) == {"brats2020": Path("DIR")}
+    both = ("brats2020", "crossmoda2022")
+    assert folders(["brats2021=X", "crossmoda2022=Y"], both) == {"brats2020": Path("X"), "crossmoda2022": Path("Y")}
+    with pytest.raises(BadInput, match="given twice"):
+        folders(["brats2021=X", "brats2023=Y"], both)
+    with pytest.raises(BadInput, match="'brats2023' is none of the study's"):
+        folders(["brats2023=X"], ("abdominal_ct", "crossmoda2022"))
+
+
+def _layouts(study: object) -> list[str]:
+    tasks = getattr(study, "tasks", None)
+    of = getattr(study, "of", None)
+    return [task.layout for task in (tasks.values() if tasks else (study.task,))] + (_layouts(of) if of else [])
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.py")))
+@pytest.mark.parametrize("release", ["brats2021", "brats2023"])
+def test_every_study_on_brats_can_be_put_to_another_release(
+    name: str, release: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = shipped(name)
+    root = trees.grow(tmp_path / "data", release)
+    declared = {"brats2020": root} if "brats2020" in _layouts(study) else {}
+    put, given = _put_to(study, declared)
+    assert _layouts(put) == [release if layout == "brats2020" else layout for layout in _layouts(study)]
+    assert given == ({release: root} if declared else {})
+    assert (release in capsys.readouterr().out) == bool(declared)
+    for scale in ("tiny", "paper"):
+        one, other = put.at(scale), study.at(scale)
+        for task, before in zip(_tasks_of(one), _tasks_of(other), strict=True):
+            assert replace(task, layout=before.layout) == before
+
+
+def _tasks_of(study: object) -> list[object]:
+    return [*study.tasks.values()] if hasattr(study, "tasks") else [study.task]
+
+
+def test_a_folder_of_the_declared_release_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    study = shipped("modatts_lambda_search")
+    for root in (trees.grow(tmp_path / "a", "brats2020"), tmp_path / "nowhere"):
+        assert _put_to(study, {"brats2020": root}) == (study, {"brats2020": root})
+    assert capsys.readouterr().out == ""

@@ -151,6 +151,11 @@ def other_capitals(root: Path) -> None:
         path.rename(path.with_name(path.name.replace(SUBJECTS[0], subject)))
 
 
+def other_program(root: Path) -> None:
+    (root / "derivatives" / "logs").mkdir(parents=True)
+    (root / "derivatives" / "dataset_description.json").write_text("{}")
+
+
 def without_images(root: Path) -> None:
     for path in (root / BAD).iterdir():
         path.unlink()
@@ -243,7 +248,8 @@ BROKEN = {
     "file of another case": Broken(file_of_another, "is named for another case", f"{SUBJECTS[0]}_t1.nii.gz"),
     "link to nothing": Broken(link_to_nothing, "is a link to a file that does not exist", T1),
     "case without images": Broken(without_images, "holds no image of the case", BAD),
-    "folder that is no case": Broken(lambda root: (root / "notes").mkdir(), "holds no image", "notes", "notes"),
+    "folder that is no case": Broken(lambda root: (root / "notes").mkdir(), "unexpected", "notes", None, fatal=False),
+    "folder of another program": Broken(other_program, "is unexpected here", "derivatives", None, fatal=False),
     "names differ in capitals": Broken(other_capitals, "capital letters", BAD, BAD),
     "link out of the cohort": Broken(link_outside, "is a link that leaves the cohort", T1, fatal=False),
     "no background": Broken(edited("t1", lambda array: array + 1), "has no background of zeros", T1, fatal=False),

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from medsearch.data.cohorts import Case, Cohort, fingerprint
 from medsearch.data.dicom import read_series
-from medsearch.data.dicom_slices import TAGS, read_slice
+from medsearch.data.dicom_slices import TAGS, read_slices
 from medsearch.data.inspection import inspect_cases
 from medsearch.data.volumes import UnreadableVolume, read_volume, stored_volume
 from tests.data import planted
@@ -158,7 +158,7 @@ def test_letters_that_nobody_knows_are_not_told(
 
 
 def test_headers_are_held_without_names(tmp_path: Path) -> None:
-    assert planted.PLANTED not in repr(read_slice(series(tmp_path) / "1-001.dcm"))
+    assert planted.PLANTED not in repr(read_slices(series(tmp_path) / "1-001.dcm"))
     naming = re.compile("Name|PatientID|Birth|Address|Institution|Physician|Date|Comment|Description|Accession|Age|Sex")
     assert [tag for tag in TAGS if naming.search(tag)] == []
     assert all(pydicom.datadict.tag_for_keyword(tag) for tag in TAGS)

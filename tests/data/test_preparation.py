@@ -16,9 +16,12 @@ from medsearch.data import grids, preparation
 from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.geometry import Geometry, bounding_box, outside_crops, padded_slices, unpad_slices
 from medsearch.data.layouts import layout
+from medsearch.data.layouts.brats import RELEASES
 from medsearch.data.preparation import PreparedCohort, prepare, prepared_directory
 from medsearch.data.prepared import CASES
 from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.volumes import write_volume
+from tests.data.conftest import CONTRASTS, LPS
 
 TASK = CrossModalityTask(geometry=layout("brats2020").geometries["tiny"])
 JOINT = dataclasses.replace(TASK, normalisation="joint")
@@ -273,3 +276,26 @@ def _check_real(prepared: PreparedCohort, g: Geometry) -> None:
     assert flair[mask > 0].mean() > 0.15  # lesions are bright: mask and image lie on each other
     assert outside_crops(mask, g, box) < 0.05 * mask.sum()
     assert unpad_slices(padded_slices(mask, g), prepared.shape, g).sum() > 0.95 * mask.sum()
+
+
+@pytest.mark.parametrize("name", ["brats2021", "brats2023"])
+def test_every_release_of_brats_gives_the_same_arrays(name: str, head: Callable[..., tuple], tmp_path: Path) -> None:
+    """The same people under other names, and in 2023 with another number for enhancing tumour."""
+    made = {}
+    for release in RELEASES:
+        if release.name not in ("brats2020", name):
+            continue
+        rng, subjects = np.random.default_rng(0), ("BraTS-GLI-00001-000", "BraTS-GLI-00001-001", "BraTS-GLI-00002-000")
+        for subject in subjects:
+            images, mask = head(rng)
+            (tmp_path / release.name / subject).mkdir(parents=True)
+            labelled = np.where(mask == 4, release.tumour[-1], mask).astype(np.uint8)
+            for kind, array in {**images, "mask": labelled}.items():
+                write_volume(tmp_path / release.name / subject / release.names.file(subject, kind), array, LPS)
+        cohort = release.scan(tmp_path / release.name, required=CONTRASTS).cohort.only(CONTRASTS)
+        task = dataclasses.replace(TASK, layout=release.name)
+        made[release.name] = prepare(cohort, release.name, task=task, folder=tmp_path / "arrays")
+    for one, other in zip(*map(everything, made.values()), strict=True):
+        np.testing.assert_array_equal(one, other)
+    people = made[name].roster.patients
+    assert len({*people.values()}) == (2 if name == "brats2023" else 0)

@@ -246,3 +246,55 @@ CROSSMODA = Roster(
 def test_impossible_folds_and_parts_are_refused(task: CrossModalityTask, roster: Roster, says: str) -> None:
     with pytest.raises(BadInput, match=re.escape(says)):
         split_roster(task, roster)
+
+
+@st.composite
+def visits(draw: st.DrawFn) -> Roster:
+    """Patients with one to three cases each, as in BraTS 2023."""
+    patients = draw(st.sets(st.integers(0, 99999), min_size=6, max_size=40))
+    cases = {
+        f"BraTS-GLI-{patient:05d}-{visit:03d}": f"BraTS-GLI-{patient:05d}"
+        for patient in patients
+        for visit in range(draw(st.integers(1, 3)))
+    }
+    return Roster(tuple(draw(st.permutations(sorted(cases)))), patients=cases)
+
+
+@given(tasks, visits(), st.randoms())
+def test_all_cases_of_a_patient_go_together(task: CrossModalityTask, roster: Roster, random: object) -> None:
+    s = split_roster(task, roster)
+    sides = [{*s.train_source, *s.train_target}, {*s.validation_source}, {*s.test_source}]
+    if task.pairing == "disjoint":
+        sides = [{*s.train_source}, {*s.train_target}, *sides[1:]]
+    assert sorted(subject for side in sides for subject in side) == sorted(roster.subjects)
+    people = [{roster.patients[subject] for subject in side} for side in sides]
+    assert sum(map(len, people)) == len(set().union(*people))
+    shuffled = list(roster.subjects)
+    random.shuffle(shuffled)
+    assert split_roster(task, dataclasses.replace(roster, subjects=tuple(shuffled))) == s
+
+
+@given(disjoint_tasks, visits(), st.integers(2, 4))
+def test_no_patient_trains_and_validates_in_a_fold(task: CrossModalityTask, roster: Roster, folds: int) -> None:
+    for fold in range(folds):
+        try:
+            s = split_roster(override(task, {"folds": folds, "fold": fold}), roster)
+        except BadInput:
+            continue  # so few that a fold would leave nobody
+        trained, shown = ({roster.patients[one] for one in side} for side in (s.train_source, s.validation_source))
+        assert not trained & shown
+        assert not trained & {roster.patients[one] for one in (*s.validation_target, *s.test_target)}
+
+
+@given(tasks, names)
+def test_a_patient_for_each_case_is_the_split_that_there_always_was(
+    task: CrossModalityTask, subjects: list[str]
+) -> None:
+    alone = Roster(tuple(subjects), patients={subject: subject for subject in subjects})
+    assert split_roster(task, alone) == split(task, subjects)
+
+
+def test_few_patients_with_many_cases_are_few() -> None:
+    cases = {f"a-{visit}": "a" for visit in range(6)}
+    with pytest.raises(BadInput, match="1 usable subjects"):
+        split_roster(CrossModalityTask(), Roster(tuple(cases), patients=cases))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from medsearch.core.errors import BadInput
 from medsearch.data.layouts.abdominal_ct import AbdominalCT
-from medsearch.data.layouts.brats2020 import BraTS2020
+from medsearch.data.layouts.brats import BRATS_2020, BRATS_2021, BRATS_2023, BraTS
 from medsearch.data.layouts.crossmoda import CROSSMODA_2021, CROSSMODA_2022, CrossMoDA
 from medsearch.data.layouts.nifti_folders import NiftiFolders
 from medsearch.data.layouts.scans import PHANTOM_RECORD, AxialLayout, Layout, Scan, TumourLayout
@@ -20,7 +20,7 @@ __all__ = [
     "TUMOUR_LAYOUTS",
     "AbdominalCT",
     "AxialLayout",
-    "BraTS2020",
+    "BraTS",
     "CrossMoDA",
     "Layout",
     "NiftiFolders",
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 TUMOUR_LAYOUTS: Mapping[str, TumourLayout] = {
-    known.name: known for known in (BraTS2020(), CROSSMODA_2021, CROSSMODA_2022)
+    known.name: known for known in (BRATS_2020, BRATS_2021, BRATS_2023, CROSSMODA_2021, CROSSMODA_2022)
 }
 AXIAL_LAYOUTS: Mapping[str, AxialLayout] = {known.name: known for known in (AbdominalCT(), NiftiFolders())}
 LAYOUTS: Mapping[str, Layout] = {**TUMOUR_LAYOUTS, **AXIAL_LAYOUTS}

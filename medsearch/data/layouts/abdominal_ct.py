@@ -18,7 +18,8 @@ from pathlib import Path
 
 from medsearch.data.axial import AxialGeometry
 from medsearch.data.cohorts import Cohort, Finding
-from medsearch.data.layouts.folders import visible
+from medsearch.data.folders import visible
+from medsearch.data.layouts.folders import unexpected
 from medsearch.data.layouts.images import PAIRED, Found, leaving, paired_cases, unique
 from medsearch.data.layouts.scales import AXIAL
 from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan
@@ -78,7 +79,7 @@ def _about_root(root: Path) -> Iterator[Finding]:
         for path in visible(base):
             expected = path.name in known or path.match(LABELS) or (path.match("manifest-*") and base == root)
             if not expected and not _TOLERATED.fullmatch(path.name):
-                yield Finding(None, path, "is unexpected here", "move it elsewhere", fatal=False)
+                yield unexpected(path)
 
 
 def _unlisted(only: Collection[str] | None, subjects: Collection[str], root: Path) -> Iterator[Finding]:

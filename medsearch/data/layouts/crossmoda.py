@@ -22,8 +22,9 @@ from types import MappingProxyType
 from typing import Literal
 
 from medsearch.data.cohorts import Case, Cohort, Finding, Part
+from medsearch.data.folders import visible
 from medsearch.data.geometry import Geometry
-from medsearch.data.layouts.folders import links_leaving, visible
+from medsearch.data.layouts.folders import links_leaving, unexpected
 from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan, Scoring
 from medsearch.data.layouts.weak_labels import WEAK_LABELS, WeakLabels, read_weak_labels
 
@@ -138,7 +139,7 @@ class _Folders:
         known = {*self.parts.values(), *self.bases, *(folder for _, folder in self.second)}
         for path in [path for base in self.bases if base not in self.parts.values() for path in visible(base)]:
             if path not in known and path.name not in _TOLERATED:
-                yield Finding(None, path, "is unexpected here", "move it elsewhere", fatal=False)
+                yield unexpected(path)
 
 
 @dataclass
@@ -194,7 +195,7 @@ class _PartFolder:
                 needed = kind in _NEEDS[self.part] and kind in wanted
                 yield from self._about(subject, kind, kinds.get(kind, []), needed=needed)
         for path in self.others:
-            yield Finding(None, path, "is unexpected here", "move it elsewhere", fatal=False)
+            yield unexpected(path)
 
     def _about(self, subject: str, kind: Kind, paths: list[Path], *, needed: bool) -> Iterator[Finding]:
         what = "the mask" if kind == "Label" else f"contrast {kind}"

@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 from medsearch.data.cohorts import Case, Finding
-from medsearch.data.layouts.folders import links_leaving, visible
+from medsearch.data.folders import visible
+from medsearch.data.layouts.folders import links_leaving, strays_among, unexpected
 
 PAIRED = "paired"
 """The folder of the cases that come in every contrast."""
@@ -23,27 +24,44 @@ def image_name(path: Path) -> str | None:
     return match["name"] if match else None
 
 
-@dataclass
+def _holds_file(path: Path) -> bool:
+    """Whether an image is a file, or a folder with one, however deep."""
+    return not path.is_dir() or any(map(_holds_file, visible(path)))
+
+
+@dataclass(frozen=True)
 class Images:
     """The images in one folder by name, several where a name comes twice, and what is something else there."""
 
     folder: Path
-    named: dict[str, list[Path]] = field(default_factory=dict)
-    others: list[Path] = field(default_factory=list)
+    named: Mapping[str, list[Path]]
+    others: list[Path]
 
-    def __post_init__(self) -> None:
-        for path in visible(self.folder):
+    @staticmethod
+    def of(folder: Path) -> "Images":
+        """What lies in `folder`."""
+        named: dict[str, list[Path]] = {}
+        others: list[Path] = []
+        for path in visible(folder):
             name = image_name(path)
             if name is None:
-                self.others.append(path)
+                others.append(path)
             else:
-                self.named.setdefault(name, []).append(path)
+                named.setdefault(name, []).append(path)
+        return Images(folder, named, others)
+
+    def without_strays(self) -> "Images":
+        """The same, with folders that hold no file and are not named as the other images are among `others`."""
+        empty = [paths[0] for paths in self.named.values() if len(paths) == 1 and not _holds_file(paths[0])]
+        strays = strays_among(empty, {*self.named} - {path.name for path in empty})
+        named = {name: paths for name, paths in self.named.items() if paths[0] not in strays}
+        return replace(self, named=named, others=sorted([*self.others, *strays]))
 
     def findings(self, subject: str | None = None, *, tolerated: Collection[str] = ()) -> Iterator[Finding]:
         """What is unexpected here."""
         for path in self.others:
             if path.name not in tolerated:
-                yield Finding(subject, path, "is unexpected here", "move it elsewhere", fatal=False)
+                yield unexpected(path, subject)
 
     def twice(self, name: str, subject: str) -> Iterator[Finding]:
         """An image that comes twice: which is meant cannot be known."""
@@ -66,11 +84,14 @@ def paired_cases(folder: Path, contrasts: Collection[str], wanted: Collection[st
     `contrasts`: those that there may be; empty: all. `wanted`: those that are missed.
     """
     cases, findings = [], []
-    for subject in visible(folder):
-        if not subject.is_dir():
-            findings.append(Finding(None, subject, "is unexpected here", "move it elsewhere", fatal=False))
+    subjects = [subject for subject in visible(folder) if subject.is_dir()]
+    empty = [subject for subject in subjects if not _holds_file(subject)]
+    strays = strays_among(empty, [subject.name for subject in subjects if subject not in empty])
+    findings += [unexpected(path) for path in visible(folder) if path not in subjects or path in strays]
+    for subject in subjects:
+        if subject in strays:
             continue
-        images = Images(subject)
+        images = Images.of(subject)
         known = {name: paths for name, paths in images.named.items() if not contrasts or name in contrasts}
         cases.append(Case(subject.name, {name: paths[0] for name, paths in sorted(known.items())}, None, "test"))
         findings += [*images.findings(subject.name), *_about_pair(images, known, wanted)]
@@ -85,8 +106,7 @@ def _about_pair(images: Images, known: Mapping[str, list[Path]], wanted: Collect
         if name in known:
             yield from images.twice(name, subject)
         else:
-            path = images.named[name][0]
-            yield Finding(subject, path, "is unexpected here", "name it by its contrast, or move it", fatal=False)
+            yield unexpected(images.named[name][0], subject, "name it by its contrast, or move it")
     for contrast in wanted:
         if contrast not in known:
             remedy = f"add {contrast}.nii.gz or a folder {contrast} with its series, or leave out the case"

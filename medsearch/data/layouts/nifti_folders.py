@@ -13,7 +13,8 @@ from pathlib import Path
 
 from medsearch.data.axial import AxialGeometry
 from medsearch.data.cohorts import Case, Cohort, Finding
-from medsearch.data.layouts.folders import visible
+from medsearch.data.folders import visible
+from medsearch.data.layouts.folders import unexpected
 from medsearch.data.layouts.images import PAIRED, Found, Images, leaving, paired_cases, unique
 from medsearch.data.layouts.scales import AXIAL
 from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan
@@ -37,7 +38,9 @@ class NiftiFolders:
 
     def scan(self, root: Path, *, required: Collection[str] | None = None) -> Scan:
         """The cases under `root`, contrast by contrast, then the pairs; and the faults that names show."""
-        found = [_unpaired(root, required), _paired(root, required)]
+        unpaired = _unpaired(root, required)
+        contrasts = dict.fromkeys(contrast for case in unpaired.cases for contrast in case.images)
+        found = [unpaired, _paired(root, tuple(required or contrasts), required or ())]
         cases, twice = unique([case for one in found for case in one.cases])
         named = dict.fromkeys([*(required or ()), *(contrast for case in cases for contrast in case.images)])
         phantom = (root / PHANTOM_RECORD).is_file()
@@ -54,35 +57,35 @@ def _unpaired(root: Path, required: Collection[str] | None) -> Found:
     cases: list[Case] = []
     findings: list[Finding] = []
     present = {path.name: path for path in visible(folder) if path.is_dir()}
+    findings += [unexpected(path) for path in visible(folder) if not path.is_dir()]
     for contrast, place in present.items():
         if required is not None and contrast not in required:
             continue
-        images = Images(place)
+        images = Images.of(place).without_strays()
         findings += images.findings()
         for subject, paths in images.named.items():
             findings += images.twice(subject, subject)
             cases.append(Case(subject, {contrast: paths[0]}, None))
         if not images.named:
-            findings.append(Finding(None, place, "holds no image", "put <subject>.nii.gz there"))
+            lacking = Finding(None, place, "holds no image", "put <subject>.nii.gz there")
+            remedy = "put <subject>.nii.gz there, or move it elsewhere"
+            findings.append(unexpected(place, remedy=remedy) if required is None else lacking)
     for contrast in required or ():
         if contrast not in present:
             findings.append(Finding(None, folder / contrast, "is not a folder", f"put images of {contrast} there"))
     return Found(tuple(cases), tuple(findings))
 
 
-def _paired(root: Path, required: Collection[str] | None) -> Found:
+def _paired(root: Path, known: Collection[str], wanted: Collection[str]) -> Found:
     folder = root / PAIRED
     if not folder.is_dir():
         remedy = f"put <subject>/<contrast>.nii.gz under {PAIRED}"
         what = "is not a folder: without pairs nothing can be tested"
         return Found(findings=(Finding(None, folder, what, remedy, fatal=False),) if root.is_dir() else ())
-    unpaired = root / UNPAIRED
-    known = [path.name for path in visible(unpaired) if path.is_dir()] if unpaired.is_dir() else []
-    return paired_cases(folder, required or known, required or ())
+    return paired_cases(folder, known, wanted)
 
 
 def _about_root(root: Path) -> tuple[Finding, ...]:
     if not root.is_dir():
         return ()
-    strange = [path for path in visible(root) if path.name not in (UNPAIRED, PAIRED, PHANTOM_RECORD)]
-    return tuple(Finding(None, path, "is unexpected here", "move it elsewhere", fatal=False) for path in strange)
+    return tuple(unexpected(path) for path in visible(root) if path.name not in (UNPAIRED, PAIRED, PHANTOM_RECORD))

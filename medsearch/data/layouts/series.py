@@ -11,7 +11,7 @@ from medsearch.core.ranges import Fraction, PositiveInt
 from medsearch.core.recipes import recipe
 from medsearch.data.dicom import first_slice
 from medsearch.data.dicom_slices import Lying, Slice
-from medsearch.data.layouts.folders import visible
+from medsearch.data.folders import visible
 
 
 @recipe
@@ -30,7 +30,7 @@ class SeriesRule:
 
 @dataclass(frozen=True)
 class Series:
-    """One folder of files: how many, and what the first slice among them says; None: there is none."""
+    """One folder of files: how many slices they hold, and what the first among them says; None: there is none."""
 
     folder: Path
     count: int
@@ -52,7 +52,7 @@ def chosen(subject: Path, rule: SeriesRule) -> Choice:
     Originals go before derived series, which show the same slices again, thicker or turned. Of equal ones the first by
     name. A subject whose only files are no slices keeps them, so that a check says why.
     """
-    found = [Series(folder, len(_files(folder)), first_slice(folder)) for folder in _folders(subject)]
+    found = [_series(folder) for folder in _folders(subject)]
     if not found:
         return Choice(None, "holds no file", "put its series there, or leave out the case")
     axial = [series for series in found if _is_axial(series)]
@@ -65,6 +65,11 @@ def chosen(subject: Path, rule: SeriesRule) -> Choice:
     if not any(series.slice for series in found):
         return Choice(_first(found).folder)
     return Choice(None, _lacking(found, whole, rule), "add it, or leave out the case")
+
+
+def _series(folder: Path) -> Series:
+    one, files = first_slice(folder), len(_files(folder))
+    return Series(folder, files * (one.frames if one else 1), one)
 
 
 def _lacking(found: Sequence[Series], whole: Sequence[Series], rule: SeriesRule) -> str:

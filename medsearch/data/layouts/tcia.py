@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medsearch.data.cohorts import Case, Finding
-from medsearch.data.layouts.folders import visible
+from medsearch.data.folders import visible
 from medsearch.data.layouts.images import Found, Images
 from medsearch.data.layouts.series import SeriesRule, chosen
 
@@ -38,7 +38,7 @@ class Archive:
         cases: list[Case] = []
         findings: list[Finding] = []
         for place in self.places(root):
-            images = Images(place)
+            images = Images.of(place)
             findings += images.findings(tolerated=[path.name for path in place.glob(LABELS)])
             for subject, paths in images.named.items():
                 if not self.subject.fullmatch(subject):

@@ -13,14 +13,16 @@ from typing import Any, NamedTuple
 from medsearch.core.errors import BadInput
 from medsearch.data.phantoms.abdomen.spec import AbdomenSpec, NiftiFoldersSpec
 from medsearch.data.phantoms.abdomen.writing import write_abdominal_ct, write_nifti_folders
-from medsearch.data.phantoms.spec import PhantomSpec, Specification
+from medsearch.data.phantoms.spec import BraTS2021Spec, BraTS2023Spec, PhantomSpec, Specification
 from medsearch.data.phantoms.vestibular.spec import CrossModa2021Spec, CrossModa2022Spec
 from medsearch.data.phantoms.vestibular.writing import write_crossmoda
-from medsearch.data.phantoms.writing import write_brain_phantom, write_brats2020
+from medsearch.data.phantoms.writing import write_brain_phantom, write_brats
 
 __all__ = [
     "PHANTOMS",
     "AbdomenSpec",
+    "BraTS2021Spec",
+    "BraTS2023Spec",
     "CrossModa2021Spec",
     "CrossModa2022Spec",
     "NiftiFoldersSpec",
@@ -30,7 +32,7 @@ __all__ = [
     "specified",
     "write_abdominal_ct",
     "write_brain_phantom",
-    "write_brats2020",
+    "write_brats",
     "write_crossmoda",
     "write_nifti_folders",
 ]
@@ -49,7 +51,9 @@ class Phantom(NamedTuple):
 
 
 PHANTOMS: Mapping[str, Phantom] = {
-    "brats2020": Phantom(PhantomSpec, write_brats2020),
+    "brats2020": Phantom(PhantomSpec, write_brats),
+    "brats2021": Phantom(BraTS2021Spec, write_brats),
+    "brats2023": Phantom(BraTS2023Spec, write_brats),
     "crossmoda2021": Phantom(CrossModa2021Spec, write_crossmoda),
     "crossmoda2022": Phantom(CrossModa2022Spec, write_crossmoda),
     "abdominal_ct": Phantom(AbdomenSpec, write_abdominal_ct),

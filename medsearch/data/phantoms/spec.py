@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, ClassVar, Protocol
 
 from medsearch.core import recipes
 from medsearch.core.errors import BadInput
@@ -40,6 +40,8 @@ class PhantomSpec:
     anatomy: str | None = None
     healthy: NonNegativeInt = 0
 
+    layout: ClassVar[str] = "brats2020"
+
     def __post_init__(self) -> None:
         if self.healthy > self.cases:
             msg = f"no phantom has {self.cases} cases with {self.healthy} healthy among them; ask for more cases"
@@ -59,3 +61,22 @@ class PhantomSpec:
         digests = [hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in maps]
         plain = {**recipes.plain(self), "anatomy": digests, "version": PHANTOM_VERSION}
         return recipes.fingerprint(plain)
+
+
+@recipe
+class BraTS2021Spec(PhantomSpec):
+    """The same people in the files of BraTS 2021."""
+
+    layout: ClassVar[str] = "brats2021"
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the images would, or the layout."""
+        return recipes.fingerprint([super().fingerprint, self.layout])
+
+
+@recipe
+class BraTS2023Spec(BraTS2021Spec):
+    """The same people in the files of BraTS 2023, whose masks call enhancing tumour 3."""
+
+    layout: ClassVar[str] = "brats2023"

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medsearch.core.errors import BadInput
+from medsearch.data.folders import visible
 from medsearch.data.phantoms.grids import Array
 from medsearch.data.phantoms.tissues import NORMAL
 from medsearch.data.volumes import read_volume
@@ -84,7 +85,7 @@ def label_maps(folder: Path) -> Sequence[Path]:
     Raises:
         BadInput: there are none.
     """
-    paths = sorted(folder.glob("*.nii.gz"))
+    paths = [path for path in visible(folder) if path.name.endswith(".nii.gz")] if folder.is_dir() else []
     if not paths:
         msg = f"{folder}: holds no label map (*.nii.gz); give a folder of whole-head label maps such as SynthSeg's"
         raise BadInput(msg)

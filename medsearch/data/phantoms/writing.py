@@ -1,22 +1,34 @@
-"""Writing a phantom cohort as a BraTS 2020 folder."""
+"""Writing a phantom cohort as a BraTS folder of one release."""
 
 import csv
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import read_record, write_json
 from medsearch.data.concurrency import concurrently
+from medsearch.data.layouts.brats import RELEASES
 from medsearch.data.layouts.scans import PHANTOM_RECORD
 from medsearch.data.phantoms.brain import phantom_subject, template_order
 from medsearch.data.phantoms.grids import box_affine, into_box
 from medsearch.data.phantoms.spec import PhantomSpec, Specification
+from medsearch.data.phantoms.tissues import TUMOUR
 from medsearch.data.volumes import write_volume
 
 Spec = TypeVar("Spec", bound=Specification)
+
+SUBJECTS = {
+    "brats2020": "BraTS20_Phantom_{:03d}",
+    "brats2021": "BraTS2021_Phantom_{:05d}",
+    "brats2023": "BraTS-Phantom-{:05d}-000",
+}
+"""What subjects are called, by layout: as the release calls its own, but for the word that says that nobody is one."""
 
 _COLUMNS = (
     "Grade",
@@ -28,11 +40,11 @@ _COLUMNS = (
 )
 
 
-def write_brats2020(spec: PhantomSpec, root: Path) -> Path:
+def write_brats(spec: PhantomSpec, root: Path) -> Path:
     """Write the cohort of `spec` as the folder `root`, or find that it is there already; returns `root`.
 
     It appears complete or not at all: it is written aside and renamed. Subjects are called BraTS20_Phantom_001 and so
-    on, and `phantom.json` says what it was made from, so that nobody takes it for patients.
+    on (see `SUBJECTS`), and `phantom.json` says what it was made from, so that nobody takes it for patients.
 
     Raises:
         BadInput: `root` holds something else, or the label maps of `spec.anatomy` cannot be used.
@@ -43,9 +55,9 @@ def write_brats2020(spec: PhantomSpec, root: Path) -> Path:
 def write_brain_phantom(
     root: Path, *, cases: int = 40, spacing: float = 4.0, seed: int = 0, anatomy: Path | None = None, healthy: int = 0
 ) -> Path:
-    """`write_brats2020` from plain arguments; spacing in mm."""
+    """`write_brats` as BraTS 2020, from plain arguments; spacing in mm."""
     place = None if anatomy is None else str(anatomy)
-    return write_brats2020(PhantomSpec(cases=cases, spacing=spacing, seed=seed, anatomy=place, healthy=healthy), root)
+    return write_brats(PhantomSpec(cases=cases, spacing=spacing, seed=seed, anatomy=place, healthy=healthy), root)
 
 
 def written(spec: Spec, root: Path, write: Callable[[Spec, Path], None]) -> Path:
@@ -68,9 +80,9 @@ def written(spec: Spec, root: Path, write: Callable[[Spec, Path], None]) -> Path
     return root
 
 
-def subject_name(number: int) -> str:
+def subject_name(number: int, layout: str) -> str:
     """The identifier of subject `number` (from 0)."""
-    return f"BraTS20_Phantom_{number + 1:03d}"
+    return SUBJECTS[layout].format(number + 1)
 
 
 def _is_written(spec: Specification, root: Path) -> bool:
@@ -96,18 +108,23 @@ def _write(spec: PhantomSpec, folder: Path) -> None:
     grades = {numbers[0]: _write_subject(spec, numbers[0], folder)}  # alone: the template is loaded once
     rest = concurrently(lambda number: _write_subject(spec, number, folder), numbers[1:])
     grades.update(zip(numbers[1:], rest, strict=True))
+    if spec.layout != "brats2020":
+        return
     with (folder / "name_mapping.csv").open("w", newline="") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(_COLUMNS)
-        table.writerows([grades[n], "NA", "NA", "NA", "NA", subject_name(n)] for n in sorted(grades))
+        table.writerows([grades[n], "NA", "NA", "NA", "NA", subject_name(n, spec.layout)] for n in sorted(grades))
 
 
 def _write_subject(spec: PhantomSpec, number: int, folder: Path) -> str:
     subject = phantom_subject(spec, number)
-    name, affine = subject_name(number), box_affine(spec.spacing)
+    release = next(release for release in RELEASES if release.name == spec.layout)
+    name, affine = subject_name(number, spec.layout), box_affine(spec.spacing)
     home = folder / name
     home.mkdir()
-    for contrast, image in subject.images.items():
-        write_volume(home / f"{name}_{contrast}.nii.gz", into_box(image, subject.grid), affine)
-    write_volume(home / f"{name}_seg.nii.gz", into_box(subject.mask, subject.grid), affine)
+    labels = dict(zip(TUMOUR.values(), release.tumour, strict=True))
+    mask = np.select([subject.mask == ours for ours in labels], list(labels.values()), 0).astype(np.uint8)
+    arrays: dict[str, npt.NDArray[Any]] = {**subject.images, "mask": mask}
+    for kind, image in arrays.items():
+        write_volume(home / release.names.file(name, kind), into_box(image, subject.grid), affine)
     return subject.grade

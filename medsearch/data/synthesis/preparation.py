@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.core.errors import BadInput
+from medsearch.core.errors import BadInput, printable
 from medsearch.core.recipes import fingerprint as fingerprint_of
 from medsearch.core.records import write_json
 from medsearch.data.abdomen import Region, abdominal_region, body_mask
@@ -28,7 +28,9 @@ LOG = logging.getLogger(__name__)
 
 STORED = (-32768, 32767)
 """HU beyond which no scanner measures, and int16 ends."""
-AIR = -1024  # HU; what lies beside an image that is not square
+AIR = -1024
+"""HU below which nothing is, not even noise in air: what is stored there is padding, and so is what is laid beside an
+image that is not square."""
 
 
 def stacks_directory(folder: Path, fingerprint: str, task: SynthesisTask) -> Path:
@@ -84,10 +86,11 @@ def _written(volume: Volume, task: SynthesisTask, *, images: Path, masks: Path) 
 
 def _say_what_is_missing(path: Path, region: Region) -> None:
     """A landmark that was not found leaves more of the image in the abdomen than belongs there."""
+    named = printable(str(path))
     if not region.lungs:
-        LOG.warning("%s: no slice shows lungs, so its abdomen begins with the first one", path)
+        LOG.warning("%s: no slice shows lungs, so its abdomen begins with the first one", named)
     if not region.bowel:
-        LOG.warning("%s: no slice below the lungs shows gas in the bowel, so its abdomen ends with the last one", path)
+        LOG.warning("%s: no slice below the lungs shows gas in the bowel, so its abdomen ends with the last one", named)
 
 
 def axial(volume: Volume) -> tuple[NDArray[np.float32], tuple[float, ...]]:
@@ -106,6 +109,10 @@ def axial(volume: Volume) -> tuple[NDArray[np.float32], tuple[float, ...]]:
 
 
 def resized(values: NDArray[np.float32] | NDArray[np.bool_], size: int) -> NDArray[np.float32]:
-    """Square slices (Z, size, size), each pixel the mean over its area."""
+    """Square slices (Z, size, size), each pixel the mean over its area.
+
+    Of HU, whatever is below air is padding (-2000, -3024 and -33792 are common) and counts as air: averaged as it is,
+    it would darken the body that it touches.
+    """
     weights = area_weights(values.shape[1], values.shape[1] / size, same=0.0)
-    return averaged(values.astype(np.float32, copy=False), [None, weights, weights])
+    return averaged(np.maximum(values, AIR, dtype=np.float32), [None, weights, weights])

@@ -18,7 +18,7 @@ from medsearch.core.errors import BadInput
 from medsearch.data.cohorts import Roster
 from medsearch.data.prepared import PreparedFolder
 
-VERSION = 1
+VERSION = 2
 """Raised whenever equal files would give other arrays; part of the folder's name and of every data fingerprint."""
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from medsearch.data.layouts import layout
-from medsearch.data.phantoms import write_brats2020
+from medsearch.data.phantoms import write_brats
 from medsearch.data.phantoms.brain import phantom_subject
 from medsearch.data.volumes import read_volume, write_volume
 from tests.data.phantoms.written_phantom import SPEC, Written
@@ -17,7 +17,7 @@ ANATOMY = Path(os.environ.get("MEDSEARCH_ANATOMY") or Path(__file__).parents[3].
 
 @pytest.fixture(scope="session")
 def phantom(tmp_path_factory: pytest.TempPathFactory) -> Written:
-    root = write_brats2020(SPEC, tmp_path_factory.mktemp("phantom") / "cohort")
+    root = write_brats(SPEC, tmp_path_factory.mktemp("phantom") / "cohort")
     cohort = layout("brats2020").scan(root).cohort
     volumes = [{kind: read_volume(path).array for kind, path in case.files.items()} for case in cohort.cases]
     return Written(cohort, volumes, [phantom_subject(SPEC, number) for number in range(SPEC.cases)])

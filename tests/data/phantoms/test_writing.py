@@ -8,7 +8,9 @@ import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.data.checks import check
-from medsearch.data.phantoms import PHANTOMS, PhantomSpec, write_brain_phantom, write_brats2020, writing
+from medsearch.data.layouts import LAYOUTS
+from medsearch.data.layouts.recognition import recognised
+from medsearch.data.phantoms import PHANTOMS, PhantomSpec, specified, write_brain_phantom, write_brats, writing
 from medsearch.data.volumes import read_volume
 from tests.data.phantoms.written_phantom import Written
 
@@ -50,34 +52,34 @@ def test_what_is_written_is_what_is_known(phantom: Written) -> None:
 
 
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
-    one = content(write_brats2020(TINY, tmp_path / "one"))
-    assert content(write_brats2020(TINY, tmp_path / "two")) == one
+    one = content(write_brats(TINY, tmp_path / "one"))
+    assert content(write_brats(TINY, tmp_path / "two")) == one
     other = content(write_brain_phantom(tmp_path / "other", cases=2, spacing=8.0, seed=4))
     assert other.keys() == one.keys()
     assert all(other[name] != one[name] for name in one if name.endswith("_t1.nii.gz"))
 
 
 def test_a_written_phantom_is_found_again(tmp_path: Path) -> None:
-    root = write_brats2020(TINY, tmp_path / "cohort")
+    root = write_brats(TINY, tmp_path / "cohort")
     times = {path: path.stat().st_mtime_ns for path in root.rglob("*")}
-    assert write_brats2020(TINY, root) == root
+    assert write_brats(TINY, root) == root
     assert {path: path.stat().st_mtime_ns for path in root.rglob("*")} == times
 
 
 def test_nothing_else_is_overwritten(tmp_path: Path) -> None:
-    root = write_brats2020(TINY, tmp_path / "cohort")
+    root = write_brats(TINY, tmp_path / "cohort")
     with pytest.raises(BadInput, match="cohort: holds something else than this phantom; give a new or empty folder"):
-        write_brats2020(PhantomSpec(cases=2, spacing=8.0, seed=4), root)
+        write_brats(PhantomSpec(cases=2, spacing=8.0, seed=4), root)
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter.tex").write_text("?")
     with pytest.raises(BadInput, match="thesis: holds something else"):
-        write_brats2020(TINY, tmp_path / "thesis")
+        write_brats(TINY, tmp_path / "thesis")
     assert (tmp_path / "thesis" / "chapter.tex").read_text() == "?"
 
 
 def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
     (tmp_path / "cohort").mkdir()
-    assert (write_brats2020(TINY, tmp_path / "cohort") / "phantom.json").is_file()
+    assert (write_brats(TINY, tmp_path / "cohort") / "phantom.json").is_file()
 
 
 def test_an_interrupted_phantom_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +94,7 @@ def test_an_interrupted_phantom_leaves_nothing(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(writing, "write_volume", failing)
     with pytest.raises(OSError, match="no space left"):
-        write_brats2020(TINY, tmp_path / "cohort")
+        write_brats(TINY, tmp_path / "cohort")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -151,3 +153,22 @@ def test_importing_phantoms_and_layouts_is_cheap() -> None:
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("name", "rim"), [("brats2021", 4), ("brats2023", 3)])
+def test_later_releases_have_the_same_people_in_files_of_their_own(name: str, rim: int, tmp_path: Path) -> None:
+    root = PHANTOMS[name].write(specified(name, {"cases": 2, "spacing": 8.0, "seed": 3}), tmp_path / name)
+    checked = check(root, name)
+    assert checked.findings == ()
+    assert (checked.cohort.name, checked.cohort.phantom) == (f"{name}-phantom", True)
+    assert recognised(root, LAYOUTS) == name
+    before = check(write_brats(TINY, tmp_path / "brats2020")).cohort
+    for case, other in zip(checked.cohort.cases, before.cases, strict=True):
+        for contrast in before.contrasts:
+            np.testing.assert_array_equal(
+                read_volume(case.images[contrast]).array, read_volume(other.images[contrast]).array
+            )
+        mask, theirs = (read_volume(one.files["mask"]).array for one in (case, other))
+        np.testing.assert_array_equal(mask, np.where(theirs == 4, rim, theirs))
+    fingerprints = {PHANTOMS[one].spec(cases=2).fingerprint for one in ("brats2020", "brats2021", "brats2023")}
+    assert len(fingerprints) == 3

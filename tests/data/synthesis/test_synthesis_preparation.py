@@ -124,3 +124,26 @@ def test_a_case_without_the_contrast_is_named(tmp_path: Path) -> None:
         prepared.stack("ct-0", "ceCT")
     with pytest.raises(BadInput, match=r"^no subject 'nobody' in stacks-micro"):
         prepared.body("nobody", "CT")
+
+
+@pytest.mark.parametrize("padding", [-1025, -2000, -3024, -33792])
+def test_padding_of_any_depth_counts_as_air(padding: int, tmp_path: Path) -> None:
+    """A body that reaches the circle of reconstruction: what is padded beyond it must not be averaged into its rim."""
+    cohort, task = write_bodies(tmp_path / "bodies", unpaired=1, pairs=0), override(TASK, {"geometry.slice_size": 16})
+    hu = body(0, agent=False).astype(np.float32)
+    x, y = np.indices(hu.shape[:2])
+    beyond = np.hypot(x - hu.shape[0] / 2, y - hu.shape[1] / 2) > 0.3 * hu.shape[0]
+    stacks = {}
+    for depth in (AIR, padding):
+        write_volume(tmp_path / "bodies" / "ct-0" / "CT.nii.gz", np.where(beyond[..., None], depth, hu), AFFINE)
+        prepared = prepare_stacks(cohort, f"f{depth}", task=task, folder=tmp_path)
+        stacks[depth] = prepared.stack("ct-0", "CT"), prepared.body("ct-0", "CT"), prepared.measured("ct-0", "CT")
+    assert (hu[beyond] > 0).any(), "the body reaches the circle"
+    assert np.array_equal(stacks[AIR][0], stacks[padding][0])
+    assert np.array_equal(stacks[AIR][1], stacks[padding][1])
+    assert stacks[AIR][2] == stacks[padding][2]
+
+
+def test_air_itself_is_not_touched() -> None:
+    hu = np.random.default_rng(0).integers(AIR, 2000, (6, 6, 2)).astype(np.int16)
+    assert np.array_equal(stack(volume(hu), 6)[0][0], hu[..., 1].T)

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from medsearch.data.checks import check
 from medsearch.data.cohorts import fingerprint
-from medsearch.data.layouts import BraTS2020
+from medsearch.data.layouts.brats import BRATS_2020, BRATS_2021, BRATS_2023, RELEASES, BraTS
 from medsearch.data.volumes import read_volume
+from tests.data.layouts import trees
 
 KINDS = ("flair", "t1", "t1ce", "t2", "seg")
-LAYOUT = BraTS2020()
+LAYOUT = BRATS_2020
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -124,3 +125,63 @@ def test_a_real_case_passes(tmp_path: Path) -> None:
     assert mask.array.shape == image.array.shape == (182, 218, 182)
     assert set(np.unique(mask.array)) == {0, 1}
     assert len(fingerprint(checked.usable, tmp_path / "cache" / "digests.json")) == 16
+
+
+@pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.name)
+def test_every_release_is_read_by_its_own_names(release: BraTS, tmp_path: Path) -> None:
+    scan = release.scan(trees.grow(tmp_path, release.name))
+    assert scan.findings == ()
+    assert (scan.cohort.name, scan.cohort.layout, len(scan.cohort.cases)) == (release.name, release.name, 2)
+    for found in scan.cohort.cases:
+        assert tuple(found.images) == ("flair", "t1", "t1ce", "t2")
+        kinds = {"flair": "t2f", "t1": "t1n", "t1ce": "t1c", "t2": "t2w"} if release.name == "brats2023" else {}
+        for contrast, path in found.images.items():
+            assert path.name.removesuffix(".gz").endswith(f"{kinds.get(contrast, contrast)}.nii")
+
+
+def test_time_points_are_one_patient(tmp_path: Path) -> None:
+    for subject in ("BraTS-GLI-00000-000", "BraTS-GLI-00000-001", "BraTS-GLI-00010-000"):
+        touch(tmp_path / subject, *[f"{subject}-{kind}.nii.gz" for kind in trees.KINDS_2023])
+    cohort = BRATS_2023.scan(tmp_path).cohort
+    assert [one.patient for one in cohort.cases] == ["BraTS-GLI-00000", "BraTS-GLI-00000", "BraTS-GLI-00010"]
+    assert set(cohort.roster.patients.values()) == {"BraTS-GLI-00000", "BraTS-GLI-00010"}
+    assert LAYOUT.scan(trees.grow(tmp_path / "other", "brats2020")).cohort.roster.patients == {}
+
+
+@pytest.mark.parametrize(
+    ("subject", "kinds", "ending"),
+    [
+        ("BraTS2021_00000", KINDS, "_"),
+        ("BraTS-MEN-00004-000", trees.KINDS_2023, "-"),
+        ("BraTS-SSA-00002-000", trees.KINDS_2023, "-"),
+    ],
+)
+def test_cases_of_another_release_or_challenge_are_refused(
+    subject: str, kinds: tuple[str, ...], ending: str, tmp_path: Path
+) -> None:
+    wanted = LAYOUT if ending == "_" else BRATS_2023
+    trees.grow(tmp_path, wanted.name)
+    touch(tmp_path / subject, *[f"{subject}{ending}{kind}.nii.gz" for kind in kinds])
+    refusals = [finding for finding in wanted.scan(tmp_path).findings if finding.fatal and finding.subject is None]
+    assert [finding.problem for finding in refusals] == ["is of another release or challenge"]
+    assert ("choose the layout brats2021" in refusals[0].remedy) == (wanted is LAYOUT)
+
+
+@pytest.mark.parametrize(("release", "strange"), [(BRATS_2020, 3), (BRATS_2021, 3), (BRATS_2023, 4)])
+def test_each_release_has_its_own_labels(release: BraTS, strange: int) -> None:
+    assert strange not in release.labels
+    assert release.labels == (0, *release.tumour)
+    assert {3, 4} - {strange} < set(release.labels)
+
+
+def test_what_is_missing_is_named_as_the_release_names_it(tmp_path: Path) -> None:
+    trees.grow(tmp_path, "brats2023")
+    (tmp_path / "BraTS-GLI-00002-000" / "BraTS-GLI-00002-000-t1c.nii.gz").unlink()
+    (finding,) = BRATS_2023.scan(tmp_path).findings
+    assert finding.problem == "contrast t1ce is missing"
+    assert "add BraTS-GLI-00002-000-t1c.nii.gz" in finding.remedy
+
+
+def test_mapping_tables_are_no_surprise(tmp_path: Path) -> None:
+    touch(trees.grow(tmp_path, "brats2021"), "BraTS21-17_Mapping.xlsx", "BraTS2023_2017_GLI_Mapping.xlsx")
+    assert BRATS_2021.scan(tmp_path).findings == ()
