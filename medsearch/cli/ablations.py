@@ -1,6 +1,7 @@
 """An ablation on the command line."""
 
 import argparse
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from medsearch.cli.options import resources, slots
 from medsearch.core.terminal import say
 from medsearch.data.kinds import Task
 from medsearch.study.ablation import Ablation
+from medsearch.study.code import anew
+from medsearch.study.jobs import Workplace
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class AskingAblation:
         """The plan needs no torch and no Ray, and trains nothing; files that were checked for it are remembered."""
         from medsearch.study.ablation_plan import plan_sweep, render_plan
 
-        places = data.written_places(self._tasks())
+        places = self._anew(data.written_places(self._tasks()))
         at_a_time = slots(resources(self.options))
         render_plan(plan_sweep(self.ablation, places or None, slots=at_a_time, only=self.options.only))
 
@@ -48,18 +51,23 @@ class AskingAblation:
         from medsearch.study.savings import savings
         from medsearch.study.sweep_progress import sweep_progress
 
-        places, only = data.places(self._tasks()), self.options.only
+        places, only = self._anew(data.places(self._tasks())), self.options.only
         place = next(iter(places.values()))
         at_a_time = slots(resources(self.options))
         forecast = plan_sweep(self.ablation, places, slots=at_a_time, only=only)
+        for line in forecast.notes:
+            say(line)
         if forecast.left:
             data.prepare(places, self._tasks())
         with tracked(place, self.name, self.options):
             with sweep_progress(self.ablation, forecast) as listener:
                 ended = run_sweep(self.ablation, places, site(self.options, listener), only=only)
             report(ended.folder, place)
-            say(str(savings(ended.graph, place.store)))
+            say(str(savings(ended.graph, place.stored)))
         return ended.folder
+
+    def _anew(self, places: Mapping[str, Workplace]) -> dict[str, Workplace]:
+        return {layout: anew(self.ablation, place, self.options.recompute) for layout, place in places.items()}
 
     def _tasks(self) -> list[Task]:
         """Every task that a cell has."""

@@ -2,7 +2,6 @@
 
 import importlib.metadata
 import platform
-import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from medsearch.core.errors import BadInput, printable
+from medsearch.core.repository import commit_of
 from medsearch.core.terminal import interactive
 from medsearch.data.cohorts import Cohort, fingerprint
 
@@ -221,23 +221,13 @@ def about(chosen: Chosen) -> dict[str, Any]:
     """What a report says of data, code and machine."""
     from medsearch.data.layouts import AXIAL_LAYOUTS
 
+    program = Path.cwd() if interactive() else Path(sys.argv[0]).resolve()
     return {
         "cohort": chosen.cohort.name,
         "phantom": chosen.cohort.phantom,
         "truth": "pairs" if chosen.cohort.layout in AXIAL_LAYOUTS else "labels",
         "skipped": chosen.skipped,
-        "git_commit": _git_commit(),
+        "git_commit": str(commit) if (commit := commit_of(program)) else None,
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
         "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
     }
-
-
-def _git_commit() -> str | None:
-    """The commit of the study file's repository, if it is in one."""
-    folder = Path.cwd() if interactive() else Path(sys.argv[0]).resolve().parent
-    command = ["git", "-C", str(folder), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=5, check=False)
-    except (OSError, subprocess.TimeoutExpired):  # no git, or none that answers: the report names no commit
-        return None
-    return answer.stdout.strip() or None

@@ -37,6 +37,7 @@ def parser(asked: Asked) -> argparse.ArgumentParser:
     _about_size(made, asked)
     _about_places(made)
     _about_trials(made)
+    _about_code(made)
     made.add_argument("--dry-run", action="store_true", help="print what would be trained, and for how long, then stop")
     return made
 
@@ -102,6 +103,14 @@ def require_values(arguments: Sequence[str]) -> None:
         name = text.removesuffix("=") or (before if before.startswith("--") else "an argument")
         msg = f"{name} has an empty value; give one, or leave it out"
         raise BadInput(msg)
+
+
+def _about_code(made: argparse.ArgumentParser) -> None:
+    told = (
+        "stored stages that other code has trained: warn names them and uses them (default); changed trains them anew, "
+        "and what stands on them; unknown also those from before code was recorded; never uses them without a word"
+    )
+    made.add_argument("--recompute", choices=("warn", "changed", "unknown", "never"), default="warn", help=told)
 
 
 def folders(given: Iterable[str], layouts: tuple[str, ...]) -> dict[str, Path]:

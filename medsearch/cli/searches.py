@@ -9,6 +9,7 @@ from medsearch.cli.options import resources, slots
 from medsearch.core.records import write_sealed
 from medsearch.core.terminal import say
 from medsearch.data.kinds import Task
+from medsearch.study.code import anew, lines, stored_keys, trained_by
 from medsearch.study.jobs import Workplace
 from medsearch.study.ledger import Ledger
 from medsearch.study.search import Search
@@ -40,6 +41,7 @@ class AskingSearch:
         place = next(iter(data.written_places(self._tasks()).values()), None)
         if place is not None:
             say_stored(self.search, place)
+        place = place and anew(self.search, place, self.options.recompute)
         render(plan(self.search, place, slots=slots(resources(self.options))))
 
     def run(self, data: Data) -> Path:
@@ -50,6 +52,9 @@ class AskingSearch:
 
         (place,) = data.places(self._tasks()).values()
         say_stored(self.search, place)
+        place = anew(self.search, place, self.options.recompute)
+        for line in lines(trained_by(self.search, place, stored_keys(self.search, place)), place.recompute):
+            say(line)
         with tracked(place, self.name, self.options):
             with progress(self.search) as listener:
                 ended = run_search(self.search, place, site(self.options, listener), storage=self.options.storage)

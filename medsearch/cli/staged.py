@@ -12,6 +12,7 @@ from medsearch.cli.options import resources, slots
 from medsearch.cli.searches import say_stored, tasks_of, write_importances
 from medsearch.core.terminal import say
 from medsearch.data.kinds import Task
+from medsearch.study.code import anew, lines, stored_keys, trained_by
 from medsearch.study.jobs import Workplace
 from medsearch.study.search import Search
 from medsearch.study.staged import StagedSearch
@@ -53,6 +54,7 @@ class AskingStaged:
         from medsearch.study.staged_plan import plan_staged, render_staged
 
         place = next(iter(data.written_places(self._tasks()).values()), None)
+        place = place and anew(self.staged, place, self.options.recompute)
         render_staged(self.staged, plan_staged(self.staged, place, slots=slots(resources(self.options))))
 
     def run(self, data: Data) -> Path:
@@ -61,6 +63,9 @@ class AskingStaged:
         from medsearch.study.staged_run import run_staged
 
         (place,) = data.places(self._tasks()).values()
+        place = anew(self.staged, place, self.options.recompute)
+        for line in lines(trained_by(self.staged, place, stored_keys(self.staged, place)), place.recompute):
+            say(line)
         with _reported(self.name, place) as rebuilt:
             ended = run_staged(
                 self.staged,
@@ -99,7 +104,7 @@ def _reported(study: str, place: Workplace) -> Iterator[Callable[[], None]]:
     from medsearch.reporting.report import rebuild
 
     def rebuilt() -> None:
-        rebuild(place.study(study), place.store)
+        rebuild(place.study(study), place.stored)
 
     try:
         yield rebuilt

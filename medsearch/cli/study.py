@@ -15,6 +15,7 @@ from medsearch.cli.options import Asked, folders, parser, require_values, resour
 from medsearch.core.ownership import prepare_home
 from medsearch.core.remote import without_password
 from medsearch.core.terminal import interactive, say, show
+from medsearch.stages.code import forget
 
 if TYPE_CHECKING:
     from medsearch.data.kinds import Task
@@ -50,6 +51,7 @@ def run(study: "Search | StagedSearch | Ablation", arguments: Sequence[str] | No
     exit code; at a prompt, the error is raised.
     """
     with exits(lossy=True) as places:
+        forget()
         given = list(arguments if arguments is not None else [] if interactive() else sys.argv[1:])
         require_values(given)
         asked = _asked(study)
@@ -160,8 +162,8 @@ def report(folder: Path, place: "Workplace") -> None:
     from medsearch.reporting.report import rebuild
     from medsearch.reporting.terminal import summary
 
-    rebuild(folder, place.store)
-    show(summary(folder, place.store))
+    rebuild(folder, place.stored)
+    show(summary(folder, place.stored))
 
 
 def tell(folder: Path, sent: "SyncReport", *, given_uri: bool, store: str | None = None) -> None:

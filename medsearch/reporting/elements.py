@@ -5,10 +5,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from medsearch.reporting.code import by_code
 from medsearch.reporting.evidence import Provenance, Replicate
 from medsearch.reporting.markup import Child, Markup, joined, tag
 from medsearch.reporting.metrics import metric_of
 from medsearch.reporting.wording import NOTHING, counted, duration, html, score
+from medsearch.stages.code import Trained
 
 STRIP = 170  # px for Dice 0 to 1
 
@@ -160,12 +162,14 @@ def data_facts(origin: Provenance) -> tuple[tuple[str, Child], ...]:
     )
 
 
-def program_facts(origin: Provenance) -> tuple[tuple[str, Child], ...]:
-    """With which program, where and when."""
+def program_facts(origin: Provenance, trained: Iterable[Trained] = ()) -> tuple[tuple[str, Child], ...]:
+    """With which program, where and when, and by whose code the stages were trained."""
+    stages = [tag("div", tag("code", code), f": {', '.join(what)}") for code, what in by_code(trained).items()]
     versions = ", ".join(f"{name} {version}" for name, version in origin.versions.items())
     return (
         ("Scale", origin.scale),
         ("Git commit", tag("code", origin.git_commit) if origin.git_commit else "none recorded"),
+        ("Stages trained by", joined(stages) if stages else NOTHING),
         ("Versions", versions or NOTHING),
         ("Machine", origin.machine or NOTHING),
         ("Report made", origin.created or NOTHING),

@@ -12,6 +12,7 @@ A method declares its stages without torch, so that a plan can be made in a mome
     synthesis  stages between the two contrasts of a synthesis task: a plain CycleGAN, its test on pairs
 
 Behind the store: `outputs` (which file is what), `index` (a thousand manifests at a glance), `bucket` (how stages lie
-at a URI), `sharing` (between there and a node's folder), `mirror` (of a running stage's state). `lineage` says what is
-left to train, `memory` how a stage comes down when memory runs out, `prune` what can go.
+at a URI), `sharing` (between there and a node's folder), `mirror` (of a running stage's state), `renewal` (of a stage
+that is trained anew). `code` says which code trained a stage, `lineage` what is left to train, `memory` how a stage
+comes down when memory runs out, `prune` what can go.
 """

@@ -2,6 +2,7 @@
 
     manifests/<key>.json                    written last: the stage is finished
     outputs/<key>/<attempt>/<name>          its outputs and journal; the manifest names the attempt and every size
+    replaced/<key>-<time>.json              the manifest of a stage that is, or was, trained anew by other code
     running/<key>.jsonl                     the journal so far of a stage that is not finished
     checkpoints/<key>/<number>-<bytes>.tar  its checkpoint so far; may be expired by a rule of the bucket
     damaged/<key>-<time>.json               the manifest of a stage that was found damaged, and is trained anew
@@ -10,8 +11,10 @@ Two drivers on one bucket that train the same stage at once, each under its own 
 same content; the last manifest wins, and it never names a file of the other attempt.
 """
 
+import json
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, final
@@ -37,6 +40,7 @@ class Bucket:
         self._finished: set[str] = set()
         self._absent: dict[str, float] = {}
         self._listed = -FRESH_S
+        self._others: dict[tuple[str, float], tuple[bool, float]] = {}
         self._journals: tuple[float, dict[str, int]] = (-FRESH_S, {})
 
     def has(self, key: str) -> bool:
@@ -50,6 +54,24 @@ class Bucket:
     def knows(self, key: str) -> bool:
         """Whether the stage is known to be finished, without asking."""
         return key in self._finished
+
+    def has_other(self, key: str, finished: float) -> bool:
+        """Whether the stage is finished at another time than `finished`, as far as it was known `FRESH_S` ago."""
+        other, asked = self._others.get((key, finished), (False, -FRESH_S))
+        now = time.monotonic()
+        if not other and now - asked >= FRESH_S:
+            content = self.manifest(key)
+            other = content is not None and _finished(content) != finished
+            self._others[key, finished] = other, now
+        return other
+
+    def put_aside(self, key: str) -> None:
+        """Keep a finished stage's manifest under another name: the stage is not finished any more."""
+        content = self.manifest(key)
+        if content is not None:
+            self.remote.write(f"replaced/{key}-{time.time_ns()}.json", content)
+            self.remote.remove(_manifest(key))
+        self._finished.discard(key)
 
     def ask(self, key: str) -> bool:
         """Whether the stage is finished now."""
@@ -94,6 +116,7 @@ class Bucket:
         each(lambda name: self.remote.upload(below(folder, name), f"{where}/{name}"), manifest["files"])
         self.remote.write(_manifest(key), content)
         self._finished.add(key)
+        self._others.clear()
 
     def fetch(self, key: str, folder: Path, manifest: Mapping[str, Any], names: Iterable[str]) -> None:
         """Download those of a finished stage's outputs that are not sound in `folder`; one caller at a time.
@@ -136,6 +159,15 @@ def bucket_at(uri: str) -> Bucket:
 def checkpoints(key: str) -> str:
     """Where the checkpoints of a running stage lie."""
     return f"checkpoints/{key}"
+
+
+def _finished(manifest: bytes) -> float | None:
+    """When the stage of a manifest was finished (Unix seconds); of one that cannot be read, None."""
+    with suppress(ValueError):
+        content = json.loads(manifest)
+        time: float | None = content.get("finished") if isinstance(content, dict) else None
+        return time
+    return None
 
 
 def _manifest(key: str) -> str:

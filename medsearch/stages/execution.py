@@ -17,6 +17,7 @@ from medsearch.core.errors import Diverged
 from medsearch.core.recipes import plain
 from medsearch.data.kinds import Prepared, view
 from medsearch.data.views import domains
+from medsearch.stages.code import Code, mark, record
 from medsearch.stages.context import Artifact, Runtime, StageContext
 from medsearch.stages.memory import Ladder, Meter, Usage, clear, taken
 from medsearch.stages.pipelines import StageRun
@@ -37,8 +38,12 @@ class Bench:
 
 @dataclass
 class _Course:
-    """What this life of a stage run has seen: epochs that it has said, optimiser steps and their seconds."""
+    """What this life of a stage run has seen: epochs that it has said, optimiser steps and their seconds.
 
+    code: what trains it, as it was before the first step.
+    """
+
+    code: Code | None
     said: set[int] = field(default_factory=set)
     steps: int = 0
     stepping: float = 0.0
@@ -62,13 +67,14 @@ def run_stage(bench: Bench, run: StageRun, *, whole: bool = False) -> Generator[
         with store.lock(key):
             if not stored(key):
                 store.put_aside_damaged(key)
+                store.drop_other(key, run.code.digest if run.code else None)
                 yield from _trained(bench, run)
     return store.artifact(key)
 
 
 def _trained(bench: Bench, run: StageRun) -> Generator[Epoch, None, None]:
     """Train and commit the stage, as far down the ladder as it must go. An epoch trained anew is not said twice."""
-    store, key, course = bench.store, run.key, _Course()
+    store, key, course = bench.store, run.key, _Course(run.code)
     meter, ladder = bench.meter or DeviceMeter(bench.runtime), Ladder.of(run, bench.runtime, store.folder(key))
     while True:
         meter.begin()
@@ -82,7 +88,8 @@ def _trained(bench: Bench, run: StageRun) -> Generator[Epoch, None, None]:
             forget(error)
         else:
             used = {**ladder.record(), **taken(meter)}
-            store.commit(key, {**_manifest(bench, run, outcome), "memory": used, **_pace(store.journal(key), course)})
+            manifest = {**_manifest(bench, run, outcome), **_code(bench, run, course)}
+            store.commit(key, {**manifest, "memory": used, **_pace(store.journal(key), course)})
             clear(store.folder(key))
             return
         ladder.write(store.folder(key))
@@ -128,7 +135,8 @@ def _journalled(store: Store, run: StageRun, training: Training, course: _Course
             course.stepping += epoch.stepping
             if epoch.number not in recorded:
                 seconds = time.monotonic() - began
-                store.record(key, epoch, seconds=seconds, time=time.time(), domains=owners)
+                told = mark(course.code)
+                store.record(key, epoch, seconds=seconds, time=time.time(), domains=owners, told=told)
             if epoch.number not in course.said:
                 course.said.add(epoch.number)
                 yield epoch
@@ -154,6 +162,11 @@ def _require_finite(metrics: Mapping[str, float], when: str) -> None:
         raise Diverged(msg)
 
 
+def _code(bench: Bench, run: StageRun, course: _Course) -> dict[str, Any]:
+    taken = {role: bench.store.artifact(key).manifest for role, key in run.upstream.items()}
+    return record(course.code, upstream=taken, journal=bench.store.journal(run.key))
+
+
 def _manifest(bench: Bench, run: StageRun, outcome: Outcome) -> dict[str, Any]:
     return {
         "stage": run.stage.name,
@@ -167,7 +180,7 @@ def _manifest(bench: Bench, run: StageRun, outcome: Outcome) -> dict[str, Any]:
         "metrics": dict(outcome.metrics),
         "notes": plain(outcome.notes),
         "finished": time.time(),
-        "code": __version__,
+        "program": __version__,
         "runtime": plain(bench.runtime),
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
     }

@@ -24,7 +24,7 @@ from medsearch.stages.manifest import REMEDY, decoded_manifest, read_manifest
 from medsearch.stages.outputs import MANIFEST
 
 INDEX = ".index.jsonl"
-LEFT_OUT = ("notes", "files", "digests", "key", SEAL)
+LEFT_OUT = ("notes", "files", "digests", "key", "modules", SEAL)
 
 
 @final

@@ -1,10 +1,12 @@
 """What a study asks of a method."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from medsearch.data.views import Domain
-from medsearch.stages.pipelines import Pipeline
+
+if TYPE_CHECKING:
+    from medsearch.stages.pipelines import Pipeline
 
 Selection = Literal["source", "pseudo-target", "oracle", "none"]
 """What model selection may see: source labels, translated source labels, target labels, or nothing: with "none" the
@@ -43,5 +45,5 @@ class Method(Protocol):
     def at(self, scale: str) -> "Method":
         """The same method in another set of sizes."""
 
-    def pipeline(self, recipe: Any, *, selection: Selection, test: bool = False) -> Pipeline:
+    def pipeline(self, recipe: Any, *, selection: Selection, test: bool = False) -> "Pipeline":
         """The stages that `recipe` means; `test` appends the only node that reads test cases."""

@@ -13,6 +13,8 @@ ASIDE = ".aside"
 FETCHING = ".fetching"
 THINNED = "thinned.json"
 """What was pruned of a stage."""
+REPLACED = ".replaced"
+"""What a stage was that is trained anew, until it is finished."""
 
 LIGHT_FOLDERS = ("pictures", "tiles")
 LIGHT_SUFFIXES = frozenset({".json", ".jsonl", ".csv", ".md", ".txt", ".html", ".png", ".svg"})

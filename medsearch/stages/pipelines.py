@@ -8,6 +8,7 @@ from typing import Any
 from medsearch.core.recipes import fingerprint, override
 from medsearch.data.cohorts import Roster
 from medsearch.data.kinds import Task, part_fingerprint
+from medsearch.stages.code import Code, code_of, code_that_travels
 from medsearch.stages.stage import Stage
 
 
@@ -38,7 +39,8 @@ class Setting:
 class StageRun:
     """One stage under a seed on a setting; `upstream` holds, by role, the keys of its inputs.
 
-    Of the `task` the key knows only the fingerprints of those `parts` that the stage declared to read.
+    Of the `task` the key knows only the fingerprints of those `parts` that the stage declared to read. sent_code: of a
+    stage whose source workers cannot find.
     """
 
     node: str
@@ -47,6 +49,12 @@ class StageRun:
     task: Task
     parts: Mapping[str, str]
     upstream: Mapping[str, str]
+    sent_code: Code | None = field(default=None, compare=False)
+
+    @property
+    def code(self) -> Code | None:
+        """The code that trains it in this process."""
+        return self.sent_code or code_of(self.stage)
 
     @cached_property
     def key(self) -> str:
@@ -79,5 +87,7 @@ class Pipeline:
                 for part in sorted(node.stage.reads())
             }
             upstream = {role: runs[name].key for role, name in node.upstream.items()}
-            runs[node.name] = StageRun(node.name, node.stage, seed, task, parts, upstream)
+            runs[node.name] = StageRun(
+                node.name, node.stage, seed, task, parts, upstream, sent_code=code_that_travels(node.stage)
+            )
         return tuple(runs.values())

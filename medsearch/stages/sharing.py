@@ -5,6 +5,7 @@ that is not there as it was sent makes the stage one that is not finished, here 
 """
 
 import secrets
+import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,10 @@ from medsearch.core.locks import locked
 from medsearch.core.paths import below, name_aside, set_aside
 from medsearch.core.records import sync_directory, warn_once, write_bytes, write_sealed
 from medsearch.core.remote import local_sizes
+from medsearch.stages import renewal
 from medsearch.stages.bucket import Bucket
 from medsearch.stages.manifest import REMEDY, contents_in, decoded_manifest, read_manifest, with_contents
-from medsearch.stages.outputs import ASIDE, FETCHING, JOURNAL, LOCK, MANIFEST, THINNED, is_light, own_files
+from medsearch.stages.outputs import ASIDE, FETCHING, JOURNAL, LOCK, MANIFEST, REPLACED, THINNED, is_light, own_files
 
 UNSENT = ".unsent.json"
 """The manifest of a stage whose outputs are not all at the URI yet."""
@@ -101,8 +103,10 @@ def send_unsent(bucket: Bucket, folder: Path) -> bool:
     return True
 
 
-def adopt(bucket: Bucket, folder: Path) -> None:
+def adopt(bucket: Bucket, folder: Path, *, instead_of: float | None = None) -> None:
     """Bring a stage here that is finished at the URI: its light outputs first, then its manifest.
+
+    instead_of: when the stage was finished that has been trained anew since; what is here of it goes.
 
     Raises:
         Damaged: what lies there is not as it was sent.
@@ -113,6 +117,9 @@ def adopt(bucket: Bucket, folder: Path) -> None:
         return
     manifest = decoded_manifest(content, folder.name, bucket.where(folder.name))
     with locked(folder / FETCHING):
+        if instead_of is not None and renewal.is_of(folder / MANIFEST, instead_of):
+            renewal.put_aside(folder)
+            shutil.rmtree(folder / REPLACED, ignore_errors=True)
         if _manifest_here(folder) is None:
             _fetch(bucket, folder, manifest, [name for name in contents_in(manifest) if is_light(name)])
             write_bytes(folder / MANIFEST, content)

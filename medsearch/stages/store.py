@@ -6,6 +6,7 @@
              .aside/             outputs before they are committed
              manifest.json       written last: the stage is finished
              thinned.json        its heavy outputs were pruned; what reports read is there
+             .replaced/          what the stage was that is being trained anew (`stages.renewal`)
              weights.safetensors, ...
 
 A store on a shared folder is that folder. A store at a URI (`remote`, laid out as `stages.bucket` says) has a folder
@@ -21,9 +22,9 @@ Locks are the kernel's and hold between the processes that see one folder; what 
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,14 +41,14 @@ from medsearch.core.records import (
     write_bytes,
     write_sealed,
 )
-from medsearch.core.remote import local_sizes, require_writable
-from medsearch.stages import sharing
+from medsearch.core.remote import each, local_sizes, require_writable
+from medsearch.stages import renewal, sharing
 from medsearch.stages.bucket import Bucket, bucket_at
 from medsearch.stages.context import Artifact
 from medsearch.stages.index import Entry, Index, index_of, stage_names
 from medsearch.stages.manifest import REMEDY, read_manifest
 from medsearch.stages.mirror import Mirror
-from medsearch.stages.outputs import ASIDE, CHECKPOINT, JOURNAL, LOCK, MANIFEST, THINNED
+from medsearch.stages.outputs import ASIDE, CHECKPOINT, JOURNAL, LOCK, MANIFEST, REPLACED, THINNED
 from medsearch.stages.stage import Epoch
 
 __all__ = ["JOURNAL", "MANIFEST", "Store"]
@@ -57,11 +58,15 @@ __all__ = ["JOURNAL", "MANIFEST", "Store"]
 class Store:
     """Stages under one folder, shared by every process that can see it; with `remote`, by every node that can read it.
 
+    outdated: by key, when stages were finished that do not count, because they are to be trained anew; None: all count,
+    and what other code began is gone on with.
+
     Methods raise Unreachable where the URI does not answer for a minute or so, or refuses.
     """
 
     root: Path
     remote: str | None = None
+    outdated: Mapping[str, float] | None = field(default=None, repr=False)
 
     @property
     def bucket(self) -> Bucket | None:
@@ -96,7 +101,7 @@ class Store:
         """
         folder = self.folder(key)
         if self.bucket is not None and not self._is_here(key):
-            sharing.adopt(self.bucket, folder)
+            sharing.adopt(self.bucket, folder, instead_of=self._outdated(key))
         try:
             manifest = read_manifest(folder / MANIFEST, key)
         except OSError as error:
@@ -118,16 +123,19 @@ class Store:
     def lock(self, key: str) -> Iterator[None]:
         """Hold the stage; another process that wants it waits. The kernel frees it when the holder dies.
 
+        What is stored of a stage that does not count is set aside, so that it is an unfinished one.
+
         With a URI, what an earlier holder had not sent is sent, and the newest checkpoint there is taken up, whichever
         node it came from; while the stage is held, its checkpoint and journal are kept there, too.
         """
         with ExitStack() as held:
             folder = self.folder(key)
             held.enter_context(locked(folder / LOCK))
+            self._put_aside_outdated(key)
             if self.bucket is not None:
                 if sharing.send_unsent(self.bucket, folder):
                     _settle(folder)
-                if not self.bucket.ask(key):
+                if not (self.bucket.ask(key) and self._is_there(key)):
                     mirror = Mirror(self.bucket, folder)
                     mirror.take_up()
                     held.enter_context(mirror.running())
@@ -152,6 +160,32 @@ class Store:
                 warn_once(f"{entry.damage}: it is {self.bucket.set_aside(key)} there now")
                 self._index.forget(key)
 
+    def only(self, keys: Collection[str]) -> "Store":
+        """The same for whoever asks for no other stages than these."""
+        if self.outdated is None:
+            return self
+        return replace(self, outdated={key: self.outdated[key] for key in keys if key in self.outdated})
+
+    def is_outdated(self, key: str, code: str | None) -> bool:
+        """Whether what is stored of a stage does not count, or other code than that of the digest `code` began it.
+
+        Only where stages are to be trained anew.
+        """
+        if self.outdated is None or self.has(key):
+            return False
+        if (self.folder(key) / MANIFEST).exists() or (self.bucket is not None and self.bucket.has(key)):
+            return True
+        return bool({line.get("code") for line in self.journal(key)} - {code, None})
+
+    def drop_other(self, key: str, code: str | None) -> None:
+        """Forget how far an unfinished stage is that is outdated; for whoever holds it."""
+        if not self.is_outdated(key, code) or not (self.folder(key) / JOURNAL).exists():
+            return
+        if self.bucket is not None:
+            self.bucket.forget_progress(key)
+        shutil.rmtree(self.folder(key) / CHECKPOINT, ignore_errors=True)
+        (self.folder(key) / JOURNAL).unlink()  # last: it says that the checkpoint is of other code
+
     def aside(self, key: str) -> Path:
         """An empty folder for the outputs of a stage that is about to run."""
         aside = self.folder(key) / ASIDE
@@ -163,7 +197,7 @@ class Store:
         """Move the outputs into place, send them if there is a URI, then write the manifest; the checkpoint goes last.
 
         Of a stage that was trained again because its outputs had gone, the first manifest stays, so reports say what
-        they said; the new metrics stand beside the old ones as `again`.
+        they said; the new metrics stand beside the old ones as `again`. Of one that was put aside, nothing stays.
         """
         folder = self.folder(key)
         outputs = list(local_sizes(folder / ASIDE))
@@ -179,15 +213,24 @@ class Store:
             write_sealed(folder / MANIFEST, whole)
         else:
             sharing.send(self.bucket, folder, whole)
+        if "replaces" in whole:
+            renewal.forget_summary(folder)
         _settle(folder)
         return self.artifact(key)
 
     def record(
-        self, key: str, epoch: Epoch, *, seconds: float, time: float, domains: Mapping[str, str] | None = None
+        self,
+        key: str,
+        epoch: Epoch,
+        *,
+        seconds: float,
+        time: float,
+        domains: Mapping[str, str] | None = None,
+        told: Mapping[str, Any] | None = None,
     ) -> None:
-        """Append one epoch to the stage's journal. `domains`: whose cases each split holds."""
+        """Append one epoch to the journal. `domains`: whose cases each split holds; `told`: more for the line."""
         line = {"epoch": epoch.number, "metrics": epoch.metrics, "seconds": seconds, "time": time}
-        line |= {"domains": domains} if domains else {}
+        line |= {**({"domains": domains} if domains else {}), **(told or {})}
         append_line(self.folder(key) / JOURNAL, line)
 
     def journal(self, key: str) -> list[dict[str, Any]]:
@@ -209,6 +252,12 @@ class Store:
         newer = self.bucket.newer_journal(key, journal.stat().st_size if journal.exists() else 0)
         if newer is not None:
             write_bytes(journal, newer)
+
+    def adopt_renewed(self) -> None:
+        """Bring here what other nodes have trained anew of the stages of which this one holds a copy that was."""
+        if self.bucket is not None and self.outdated:
+            stale = [key for key in self.outdated if (self.folder(key) / MANIFEST).exists() and not self._is_here(key)]
+            each(lambda key: self.artifact(key) if self._is_there(key) else None, stale)
 
     def share(self) -> int:
         """Send every whole stage that was finished here without the URI; how many there were. A driver begins so.
@@ -237,16 +286,42 @@ class Store:
 
     def _is_here(self, key: str) -> bool:
         self.folder(key)  # refuses what is no key
-        return _is_sound(self._index.here(key))
+        entry = self._index.here(key)
+        return _is_sound(entry) and not self._is_of_outdated(key, entry)
 
     def _is_there(self, key: str) -> bool:
-        bucket = self.bucket
-        return bucket is not None and bucket.has(key) and _is_sound(self._index.there(key, bucket))
+        bucket, finished = self.bucket, self._outdated(key)
+        if bucket is None:
+            return False
+        if finished is None:
+            return bucket.has(key) and _is_sound(self._index.there(key, bucket))
+        if not bucket.has_other(key, finished):
+            return False
+        if self._is_of_outdated(key, self._index.there(key, bucket)):  # as it was when this process read it
+            self._index.forget(key)
+        return _is_sound(self._index.there(key, bucket))
+
+    def _is_of_outdated(self, key: str, entry: Entry | None) -> bool:
+        finished = self._outdated(key)
+        return finished is not None and entry is not None and entry.manifest.get("finished") == finished
+
+    def _outdated(self, key: str) -> float | None:
+        return (self.outdated or {}).get(key)
+
+    def _put_aside_outdated(self, key: str) -> None:
+        folder, finished = self.folder(key), self._outdated(key)
+        renewal.end_move(folder)
+        if finished is None:
+            return
+        if self.bucket is not None and self.bucket.ask(key) and not self._is_there(key):
+            self.bucket.put_aside(key)
+        if renewal.is_of(folder / MANIFEST, finished):
+            renewal.put_aside(folder)
 
     def _first(self, key: str, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
         if not self._is_here(key):
-            return manifest
-        again = {name: manifest[name] for name in ("metrics", "seconds", "finished") if name in manifest}
+            return {**manifest, **renewal.replaced(self.folder(key))}
+        again = {name: manifest[name] for name in ("metrics", "seconds", "finished", "code") if name in manifest}
         return {**read_manifest(self.folder(key) / MANIFEST, key), "again": again}
 
 
@@ -266,6 +341,7 @@ def _settle(folder: Path) -> None:
     (folder / THINNED).unlink(missing_ok=True)
     shutil.rmtree(folder / ASIDE, ignore_errors=True)
     shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
+    shutil.rmtree(folder / REPLACED, ignore_errors=True)
 
 
 def _sync_tree(path: Path) -> None:

@@ -10,6 +10,7 @@
     execution                               a conductor on Ray Tune: searcher, rungs, worker, cluster, interruption;
                                             cluster_loss and lost_workers say what becomes of it when processes die
     course, freezing, pinning, staged_run   the searches of a staged search one after another, and what each freezes
+    code                                    which stored stages other code has trained, and whether they are anew
     identity, marks                         whether a folder, and trials in the sampler's storage, are this question's
     progress, sweep_progress                the terminal while it runs
     ledger, tracking                        what happened, on disk and in MLflow

@@ -7,6 +7,7 @@ from typing import Any
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import plain
 from medsearch.study.ablation import Ablation
+from medsearch.study.code import header_codes
 from medsearch.study.figures import described
 from medsearch.study.freezing import freeze, standing
 from medsearch.study.graph import Candidate, Cell, Grapher
@@ -100,6 +101,7 @@ def _header(grapher: Grapher, failed: Iterable[str]) -> dict[str, Any]:
             "method": of.method.name,
             "scale": of.scale,
             "commit": place.about.get("git_commit"),
+            "code": header_codes(of),
             "tasks": [_task(grapher, column) for column in of.tasks],
             "variants": [_row(of, row) for row in of.rows],
             "seeds": of.seeds,

@@ -8,15 +8,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
 from medsearch.core.machine import cores
-from medsearch.core.terminal import show
+from medsearch.core.terminal import say, show
 from medsearch.stages.lineage import due
 from medsearch.stages.pipelines import StageRun
 from medsearch.study.ablation import Ablation
 from medsearch.study.ablation_header import winner
+from medsearch.study.code import lines, trained_by
 from medsearch.study.graph import Graph, Grapher, Item
-from medsearch.study.jobs import Workplace
+from medsearch.study.jobs import Workplace, unprepared
 from medsearch.study.ledger import Ledger
-from medsearch.study.plan import HOUR, Timings, duration, pretended_place, unprepared
+from medsearch.study.plan import HOUR, Timings, duration, pretended_place
 from medsearch.study.sweep import failed_for_good
 
 if TYPE_CHECKING:
@@ -49,12 +50,16 @@ class SweepRow:
 @final
 @dataclass(frozen=True, kw_only=True)
 class SweepForecast:
-    """The plan of an ablation. slots: runs at a time. retuned: cells that are known only once candidates have ended."""
+    """The plan of an ablation. slots: runs at a time. retuned: cells that are known only once candidates have ended.
+
+    notes: on stored stages that other code has trained.
+    """
 
     study: str
     rows: tuple[SweepRow, ...]
     slots: int
     retuned: int = 0
+    notes: tuple[str, ...] = ()
 
     @property
     def asked(self) -> int:
@@ -125,7 +130,10 @@ def plan_sweep(
     asked = len({(cell.row, cell.column) for cell in shown.cells})
     counter = _Counter(shown, first, failed)
     retuned = max(0, waiting - asked) * len(grapher.seeds)
-    return SweepForecast(study=ablation.name, rows=counter.rows(), slots=slots or cores(), retuned=retuned)
+    notes = lines(trained_by(ablation, first, shown.items), first.recompute)
+    return SweepForecast(
+        study=ablation.name, rows=counter.rows(), slots=slots or cores(), retuned=retuned, notes=tuple(notes)
+    )
 
 
 @final
@@ -217,3 +225,5 @@ def _caption(forecast: SweepForecast) -> str:
 def render_plan(forecast: SweepForecast) -> None:
     """Print the plan."""
     show(sweep_table(forecast))
+    for note in forecast.notes:
+        say(note)

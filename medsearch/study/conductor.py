@@ -7,6 +7,7 @@ between the two left out.
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, Literal, final
 
 from medsearch.stages.store import Store
@@ -14,7 +15,7 @@ from medsearch.study.agenda import Plan, Progress, Slot, doomed, finalists, fini
 from medsearch.study.conducting import Renewals, StudyFailed
 from medsearch.study.events import Event, Listener, unheard
 from medsearch.study.jobs import End, Job, Planner, ancestors, stored_end
-from medsearch.study.ledger import FAILURES, Ledger, PlannedRun, RunRecord
+from medsearch.study.ledger import FAILURES, Ledger, PlannedRun, RunRecord, trial_name
 from medsearch.study.proposals import Proposals
 from medsearch.study.ranking import ranking
 from medsearch.study.rules import barred
@@ -39,7 +40,6 @@ class Conductor:
         self.listener = listener
         self.running: dict[str, Job] = {}
         self.unfinished: dict[int, Mapping[str, Any]] = {}
-        self._lost: set[int] = set()
         self._renewals = Renewals()
         self._open = proposals
         self._proposals: Proposals | None = None
@@ -47,6 +47,8 @@ class Conductor:
         self._ended: dict[Slot, End] = {}
         self._knobs: dict[int, Mapping[str, Any]] = {}
         self._bars: tuple[int, frozenset[int]] = 0, frozenset()
+        self.reopened: set[str] = set()
+        """Runs whose recorded ends and curves are of stages that were, or are to be, trained anew."""
         self._recall()
 
     @property
@@ -66,6 +68,7 @@ class Conductor:
 
     def _open_proposals(self) -> Proposals:
         self._proposals = self._open()
+        self._proposals.reopen({number for number in self.unfinished if trial_name(number) in self.reopened})
         self._reconcile(self._proposals)
         return self._proposals
 
@@ -194,13 +197,12 @@ class Conductor:
     def _recall(self) -> None:
         """Take over what earlier lives of the study wrote."""
         records = self.ledger.runs()
+        self.reopened = {record.run for record in records.values() if self._is_outdated(record)}
         for record in records.values():
             slot = slot_of_record(record)
             if record.role == "trial" and record.number is not None:
                 self._knobs[record.number] = record.knobs
-                if self._is_lost(record):
-                    self._lost.add(record.number)
-                if record.state == "running" or record.number in self._lost:
+                if record.state == "running" or record.run in self.reopened:
                     self.unfinished[record.number] = record.knobs
             if record.state != "running" and self._counts(record):
                 self._ended[slot] = _end(record)
@@ -213,7 +215,7 @@ class Conductor:
 
     def _counts(self, record: RunRecord) -> bool:
         """Whether an end from an earlier life still stands; a failure other than divergence is given another chance."""
-        if self._is_lost(record):
+        if record.run in self.reopened:
             return False
         if record.role == "trial":
             return True
@@ -226,18 +228,35 @@ class Conductor:
         slot = slot_of_record(record)
         return self._job(slot).planned.stages == record.stages
 
-    def _is_lost(self, record: RunRecord) -> bool:
-        """Whether a run came to its end, but some of its stages are not stored any more: they are trained anew."""
-        return record.state == "complete" and not all(self.store.has(key) for _, key in record.stages)
+    def _is_outdated(self, record: RunRecord) -> bool:
+        """Whether a run of the ledger is to be done again, because of stages that are trained anew, or have been."""
+        if record.state == "complete" and not all(self.store.has(key) for _, key in record.stages):
+            return True
+        if self.store.outdated is not None and any(not self.store.has(key) for _, key in record.stages):
+            codes = {run.key: run.code.digest if run.code else None for run in self._recorded_job(record).runs}
+            if any(self.store.is_outdated(key, codes.get(key)) for _, key in record.stages):
+                return True
+        if record.state != "complete" or self._renewed.isdisjoint(key for _, key in record.stages):
+            return False
+        return stored_end(self._recorded_job(record), self.store).values != record.values
+
+    def _recorded_job(self, record: RunRecord) -> Job:
+        return self.planner.job(record.role, record.seed, knobs=record.knobs, number=record.number, label=record.label)
+
+    @cached_property
+    def _renewed(self) -> frozenset[str]:
+        """Stored stages that were trained anew, here or by another study."""
+        return frozenset(key for key, of in self.store.summaries().items() if "replaces" in of)
 
     def _reconcile(self, proposals: Proposals) -> None:
-        """Bring the ledger up to what the sampler was told."""
+        """Bring the ledger up to what the sampler was told, and the sampler up to runs that were not done again."""
+        for number in proposals.running() - self.unfinished.keys():
+            if (end := self._ended.get(Slot(role="trial", seed=self.plan.seeds[0], number=number))) is not None:
+                proposals.tell(number, end)
         for number, knobs, end in proposals.ended():
             slot = Slot(role="trial", seed=self.plan.seeds[0], number=number)
             known = self._ended.get(slot)
             self._knobs.setdefault(number, knobs)
-            if number in self._lost:
-                continue
             self.unfinished.pop(number, None)
             if known is None:
                 job = self.planner.job("trial", slot.seed, knobs=self._knobs[number], number=number)

@@ -96,6 +96,7 @@ def run_search(search: Search, place: Workplace, site: Site | None = None, *, st
             require_served(planner.kinds(), lambda _: place)
             with on_ray(site, place, interruption):
                 _fit(conductor, first, rungs=_recalled(conductor), place=place, site=site, interruption=interruption)
+        place.store.adopt_renewed()
         choose(ledger, conductor.finalists)
     conductor.require_result()
     return SearchRun(folder=folder, finalists=conductor.finalists, runs=ledger.runs(), trained=isinstance(first, Job))
@@ -129,6 +130,7 @@ def run_sweep(
             require_served((item.run for item in sweep.graph.items.values()), grapher.place)
             with on_ray(site, place, interruption):
                 _fit(sweep, first, rungs=_unjudged(), place=place, site=site, interruption=interruption)
+        place.store.adopt_renewed()
         describe(grapher, ledger, sweep.failed)
     sweep.require_result()
     return SweepRun(folder=folder, graph=sweep.graph, standing=sweep.standing, trained=isinstance(first, Job))
@@ -200,7 +202,7 @@ def _recalled(conductor: Conductor) -> "Rungs":
     search = conductor.search
     maximise = search.objectives[search.metric] == "maximize"
     rungs = Rungs(search.settled.scheduler, maximise=maximise)
-    runs = conductor.ledger.runs().values()
+    runs = [run for name, run in conductor.ledger.runs().items() if name not in conductor.reopened]
     open_runs = [run.run for run in runs if run.state == "running"]
     rungs.recall(recorded(conductor.store, search, runs), open_runs=open_runs)
     return rungs

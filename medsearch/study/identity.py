@@ -7,6 +7,7 @@ from typing import Any
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import fingerprint, knobs, plain
+from medsearch.study.code import header_codes
 from medsearch.study.jobs import Planner
 from medsearch.study.ledger import Ledger
 from medsearch.study.search import Search
@@ -74,6 +75,7 @@ def header_of(planner: Planner) -> dict[str, Any]:
             "subjects": len(place.roster.subjects),
             "about": place.about,
             "commit": place.about.get("git_commit"),
+            "code": header_codes(search),
             "space": {knob: domain_of(domain) for knob, domain in here.space.items()},
             "nuisance": {knob: domain_of(domain) for knob, domain in here.nuisance.items()},
             "fixed": here.fixed,

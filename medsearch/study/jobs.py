@@ -45,6 +45,11 @@ Cause = Literal["diverged", "out of memory", "infeasible", "bad input", "damaged
 `infeasible`: alone."""
 
 
+Recompute = Literal["warn", "changed", "unknown", "never"]
+"""Of stored stages that other code has trained: to be named, to be trained anew, those of unknown code as well, or
+neither."""
+
+
 @final
 @dataclass(frozen=True, kw_only=True)
 class Workplace:
@@ -52,7 +57,8 @@ class Workplace:
 
     cohort: fingerprint of the files. roster: who is included. prepared: the folder of the arrays for a task,
     made if need be. about: facts on the cohort for the header, such as the cases left out. remote: URI of the store,
-    if it is not under the home. cache: a folder on every node for its own copy of prepared arrays.
+    if it is not under the home. cache: a folder on every node for its own copy of prepared arrays. recompute: what is
+    done about stored stages of other code; outdated: those that are trained anew, with when each was finished.
     """
 
     home: Path
@@ -62,12 +68,19 @@ class Workplace:
     about: Mapping[str, Any] = field(default_factory=dict)
     remote: str | None = None
     cache: Path | None = None
+    recompute: Recompute = "warn"
+    outdated: Mapping[str, float] | None = field(default=None, repr=False)
 
     @property
     def store(self) -> Store:
         """The stage store: under the home, or at a URI with the home's as this node's mirror of it."""
         root = self.home.resolve() / "stages"
-        return Store(root, self.remote) if self.remote else Store(root)
+        return Store(root, self.remote or None, self.outdated)
+
+    @property
+    def stored(self) -> Store:
+        """The same, with all that is finished: what reports read while stages are trained anew."""
+        return replace(self, outdated=None).store
 
     @property
     def probes(self) -> Path:
@@ -87,6 +100,11 @@ class Workplace:
     def study(self, name: str) -> Path:
         """The folder of a study."""
         return child(self.home.resolve() / "studies", name, what="study name")
+
+
+def unprepared(task: Task) -> Path:  # noqa: ARG001
+    """A plan reads no arrays, and must not make any."""
+    return Path()
 
 
 def require_served(runs: Iterable[StageRun], place: Callable[[Task], Workplace]) -> None:
@@ -135,6 +153,11 @@ class Job:
     def keys(self) -> tuple[str, ...]:
         """The keys of its stage runs."""
         return tuple(key for _, key in self.planned.stages)
+
+    @property
+    def asked(self) -> frozenset[str]:
+        """The keys of all that whoever does it asks the store for."""
+        return frozenset(key for run in self.runs for key in (run.key, *run.upstream.values()))
 
 
 @final

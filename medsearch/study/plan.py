@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, final
 
 from medsearch.core.machine import cores
 from medsearch.core.recipes import fingerprint, plain
-from medsearch.core.terminal import show
+from medsearch.core.terminal import say, show
 from medsearch.data.kinds import Task, pretended
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.stage import Stage
 from medsearch.stages.store import Store
+from medsearch.study.code import lines, trained_by
 from medsearch.study.conductor import plan_of
-from medsearch.study.jobs import Job, Planner, Workplace
+from medsearch.study.jobs import Job, Planner, Workplace, unprepared
 from medsearch.study.ledger import Ledger, Role, RunRecord
 from medsearch.study.probes import Probes
 from medsearch.study.search import Search
@@ -52,11 +53,12 @@ class Row:
 @final
 @dataclass(frozen=True, kw_only=True)
 class Forecast:
-    """The plan of a search. slots: runs at a time."""
+    """The plan of a search. slots: runs at a time. notes: on stored stages that other code has trained."""
 
     study: str
     rows: tuple[Row, ...]
     slots: int
+    notes: tuple[str, ...] = ()
 
     @property
     def left(self) -> int:
@@ -79,12 +81,15 @@ def plan(search: Search, place: Workplace | None = None, *, slots: int | None = 
     place = replace(place or pretended_place(search.task), prepared=unprepared)
     counter = _Counter(Planner(search, place), Ledger(place.study(search.name)).runs())
     rows = [*counter.prefixes(), *counter.trials(), *counter.references(), *counter.replicates()]
-    return Forecast(study=search.name, rows=tuple(rows), slots=slots or cores())
+    notes = lines(trained_by(search, place, counter.seen), place.recompute)
+    return Forecast(study=search.name, rows=tuple(rows), slots=slots or cores(), notes=tuple(notes))
 
 
 def render(forecast: Forecast) -> None:
     """Print the plan."""
     show(table(forecast))
+    for note in forecast.notes:
+        say(note)
 
 
 def table(forecast: Forecast) -> "Table":
@@ -141,7 +146,7 @@ class _Counter:
             over = [trial for trial in planned if trial.state in ("cut", "failed")]
             ended = [*over, *(one for one in planned if one not in over and self._stored(one, run.node))]
             self.seen.update(dict(trial.stages).get(run.node, "") for trial in planned)
-            left = [run] * (self.plan.trials - len(ended))
+            left = [run] * (self.plan.trials - sum(not self._is_outdated(trial, run.node) for trial in ended))
             yield self._row("trial", [run] * self.plan.trials, distinct=self.plan.trials, left=left)
 
     def replicates(self) -> Iterator[Row]:
@@ -157,6 +162,7 @@ class _Counter:
             seeds = self.plan.seeds[1:] if run.node in trained else self.plan.seeds
             distinct = self.plan.finalists * len(seeds)
             stored = sum(self._stored(one, run.node) for one in done if one.seed in seeds)
+            self.seen.update(dict(one.stages).get(run.node, "") for one in done)
             yield self._row("replicate", [run] * asked, distinct=distinct, left=[run] * max(0, distinct - stored))
 
     def _known(self, jobs: Sequence[Job]) -> Iterator[Row]:
@@ -179,6 +185,11 @@ class _Counter:
             stored=distinct - len(left),
             hours=hours,
         )
+
+    def _is_outdated(self, run: RunRecord, node: str) -> bool:
+        """Whether a stage of a run that has ended is trained anew."""
+        key = dict(run.stages).get(node, "")
+        return key in (self.store.outdated or {}) and not self.store.has(key)
 
     def _stored(self, run: RunRecord, node: str) -> bool:
         key = dict(run.stages).get(node)
@@ -233,11 +244,6 @@ def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:
 def _scaled(manifest: Mapping[str, Any], epochs: int | None) -> float:
     seconds, took = float(manifest["seconds"]), manifest.get("epochs")
     return seconds * epochs / took if epochs and took else seconds
-
-
-def unprepared(task: Task) -> Path:  # noqa: ARG001
-    """A plan reads no arrays, and must not make any."""
-    return Path()
 
 
 def pretended_place(task: Task) -> Workplace:

@@ -8,7 +8,7 @@ attribute `cause` says so, and nothing counts it as a result.
 
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
@@ -28,6 +28,10 @@ T = TypeVar("T")
 BUSY = 60  # seconds to wait for another process that holds the database
 OPENING = (1.0, 2.0, 4.0, 8.0)
 """Seconds between tries to open a server's database: it may be starting, or the address may be wrong."""
+SAID = ("reason", "cause", "rung")
+"""What is said of an end beside its values, as attributes of the trial."""
+WHOLE = "whole"
+"""The attribute of a copy of a study that nothing is missing in."""
 INFEASIBLE: Final = "infeasible"
 """The cause of the end of a run that does not fit on any device here."""
 
@@ -95,7 +99,7 @@ class Proposals:
         if trial is None or trial.state != optuna.trial.TrialState.RUNNING:  # told before, or by a storage that is lost
             return
         live = optuna.trial.Trial(self.study, trial._trial_id)
-        for name in ("reason", "cause", "rung"):
+        for name in SAID:
             if getattr(end, name) is not None:
                 live.set_user_attr(name, getattr(end, name))
         if end.state == "complete":
@@ -115,12 +119,47 @@ class Proposals:
             if trial.state.is_finished():
                 yield trial.number, self._knobs(trial.params), _end(trial)
 
+    def running(self) -> set[int]:
+        """The trials that have not ended."""
+        found = self._patiently(lambda: self.study.get_trials(deepcopy=False))
+        return {trial.number for trial in found if not trial.state.is_finished()}
+
+    def reopen(self, numbers: Collection[int]) -> None:
+        """Forget how these trials ended; they are open again, with the same knobs.
+
+        Optuna never forgets an end, so the study is written anew under its name, with a copy beside it meanwhile from
+        which a kill is made good (`_open`).
+
+        Raises:
+            Unreachable: the storage does not answer for a minute or so.
+
+        """
+        if set(numbers) - self.running():
+            self._patiently(lambda: self._reopen(numbers))
+
     def importances(self) -> tuple[dict[str, float], str]:
         """How much of the values' variance each knob explains, and why it cannot be said when it cannot.
 
         The shares sum to 1. The first objective counts where there are several.
         """
         return self._patiently(lambda: importances(self.study, self.search))
+
+    def _reopen(self, numbers: Collection[int]) -> None:
+        import optuna
+
+        storage, aside = self.study._storage, _aside(self.search.name)
+        if aside in optuna.get_all_study_names(storage):
+            optuna.delete_study(study_name=aside, storage=storage)
+        copy = optuna.create_study(study_name=aside, storage=storage, directions=self.study.directions)
+        for name, value in storage.get_study_system_attrs(self.study._study_id).items():
+            storage.set_study_system_attr(copy._study_id, name, value)
+        for name, value in self.study.user_attrs.items():
+            copy.set_user_attr(name, value)
+        trials = self.study.get_trials(deepcopy=True)
+        copy.add_trials([_opened(trial) if trial.number in numbers else trial for trial in trials])
+        copy.set_user_attr(WHOLE, True)
+        _replace(self.search.name, storage)
+        self.study = optuna.load_study(study_name=self.search.name, storage=storage)
 
     def _patiently(self, call: Callable[[], T]) -> T:
         return patiently(call, url=self.url, what="the sampler's storage")
@@ -219,6 +258,8 @@ def _open(search: Search, url: str) -> "optuna.Study":
             what="the sampler's storage",
             pauses=() if embedded else OPENING,
         )
+        if _aside(search.name) in optuna.get_all_study_names(storage):
+            _replace(search.name, storage)
         return optuna.create_study(
             study_name=search.name,
             storage=storage,
@@ -229,6 +270,42 @@ def _open(search: Search, url: str) -> "optuna.Study":
         line = str(error.__cause__ or error).strip().splitlines()[0]
         msg = f"cannot open the sampler's storage {shown(url)}: {line}; {remedy(line, url, 'check the address')}"
         raise BadInput(msg) from error
+
+
+def _aside(name: str) -> str:
+    """The name of a study's copy while it is written anew."""
+    return f"{name} (being written anew)"
+
+
+def _replace(name: str, storage: "optuna.storages.BaseStorage") -> None:
+    """Put the copy in the study's place; one that is not whole is dropped."""
+    import optuna
+
+    aside = _aside(name)
+    if optuna.load_study(study_name=aside, storage=storage).user_attrs.get(WHOLE):
+        if name in optuna.get_all_study_names(storage):
+            optuna.delete_study(study_name=name, storage=storage)
+        optuna.copy_study(from_study_name=aside, from_storage=storage, to_storage=storage, to_study_name=name)
+    optuna.delete_study(study_name=aside, storage=storage)
+
+
+def _opened(trial: "optuna.trial.FrozenTrial") -> "optuna.trial.FrozenTrial":
+    """The trial as it was when its knobs had been proposed."""
+    import optuna
+
+    return optuna.trial.FrozenTrial(
+        number=trial.number,
+        trial_id=trial._trial_id,
+        state=optuna.trial.TrialState.RUNNING,
+        value=None,
+        datetime_start=trial.datetime_start,
+        datetime_complete=None,
+        params=trial.params,
+        distributions=trial.distributions,
+        user_attrs={name: value for name, value in trial.user_attrs.items() if name not in SAID},
+        system_attrs={name: value for name, value in trial.system_attrs.items() if not name.startswith("constraints")},
+        intermediate_values={},
+    )
 
 
 def _end(trial: "optuna.trial.FrozenTrial") -> End:

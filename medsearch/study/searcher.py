@@ -131,7 +131,7 @@ class Jobs(Searcher):  # type: ignore[misc]
     def _errand(self, handout: Handout) -> Errand:
         return Errand(
             job=handout.job,
-            store=self.conductor.store,
+            store=self.conductor.store.only(handout.job.asked),
             runtime=self.packing.runtime(handout.portion),
             portion=handout.portion,
             share=self.packing.share(handout.portion),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
 
 from medsearch.core.machine import cores
-from medsearch.core.terminal import show
+from medsearch.core.terminal import say, show
 from medsearch.study.course import Part, course
 from medsearch.study.freezing import Frozen
 from medsearch.study.jobs import Workplace
@@ -64,6 +64,8 @@ def _untold(part: Part) -> str:
 def render_staged(staged: StagedSearch, outlooks: Sequence[Outlook]) -> None:
     """Print the plan."""
     show(table(staged, outlooks))
+    for note in dict.fromkeys(note for one in outlooks if one.forecast for note in one.forecast.notes):
+        say(note)
 
 
 def table(staged: StagedSearch, outlooks: Sequence[Outlook]) -> "Table":

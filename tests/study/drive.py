@@ -17,7 +17,7 @@ from medsearch.study.conductor import Conductor
 from medsearch.study.events import Event
 from medsearch.study.execution import Site, run_search
 from medsearch.study.identity import open_study
-from medsearch.study.jobs import End, Job, Planner, perform
+from medsearch.study.jobs import End, Job, Planner, Workplace, perform
 from medsearch.study.ledger import Ledger
 from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.samplers import GP, NSGA2, QMC, TPE, Random
@@ -53,9 +53,9 @@ def search(**changes: Any) -> Search:
     return Search(**{**declared, **changes}).at("tiny")
 
 
-def conduct(what: Search, home: Path) -> Conductor:
+def conduct(what: Search, home: Path, place: Workplace | None = None) -> Conductor:
     """A conductor on the toy's data; its study need not be new."""
-    place = toy.workplace(home)
+    place = place or toy.workplace(home)
     planner, ledger = Planner(what, place), Ledger(place.study(what.name))
     open_study(planner, ledger)
     return Conductor(planner, ledger=ledger, proposals=lambda: Proposals(what, sqlite(ledger.folder)))

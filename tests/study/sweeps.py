@@ -11,7 +11,7 @@ from medsearch.study.ablation import Ablation
 from medsearch.study.ablation_header import begin, describe, winner
 from medsearch.study.events import Listener, unheard
 from medsearch.study.graph import Grapher
-from medsearch.study.jobs import Job
+from medsearch.study.jobs import Job, Workplace
 from medsearch.study.ledger import Ledger
 from medsearch.study.sweep import Sweep
 from medsearch.study.variants import Variant
@@ -41,9 +41,16 @@ def ablation(*, toy_knobs: Mapping[str, Any] | None = None, **changes: Any) -> A
     return Ablation(**{**declared, **changes}).at("tiny")
 
 
-def sweep_of(what: Ablation, home: Path, *, only: Collection[str] = (), listener: Listener = unheard) -> Sweep:
+def sweep_of(
+    what: Ablation,
+    home: Path,
+    *,
+    only: Collection[str] = (),
+    listener: Listener = unheard,
+    place: Workplace | None = None,
+) -> Sweep:
     """A sweep on the toy's data; its study need not be new."""
-    place = toy.workplace(home)
+    place = place or toy.workplace(home)
     ledger = Ledger(place.study(what.name))
     grapher = Grapher(what, {"brats2020": place}, winner(what, place))
     begin(grapher, ledger)

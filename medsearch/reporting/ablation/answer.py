@@ -7,6 +7,7 @@ from medsearch.reporting.ablation.cells import signed
 from medsearch.reporting.ablation.measure import Measure
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults
+from medsearch.reporting.code import other_code
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.equivalence import ALPHA
 from medsearch.reporting.metrics import metric_of
@@ -133,6 +134,7 @@ def _warnings(measures: Measures) -> Iterator[str]:
     for truth in dict.fromkeys(column.provenance.truth for column in oracle):
         where = results.named(column.label for column in oracle if column.provenance.truth == truth)
         yield f"Oracle selection ({where}): {oracle_chose('the weights', truth)}"
+    yield from other_code(results.trained)
     yield from _incomplete(measures)
 
 

@@ -8,6 +8,7 @@ from medsearch.reporting.ablation.changes import CHANGE
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults, Column
 from medsearch.reporting.ablation.sharing import shared
+from medsearch.reporting.code import code_line
 from medsearch.reporting.metrics import directions, metric_of, unchanged
 from medsearch.reporting.variance_components import HOW, ONE_SEED
 from medsearch.reporting.wording import KnobName, counted, knob_names, listed, number, percent, selection_rule
@@ -44,6 +45,7 @@ def _caption(measures: Measures) -> Iterator[str]:
     results = measures.results
     yield from _scores(measures)
     yield from _data(results)
+    yield from code_line(results.trained)
     yield from _settings(results)
     yield from (group.words(results) for group in shared(results))
     yield from _statistics(measures)

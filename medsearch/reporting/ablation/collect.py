@@ -21,6 +21,7 @@ from medsearch.reporting.ablation.results import (
     Run,
 )
 from medsearch.reporting.ablation.shelf import Shelf, Stages
+from medsearch.reporting.code import trained_by
 from medsearch.reporting.evidence import Replicate, provenance
 from medsearch.reporting.wording import way_of
 from medsearch.stages.store import Store
@@ -49,10 +50,11 @@ def collect(folder: Path, store: Store) -> AblationResults:
         rows=tuple(_row(row) for row in header["variants"]),
         cells=cells,
         candidates=tuple(_candidate(of, shelf) for of in header["candidates"]),
-        runs=tuple(_runs(header, shelf)),
+        runs=(runs := tuple(_runs(header, shelf))),
         pictures=pictures,
         pictures_left_out=left_out,
         tiles=tiles_of(cells, shelf, folder / "report") if _panels(header) else (),
+        trained=trained_by(header, (run.key for run in runs), store),
     )
 
 

@@ -70,7 +70,7 @@ def provenance(measures: Measures) -> Markup:
     """Where the numbers come from, column by column, then what all share."""
     results = measures.results
     parts = [joined([tag("h3", column.label), facts(_column(results, column.label))]) for column in results.columns]
-    shared = (*_study(results), *program_facts(results.columns[0].provenance))
+    shared = (*_study(results), *program_facts(results.columns[0].provenance, results.trained))
     return tag("section", heading("provenance", "Provenance"), *parts, tag("h3", "The study"), facts(shared))
 
 

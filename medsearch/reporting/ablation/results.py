@@ -12,6 +12,7 @@ from typing import Any, Literal
 from medsearch.core.reported import Reported
 from medsearch.reporting.evidence import Knobs, Picture, Provenance, Replicate, RunState, Selection
 from medsearch.reporting.wording import listed
+from medsearch.stages.code import Trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +158,7 @@ class AblationResults:
     pictures: tuple[Picture, ...] = ()
     pictures_left_out: int = 0
     tiles: tuple[Tile, ...] = ()
+    trained: tuple[Trained, ...] = ()  # by which code its stages were
 
     def cell(self, row: str, column: str) -> Cell:
         """The cell; one that is not asked for is empty."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from medsearch.core.recipes import fingerprint
 from medsearch.reporting import statistics
+from medsearch.reporting.code import other_code
 from medsearch.reporting.metrics import full_words, metric_of
 from medsearch.reporting.search.front import front
 from medsearch.reporting.search.results import SearchResults, Trial
@@ -126,6 +127,7 @@ def _warnings(results: SearchResults) -> Iterator[str]:
         yield f"Scale {scale}: smaller than the paper's; the numbers are no reproduction of its results."
     if results.design.selection == "oracle":
         yield f"Oracle selection: {oracle_chose('the configuration', results.provenance.truth)}"
+    yield from other_code(results.trained)
     missing = unfinished(results)
     if missing:
         yield f"Provisional: {missing} still to come. The same command goes on from here."

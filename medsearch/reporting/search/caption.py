@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from medsearch.reporting import statistics
+from medsearch.reporting.code import code_line
 from medsearch.reporting.metrics import directions, metric_of, unchanged
 from medsearch.reporting.power import forecast
 from medsearch.reporting.search.columns import DICE, forms, given, leading_metric, reported, tested
@@ -51,6 +52,7 @@ def _caption(results: SearchResults) -> Iterator[str]:
     yield from filter(None, [unchanged(given(results), reported(results))])
     yield from trade(results)
     yield from _cohort(results)
+    yield from code_line(results.trained)
     best = "First finalist" if design.several else "Best"
     yield (
         f"Model selection ({design.selection}): {selection_rule(design.selection, results.provenance.truth)}. "

@@ -9,6 +9,7 @@ from typing import Any
 
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.records import lacks, read_record, warn_once
+from medsearch.reporting.code import trained_by
 from medsearch.reporting.evidence import Picture, Replicate, provenance
 from medsearch.reporting.search.results import (
     Axis,
@@ -61,6 +62,7 @@ def collect(folder: Path, store: Store) -> SearchResults:
         no_importances=importances["why"],
         finalists=tuple(_finalists(header, runs, store, seconds)),
         references=tuple(_references(header, runs, store, seconds)),
+        trained=trained_by(header, (key for run in runs for _, key in run.stages), store),
     )
     best = next((finalist.number for finalist in ranking(results)), None)
     shown = [run for run in runs if run.role == "reference" or (run.role == "replicate" and run.number == best)]

@@ -22,7 +22,12 @@ from medsearch.reporting.wording import NOTHING, counted, duration, listed, numb
 def provenance(results: SearchResults) -> Markup:
     """Where the numbers come from, as a list of facts."""
     origin = results.provenance
-    told = (*data_facts(origin), ("Task", results.design.task), *_search(results), *program_facts(origin))
+    told = (
+        *data_facts(origin),
+        ("Task", results.design.task),
+        *_search(results),
+        *program_facts(origin, results.trained),
+    )
     return tag("section", heading("provenance", "Provenance"), facts(told))
 
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from medsearch.reporting.evidence import Knobs, Picture, Provenance, Replicate, Selection
 from medsearch.reporting.metrics import full_heading, full_words, metric_of
+from medsearch.stages.code import Trained
 
 State = Literal["complete", "cut", "failed", "running"]
 
@@ -154,6 +155,7 @@ class SearchResults:
     finalists: tuple[Finalist, ...] = ()
     references: tuple[Reference, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    trained: tuple[Trained, ...] = ()  # by which code its stages were
 
     def trial(self, number: int) -> Trial | None:
         """The trial with that number."""

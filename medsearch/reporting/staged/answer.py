@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from medsearch.reporting.code import code_line, other_code
 from medsearch.reporting.metrics import full_words, metric_of
 from medsearch.reporting.power import forecast
 from medsearch.reporting.search.answer import unfinished
@@ -84,6 +85,7 @@ def _warnings(results: StagedResults) -> Iterator[str]:
         yield f"Oracle selection: {oracle_chose('the configuration', origin.truth)}"
     if results.refused:
         yield f"{results.refused[0].upper()}{results.refused[1:]}."
+    yield from other_code(results.trained)
     yield from broken(results)
     for group in results.groups:
         yield from _doubts(group)
@@ -120,6 +122,7 @@ def _caption(results: StagedResults) -> Iterator[str]:
         alone = f"; for this group alone {own}" if own else ""
         yield f"{group.name}: by {tuned_by(group)}, {group.rule}{alone}."
     yield f"Model selection ({design.selection}): {selection_rule(design.selection, results.provenance.truth)}."
+    yield from code_line(results.trained)
     if results.refinement is not None:
         yield (
             f"The refinement moves {counted(len(results.refinement.knobs), 'knob')} together around the frozen point, "

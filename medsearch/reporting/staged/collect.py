@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medsearch.core.errors import BadInput
+from medsearch.reporting.code import trained_by
 from medsearch.reporting.evidence import provenance
 from medsearch.reporting.search.collect import axis_of
 from medsearch.reporting.search.collect import collect as collect_search
@@ -15,8 +16,10 @@ from medsearch.reporting.search.tables import ranking
 from medsearch.reporting.staged.results import Bound, Design, Group, Point, Refined, StagedResults
 from medsearch.reporting.statistics import known
 from medsearch.reporting.wording import way_of
+from medsearch.stages.code import Trained
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger
+from medsearch.study.staged_header import parts
 
 
 def collect(folder: Path, store: Store) -> StagedResults:
@@ -43,7 +46,16 @@ def collect(folder: Path, store: Store) -> StagedResults:
         groups=tuple(_group(of, folder, store) for of in header["groups"]),
         refinement=_refined(header, folder, store),
         refused=header["refused"],
+        trained=_trained(header, folder, store),
     )
+
+
+def _trained(header: Mapping[str, Any], folder: Path, store: Store) -> tuple[Trained, ...]:
+    """Over all searches, beside the code that each last ran with."""
+    ledgers = [Ledger(folder.parent / name) for name in parts(header)]
+    codes = {stage: code for ledger in ledgers for stage, code in ledger.header().get("code", {}).items()}
+    runs = [run for ledger in ledgers for run in ledger.runs().values()]
+    return trained_by({"code": codes}, (key for run in runs for _, key in run.stages), store)
 
 
 def _design(header: Mapping[str, Any]) -> Design:

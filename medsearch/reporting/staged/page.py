@@ -184,6 +184,6 @@ def _provenance(results: StagedResults) -> Markup:
         ("Seeds", listed(design.seeds)),
         ("Fixed by the study", words(fixed) if fixed else "nothing"),
         ("Cost as declared", design.cost or NOTHING),
-        *program_facts(origin),
+        *program_facts(origin, results.trained),
     )
     return tag("section", heading("provenance", "Provenance"), facts(told))

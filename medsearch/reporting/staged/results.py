@@ -6,6 +6,7 @@ from typing import Any
 
 from medsearch.reporting.evidence import Knobs, Provenance, Selection
 from medsearch.reporting.search.results import Axis, SearchResults
+from medsearch.stages.code import Trained
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +98,7 @@ class StagedResults:
     groups: tuple[Group, ...]
     refinement: Refined | None = None
     refused: str = ""
+    trained: tuple[Trained, ...] = ()  # by which code the stages of its searches were
 
     @property
     def point(self) -> dict[str, Any]:

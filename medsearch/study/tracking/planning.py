@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import final
 
 from medsearch.study.tracking.reading import File
-from medsearch.study.tracking.wanted import KNOBS, SHARED, Point, WantedRun
+from medsearch.study.tracking.wanted import ANEW, KNOBS, SHARED, Point, WantedRun
 
 SENT = "medsearch.sent"
 """The tag that counts, per series, the entries that are on the server; it travels in one batch with them."""
@@ -18,7 +18,18 @@ SENT = "medsearch.sent"
 POINTS, PARAMS = 900, 50  # in one batch; MLflow takes 1000 entities, 100 params, 1 MB
 
 OWN = frozenset(
-    {*SHARED, "task", "variant", "trial", "finalist", "cut_rung", "reason", "cause"}
+    {
+        *SHARED,
+        "commit",
+        "mlflow.source.git.commit",
+        "task",
+        "variant",
+        "trial",
+        "finalist",
+        "cut_rung",
+        "reason",
+        "cause",
+    }
     | {"against", "cells", "runs", "candidate", "row", "place", "verdict", "verdict_reason"}
 )
 """Tags that come and go with what they tell; every other tag on the server is somebody else's."""
@@ -162,6 +173,8 @@ def _contradicts(wanted: WantedRun, held: HeldRun) -> bool:
         return False
     nodes = {key: value for key, value in held.tags.items() if key.startswith("stage.")}
     other_stages = any(wanted.tags.get(node) != key for node, key in nodes.items())
+    anew = {key: value for key, value in wanted.tags.items() if key.startswith(ANEW)}
+    other_stages = other_stages or any(held.tags.get(key) != value for key, value in anew.items())
     other_knobs = held.tags.get(KNOBS) != wanted.tags[KNOBS] and not held.params.items() <= wanted.params.items()
     ended = wanted.status in ("FINISHED", "FAILED")  # one that runs again may well end with the same value
     other_value = ended and held.value is not None and not _equal(held.value, wanted.value)
@@ -179,7 +192,7 @@ def _tags(wanted: WantedRun, held: HeldRun, tags: Mapping[str, str]) -> Iterator
     new |= {key: value for key, value in wanted.once.items() if key not in held.tags}
     if new:
         yield Log(tags=new)
-    yield from (Untag(key) for key in sorted(OWN & set(held.tags) - set(tags)))
+    yield from (Untag(key) for key in sorted(OWN & held.tags.keys() - tags.keys() - wanted.once.keys()))
 
 
 def _params(wanted: WantedRun, held: HeldRun) -> Iterator[Operation]:

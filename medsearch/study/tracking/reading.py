@@ -10,7 +10,10 @@ from typing import Any, final
 from medsearch.core.errors import Damaged
 from medsearch.core.records import parsed_line
 from medsearch.core.remote import Unreachable
+from medsearch.stages.code import recorded
 from medsearch.stages.manifest import read_manifest
+from medsearch.stages.outputs import REPLACED
+from medsearch.stages.renewal import replaced_time, time_of
 from medsearch.stages.store import JOURNAL, MANIFEST, Store, journal_fault
 from medsearch.study.ledger import HEADER, LEDGER, Ledger, RunRecord, event_fault, fold
 from medsearch.study.tracking.grid import Grid, grid_of
@@ -37,13 +40,17 @@ class File:
 @final
 @dataclass(frozen=True)
 class Finished:
-    """A finished stage: its outcome's metrics, duration (s), when it ended (Unix seconds), and its pictures."""
+    """A finished stage: its outcome's metrics, duration (s), when it ended (Unix seconds), and its pictures.
+
+    code: the commits of the code that trained it; None where that is unknown.
+    """
 
     metrics: dict[str, float]
     seconds: float | None
     time: float
     pictures: tuple[File, ...]
     domains: Mapping[str, str] = field(default_factory=dict)
+    code: tuple[str, ...] | None = None
 
 
 @final
@@ -57,6 +64,8 @@ class Study:
     runs: dict[str, RunRecord] = field(default_factory=dict)
     journals: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     finished: dict[str, Finished] = field(default_factory=dict)
+    replaced: dict[str, float] = field(default_factory=dict)
+    """Stage key -> when it had been finished before it was, or is, trained anew."""
     first: dict[str, str] = field(default_factory=dict)
     """Stage key -> the run that listed it first."""
     listing: dict[str, set[str]] = field(default_factory=dict)
@@ -120,6 +129,7 @@ class StudyReader:
         self._store = Store(store_root, remote)
         self._ledger = Tail(folder / LEDGER, event_fault)
         self._unfinished: dict[str, Tail] = {}
+        self._stamps: dict[str, tuple[int, int] | None] = {}
         self._nodes: dict[str, str] = {}
         self._header_stamp: tuple[int, int] | None = None
         self._table_stamp: tuple[int, int] | None = None
@@ -127,6 +137,7 @@ class StudyReader:
     def refresh(self) -> set[str]:
         """Read what is new; return the runs that it touches."""
         touched = self._read_header() | self._read_ledger()
+        touched |= self._look_again(touched)
         self._read_table()
         self._catch_up()
         for key in list(self._unfinished):
@@ -170,6 +181,18 @@ class StudyReader:
         fold(events, study.runs)
         return {event["run"] for event in events} & set(study.runs)
 
+    def _look_again(self, runs: set[str]) -> set[str]:
+        """Find finished stages of these runs, and of those under way, that were set aside; the runs that they touch."""
+        under_way = {name for name, run in self.study.runs.items() if run.state == "running"}
+        touched: set[str] = set()
+        for key in {key for name in runs | under_way for _, key in self.study.runs[name].stages}:
+            if key in self.study.finished and _stamp(self._store_root / key / MANIFEST) != self._stamps[key]:
+                del self.study.finished[key]
+                self.study.journals.pop(key, None)
+                self._unfinished[key] = Tail(self._store_root / key / JOURNAL, journal_fault)
+                touched |= self.study.listing[key]
+        return touched
+
     def _catch_up(self) -> None:
         """Bring here what other nodes have written. A store that does not answer is asked again at the next look."""
         with contextlib.suppress(Unreachable):
@@ -180,6 +203,7 @@ class StudyReader:
         # Asked before the journal is read: once the manifest stands, no epoch is added.
         manifest = self._store_root / key / MANIFEST
         done = manifest.exists()
+        self._read_replaced(key)
         new = self._unfinished[key].new()
         journal = self.study.journals.setdefault(key, [])
         known = {line["epoch"] for line in journal}
@@ -190,12 +214,22 @@ class StudyReader:
                 self._note_names(self._nodes[key], line)
         if not done:
             return bool(new)
+        stamp = _stamp(manifest)
         try:
             self.study.finished[key] = _finished(manifest, key)
         except Damaged:  # it is not finished: whoever runs the study has it trained anew
             return bool(new)
+        self._stamps[key] = stamp
         del self._unfinished[key]
         return True
+
+    def _read_replaced(self, key: str) -> None:
+        folder = self._store_root / key
+        known = time_of(folder / REPLACED / MANIFEST)
+        if known is None:
+            known = replaced_time(folder / MANIFEST)
+        if known is not None:
+            self.study.replaced[key] = known
 
     def _note_names(self, node: str, line: Mapping[str, Any]) -> None:
         names, domains = self.study.measured.setdefault(node, {}), line.get("domains", {})
@@ -225,6 +259,7 @@ def _finished(manifest: Path, key: str) -> Finished:
         time=of.get("finished", manifest.stat().st_mtime),
         pictures=_files(manifest.parent / "pictures", "pictures", "*.png"),
         domains=dict(of.get("domains", {})),
+        code=code.commits if (code := recorded(of)).digest else None,
     )
 
 

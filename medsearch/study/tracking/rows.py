@@ -32,6 +32,7 @@ from medsearch.study.tracking.wanted import (
     Point,
     Series,
     WantedRun,
+    code_tags,
     identity,
     milliseconds,
     note,
@@ -129,8 +130,11 @@ def wanted_stage(study: Study, grid: Grid, record: RunRecord, *, live: bool) -> 
         started=started(study, record),
         status=status,
         ended=None if status == "RUNNING" else ended(study, record),
-        tags=identity(study, record.run) | stage_tags(grid, record, state) | {KNOBS: fingerprint(params)},
-        once=once(study) | ({"mlflow.loggedImages": "true"} if files else {}),
+        tags=identity(study, record.run)
+        | stage_tags(grid, record, state)
+        | code_tags(study, record)
+        | {KNOBS: fingerprint(params)},
+        once={"mlflow.loggedImages": "true"} if files else {},
         params=params,
         series=_series(study, grid, node, key),
         files=files,

@@ -15,6 +15,7 @@ from medsearch.study.tracking.wanted import (
     Point,
     Series,
     WantedRun,
+    code_tags,
     identity,
     last_heard,
     milliseconds,
@@ -61,8 +62,12 @@ def wanted_trial(study: Study, record: RunRecord, *, live: bool) -> WantedRun:
         started=milliseconds(record.started),
         status=status,
         ended=None if status == "RUNNING" else last_heard(study, record),
-        tags=identity(study, record.run) | _task(study) | _own_tags(study, record) | {KNOBS: fingerprint(params)},
-        once=once(study) | ({"mlflow.loggedImages": "true"} if files else {}),
+        tags=identity(study, record.run)
+        | _task(study)
+        | _own_tags(study, record)
+        | code_tags(study, record)
+        | {KNOBS: fingerprint(params)},
+        once={"mlflow.loggedImages": "true"} if files else {},
         params=params,
         series=_series(study, record, stages),
         files=files,

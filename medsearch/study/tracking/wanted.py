@@ -3,8 +3,9 @@
     params     dotted knobs: those that the study fixed, and the run's own
     metrics    <stage>/<domain>/<split>/<metric> by epoch; final/<stage>/... what a finished stage ended with;
                value: the selection metric. Times are those of the journals, so sending twice adds no point.
-    tags       study, role, variant, trial, seed, task, selection, method, scale, cohort, commit, state, finalist,
-               cut_rung, reason, cause, stage.<node> = key. medsearch.* are this program's own.
+    tags       study, role, variant, trial, seed, task, selection, method, scale, cohort, state, finalist, cut_rung,
+               reason, cause, stage.<node> = key; commit, of the code that trained the run's last stage, and
+               commit.<node> where the others are of other code. medsearch.* are this program's own.
     pictures   series of images, which MLflow's image charts show run beside run
 
 `trials` says it of a search, `rows` of an ablation; `series` has the metrics and pictures of both.
@@ -26,6 +27,9 @@ SHARED = ("method", "scale", "selection", "cohort")
 
 KNOBS = "medsearch.knobs"
 """The tag that holds a fingerprint of the params of a run that can be started again with others."""
+
+ANEW = "medsearch.anew."
+"""Begins the tag, of a node, that says which earlier end of its stage was replaced by training it anew."""
 
 NAME_LENGTH, PARAM_LENGTH, TAG_LENGTH = 250, 6000, 5000  # MLflow's limits; tags as the oldest supported server has it
 
@@ -79,8 +83,26 @@ def identity(study: Study, run: str) -> dict[str, str]:
 
 def once(study: Study) -> dict[str, str]:
     """The code that the study ran on."""
-    commit = study.header.get("commit")
-    return {"commit": str(commit), "mlflow.source.git.commit": str(commit)} if commit else {}
+    return _commit(study.header.get("commit"))
+
+
+def code_tags(study: Study, record: RunRecord) -> dict[str, str]:
+    """The code that trained a run's stages: the last one's, and where others were trained by other code, each one's.
+
+    While nothing is stored of a run, it is the code that the study runs on. Stages that were trained anew are marked.
+    """
+    known = {node: study.finished[key].code for node, key in record.stages if key in study.finished}
+    commits = {node: " and ".join(code) for node, code in known.items() if code}
+    last = next(reversed(known)) if known else None
+    tags = _commit(study.header.get("commit") if last is None else commits.get(last))
+    if len(set(commits.values())) > 1:
+        tags |= {f"commit.{plain_name(node)}": commit for node, commit in commits.items()}
+    anew = {node: study.replaced[key] for node, key in record.stages if key in study.replaced}
+    return tags | {f"{ANEW}{plain_name(node)}": str(time) for node, time in anew.items()}
+
+
+def _commit(of: Any) -> dict[str, str]:
+    return {"commit": str(of), "mlflow.source.git.commit": str(of)} if of else {}
 
 
 def note(study: Study) -> dict[str, str]:

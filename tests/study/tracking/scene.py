@@ -1,10 +1,13 @@
 """A study on disk, written line by line on a clock of its own, without the cost of syncing every line."""
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from medsearch.stages.outputs import REPLACED
+from medsearch.stages.renewal import replaced
 from medsearch.study.ledger import LEDGER, PlannedRun
 from medsearch.study.tracking.backend import Backend
 from medsearch.study.tracking.reading import StudyReader
@@ -40,15 +43,24 @@ class Scene:
         line = {"epoch": number, "metrics": dict(metrics), "seconds": 1.0, "time": self.tick()}
         self._append(self.stages / key / "journal.jsonl", line)
 
-    def commit(self, key: str, metrics: Mapping[str, float], pictures: Mapping[str, bytes] | None = None) -> None:
+    def commit(
+        self,
+        key: str,
+        metrics: Mapping[str, float],
+        pictures: Mapping[str, bytes] | None = None,
+        *,
+        commit: str = "abc123",
+    ) -> None:
         folder = self.stages / key
         for name, content in (pictures or {}).items():
             path = folder / "pictures" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         folder.mkdir(parents=True, exist_ok=True)
-        manifest = {"metrics": dict(metrics), "seconds": 12.5, "finished": self.tick()}
-        (folder / "manifest.json").write_text(json.dumps(manifest))
+        code = {"commit": commit, "dirty": False, "digest": "0123"}
+        manifest = {"metrics": dict(metrics), "seconds": 12.5, "finished": self.tick(), "code": code}
+        (folder / "manifest.json").write_text(json.dumps({**manifest, **replaced(folder)}))
+        shutil.rmtree(folder / REPLACED, ignore_errors=True)
 
     def tick(self) -> float:
         self.clock += 1.0

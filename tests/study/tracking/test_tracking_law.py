@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medsearch.stages.renewal import put_aside
 from medsearch.study.ledger import PlannedRun
 from medsearch.study.tracking import sender as sending
 from medsearch.study.tracking.planning import POINTS, HeldRun, Log, plan
@@ -36,6 +37,7 @@ ENDS = st.tuples(
 )
 EPOCHS = st.tuples(st.just("epoch"), st.sampled_from(KEYS))
 COMMITS = st.tuples(st.just("commit"), st.sampled_from(KEYS))
+ANEW = st.tuples(st.just("anew"), st.sampled_from(KEYS))
 SYNCS = st.tuples(
     st.just("sync"),
     st.booleans(),  # by the same sender or a new one
@@ -62,11 +64,15 @@ def play(scene: Scene, step: Any, committed: set[str], epochs: dict[str, int]) -
         scene.epoch(what, epochs[what], {"train/loss": 1.0 / epochs[what]})
     elif kind == "commit" and what not in committed:
         committed.add(what)
-        scene.commit(what, {"validation/dice": 0.5}, {"p.png": what.encode()})
+        scene.commit(what, {"validation/dice": 0.5 + epochs.get(what, 0)}, {"p.png": what.encode()})
+    elif kind == "anew" and what in committed:
+        committed.discard(what)
+        epochs.pop(what, None)
+        put_aside(scene.stages / what)
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(st.one_of(STARTS, STARTS, ENDS, ENDS, EPOCHS, COMMITS, SYNCS, SYNCS), max_size=30))
+@given(st.lists(st.one_of(STARTS, STARTS, ENDS, ENDS, EPOCHS, COMMITS, COMMITS, ANEW, SYNCS, SYNCS), max_size=30))
 def test_sending_along_the_way_ends_as_sending_once(story: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         scene, committed, epochs = Scene(Path(folder)), set[str](), dict[str, int]()
@@ -84,6 +90,36 @@ def test_sending_along_the_way_ends_as_sending_once(story: list[Any]) -> None:
         once = PretendedServer()
         assert not Sender(scene.reader(), nowhere("http://127.0.0.1:10"), connect=lambda _: once).finish().behind
         assert along.shown() == once.shown()
+
+
+def test_what_is_trained_anew_replaces_what_was_sent(tmp_path: Path) -> None:
+    """A trial and the stage that it shares: their runs are made anew, and hold nothing of what they were."""
+    scene, server = Scene(tmp_path), PretendedServer()
+    shared, own = PlannedRun(role="prefix", seed=0, stages=(("a", "k1"),)), (("a", "k1"), ("b", "k2"))
+    trial = PlannedRun(role="trial", number=0, seed=0, stages=own, knobs={"x": 1})
+    sender = Sender(scene.reader(), nowhere(), connect=lambda _: server)
+    for commit, epochs in (("abc123", 3), ("fed321", 2)):
+        for run, key in ((shared, "k1"), (trial, "k2")):
+            scene.start(run)
+            sender.step(live=True)
+            if commit == "fed321":
+                put_aside(scene.stages / key)
+            for number in range(1, epochs + 1):
+                scene.epoch(key, number, {"train/loss": epochs / number})
+                sender.step(live=True)
+            scene.commit(key, {"validation/dice": float(epochs)}, commit=commit)
+            scene.end(run.run, value=float(epochs))
+            sender.step(live=True)
+        shown = server.shown()
+        assert shown["demo/trial-0000"]["tags"]["commit"] == commit
+        assert shown["demo/trial-0000"]["value"] == {epochs}
+        assert len([point for point in shown["demo/trial-0000"]["points"] if point.key == "b/train/loss"]) == epochs
+        assert len([point for point in shown["demo/prefix-0"]["points"] if point.key == "a/train/loss"]) == epochs
+    assert len(shown) == 3
+    once = PretendedServer()
+    Sender(scene.reader(), nowhere("http://127.0.0.1:10"), connect=lambda _: once).finish()
+    assert not sender.finish().behind
+    assert server.shown() == once.shown()
 
 
 def small_ablation(scene: Scene) -> None:
