@@ -1,9 +1,10 @@
 """Figures 4.4 and 4.5: how does target Dice fall when fewer source cases are annotated?
 
 Rows        1, 10, 40, 70 and 100 % of the source annotated, for M-GenSeg, AccSegNet, AttENT and the U-Net with
-            M-GenSeg's backbone on source labels alone; no target case is annotated. λ_seg of M-GenSeg follows the
-            fraction, except at tiny scale, where it stays. AttENT's ResNet-101 starts from random weights unless its
-            knob segmentation.deeplab names a file of others. "Target supervised" is what shares are taken of.
+            M-GenSeg's backbone on source labels alone; no target case is annotated. λ_seg of M-GenSeg is the same for
+            all fractions (lambda_seg_schedule.py asks whether it should be). AttENT's ResNet-101 starts from random
+            weights unless its knob segmentation.deeplab names a file of others. "Target supervised" is what shares are
+            taken of.
 Columns     BraTS T1 → T2.
 Shown       Dice over the diseased slices of every test case, as in section 4.4.1.
 Selection   "oracle": target validation masks; the U-Net is selected on the labels it trains with.

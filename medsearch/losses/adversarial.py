@@ -1,6 +1,7 @@
 """What tells real images from generated ones: the hinge (GenSeg; Eq. 5.1 of the thesis), and LSGAN's squares.
 
-All are means over patches, then over the discriminator's scales, as in the released code.
+All are means over patches, then over the discriminator's scales, as in the released code. The hinge is GenSeg's and the
+released code's: Eq. 5.1 as printed has a minus before the part of generated images, where it takes a plus.
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """Distances between images: the L1 norm of Eqs. 4.4, 5.2 and 5.11 of the thesis.
 
-Every term is a mean over a sample's elements and then over the batch; targets are not detached (released code).
+As in the released code every term is a mean over a sample's elements and then over the batch, where the norm is a sum,
+so that weights do not depend on the size of images; targets are not detached.
 """
 
 import torch

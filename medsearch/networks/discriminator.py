@@ -1,4 +1,4 @@
-"""The multi-scale patch discriminators of M-GenSeg and MoDATTS: table 5.1 as the released code builds it."""
+"""The multi-scale patch discriminators of M-GenSeg and MoDATTS: table 5.1 as the released code builds and pads it."""
 
 from itertools import pairwise
 from typing import Literal, final
@@ -12,20 +12,52 @@ from medsearch.networks.config import Dimensions, DiscriminatorConfig
 from medsearch.networks.norms import SampleNorm, add_spectral_norm
 
 SLOPE = 0.2
-_CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
 _POOL = {2: F.avg_pool2d, 3: F.avg_pool3d}
+
+
+@final
+class _Halving2d(nn.Conv2d):
+    """A stride-2 convolution, padded as `_padded`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, c, h, w) to about half as many rows and columns."""
+        return F.conv2d(_padded(x, self.kernel_size[0], "reflect"), self.weight, self.bias, self.stride)
+
+
+@final
+class _Halving3d(nn.Conv3d):
+    """A stride-2 convolution, padded as `_padded`."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, c, z, y, x) to about half as many voxels along each axis."""
+        return F.conv3d(_padded(x, self.kernel_size[0], "constant"), self.weight, self.bias, self.stride)
+
+
+def _padded(x: Tensor, kernel: int, mode: Literal["reflect", "constant"]) -> Tensor:
+    """(kernel - 1) // 2 voxels around `x`, and more where it is smaller than the kernel, as in the released code.
+
+    What an axis lacks is added to the axis as far from the other end, because the released code lists the axes first
+    to last where padding is given last to first: a map of 7 x 3 becomes 10 x 5 before a kernel of 4, not 9 x 6.
+    """
+    size = x.shape[2:]
+    x = F.pad(x, [(kernel - 1) // 2] * 2 * len(size), mode)
+    lacking = [max(0, kernel - side) for side in size]
+    more = [part for missing in lacking for part in (missing // 2, missing - missing // 2)]
+    return F.pad(x, more, mode) if any(more) else x
+
+
+_HALVING = {2: _Halving2d, 3: _Halving3d}
+_POINTWISE = {2: nn.Conv2d, 3: nn.Conv3d}
 
 
 def _one_scale(config: DiscriminatorConfig) -> nn.Sequential:
     """Stride-2 convolutions, then a 1x1 convolution to one channel; norms before the third layer and all after it."""
-    convolution, padding = _CONVOLUTION[config.dimensions], (config.kernel - 1) // 2
-    mode: Literal["reflect", "zeros"] = "reflect" if config.dimensions == 2 else "zeros"
     # Departs from the paper, with the released code: no stride-1 layer first
     layers: list[nn.Module] = [
-        convolution(inputs, outputs, config.kernel, stride=2, padding=padding, padding_mode=mode)
+        _HALVING[config.dimensions](inputs, outputs, config.kernel, stride=2)
         for inputs, outputs in pairwise((1, *config.channels))
     ]
-    layers.append(convolution(config.channels[-1], 1, 1))
+    layers.append(_POINTWISE[config.dimensions](config.channels[-1], 1, 1))
     parts: list[nn.Module] = []
     for depth, layer in enumerate(layers):
         nn.init.kaiming_normal_(layer.get_parameter("weight"))

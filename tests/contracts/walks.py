@@ -210,7 +210,7 @@ M_GEN_SEG = Walk(
         "segmentation.latent": "separate",
         "segmentation.translate": "presence-to-absence",
         "segmentation.translate_modality": "diseased",
-        "segmentation.weights.seg_schedule": "constant",
+        "segmentation.weights.seg_schedule": "by annotated fraction",
         "segmentation.optimiser.betas": (0.6, 0.999),
     },
     needs={"segmentation.validate_every": {"segmentation.epochs": 2}},

@@ -1,5 +1,7 @@
+import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +24,45 @@ def test_patches_of_a_paper_sized_slice():
         scores = MultiScaleDiscriminator(DiscriminatorConfig())(torch.empty(1, 1, 256, 256))
 
     assert [tuple(score.shape[2:]) for score in scores] == [(16, 16), (8, 8), (4, 4)]
+
+
+def test_patches_of_a_paper_sized_hemisphere_are_those_of_the_released_module():
+    config = DiscriminatorConfig(kernel=4, spectral_norm=True)
+    with torch.device("meta"):
+        scores = MultiScaleDiscriminator(config)(torch.empty(1, 1, 240, 120))
+
+    assert [tuple(score.shape[2:]) for score in scores] == [(15, 7), (7, 3), (4, 1)]
+
+
+def test_a_map_narrower_than_the_kernel_is_padded_along_the_other_axis():
+    """7 x 3 under a kernel of 4 as the released code pads it: reflected by 1, then one more row at the end."""
+    discriminator = MultiScaleDiscriminator(DiscriminatorConfig(channels=(2, 3), kernel=4, scales=1))
+    first, activation, second, *last = discriminator.scales[0]
+    x = torch.randn(2, 1, 14, 6)
+    narrow = activation(first(x))
+    assert narrow.shape[2:] == (7, 3)
+    around = np.pad(narrow.detach().numpy(), ((0, 0), (0, 0), (1, 1), (1, 1)), "reflect")
+    padded = torch.from_numpy(np.pad(around, ((0, 0), (0, 0), (0, 1), (0, 0)), "reflect"))
+    expected = F.conv2d(padded, second.weight, second.bias, stride=2)
+    assert expected.shape[2:] == (4, 1)
+    for layer in last:
+        expected = layer(expected)
+
+    torch.testing.assert_close(discriminator(x)[0], expected)
+
+
+@given(kernel=st.sampled_from([3, 4]), height=st.integers(16, 40), width=st.integers(16, 40))
+@settings(max_examples=20, deadline=None)
+def test_maps_no_narrower_than_the_kernel_are_reflected_at_their_edges_alone(kernel, height, width):
+    discriminator = MultiScaleDiscriminator(DiscriminatorConfig(channels=(2, 3), kernel=kernel, scales=1))
+    x = expected = torch.randn(1, 1, height, width)
+    for layer in discriminator.scales[0]:
+        strided = isinstance(layer, torch.nn.Conv2d) and layer.stride == (2, 2)
+        expected = layer.forward(expected) if not strided else F.conv2d(
+            F.pad(expected, [(kernel - 1) // 2] * 4, "reflect"), layer.weight, layer.bias, stride=2
+        )  # fmt: skip
+
+    torch.testing.assert_close(discriminator(x)[0], expected)
 
 
 @pytest.mark.parametrize("dimensions", [2, 3])

@@ -42,10 +42,10 @@ def test_what_the_seeds_show_already_asks_for_none() -> None:
 
 
 def test_without_a_margin_usual_numbers_are_forecast() -> None:
-    found = forecast([compared()], Metric(name="x", heading="X", unit="mm"))
+    found = forecast([compared()], Metric(name="x", heading="X (mm)", unit="mm"))
     assert "; 5 seeds one of 0.0" in found
     assert "; 10 seeds one of 0.0" in found
-    assert " mm" in found
+    assert "a difference in X (mm) of 0." in found
 
 
 def test_rows_are_averaged() -> None:

@@ -1,6 +1,10 @@
 """The 2D set of the released code, for slices: warp, affine, intensity shift, flips, in this order.
 
 Warp and affine look up the nearest voxel, for the image as for the mask; both look-ups are done as one.
+
+The warp holds the edges of a slice, as the released code means to: its 6 x 6 control points, of which the outer ones
+are 0, come in another order than SimpleITK reads them in, so that some inner ones are 0 and edges move. On slices of
+240 x 120 pixels its displacement is 2.0 pixels (root mean square) and its strain 0.046, here they are 1.6 and 0.056.
 """
 
 from typing import Annotated

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from medsearch.core.errors import BadInput
 from medsearch.data.hemispheres import SliceRule, hemisphere_slices, hemisphere_source
@@ -22,30 +24,31 @@ SHARE = "lower segmentation.slices.diseased_share"
 class Pair:
     """Slices of both contrasts, of which the first ones of each are annotated.
 
-    emphasis: of the terms that a contrast's masks have a part in, where this is a part of a batch that has not its
-    share of them. together: the same, of the terms that both contrasts' masks have a part in.
+    emphasis: of the terms that masks have a part in, where this is a part of a batch that has not its share of them.
     """
 
     source: CropBatch
     target: CropBatch
-    emphasis: tuple[float, float] = (1.0, 1.0)
-    together: float = 1.0
+    emphasis: float = 1.0
 
     def __len__(self) -> int:
         return max(len(self.source.x), len(self.target.x))
+
+    @property
+    def y(self) -> Tensor:
+        """All masks of the batch, the source's first: (b, 1, h, w)."""
+        return torch.cat([self.source.y, self.target.y])
 
     def __getitem__(self, part: slice) -> "Pair":
         """Some of either."""
         share = len(range(len(self))[part]) / len(self)
         source, target = self.source[part], self.target[part]
-        counts = [(len(of.y), len(whole.y)) for of, whole in ((source, self.source), (target, self.target))]
-        of_source, of_target = (emphasis(some, every, share=share) for some, every in counts)
-        together = emphasis(len(source.y) + len(target.y), sum(every for _, every in counts), share=share)
-        return Pair(source, target, (of_source, of_target), together)
+        some, every = len(source.y) + len(target.y), len(self.source.y) + len(self.target.y)
+        return Pair(source, target, emphasis(some, every, share=share))
 
     def to(self, device: str) -> "Pair":
         """On another device."""
-        return Pair(self.source.to(device), self.target.to(device), self.emphasis, self.together)
+        return Pair(self.source.to(device), self.target.to(device), self.emphasis)
 
 
 @dataclass(frozen=True)

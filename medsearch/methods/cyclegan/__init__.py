@@ -5,7 +5,8 @@
 
 What other methods add to a CycleGAN is measured against it. Sizes are those of the SSBR CycleGAN's, and so is the
 mini-batch, so that the two see as many slices. An epoch has as many iterations as the larger domain has patients, and
-a batch's slices are drawn from all patients of a domain.
+a batch's slices are drawn from all patients of a domain. Forward passes are in bf16 on GPUs that have it, unless a
+study is run with --precision fp32.
 """
 
 from dataclasses import dataclass, field, replace

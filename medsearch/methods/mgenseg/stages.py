@@ -16,7 +16,7 @@ class Segmentation(Stage):
     """The training of section 4.3."""
 
     name: ClassVar[str] = "mgenseg_segmentation"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     recipe: SegmentationRecipe
     selection: Selection
 

@@ -15,9 +15,15 @@ Departures from the paper, all as the released code does (which is the side to t
 trained sizes disagree): discriminators have four strided convolutions of kernel 3; slices are padded to 256 x 256;
 Medformer merges patches instead of resampling, its first attention level has four heads, and its channel columns are
 those of Table 5.2 exchanged; coupled weight decay 1e-4; D's loss is scaled by the same weight as G's; Dice is
-batch-wise and negative; pseudo-labels are hard. Departures from the released code, all towards the paper: patients
-are disjoint, test cases are never trained on, contrasts are normalised one by one, residual and segmentation decoders
-share their weights, masks are not shifted by a slice, the seed is set before the networks are built.
+batch-wise and negative; L1 norms are means per voxel; pseudo-labels are hard; and the hinge adds its two parts, where
+Eq. 5.1 as printed subtracts the second, by which D would gain from taking generated images for real ones. Departures
+from the released code, all towards the paper: patients are disjoint, test cases are never trained on, contrasts are
+normalised one by one, residual and segmentation decoders share their weights, masks are not shifted by a slice, the
+seed is set before the networks are built.
+
+Ours: forward passes are in bf16 on GPUs that have it, unless a study is run with --precision fp32 as the released code
+is; pseudo-target volumes are 0 where their source is background, whatever the translator makes there; the warp of
+slices holds their edges (`data.augmentation.slices`).
 
 Where both are silent: the 2D variant sees slices of the same crops, diseased if any voxel of the half's slice is, and
 trains on those of which a quarter is brain, in batches of 15; λ_seg between the paper's fractions is interpolated.

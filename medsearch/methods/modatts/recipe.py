@@ -234,7 +234,8 @@ def _small(of: MoDATTSRecipe, variant: Variant) -> MoDATTSRecipe:
 def _tiny(of: MoDATTSRecipe, variant: Variant) -> MoDATTSRecipe:
     # A hundredth of the paper's steps, so the steps are larger, and λ_seg is not lowered where few are annotated: with
     # 0.6 of 60.6 (1 of 16 volumes) the shared decoder had not got past the residual after 70 steps (validation Dice
-    # 0.27; 0.76 with 100 of 160).
+    # 0.27; 0.76 with 100 of 160). With 0.1, as printed for 1 %, test Dice before self-training was 0.18, with 100 0.68
+    # (T1 → T2, one seed of studies/lambda_seg_schedule.py).
     return override(
         _sized(of, "tiny", variant),
         {

@@ -82,7 +82,7 @@ class Segmentation(Stage):
     """Target-modality segmentation (section 5.4.2), or its references without adaptation and with target labels."""
 
     name: ClassVar[str] = "segmentation"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     recipe: SegmentationRecipe
     selection: Selection
 
@@ -112,7 +112,7 @@ class SelfTraining(Stage):
     """One round of self-training: pseudo-labels from the teacher upstream, then training goes on from its weights."""
 
     name: ClassVar[str] = "self_training"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     recipe: SelfTrainingRecipe
     segmentation: SegmentationRecipe
     selection: Selection

@@ -14,7 +14,8 @@ regressor's K, P and iterations are those of Yan et al.'s code, its optimiser th
 identity has CycleGAN's default weight; with input addition the sum is cut to [-1, 1]; jitter of positions is as in
 PBS's code; patients whose scores do not overlap are paired by position; a patient's scores are computed once
 (`cached_scores` = False: every time, as the paper's times suggest). An epoch has as many iterations as the larger
-domain has patients: of the source everyone comes, of the target they are drawn (CycleGAN's way).
+domain has patients: of the source everyone comes, of the target they are drawn (CycleGAN's way). Forward passes are in
+bf16 on GPUs that have it, unless a study is run with --precision fp32.
 """
 
 from dataclasses import dataclass, replace

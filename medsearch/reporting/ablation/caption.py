@@ -188,7 +188,8 @@ def _untested(measures: Measures) -> Iterator[str]:
         if one.wilcoxon_p is None and one.wilcoxon_reason != one.reason:
             why.setdefault(("as trained models", one.wilcoxon_reason), []).append(of)
     for (what, reason), rows in why.items():
-        yield f"No test of {listed(rows)} {what}: {reason}."
+        every = len(rows) > 1 and len(rows) == len(measures.comparisons)
+        yield f"No test of {'any row' if every else listed(rows)} {what}: {reason}."
 
 
 def _counts(results: AblationResults) -> str:

@@ -118,10 +118,18 @@ def test_patches_are_averaged_before_the_hinge() -> None:
 
 def test_uagan_s_adversaries() -> None:
     real, fake = torch.tensor([2.0, 0]), torch.tensor([-2.0, 0])
-    assert uagan.hinge_d(real, fake).item() == near(0.5 + 0.5)
     assert uagan.wasserstein_d(real, fake).item() == near(-2)
-    assert uagan.adversarial_g(fake).item() == near(1)
+    assert uagan.wasserstein_g(fake).item() == near(1)
     assert uagan.contrast(torch.tensor([[0.0, log(3)]]), torch.tensor([[1.0, 0]])).item() == near(log(4))
+
+
+def test_uagan_s_hinge_sums_over_the_two_contrasts_as_compared() -> None:
+    """Of two patches of one image of either contrast: means over patches, then their sum over the images."""
+    real, fake = torch.tensor([[2.0, 0], [-1, 0]]), torch.tensor([[-2.0, 0], [-3, -4]])
+    assert uagan.hinge_d(real, fake).item() == near((0 + 1) / 2 + (2 + 1) / 2 + (0 + 1) / 2 + 0)
+    assert uagan.hinge_g(fake).item() == near(2 / 2 + 7 / 2)
+    more = [torch.cat([of[:1], of[:1], of[1:], of[1:]]) for of in (real, fake)]  # two images of either
+    assert uagan.hinge_d(*more).item() == near(uagan.hinge_d(real, fake).item())
 
 
 def test_gradients_are_to_have_length_1() -> None:

@@ -170,6 +170,21 @@ def test_the_u_net_squeezes_where_the_released_one_does() -> None:
     assert all(any("of_pixels" in name for name, _ in level.named_parameters()) for level in network.up)
 
 
+def test_deeplab_begins_with_small_weights_everywhere_as_compared() -> None:
+    torch.manual_seed(0)
+    units = (1, 1, 1, 1)
+    compared = [DeepLab(DeepLabConfig(width=2, units=units)).to_rgb.weight.flatten() for _ in range(100)]
+    assert torch.cat(compared).std().item() == pytest.approx(0.01, rel=0.15)
+    torch_s = [DeepLab(DeepLabConfig(width=2, units=units, rgb_deviation=0.0)).to_rgb.weight for _ in range(100)]
+    assert torch.cat(torch_s).std().item() == pytest.approx(3**-0.5, rel=0.15)  # uniform in -1..1
+
+
+def test_uagan_s_discriminator_lets_less_through_its_first_layer() -> None:
+    judge = Judge(JudgeConfig(width=2, layers=3), (16, 8))
+    slopes = [layer.negative_slope for layer in judge.layers if isinstance(layer, nn.LeakyReLU)]
+    assert slopes == [0.001, 0.01, 0.01]
+
+
 def test_streams_of_uagan_attend_to_each_other() -> None:
     """The mask depends on the contrast that is asked for by way of the other stream's skips alone."""
     torch.manual_seed(0)

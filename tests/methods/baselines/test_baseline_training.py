@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
 
@@ -104,8 +105,9 @@ def test_slices_without_masks_are_translated_and_teach_no_segmentation(
     batch = first_batch(training)
     assert len(batch.source.x) == 3
     assert not len(batch.source.y)
-    terms = training.g_terms(training.forward(batch))
-    assert (term in terms) == (method == "uagan")  # which has one term for both contrasts
+    assert term in training.g_terms(training.forward(batch))  # of the target's masks
+    unknown = Pair(batch.source, CropBatch(batch.target.x, batch.target.y[:0]))
+    assert term not in training.g_terms(training.forward(unknown))
     nothing = begun(micro, method, tmp_path / "2", task={"target_labels": 1.0})
     assert term in nothing.g_terms(nothing.forward(first_batch(nothing)))
 
@@ -124,7 +126,7 @@ def test_accsegnet_s_batch_norms_know_slices_without_masks(
     batch = Pair(CropBatch(batch.source.x, batch.source.y[:0]), CropBatch(batch.target.x, batch.target.y[:0]))
     before = running_means(training)
     terms = training.g_terms(training.forward(batch))
-    assert not {"seg", "seg_t"} & set(terms)
+    assert "seg" not in terms
     after = running_means(training)
     assert not any(torch.equal(*pair) for pair in zip(before, after, strict=True))
     other = begun(micro, method, tmp_path / "2")
@@ -174,12 +176,27 @@ def test_parts_of_a_batch_weigh_masks_by_how_many_they_have() -> None:
     """Three of four source slices are annotated, and one of four target slices; of the first halves two, and one."""
     batch = Pair(slices(4, 3), slices(4, 1))
     first, second = batch[slice(0, 2)], batch[slice(2, 4)]
-    assert first.emphasis == pytest.approx((2 / 3 * 2, 1 / 1 * 2))
-    assert second.emphasis == pytest.approx((1 / 3 * 2, 0))
-    assert (first.together, second.together) == pytest.approx((3 / 4 * 2, 1 / 4 * 2))
-    assert first.to("cpu").together == first.together
-    unknown = Pair(slices(4, 0), slices(4, 0))[slice(0, 2)]
-    assert (*unknown.emphasis, unknown.together) == (1, 1, 1)
+    assert (first.emphasis, second.emphasis) == pytest.approx((3 / 4 * 2, 1 / 4 * 2))
+    assert first.to("cpu").emphasis == first.emphasis
+    assert Pair(slices(4, 0), slices(4, 0))[slice(0, 2)].emphasis == 1
+
+
+def test_masks_of_both_contrasts_are_one_mean_as_compared(micro: Micro, tmp_path: Path) -> None:
+    """Three source masks and one of the target: every slice weighs as much, and no contrast adds a loss of its own."""
+    training = begun(micro, "attent", tmp_path / "attent", task=LABELLED)
+    size = slice_size(training.context.task)
+    batch = Pair(slices(4, 3, size), slices(4, 1, size))
+    out = training.forward(batch)
+    terms = training.g_terms(out)
+    for name, which, weight in (("main", 0, 1.0), ("aux", 1, 0.1)):
+        y_hats = [*out.source[which][:3], *out.target[which][:1]]
+        each = [F.binary_cross_entropy(p, y) for p, y in zip(y_hats, [*batch.source.y, *batch.target.y], strict=True)]
+        assert terms[name].item() == pytest.approx(weight * torch.stack(each).mean().item())
+    training = begun(micro, "accsegnet", tmp_path / "accsegnet", task=LABELLED)
+    out = training.forward(batch)
+    p, y = torch.cat([out.y_hat_st, out.y_hat_t]), torch.cat([batch.source.y, batch.target.y])
+    together = -(2 * (p * y).sum() + 1) / (p.sum() + y.sum() + 1)
+    assert training.g_terms(out)["seg"].item() == pytest.approx(together.item())
 
 
 def test_a_mask_counts_as_much_in_a_part_of_a_batch(micro: Micro, tmp_path: Path) -> None:

@@ -119,9 +119,11 @@ def test_presets() -> None:
         "segmentation.slices.diseased_share",
         "evaluation.slices.diseased_share",
         "segmentation.selected_on",
-        "segmentation.weights.seg_schedule",
     }
-    with pytest.raises(BadInput, match="presets paper, released"):
+    scheduled = knobs(preset("scheduled", "paper"))
+    lowered = {"segmentation.weights.seg_schedule": "by annotated fraction"}
+    assert {knob: value for knob, value in scheduled.items() if value != paper[knob]} == lowered
+    with pytest.raises(BadInput, match="presets paper, released, scheduled and scales"):
         preset("rewritten", "paper")
     assert MGenSeg(preset="released").task_knobs == {"normalisation": "joint"}
     assert GenSeg(modality="source").recipe.evaluation.domain == "source"

@@ -6,9 +6,9 @@
     stages      segmentation (translation and segmentation at once) -> test
 
 Preset `compared` (default) is what the comparison of chapters 4 and 5 trained: a CycleGAN with hinge losses (1), MSE
-identity (1), MSE cycle (2), 1 - corr² in both directions (1), and Dice on source slices translated to the target, and
-on target slices where annotated (1); MIND and PatchNCE have weight 0. All translated and all target slices of a step
-pass by the segmentor's batch norms, annotated or not. Preset `official` is the authors' one-way CUT with LSGAN,
+identity (1), MSE cycle (2), 1 - corr² in both directions (1), and one Dice over source slices translated to the target
+and target slices, as far as annotated (1); MIND and PatchNCE have weight 0. All translated and all target slices of a
+step pass by the segmentor's batch norms, annotated or not. Preset `official` is the authors' one-way CUT with LSGAN,
 PatchNCE, MIND, 1 - corr² and a Dice with squares, Adam at 2e-4 decaying over the last 200 of 400 epochs; there batch
 norms see translated slices alone, and target slices where a task has masks of them, which the authors' own have not.
 

@@ -20,7 +20,7 @@ class Segmentation(Stage):
     """Translation and segmentation, trained together."""
 
     name: ClassVar[str] = "accsegnet_segmentation"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     recipe: SegmentationRecipe
     selected_on: SelectedOn
 

@@ -108,16 +108,11 @@ class SegmentationTraining:
         return losses.layered_nce(of_queries, of_keys, self.recipe.patches.temperature)
 
     def _segmentation(self, of: Translated) -> dict[str, Tensor]:
-        """Dice of S translated to T, and of T; no term where no slice of the batch is annotated."""
-        lam, form = self.recipe.weights.seg, DICE[self.recipe.dice]
-        parts = zip(
-            ("seg", "seg_t"),
-            (of.batch.source.y, of.batch.target.y),
-            (of.y_hat_st, of.y_hat_t),
-            of.batch.emphasis,
-            strict=True,
-        )
-        return {name: lam * weight * form(y, y_hat) for name, y, y_hat, weight in parts if len(y) and lam}
+        """One Dice over S translated to T and over T, as compared; no term where no slice of the batch is annotated."""
+        lam, y = self.recipe.weights.seg * of.batch.emphasis, of.batch.y
+        if not lam or not len(y):
+            return {}
+        return {"seg": lam * DICE[self.recipe.dice](y, torch.cat([of.y_hat_st, of.y_hat_t]))}
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One epoch."""

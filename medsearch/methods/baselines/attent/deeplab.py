@@ -75,6 +75,8 @@ class DeepLab(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d) and module is not self.to_rgb:
                 nn.init.normal_(module.weight, 0.0, 0.01)
+        if config.rgb_deviation:
+            nn.init.normal_(self.to_rgb.weight, 0.0, config.rgb_deviation)
 
     def forward(self, x: Float[Tensor, "b 1 h w"]) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 1 h w"]]:
         """Main and auxiliary output, upsampled to the image's size, in fp32."""

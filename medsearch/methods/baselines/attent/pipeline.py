@@ -51,7 +51,7 @@ class Segmentation(Stage):
     """Segmentation in the source domain."""
 
     name: ClassVar[str] = "attent_segmentation"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     recipe: SegmentationRecipe
     translation: TranslationRecipe
     selection: Selection

@@ -91,16 +91,16 @@ class SegmentationTraining:
         }
 
     def _supervised(self, of: Outputs) -> dict[str, Tensor]:
-        """Of annotated source slices, and of annotated target slices as source; no term where there is none."""
-        lam, terms = self.recipe.weights, dict[str, Tensor]()
-        parts = zip(
-            ("", "_t"), (of.batch.source.y, of.batch.target.y), (of.source, of.target), of.batch.emphasis, strict=True
+        """One mean over annotated slices, of the source and of the target as source; no term where there is none."""
+        lam, batch = self.recipe.weights, of.batch
+        if not len(batch.y):
+            return {}
+        counts = len(batch.source.y), len(batch.target.y)
+        main, aux = (
+            losses.cross_entropy(batch.y, torch.cat([p[:count] for p, count in zip(domains, counts, strict=True)]))
+            for domains in zip(of.source, of.target, strict=True)
         )
-        for name, y, (main, aux), weight in parts:
-            if len(y):
-                terms[f"main{name}"] = lam.main * weight * losses.cross_entropy(y, main[: len(y)])
-                terms[f"aux{name}"] = lam.aux * weight * losses.cross_entropy(y, aux[: len(y)])
-        return terms
+        return {"main": lam.main * batch.emphasis * main, "aux": lam.aux * batch.emphasis * aux}
 
     def _main(self, p: Tensor) -> Tensor:
         """The main output's discriminator looks at its entropy."""

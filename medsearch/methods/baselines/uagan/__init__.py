@@ -12,8 +12,8 @@ know source labels alone. Selection: `oracle` takes Dice over the validation mas
 train with, both together as released; `source` and `pseudo-target` take the source's, and read no other.
 
 Preset `compared` (default): three levels, hinge without gradient penalty, Dice twice (of an image and of its
-translation), weights 20 / 1 / 1 / 10 for seg / rec / adv / cls, divided by 32, one slice of each contrast a step;
-translated images are bounded by a tanh.
+translation), weights 20 / 1 / 1 / 10 for seg / rec / adv / cls, divided by 32, one slice of each contrast a step, over
+which the hinge is a sum and all other terms are means; translated images are bounded by a tanh.
 Preset `official`: four levels, WGAN with a gradient penalty of 10, cross-entropy with class weights 0.02 and 0.98
 (weight 100, of the translation's growing over 60 epochs), 10 / 1 / 1 for rec / adv / cls, four slices of each contrast,
 images that nothing bounds, Adam with betas (0, 0.999) whose rate falls over the last 40 of 100 epochs.

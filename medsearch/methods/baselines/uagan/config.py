@@ -4,6 +4,9 @@ from medsearch.core.ranges import FractionBelowOne, PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.networks.config import Scale
 
+CONTRASTS = 2
+"""Source and target, of which a batch holds as many images each."""
+
 
 @recipe
 class UAGANConfig:

@@ -7,19 +7,29 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from medsearch.methods.baselines.uagan.config import CONTRASTS
+
 
 def hinge_d(real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
-    """Mean of relu(1 - D(x)) plus mean of relu(1 + D(x̂))."""
-    return torch.relu(1 - real).mean() + torch.relu(1 + fake).mean()
+    """Mean of relu(1 - D(x)) plus mean of relu(1 + D(x̂)), summed over the two contrasts.
+
+    As compared: its reduction sums over the batch, which holds one image of each contrast.
+    """
+    return CONTRASTS * (torch.relu(1 - real).mean() + torch.relu(1 + fake).mean())
+
+
+def hinge_g(fake: Tensor) -> Float[Tensor, ""]:
+    """Mean of -D(x̂), summed over the two contrasts (as compared, see `hinge_d`)."""
+    return -CONTRASTS * fake.mean()
 
 
 def wasserstein_d(real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
-    """Mean of D(x̂) less that of D(x)."""
+    """Mean of D(x̂) less that of D(x) (official)."""
     return fake.mean() - real.mean()
 
 
-def adversarial_g(fake: Tensor) -> Float[Tensor, ""]:
-    """Mean of -D(x̂), with either."""
+def wasserstein_g(fake: Tensor) -> Float[Tensor, ""]:
+    """Mean of -D(x̂) (official)."""
     return -fake.mean()
 
 

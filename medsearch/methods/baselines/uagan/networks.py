@@ -12,11 +12,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
-from medsearch.methods.baselines.uagan.config import JudgeConfig, UAGANConfig
+from medsearch.methods.baselines.uagan.config import CONTRASTS, JudgeConfig, UAGANConfig
 
 SLOPE = 0.01
-CLASSES = 2
-"""Contrasts: source and target."""
+FIRST_SLOPE = 0.001
+"""Of the discriminator's first layer, in either code."""
 
 Features = Float[Tensor, "b _ _ _"]
 
@@ -97,7 +97,7 @@ class Generator(nn.Module):
 
     def __init__(self, config: UAGANConfig) -> None:
         super().__init__()
-        self.encode_mask, self.encode_image = Encoder(config, 1), Encoder(config, 1 + CLASSES)
+        self.encode_mask, self.encode_image = Encoder(config, 1), Encoder(config, 1 + CONTRASTS)
         deepest = config.channels[-1]
         self.centre = _convolved(deepest, 2 * deepest, 2 * deepest)
         self.decode_mask, self.decode_image = Decoder(config), Decoder(config)
@@ -136,11 +136,12 @@ class Judge(nn.Module):
             raise BadInput(msg)
         channels = [config.width * 2**layer for layer in range(config.layers)]
         layers: list[nn.Module] = []
-        for before, after in pairwise((1, *channels)):
-            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
+        slopes = (FIRST_SLOPE, *[SLOPE] * (config.layers - 1))
+        for slope, (before, after) in zip(slopes, pairwise((1, *channels)), strict=True):
+            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(slope)]
         self.layers = nn.Sequential(*layers)
         self.real = nn.Conv2d(channels[-1], 1, 3, padding=1, bias=False)
-        self.contrast = nn.Linear(channels[-1] * high * wide, CLASSES)
+        self.contrast = nn.Linear(channels[-1] * high * wide, CONTRASTS)
 
     def forward(self, x: Float[Tensor, "b 1 h w"]) -> tuple[Float[Tensor, "b 1 h2 w2"], Float[Tensor, "b 2"]]:
         """Scores of the patches, above 0 real, and logits of the contrasts."""

@@ -20,7 +20,7 @@ class Segmentation(Stage):
     """Segmentation and translation by one generator."""
 
     name: ClassVar[str] = "uagan_segmentation"
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     recipe: SegmentationRecipe
     selected_on: SelectedOn
 

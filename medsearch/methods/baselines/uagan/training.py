@@ -20,7 +20,8 @@ from medsearch.methods.baselines.reads import SelectedOn, sides
 from medsearch.methods.baselines.selecting import training_mode, validation_slices
 from medsearch.methods.baselines.testing import scored
 from medsearch.methods.baselines.uagan import losses
-from medsearch.methods.baselines.uagan.networks import CLASSES, Generator, Judge
+from medsearch.methods.baselines.uagan.config import CONTRASTS
+from medsearch.methods.baselines.uagan.networks import Generator, Judge
 from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe, Weights
 from medsearch.stages.context import StageContext
 from medsearch.stages.evaluation import EvaluationRecipe
@@ -33,7 +34,10 @@ from medsearch.training.selecting import Segment, micro_dice
 DOMAINS = sides("both")
 AT_ONCE = 16
 """Slices to validate together; a step's two are no measure where no gradient is kept and norms look at one alone."""
-REAL_FAKE = {"hinge": losses.hinge_d, "wasserstein": losses.wasserstein_d}
+REAL_FAKE = {
+    "hinge": (losses.hinge_d, losses.hinge_g),
+    "wasserstein": (losses.wasserstein_d, losses.wasserstein_g),
+}
 
 
 @dataclass(frozen=True)
@@ -92,18 +96,18 @@ class SegmentationTraining:
             x,
             own,
             asked,
-            torch.cat([part.y for part in _parts(batch)]),
+            batch.y,
             torch.cat(places).to(x.device),
-            batch.together,
+            batch.emphasis,
             *(out.float() for out in (y_hat, x_fake, y_hat_rec, x_rec)),
         )
 
     def d_terms(self, of: Mixed) -> dict[str, Tensor]:
         """Real slices from translated ones, and of real ones the contrast."""
-        lam = self.weights
+        lam, (real_fake, _) = self.weights, REAL_FAKE[self.recipe.adversarial]
         (real, contrast), (fake, _) = self._judged(of.x), self._judged(of.x_fake.detach())
         terms = {
-            "d": lam["adv"] * REAL_FAKE[self.recipe.adversarial](real, fake),
+            "d": lam["adv"] * real_fake(real, fake),
             "d_cls": lam["cls"] * losses.contrast(contrast, of.own),
         }
         if lam["gp"]:
@@ -112,10 +116,10 @@ class SegmentationTraining:
 
     def g_terms(self, of: Mixed) -> dict[str, Tensor]:
         """The total loss, one term a line; no segmentation where no slice of the batch is annotated."""
-        lam = self.weights
+        lam, (_, fooled) = self.weights, REAL_FAKE[self.recipe.adversarial]
         fake, contrast = self._judged(of.x_fake)
         terms = {
-            "adv": lam["adv"] * losses.adversarial_g(fake),
+            "adv": lam["adv"] * fooled(fake),
             "cls": lam["cls"] * losses.contrast(contrast, of.asked),
             "rec": lam["rec"] * l1(of.x_rec, of.x),
         }
@@ -177,7 +181,7 @@ def slice_size(task: TaskView) -> tuple[int, int]:
 
 def one_hot(domain: Domain, count: int, device: torch.device) -> Tensor:
     """(count, 2): the contrast of a domain."""
-    return torch.eye(CLASSES, device=device)[DOMAINS.index(domain)].expand(count, -1)
+    return torch.eye(CONTRASTS, device=device)[DOMAINS.index(domain)].expand(count, -1)
 
 
 def segmenting(network: Generator, domain: Domain) -> Segment:
