@@ -6,7 +6,8 @@ Rows        1, 10, 40, 70 and 100 % of the source annotated, for M-GenSeg, AccSe
             weights unless its knob segmentation.deeplab names a file of others. "Target supervised" is what shares are
             taken of.
 Columns     BraTS T1 → T2.
-Shown       Dice over the diseased slices of every test case, as in section 4.4.1.
+Shown       Dice over the diseased slices of every test case, as in section 4.4.1, and of all of them together, which is
+            what the paper's is taken to be and compared with.
 Selection   "oracle": target validation masks; the U-Net is selected on the labels it trains with.
 Cost        tiny: about an hour on two cores; --dry-run tells.
 

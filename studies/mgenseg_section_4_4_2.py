@@ -3,7 +3,8 @@
 Rows        M-GenSeg with 0, 10, 25, 50 and 100 % of the target's training cases annotated, all source cases being so.
             "UAGAN", with all labels of both modalities, is what shares are taken of.
 Columns     BraTS T1 → T2.
-Shown       Dice over the diseased slices of every test case, as in section 4.4.1.
+Shown       Dice over the diseased slices of every test case, as in section 4.4.1, and of all of them together, which is
+            what the paper's is taken to be and compared with.
 Selection   "oracle": target validation masks; UAGAN is selected on those of both modalities, which it trains with.
 Cost        tiny: about half an hour on two cores; --dry-run tells.
 

@@ -4,7 +4,8 @@ Rows        M-GenSeg, and without: image-level supervision (λ_adv^Gen, λ_rec^G
             translation of healthy images, translation from absence to presence, and a latent space shared by
             image-level supervision and modality translation. All source cases are annotated, no target case is.
 Columns     BraTS T1 → T2; of which pairs the paper's table is, it does not say.
-Shown       Dice over the diseased slices of every test case, as in section 4.4.1, and its relative change in %.
+Shown       Dice over the diseased slices of every test case, as in section 4.4.1, and of all of them together, with the
+            relative change of either in %; the paper's is taken to be of the latter.
 Frozen      every other knob: no row is tuned, so a row could be better under weights of its own.
 Selection   "oracle": target validation masks. (The paper says "highest validation Dice", its code pools both
             modalities.)

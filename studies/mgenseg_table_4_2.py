@@ -2,7 +2,8 @@
 
 Rows        the supervised U-Net with M-GenSeg's backbone, trained on both modalities together; UAGAN; M-GenSeg.
 Columns     the 6 pairs of BraTS' contrasts, each scored on either modality: one training, two tests.
-Shown       Dice over the diseased slices of every test case, as in section 4.4.1.
+Shown       Dice over the diseased slices of every test case, as in section 4.4.1, and of all of them together, which is
+            what the paper's is taken to be and compared with.
 Selection   "oracle": every row on the validation masks of both modalities, as in the released code.
 Cost        tiny: hours on two cores; --dry-run tells. `--only M-GenSeg` runs one row.
 

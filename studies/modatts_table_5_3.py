@@ -26,7 +26,7 @@ STUDY = Ablation(
     method=MoDATTS(variant="self-supervised"),
     tasks={COLUMN: CrossModalityTask(layout="crossmoda2022", source="ceT1", target="hrT2")},
     fixed=CROSSMODA,
-    variants=(Variant("MoDATTS (Ours)"),),
+    variants=(Variant("MoDATTS"),),
     metrics=("test/dice", "test/assd"),
     selection="pseudo-target",
     seeds={"tiny": (0, 1), "small": (0, 1, 2), "paper": (0,)},

@@ -7,6 +7,8 @@ Rows        the paper's seven. All source cases annotated, self-supervised: with
 Columns     BraTS T1 → T2 and CrossMoDA T1ce → hrT2, which has stronger reconstruction weights, augmented and up-sampled
             tumours, and no annotated target case: no "Target supervised" and no target masks to select on. There
             five segmentors vote at paper scale, as in the paper, and one at the others.
+Shown       on BraTS the mean over cases of Dice, and Dice pooled over all diseased halves, which is what the paper's is
+            taken to be and compared with; on CrossMoDA the mean over cases, as the paper's spreads say.
 Frozen      every other knob: no row is tuned, so a row could be better under settings of its own.
 Selection   as in the paper: target validation masks on BraTS ("oracle"), translated source masks on CrossMoDA.
 Cost        tiny: under 45 minutes on two cores, both columns, two seeds; --dry-run tells.
@@ -43,7 +45,7 @@ STUDY = Ablation(
         Variant("w/o ST", {**ALL, "self_training.rounds": 0}, against="Proposed (Self-sup.)"),
         Variant("Proposed (Self-sup.)", ALL),
         Variant(
-            "w/o P→A and A→P",
+            "w/o P → A and A → P",
             {**FEW, "segmentation.translate": "none"},
             method=SEMI,
             against="Proposed (Semi-sup.)",

@@ -19,7 +19,7 @@ from medsearch.methods.ssbr_cyclegan.recipe import TABLE_1
 from medsearch.study import Ablation, Variant
 
 PLAIN = "CycleGAN"
-PAIRED = ("PBS", "Affine registration", "SSBR selection")
+PAIRED = ("PBS", "AFFINE REG.", "SSBR selection")
 
 STUDY = Ablation(
     name="ssbr_cyclegan_selection",

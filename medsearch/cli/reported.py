@@ -1,7 +1,6 @@
 """`medsearch reported`: every value that the papers print, as the methods' packages transcribe them."""
 
 import argparse
-import csv
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,10 +14,11 @@ from typing import TextIO
 
 from medsearch.core.errors import BadInput
 from medsearch.core.reported import Reported
+from medsearch.core.spreadsheets import csv_text
 
 FIELDS = (
     "method", "paper", "table", "where", "page", "row", "column", "metric", "value", "spread", "spread_of", "n",
-    "printed", "cohort", "selection", "note",
+    "printed", "cohort", "selection", "statistic", "unit", "assumed", "contradiction", "note",
 )  # fmt: skip
 
 
@@ -77,16 +77,14 @@ def _json(found: Sequence[Entry], out: TextIO) -> None:
 
 
 def _csv(found: Sequence[Entry], out: TextIO) -> None:
-    writer = csv.DictWriter(out, FIELDS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(entry.fields for entry in found)
+    out.write(csv_text([FIELDS, *(tuple(entry.fields.values()) for entry in found)]))
 
 
 def _table(found: Sequence[Entry], out: TextIO) -> None:
-    """One block a table; notes that its values share are numbered under it."""
+    """One block a table; what is noted, assumed and contradicted of its values is numbered under it."""
     for (paper, table), block in groupby(found, key=lambda entry: (entry.value.paper, entry.table)):
         values = [entry.value for entry in block]
-        notes = list(dict.fromkeys(value.note for value in values if value.note))
+        notes = list(dict.fromkeys(note for value in values for note in _notes(value)))
         lines = [_cells(value, table, notes) for value in values]
         widths = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
         out.write(f"{paper}: {table}\n")
@@ -101,8 +99,14 @@ def _cells(value: Reported, table: str, notes: Sequence[str]) -> tuple[str, ...]
     shown, spread = _numbers(value)
     over = f"{value.n} {value.spread_of}" if value.n is not None else ""
     where = f"p. {value.page}" if value.where == table else f"{value.where}, p. {value.page}"
-    mark = f"[{notes.index(value.note) + 1}]" if value.note else ""
-    return value.row, value.column, value.metric, shown, spread, over, where, mark
+    marks = "".join(f"[{notes.index(note) + 1}]" for note in _notes(value))
+    taken = f"{value.statistic}, {value.unit}" if value.unit else value.statistic
+    return value.row, value.column, value.metric, shown, spread, over, taken, where, marks
+
+
+def _notes(value: Reported) -> list[str]:
+    clash = value.contradiction and f"the paper contradicts itself: {value.contradiction}"
+    return [note for note in (value.note, value.assumed and f"statistic: {value.assumed}", clash) if note]
 
 
 def _numbers(value: Reported) -> tuple[str, str]:

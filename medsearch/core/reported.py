@@ -1,8 +1,9 @@
 """Values that papers print, as data: what a table shows beside what was measured.
 
 A method package transcribes its paper in `reported.py`: `REPORTED: Mapping[str, tuple[Reported, ...]]`, one entry per
-table, figure or section ("Table 5.5"). Labels are the paper's own, so that a study whose rows and columns carry them
-finds its reported values by label; a study with other labels maps them with `relabelled`.
+table, figure or section ("Table 5.5"). Labels are the paper's own, letter by letter (an index is written behind "_"; a
+remark in brackets behind a label, as "(Ours)", is no part of it, and `note` has it), so that a study whose rows and
+columns carry them finds its reported values by label; a study with other labels maps them with `relabelled`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,8 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Spread = Literal["", "seeds", "cases"]
+Statistic = Literal["", "pooled", "mean over cases", "run"]
+Unit = Literal["", "diseased halves", "diseased slices", "whole volume"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,17 @@ class Reported:
     selection: str = ""
     """Selection rule of the paper's runs: "source", "pseudo-target", "oracle" or "none" (the last epoch counts,
     whatever its scores); `note` says where it is inferred."""
+    statistic: Statistic = ""
+    """What one run's value is, or the Dice that a share, gain or change is made of. "pooled": the Dice of all scored
+    units of the test split as if they were one volume, so a run has one and no test case has any. "mean over cases": of
+    each test case's own. "run": of the whole run, as its hours. Empty: not known; it is then taken as the metric is
+    measured, and the verdict says so."""
+    unit: Unit = ""
+    """What is scored of a test case of which masks tell; empty for images, and where it is not known."""
+    assumed: str = ""
+    """Why `statistic` and `unit` are what they are, where the paper does not say it; empty where it does."""
+    contradiction: str = ""
+    """What the paper prints elsewhere that this value cannot be squared with, and where."""
     note: str = ""
 
 

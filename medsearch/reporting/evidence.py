@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from medsearch.core.reported import Unit
+
 Knobs = Mapping[str, Any]  # dotted path -> value
 RunState = Literal["complete", "cut", "failed", "running", "waiting"]
 Selection = Literal["source", "pseudo-target", "oracle", "none"]
@@ -28,6 +30,7 @@ class Replicate:
     reason: str | None = None  # failed replicates: one line
     cause: str | None = None  # the failure's kind: "diverged", "out of memory", ...
     stages: tuple[tuple[str, str], ...] = ()  # (node, key), upstream first
+    unit: Unit = ""  # what is scored of a test case, as its test stage says; empty for images
     unscored: int = 0  # test cases that have no mask
     values: tuple[float, ...] = ()  # of all objectives, `value` first; empty where there is one
     forms: Mapping[str, str] = field(default_factory=dict)  # metric -> by which convention, as its test stage says

@@ -1,21 +1,12 @@
-"""Tables as text: csv for programs, Markdown for a README, LaTeX (booktabs) for an article."""
+"""Tables as text: Markdown for a README, LaTeX (booktabs) for an article; CSV is in `core.spreadsheets`."""
 
 import base64
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 
 from medsearch.reporting.wording import markdown
 
 MEDIA = {".csv": "text/csv", ".md": "text/markdown", ".tex": "text/x-tex", ".json": "application/json"}
-
-
-def csv_text(lines: Iterable[Sequence[object]]) -> str:
-    """Lines of values as csv; None is empty, a float stands in full."""
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines)
-    return text.getvalue()
 
 
 def markdown_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

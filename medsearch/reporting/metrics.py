@@ -5,8 +5,8 @@ not here nothing is known but the name: three digits, no unit, no direction, no 
 
 Margins, within which two values count as equal, in the metric's unit:
 
-    dice, share, gain   0.03; change 3 % points: what 0.03 is in a share, and never more than 0.03 in Dice, as the Dice
-                        that it is relative to is 1 at most
+    dice, share, gain   0.03, of pooled voxels too; change 3 % points: what 0.03 is in a share, and never more than 0.03
+                        in Dice, as the Dice that it is relative to is 1 at most
     assd                0.1 mm: a quarter of CrossMoDA's in-plane voxel
     hd95                1 mm: a percentile of distances between voxels moves by whole voxels, whose longest edge it is
     psnr                0.5 dB: 12 % of the squared error, and about half of the least spread over patients that paper
@@ -22,12 +22,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, final
 
+from medsearch.core.reported import Statistic
 from medsearch.reporting.wording import listed, score
 
 Better = Literal["", "more", "less"]
 
 TIMES = ("training_hours", "hours")
 """What a test stage reports of a run's whole pipeline, and what a training stage does."""
+
+
+DERIVED = ("share", "gain", "change")
+"""Metrics of reported values that are made of two rows' Dice, and so have its statistic."""
 
 
 @final
@@ -38,7 +43,8 @@ class Metric:
     heading: its name with its unit. spoken: the same within a sentence, where it differs. digits: after the point.
     better: which way; empty where it is not known. margin: by default; None: a study must give one.
     gap_unit: of a difference, where it is not the value's. ratio: whether a share of another row's value means
-    something. by_case: whether a test case has a value, not the run alone.
+    something. by_case: whether a test case has a value, not the run alone. pools: the metric of one unit that this one
+    takes of all scored units together; empty for every other.
     """
 
     name: str
@@ -51,6 +57,12 @@ class Metric:
     margin: float | None = None
     ratio: bool = False
     by_case: bool = True
+    pools: str = ""
+
+    @property
+    def statistic(self) -> Statistic:
+        """What a run's value is: of the run as a whole, pooled over scored units, or the mean of test cases' own."""
+        return "pooled" if self.pools else "mean over cases" if self.by_case else "run"
 
     @property
     def words(self) -> str:
@@ -82,13 +94,19 @@ def metric_of(metric: str) -> Metric:
 def full_heading(metric: str) -> str:
     """`validation/ssim` as the heading of a column or an axis: `Validation SSIM`."""
     split, known = metric.rpartition("/")[0], metric_of(metric)
-    return f"{split.capitalize()} {known.heading}" if split and known.by_case else known.heading
+    return f"{split.capitalize()} {known.heading}" if split and known.statistic != "run" else known.heading
 
 
 def full_words(metric: str) -> str:
     """The same within a sentence: `validation SSIM`."""
     split, known = metric.rpartition("/")[0], metric_of(metric)
-    return f"{split} {known.words}" if split and known.by_case else known.words
+    return f"{split} {known.words}" if split and known.statistic != "run" else known.words
+
+
+def pooled(metric: str) -> str:
+    """The name of `test/dice` where all scored units are one, `test/dice_micro`; empty where no stage measures it."""
+    split, slash, name = metric.rpartition("/")
+    return next((f"{split}{slash}{of.name}" for of in _ALL if of.pools == name), "")
 
 
 def directions(metrics: Iterable[str]) -> Iterator[str]:
@@ -118,8 +136,17 @@ def unchanged(given: Mapping[str, float], metrics: Iterable[str]) -> str:
 _ALL = (
     Metric(name="dice", heading="Dice", better="more", margin=0.03, ratio=True),
     Metric(name="dice_change", heading="relative change of Dice"),
+    Metric(name="dice_micro_change", heading="relative change of Dice, voxels pooled"),
     Metric(name="dice_volume", heading="Dice, whole volume", better="more"),
-    Metric(name="dice_micro", heading="Dice, voxels pooled", better="more"),
+    Metric(
+        name="dice_micro",
+        heading="Dice, voxels pooled",
+        better="more",
+        margin=0.03,
+        ratio=True,
+        by_case=False,
+        pools="dice",
+    ),
     Metric(name="share", heading="share", better="more", margin=0.03),
     Metric(name="gain", heading="gain", better="more", margin=0.03),
     Metric(name="change", heading="change", unit="%", gap_unit="% points", better="more", margin=3.0),

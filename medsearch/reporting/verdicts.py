@@ -11,6 +11,9 @@ What is tested depends on what the paper's spread is over:
                   (unpaired, as the paper's values per case are not known: wider than a paired test would be)
     none          one-sample t: our means per seed against the printed value, taken as exact
 
+The two must be of one statistic: a Dice of pooled voxels has one value per seed and none per case, and is compared with
+a pooled one alone.
+
 Over seeds, a verdict knows how training varies and not how test cases do: which cases a paper tested on is seldom
 known, and another draw of them could move either value. `HOW` says so under a table.
 
@@ -24,10 +27,10 @@ from statistics import fmean
 from typing import Literal
 
 from medsearch.core.errors import BadInput
-from medsearch.core.reported import Reported
+from medsearch.core.reported import Reported, Statistic, Unit
 from medsearch.reporting.comparison import BySeed, known
 from medsearch.reporting.equivalence import ALPHA, Gap, Tests, from_summary, from_value
-from medsearch.reporting.metrics import metric_of
+from medsearch.reporting.metrics import DERIVED, metric_of
 
 Kind = Literal["agrees", "lower", "higher", "underpowered", "not comparable"]
 
@@ -44,9 +47,9 @@ class Measured:
     """One cell of ours: a row, a column, a metric."""
 
     seeds: tuple[float, ...] = ()
-    """One value per finished seed: its mean over test cases."""
+    """One value per finished seed: its mean over test cases, or what it has of all of them together."""
     cases: tuple[float, ...] = ()
-    """One value per test case: its mean over the finished seeds that have one."""
+    """One value per test case: its mean over the finished seeds that have one; of pooled voxels there is none."""
     missing: int = 0
     """Planned seeds without a value: failed, or not yet run."""
 
@@ -71,6 +74,10 @@ class Context:
     phantom: bool = False
     skipped: int = 0
     """Cases left out because their files are faulty."""
+    statistic: Statistic = ""
+    """What a run's value is; empty where the paper's own is taken for it."""
+    unit: Unit = ""
+    """What is scored of a test case; empty where it is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +138,7 @@ def _tested(measured: Measured, reported: Reported, *, margin: float, notes: tup
     if gap.exact:
         return _untestable(gap, reported, margin=margin, notes=notes)
     tests = gap.tests(margin)
-    kind, at, unit = _kind(gap, tests), f"the reported {_printed(reported)}", metric_of(reported.metric).behind_gap
+    kind, at, unit = _kind(gap, tests), _printed(reported), metric_of(reported.metric).behind_gap
     size, different, apart = (f"{x:.3g}" for x in (abs(gap.difference), tests.different, tests.apart))
     though = f", though {_side(gap)} (p = {different})" if tests.different < ALPHA else ""
     said = {
@@ -148,7 +155,8 @@ def _tested(measured: Measured, reported: Reported, *, margin: float, notes: tup
 
 
 def _printed(reported: Reported) -> str:
-    return f"{reported.value:g}".replace("-", "−") + metric_of(reported.metric).behind
+    pooled = "pooled " if reported.statistic == "pooled" and reported.metric not in DERIVED else ""
+    return f"the reported {pooled}{f'{reported.value:g}'.replace('-', '−')}{metric_of(reported.metric).behind}"
 
 
 def _kind(gap: Gap, tests: Tests) -> Kind:
@@ -165,7 +173,7 @@ def _untestable(gap: Gap, reported: Reported, *, margin: float, notes: tuple[str
     """Nothing varies, here or in the paper: the difference is what it is."""
     kind: Kind = "agrees" if abs(gap.difference) < margin else _side(gap)
     off = f"{gap.difference:+.3g}{metric_of(reported.metric).behind_gap}"
-    reason = f"{off} from the reported {_printed(reported)}; no value varies, so no test was made"
+    reason = f"{off} from {_printed(reported)}; no value varies, so no test was made"
     return Verdict(kind=kind, reason=reason, margin=margin, difference=gap.difference, notes=notes)
 
 
@@ -177,6 +185,10 @@ def _obstacles(reported: Reported, context: Context) -> Iterator[str]:
         yield f"another cohort: {context.cohort} here, {reported.cohort} in the paper"
     if reported.selection and context.selection != reported.selection:
         yield f"another selection rule: {context.selection} here, {reported.selection} in the paper"
+    if reported.statistic and context.statistic and reported.statistic != context.statistic:
+        yield f"another statistic: {context.statistic} here, {reported.statistic} in the paper"
+    if reported.unit and context.unit and reported.unit != context.unit:
+        yield f"scored on other ground: {context.unit} here, {reported.unit} in the paper"
     if context.scale != "paper":
         yield f"reduced scale: {context.scale}"
     if context.skipped:
@@ -192,6 +204,8 @@ def _notes(measured: Measured, reported: Reported) -> Iterator[str]:
         yield f"{seeds} seed{plural} here, {reported.n} in the paper"
     if not reported.selection:
         yield "the paper does not say by which rule it selected"
+    if not reported.statistic and metric_of(reported.metric).by_case:
+        yield "it is not known of what the paper's value is taken; it is compared with the mean over cases"
 
 
 def _margin(margin: float | None, reported: Reported) -> float:

@@ -50,9 +50,10 @@ class Ablation:
     of: a search whose best configuration is what the rows vary: the first of its finalists, which is the best on the
         front in the first objective where it has several. take: another rule, by means over seeds, such as
         `Reaching(metric="training/hours", at_most=4.0)` for the best within a budget.
-    reported: the paper's values; they are found by the labels of row and column. metrics: of the test stage, the first
-        one ranks and is compared. margin: how far from the reported value still agrees, in units of the first metric;
-        None: what is usual for that metric (`medsearch.reporting.metrics`).
+    reported: the paper's values; they are found by the labels of row and column, and stand beside what was measured in
+        their statistic: where that is "pooled", the pooled form of a metric is shown as well. metrics: of the test
+        stage, the first one ranks and is compared. margin: how far from the reported value still agrees, in units of
+        the first metric; None: what is usual for that metric (`medsearch.reporting.metrics`).
 
     Raises:
         BadInput: a knob or a label does not exist, a value does not fit, a label comes twice.

@@ -14,10 +14,12 @@ import pytest
 from medsearch.cli import main
 from medsearch.cli.reported import FIELDS, Entry, _table, entries
 from medsearch.core.reported import Reported
+from medsearch.core.spreadsheets import read_csv
 from medsearch.methods.modatts.reported import REPORTED
 
 VALUE = """
 from medsearch.core.reported import Reported
+from medsearch.core.spreadsheets import read_csv
 REPORTED = {"Table 1": (Reported(paper="%s", where="Table 1", page=3, row="r", column="c", metric="dice", value=0.5),)}
 """
 
@@ -46,9 +48,12 @@ def test_json_holds_every_value_with_all_its_fields(capsys: pytest.CaptureFixtur
 
 
 def test_csv_says_what_json_says(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = list(csv.DictReader(StringIO(written(capsys, "--format", "csv"))))
+    text = written(capsys, "--format", "csv")
     found = json.loads(written(capsys, "--format", "json"))
-    assert rows == [{name: "" if value is None else str(value) for name, value in entry.items()} for entry in found]
+    said = [{name: "" if value is None else str(value) for name, value in entry.items()} for entry in found]
+    assert read_csv(text) == said
+    disarmed = {line["row"] for line in csv.DictReader(StringIO(text)) if line["row"].startswith("'")}
+    assert disarmed == {"'+L_ACL", "'+ input addition", "'+ binary mask"}
 
 
 def test_the_table_shows_spread_page_and_note(capsys: pytest.CaptureFixture[str]) -> None:
@@ -70,17 +75,39 @@ def test_the_table_shows_spread_page_and_note(capsys: pytest.CaptureFixture[str]
         "0.008",
         "3",
         "seeds",
+        "pooled,",
+        "diseased",
+        "halves",
         "p.",
         "78",
-        "[1]",
+        "[1][2][5]",
     ]
-    assert next(line for line in lines[start:] if line.startswith("  [1]")).startswith("  [1] selection rule inferred")
+    notes = [next(line for line in lines[start:] if line.startswith(f"  [{number}]")) for number in (1, 2, 5)]
+    assert notes[0].startswith("  [1] selection rule inferred")
+    assert notes[1].startswith(
+        "  [2] statistic: section 5.5.1 averages the test Dice of three runs and does not say of"
+    )
+    assert notes[2].startswith("  [4] the paper contradicts itself: section 5.5.6 prints −0.31 (BraTS) and −0.20")
 
 
 def test_a_relative_change_is_shown_in_percent(capsys: pytest.CaptureFixture[str]) -> None:
     lines = written(capsys, "--paper", "mgenseg").splitlines()
     (row,) = (line for line in lines if "No image-level supervision" in line)
-    assert row.split()[3:] == ["Target", "modality", "change", "-8.22", "±", "2.71", "%", "p.", "49", "[1]"]
+    assert row.split()[3:] == [
+        "Target",
+        "modality",
+        "change",
+        "-8.22",
+        "±",
+        "2.71",
+        "%",
+        "pooled,",
+        "diseased",
+        "slices",
+        "p.",
+        "49",
+        "[1][2]",
+    ]
 
 
 def test_a_change_without_a_spread_has_its_percent_all_the_same() -> None:

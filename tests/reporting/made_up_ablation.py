@@ -23,12 +23,12 @@ from medsearch.study.ledger import Ledger, PlannedRun
 
 BRATS, CROSSMODA = "BraTS : T1 → T2", "CrossMoDA : T1ce → hrT2"
 PROPOSED, NO_ST, NO_TAMT = "Proposed (Self-sup.)", "w/o ST", "w/o TAMT w/o ST"
-SPARSE, SUPERVISED = "w/o P→A and A→P", "Target supervised"
+SPARSE, SUPERVISED = "w/o P → A and A → P", "Target supervised"
 SEG, ROUNDS, LABELS = "translation.weights.seg", "self_training.rounds", "task.source_labels"
 NODES = ("translation", "synthesis", "segmentation", "self_training", "test")
 PAPER: Mapping[str, Any] = {
     "paper": "MoDATTS, thesis ch. 5", "where": "Table 5.5", "page": 78, "metric": "dice", "selection": "oracle",
-    "cohort": "brats2020",
+    "cohort": "brats2020", "statistic": "mean over cases",
 }  # fmt: skip
 
 
@@ -251,7 +251,8 @@ def _store(store: Store, planned: PlannedRun, cases: Sequence[Mapping[str, Any]]
     manifest = {"stage": node, "node": node, "metrics": {}, "notes": {}, "seconds": 60.0, "epochs": 1}
     if node == "test":
         names = [name for name in cases[0] if name != "subject"]
-        manifest |= {"metrics": {f"test/{name}": _mean(cases, name) for name in names}, "notes": {"cases": cases}}
+        notes = {"cases": cases, "scoring": "diseased halves"}
+        manifest |= {"metrics": {f"test/{name}": _mean(cases, name) for name in names}, "notes": notes}
     store.aside(key)
     store.record(key, Epoch(1, {"train/loss": 1.0}), seconds=60.0, time=0.0)
     store.commit(key, manifest)

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.filterwarnings("error")
 HERE = Context(cohort="brats2020", selection="oracle")
 PRINTED = Reported(
     paper="A", where="Table 1", page=1, row="ours", column="T1 → T2", metric="dice", value=0.8, cohort="brats2020",
-    selection="oracle",
+    selection="oracle", statistic="mean over cases",
 )  # fmt: skip
 SEEDS = replace(PRINTED, spread=0.006, spread_of="seeds", n=3)
 CASES = replace(PRINTED, spread=0.1, spread_of="cases", n=64)
@@ -120,23 +120,34 @@ def test_one_seed_over_many_cases_is_one_training_still() -> None:
             "another selection rule: source here, oracle in the paper",
         ),
         ({"scale": "small", "skipped": 2}, "reduced scale: small"),
+        ({"statistic": "pooled"}, "another statistic: pooled here, mean over cases in the paper"),
+        (
+            {"statistic": "pooled", "unit": "whole volume"},
+            "another statistic: pooled here, mean over cases in the paper",
+        ),
+        (
+            {"unit": "diseased halves", "scale": "tiny"},
+            "scored on other ground: diseased halves here, diseased slices in the paper",
+        ),
         ({"skipped": 1}, "1 case was skipped"),
         ({"skipped": 2}, "2 cases were skipped"),
     ],
 )
 def test_not_comparable_says_the_weightiest_reason_and_no_numbers(context: dict[str, object], reason: str) -> None:
-    found = verdict(over_seeds(0.8, 0.8, 0.8), SEEDS, context=replace(HERE, **context))
+    printed = replace(SEEDS, unit="diseased slices")
+    found = verdict(over_seeds(0.8, 0.8, 0.8), printed, context=replace(HERE, **context))
     assert found == Verdict(kind="not comparable", reason=reason, margin=0.03)
 
 
 def test_what_the_paper_does_not_say_is_a_note_not_an_obstacle() -> None:
-    unsaid = replace(SEEDS, cohort="", selection="")
+    unsaid = replace(SEEDS, cohort="", selection="", statistic="")
     found = verdict(Measured(seeds=(0.8, 0.801), missing=1), unsaid, context=HERE)
     assert found.kind == "agrees"
     assert found.notes == (
         "1 of 3 planned seeds have no value",
         "2 seeds here, 3 in the paper",
         "the paper does not say by which rule it selected",
+        "it is not known of what the paper's value is taken; it is compared with the mean over cases",
     )
 
 

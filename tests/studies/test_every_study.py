@@ -73,6 +73,18 @@ def test_every_reported_cell_has_a_measured_one_or_another_s_method(file: Path) 
         assert value.column in columns | {"", "mean of 12 pairs"}, value
 
 
+@pytest.mark.parametrize("file", [file for file in STUDIES if "_table_" in file.stem], ids=lambda file: file.stem)
+def test_every_row_and_column_of_a_table_bears_the_label_that_the_paper_prints(file: Path) -> None:
+    """A label that is spelled otherwise than in the paper would have no reported value, without a word."""
+    study = loaded(file)
+    assert isinstance(study, Ablation)
+    rows, columns = ({getattr(value, name) for value in study.reported} for name in ("row", "column"))
+    proposed = {row.against for row in study.variants if row.against}
+    measured_only = proposed if {value.metric for value in study.reported} == {"change"} else set()
+    assert {row.label for row in study.variants} - rows == measured_only
+    assert set(study.tasks) <= columns
+
+
 def test_table_5_5_has_a_reported_value_in_every_cell_of_the_paper() -> None:
     (file,) = (file for file in STUDIES if file.stem == "modatts_table_5_5")
     study = loaded(file)

@@ -1,6 +1,5 @@
 """Writing a phantom cohort as a BraTS folder of one release."""
 
-import csv
 import os
 import shutil
 from collections.abc import Callable
@@ -12,6 +11,7 @@ import numpy.typing as npt
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import read_record, write_json
+from medsearch.core.spreadsheets import csv_text
 from medsearch.data.concurrency import concurrently
 from medsearch.data.layouts.brats import RELEASES
 from medsearch.data.layouts.scans import PHANTOM_RECORD
@@ -110,10 +110,8 @@ def _write(spec: PhantomSpec, folder: Path) -> None:
     grades.update(zip(numbers[1:], rest, strict=True))
     if spec.layout != "brats2020":
         return
-    with (folder / "name_mapping.csv").open("w", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(_COLUMNS)
-        table.writerows([grades[n], "NA", "NA", "NA", "NA", subject_name(n, spec.layout)] for n in sorted(grades))
+    lines = ([grades[n], "NA", "NA", "NA", "NA", subject_name(n, spec.layout)] for n in sorted(grades))
+    (folder / "name_mapping.csv").write_bytes(csv_text([_COLUMNS, *lines]).encode())
 
 
 def _write_subject(spec: PhantomSpec, number: int, folder: Path) -> str:

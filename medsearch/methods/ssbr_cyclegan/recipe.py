@@ -110,9 +110,9 @@ _PLAIN: dict[str, Any] = {
 
 TABLE_1: dict[str, dict[str, Any]] = {
     "PBS": {**_PLAIN, "translation.selection": "position"},
-    "Affine registration": {**_PLAIN, "translation.selection": "registration"},
+    "AFFINE REG.": {**_PLAIN, "translation.selection": "registration"},
     "SSBR selection": _PLAIN,
-    "+ L_ACL": {"translation.cyclegan.input_addition": False, "inference.binary_mask": False},
+    "+L_ACL": {"translation.cyclegan.input_addition": False, "inference.binary_mask": False},
     "+ input addition": {"inference.binary_mask": False},
     "+ binary mask": {},
 }

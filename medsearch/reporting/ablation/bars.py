@@ -55,7 +55,7 @@ def bars(measures: Measures, metric: str) -> Bars | None:
     return Bars(
         title=results.design.figure.title,
         y=full_heading(metric),
-        groups=tuple(column.label for column in results.columns),
+        groups=tuple(column.label for column, of in measures.blocks if of == metric),
         rows=tuple(row.label for row in results.rows),
         colours=colours(measures),
         marks=marks,

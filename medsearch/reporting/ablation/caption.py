@@ -1,7 +1,8 @@
 """How to read the table, and on what it stands: the lines without which it may not be shown."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from medsearch.core.reported import Statistic
 from medsearch.reporting import change, comparison, statistics, verdicts
 from medsearch.reporting.ablation.cells import SURVIVORS
 from medsearch.reporting.ablation.changes import CHANGE
@@ -12,6 +13,11 @@ from medsearch.reporting.code import code_line
 from medsearch.reporting.metrics import directions, metric_of, unchanged
 from medsearch.reporting.variance_components import HOW, ONE_SEED
 from medsearch.reporting.wording import KnobName, counted, knob_names, listed, number, percent, selection_rule
+
+TAKEN: Mapping[Statistic, str] = {
+    "pooled": "pooled over all scored units of the test split",
+    "mean over cases": "means over test cases",
+}
 
 
 def caption(measures: Measures) -> tuple[str, ...]:
@@ -66,6 +72,7 @@ def _scores(measures: Measures) -> Iterator[str]:
         f"{listed(design.seeds)} (n; none at n=1) of the "
         "mean over test cases. SD over cases is that of each test case's mean over seeds: another thing, named apart."
     )
+    yield from _pooled(measures)
     yield from directions(design.metrics)
     told = (form for run in measures.results.replicates for form in run.forms.values())
     yield from dict.fromkeys(f"{form}." for form in told)
@@ -75,6 +82,20 @@ def _scores(measures: Measures) -> Iterator[str]:
             f"{SURVIVORS} Planned seeds are missing: the mean is over those that finished, no estimate of the row, and "
             "empty in table.csv, where it stands apart."
         )
+
+
+def _pooled(measures: Measures) -> Iterator[str]:
+    """What the pooled form of a metric is, and what there is not of it."""
+    for metric in measures.results.metrics:
+        known = metric_of(metric)
+        if known.pools:
+            scored = dict.fromkeys(of.unit for of in measures if of.metric == metric and of.unit)
+            units, one = f" ({', '.join(scored)})" if scored else "", metric_of(known.pools).words
+            yield (
+                f"{known.heading}: mean ± sample SD over seeds of one {one} of all scored units of the test split "
+                f"together{units}. It is a run's and no case's, so it has no SD over cases, rows are not compared by "
+                "it over cases, and intervals of its shares and changes are over seeds alone."
+            )
 
 
 def _unchanged(results: AblationResults) -> Iterator[str]:
@@ -152,6 +173,7 @@ def _statistics(measures: Measures) -> Iterator[str]:
     if measures.verdicts:
         yield f"Verdicts within a margin of {listed(_margins(measures))}: {verdicts.HOW}."
     yield from _sources(measures)
+    yield from _statistics_of_the_paper(measures)
 
 
 def _margins(measures: Measures) -> Iterator[str]:
@@ -177,6 +199,33 @@ def _sources(measures: Measures) -> Iterator[str]:
     if where:
         spreads = listed(f"{what} ({measures.results.named(columns)})" for what, columns in over.items())
         yield f"Reported: {'; '.join(where)}.{f' Their ± is the SD over {spreads}.' if over else ''}"
+
+
+def _statistics_of_the_paper(measures: Measures) -> Iterator[str]:
+    """Of what the paper's values are taken, and beside which of ours they stand; what was assumed; what clashes."""
+    beside = [(of, value) for of in measures for value in measures.beside(of)]
+    told: dict[tuple[Statistic, str], dict[str, None]] = {}
+    for of, value in beside:
+        if value.statistic != "run":
+            told.setdefault((value.statistic, of.known.heading), {})[of.column.label] = None
+    for (statistic, heading), columns in told.items():
+        where = _sentence(measures.results.named(columns))
+        if statistic:
+            yield (
+                f"{where}: the paper's values, and the shares and changes made of them, are {TAKEN[statistic]}; "
+                f"they stand beside “{heading}”."
+            )
+        else:
+            yield f"{where}: of what the paper's values are taken is not known; they stand beside “{heading}”."
+    every = [*(value for _, value in beside), *(mean.reported for mean in measures.mean_shares)]
+    for line in dict.fromkeys(value.assumed for value in every if value.assumed):
+        yield f"Assumed of the paper: {line}."
+    clashes: dict[str, dict[str, None]] = {}
+    for value in (*every, *measures.unplaced):
+        if value.contradiction:
+            clashes.setdefault(value.contradiction, {})[f"“{value.row}”"] = None
+    for line, rows in clashes.items():
+        yield f"The paper contradicts itself on {listed(rows)}: {line}."
 
 
 def _untested(measures: Measures) -> Iterator[str]:

@@ -139,6 +139,7 @@ def _replicate(seed: int, cell: Mapping[str, Any] | None, shelf: Shelf) -> Repli
         cases=tuple(notes.get("cases", ())),
         seconds=sum(value for value in seconds if value is not None),
         stages=stages,
+        unit=notes.get("scoring", ""),
         unscored=notes.get("unscored", 0),
         forms=notes.get("forms", {}),
         given=notes.get("given", {}),

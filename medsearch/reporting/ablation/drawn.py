@@ -37,7 +37,7 @@ def drawn(measures: Measures, folder: Path) -> tuple[Drawn, ...]:
 
 def _drawn(measures: Measures, folder: Path) -> Iterator[Drawn]:
     design = measures.results.design
-    for number, metric in enumerate(design.metrics):
+    for number, metric in enumerate(measures.results.metrics):
         ending = f"_{short(metric)}" if number else ""
         if design.figure.kind == "curves":
             yield from _curves(measures, metric, f"curves{ending}")

@@ -6,6 +6,7 @@ Nothing in them depends on time, place or duration: the same stage results give 
 from collections.abc import Iterator, Sequence
 
 from medsearch.core.recipes import plain
+from medsearch.core.spreadsheets import csv_text
 from medsearch.reporting.ablation.answer import answer, warnings
 from medsearch.reporting.ablation.caption import caption
 from medsearch.reporting.ablation.latex import table_tex
@@ -22,7 +23,7 @@ from medsearch.reporting.ablation.layout import (
 from medsearch.reporting.ablation.measure import Measure
 from medsearch.reporting.ablation.measures import MeanShare, Measures
 from medsearch.reporting.ablation.sharing import shared, spent
-from medsearch.reporting.formats import csv_text, markdown_table
+from medsearch.reporting.formats import markdown_table
 from medsearch.reporting.statistics import undefined
 from medsearch.reporting.storage import json_text
 from medsearch.reporting.wording import markdown
@@ -31,14 +32,13 @@ BESIDE = 4
 """Blocks (a column in a metric) that stand side by side in Markdown."""
 
 FIELDS = (
-    "row", "kind", "column", "metric", "mean", "sd_seeds", "seeds", "planned", "failed", "undefined", "waiting",
-    "survivors_mean", "survivors_sd", "sd_cases", "cases",
-    "undefined_cases", "reported", "reported_spread", "reported_spread_of",
-    "reported_n", "reported_where", "reported_page", "verdict", "verdict_reason", "verdict_margin", "difference",
-    "difference_low", "difference_high", "against", "effect", "effect_low", "effect_high", "rank_biserial", "p",
-    "p_holm", "wilcoxon_p", "wilcoxon_p_holm", "compared_cases", "compared_seeds", "share", "share_low", "share_high",
-    "survivors_share",
-    "reported_share", "cohort", "phantom", "selection", "scale",
+    "row", "kind", "column", "metric", "statistic", "mean", "sd_seeds", "seeds", "planned", "failed", "undefined",
+    "waiting", "survivors_mean", "survivors_sd", "sd_cases", "cases", "undefined_cases", "reported", "reported_spread",
+    "reported_spread_of", "reported_n", "reported_statistic", "reported_where", "reported_page", "contradiction",
+    "verdict", "verdict_reason", "verdict_margin", "difference", "difference_low", "difference_high", "against",
+    "effect", "effect_low", "effect_high", "rank_biserial", "p", "p_holm", "wilcoxon_p", "wilcoxon_p_holm",
+    "compared_cases", "compared_seeds", "share", "share_low", "share_high", "survivors_share", "reported_share",
+    "cohort", "phantom", "selection", "scale",
 )  # fmt: skip
 """Columns of table.csv."""
 CHANGES = (
@@ -78,6 +78,8 @@ def _mean(of: MeanShare, measures: Measures) -> dict[str, object]:
     return {
         "row": paper.row, "kind": row.kind if row else None, "column": paper.column, "metric": "share",
         "share": of.mean if of.columns == of.asked else None, "reported_share": paper.value,
+        "statistic": paper.statistic, "reported_statistic": paper.statistic,
+        "contradiction": paper.contradiction or None,
         "reported_where": f"{paper.paper}, {paper.where}", "reported_page": paper.page,
     }  # fmt: skip
 
@@ -85,7 +87,10 @@ def _mean(of: MeanShare, measures: Measures) -> dict[str, object]:
 def _line(of: Measure, measures: Measures) -> dict[str, object]:
     mean, sd = of.seeds.mean, of.seeds.sd
     kinds = [lost.kind for lost in of.lost]
-    about = {"row": of.row.label, "kind": of.row.kind, "column": of.column.label, "metric": of.metric}
+    about = {
+        "row": of.row.label, "kind": of.row.kind, "column": of.column.label, "metric": of.metric,
+        "statistic": of.known.statistic,
+    }  # fmt: skip
     counts = {
         "seeds": len(of.values), "planned": of.planned, "failed": kinds.count("failed"),
         "undefined": kinds.count("undefined"), "waiting": kinds.count("waiting"),
@@ -108,8 +113,8 @@ def _beside(of: Measure, measures: Measures) -> dict[str, object]:
     if reported is not None:
         found |= {
             "reported": reported.value, "reported_spread": reported.spread, "reported_spread_of": reported.spread_of,
-            "reported_n": reported.n, "reported_where": f"{reported.paper}, {reported.where}",
-            "reported_page": reported.page,
+            "reported_n": reported.n, "reported_statistic": reported.statistic,
+            "reported_where": f"{reported.paper}, {reported.where}", "reported_page": reported.page,
         }  # fmt: skip
     verdict = measures.verdicts.get(of.key)
     if verdict is not None:
@@ -118,6 +123,8 @@ def _beside(of: Measure, measures: Measures) -> dict[str, object]:
             "verdict_margin": verdict.margin, "difference": verdict.difference, "difference_low": verdict.low,
             "difference_high": verdict.high,
         }  # fmt: skip
+    contradictions = dict.fromkeys(value.contradiction for value in measures.beside(of) if value.contradiction)
+    found["contradiction"] = "; ".join(contradictions) or None
     return found | {"reported_share": share.value if share else None}
 
 
@@ -169,7 +176,7 @@ def cases_csv(measures: Measures) -> str:
 
 
 def _cases(measures: Measures) -> Iterator[tuple[object, ...]]:
-    for of in measures:
+    for of in (of for of in measures if of.known.by_case):
         for seed, run in of.by_seed.items():
             for subject, value in run.items():
                 yield of.row.label, of.column.label, of.metric, seed, subject, value

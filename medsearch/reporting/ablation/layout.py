@@ -19,7 +19,7 @@ CHANGES = ("Measured", "Change", "Reported", "Verdict")
 def title_of(block: Block, measures: Measures) -> str:
     """The column's label, with the metric where there are several."""
     column, metric = block
-    several = len(measures.results.design.metrics) > 1
+    several = len(measures.results.metrics) > 1
     return f"{column.label}, {metric_of(metric).heading}" if several else column.label
 
 
@@ -100,7 +100,7 @@ def reasons(measures: Measures) -> tuple[str, ...]:
     found: dict[tuple[str, str], list[str]] = {}
     for (row, column, metric), verdict in measures.verdicts.items():
         why = "; ".join((verdict.reason, *verdict.notes))
-        several = len(measures.results.design.metrics) > 1 or metric not in measures.results.design.metrics
+        several = len(measures.results.metrics) > 1 or metric not in measures.results.metrics
         name = metric_of(metric).heading if several else ""
         where = ", ".join(filter(None, (column, name)))
         found.setdefault((verdict.kind, why), []).append(f"“{row}” ({where})")
@@ -115,6 +115,6 @@ def unplaced(measures: Measures) -> tuple[str, ...]:
     """Reported values that stand beside no cell, a line each."""
     return tuple(
         f"Reported, beside no cell: {value.row}, {value.column}: {metric_of(value.metric).words} "
-        f"{cells.printed(value)} ({value.where}, p. {value.page})."
+        f"{cells.printed(value)} ({', '.join(filter(None, (value.where, f'p. {value.page}', value.statistic)))})."
         for value in measures.unplaced
     )

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+from medsearch.core.reported import Unit
 from medsearch.reporting.ablation.results import Column, Row
 from medsearch.reporting.comparison import BySeed
 from medsearch.reporting.evidence import Replicate
@@ -12,6 +13,9 @@ from medsearch.reporting.statistics import Summary, by_seed, known, over_cases
 
 Key = tuple[str, str, str]
 """The labels of row and column, and the metric."""
+
+WHOLE = "all cases"
+"""The subject of a value that a run has alone."""
 
 Loss = Literal["failed", "undefined", "waiting"]
 
@@ -79,6 +83,11 @@ class Measure:
         """Whether every planned seed has a value: only then is its mean the row's."""
         return len(self.values) == self.planned
 
+    @property
+    def unit(self) -> Unit:
+        """What its test stages scored of a test case; empty where they do not say."""
+        return next((run.unit for run in self.replicates if run.unit), "")
+
     @cached_property
     def lost(self) -> tuple[Lost, ...]:
         """The planned seeds without a value."""
@@ -86,7 +95,9 @@ class Measure:
 
     @cached_property
     def by_seed(self) -> BySeed:
-        """Values of cases, seed by seed, of the seeds that finished."""
+        """Values of cases, seed by seed, of the seeds that finished; what a run has alone is as one case's."""
+        if not self.known.by_case:
+            return {seed: {WHOLE: value} for seed, value in self.values.items()}
         return by_seed(self.replicates, self.name)
 
 

@@ -1,10 +1,13 @@
 """What every cell of the table says in every metric: mean and spreads, the reported value, the verdict, the comparison.
 
+A reported value stands beside the metric that is its statistic: a pooled Dice beside the pooled one, a mean over cases
+beside that, and so do the shares and changes that are made of them.
+
 Everything is worked out once and kept: a table, a figure and a page ask for the same cells.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import final
 
@@ -16,7 +19,7 @@ from medsearch.reporting.ablation.changes import CHANGE, RelativeChange
 from medsearch.reporting.ablation.measure import Key, Measure
 from medsearch.reporting.ablation.results import AblationResults, Column
 from medsearch.reporting.comparison import Comparison
-from medsearch.reporting.metrics import metric_of
+from medsearch.reporting.metrics import metric_of, pooled
 from medsearch.reporting.power import forecast
 from medsearch.reporting.variance_components import Interval
 from medsearch.reporting.verdicts import Context, Measured, Verdict, verdict
@@ -45,11 +48,10 @@ class Measures:
                 metric=metric,
                 replicates=results.cell(row.label, column.label).replicates,
             )
-            for column in results.columns
-            for metric in results.design.metrics
+            for column, metric in self.blocks
             for row in results.rows_of(column.label)
         }
-        self._reported: dict[Key, Reported | None] = {}
+        self._reported: dict[tuple[str, ...], Reported | None] = {}
         self._shares: dict[Key, Interval | None] = {}
 
     def __iter__(self) -> Iterator[Measure]:
@@ -59,7 +61,8 @@ class Measures:
     @property
     def blocks(self) -> tuple[tuple[Column, str], ...]:
         """The columns of the table: each task in each metric."""
-        return tuple((column, metric) for column in self.results.columns for metric in self.results.design.metrics)
+        columns = self.results.columns
+        return tuple((column, metric) for column in columns for metric in self.results.metrics_of(column.label))
 
     def get(self, row: str, column: str, metric: str) -> Measure | None:
         """The measure; None where the row is not asked of the column."""
@@ -67,8 +70,8 @@ class Measures:
 
     def of_block(self, column: str, metric: str) -> tuple[Measure, ...]:
         """The cells of a column in a metric, row by row."""
-        rows = self.results.rows_of(column)
-        return tuple(self.all[row.label, column, metric] for row in rows)
+        found = (self.get(row.label, column, metric) for row in self.results.rows_of(column))
+        return tuple(of for of in found if of)
 
     def reported_share(self, of: Measure) -> Reported | None:
         """The share of the target-supervised model that the paper prints for the cell.
@@ -79,7 +82,7 @@ class Measures:
             return None
         found = self.reported(of, "share")
         if found is None and [row for row in self.results.rows if row.kind == "variant"] == [of.row]:
-            shares = [value for value in self.results.design.reported if value.metric == "share"]
+            shares = [value for value in self._printed(of) if value.metric == "share"]
             named = [value for value in shares if value.column == of.column.label]
             found = named[0] if len(named) == 1 else None
         return found
@@ -91,7 +94,8 @@ class Measures:
         wanted = [v for v in self.results.design.reported if v.metric == "share" and v.column not in labels]
         found = []
         for reported in wanted:
-            cells = [of for of in self if of.row.label == reported.row and of.known.ratio]
+            rows = (of for of in self if of.row.label == reported.row and of.known.ratio)
+            cells = [of for of in rows if reported in self._printed(of)]
             shares = [share.estimate for of in cells if (share := self.share(of)) and self.shares_whole(of)]
             if reported.column.startswith("mean") and shares:
                 mean = float(np.mean(shares))
@@ -100,11 +104,17 @@ class Measures:
 
     def reported(self, of: Measure, metric: str = "") -> Reported | None:
         """What the paper prints for the cell; `metric`: in another one ("share", "change")."""
-        key = (of.row.label, of.column.label, metric or of.name)
+        key = (*of.key, metric)
         if key not in self._reported:
-            row, column, name = key
-            self._reported[key] = find(self.results.design.reported, row=row, column=column, metric=name)
+            name = metric or of.known.pools or of.name
+            of_row = {"row": of.row.label, "column": of.column.label}
+            self._reported[key] = find(self._printed(of), **of_row, metric=name)
         return self._reported[key]
+
+    def _printed(self, of: Measure) -> tuple[Reported, ...]:
+        """What the paper prints in the statistic of a cell; in one that no stage measures, with the cell's metric."""
+        here, alone = of.known.statistic == "pooled", not pooled(of.metric) and not of.known.pools
+        return tuple(value for value in self.results.design.reported if alone or (value.statistic == "pooled") == here)
 
     def beside(self, of: Measure) -> tuple[Reported, ...]:
         """All that the paper prints for the cell: the metric itself, its share, its relative change."""
@@ -132,7 +142,7 @@ class Measures:
                 found[key] = self._verdict(of, reported)
         for change in self.changes.values():
             if change.reported is not None and not change.waiting:
-                found[change.key] = verdict(change.measured, change.reported, context=self._context(change.of.column))
+                found[change.key] = self._changed(change, change.reported)
         return found
 
     @cached_property
@@ -194,18 +204,53 @@ class Measures:
         return of.known.margin is not None or self._margin(of) is not None
 
     def _margin(self, of: Measure) -> float | None:
-        """The study's, which is of its first metric."""
-        return self.results.design.margin if of.metric == self.results.design.metrics[0] else None
+        """The study's, which is of its first metric, pooled or not."""
+        first = self.results.design.metrics[0]
+        return self.results.design.margin if of.metric in (first, pooled(first)) else None
 
     def _verdict(self, of: Measure, reported: Reported) -> Verdict:
-        measured = Measured(seeds=of.seeds.values, cases=of.cases.values, missing=of.planned - len(of.values))
-        return verdict(measured, reported, context=self._context(of.column), margin=self._margin(of))
+        context, margin = self._context(of), self._margin(of)
+        found = verdict(_measured(of), reported, context=context, margin=margin)
+        other = self._unpooled(of)
+        if other is None:
+            return found
+        return _assumed(found, reported, verdict(_measured(other), reported, context=context, margin=margin))
 
-    def _context(self, column: Column) -> Context:
+    def _changed(self, change: RelativeChange, reported: Reported) -> Verdict:
+        context, other = self._context(change.of), self.changes.get(self._unpooled_key(change.of))
+        found = verdict(change.measured, reported, context=context)
+        return found if other is None else _assumed(found, reported, verdict(other.measured, reported, context=context))
+
+    def _unpooled_key(self, of: Measure) -> Key:
+        """The same cell's key in the metric that `of` pools; nothing's, if it pools none."""
+        row, column, metric = of.key
+        return row, column, f"{metric.rpartition('/')[0]}/{of.known.pools}" if of.known.pools else ""
+
+    def _unpooled(self, of: Measure) -> Measure | None:
+        return self.all.get(self._unpooled_key(of))
+
+    def _context(self, of: Measure) -> Context:
+        column = of.column
+        other = self._unpooled(of)
+        lacking = other is not None and bool(other.values) and not of.values
         return Context(
             cohort=column.layout,
             selection=column.selection,
             scale=self.results.design.scale,
             phantom=column.provenance.phantom,
             skipped=len(column.provenance.skipped),
+            statistic=other.known.statistic if other and lacking else of.known.statistic,
+            unit=of.unit,
         )
+
+
+def _measured(of: Measure) -> Measured:
+    return Measured(seeds=of.seeds.values, cases=of.cases.values, missing=of.planned - len(of.values))
+
+
+def _assumed(found: Verdict, reported: Reported, other: Verdict) -> Verdict:
+    """The verdict, with a note where the paper leaves its statistic open and the other one would give another."""
+    if not reported.assumed or found.kind in (other.kind, "not comparable"):
+        return found
+    note = f"that the paper's value is pooled is assumed; the mean over cases would be “{other.kind}”"
+    return replace(found, notes=(*found.notes, note))

@@ -17,7 +17,7 @@ def every_run(measures: Measures) -> Markup:
     """Every replicate, every stage run and every re-tuned configuration, failed ones with their reason; folded."""
     results = measures.results
     replicates = [_replicate(cell, run, results) for cell in results.cells for run in cell.replicates]
-    scores = [metric_of(metric).heading for metric in results.design.metrics]
+    scores = [metric_of(metric).heading for metric in results.metrics]
     return tag(
         "section",
         heading("runs", "Every run"),
@@ -32,7 +32,7 @@ def every_run(measures: Measures) -> Markup:
 
 
 def _replicate(cell: Cell, run: Replicate, results: AblationResults) -> Markup:
-    found = (score(run.metrics.get(metric), metric_of(metric).digits) for metric in results.design.metrics)
+    found = (score(run.metrics.get(metric), metric_of(metric).digits) for metric in results.metrics)
     cells = (cell.column, str(run.seed), state(run.state), *found)
     return run_row(cell.row, *cells, seconds=run.seconds, reason=run.reason)
 

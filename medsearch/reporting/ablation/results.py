@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from medsearch.core.reported import Reported
 from medsearch.reporting.evidence import Knobs, Picture, Provenance, Replicate, RunState, Selection
+from medsearch.reporting.metrics import DERIVED, metric_of, pooled, short
 from medsearch.reporting.wording import listed
 from medsearch.stages.code import Trained
 
@@ -171,6 +172,28 @@ class AblationResults:
     def rows_of(self, column: str) -> tuple[Row, ...]:
         """The rows that are asked of a column."""
         return tuple(row for row in self.rows if self.cell(row.label, column).asked)
+
+    def metrics_of(self, column: str) -> tuple[str, ...]:
+        """The metrics of a column: the study's, each with its pooled form behind it where the paper's values are so."""
+        found = ((metric, pooled(metric)) for metric in self.design.metrics)
+        pairs = (
+            (metric, form if form and self._prints_pooled(column, short(metric)) else "") for metric, form in found
+        )
+        return tuple(dict.fromkeys(metric for pair in pairs for metric in pair if metric))
+
+    @cached_property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics of all columns."""
+        return tuple(dict.fromkeys(metric for column in self.columns for metric in self.metrics_of(column.label)))
+
+    def _prints_pooled(self, column: str, metric: str) -> bool:
+        """Whether the paper prints a pooled value of `metric` for a column, or for the mean over columns."""
+        others = {other.label for other in self.columns} - {column}
+        names = {metric, *(DERIVED if metric_of(metric).ratio else ())}
+        return any(
+            value.statistic == "pooled" and value.metric in names and value.column not in others
+            for value in self.design.reported
+        )
 
     def named(self, columns: Iterable[str]) -> str:
         """Columns as a sentence names them."""

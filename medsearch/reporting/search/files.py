@@ -7,7 +7,8 @@ from collections.abc import Callable
 from operator import attrgetter, methodcaller
 
 from medsearch.core.recipes import plain
-from medsearch.reporting.formats import csv_text, latex_table, markdown_table, slug
+from medsearch.core.spreadsheets import csv_text
+from medsearch.reporting.formats import latex_table, markdown_table, slug
 from medsearch.reporting.metrics import short
 from medsearch.reporting.search import frontier
 from medsearch.reporting.search.answer import answer, warnings

@@ -1,6 +1,7 @@
 """The tables of a staged search as files: csv for programs, Markdown for a README, results.json for both."""
 
-from medsearch.reporting.formats import csv_text, markdown_table
+from medsearch.core.spreadsheets import csv_text
+from medsearch.reporting.formats import markdown_table
 from medsearch.reporting.search.files import cells, headings
 from medsearch.reporting.staged.answer import answer, caption, rows, verdict, warnings
 from medsearch.reporting.staged.left import left

@@ -13,13 +13,14 @@ server, it ends with the same runs, because a plan is the difference between the
     mirror     doing them, and what the server then holds;     server, backend    MLflow behind an interface
     sender     the whole round; `sync` is one of it;           receipts           locks, and which files were uploaded
     follow     the process beside the driver;                  follower           the driver's handle on it
-    ui         the pages over a home
+    ui         the pages over a home;                          origin             whose runs a study's are
 
 Credentials in a tracking URI go to the follower by its standard input and to MLflow's server by its environment, never
 by a command line; they are left out of every message.
 
 A run is found by its tags medsearch.run (<study>/<run>) and medsearch.origin (which tells this study from another of
-the same name on a shared server), never by a remembered id.
+the same name on a shared server, and is derived from the home and the study's name), never by a remembered id nor by
+anything that is in the ledger: where that is lost, the same command finds the same runs.
 """
 
 from medsearch.study.tracking.follower import Follower, start_follower

@@ -17,6 +17,7 @@ from medsearch.stages.renewal import replaced_time, time_of
 from medsearch.stages.store import JOURNAL, MANIFEST, Store, journal_fault
 from medsearch.study.ledger import HEADER, LEDGER, Ledger, RunRecord, event_fault, fold
 from medsearch.study.tracking.grid import Grid, grid_of
+from medsearch.study.tracking.origin import origin_of
 from medsearch.study.tracking.summary import Table, read_table
 
 
@@ -61,6 +62,7 @@ class Study:
     name: str
     header: dict[str, Any] = field(default_factory=dict)
     origin: str | None = None
+    """What tells it from another of the same name on one server; None while nothing has begun."""
     runs: dict[str, RunRecord] = field(default_factory=dict)
     journals: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     finished: dict[str, Finished] = field(default_factory=dict)
@@ -171,7 +173,7 @@ class StudyReader:
         study, events = self.study, self._ledger.new()
         for event in events:
             if study.origin is None:
-                study.origin = _origin(event)
+                study.origin = origin_of(self.folder, event)
             for node, key in [(stage["node"], stage["key"]) for stage in event.get("stages", ())]:
                 self._nodes[key] = node
                 study.first.setdefault(key, event["run"])
@@ -244,11 +246,6 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     except FileNotFoundError:
         return None
     return stat.st_mtime_ns, stat.st_size
-
-
-def _origin(event: dict[str, Any]) -> str:
-    """What tells this study from another of the same name on a shared server: its first event, wherever it lies."""
-    return hashlib.sha256(f"{event['run']} {event['time']!r}".encode()).hexdigest()[:16]
 
 
 def _finished(manifest: Path, key: str) -> Finished:

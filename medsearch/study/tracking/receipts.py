@@ -1,6 +1,7 @@
 """What one place remembers about one backend: studies/<study>/tracking/<backend>.*
 
-.json       which files were uploaded, by content; without it they are uploaded once more, over themselves
+.json       which files were uploaded, by content, and under which origin; without it they are uploaded once more, over
+            themselves
 .lock       held while something is sent, so that two senders never create the same run; names the last sender
 .following  held (shared) by followers while their driver lives
 """
@@ -63,9 +64,9 @@ class Receipts:
         except (FileNotFoundError, Damaged):  # nothing remembered: everything is uploaded again, over itself
             return {}
 
-    def remember(self, files: Mapping[str, Mapping[str, str]]) -> None:
-        """Keep what was uploaded, for the next process."""
-        write_sealed(self._memory, {"files": files})
+    def remember(self, files: Mapping[str, Mapping[str, str]], *, origin: str) -> None:
+        """Keep what was uploaded, and the study's origin, for the next process."""
+        write_sealed(self._memory, {"origin": origin, "files": files})
 
 
 def _fault(memory: Mapping[str, Any]) -> str:

@@ -139,7 +139,7 @@ class Sender:
             return self._send_runs(mirror, final=final)
         finally:
             if (now := mirror.uploaded()) != before:
-                self.receipts.remember(now)
+                self.receipts.remember(now, origin=str(self._reader.study.origin))
 
     def _send_runs(self, mirror: Mirror, *, final: bool) -> str | None:
         """The parent first, then runs in the order of the ledger. One that is refused holds up no other."""

@@ -44,6 +44,11 @@ def test_every_cell_of_table_4_2_is_printed_so(chapter: str) -> None:
     table = chapter[chapter.index("Fully-supervised results") :]
     assert table.count("± 0.0.") == 6 == sum("spread printed as" in value.note for value in values)
     for value in values:
+        assert ("“Supervised Unet (M-GenSeg backbone)”" in value.note) == (value.row == "Supervised Unet")
+    assert {value.row for value in values} == {row for row in ("Supervised Unet", "UAGAN", "M-GenSeg") if row in table}
+    for pair in {value.column.partition(" :")[0] for value in values}:
+        assert pair in table
+    for value in values:
         modality = value.column.rpartition(" ")[2]
         mean = re.escape(f"{value.value:.3f}".rstrip("0"))
         spread = re.escape(f"{value.spread:.3f}".removeprefix("0."))
@@ -56,6 +61,10 @@ def test_every_cell_of_table_4_3_is_printed_so(chapter: str) -> None:
     table = chapter[chapter.index("Domain adaptation absolute Dice scores") :]
     for value in values:
         assert f"{value.row} : {printed(value)}" in table, value
+    targets = list(dict.fromkeys(value.column.partition(" → ")[2] for value in values))
+    assert f"Target {' '.join(sorted(targets, key=['T1', 'T1ce', 'Flair', 'T2'].index))} T1 X" in table
+    for source in {value.column.partition(" → ")[0] for value in values}:
+        assert f" {source} " in table
 
 
 def test_what_the_text_states(text: str, chapter: str) -> None:
@@ -85,3 +94,26 @@ def test_labels_are_unique_within_a_table() -> None:
 
 def test_every_value_says_whose_labels_selected_it() -> None:
     assert all(value.selection == "oracle" and "inferred" in value.note for value in ALL)
+
+
+def test_every_value_is_pooled_over_diseased_slices_and_says_that_this_is_assumed() -> None:
+    for value in ALL:
+        assert (value.statistic, value.unit) == ("pooled", "diseased slices")
+        assert "assumed to be what the released code prints" in value.assumed
+
+
+def test_contradictions_are_noted_beside_the_values(text: str) -> None:
+    noted = {(v.where, v.row, v.column): v.contradiction for v in ALL if v.contradiction}
+    uagan = [("Table 4.2", "UAGAN", "T1/T2 : T2"), ("Table 4.2", "M-GenSeg", "T1/T2 : T2")]
+    said = {noted.pop(key) for key in (*uagan, ("section 4.4.2", "UAGAN", "T1 → T2"))}
+    assert said == {
+        "section 4.4.2 prints 0.872 ± 0.003 for UAGAN on T1 → T2, Table 4.2 prints 0.875 ± 0.006 for it (T1/T2 : T2), "
+        "and 0.872 ± 0.003 for M-GenSeg"
+    }
+    assert {(v.row, v.value, v.spread) for v in REPORTED["Table 4.2"] if v.column == "T1/T2 : T2"} >= {
+        ("UAGAN", 0.875, 0.006), ("M-GenSeg", 0.872, 0.003),
+    }  # fmt: skip
+    swapped = [v for v in REPORTED["Figure 4.3"] if v.contradiction]
+    assert [(v.value, v.contradiction.rpartition(" ")[2]) for v in swapped] == [(0.04, "AttENT"), (0.08, "AccSegNet")]
+    assert "0.04 and 0.08 in comparison to AttENT and AccSegNet" in text
+    assert set(noted) == {(v.where, v.row, v.column) for v in swapped}

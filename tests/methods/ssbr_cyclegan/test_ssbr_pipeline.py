@@ -13,8 +13,8 @@ TRAINING = {"source.train.images", "target.train.images"}
 
 def test_without_scores_and_without_eq_5_there_is_no_regressor(ct: Micro) -> None:
     stages = {row: list(ct.runs(knobs, test=True)) for row, knobs in TABLE_1.items()}
-    assert stages["PBS"] == stages["Affine registration"] == ["translation", "test"]
-    for row in ("SSBR selection", "+ L_ACL", "+ input addition", "+ binary mask"):
+    assert stages["PBS"] == stages["AFFINE REG."] == ["translation", "test"]
+    for row in ("SSBR selection", "+L_ACL", "+ input addition", "+ binary mask"):
         assert stages[row] == ["regressor", "translation", "test"]
     only_constrained = ct.runs({"translation.selection": "position"})
     assert list(only_constrained) == ["regressor", "translation"]

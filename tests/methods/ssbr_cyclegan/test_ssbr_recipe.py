@@ -41,9 +41,9 @@ def test_table_1_has_six_rows_that_add_one_thing_each() -> None:
     changed = []
     for one, other in (
         ("PBS", "SSBR selection"),
-        ("Affine registration", "SSBR selection"),
-        ("SSBR selection", "+ L_ACL"),
-        ("+ L_ACL", "+ input addition"),
+        ("AFFINE REG.", "SSBR selection"),
+        ("SSBR selection", "+L_ACL"),
+        ("+L_ACL", "+ input addition"),
         ("+ input addition", "+ binary mask"),
     ):
         before, after = knobs(rows[one]), knobs(rows[other])

@@ -45,7 +45,7 @@ def told(results):
         "64 cases (CrossMoDA : T1ce → hrT2).",
         "Replicates: 27 planned (3 seeds of 9 cells), 24 tested, 2 failed and 1 to come.",
         "Failed: w/o TAMT w/o ST, BraTS : T1 → T2, seed 1: test: loss 'adv' = nan at epoch 3: training diverged.",
-        "Failed: w/o P→A and A→P, CrossMoDA : T1ce → hrT2, seed 0: translation: out of memory: asked for 9.1 GiB.",
+        "Failed: w/o P → A and A → P, CrossMoDA : T1ce → hrT2, seed 0: translation: out of memory: asked for 9.1 GiB.",
         "ASSD (mm) is undefined in 24 of 288 case scores, which means leave out (most of all in w/o TAMT w/o ST",
     ],
 )

@@ -16,6 +16,7 @@ from medsearch.study.tracking import SyncReport, start_follower, sync
 from medsearch.study.tracking.backend import locate, quiet_mlflow
 from tests.study.tracking.light_server import LightServer
 from tests.study.tracking.scene import Scene, small_search
+from tests.study.tracking.test_origin import folder_lost, lose_and_run_again
 
 PROMPT_S = 1.0
 """No call of the driver but `finish` may take longer, whatever the server does."""
@@ -189,3 +190,28 @@ def test_followers_killed_at_any_moment_leave_nothing_twice(server: LightServer,
         assert follower.finish(5).behind
     assert not sync(scene.folder, scene.stages, server.uri).behind
     assert len(shown(scene, server.uri)) == number + 1
+
+
+def test_two_homes_on_one_server_find_their_own_runs_again(server: LightServer, tmp_path: Path) -> None:
+    """The same study with the same stages, of two people; each loses its folder and runs it again."""
+    from mlflow import MlflowClient
+
+    scenes = [Scene(tmp_path / home, "of_two_people") for home in ("one", "other")]
+    for scene in scenes:
+        small_search(scene)
+        assert sync(scene.folder, scene.stages, server.uri).created == 7
+    mlflow = MlflowClient(tracking_uri=server.uri)
+    experiment = mlflow.get_experiment_by_name("of_two_people").experiment_id
+
+    def held() -> set[tuple[str, str, str]]:
+        tags = ((run.info.run_id, run.data.tags) for run in mlflow.search_runs([experiment]))
+        return {(id, of["medsearch.origin"], of["medsearch.run"]) for id, of in tags}
+
+    before = held()
+    assert len(before) == 14
+    assert len({origin for _, origin, _ in before}) == 2
+    for scene in scenes:
+        lose_and_run_again(scene, folder_lost)
+        report = sync(scene.folder, scene.stages, server.uri)
+        assert (report.behind, report.created, report.points) == (False, 0, 0)
+    assert held() == before

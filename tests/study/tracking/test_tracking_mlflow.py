@@ -18,6 +18,7 @@ from medsearch.study.tracking.backend import create_database, locate, quiet_mlfl
 from medsearch.study.tracking.sender import Sender, sync
 from medsearch.study.tracking.server import MlflowServer
 from tests.study.tracking.scene import Scene, small_search
+from tests.study.tracking.test_origin import LOSSES, lose_and_run_again
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -206,6 +207,19 @@ def test_a_follower_notices_that_a_run_was_deleted(scene: Scene) -> None:
     )
 
 
+@pytest.mark.parametrize("lose", LOSSES)
+def test_what_is_lost_of_a_study_is_in_mlflow_once(scene: Scene, lose: Callable[[Scene], None]) -> None:
+    (scene.folder / "report").mkdir()
+    (scene.folder / "report" / "index.html").write_text("<p>answer</p>")
+    sync(scene.folder, scene.stages, None)
+    before, metrics = {name: run.info.run_id for name, run in runs(scene).items()}, rows(scene)
+    lose_and_run_again(scene, lose)
+    report = sync(scene.folder, scene.stages, None)
+    assert (report.behind, report.created, report.points) == (False, 0, 0)
+    assert {name: run.info.run_id for name, run in runs(scene).items()} == before
+    assert rows(scene) == metrics
+
+
 def test_two_studies_of_one_name_share_an_experiment_and_no_run(scene: Scene, tmp_path: Path) -> None:
     other = Scene(tmp_path / "other")
     other.clock += 1000
@@ -282,15 +296,15 @@ def test_a_sender_killed_at_any_operation_leaves_nothing_twice(scene: Scene, tmp
 
 
 def picture(scene: Scene) -> dict[str, Any]:
-    """Everything shown of a study but ids."""
-    mlflow, shown = client(scene), runs(scene)
+    """Everything shown of a study but ids, and the origin, which is its home's."""
+    mlflow, shown, own = client(scene), runs(scene), ("mlflow.parentRunId", "medsearch.origin")
     return {
         name: (
             run.info.status,
             run.info.start_time,
             run.info.end_time,
             run.data.params,
-            {key: value for key, value in run.data.tags.items() if key != "mlflow.parentRunId"},
+            {key: value for key, value in run.data.tags.items() if key not in own},
             {
                 key: [(p.step, p.timestamp, str(p.value)) for p in mlflow.get_metric_history(run.info.run_id, key)]
                 for key in run.data.metrics

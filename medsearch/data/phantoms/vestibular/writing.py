@@ -9,7 +9,6 @@ As in the challenge's files, most of Tilburg's labels are not quite whole number
 is not quite the image's. Unlike the challenge, the validation cases have labels, so that they can be scored.
 """
 
-import csv
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from medsearch.core.errors import BadInput
 from medsearch.core.seeds import generator
+from medsearch.core.spreadsheets import csv_text
 from medsearch.data.concurrency import concurrently
 from medsearch.data.phantoms.spec import PhantomSpec
 from medsearch.data.phantoms.vestibular.centres import TILBURG
@@ -63,15 +63,12 @@ def _write(given: PhantomSpec, folder: Path) -> None:
     sides.update(zip(numbers[1:], rest, strict=True))
     source, target = ([n for n in range(spec.cases) if spec.part(n) == part] for part in ("source", "target"))
     infos = [[spec.name(n), spec.centre(n).name, FOLDERS["source"]] for n in source]
-    _write_table(folder / "infos_source_training.csv", ["crossmoda_name", "center", "group"], infos)
-    _write_table(folder / "weak_labels.csv", ["case", "side"], [[spec.name(n), sides[n]] for n in target])
-
-
-def _write_table(path: Path, columns: list[str], rows: list[list[str]]) -> None:
-    with path.open("w", newline="") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(columns)
-        table.writerows(rows)
+    tables = {
+        "infos_source_training.csv": [["crossmoda_name", "center", "group"], *infos],
+        "weak_labels.csv": [["case", "side"], *([spec.name(n), sides[n]] for n in target)],
+    }
+    for name, lines in tables.items():
+        (folder / name).write_bytes(csv_text(lines).encode())
 
 
 def _write_subject(spec: CrossModa2022Spec, number: int, folder: Path) -> str:
