@@ -10,6 +10,7 @@ from medsearch.cli.exits import exits
 from medsearch.cli.options import require_values
 from medsearch.core.errors import BadInput
 from medsearch.core.ownership import adopt_umask
+from medsearch.core.paths import child
 from medsearch.core.terminal import say
 from medsearch.stages.store import Store
 
@@ -137,12 +138,13 @@ def _synced(folder: Path) -> list[Path]:
     from medsearch.study.staged_header import parts
 
     names = parts(Ledger(folder).header())
-    return [path for name in names if (path := folder.parent / name).exists()] if names else [folder]
+    paths = [child(folder.parent, name, what="study name") for name in names]
+    return [path for path in paths if path.exists()] if names else [folder]
 
 
 def _stored(options: argparse.Namespace) -> tuple[Path, Store]:
     home = options.home.resolve()
-    folder = home / "studies" / options.study
+    folder = child(home / "studies", options.study, what="study name")
     if not (folder / "study.json").exists():
         known = sorted(path.parent.name for path in home.glob("studies/*/study.json"))
         msg = f"no study {options.study!r} in {home}; there are: {', '.join(known) or 'none'}; see --home"

@@ -4,8 +4,16 @@ import math
 import os
 from pathlib import Path
 
+import medsearch
+
 CGROUPS = Path("/sys/fs/cgroup")
 OWN_CGROUPS = Path("/proc/self/cgroup")
+
+
+def python_path() -> str:
+    """A PYTHONPATH by which another process finds this very package, whichever is installed."""
+    here, given = str(Path(medsearch.__file__).resolve().parent.parent), os.environ.get("PYTHONPATH", "")
+    return given if given.split(os.pathsep)[0] == here else os.pathsep.join(filter(None, [here, given]))
 
 
 def cores() -> int:

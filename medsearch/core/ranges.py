@@ -128,7 +128,7 @@ def allowed(declared: Any) -> str:
         noun = "an integer" if kind is int else "a number"
         return " ".join(filter(None, [noun, *map(str, limits)]))
     named = {bool: "True or False", str: "a string", type(None): "None"}
-    return named.get(kind) or getattr(kind, "__name__", str(kind))
+    return named.get(kind) or str(getattr(kind, "__name__", kind))
 
 
 def numbers_of(declared: Any) -> Iterator[tuple[type, tuple[Range, ...]]]:

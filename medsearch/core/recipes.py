@@ -27,7 +27,7 @@ def recipe(cls: type[R]) -> type[R]:
     own = getattr(cls, "__post_init__", None)
 
     def __post_init__(self: Any) -> None:  # noqa: N807
-        for name in _fits(type(self)):
+        for name in _fits(typing.cast(Hashable, type(self))):
             _fitted(self, name, getattr(self, name))
         if own is not None:
             own(self)

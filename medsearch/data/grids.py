@@ -148,8 +148,9 @@ class Registered:
 
 def _line_fault(line: Mapping[str, Any]) -> str:
     number = (int, float)
-    fields = {"version": int, "subject": str, "matrix": list, "likeness": number, "overlap": number}
-    if problem := lacks(line, fields):
+    if problem := lacks(line, {"version": int, "subject": str, "matrix": list}):
+        return problem
+    if problem := lacks(line, {"likeness": number, "overlap": number}):
         return problem
     rows = line["matrix"]
     whole = [len(row) for row in rows if isinstance(row, list) and all(type(value) in number for value in row)]

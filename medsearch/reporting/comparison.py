@@ -98,6 +98,12 @@ class Comparison:
         return min(self.apart) if self.apart else len(self.seeds)
 
     @property
+    def alike(self) -> bool:
+        """Whether the difference is the same under several seeds and in several cases, and not 0."""
+        effect = self.effect
+        return self.p is None and effect is not None and effect.low == effect.high == effect.estimate != 0
+
+    @property
     def over(self) -> str:
         """What it is over: `10 cases within 3 seeds`."""
         cases = f"{self.cases} case{'s' * (self.cases != 1)} within"
@@ -162,6 +168,8 @@ def holm(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
     The family is every row given, as declared, not those that could be tested: one without a p counts as p = 1, so
     that the others do not gain by its failure.
     """
+    if all(comparison.p is None and comparison.wilcoxon_p is None for comparison in comparisons):
+        return tuple(comparisons)
     of_methods = _holm([comparison.p for comparison in comparisons])
     of_models = _holm([comparison.wilcoxon_p for comparison in comparisons])
     return tuple(

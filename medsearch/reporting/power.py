@@ -37,7 +37,7 @@ def forecast(comparisons: Sequence[Comparison], metric: Metric, margin: float | 
         return detectable(variances, seeds=by, cases=cases, level=level)
 
     def size(difference: float) -> str:
-        return f"{difference:.{metric.digits}f}"  # the metric's words name its unit
+        return f"{difference:.3g}"  # the metric's words name its unit
 
     wanted = metric.margin if margin is None else margin
     begin = (

@@ -16,9 +16,9 @@ is what its mean squares, divided by draws of that, come to; with one mean squar
 are a fixed Sobol sequence: the same table gives the same numbers, and p < 0.05 is the same as 0 outside the interval.
 
 Others were measured by `python -m tests.benchmarks.coverage` and hold less. Satterthwaite's degrees of freedom from the
-same mean squares reject a true null in up to 13 % of studies with two seeds: with one degree of freedom the seeds' mean
+same mean squares reject a true null in up to 14 % of studies with two seeds: with one degree of freedom the seeds' mean
 square is often far too small, and what is too small also counts as known well. The percentile bootstrap of seeds and
-cases rejects in up to half of them. statsmodels' MixedLM has no degrees of freedom for its variances, so its intervals
+cases rejects in up to 42 %. statsmodels' MixedLM has no degrees of freedom for its variances, so its intervals
 are normal ones.
 
     found = crossed(table, case_weights(np.isfinite(table)))      # None where the table cannot tell

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, final
 
-from medsearch.core.errors import BadInput
+from medsearch.core.errors import BadInput, MedsearchError
 from medsearch.core.locks import free, locked
-from medsearch.core.machine import cores
+from medsearch.core.machine import cores, python_path
 from medsearch.stages.context import Runtime
 from medsearch.study.cluster_loss import monitored
 from medsearch.study.joining import TOKEN, join
@@ -110,6 +110,7 @@ def cluster(
 
     Raises:
         BadInput: the cluster cannot be joined, or has no token to join it with.
+        MedsearchError: the embedded one does not start.
 
     """
     os.environ.update(ENVIRONMENT)
@@ -135,19 +136,31 @@ def cluster(
 
 
 def start(resources: Resources, folder: Path) -> None:
-    """Start an embedded cluster that keeps its sockets and logs in `folder`."""
+    """Start an embedded cluster that keeps its sockets and logs in `folder`.
+
+    Raises:
+        MedsearchError: it does not start.
+
+    """
     import ray
 
-    ray.init(
-        address="local",
-        num_cpus=resources.cpus or cores(),
-        num_gpus=resources.gpus,
-        object_store_memory=OBJECTS,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        _temp_dir=str(folder),
-    )
+    os.environ["PYTHONPATH"] = python_path()  # its workers read a run with the code that wrote it
+    try:
+        ray.init(
+            address="local",
+            num_cpus=resources.cpus or cores(),
+            num_gpus=resources.gpus,
+            object_store_memory=OBJECTS,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+            _temp_dir=str(folder),
+        )
+    except Exception as error:  # Ray raises several kinds, Exception itself among them
+        line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        remedy = "see that the machine has memory, processes and time for it, then run the same command again"
+        msg = f"Ray does not start on this machine ({line}); {remedy}"
+        raise MedsearchError(msg) from error
 
 
 @contextmanager

@@ -68,6 +68,8 @@ class Conductor:
 
     def _open_proposals(self) -> Proposals:
         self._proposals = self._open()
+        ends = {slot.number: end for slot, end in self._ended.items() if slot.role == "trial"}
+        self._proposals.restore({number: (knobs, ends.get(number)) for number, knobs in self._knobs.items()})
         self._proposals.reopen({number for number in self.unfinished if trial_name(number) in self.reopened})
         self._reconcile(self._proposals)
         return self._proposals

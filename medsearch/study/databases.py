@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import TypeVar
 
-from medsearch.core.errors import BadInput
+from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.remote import Unreachable
 
 T = TypeVar("T")
@@ -93,6 +93,7 @@ def patiently(call: Callable[[], T], *, url: str, what: str, pauses: tuple[float
 
     Raises:
         Unreachable: it did not answer for a minute or so.
+        Damaged: its file is no database, or not any more.
 
     """
     left = list(PAUSES if pauses is None else pauses)
@@ -100,6 +101,10 @@ def patiently(call: Callable[[], T], *, url: str, what: str, pauses: tuple[float
         try:
             return call()
         except Exception as error:
+            if (damage := malformed(error)) is not None:
+                todo = "move it aside and run again: it is filled from what the ledger knows"
+                where = f"{what} {shown(url)}"
+                raise Damaged(where, f"is damaged ({damage})", todo) from error
             why = away(error)
             if why is None:
                 raise
@@ -109,6 +114,17 @@ def patiently(call: Callable[[], T], *, url: str, what: str, pauses: tuple[float
                 msg = f"{what} at {shown(url)} does not answer: {line}; {todo}"
                 raise Unreachable(msg) from error
             time.sleep(left.pop(0))
+
+
+def malformed(error: BaseException) -> str | None:
+    """What says that a database's file is damaged; None where nothing does."""
+    below: BaseException | None = error
+    while below is not None:
+        line = str(below).strip().partition("\n")[0]
+        if "file is not a database" in line or "malformed" in line:
+            return line
+        below = below.__cause__ or below.__context__
+    return None
 
 
 def away(error: BaseException) -> BaseException | None:

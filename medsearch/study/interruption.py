@@ -63,8 +63,8 @@ class Interruption:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave the handlers as they were; turn a signal into `Interrupted`."""
-        for name, handler in self._before.items():
-            signal.signal(name, handler)
+        for name, handler in [*self._before.items(), *((name, signal.SIG_IGN) for name in self._ignored)]:
+            signal.signal(name, handler)  # Ray sets some to the system's default when it ends
         if self._received and error is not None:
             raise self._interrupted() from None
         if isinstance(error, Halt):

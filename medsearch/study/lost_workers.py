@@ -17,33 +17,44 @@ FOR_MEMORY = "was ended by Ray's memory monitor: it had"
 """Begins what is said of a worker that was ended for its node's sake."""
 
 SIZE = r"([\d.]+ ?[KMGT]?B)"
-HAD = re.compile(rf"memory used={SIZE}")
-NODE = re.compile(rf"was {SIZE} (?:used )?/ {SIZE}")
+NODE = re.compile(rf"was {SIZE} used / {SIZE} limit")
+LIMIT = re.compile(r"exceeded threshold of \d+B \(([\d.]+%)")
 
 
 @contextmanager
 def lost_workers_fail_alone() -> Iterator[None]:
-    """Within, no error of Ray's ends more than the run whose worker it struck."""
-    theirs = RayActorManager._actor_task_failed
+    """Within, no error of Ray's ends more than the run whose worker it struck, at its start or at work."""
+    start_failed, task_failed = RayActorManager._actor_start_failed, RayActorManager._actor_task_failed
 
-    def failed(self: RayActorManager, tracked_actor_task: Any, exception: Exception) -> None:
-        if isinstance(exception, RayError) and not isinstance(exception, RayActorError | RayTaskError):
-            exception = RayActorError(error_msg=words(exception))
-        theirs(self, tracked_actor_task=tracked_actor_task, exception=exception)
+    def at_start(self: RayActorManager, tracked_actor: Any, exception: Exception) -> None:
+        start_failed(self, tracked_actor=tracked_actor, exception=_known(self, tracked_actor, exception))
 
-    RayActorManager._actor_task_failed = failed
+    def at_work(self: RayActorManager, tracked_actor_task: Any, exception: Exception) -> None:
+        known = _known(self, tracked_actor_task._tracked_actor, exception)
+        task_failed(self, tracked_actor_task=tracked_actor_task, exception=known)
+
+    RayActorManager._actor_start_failed, RayActorManager._actor_task_failed = at_start, at_work
     try:
         yield
     finally:
-        RayActorManager._actor_task_failed = theirs
+        RayActorManager._actor_start_failed, RayActorManager._actor_task_failed = start_failed, task_failed
 
 
-def words(error: Exception) -> str:
-    """One line on what became of a worker."""
+def _known(manager: RayActorManager, tracked_actor: Any, error: Exception) -> Exception:
+    """The error as Tune knows it."""
+    if not isinstance(error, RayError) or isinstance(error, RayActorError | RayTaskError):
+        return error
+    actor, _ = manager._live_actors_to_ray_actors_resources[tracked_actor]
+    return RayActorError(error_msg=words(error, actor._actor_id.hex()))
+
+
+def words(error: Exception, actor: str) -> str:
+    """One line on what became of a worker. actor: its identifier; Ray may end several workers at once."""
     text = str(error).strip()
     if isinstance(error, OutOfMemoryError):
-        had, node = HAD.search(text), NODE.search(text)
+        had, node, limit = re.search(rf"{actor}.*memory used={SIZE}", text), NODE.search(text), LIMIT.search(text)
         used = f"{node[1]} of {node[2]}" if node else "too much"
+        most = f", of which {limit[1]} may be taken" if limit else ""
         remedy = "use a smaller batch or network, fewer trials at a time (--cpus-per-trial), or a larger node"
-        return f"{FOR_MEMORY} {had[1] if had else 'more than others'}, the node {used}; {remedy}"
+        return f"{FOR_MEMORY} {had[1] if had else 'more than others'}, the node {used}{most}; {remedy}"
     return f"{type(error).__name__}: {text.splitlines()[0] if text else 'no message'}"

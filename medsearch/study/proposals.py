@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 
 from medsearch.core.errors import BadInput
+from medsearch.core.records import warn_once
 from medsearch.core.remote import Unreachable
 from medsearch.study.databases import patiently, remedy, shown, with_driver
 from medsearch.study.jobs import End
@@ -55,11 +56,7 @@ class Proposals:
         self.root = root
         self.url = url
         self.study = _open(search, url)
-        require_own(self.study, search, url)
-        here = search.settled
-        if (here.start or here.published) and not self.study.get_trials(deepcopy=False):
-            known = {knob: here.domains[knob].encoded(value) for knob, value in self._first().items()}
-            self.study.enqueue_trial(known, user_attrs={"origin": "start" if here.start else "published"})
+        self._patiently(lambda: require_own(self.study, search, url))
 
     def propose(self, number: int) -> dict[str, Any]:
         """The knobs of trial `number`: those it had in an earlier life, or the sampler's next.
@@ -70,6 +67,19 @@ class Proposals:
 
         """
         return self._patiently(lambda: self._propose(number))
+
+    def restore(self, trials: Mapping[int, tuple[Mapping[str, Any], End | None]]) -> None:
+        """Fill a storage that has none with the trials that the ledger knows: it was lost, or removed as damaged.
+
+        trials: by number, their knobs, and their ends if they have ended.
+        """
+        if trials and not self._patiently(lambda: self.study.get_trials(deepcopy=False)):
+            warn_once(f"the sampler's storage {shown(self.url)} has no trials; it is filled from the ledger")
+            for number, (known, end) in sorted(trials.items()):
+                self.study.enqueue_trial(self._encoded(known), user_attrs={"origin": "ledger"})
+                self._propose(number)
+                if end is not None:
+                    self._tell(number, end)
 
     def tell(self, number: int, end: End) -> None:
         """Record the end of trial `number`; telling it again changes nothing.
@@ -82,6 +92,10 @@ class Proposals:
 
     def _propose(self, number: int) -> dict[str, Any]:
         """Again after a lost answer, it is the same: what was asked for is there by its number."""
+        here = self.search.settled
+        if (here.start or here.published) and not self.study.get_trials(deepcopy=False):
+            origin = {"origin": "start" if here.start else "published"}
+            self.study.enqueue_trial(self._encoded(self._first()), user_attrs=origin)
         self.study.sampler = self.search.sampler.build(self.root, number, self.search.settled.trials)
         trial = self._open_trial(number)
         if trial.number != number:
@@ -176,6 +190,10 @@ class Proposals:
             return
         live.set_constraint("memory", 1.0)
         self.study.tell(live.number, state=optuna.trial.TrialState.PRUNED)
+
+    def _encoded(self, known: Mapping[str, Any]) -> dict[str, Any]:
+        domains = self.search.settled.domains
+        return {knob: domains[knob].encoded(value) for knob, value in known.items() if knob in domains}
 
     def _first(self) -> dict[str, Any]:
         """The point to try first; a searched knob that it does not name keeps the recipe's own value."""

@@ -57,7 +57,8 @@ def _crc(tensors: Mapping[str, Tensor]) -> str:
     """Of the tensors' bytes, by name: cheap beside writing them, and enough for what no one changes on purpose."""
     total = 0
     for name in sorted(tensors):
-        total = zlib.crc32(tensors[name].reshape(-1).view(torch.uint8).numpy(), zlib.crc32(name.encode(), total))
+        content = tensors[name].reshape(-1).view(torch.uint8).numpy()
+        total = zlib.crc32(content.data, zlib.crc32(name.encode(), total))
     return f"{total:08x}"
 
 

@@ -29,7 +29,7 @@ SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a phantom cohort `data` and, once a test has run, the home `runs`."""
     folder = tmp_path_factory.mktemp("program")
-    main(["phantom", "brats2020", str(folder / "data"), "--cases", "6", "--spacing", "8"])
+    main(["phantom", "brats2020", str(folder / "data"), "--cases", "5", "--spacing", "4"])
     return folder
 
 

@@ -4,7 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,10 +13,11 @@ import pytest
 
 from medsearch.core import remote as remote_module
 from medsearch.core.errors import BadInput, Damaged
-from medsearch.core.records import write_json
+from medsearch.core.records import warn_once, write_json
 from medsearch.core.remote import Remote, Unreachable, remote_at
 from medsearch.data import localised as module
 from medsearch.data.localised import localised, publish
+from medsearch.data.once import record_contents
 from medsearch.data.prepared import PreparedCohort
 from tests.bucket import Buckets
 
@@ -124,10 +125,10 @@ from medsearch.data import localised
 
 localised.each = lambda of, items: [of(item) for item in items]
 download, done = Remote.download, []
-def counting(self, name, path, *, size):
+def counting(self, name, path, *, wanted):
     if len(done) == int(sys.argv[3]):
         os.kill(os.getpid(), signal.SIGKILL)
-    download(self, name, path, size=size)
+    download(self, name, path, wanted=wanted)
     done.append(name)
 Remote.download = counting
 localised.localised(sys.argv[1], Path(sys.argv[2]))
@@ -147,7 +148,7 @@ def test_a_kill_leaves_no_half_and_what_was_copied_is_not_copied_again(
     monkeypatch.setattr(
         Remote,
         "download",
-        lambda self, name, path, *, size: copied.append(name) or download(self, name, path, size=size),
+        lambda self, name, path, *, wanted: copied.append(name) or download(self, name, path, wanted=wanted),
     )
     np.testing.assert_array_equal(PreparedCohort(localised(prepared, cache)).image("t1"), IMAGE)
     assert len(copied) == 3 - files
@@ -227,3 +228,91 @@ def test_a_link_in_the_cache_leads_nowhere(prepared: Path, tmp_path: Path) -> No
     with pytest.raises(Unreachable, match="symbolic links"):
         localised(prepared, cache)
     assert victim.read_text() == "precious"
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[-5] ^= 4
+    path.write_bytes(content)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-7])
+
+
+def swap(path: Path) -> None:
+    path.write_bytes(path.with_name("cases.json" if path.name != "cases.json" else "mask.npy").read_bytes())
+
+
+@pytest.mark.parametrize("damage", [flip, cut, swap], ids=lambda of: of.__name__)
+@pytest.mark.parametrize("name", ["image-t1.npy", "cases.json", "files.json"])
+def test_a_damaged_copy_is_set_aside_and_made_again(
+    prepared: Path, tmp_path: Path, name: str, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_once.cache_clear()
+    record_contents(prepared)
+    copy = localised(prepared, tmp_path / "cache")
+    damage(copy / name)
+    again = localised(prepared, tmp_path / "cache")
+    np.testing.assert_array_equal(PreparedCohort(again).image("t1"), IMAGE)
+    assert len(list((tmp_path / "cache").glob(f"{NAME}.damaged-*"))) == 1
+    assert f"{copy / name} " in caplog.text
+
+
+@pytest.mark.parametrize("damage", [flip, cut, swap], ids=lambda of: of.__name__)
+def test_damaged_arrays_are_not_copied(
+    prepared: Path, tmp_path: Path, damage: Callable[[Path], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_module, "PAUSES", ())
+    record_contents(prepared)
+    damage(prepared / "image-t1.npy")
+    with pytest.raises(Damaged, match=r"image-t1\.npy (was changed|has \d+ bytes)"):
+        localised(prepared, tmp_path / "cache")
+    assert not prepared.exists(), "whoever prepares the cohort makes them anew"
+    assert len(list(prepared.parent.glob(f"{NAME}.damaged-*"))) == 1
+
+
+def test_arrays_that_were_changed_at_the_uri_are_published_anew(
+    buckets: Buckets, prepared: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_module, "PAUSES", ())
+    record_contents(prepared)
+    base = buckets.new()
+    uri = publish(prepared, base)
+    Remote(uri).write("image-t1.npy", (prepared / "image-t1.npy").read_bytes()[:-1] + b"!")
+    with pytest.raises(Damaged, match=r"image-t1\.npy was changed since it was stored"):
+        localised(uri, tmp_path / "cache")
+    with pytest.raises(BadInput, match="or not all of them yet"):
+        localised(uri, tmp_path / "cache")
+    assert publish(prepared, base) == uri
+    np.testing.assert_array_equal(PreparedCohort(localised(uri, tmp_path / "cache")).image("t1"), IMAGE)
+
+
+def test_published_names_stay_below_the_copy(buckets: Buckets, prepared: Path, tmp_path: Path) -> None:
+    uri = publish(prepared, buckets.new())
+    Remote(uri).write("files.json", b'{"../../victim": 4}')
+    with pytest.raises(Damaged, match=r"files\.json names the file '../../victim'"):
+        localised(uri, tmp_path / "cache")
+
+
+@pytest.mark.parametrize("damage", [flip, cut, swap], ids=lambda of: of.__name__)
+def test_an_array_that_is_damaged_while_it_is_used_is_not_mapped(
+    prepared: Path, damage: Callable[[Path], None]
+) -> None:
+    record_contents(prepared)
+    assert PreparedCohort(prepared).image("t1").shape == IMAGE.shape
+    damage(prepared / "image-t1.npy")
+    with pytest.raises(Damaged, match=r"image-t1\.npy (was changed|has \d+ bytes)"):
+        PreparedCohort(prepared).image("t1")
+    assert not prepared.exists()
+
+
+def test_an_array_of_before_digests_that_was_cut_is_named(prepared: Path) -> None:
+    cut(prepared / "image-t1.npy")
+    with pytest.raises(Damaged, match=r"image-t1\.npy is no whole array .*; run again"):
+        PreparedCohort(prepared).image("t1")
+
+
+def test_arrays_stay_mapped(prepared: Path) -> None:
+    record_contents(prepared)
+    assert isinstance(PreparedCohort(prepared).image("t1"), np.memmap)

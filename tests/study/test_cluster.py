@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from medsearch.core.errors import BadInput
-from medsearch.study.cluster import Resources, _use_token, gpus_here, own_folder
+from medsearch.core.errors import BadInput, MedsearchError
+from medsearch.study.cluster import Resources, _use_token, gpus_here, own_folder, start
 
 
 def test_shares_reach_ray_and_the_runtime() -> None:
@@ -95,3 +95,10 @@ def test_folders_of_killed_drivers_are_removed_and_nobody_else_s(
     theirs = {"msray-theirs"} if os.geteuid() == 0 else set()
     assert left == {"msray-begun", "others"} | theirs
     assert (tmp_path / "others" / "session").exists()
+
+
+def test_ray_that_does_not_start_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(
+        MedsearchError, match=r"^Ray does not start on this machine \(.*107.*run the same command again"
+    ):
+        start(Resources(), tmp_path / ("x" * 100))  # its sockets' names are too long

@@ -396,11 +396,28 @@ def test_all_of_a_home_is_verified(home: Path, ended: tuple[Path, Any, Any]) -> 
     assert table(home) == ended[1]
 
 
-def test_a_database_of_the_sampler_that_is_damaged_is_named(home: Path) -> None:
+@pytest.mark.parametrize(
+    "damage",
+    [
+        cut,
+        lambda path: path.write_bytes(b"17\n" * 999),
+        lambda path: path.write_bytes(path.read_bytes()[:-30000]),
+        None,
+    ],
+    ids=["cut", "numbers", "cut late", "lost"],
+)
+def test_a_damaged_storage_of_the_sampler_is_named_and_filled_from_the_ledger(
+    home: Path, ended: tuple[Path, Any, Any], damage: Damage | None
+) -> None:
     database = home / "studies" / "toy_search" / "optuna.db"
-    database.write_bytes(b"17\n")
-    with pytest.raises(Exception, match=r"cannot open the sampler's storage .*optuna\.db"):
-        run(home, trials=3)
+    if damage is not None:
+        damage(database)
+        with pytest.raises(Damaged, match=r"the sampler's storage .*optuna\.db is damaged .*; remove it and run again"):
+            run(home, trials=3)
+    database.unlink()
+    run(home, trials=3)
+    assert table(home) == ended[2]
+    run(home, trials=4)
 
 
 def test_what_was_stored_before_digests_were_kept_is_taken_and_counted(

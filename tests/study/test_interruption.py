@@ -51,6 +51,8 @@ def test_what_was_ignored_stays_ignored_in_the_block_and_after_it() -> None:
                 with interruption.gently():
                     signal.signal(ignored, signal.default_int_handler)  # as Ray does
                 os.kill(os.getpid(), ignored)
+                signal.signal(ignored, signal.SIG_DFL)  # as Ray does when it ends
+            os.kill(os.getpid(), ignored)
             assert signal.getsignal(ignored) == signal.SIG_IGN
             for other in set(SIGNALS) - {ignored}:
                 with pytest.raises(Interrupted, match=other.name):

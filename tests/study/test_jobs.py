@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.errors import BadInput, Diverged, UndeclaredRead
+from medsearch.core.records import read_record, write_sealed
 from medsearch.study.jobs import HOURS, End, Planner, ancestors, failure, stored_end
 from medsearch.study.rules import Entrant, Reaching, metrics_of
 from medsearch.study.samplers import TPE
@@ -115,7 +116,8 @@ def test_a_missing_or_infinite_value_is_a_failure_not_a_score(tmp_path: Path) ->
     assert "reports no 'validation/dise'; it reports validation/dice" in str(end.reason)
     assert stored_end(job, conductor.store) == replace(end, trace="")
     manifest = conductor.store.folder(job.keys[2]) / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"validation/dice": ', '"validation/dise": 1e999, "x": '))
+    metrics = {"validation/dise": float("inf")}
+    write_sealed(manifest, {**read_record(manifest), "metrics": metrics})
     assert stored_end(job, conductor.store).cause == "diverged"
 
 

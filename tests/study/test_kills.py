@@ -164,7 +164,7 @@ def test_a_worker_that_ray_ends_for_memory_is_a_run_s_end_with_the_memory_named(
     assert "Traceback" not in words
     said = (
         r"the stages that all trials share could not be trained: its worker was ended by Ray's memory monitor: it had "
-        r"\d[\d.]* ?GB, the node [\d.]+ ?GB of [\d.]+ ?GB; use a smaller batch"
+        r"\d[\d.]*GB, the node [\d.]+GB of [\d.]+GB, of which 2.0% may be taken; use a smaller batch"
     )
     assert re.search(said, words), words
     (record,) = Ledger(home / "studies" / "toy_search").runs().values()

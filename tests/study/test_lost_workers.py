@@ -1,5 +1,6 @@
 """What Ray says of workers that it loses, as Tune is told and as a user reads it. The kills themselves: test_kills."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -8,43 +9,54 @@ from ray.exceptions import ActorDiedError, ObjectStoreFullError, OutOfMemoryErro
 
 from medsearch.study.lost_workers import FOR_MEMORY, lost_workers_fail_alone, words
 
-TOLD = """1 worker(s) were killed due to the node running low on memory.
-Memory on the node (IP: 127.0.0.1, ID: 5d) was 20.51GB used / 21.60GB limit (0.949537)
-OOM kill reason: above the threshold
-Object store memory usage: []
-Ray killed 1 worker(s) based on the killing policy
+MINE, OTHER = "85e98d5993483e0ad9304e3801000000", "9e87cd26ea2dc183700afe1101000000"
+TOLD = f"""\
+2 worker(s) were killed due to the node running low on memory. Memory on the node (IP: 127.0.0.1, ID: 27) was \
+6.22GB used / 23.54GB limit (0.264249)
+OOM kill reason: Memory usage 6368256000B exceeded threshold of 505521248B (2.0% of 25276063744B limit)
+Object store memory usage: [- objects spillable: 0
+(global lru) bytes evicted: 0]
+Ray killed 2 worker(s) based on the killing policy
 Considered workers: [
-(job ID=01, lease ID=02, task name=Worker.train, required resources={CPU: 1}, pid=17, actual memory used=14.02GB, ID=03)
+Selected to kill: (Actor({OTHER}): job ID=01000000, lease ID=01, task name=A.__init__, required resources={{CPU: 1}}, \
+pid=25559, actual memory used=0.09GB, worker ID=9d6e)
+Selected to kill: (Actor({MINE}): job ID=01000000, lease ID=0002, task name=A.__init__, required resources={{CPU: 1}}, \
+pid=25560, actual memory used=0.20GB, worker ID=be8d)
 ]"""
-OLDER = """Task was killed due to the node running low on memory.
-Memory on the node (IP: 127.0.0.1, ID: 5d) where the task (actor ID: 01, name=Worker, pid=17, memory used=14.02GB) was
-running was 20.51GB / 21.60GB (0.949537), which exceeds the memory usage threshold of 0.95."""
+"""As Ray 2.60 told it."""
 
 
-@pytest.mark.parametrize("told", [TOLD, OLDER], ids=["told", "older"])
-def test_what_was_ended_for_memory_says_what_it_and_the_node_had(told: str) -> None:
-    said = words(OutOfMemoryError(told))
-    assert said.startswith(f"{FOR_MEMORY} 14.02GB, the node 20.51GB of 21.60GB; use a smaller batch")
+def test_what_was_ended_for_memory_says_what_it_and_the_node_had() -> None:
+    said = words(OutOfMemoryError(TOLD), MINE)
+    assert said.startswith(
+        f"{FOR_MEMORY} 0.20GB, the node 6.22GB of 23.54GB, of which 2.0% may be taken; use a smaller"
+    )
     assert "\n" not in said
 
 
 def test_what_says_nothing_of_memory_is_no_traceback_either() -> None:
-    assert words(OutOfMemoryError("")).startswith(f"{FOR_MEMORY} more than others, the node too much; ")
-    assert words(ObjectStoreFullError("full\nof objects")).startswith("ObjectStoreFullError: full")
+    assert words(OutOfMemoryError(""), MINE).startswith(f"{FOR_MEMORY} more than others, the node too much; ")
+    assert words(ObjectStoreFullError("full\nof objects"), MINE).startswith("ObjectStoreFullError: full")
 
 
 def test_tune_is_told_of_a_lost_actor_and_its_own_errors_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     heard: list[Exception] = []
 
-    def record(self: Any, tracked_actor_task: Any, exception: Exception) -> None:
+    def record(self: Any, exception: Exception, **about: Any) -> None:
         heard.append(exception)
 
-    monkeypatch.setattr(RayActorManager, "_actor_task_failed", record)
+    for method in ("_actor_start_failed", "_actor_task_failed"):
+        monkeypatch.setattr(RayActorManager, method, record)
+    handle = SimpleNamespace(_actor_id=bytes.fromhex(MINE))
+    manager = SimpleNamespace(_live_actors_to_ray_actors_resources={"actor": (handle, None)})
+    task = SimpleNamespace(_tracked_actor="actor")
     of_task, of_actor = RayTaskError("train", "traceback", ValueError()), ActorDiedError()
     with lost_workers_fail_alone():
         for error in (OutOfMemoryError(TOLD), ObjectStoreFullError("full"), of_task, of_actor):
-            RayActorManager._actor_task_failed(None, None, exception=error)
-    assert [type(error) for error in heard] == [RayActorError, RayActorError, RayTaskError, ActorDiedError]
-    assert str(heard[0]) == words(OutOfMemoryError(TOLD))
-    assert heard[2:] == [of_task, of_actor]
-    assert RayActorManager._actor_task_failed is record
+            RayActorManager._actor_task_failed(manager, task, exception=error)
+            RayActorManager._actor_start_failed(manager, "actor", exception=error)
+    kinds = [RayActorError, RayActorError, RayTaskError, ActorDiedError]
+    assert [type(error) for error in heard] == [kind for kind in kinds for _ in range(2)]
+    assert str(heard[0]) == str(heard[1]) == words(OutOfMemoryError(TOLD), MINE)
+    assert heard[4:] == [of_task, of_task, of_actor, of_actor]
+    assert RayActorManager._actor_task_failed is RayActorManager._actor_start_failed is record

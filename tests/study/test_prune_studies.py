@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
-from medsearch.core.records import read_json, write_json
+from medsearch.core.records import read_record, write_sealed
 from medsearch.reporting.ablation.collect import collect as collect_ablation
 from medsearch.reporting.search.collect import collect as collect_search
 from medsearch.stages.prune import Pruning, carry_out, plan
@@ -80,9 +80,9 @@ def described(home: Path) -> None:
     about = {"cohort": "toy", "phantom": True}
     for study in (SEARCH, ABLATION):
         path = home / "studies" / study / "study.json"
-        header = read_json(path)
+        header = read_record(path)
         tasks = [{**task, "about": about} for task in header.get("tasks", ())]
-        write_json(path, {**header, **({"tasks": tasks} if tasks else {"about": about})})
+        write_sealed(path, {**header, **({"tasks": tasks} if tasks else {"about": about})})
 
 
 def reports(home: Path) -> list[Any]:
@@ -132,11 +132,11 @@ def test_every_stage_of_every_study_is_mentioned_and_nothing_else(home: Path) ->
 
 def test_only_trials_and_candidates_that_lost_are_spare(home: Path) -> None:
     spare = mentions(home).spare
-    header = read_json(home / "studies" / SEARCH / "study.json")
+    header = read_record(home / "studies" / SEARCH / "study.json")
     runs = conduct(search(trials=5, finalists=2), home).ledger.runs().values()
     lost = {key for run in runs if run.role == "trial" and run.number not in header["chosen"] for _, key in run.stages}
     others = {key for run in runs if run.role != "trial" or run.number in header["chosen"] for _, key in run.stages}
-    swept = read_json(home / "studies" / ABLATION / "study.json")
+    swept = read_record(home / "studies" / ABLATION / "study.json")
     losing = {key for one in swept["candidates"] if not one["chosen"] for _, key in one["stages"]}
     winning = {key for one in swept["candidates"] if one["chosen"] for _, key in one["stages"]}
     cells = {key for cell in swept["cells"] for _, key in cell["stages"]}
@@ -200,7 +200,7 @@ def test_a_sweep_goes_on_after_a_prune_and_trains_nothing_twice(home: Path) -> N
 def test_a_sweep_trains_again_a_stage_that_was_thinned_and_is_taken(home: Path) -> None:
     """As when a pruned stage turns out to be what a new study's row needs."""
     store = store_of(home)
-    swept = read_json(home / "studies" / ABLATION / "study.json")
+    swept = read_record(home / "studies" / ABLATION / "study.json")
     cell = next(cell for cell in swept["cells"] if cell["seed"] == 1)
     chain = [key for _, key in cell["stages"]]
     pruned(home, Mentions(frozenset(keys(home)), frozenset(keys(home))))
@@ -242,19 +242,19 @@ def test_a_study_that_is_being_run_may_still_need_everything(home: Path) -> None
 @pytest.mark.parametrize("change", [{"chosen": []}, {"trials": 6}])
 def test_a_search_that_has_not_ended_may_still_need_everything(home: Path, change: dict[str, Any]) -> None:
     path = home / "studies" / SEARCH / "study.json"
-    write_json(path, {**read_json(path), **change})
+    write_sealed(path, {**read_record(path), **change})
     assert not mentions(home).spare & listed(home, SEARCH, {"trial"})
 
 
 def test_a_row_that_has_chosen_nothing_yet_may_need_every_candidate(home: Path) -> None:
     path = home / "studies" / ABLATION / "study.json"
-    header = read_json(path)
+    header = read_record(path)
     undecided = [{**one, "chosen": False} for one in header["candidates"]]
-    write_json(path, {**header, "cells": [], "candidates": undecided})
+    write_sealed(path, {**header, "cells": [], "candidates": undecided})
     assert not mentions(home).spare & {key for one in undecided for _, key in one["stages"]}
 
 
 def test_a_header_that_cannot_be_read_stops_everything(home: Path) -> None:
     (home / "studies" / SEARCH / "study.json").write_text("{torn")
-    with pytest.raises(BadInput, match=r"study.json or the ledger beside it cannot be read .* mend it, or remove"):
+    with pytest.raises(BadInput, match=r"study\.json is no whole JSON .*; run its study again"):
         mentions(home)

@@ -36,7 +36,8 @@ def _differences(measures: Measures) -> str:
     every = [(measures.all[key], one) for key, one in measures.comparisons.items() if key[2] == first and one.effect]
     tested = [pair for pair in every if pair[1].p is not None]
     one_seed = [pair for pair in every if pair[1].p is None and pair[1].fewest_seeds < 2]
-    others = len(every) - len(tested) - len(one_seed)
+    alike = [pair for pair in every if pair[1].alike]
+    others = len(every) - len(tested) - len(one_seed) - len(alike)
     more = "" if all(_shown(one.p_holm) for _, one in tested) else measures.forecast(first)
     less = " (less is better)" if metric_of(first).better == "less" else ""
     name, several = f"{metric_of(first).words}{less}", len(measures.results.columns) > 1
@@ -44,6 +45,7 @@ def _differences(measures: Measures) -> str:
         [
             *([_of_methods(tested, name, several=several)] if tested else []),
             *([_of_models(one_seed, name, several=several)] if one_seed else []),
+            *([_everywhere(alike, name, several=several)] if alike else []),
             *([f"{counted(others, 'comparison')} could not be tested; the notes say why."] if others else []),
             *([f"{more}."] if more else []),
         ]
@@ -74,6 +76,15 @@ def _of_models(pairs: Sequence[Pair], name: str, *, several: bool) -> str:
     return (
         f"{no} Of these trained models, {len(found) or 'none'} of {many} {verb} in {name} over test cases "
         f"(Wilcoxon, p < {ALPHA:g} after Holm){told}."
+    )
+
+
+def _everywhere(pairs: Sequence[Pair], name: str, *, several: bool) -> str:
+    """Nothing varies, as in a made-up study."""
+    verb = "finds" if len(pairs) == 1 else "find"
+    return (
+        f"{counted(len(pairs), 'comparison')} {verb} the same difference in {name} under every seed and in every case, "
+        f"so no test was made: {_named(pairs, several=several)}."
     )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from medsearch.core.errors import BadInput
+from medsearch.core.paths import child
 from medsearch.reporting.code import trained_by
 from medsearch.reporting.evidence import provenance
 from medsearch.reporting.search.collect import axis_of
@@ -86,7 +87,7 @@ def _refined(header: Mapping[str, Any], folder: Path, store: Store) -> Refined |
     of = header["refinement"]
     if of is None:
         return None
-    beside = folder.parent / of["study"]
+    beside = child(folder.parent, of["study"], what="study name")
     search = _search(of["study"], folder, store) if _begun(header["groups"], Ledger(beside).header()) else None
     bounds = {group["bound"]["metric"] for group in header["groups"] if group.get("bound")}
     return Refined(
@@ -120,5 +121,5 @@ def _metrics(search: SearchResults, ledger: Ledger, store: Store, names: Iterabl
 
 
 def _search(study: str, folder: Path, store: Store) -> SearchResults | None:
-    beside = folder.parent / study
+    beside = child(folder.parent, study, what="study name")
     return collect_search(beside, store) if Ledger(beside).header() else None

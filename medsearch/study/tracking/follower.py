@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import final
 
-import medsearch
+from medsearch.core.machine import python_path
 from medsearch.study.tracking.backend import locate
 from medsearch.study.tracking.report import SyncReport
 
@@ -113,6 +113,4 @@ def _with_problem(report: SyncReport, problem: str) -> SyncReport:
 
 def _environment() -> dict[str, str]:
     """The environment with this very package importable, and one thread for numerical libraries."""
-    here = str(Path(medsearch.__file__).resolve().parent.parent)
-    paths = [here, *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+    return {**os.environ, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"}

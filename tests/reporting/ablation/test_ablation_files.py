@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
 
+from medsearch.core.records import read_record, write_sealed
 from medsearch.core.reported import Reported
 from medsearch.core.spreadsheets import read_csv
 from medsearch.reporting.ablation.collect import collect
@@ -111,8 +112,9 @@ def test_the_csv_has_reported_values_verdicts_and_comparisons(frame):
     line = frame.loc[NO_ST, BRATS, "test/dice"]
     assert (line["reported"], line["reported_spread"], line["reported_spread_of"]) == (0.844, 0.001, "seeds")
     assert (line["verdict"], line["against"], line["cohort"]) == ("agrees", PROPOSED, "brats2020")
-    assert line["effect_low"] < line["effect"] < line["effect_high"] < 0
-    assert line["p"] <= line["p_holm"] < 0.05
+    assert line["effect_low"] < line["effect"] < 0 < line["effect_high"]
+    assert 0.05 < line["p"] <= line["p_holm"]  # three seeds that differ, ...
+    assert line["wilcoxon_p"] <= line["wilcoxon_p_holm"] < 0.05  # ... whose cases agree
     assert line["share_low"] < line["share"] < line["share_high"]
     assert frame.loc[PROPOSED, BRATS, "test/dice"]["reported_share"] == 0.98
     assert frame.loc[SUPERVISED, BRATS, "test/dice"]["share"] == 1.0
@@ -155,7 +157,7 @@ def test_tables_know_nothing_of_time_place_or_order(written, tmp_path, measures)
     made_up.write(folder, store, of=backwards)
     for key in [path.parent.name for path in store.root.glob("*/manifest.json")]:
         path = store.folder(key) / "manifest.json"
-        path.write_text(json.dumps({**json.loads(path.read_text()), "seconds": 1e6, "finished": 9.0}))
+        write_sealed(path, {**read_record(path), "seconds": 1e6, "finished": 9.0})
     (store.root / ".index.jsonl").unlink(missing_ok=True)
     (folder / "study.json").write_text(json.dumps(content))
     other = tables(Measures(collect(folder, store)))

@@ -12,6 +12,7 @@ from medsearch.reporting.report import rebuild
 from medsearch.reporting.storage import read_results
 from medsearch.reporting.terminal import summary
 from medsearch.stages.store import Store
+from medsearch.study.ledger import Ledger
 from tests.reporting import made_up_ablation as made_up
 
 FILES = {"index.html", "results.json", "table.csv", "cases.csv", "table.md", "table.tex"}
@@ -37,8 +38,8 @@ def test_an_ablations_report_is_these_files_and_the_same_again(home):
 def test_figures_that_no_longer_apply_are_removed(home):
     folder, _ = home
     rebuild(*home)
-    content = json.loads((folder / "study.json").read_text())
-    (folder / "study.json").write_text(json.dumps({**content, "metrics": ["test/dice"]}))
+    ledger = Ledger(folder)
+    ledger.write_header({**ledger.header(), "metrics": ["test/dice"]})
     rebuild(*home)
     assert not (folder / "report" / "figures" / "bars_assd.png").exists()
     assert (folder / "report" / "figures" / "bars.png").exists()

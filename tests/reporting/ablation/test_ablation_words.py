@@ -119,7 +119,10 @@ def test_one_seed_says_nothing_of_the_methods_and_what_it_says_of_the_models():
 def test_the_same_difference_everywhere_is_not_tested():
     rows = {"ours": (run(0, 0.7), run(1, 0.7)), "far": (run(0, 0.5), run(1, 0.5))}
     measures = Measures(results(rows, against={"far": "ours"}))
-    assert answer(measures) == "1 comparison could not be tested; the notes say why."
+    assert answer(measures) == (
+        "1 comparison finds the same difference in Dice under every seed and in every case, so no test was made: "
+        "“far” −0.200 against “ours”."
+    )
     assert "as methods: the same difference everywhere over 8 cases within 2 seeds." in "\n".join(caption(measures))
 
 
@@ -169,8 +172,9 @@ def test_too_few_cases_are_said_once_for_all_rows():
     few = tuple(run(seed, 0.6, cases=3) for seed in (0, 1))
     rows = {"ours": tuple(run(seed, 0.7, cases=3) for seed in (0, 1)), "a": few, "b": few}
     told = caption(Measures(results(rows, against={"a": "ours", "b": "ours"})))
-    (line,) = (line for line in told if line.startswith("No test for"))
-    assert line.startswith("No test for “a” (task, Dice) and “b” (task, Dice): only 3 cases within 2 seeds")
+    methods, models = (line for line in told if line.startswith("No test of"))
+    assert methods == "No test of any row as methods: the same difference everywhere over 3 cases within 2 seeds."
+    assert models.startswith("No test of any row as trained models: only 3 cases within 2 seeds")
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_answer_says_what_was_found_and_against_what():
 
 def test_answer_tells_when_adaptation_hurts():
     worse = (Reference(label="No adaptation", replicates=(replicate(0, 0.65),)),)
-    assert "0.10 below no adaptation (0.650)" in answer(small(references=worse))
+    assert "0.15 below no adaptation (0.650) over the 1 seed that both have" in answer(small(references=worse))
 
 
 def test_half_done_search_has_no_answer_and_says_how_far_it_is():
@@ -223,7 +223,7 @@ def test_csv_holds_every_number_in_full():
 
 def test_markdown_rows():
     text = table_md(small())
-    scores = "0.780 ± 0.028 | 0.550 ± 0.071 (n=2) | 0.350 ± 0.071 | 2.50 ± 0.00 | 69% \\[57, 78\\]"
+    scores = "0.780 ± 0.028 | 0.550 ± 0.071 (n=2) | 0.350 ± 0.071 | 2.50 ± 0.00 | 69% \\[11, 447\\]"
     assert f"| Best (measured), trial 0 | {scores} |" in text
     assert "| No adaptation | – | 0.250 (n=1 of 2, 1 failed) | 0.050 | 2.50 | 31% \\[" in text
     assert "| λ\\_rec | 30 | 50 | 0.150 | 0.312 |" in text
@@ -232,7 +232,7 @@ def test_markdown_rows():
 
 def test_latex_rows():
     text = table_tex(small())
-    test = r"0.550 $\pm$ 0.071 (n=2) & 0.350 $\pm$ 0.071 & 2.50 $\pm$ 0.00 & 69\% {[}57, 78{]}"
+    test = r"0.550 $\pm$ 0.071 (n=2) & 0.350 $\pm$ 0.071 & 2.50 $\pm$ 0.00 & 69\% {[}11, 447{]}"
     assert rf"Best (measured), trial 0 & 0.780 $\pm$ 0.028 & {test} \\" in text
     assert r"$\lambda_{\mathrm{rec}}$ & 30 & 50 & 0.150 & 0.312 \\" in text
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 2
