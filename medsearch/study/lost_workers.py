@@ -45,7 +45,8 @@ def _known(manager: RayActorManager, tracked_actor: Any, error: Exception) -> Ex
     if not isinstance(error, RayError) or isinstance(error, RayActorError | RayTaskError):
         return error
     actor, _ = manager._live_actors_to_ray_actors_resources[tracked_actor]
-    return RayActorError(error_msg=words(error, actor._actor_id.hex()))
+    known: Exception = RayActorError(error_msg=words(error, actor._actor_id.hex()))
+    return known
 
 
 def words(error: Exception, actor: str) -> str:
