@@ -25,7 +25,7 @@ def other_code(of: Iterable[Trained]) -> tuple[str, ...]:
     if not count:
         return ()
     return (
-        f"Code has changed: {counted(count, 'stage run')} of the numbers' would not be trained alike by now "
+        f"Code has changed: {counted(count, 'stage run')} would not be trained alike by now "
         f"({'; '.join(map(str, differing))}). --recompute changed trains them anew.",
     )
 

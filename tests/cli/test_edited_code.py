@@ -44,7 +44,7 @@ def called(package: Package, *options: str) -> str:
 
 
 def tags(home: Path) -> dict[str, str]:
-    """The commit that MLflow shows of each run."""
+    """The commit that MLflow shows of each run: of its segmentation, where its stages lie in several repositories."""
     from mlflow.entities import ViewType
     from mlflow.tracking import MlflowClient
 
@@ -53,7 +53,8 @@ def tags(home: Path) -> dict[str, str]:
     runs = client.search_runs([experiment.experiment_id], run_view_type=ViewType.ACTIVE_ONLY)
     named = [run.data.tags["medsearch.run"].rpartition("/")[2] for run in runs]
     assert len(set(named)) == len(named), "no run is there twice"
-    return {name: run.data.tags.get("commit", "") for name, run in zip(named, runs, strict=True)}
+    shown = [{name: run.data.tags.get(name, "") for name in ("commit.segmentation", "commit")} for run in runs]
+    return {name: next(filter(None, of.values()), "") for name, of in zip(named, shown, strict=True)}
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from tests.chaos.processes import descendants
 
 PROGRAM = Path(__file__).with_name("toy_program.py")
 BARE = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "TMPDIR", "RAY_TMPDIR")}
+BARE["TOY"] = '{"segmentation.seconds": 0.5}'  # one recipe for all that share the home
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
@@ -63,14 +64,14 @@ def test_under_nohup_in_the_background_and_in_latin_1_it_runs_to_its_end(place: 
         ["bash", "-c", 'trap "" HUP INT TERM; exec "$@" <&-', "bash", *command(place)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={**BARE, "PYTHONIOENCODING": "latin-1", "TOY": '{"segmentation.seconds": 0.5}'},
+        env={**BARE, "PYTHONIOENCODING": "latin-1"},
         cwd="/",
     ) as process:
         until = time.monotonic() + 240
         while not begun() and process.poll() is None and time.monotonic() < until:
             time.sleep(0.05)
         for name in SIGNALS:
-            os.kill(process.pid, name)
+            process.send_signal(name)
         hung_up = descendants(process.pid)
         for child in hung_up:  # as a terminal does to all that it has started
             with suppress(ProcessLookupError):

@@ -228,7 +228,6 @@ CROSSMODA = Roster(
         (CrossModalityTask(folds=5, fold=5), CROSSMODA, "task.fold=5 of task.folds=5 with 4 source cases"),
         (CrossModalityTask(folds=5), CROSSMODA, "folds are 2 or more, at most as many as cases"),
         (CrossModalityTask(folds=1), CROSSMODA, "task.folds=1"),
-        (CrossModalityTask(folds=2, fold=-1), CROSSMODA, "task.fold=-1"),
         (CrossModalityTask(folds=2), Roster(tuple("abcd")), "leaves no source case to train on"),
         (CrossModalityTask(folds=2, pairing="overlap"), Roster(tuple(BRATS)), "take 'disjoint'"),
         (
