@@ -275,7 +275,7 @@ def _no_interval(counts: Comparison) -> str:
     if counts.fewest_seeds < 2:
         return ONE_SEED
     if counts.cases < 2:
-        return "one test case, which says nothing of others"
+        return "one value per seed, which says nothing of other cases"
     return f"too few values in common to tell seeds, cases and the rest apart ({counts.over})"
 
 

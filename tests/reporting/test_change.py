@@ -67,7 +67,7 @@ def test_without_a_shared_seed_and_case_there_is_no_change(row: Rows, other: Row
 def test_one_case_has_a_change_and_no_interval() -> None:
     found = change(rows([0.4], [0.4]), rows([0.5], [0.5])).interval
     assert (found.estimate, found.low, found.cases) == (pytest.approx(-20.0), None, 1)
-    assert found.reason.startswith("one test case")
+    assert found.reason.startswith("one value per seed")
 
 
 def test_one_seed_has_a_change_and_no_interval() -> None:

@@ -125,7 +125,7 @@ def test_a_case_that_misses_a_seed_counts_with_its_others() -> None:
         (
             rows([0.6], [0.6]),
             rows([0.5], [0.5]),
-            "one test case, which says nothing of others",
+            "one value per seed, which says nothing of other cases",
             "only 1 case within 2 seeds: fewer than 6 cannot reach p < 0.05 in a signed-rank test",
         ),
         (

@@ -94,7 +94,7 @@ def _pooled(measures: Measures) -> Iterator[str]:
             yield (
                 f"{known.heading}: mean ± sample SD over seeds of one {one} of all scored units of the test split "
                 f"together{units}. It is a run's and no case's, so it has no SD over cases, rows are not compared by "
-                "it over cases, and intervals of its shares and changes are over seeds alone."
+                "it, and its shares and changes have no interval: none would be over cases."
             )
 
 

@@ -57,7 +57,7 @@ def test_too_few_cases_and_no_test_are_no_verdict() -> None:
         return verdict(made_up.finished(replace(of, finalists=finalists, references=references)))
 
     assert without(1).startswith(
-        "What was left on the table cannot be told: +0.050 test Dice (1 case, 2 seeds: one test case, which says"
+        "What was left on the table cannot be told: +0.050 test Dice (1 case, 2 seeds: one value per seed, which says"
     )
     assert without(0).startswith("What was left on the table cannot be told: +0.050 test Dice, but no case by case")
     assert without(0, dice=False).startswith("What was left on the table cannot be told: nothing was tested; +0.020")
