@@ -246,7 +246,7 @@ class Store:
         if self.bucket is None or self._is_here(key):
             return
         if self._is_there(key):
-            sharing.adopt(self.bucket, self.folder(key))
+            sharing.adopt(self.bucket, self.folder(key), instead_of=self._outdated(key))
             return
         journal = self.folder(key) / JOURNAL
         newer = self.bucket.newer_journal(key, journal.stat().st_size if journal.exists() else 0)
