@@ -117,5 +117,5 @@ class Raylets:
 
 def _hiding(folders: Iterable[Path]) -> list[str]:
     """What to put before a command that shall see `folders` empty."""
-    mounts = [f"mount -t tmpfs none {shlex.quote(str(folder))}" for folder in folders]
+    mounts = [f"mount -t tmpfs -o mode=700 none {shlex.quote(str(folder))}" for folder in folders]
     return ["unshare", "--mount", "sh", "-c", " && ".join([*mounts, 'exec "$@"']), "sh"]
