@@ -6,7 +6,9 @@ same rungs as if nothing had been interrupted.
 """
 
 import heapq
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, final
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
@@ -93,10 +95,9 @@ class Rungs(FIFOScheduler):  # type: ignore[misc]
         """A worker failed; Tune may try again."""
         run = run_of(trial)
         self.tries[run] = trial.run_metadata.num_failures
-        error = trial.get_error()
-        lines = str(error).strip().splitlines() if error is not None else []
-        if lines or run not in self.errors:
-            self.errors[run] = lines[0] if lines else "no message"
+        said = _last_words(trial.error_file)
+        if said or run not in self.errors:
+            self.errors[run] = said or "no message"
 
     def takes_back(self, run: str) -> bool:
         """Count a run that Tune gave up; whether it had tries left, since its worker was dead before it got the run.
@@ -121,6 +122,14 @@ class Curve:
 def run_of(trial: Any) -> str:
     """The run's name in a trial of Tune's."""
     return str(trial.config["errand"].job.run)
+
+
+def _last_words(file: str | None) -> str:
+    """The first line of the newest error in Tune's file of a trial, which Tune itself would read in another folder."""
+    if file is None or not Path(file).exists():
+        return ""
+    newest = re.split(r"^Failure # .*$", Path(file).read_text(), flags=re.MULTILINE)[-1]
+    return next(iter(newest.strip().splitlines()), "")
 
 
 def recorded(store: Store, search: Search, runs: Iterable[RunRecord]) -> Iterator[Point]:

@@ -13,6 +13,7 @@ from medsearch.study.conductor import Conductor
 from medsearch.study.execution import _recalled
 from medsearch.study.interruption import Halt
 from medsearch.study.jobs import Job
+from medsearch.study.lost_workers import FOR_MEMORY
 from medsearch.study.packing import Packing
 from medsearch.study.probes import Probes
 from medsearch.study.room import Room
@@ -114,18 +115,31 @@ def test_a_run_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
     assert_lost(asked, run)
 
 
+def test_a_run_whose_workers_are_ended_for_memory_says_what_they_had(tmp_path: Path) -> None:
+    asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
+    run = str(asked.suggest("0")["errand"].job.run)
+    given_up(asked, "0", failures=RETRIES + 1, said=f"{FOR_MEMORY} 14.02GB, the node 20.51GB of 21.60GB")
+    record = asked.conductor.ledger.runs()[run]
+    assert (record.state, record.cause) == ("failed", "out of memory")
+    assert record.reason == "its worker was ended by Ray's memory monitor: it had 14.02GB, the node 20.51GB of 21.60GB"
+
+
 def assert_lost(asked: Jobs, run: str) -> None:
     record = asked.conductor.ledger.runs()[run]
     assert (record.state, record.cause) == ("failed", "worker died")
     assert str(record.reason).endswith("was tried again in vain: the actor is gone")
 
 
-def given_up(asked: Jobs, trial_id: str, *, failures: int) -> None:
-    """What Tune says when it does not try again."""
+def given_up(asked: Jobs, trial_id: str, *, failures: int, said: str = "the actor is gone") -> None:
+    """What Tune says when it does not try again, and what its file of the trial holds."""
+    file = asked.conductor.ledger.folder / "error.txt"
+    file.write_text(
+        f"Failure # 1 (occurred at noon)\nsomething else\nFailure # 2 (occurred at one)\n{said}\n\tpid: 17\n"
+    )
     trial = SimpleNamespace(
         config={"errand": SimpleNamespace(job=asked.runs[trial_id].job)},
         run_metadata=SimpleNamespace(num_failures=failures),
-        get_error=lambda: RuntimeError("the actor is gone"),
+        error_file=str(file),
     )
     asked.rungs.on_trial_error(None, trial)
     asked.on_trial_complete(trial_id, error=True)
