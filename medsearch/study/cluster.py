@@ -17,7 +17,7 @@ from medsearch.core.errors import BadInput, MedsearchError
 from medsearch.core.locks import free, locked
 from medsearch.core.machine import cores, python_path
 from medsearch.stages.context import Runtime
-from medsearch.study.cluster_loss import monitored
+from medsearch.study.cluster_loss import REMEDY, monitored, started_in_time
 from medsearch.study.joining import TOKEN, join
 
 FOLDER = "msray-"
@@ -123,7 +123,7 @@ def cluster(
     with ExitStack() as held:
         folder = None if address else held.enter_context(own_folder())
         held.callback(ray.shutdown)
-        with starting(), _without_ray_s_signal_handler():
+        with starting(), started_in_time(), _without_ray_s_signal_handler():
             if folder is not None:
                 start(resources, folder)
             elif address is not None:
@@ -158,8 +158,7 @@ def start(resources: Resources, folder: Path) -> None:
         )
     except Exception as error:  # Ray raises several kinds, Exception itself among them
         line = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        remedy = "see that the machine has memory, processes and time for it, then run the same command again"
-        msg = f"Ray does not start on this machine ({line}); {remedy}"
+        msg = f"Ray does not start on this machine ({line}); {REMEDY}"
         raise MedsearchError(msg) from error
 
 

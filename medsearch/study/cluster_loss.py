@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
-from medsearch.core.errors import Interrupted
+from medsearch.core.errors import Interrupted, MedsearchError
 from medsearch.study.interruption import Halt
 
 LOOK = 1.0
@@ -36,6 +36,11 @@ GRACE = 8.0
 
 ANSWER = 3.0
 """Seconds for one connection."""
+
+START = 240.0
+"""Seconds for Ray to start; on a machine that is busy beyond measure it waits for its first workers for ever."""
+
+REMEDY = "see that the machine has memory, processes and time for it, then run the same command again"
 
 Look = Callable[[], str]
 """Says what does not live at this moment, or nothing."""
@@ -75,7 +80,7 @@ class ClusterMonitor:
             if since is not None and now - since >= self._patience:
                 self.loss = away
         if self.loss and not self._left.wait(GRACE):
-            _end(self.loss)
+            _end(_told(self.loss), Interrupted.exit_code)
 
 
 _MONITORS: Final[list[ClusterMonitor]] = []
@@ -180,8 +185,21 @@ def _told(loss: str) -> str:
     return f"{loss}; what is finished is stored: run the same command again to go on"
 
 
-def _end(loss: str) -> None:
+@contextmanager
+def started_in_time() -> Iterator[None]:
+    """End the process with a line if the block, in which Ray starts and listens to nothing else, takes too long."""
+    line = f"Ray has not started within {START:g} s; {REMEDY}"
+    timer = threading.Timer(START, _end, (line, MedsearchError.exit_code))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _end(line: str, code: int) -> None:
     """End the process, whatever its main thread is held by."""
-    sys.stderr.write(f"medsearch: {_told(loss)}\n")
+    sys.stderr.write(f"medsearch: {line}\n")
     sys.stderr.flush()
-    os._exit(Interrupted.exit_code)
+    os._exit(code)

@@ -147,3 +147,18 @@ def test_the_raylet_that_was_joined_is_known_by_its_socket(tmp_path: Path) -> No
         raylet.kill()
         raylet.wait()
         assert look() == f"the raylet that this study had joined (process {raylet.pid}) has ended"
+
+
+def test_a_start_that_never_ends_is_ended_with_a_line() -> None:
+    held = """
+import threading
+from medsearch.study import cluster_loss
+cluster_loss.START = 1.0
+with cluster_loss.started_in_time():
+    pass
+with cluster_loss.started_in_time():
+    threading.Event().wait()
+"""
+    done = subprocess.run([sys.executable, "-c", held], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"medsearch: Ray has not started within 1 s; {cluster_loss.REMEDY}\n"
