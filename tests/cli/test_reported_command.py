@@ -87,7 +87,7 @@ def test_the_table_shows_spread_page_and_note(capsys: pytest.CaptureFixture[str]
     assert notes[1].startswith(
         "  [2] statistic: section 5.5.1 averages the test Dice of three runs and does not say of"
     )
-    assert notes[2].startswith("  [4] the paper contradicts itself: section 5.5.6 prints −0.31 (BraTS) and −0.20")
+    assert notes[2].startswith("  [5] the paper contradicts itself: section 5.5.6 prints −0.31 (BraTS) and −0.20")
 
 
 def test_a_relative_change_is_shown_in_percent(capsys: pytest.CaptureFixture[str]) -> None:
