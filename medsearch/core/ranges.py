@@ -153,11 +153,14 @@ def _fit_number(kind: type, limits: tuple[Range, ...]) -> Fit:
     wanted = numbers.Integral if kind is int else numbers.Real
 
     def fitted(value: Any) -> int | float:
-        if type(value) is not kind:
-            if isinstance(value, bool) or not isinstance(value, wanted):
-                raise Unfit
+        if isinstance(value, bool) or not isinstance(value, wanted):
+            raise Unfit
+        try:
             value = kind(value)
-        if not math.isfinite(value) or not all(limit.holds(value) for limit in limits):
+            finite = math.isfinite(value)
+        except OverflowError as error:  # an integer that no float comes near
+            raise Unfit from error
+        if not finite or not all(limit.holds(value) for limit in limits):
             raise Unfit
         number: int | float = value
         return number
