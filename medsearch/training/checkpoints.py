@@ -20,13 +20,17 @@ from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.paths import set_aside
 from medsearch.core.records import sync_directory, warn_once
 
+RECORD = "medsearch"
+"""The entry of a file's header: what was saved with the tensors, and their checksum."""
+
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any] | None = None) -> None:
     """Write `tensors` atomically, with `state` as JSON in the header, and the CRC-32 of all that they hold."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    save_file(own, aside, metadata={"state": json.dumps(state or {}), "crc32": _crc(own)})
+    record = json.dumps({"state": state or {}, "crc32": _crc(own)})
+    save_file(own, aside, metadata={RECORD: record})  # one entry: several would come in any order
     with aside.open("rb") as file:
         os.fsync(file.fileno())
     aside.replace(path)
@@ -43,12 +47,13 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-            state = json.loads(metadata.get("state", "{}"))
+        record = json.loads(metadata.get(RECORD, "{}"))
+        state = record["state"] if record else json.loads(metadata.get("state", "{}"))  # before there was a checksum
         tensors = load_file(path)
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         problem = f"is no whole safetensors file ({' '.join(str(error).split())})"
         raise Damaged(path, problem, "remove its folder and run again") from error
-    if "crc32" in metadata and metadata["crc32"] != _crc(tensors):
+    if record and record["crc32"] != _crc(tensors):
         raise Damaged(path, "was changed since it was written", "remove its folder and run again")
     return tensors, state
 

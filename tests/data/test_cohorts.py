@@ -1,5 +1,4 @@
 import dataclasses
-import json
 import os
 import shutil
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.errors import BadInput
+from medsearch.core.records import read_record
 from medsearch.data.cohorts import Case, Cohort, Finding, fingerprint
 from medsearch.data.layouts import LAYOUTS, layout
 from medsearch.data.volumes import UnreadableVolume
@@ -65,7 +65,7 @@ def test_a_damaged_cache_is_restored(write_cohort: Callable[..., Cohort], tmp_pa
     before = fingerprint(cohort, cache)
     cache.write_text(damage)
     assert fingerprint(cohort, cache) == before
-    assert len(json.loads(cache.read_text())) == 8
+    assert len(read_record(cache)) == 8
 
 
 def test_a_missing_file_is_named(write_cohort: Callable[..., Cohort], tmp_path: Path) -> None:
