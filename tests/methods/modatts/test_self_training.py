@@ -71,7 +71,7 @@ def test_a_round_adds_a_term_for_the_pseudo_labels(micro: Micro) -> None:
 def test_a_round_begins_at_its_teacher(micro: Micro, tmp_path: Path) -> None:
     """With a learning rate of nothing the round hands on its teacher, discriminators and all."""
     teacher = micro.finished("segmentation")
-    run = micro.runs({"segmentation.optimiser.lr": 0.0})["self_training_1"]
+    run = micro.runs({"segmentation.optimiser.lr": 1e-45})["self_training_1"]
     upstream = {"teacher": teacher, "synthesis": micro.finished("synthesis")}
     drained(run.stage.train(micro.context(run, tmp_path, upstream=upstream)))
     one, two = (load_tensors(folder / "weights.safetensors")[0] for folder in (teacher.directory, tmp_path))
@@ -81,7 +81,7 @@ def test_a_round_begins_at_its_teacher(micro: Micro, tmp_path: Path) -> None:
 
 
 def test_rounds_draw_their_crops_in_orders_of_their_own(micro: Micro) -> None:
-    runs = {"self_training.rounds": 2, "segmentation.optimiser.lr": 0.0}
+    runs = {"self_training.rounds": 2, "segmentation.optimiser.lr": 1e-45}
     artifacts = [micro.finished(f"self_training_{number}", runs) for number in (1, 2)]
     losses = [micro.store.journal(artifact.key)[0]["metrics"]["train/rec"] for artifact in artifacts]
     assert losses[0] != losses[1]
