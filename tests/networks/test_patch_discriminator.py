@@ -57,5 +57,5 @@ def test_blurs_add_no_weights_and_change_no_size() -> None:
 def test_an_image_that_is_too_small_is_refused() -> None:
     with pytest.raises(BadInput, match=r"too small .* 3 halving layers"):
         PatchDiscriminator(PatchDiscriminatorConfig(width=2))(torch.zeros(1, 1, 60, 20))
-    with pytest.raises(BadInput, match="layers 0"):
+    with pytest.raises(BadInput, match="knob 'layers'"):
         PatchDiscriminator(PatchDiscriminatorConfig(layers=0))

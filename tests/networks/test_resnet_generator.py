@@ -61,7 +61,7 @@ def test_layers_are_numbered_as_by_cut() -> None:
 
 
 def test_a_config_that_fits_nothing_is_refused() -> None:
-    with pytest.raises(BadInput, match="blocks and halvings"):
+    with pytest.raises(BadInput, match="knob 'blocks'"):
         ResNetGenerator(ResNetGeneratorConfig(blocks=0))
 
 

@@ -156,8 +156,8 @@ def test_every_convolution_but_the_classifier_is_spectrally_normed(nets: tuple[n
     ("change", "named"),
     [
         ({"unique": 8}, "unique 8 of 8"),
-        ({"unique": 0}, "unique 0"),
-        ({"kernel": 4}, "kernel 4"),
+        ({"unique": 0}, "knob 'unique'"),
+        ({"kernel": 4}, "knob 'kernel'"),
         ({"channels": (4,)}, "channels"),
     ],
 )
