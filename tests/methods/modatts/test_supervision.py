@@ -140,7 +140,7 @@ def test_slices_come_as_often_as_their_tumour(micro: Micro, tmp_path: Path) -> N
 
 
 def test_less_than_once_is_refused(micro: Micro, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="knob 'segmentation.tumour_upsampling' takes an integer of 1 or more"):
+    with pytest.raises(BadInput, match=r"knob 'segmentation\.tumour_upsampling' takes an integer of 1 or more"):
         given(micro, tmp_path, {"segmentation.tumour_upsampling": 0})
 
 

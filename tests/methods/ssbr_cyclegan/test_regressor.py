@@ -124,5 +124,5 @@ def test_a_wrong_file_changes_nothing_and_is_refused_in_one_line(tmp_path: Path)
 
 
 def test_a_config_that_fits_nothing_is_refused() -> None:
-    with pytest.raises(BadInput, match="knob 'units' .* of 1 or more"):
+    with pytest.raises(BadInput, match=r"knob 'units' .* of 1 or more"):
         Regressor(RegressorConfig(units=(1, 0, 1, 1)))
