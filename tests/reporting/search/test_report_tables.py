@@ -225,7 +225,7 @@ def test_markdown_rows():
     text = table_md(small())
     scores = "0.780 ± 0.028 | 0.550 ± 0.071 (n=2) | 0.350 ± 0.071 | 2.50 ± 0.00 | 69% \\[11, 447\\]"
     assert f"| Best (measured), trial 0 | {scores} |" in text
-    assert "| No adaptation | – | 0.250 (n=1 of 2, 1 failed) | 0.050 | 2.50 | 31% \\[" in text
+    assert "| No adaptation | – | 0.250 (n=1 of 2, 1 failed) | 0.050 | 2.50 | 31% |" in text
     assert "| λ\\_rec | 30 | 50 | 0.150 | 0.312 |" in text
     assert "| λ\\_seg | 100 (fixed) | 100 | 0.500 | 0.625 |" in text
 
