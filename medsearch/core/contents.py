@@ -156,7 +156,7 @@ class Verified:
                 kept = {name: of for name, of in self._known.items() if (self.folder / name).exists()}
                 write_bytes(self._record, _as_lines(kept))
             elif found:
-                descriptor = os.open(self._record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+                descriptor = os.open(self._record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
                 with os.fdopen(descriptor, "ab") as file:  # no sync: what a crash loses is read once more
                     file.write(_as_lines(found))
         except OSError:  # another's folder, or a full disk: the next process reads the files again

@@ -102,7 +102,7 @@ def patiently(call: Callable[[], T], *, url: str, what: str, pauses: tuple[float
             return call()
         except Exception as error:
             if (damage := malformed(error)) is not None:
-                todo = "move it aside and run again: it is filled from what the ledger knows"
+                todo = "bring it back from a copy, or move it aside and run again: it is filled from the ledger"
                 where = f"{what} {shown(url)}"
                 raise Damaged(where, f"is damaged ({damage})", todo) from error
             why = away(error)

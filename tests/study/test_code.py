@@ -231,7 +231,7 @@ def test_stages_of_unknown_code_are_named_once_and_kept(package: Package, tmp_pa
     study = own_search(package)
     carry_out(conduct(study, home))
     for path in (home / "stages").glob("*/manifest.json"):
-        manifest = {name: value for name, value in read_json(path).items() if name not in ("code", "modules")}
+        manifest = {name: value for name, value in read_json(path).items() if name not in ("code", "modules", "digest")}
         write_json(path, {**manifest, "code": "0.1.0"})
     (home / "stages" / ".index.jsonl").unlink(missing_ok=True)
     (line,) = said(study, home)

@@ -412,7 +412,7 @@ def test_a_damaged_storage_of_the_sampler_is_named_and_filled_from_the_ledger(
     database = home / "studies" / "toy_search" / "optuna.db"
     if damage is not None:
         damage(database)
-        with pytest.raises(Damaged, match=r"the sampler's storage .*optuna\.db is damaged .*; remove it and run again"):
+        with pytest.raises(Damaged, match=r"the sampler's storage .*optuna\.db is damaged .* or move it aside and run"):
             run(home, trials=3)
     database.unlink()
     run(home, trials=3)

@@ -104,8 +104,11 @@ def damaged(file: Path) -> None:
     ("spoil", "said"),
     [
         (lambda file: file.mkdir(), "unable to open database file; see that the folder of"),
-        (damaged, "malformed; .* bring it back from a copy, or rescue it with `sqlite3"),
-        (lambda file: file.write_bytes(b"SQLite format 3\0" + b"\1" * 4000), "is another kind of file"),
+        (damaged, "malformed.*; bring it back from a copy, or move it aside"),
+        (
+            lambda file: file.write_bytes(b"SQLite format 3\0" + b"\1" * 4000),
+            "not a database.*; bring it back from a copy",
+        ),
     ],
 )
 def test_a_database_that_cannot_be_used_is_kept(spoil: Callable[[Path], object], said: str, tmp_path: Path) -> None:
