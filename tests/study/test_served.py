@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.errors import BadInput
+from medsearch.data.once import record_contents
 from medsearch.data.prepared import PreparedCohort
 from medsearch.data.tasks import CrossModalityTask, split
 from medsearch.data.views import TaskView
@@ -21,6 +22,7 @@ def lacking(folder: Path, subject: str, **facts: object) -> None:
     record = json.loads(path.read_text())
     next(case for case in record["cases"] if case["subject"] == subject).update(facts)
     path.write_text(json.dumps(record))
+    record_contents(folder)
 
 
 def test_a_study_stops_before_it_trains(tmp_path: Path) -> None:
