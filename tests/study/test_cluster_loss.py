@@ -86,7 +86,8 @@ import subprocess, sys, threading
 from types import SimpleNamespace
 from medsearch.study import cluster_loss
 cluster_loss.GRACE = 0.5
-raylet, gcs = subprocess.Popen(["sleep", "60"]), subprocess.Popen(["sleep", "60"])
+alone = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}  # else it holds the pipes of this process
+raylet, gcs = (subprocess.Popen(["sleep", "60"], **alone) for _ in range(2))
 kinds = {"raylet": raylet, "gcs_server": gcs}
 node = SimpleNamespace(all_processes={kind: [SimpleNamespace(process=p)] for kind, p in kinds.items()})
 with cluster_loss.monitored(node, embedded=True) as monitor:
