@@ -321,7 +321,7 @@ def test_finalists_are_marked(tmp_path: Path) -> None:
 
 def test_a_tail_gives_every_line_once(tmp_path: Path) -> None:
     path = tmp_path / "lines"
-    tail = Tail(path)
+    tail = Tail(path, lambda _: "")
     assert tail.new() == []
     seen = []
     for piece in ('{"a":1}\n{"a"', ":2}", "\n", '{"a":3}\n{"a":to', 'rn\n{"a":4}', '\n{"a":5}\n'):
