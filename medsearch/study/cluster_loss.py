@@ -16,11 +16,12 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, final
+from subprocess import Popen
+from typing import Any, ClassVar, Final, Protocol, final
 
 from medsearch.core.errors import Interrupted, MedsearchError
 from medsearch.study.interruption import Halt
@@ -42,20 +43,28 @@ START = 240.0
 
 REMEDY = "see that the machine has memory, processes and time for it, then run the same command again"
 
-Look = Callable[[], str]
-"""Says what does not live at this moment, or nothing."""
+
+class Cluster(Protocol):
+    """What a study stands on. patience: seconds for which it may be away."""
+
+    @property
+    def patience(self) -> float:
+        """See above."""
+
+    def missing(self) -> str:
+        """What does not live at this moment, or nothing."""
+
+    def end(self) -> None:
+        """End what this process has started of it, whatever state that is in."""
 
 
 @final
 class ClusterMonitor:
-    """Looks every second whether the cluster still lives, in a thread of its own.
+    """Looks every second whether the cluster still lives, in a thread of its own. loss: what has died."""
 
-    loss: what has died. patience: seconds for which it may be away.
-    """
-
-    def __init__(self, look: Look, patience: float) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self.loss = ""
-        self._look, self._patience = look, patience
+        self._cluster = cluster
         self._leaving, self._left = threading.Event(), threading.Event()
         threading.Thread(target=self._watch, name="cluster-monitor", daemon=True).start()
 
@@ -70,16 +79,17 @@ class ClusterMonitor:
 
     def look_now(self) -> None:
         """Without patience: something has failed already, and what is away now is the reason."""
-        self.loss = self.loss or self._look()
+        self.loss = self.loss or self._cluster.missing()
 
     def _watch(self) -> None:
         since: float | None = None
         while not self.loss and not self._leaving.wait(LOOK):
-            away, now = self._look(), time.monotonic()
+            away, now = self._cluster.missing(), time.monotonic()
             since = (since or now) if away else None
-            if since is not None and now - since >= self._patience:
+            if since is not None and now - since >= self._cluster.patience:
                 self.loss = away
         if self.loss and not self._left.wait(GRACE):
+            self._cluster.end()
             _end(_told(self.loss), Interrupted.exit_code)
 
 
@@ -90,7 +100,7 @@ _MONITORS: Final[list[ClusterMonitor]] = []
 @contextmanager
 def monitored(node: Any, *, embedded: bool) -> Iterator[ClusterMonitor]:
     """Watch the cluster of this process. node: what Ray knows of this process's part in it."""
-    monitor = ClusterMonitor(processes_of(node), 0.0) if embedded else ClusterMonitor(Joined.by(node), PATIENCE)
+    monitor = ClusterMonitor(Embedded.by(node) if embedded else Joined.by(node))
     _MONITORS.append(monitor)
     try:
         yield monitor
@@ -123,28 +133,52 @@ def explained() -> Iterator[None]:
         raise
 
 
-def processes_of(node: Any) -> Look:
-    """How the embedded cluster of `node` is looked at."""
-    from ray._private.ray_constants import PROCESS_TYPE_GCS_SERVER, PROCESS_TYPE_RAYLET
+@final
+@dataclass(frozen=True)
+class Embedded:
+    """A cluster that this process has started: its processes by kind. Of these, VITAL ones do not come back."""
 
-    vital = {kind: node.all_processes[kind][0].process for kind in (PROCESS_TYPE_RAYLET, PROCESS_TYPE_GCS_SERVER)}
+    processes: tuple[tuple[str, Popen[bytes]], ...]
 
-    def look() -> str:
-        for kind, process in vital.items():
-            if (code := process.poll()) is not None:
+    patience: ClassVar[float] = 0.0
+    VITAL: ClassVar[frozenset[str]] = frozenset({"raylet", "gcs_server"})
+
+    @staticmethod
+    def by(node: Any) -> "Embedded":
+        """The cluster that began with `node`."""
+        return Embedded(tuple((kind, one.process) for kind, all_ in node.all_processes.items() for one in all_))
+
+    def missing(self) -> str:
+        """Which vital process has ended, and how; or nothing."""
+        for kind, process in self.processes:
+            if kind in self.VITAL and (code := process.poll()) is not None:
                 return f"the {kind} of this study's Ray cluster (process {process.pid}) {_ended(code)}"
         return ""
 
-    return look
+    def end(self) -> None:
+        """Kill what is left with all that it has started: Ray's agents look for a lost GCS for a minute."""
+        import psutil
+
+        for _, process in self.processes:
+            with suppress(psutil.NoSuchProcess):
+                started = psutil.Process(process.pid)
+                for one in (*started.children(recursive=True), started):
+                    with suppress(psutil.NoSuchProcess):
+                        one.kill()
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class Joined:
-    """How a cluster that others started is looked at. raylet: this machine's, by process id; None: it is hidden."""
+    """A cluster that others have started. raylet: this machine's, by process id; None: it is hidden."""
 
     head: tuple[str, int]
     raylet: int | None
+
+    @property
+    def patience(self) -> float:
+        """Its head may be restarted."""
+        return PATIENCE
 
     @staticmethod
     def by(node: Any) -> "Joined":
@@ -152,8 +186,8 @@ class Joined:
         host, _, port = node.gcs_address.rpartition(":")
         return Joined(head=(host.strip("[]"), int(port)), raylet=_peer(node.raylet_socket_name))
 
-    def __call__(self) -> str:
-        """What does not live, or nothing."""
+    def missing(self) -> str:
+        """Whether the raylet or the head has gone; or nothing."""
         if self.raylet is not None and not Path(f"/proc/{self.raylet}").exists():
             return f"the raylet that this study had joined (process {self.raylet}) has ended"
         try:
@@ -162,6 +196,9 @@ class Joined:
             host, port = self.head
             return f"the head of the Ray cluster, {host}:{port}, does not answer ({error.strerror or error})"
         return ""
+
+    def end(self) -> None:
+        """Leave it to those who started it."""
 
 
 def _peer(name: str) -> int | None:

@@ -17,6 +17,7 @@ FOR_MEMORY = "was ended by Ray's memory monitor: it had"
 """Begins what is said of a worker that was ended for its node's sake."""
 
 SIZE = r"([\d.]+ ?[KMGT]?B)"
+ENDED = re.compile(rf"Selected to kill: \((.*), actual memory used={SIZE}")
 NODE = re.compile(rf"was {SIZE} used / {SIZE} limit")
 LIMIT = re.compile(r"exceeded threshold of \d+B \(([\d.]+%)")
 
@@ -50,12 +51,17 @@ def _known(manager: RayActorManager, tracked_actor: Any, error: Exception) -> Ex
 
 
 def words(error: Exception, actor: str) -> str:
-    """One line on what became of a worker. actor: its identifier; Ray may end several workers at once."""
+    """One line on what became of a worker. actor: its identifier.
+
+    Ray may end several workers at once, and names no actor that it was still making.
+    """
     text = str(error).strip()
     if isinstance(error, OutOfMemoryError):
-        had, node, limit = re.search(rf"{actor}.*memory used={SIZE}", text), NODE.search(text), LIMIT.search(text)
+        ended: list[tuple[str, str]] = ENDED.findall(text)
+        had = next((size for who, size in ended if actor in who or len(ended) == 1), "more than others")
+        node, limit = NODE.search(text), LIMIT.search(text)
         used = f"{node[1]} of {node[2]}" if node else "too much"
         most = f", of which {limit[1]} may be taken" if limit else ""
         remedy = "use a smaller batch or network, fewer trials at a time (--cpus-per-trial), or a larger node"
-        return f"{FOR_MEMORY} {had[1] if had else 'more than others'}, the node {used}{most}; {remedy}"
+        return f"{FOR_MEMORY} {had}, the node {used}{most}; {remedy}"
     return f"{type(error).__name__}: {text.splitlines()[0] if text else 'no message'}"

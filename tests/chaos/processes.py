@@ -5,20 +5,18 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
+
+import psutil
 
 
 def descendants(root: int) -> list[int]:
     """`root` and every process below it, parents first."""
-    children: dict[int, list[int]] = {}
-    for pid, parent in _parents():
-        children.setdefault(parent, []).append(pid)
-    found, open_ = list[int](), [root]
-    while open_:
-        found.append(open_.pop())
-        open_ += children.get(found[-1], [])
-    return found
+    try:
+        return [root, *(child.pid for child in psutil.Process(root).children(recursive=True))]
+    except psutil.NoSuchProcess:
+        return [root]
 
 
 def named(root: int, name: str) -> int:
@@ -60,15 +58,6 @@ def wait_for(condition: Callable[[], object], what: str, *, seconds: float = 120
 def _kill(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-
-
-def _parents() -> Iterator[tuple[int, int]]:
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            text = path.read_text()
-        except OSError:  # it has ended
-            continue
-        yield int(path.parent.name), int(text.rpartition(")")[2].split()[1])
 
 
 def title(pid: int) -> str:

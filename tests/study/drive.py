@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from medsearch.core.errors import MedsearchError
+from medsearch.cli.exits import exits
 from medsearch.core.recipes import override
 from medsearch.core.records import append_line
 from medsearch.data.tasks import CrossModalityTask
@@ -102,19 +102,15 @@ def from_json(text: str) -> Search:
     return declare(**changes)
 
 
-def main(home: Path, text: str) -> int:
+def main(home: Path, text: str) -> None:
     def listen(event: Event) -> None:
         line = {"time": time.time(), "kind": event.kind, "run": event.run, "epoch": event.epoch, "node": event.node}
         append_line(home / "events.jsonl", line)
 
-    try:
+    with exits():
         site = Site(resources=Resources(cpus=2), listener=listen)
         run_search(from_json(text), toy.workplace(home), site)
-    except MedsearchError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), sys.argv[2]))
+    main(Path(sys.argv[1]), sys.argv[2])

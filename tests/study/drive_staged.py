@@ -4,21 +4,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from medsearch.core.errors import MedsearchError
+from medsearch.cli.exits import exits
 from medsearch.study.staged_run import run_staged
 from tests.study.staging import FIRST, SECOND, place_in, staged
 
 
-def main(home: Path, trials: int = 3) -> int:
+def main(home: Path, trials: int = 3) -> None:
     """Run it; say what was frozen and what was loaded for it."""
-    try:
+    with exits():
         done = run_staged(staged(groups=(replace(FIRST, trials=trials), SECOND)), place_in(home))
-    except MedsearchError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-    print(done.trained, [one.number for one in done.frozen], sorted({"ray", "optuna"} & set(sys.modules)))
-    return 0
+        print(done.trained, [one.number for one in done.frozen], sorted({"ray", "optuna"} & set(sys.modules)))
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), *map(int, sys.argv[2:])))
+    main(Path(sys.argv[1]), *map(int, sys.argv[2:]))

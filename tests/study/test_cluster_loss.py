@@ -18,6 +18,7 @@ from medsearch.core.errors import Interrupted
 from medsearch.study import cluster_loss
 from medsearch.study.cluster_loss import Joined, explained, monitored, require_cluster
 from medsearch.study.interruption import Halt
+from tests.chaos.processes import command, wait_for
 
 AGAIN = "what is finished is stored: run the same command again to go on"
 
@@ -87,8 +88,9 @@ from types import SimpleNamespace
 from medsearch.study import cluster_loss
 cluster_loss.GRACE = 0.5
 alone = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}  # else it holds the pipes of this process
-raylet, gcs = (subprocess.Popen(["sleep", "60"], **alone) for _ in range(2))
-kinds = {"raylet": raylet, "gcs_server": gcs}
+raylet, gcs, agent = (subprocess.Popen(["sleep", "60"], **alone) for _ in range(3))
+kinds = {"raylet": raylet, "gcs_server": gcs, "agent": agent}
+print(raylet.pid, agent.pid, flush=True)
 node = SimpleNamespace(all_processes={kind: [SimpleNamespace(process=p)] for kind, p in kinds.items()})
 with cluster_loss.monitored(node, embedded=True) as monitor:
     try:
@@ -99,8 +101,6 @@ with cluster_loss.monitored(node, embedded=True) as monitor:
             cluster_loss.require_cluster()
     finally:
         monitor.leave()
-        raylet.kill()
-        print("leaving", flush=True)
         threading.Event().wait()
 """
 
@@ -114,6 +114,8 @@ def test_a_main_thread_that_ray_holds_is_ended_with_the_line(where: str) -> None
     assert done.stderr.endswith(f"{AGAIN}\n")
     assert done.stderr.count("\n") == 1
     assert time.monotonic() - began < 15
+    for pid in map(int, done.stdout.split()):
+        wait_for(lambda pid=pid: not command(pid), "the end of what Ray would leave for a minute", seconds=5)  # type: ignore[misc]
 
 
 def test_a_joined_head_may_be_away_for_a_while_and_then_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,12 +144,12 @@ def test_the_raylet_that_was_joined_is_known_by_its_socket(tmp_path: Path) -> No
     raylet.stdout.readline()
     with socket.create_server(("127.0.0.1", 0)) as head:
         address = f"127.0.0.1:{head.getsockname()[1]}"
-        look = Joined.by(SimpleNamespace(gcs_address=address, raylet_socket_name=str(tmp_path / "raylet")))
-        assert look.raylet == raylet.pid != os.getpid()
-        assert look() == ""
+        joined = Joined.by(SimpleNamespace(gcs_address=address, raylet_socket_name=str(tmp_path / "raylet")))
+        assert joined.raylet == raylet.pid != os.getpid()
+        assert joined.missing() == ""
         raylet.kill()
         raylet.wait()
-        assert look() == f"the raylet that this study had joined (process {raylet.pid}) has ended"
+        assert joined.missing() == f"the raylet that this study had joined (process {raylet.pid}) has ended"
 
 
 def test_a_start_that_never_ends_is_ended_with_a_line() -> None:

@@ -144,7 +144,7 @@ def test_a_study_whose_ray_dies_ends_soon_with_its_line_and_goes_on(tmp_path: Pa
     assert driver.returncode == 130, words
     (line,) = words.splitlines()
     name = program.partition("/")[2]
-    assert line.startswith(f"the {name} of this study's Ray cluster (process ")
+    assert line.startswith(f"medsearch: the {name} of this study's Ray cluster (process ")
     assert "was killed by SIGKILL, as the kernel does when memory runs out" in line
     assert line.endswith("; what is finished is stored: run the same command again to go on")
     wait_for(lambda: not any("ray" in command(pid) for pid in started), "the end of all that it started", seconds=30)

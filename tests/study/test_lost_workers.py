@@ -34,6 +34,13 @@ def test_what_was_ended_for_memory_says_what_it_and_the_node_had() -> None:
     assert "\n" not in said
 
 
+def test_a_worker_ended_while_its_actor_was_made_is_known_as_the_only_one() -> None:
+    one, two = TOLD.replace(f"Actor({MINE})", "Task"), TOLD.replace(f"Actor({MINE})", "Task")
+    one = "\n".join(line for line in one.splitlines() if OTHER not in line)
+    assert words(OutOfMemoryError(one), MINE).startswith(f"{FOR_MEMORY} 0.20GB, ")
+    assert words(OutOfMemoryError(two), MINE).startswith(f"{FOR_MEMORY} more than others, "), "either of two"
+
+
 def test_what_says_nothing_of_memory_is_no_traceback_either() -> None:
     assert words(OutOfMemoryError(""), MINE).startswith(f"{FOR_MEMORY} more than others, the node too much; ")
     assert words(ObjectStoreFullError("full\nof objects"), MINE).startswith("ObjectStoreFullError: full")
