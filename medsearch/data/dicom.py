@@ -149,7 +149,11 @@ def _require_even(along: npt.NDArray[np.float64], gaps: npt.NDArray[np.float64],
     same = np.flatnonzero(gaps < _UNEVEN_MM)
     if same.size:
         where = f"{along[same[0]]:g} mm"
-        raise UnreadableVolume(folder, f"has two slices at position {where}", f"{_SPLIT}, and each slice once")
+        raise UnreadableVolume(
+            folder,
+            f"has two slices at position {where}",
+            f"{_SPLIT}, and each slice once; several phases in one file cannot be told apart",
+        )
     if not odd.size:
         return
     first = odd[0]

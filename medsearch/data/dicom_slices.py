@@ -3,7 +3,7 @@
 A file holds one slice, or all slices of an enhanced (multi-frame) CT. Of a header the tags in `TAGS` are kept, none of
 which names anybody, and of an enhanced one the tags in `FRAME_TAGS`, frame by frame; pydicom skips the rest as it
 reads, but for the character set, the file's own meta-information and the other tags of frames, which end with the
-call, as does all that GDCM decodes of a compressed file. No text of a header is quoted in a message, and no message or
+call. Compressed images are unpacked by pydicom and GDCM. No text of a header is quoted in a message, and no message or
 warning of pydicom's is passed on.
 """
 
@@ -39,6 +39,7 @@ TAGS = (
     "PlanarConfiguration",
     "RescaleIntercept",
     "RescaleSlope",
+    "RescaleType",
     "Rows",
     "SamplesPerPixel",
     "SeriesInstanceUID",
@@ -49,7 +50,7 @@ FRAME_TAGS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "PlanePositionSequence": ("ImagePositionPatient",),
         "PlaneOrientationSequence": ("ImageOrientationPatient",),
         "PixelMeasuresSequence": ("PixelSpacing",),
-        "PixelValueTransformationSequence": ("RescaleIntercept", "RescaleSlope"),
+        "PixelValueTransformationSequence": ("RescaleIntercept", "RescaleSlope", "RescaleType"),
         "CTAcquisitionDetailsSequence": ("GantryDetectorTilt",),
         "CTImageFrameTypeSequence": ("FrameType",),
     }
@@ -65,9 +66,14 @@ _NOT_CT = "is not a CT image but of another modality", "move it elsewhere"
 _NOWHERE = "does not say where it lies in space", "export the original images again, or move it elsewhere"
 _NOT_GREY = "is not one grey image", "export one file per slice, or move it elsewhere"
 _NO_SCALE = "lacks the slope and intercept that make HU", "export the original images again"
+_OTHER_QUANTITY = "holds another quantity than HU (RescaleType), such as an atomic number", "move it elsewhere"
 _CUT_OFF = "has no whole image", "copy or download it again"
 _DAMAGED = "has a header that is damaged", "export the original images again, or move it elsewhere"
 _NOT_DICOM = "is not a DICOM file", "move it elsewhere, or copy or download it again"
+_SHIFTED = (
+    "stores its numbers in other bits than the lowest (HighBit), which nothing here reads",
+    "export the original images again",
+)
 _NO_SIGN = (
     "does not say whether its numbers have a sign (PixelRepresentation), and some would differ",
     "export the original images again",
@@ -84,6 +90,9 @@ _META_GROUP, _IMAGE_GROUP = 0x0002, 0x0008
 _LAST_OF_GROUP, _LEAST_LENGTH = 0x0060, 64
 """Tags of the first group up to Modality, with one of which images begin; in so many bytes at least."""
 
+_HU_TYPES = ("HU", "US", "")
+"""What RescaleType is called where it is HU, or not specified (PS3.3, C.11.1.1.2); scanners with several energies store
+maps of electron density and atomic number as CT, too."""
 _TILT_DEGREES = 0.1
 _PARALLEL = 0.9
 """The least cosine between a slice's normal and the body's axis that is called axial."""
@@ -163,7 +172,7 @@ def _frames(header: Any) -> "list[Mapping[str, Any]]":
         if count != 1:
             raise BadSlice(*_NOT_GREY)
         return [{}]
-    if each and len(each) != count:
+    if count > 1 and len(each) != count:  # each lies elsewhere
         raise BadSlice(*_ODD_FRAMES)
     return [_group([*shared[:1], *each[frame : frame + 1]]) for frame in range(count)]
 
@@ -192,6 +201,8 @@ def _slice(path: Path, whole: Any, frame: int, frames: int, group: "Mapping[str,
     slope, intercept = _numbers(header, "RescaleSlope", 1), _numbers(header, "RescaleIntercept", 1)
     if slope is None or slope[0] == 0 or intercept is None:
         raise BadSlice(*_NO_SCALE)
+    if str(header.get("RescaleType") or "HU").strip().upper() not in _HU_TYPES:
+        raise BadSlice(*_OTHER_QUANTITY)
     tilt = _numbers(header, "GantryDetectorTilt", 1)
     return Slice(
         path=path,
@@ -220,10 +231,10 @@ def read_pixels(slices: Sequence[Slice]) -> list[npt.NDArray[Any]]:
     path, frames = slices[0].path, slices[0].frames
     header = _header(path, pixels=True)
     packed = _is_packed(header)
+    if "PixelData" not in header:
+        raise BadSlice(*_CUT_OFF)
     if packed and header.get("PixelRepresentation") is None:
         raise BadSlice(*_NO_SIGN)
-    if packed and frames == 1:
-        return [_in_hu(_unpacked(path), 1.0, 0.0) for _ in slices]
     signless = _completed(header)
     try:
         stored = np.asarray(header.pixel_array).reshape(frames, int(header.Rows), int(header.Columns))
@@ -253,6 +264,8 @@ def _completed(header: Any) -> bool:
     if lacking:
         problem = f"lacks {lacking[0]}, without which its pixels cannot be read"
         raise BadSlice(problem, _DAMAGED[1])
+    if int(header.get("HighBit") or header.BitsStored - 1) != header.BitsStored - 1:
+        raise BadSlice(*_SHIFTED)
     for keyword, usual in (("SamplesPerPixel", 1), ("PhotometricInterpretation", "MONOCHROME2")):
         if header.get(keyword) is None:
             setattr(header, keyword, usual)
@@ -293,20 +306,6 @@ def _begins_with_meta(path: Path) -> bool:
     if group == _IMAGE_GROUP and element <= _LAST_OF_GROUP:
         raise BadSlice(*_NO_PREAMBLE)
     return group == _META_GROUP and element <= 1
-
-
-def _unpacked(path: Path) -> npt.NDArray[Any]:
-    """A compressed image, unpacked and brought to HU by GDCM."""
-    import SimpleITK as sitk  # noqa: N813
-
-    reader = sitk.ImageFileReader()
-    reader.SetImageIO("GDCMImageIO")
-    reader.SetFileName(str(path))
-    try:
-        array: npt.NDArray[Any] = sitk.GetArrayFromImage(reader.Execute())
-        return np.squeeze(array)
-    except RuntimeError:
-        raise BadSlice(*_PACKED) from None
 
 
 def _in_hu(stored: npt.NDArray[Any], slope: float, intercept: float) -> npt.NDArray[Any]:

@@ -22,7 +22,7 @@ from medsearch.data.nifti_geometry import HeaderGeometry
 from medsearch.data.outlines import laid_on, misfit
 from medsearch.data.volumes import UnreadableVolume, Volume, files_of, read_bytes, stored_volume
 
-INSPECTION_VERSION = 3
+INSPECTION_VERSION = 4
 """Raised whenever the facts of an unchanged file would come out otherwise."""
 
 _MOST_VALUES = 8

@@ -146,34 +146,34 @@ def _contradictions(header: HeaderGeometry, affine: Matrix, shape: tuple[int, ..
     Sizes and directions decide what a network sees, so they must be known: an error, unless the two lead to different
     spaces (their codes differ), in which a head may well lie otherwise. Nothing is learnt from positions: a warning.
     """
-    by_sform, by_qform = header.codes
-    if not by_sform and not by_qform:
+    taken = header.taken
+    if not taken:
         what = "does not say how it lies: neither its sform nor its qform is coded"
         yield Fault(what, f"convert it again, or set its sform, {EXCLUDE}")
         return
     if min(header.edges) < 0:
         what = "has a negative voxel size (pixdim), which may mean that it is mirrored"
-        yield Fault(what, f"convert it again, {EXCLUDE}", fatal=not by_sform)
-    if by_sform and by_qform and not header.qform:
+        yield Fault(what, f"convert it again, {EXCLUDE}", fatal=taken == "qform")
+    if taken == "sform" and header.codes[1] and not header.qform:
         yield Fault("has a damaged qform; its sform is taken", "copy its sform to its qform", fatal=False)
-    if not by_sform:
-        return
-    other = matrix(header.qform) if header.qform else None
+    if taken == "qform" and not header.other:
+        return  # its voxel sizes are those of pixdim by definition
+    other = matrix(header.other) if header.other else None
     names = "its two geometries (sform, qform)" if other is not None else "its sform and its voxel sizes (pixdim)"
     remedy = f"set both to what the scanner measured, {EXCLUDE}"
     sizes = np.linalg.norm(affine[:3, :3], axis=0)
     theirs = np.abs(header.edges) if other is None else np.linalg.norm(other[:3, :3], axis=0)
     said = np.isfinite(theirs) & (theirs > 0)
     if (np.abs(sizes - theirs)[said] > _SAME_SIZE * theirs[said]).any():
-        what = f"{names} disagree: {edges_in_words(sizes)} and {edges_in_words(theirs)}; the sform is taken"
+        what = f"{names} disagree: {edges_in_words(sizes)} and {edges_in_words(theirs)}; the {taken} is taken"
         yield Fault(what, remedy)
     elif other is not None and (angle := turn(affine, other)) > MOST_TURN:
-        what = f"{names} disagree by {angle:.0f} degrees; the sform is taken"
-        yield Fault(what, remedy, fatal=by_sform == by_qform)
+        what = f"{names} disagree by {angle:.0f} degrees; the {taken} is taken"
+        yield Fault(what, remedy, fatal=header.codes[0] == header.codes[1])
     elif other is not None:
         middle = np.array([*((size - 1) / 2 for size in shape), 1.0])
         if (moved := float(np.linalg.norm((affine - other) @ middle))) > _MOST_MOVED_MM:
-            what = f"{names} disagree in position by {moved:.0f} mm; the sform is taken"
+            what = f"{names} disagree in position by {moved:.0f} mm; the {taken} is taken"
             yield Fault(what, "set both to the same position", fatal=False)
 
 
@@ -198,8 +198,8 @@ class CaseJudge:
         if facts.problem is not None:
             yield Fault(facts.problem, facts.remedy or EXCLUDE, fatal=kind != LABEL)
             return
-        if kind != LABEL:
-            yield from _about_geometry(facts)
+        geometry = [] if kind == LABEL else list(_about_geometry(facts))
+        yield from geometry
         if facts.not_finite:
             what = f"{facts.not_finite} voxels are NaN or infinite"
             yield Fault(what, f"replace them, {EXCLUDE}", fatal=kind != LABEL)
@@ -208,7 +208,7 @@ class CaseJudge:
         elif facts.low == facts.high:
             what = "is zero everywhere" if facts.low == 0 else f"is constant ({facts.low:g} everywhere)"
             yield Fault(what, f"export the image again, {EXCLUDE}")
-        else:
+        elif not any(fault.fatal for fault in geometry):  # what is shown of a body depends on it
             yield from self.values.image(facts)
         how = None if kind == LABEL else difference(facts, common, self.layout.grid_tolerance)
         if how is not None:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from medsearch.core.errors import BadInput
 from medsearch.data.folders import visible
-from medsearch.data.nifti_geometry import HeaderGeometry
+from medsearch.data.nifti_geometry import HeaderGeometry, is_usable
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _NIFTI2_HEADER_SIZE = (540).to_bytes(4, "little"), (540).to_bytes(4, "big")
@@ -150,7 +150,7 @@ def _parsed(plain: bytes, path: Path) -> tuple[Any, HeaderGeometry]:
         _refuse_as_other(path)
     try:
         geometry = HeaderGeometry.of(kind.header_class(plain[: kind.header_class.sizeof_hdr], check=False))
-        if geometry.codes[1] and not geometry.codes[0] and not geometry.qform:
+        if geometry.taken == "qform" and not geometry.qform:
             raise UnreadableVolume(path, *_NO_GEOMETRY)
         return kind.from_bytes(plain), geometry
     except UnreadableVolume:
@@ -166,7 +166,7 @@ def _refuse_as_other(path: Path) -> NoReturn:
 def _affine(image: Any, geometry: HeaderGeometry, path: Path) -> npt.NDArray[np.float64]:
     in_mm = np.array([[geometry.unit]] * 3 + [[1.0]])
     affine: npt.NDArray[np.float64] = np.asarray(image.affine, dtype=np.float64) * in_mm
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-9:
+    if not is_usable(affine):
         raise UnreadableVolume(path, *_NO_GEOMETRY)
     return affine
 

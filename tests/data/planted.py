@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import gdcm
 import numpy as np
 import pydicom
 from pydicom.datadict import tag_for_keyword
@@ -115,6 +116,34 @@ def _cut(folder: Path) -> None:
     (folder / "1-003.dcm").write_bytes(content[:-40])
 
 
+SYNTAXES = ("JPEGLosslessProcess14_1", "JPEGLosslessProcess14", "JPEGLSLossless", "JPEG2000Lossless", "RLELossless")
+
+
+def pack(path: Path, syntax: str = "JPEGLosslessProcess14_1") -> None:
+    """Compress the image or images of a file without loss. syntax: what GDCM calls it."""
+    reader, writer, change = gdcm.ImageReader(), gdcm.ImageWriter(), gdcm.ImageChangeTransferSyntax()
+    reader.SetFileName(str(path))
+    assert reader.Read()
+    change.SetTransferSyntax(gdcm.TransferSyntax(getattr(gdcm.TransferSyntax, syntax)))
+    change.SetInput(reader.GetImage())
+    assert change.Change()
+    whole, packed = pydicom.dcmread(path), path.with_suffix(".packed")
+    writer.SetFileName(str(packed))
+    writer.SetFile(reader.GetFile())
+    writer.SetImage(change.GetOutput())
+    assert writer.Write()
+    compressed = pydicom.dcmread(packed)
+    packed.unlink()
+    whole["PixelData"] = compressed["PixelData"]  # the rest as it was: GDCM rewrites what it knows of frames
+    whole.file_meta.TransferSyntaxUID = compressed.file_meta.TransferSyntaxUID
+    whole.save_as(path)
+
+
+def _pack_and_cut(folder: Path) -> None:
+    pack(folder / "1-003.dcm")
+    _cut(folder)
+
+
 def _nested(folder: Path) -> None:
     (folder / "more").mkdir()
 
@@ -178,6 +207,13 @@ BROKEN: Mapping[str, Broken] = {
     "a slope of nothing": Broken(one(_set(RescaleSlope=0)), r"1-003\.dcm lacks the slope", "export the original"),
     "colours": Broken(one(_set(SamplesPerPixel=3)), r"1-003\.dcm is not one grey image", MOVE),
     "a cut file": Broken(_cut, r"1-003\.dcm has no whole image", "copy or download it again"),
+    "a cut compressed file": Broken(_pack_and_cut, r"1-003\.dcm has no whole image", "copy or download"),
+    "numbers in the upper bits": Broken(
+        one(_set(BitsStored=12, HighBit=15)), r"1-003\.dcm stores its numbers in other bits", "export the original"
+    ),
+    "a map of atomic numbers": Broken(
+        every(_set(RescaleType="Z_EFF")), r"1-001\.dcm holds another quantity than HU", MOVE
+    ),
     "a folder among them": Broken(_nested, r"holds a folder \(more\)", "series' own folder"),
 }
 

@@ -41,6 +41,15 @@ def test_frames_are_slices(
     np.testing.assert_allclose(volume.affine, read_series(planted.write(path.parent.parent / "classic")).affine)
 
 
+@pytest.mark.parametrize("syntax", planted.SYNTAXES)
+def test_frames_may_be_compressed(tmp_path: Path, syntax: str) -> None:
+    """Each frame with a scale of its own, which no decoder knows."""
+    path = enhanced.write(tmp_path / "series" / "1.dcm", scales=[SCALES[at % 3] for at in range(COUNT)])
+    planted.pack(path, syntax)
+    assert pydicom.dcmread(path).file_meta.TransferSyntaxUID.is_compressed
+    np.testing.assert_array_equal(read_volume(path.parent).array, planted.volume())
+
+
 def test_a_stack_may_come_in_several_files(tmp_path: Path) -> None:
     whole = planted.volume()
     enhanced.write(tmp_path / "series" / "1.dcm", whole[:, :, :5])
@@ -115,6 +124,19 @@ BROKEN: dict[str, tuple[Callable[[Dataset], object], str]] = {
             delattr(dataset, "PerFrameFunctionalGroupsSequence"),
         ],
         "is not one grey image",
+    ),
+    "a billion frames and groups for all at once": (
+        lambda dataset: [
+            setattr(dataset, "NumberOfFrames", 10**9),
+            delattr(dataset, "PerFrameFunctionalGroupsSequence"),
+        ],
+        "other numbers of frames",
+    ),
+    "a map of electron densities": (
+        lambda dataset: setattr(
+            dataset.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence[0], "RescaleType", "ED"
+        ),
+        "another quantity than HU",
     ),
     "more frames than groups": (lambda dataset: setattr(dataset, "NumberOfFrames", 11), "other numbers of frames"),
     "fewer images than frames": (

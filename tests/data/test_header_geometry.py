@@ -23,7 +23,7 @@ from tests.data import broken
 SHAPE = (12, 10, 40)
 EDGES = (4.0, 4.0, 5.0)
 PLACE = np.array([[-4.0, 0, 0, 11], [0, -4.0, 0, 9], [0, 0, 5.0, -30], [0, 0, 0, 1]])
-XYZT, PIXDIM, QUATERNION = 123, 80, 256
+XYZT, PIXDIM, CODES, QUATERNION = 123, 80, 252, 256
 
 
 def turned(degrees: float, axis: int = 0) -> np.ndarray:
@@ -77,6 +77,11 @@ def floats(*numbers: float) -> bytes:
     return struct.pack(f"<{len(numbers)}f", *numbers)
 
 
+def coded(sform: int, qform: int) -> tuple[int, bytes]:
+    """To poke codes that nibabel does not write."""
+    return CODES, struct.pack("<2h", qform, sform)
+
+
 def scaled(factor: float) -> np.ndarray:
     return PLACE @ np.diag([factor, factor, factor, 1.0])
 
@@ -120,6 +125,16 @@ CONTRADICTIONS: dict[str, tuple[Write, bool, str]] = {
         lambda path: write(path, qform=None, poke=(PIXDIM, floats(-4, 4, 5))), False, "has a negative voxel size",
     ),
     "a qform that is no rotation": (lambda path: write(path, poke=(QUATERNION, floats(9, 9, 9))), False, "qform"),
+    "a sform in no space of NIfTI's": (
+        lambda path: write(path, scaled(0.5), poke=coded(6, 1)), True,
+        f"{SIZES}: 4 x 4 x 5 mm and 2 x 2 x 2.5 mm; the qform is taken",
+    ),
+    "no form in a space of NIfTI's": (lambda path: write(path, None, poke=coded(0, 6)), True, "neither its sform"),
+    "an sform of code -1 alone": (lambda path: write(path, qform=None, poke=coded(-1, 0)), True, "neither its sform"),
+    "a qform in no space of NIfTI's": (
+        lambda path: write(path, scaled(0.5), poke=coded(1, 7)), True, f"{SIZES}: 2 x 2 x 2.5",
+    ),
+    "no thickness under an sform": (lambda path: write(path, poke=(PIXDIM, floats(4, 4, 0))), False, "a damaged qform"),
     "a qform of NaN": (lambda path: write(path, poke=(QUATERNION, floats(np.nan, 0, 0))), False, "a damaged qform"),
 }  # fmt: skip
 
@@ -145,6 +160,9 @@ SOUND: dict[str, Write] = {
     "the sform alone": lambda path: write(path, qform=None),
     "the qform alone": lambda path: write(path, sform=None),
     "an sform without sizes beside it": lambda path: write(path, qform=None, poke=(PIXDIM, floats(0, 0, 0))),
+    "a handedness of 0, which counts as 1": lambda path: write(path, poke=(PIXDIM - 4, floats(0))),
+    "so with the qform alone": lambda path: write(path, None, poke=(PIXDIM - 4, floats(0))),
+    "an sform in no space of NIfTI's that agrees": lambda path: write(path, poke=coded(6, 1)),
     "no unit": lambda path: write(path, poke=(XYZT, b"\0")),
     "mm and seconds": lambda path: write(path, poke=(XYZT, bytes([2 | 8]))),
     "two codes, one geometry": lambda path: write(path, codes=(4, 1)),
@@ -174,6 +192,8 @@ def test_a_geometry_that_is_no_number_cannot_be_read(value: float, tmp_path: Pat
         read_volume(write(tmp_path / "a.nii", poke=(280, floats(value))))
     with pytest.raises(UnreadableVolume, match="without a usable geometry"):
         read_volume(write(tmp_path / "b.nii", None, poke=(QUATERNION, floats(9, 9, 9))))
+    with pytest.raises(UnreadableVolume, match="without a usable geometry"):  # nibabel would make it 1 mm
+        read_volume(write(tmp_path / "c.nii", None, poke=(PIXDIM, floats(4, 4, 0))))
 
 
 @given(
