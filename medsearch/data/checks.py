@@ -1,8 +1,7 @@
 """Checking a cohort: every fault becomes one line that names the case, the file, and the remedy.
 
 The layout looks at the names, `inspection` reads every file once; here the facts are judged, those of one case by
-`judges`. A fatal fault excludes its
-subject, or refuses the cohort where it has none; the others are warnings.
+`judges`. A fatal fault excludes its subject, or refuses the cohort where it has none; the others are warnings.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

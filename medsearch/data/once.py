@@ -133,6 +133,9 @@ def put_aside(directory: Path, damage: Damaged) -> None:
         there = set_aside(directory)
     except FileNotFoundError:  # another process was faster
         return
+    except OSError as error:  # another user's, or a file system that is read only: the damage is what must be told
+        warn_once(f"{directory} holds a damaged file and cannot be set aside ({error.strerror}); move it, as its owner")
+        return
     warn_once(f"{damage.what} {damage.problem}; its folder is {there} now and made anew")
 
 

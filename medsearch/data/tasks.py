@@ -104,6 +104,11 @@ def _patients(roster: Roster, subjects: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(roster.patients.get(subject, subject) for subject in subjects))
 
 
+def _people(roster: Roster) -> str:
+    """What is split: whoever has several cases stays whole."""
+    return "patients" if roster.patients else "cases"
+
+
 def _cases_of(patients: Sequence[str], roster: Roster) -> tuple[str, ...]:
     """All subjects of these patients, in the patients' order; one patient's by name."""
     if not roster.patients:
@@ -135,13 +140,13 @@ def _assigned(task: CrossModalityTask, roster: Roster) -> dict[str, tuple[str, .
 def _fold(task: CrossModalityTask, sides: Mapping[str, tuple[str, ...]], roster: Roster) -> dict[str, tuple[str, ...]]:
     """The source side of one fold; the target's stays, so whoever validates there trains in no fold."""
     pool = sides["validation_source"] + sides["train_source"]
-    if not 0 <= task.fold < task.folds or not 2 <= task.folds <= len(pool):
+    order = ranked(task.split_seed, _patients(roster, pool), "folds")
+    if not 0 <= task.fold < task.folds or not 2 <= task.folds <= len(order):
         msg = (
-            f"task.fold={task.fold} of task.folds={task.folds} with {len(pool)} source cases; folds are 2 or more, "
-            "at most as many as cases, and counted from 0"
+            f"task.fold={task.fold} of task.folds={task.folds} with {len(order)} source {_people(roster)}; folds are "
+            f"2 or more, at most as many as {_people(roster)}, and counted from 0"
         )
         raise BadInput(msg)
-    order = ranked(task.split_seed, _patients(roster, pool), "folds")
     shown = set(_cases_of(order[task.fold :: task.folds], roster))
     elsewhere = shown | set(sides["validation_target"])
     training = tuple(name for name in pool if name not in elsewhere)
@@ -164,7 +169,7 @@ def _refuse(task: CrossModalityTask, roster: Roster) -> None:
         msg = f"subject {twice[0]!r} comes twice in the cohort; a patient may be in one part of the split only"
         raise BadInput(msg)
     if (count := len(_patients(roster, subjects))) < FEWEST:
-        msg = f"the cohort has {count} usable subjects, a split needs at least {FEWEST}; add cases"
+        msg = f"the cohort has {count} usable {_people(roster)}, a split needs at least {FEWEST}; add cases"
         raise BadInput(msg)
     if task.folds and task.pairing == "overlap":
         msg = "task.folds with task.pairing='overlap' would validate on those who train the target; take 'disjoint'"

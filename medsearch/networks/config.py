@@ -1,8 +1,4 @@
-"""Sizes of the networks that methods share. Defaults are the paper's; `at` gives them for a scale. No torch here.
-
-A config is checked where a network is built from it, not here: a recipe may pass through states that fit no network
-while its knobs are overridden one by one.
-"""
+"""Sizes of the networks that methods share. Defaults are the paper's; `at` gives them for a scale. No torch here."""
 
 from dataclasses import field
 from typing import Annotated, Literal
@@ -35,21 +31,6 @@ class DiscriminatorConfig:
     def at(cls, scale: Scale, dimensions: Dimensions) -> "DiscriminatorConfig":
         """The sizes for one scale."""
         return override(cls(dimensions=dimensions), _DISCRIMINATOR[dimensions, scale])
-
-    def check(self) -> None:
-        """Refuse sizes that fit no network.
-
-        Raises:
-            BadInput: with the knob and what it must satisfy.
-        """
-        refuse(
-            (
-                not self.channels or min(self.channels) < 1,
-                f"channels {self.channels} must be positive numbers",
-            ),
-            (self.kernel < 2, f"kernel {self.kernel} must be 2 or more, as the strides are"),
-            (self.scales < 1, f"scales {self.scales} must be 1 or more"),
-        )
 
 
 def refuse(*faults: tuple[object, str]) -> None:

@@ -1,8 +1,4 @@
-"""Sizes of CycleGAN's networks (Zhu et al. 2017). Defaults are theirs; `at` gives them for a scale. No torch here.
-
-A config is checked where a network is built from it, not here: a recipe may pass through states that fit no network
-while its knobs are overridden one by one.
-"""
+"""Sizes of CycleGAN's networks (Zhu et al. 2017). Defaults are theirs; `at` gives them for a scale. No torch here."""
 
 from typing import Annotated, Literal
 

@@ -72,7 +72,7 @@ class MultiScaleDiscriminator(nn.Module):
     """Judges patches of an image at several resolutions.
 
     Raises:
-        BadInput: the config fits no network, or an image is too small for its layers and scales.
+        BadInput: an image is too small for its layers and scales.
     """
 
     def __init__(self, config: DiscriminatorConfig):

@@ -19,7 +19,7 @@ class PatchDiscriminator(nn.Module):
     """Convolutions of kernel 4, all but the last two halve; instance norms but after the first and the last.
 
     Raises:
-        BadInput: the config fits no network, or an image is too small for its layers.
+        BadInput: an image is too small for its layers.
     """
 
     def __init__(self, config: PatchDiscriminatorConfig, *, inputs: int = 1) -> None:

@@ -38,11 +38,7 @@ class ResidualBlock(nn.Module):
 
 @final
 class ResNetGenerator(nn.Module):
-    """Images to images of the same size, in (-1, 1).
-
-    Raises:
-        BadInput: the config fits no network.
-    """
+    """Images to images of the same size, in (-1, 1)."""
 
     def __init__(self, config: ResNetGeneratorConfig, *, inputs: int = 1, outputs: int = 1) -> None:
         super().__init__()

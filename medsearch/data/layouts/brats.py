@@ -71,7 +71,8 @@ class FileNames:
 _UNTIL_2021 = MappingProxyType({**{contrast: contrast for contrast in _CONTRASTS}, "mask": "seg"})
 _FROM_2023 = MappingProxyType({"flair": "t2f", "t1": "t1n", "t1ce": "t1c", "t2": "t2w", "mask": "seg"})
 _TIMEPOINT = re.compile(r"(?P<patient>BraTS-.+)-\d{3}")
-_OTHER_CHALLENGE = re.compile(r"BraTS-(?!GLI-)[A-Z]{2,4}-\d+-\d+")
+_CHALLENGE = re.compile(r"BraTS-.+")
+"""How the challenges since 2023 name their cases: gliomas, meningiomas, metastases, children, Africa, ..."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,7 @@ class BraTS:
     def _other(self, subject: str) -> str | None:
         """The other release that names a case so; empty: a challenge of which there is no layout; None: none."""
         others = [release.name for release in RELEASES if release.names.subject.fullmatch(subject)]
-        if _OTHER_CHALLENGE.fullmatch(subject):
+        if _CHALLENGE.fullmatch(subject) and not others:
             return ""
         return others[0] if others and others != [self.name] else None
 

@@ -18,9 +18,10 @@ def links_leaving(paths: list[Path], root: Path, subject: str | None = None) -> 
             yield Finding(subject, path, problem, remedy, fatal=False)
 
 
-def unexpected(path: Path, subject: str | None = None, remedy: str = "move it elsewhere") -> Finding:
-    """What lies where the layout has no place for it; it is passed over."""
-    return Finding(subject, path, "is unexpected here", remedy, fatal=False)
+def unexpected(path: Path, subject: str | None = None, remedy: str = "") -> Finding:
+    """What lies where the layout has no place for it; it is passed over. A folder may have been a case."""
+    elsewhere = "move it elsewhere; if it is a case, give it its images" if path.is_dir() else "move it elsewhere"
+    return Finding(subject, path, "is unexpected here", remedy or elsewhere, fatal=False)
 
 
 def strays_among(empty: Iterable[Path], names: Iterable[str]) -> frozenset[Path]:

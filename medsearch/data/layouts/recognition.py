@@ -44,7 +44,7 @@ def refusal(root: Path, wanted: Layout, layouts: Mapping[str, Layout]) -> Findin
         return Finding(None, root, f"is in the {name} layout, not {wanted.name}", f"choose the layout {name}")
     for folder in _folders(root, _DEPTH):
         names = {path.name for path in visible(folder) if path.is_dir() or path.suffix == ".json"}
-        if "imagesTr" in names and any(_CHANNEL.fullmatch(path.name) for path in visible(folder / "imagesTr")):
+        if "imagesTr" in names and _in_channels(folder):
             what = "is an nnU-Net folder (imagesTr, one file per channel: _0000, _0001 and so on)"
             return Finding(None, folder, what, f"write channels (dataset.json names them) as {_example(wanted)}")
         if {"imagesTr", "labelsTr"} <= names:
@@ -54,6 +54,13 @@ def refusal(root: Path, wanted: Layout, layouts: Mapping[str, Layout]) -> Findin
             what = "is a BIDS folder (sub-<label>/anat)"
             return Finding(None, folder, what, f"copy or link its images as {_example(wanted)}")
     return None
+
+
+def _in_channels(folder: Path) -> bool:
+    """Whether images bear the number of a channel behind the case's name, which its label has without."""
+    labels = {path.name for path in visible(folder / "labelsTr")} if (folder / "labelsTr").is_dir() else set()
+    images = [path.name for path in visible(folder / "imagesTr")]
+    return any(_CHANNEL.fullmatch(name) and name not in labels for name in images)
 
 
 def _folders(root: Path, depth: int) -> Iterator[Path]:

@@ -29,8 +29,8 @@ LOG = logging.getLogger(__name__)
 STORED = (-32768, 32767)
 """HU beyond which no scanner measures, and int16 ends."""
 AIR = -1024
-"""HU below which nothing is, not even noise in air: what is stored there is padding, and so is what is laid beside an
-image that is not square."""
+"""HU of air, which is laid beside an image that is not square. What is stored below is padding, or noise in air, which
+windows cut off anyway."""
 
 
 def stacks_directory(folder: Path, fingerprint: str, task: SynthesisTask) -> Path:

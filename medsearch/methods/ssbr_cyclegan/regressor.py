@@ -30,11 +30,7 @@ SLICES = 64
 
 @final
 class Regressor(nn.Module):
-    """Slices in [-1, 1] to scores.
-
-    Raises:
-        BadInput: the config fits no network.
-    """
+    """Slices in [-1, 1] to scores."""
 
     def __init__(self, config: RegressorConfig) -> None:
         super().__init__()

@@ -154,6 +154,8 @@ def test_time_points_are_one_patient(tmp_path: Path) -> None:
         ("BraTS2021_00000", KINDS, "_"),
         ("BraTS-MEN-00004-000", trees.KINDS_2023, "-"),
         ("BraTS-SSA-00002-000", trees.KINDS_2023, "-"),
+        ("BraTS-GoAT-00001", trees.KINDS_2023, "-"),
+        ("BraTS-MEN-RT-0001-1", trees.KINDS_2023, "-"),
     ],
 )
 def test_cases_of_another_release_or_challenge_are_refused(

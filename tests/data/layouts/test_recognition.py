@@ -74,6 +74,7 @@ FORMATS = {
         "nnU-Net",
     ),
     "nnU-Net below": (("nnUNet_raw/Dataset001_Brain/imagesTr/case_0000.nii.gz",), "nnU-Net"),
+    "a decathlon with four digits": (("imagesTr/case_0001.nii.gz", "labelsTr/case_0001.nii.gz"), "Decathlon"),
     "nnU-Net of another ending": (("imagesTr/case_0000.png", "labelsTr/case.png"), "nnU-Net"),
     "BIDS": (("dataset_description.json", "sub-01/anat/sub-01_T1w.nii.gz"), "BIDS"),
 }

@@ -56,11 +56,7 @@ class Output(nn.Module):
 
 @final
 class DeepLab(nn.Module):
-    """Images to probabilities of tumour, main and auxiliary.
-
-    Raises:
-        BadInput: the config fits no network.
-    """
+    """Images to probabilities of tumour, main and auxiliary."""
 
     def __init__(self, config: DeepLabConfig) -> None:
         super().__init__()

@@ -19,7 +19,7 @@ class MapDiscriminator(nn.Module):
     """Judges patches of a map.
 
     Raises:
-        BadInput: the config fits no network, or a map is too small for its layers.
+        BadInput: a map is too small for its layers.
     """
 
     def __init__(self, config: MapDiscriminatorConfig) -> None:

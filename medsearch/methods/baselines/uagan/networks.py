@@ -89,11 +89,7 @@ class Decoder(nn.Module):
 
 @final
 class Generator(nn.Module):
-    """Segments an image, and translates it to the contrast that is asked for.
-
-    Raises:
-        BadInput: the config fits no network.
-    """
+    """Segments an image, and translates it to the contrast that is asked for."""
 
     def __init__(self, config: UAGANConfig) -> None:
         super().__init__()

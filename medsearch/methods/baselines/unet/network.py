@@ -13,11 +13,7 @@ from medsearch.networks.genseg.encoder import GenSegEncoder
 
 @final
 class UNet(nn.Module):
-    """Images to probabilities of tumour; 6.437 M parameters, of which the residual's norms and head are frozen.
-
-    Raises:
-        BadInput: the config fits no network.
-    """
+    """Images to probabilities of tumour; 6.437 M parameters, of which the residual's norms and head are frozen."""
 
     def __init__(self, config: GenSegConfig) -> None:
         super().__init__()
