@@ -21,16 +21,19 @@ from medsearch.core.paths import set_aside
 from medsearch.core.records import sync_directory, warn_once
 
 RECORD = "medsearch"
-"""The entry of a file's header: what was saved with the tensors, and their checksum."""
+"""The entry of a file's header: what was saved with the tensors, and the checksum of both."""
+
+REMEDY = "remove its folder and run again"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any] | None = None) -> None:
-    """Write `tensors` atomically, with `state` as JSON in the header, and the CRC-32 of all that they hold."""
+    """Write `tensors` atomically, with `state` as JSON in the header, and the CRC-32 of all of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
     own = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    record = json.dumps({"state": state or {}, "crc32": _crc(own)})
-    save_file(own, aside, metadata={RECORD: record})  # one entry: several would come in any order
+    plain = json.loads(json.dumps(state or {}))  # as it comes back
+    record = {"state": plain, "crc32": _crc(own, plain)}
+    save_file(own, aside, metadata={RECORD: json.dumps(record)})  # one entry: several would come in any order
     with aside.open("rb") as file:
         os.fsync(file.fileno())
     aside.replace(path)
@@ -47,23 +50,37 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
-        record = json.loads(metadata.get(RECORD, "{}"))
-        state = record["state"] if record else json.loads(metadata.get("state", "{}"))  # before there was a checksum
         tensors = load_file(path)
+        if metadata.keys() <= {"state"}:  # from before there was a checksum
+            return tensors, _state_in({"state": json.loads(metadata.get("state", "{}"))})
+        record = json.loads(metadata[RECORD])
+        state, crc = _state_in(record), record["crc32"]
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         problem = f"is no whole safetensors file ({' '.join(str(error).split())})"
-        raise Damaged(path, problem, "remove its folder and run again") from error
-    if record and record["crc32"] != _crc(tensors):
-        raise Damaged(path, "was changed since it was written", "remove its folder and run again")
+        raise Damaged(path, problem, REMEDY) from error
+    if crc != _crc(tensors, state):
+        raise Damaged(path, "was changed since it was written", REMEDY)
     return tensors, state
 
 
-def _crc(tensors: Mapping[str, Tensor]) -> str:
-    """Of the tensors' bytes, by name: cheap beside writing them, and enough for what no one changes on purpose."""
-    total = 0
-    for name in sorted(tensors):
-        content = tensors[name].reshape(-1).view(torch.uint8).numpy()
-        total = zlib.crc32(content.data, zlib.crc32(name.encode(), total))
+def _state_in(record: Mapping[str, Any]) -> dict[str, Any]:
+    state = record["state"]
+    if not isinstance(state, dict):
+        msg = "its header holds no state"
+        raise TypeError(msg)
+    return state
+
+
+def _crc(tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> str:
+    """Of the state, and of every tensor's name, type, shape and bytes.
+
+    It is cheap beside writing them, and enough for what no one changes on purpose.
+    """
+    total = zlib.crc32(json.dumps(state, sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        head = json.dumps([name, str(tensor.dtype), list(tensor.shape)])
+        content = tensor.reshape(-1).view(torch.uint8).numpy()
+        total = zlib.crc32(content.data, zlib.crc32(head.encode(), total))
     return f"{total:08x}"
 
 

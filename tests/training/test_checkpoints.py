@@ -4,6 +4,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 from torch import nn
 
 from medsearch.core.errors import BadInput, Damaged
@@ -80,6 +81,58 @@ def test_a_flipped_bit_of_a_tensor_is_noticed(tmp_path_factory: pytest.TempPathF
     path.write_bytes(content)
     with pytest.raises(Damaged, match=r"weights\.safetensors was changed since it was written"):
         load_tensors(path)
+
+
+@given(st.data(), st.integers(0, 7))
+def test_a_flipped_bit_of_the_header_is_noticed_or_says_the_same(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, bit: int
+) -> None:
+    path = tmp_path_factory.mktemp("flipped") / "state.safetensors"
+    tensors = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.arange(3)}
+    save_tensors(path, tensors, {"epoch": 12, "best": [0.5, None]})
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << bit
+    path.write_bytes(content)
+    try:
+        found, state = load_tensors(path)
+    except Damaged:
+        return
+    assert state == {"epoch": 12, "best": [0.5, None]}
+    assert found.keys() == tensors.keys()
+    assert all(found[name].dtype == of.dtype and torch.equal(found[name], of) for name, of in tensors.items())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'epoch\\": 12', b'epoch\\": 92'),
+        (b'"medsearch"', b'"medsearci"'),
+        (b'crc32\\"', b'crc33\\"'),
+        (b'"shape":[2,3]', b'"shape":[3,2]'),
+        (b'"I32"', b'"U32"'),
+    ],
+)
+def test_an_edited_header_is_refused_by_name(tmp_path: Path, old: bytes, new: bytes) -> None:
+    path = tmp_path / "state.safetensors"
+    save_tensors(path, {"a": torch.ones(2, 3), "b": torch.ones(2, dtype=torch.int32)}, {"epoch": 12})
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    with pytest.raises(Damaged, match=r"state\.safetensors "):
+        load_tensors(path)
+
+
+@pytest.mark.parametrize("metadata", [None, {"state": '{"epoch": 3}'}])
+def test_a_file_from_before_there_were_checksums_is_taken(tmp_path: Path, metadata: dict[str, str] | None) -> None:
+    save_file({"a": torch.ones(2)}, tmp_path / "w.safetensors", metadata=metadata)
+    tensors, state = load_tensors(tmp_path / "w.safetensors")
+    assert torch.equal(tensors["a"], torch.ones(2))
+    assert state == ({"epoch": 3} if metadata else {})
+
+
+def test_a_state_comes_back_as_json_has_it(tmp_path: Path) -> None:
+    save_tensors(tmp_path / "s", {}, {"b": (1, 2), "a": {10: float("inf"), 9: "ä"}})
+    assert load_tensors(tmp_path / "s")[1] == {"b": [1, 2], "a": {"10": float("inf"), "9": "ä"}}
 
 
 def test_from_a_damaged_checkpoint_a_training_begins_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
