@@ -104,7 +104,7 @@ class Source:
                 body += ast.parse(content).body
             except (SyntaxError, ValueError):  # whoever imports it is told so
                 self.broken = b"" if interactive else content
-        self.body = [node for node in body if not _says_nothing(node) and not _is_for_checkers(node)]
+        self.body = [node for node in _executed(body) if not _says_nothing(node)]
         self.defined: dict[str, list[int]] = {}
         self.imported: dict[str, list[_Import]] = {}
         for place, node in enumerate(self.body):
@@ -295,6 +295,15 @@ def _says_nothing(node: ast.AST) -> bool:
     return isinstance(node, ast.Pass)
 
 
+def _executed(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements without what only type checkers see; of `if TYPE_CHECKING`, what stands under `else` is run."""
+    for node in body:
+        if _is_for_checkers(node):
+            yield from _executed(node.orelse)  # type: ignore[attr-defined]
+        else:
+            yield node
+
+
 def _is_for_checkers(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and _last_name(node.test) == "TYPE_CHECKING"
 
@@ -319,7 +328,7 @@ class _Saying:
     def body(self, body: Sequence[ast.stmt]) -> None:
         """Statements that do something; imports that stand together in the order of their names."""
         together: set[str] = set()
-        for node in body:
+        for node in _executed(body):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 found = _imports_of(node)
                 self.imports += found
@@ -328,9 +337,7 @@ class _Saying:
             if together:
                 self.words.append(f"{sorted(together)}")
                 together.clear()
-            if _is_for_checkers(node):
-                self.body(node.orelse)  # type: ignore[attr-defined]
-            elif not _says_nothing(node):
+            if not _says_nothing(node):
                 self.node(node)
         self.words += [f"{sorted(together)}"] * bool(together)
 

@@ -125,6 +125,32 @@ def test_edits_that_change_nothing(tmp_path: Path, file: str, old: str, new: str
     assert changed(tmp_path, file, old, new) == set()
 
 
+@pytest.mark.parametrize("test", ["TYPE_CHECKING", "typing.TYPE_CHECKING"])
+@pytest.mark.parametrize("branch", ["else:", "elif True:"])
+@pytest.mark.parametrize("place", ["", "    "], ids=["at the top", "in a class"])
+def test_what_is_run_where_only_type_checkers_see_the_rest_counts(
+    tmp_path: Path, test: str, branch: str, place: str
+) -> None:
+    def program(folder: str, checked: str, run: str) -> dict[str, str]:
+        lines = [
+            f"if {test}:",
+            f"    from own.checkers import {checked}",
+            branch,
+            "    from own.losses import dice",
+            run,
+        ]
+        head = "import typing\nfrom typing import TYPE_CHECKING\n"
+        body = "".join(f"{place}{line}\n" for line in lines)
+        text = f"{head}{body}class Stage:\n    loss = dice, RATE\n" if not place else f"{head}class Stage:\n{body}"
+        return digests(tmp_path / folder, {**PROGRAM, "own/stage.py": text})
+
+    first = program("a", "Only", "    RATE = 1")
+    assert program("b", "Only as dice", "    RATE = 1") == first
+    assert first.keys() == {"own.stage", "own.losses"}
+    changed = program("c", "Only", "    RATE = 2")
+    assert {name for name in first if changed[name] != first[name]} == {"own.stage"}
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "module"),
     [
