@@ -3,26 +3,30 @@
 Of the hashes that Python brings, SHA-256 is the fastest that is no mere checksum where processors compute it themselves
 (about 2.5 times BLAKE2b on such a one, half of CRC-32).
 
-    <folder>/.verified-<node>.jsonl     what was read of each file below the folder, with its size, inode and times
+    <folder>/.verified-<device>.jsonl   what was read of each file below the folder, with its size, inode and times
 
-A file whose size, inode and times of modification and change are those of the record is not read again. Who can write
-the record can write the files, so it is trusted no further than they are; it can be removed at any time.
+A file whose size, inode and times of modification and change are those of the record is not read again. Inodes and
+times are those of a file system as it is mounted: the record is named by the device number of that mount, which all
+processes and containers of a node share, and a node that mounts the folder under another number reads the files for
+itself. Who can write the record can write the files, so it is trusted no further than they are; it can be removed at
+any time.
 """
 
 import contextlib
 import hashlib
 import os
-import platform
-import re
+import threading
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, final
 
+from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
+from medsearch.core.ownership import open_unlinked
 from medsearch.core.paths import unsafe
 from medsearch.core.records import line_of, parsed_line, write_bytes
 
@@ -70,15 +74,17 @@ def fault(sizes: object, digests: object) -> str:
 
 @final
 class Verified:
-    """What this node has read of the files below `folder`."""
+    """What this node has read of the files below `folder`; many threads may ask at once."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        node = re.sub(r"[^\w.-]", "_", platform.node()) or "node"
-        self._record = folder / f".verified-{node}.jsonl"
-        self._lock = folder / f".verified-{node}.lock"
+        self._guard = threading.RLock()
         self._known: dict[str, tuple[State, str]] = {}
         self._inode = self._at = self._lines = 0
+
+    @cached_property
+    def _record(self) -> Path:
+        return self.folder / f".verified-{self.folder.stat().st_dev:x}.jsonl"
 
     def problem(self, name: str, wanted: Content, *, again: bool = False) -> str:
         """What is wrong with the file `name`, which lies below the folder, in words; empty if it is as `wanted`.
@@ -129,18 +135,26 @@ class Verified:
 
     def _load(self) -> None:
         """Take in what was written since the last time, by whichever process."""
+        with self._guard:
+            self._take_in(self._written_since())
+
+    def _written_since(self) -> bytes:
+        """The whole lines that the record has beyond those that were taken in; nothing where it cannot be read."""
         try:
             with self._record.open("rb") as file:
                 stat = os.fstat(file.fileno())
                 if (stat.st_ino, stat.st_size) == (self._inode, self._at):
-                    return
+                    return b""
                 if stat.st_ino != self._inode or stat.st_size < self._at:
                     self._inode, self._at, self._lines = stat.st_ino, 0, 0
                 file.seek(self._at)
                 whole, newline, _ = file.read().rpartition(b"\n")
         except OSError:
-            return
+            return b""
         self._at += len(whole) + len(newline)
+        return whole
+
+    def _take_in(self, whole: bytes) -> None:
         for line in whole.split(b"\n"):
             with contextlib.suppress(ValueError):  # torn or changed: that file is read once more
                 of = parsed_line(line)
@@ -149,18 +163,19 @@ class Verified:
                 self._lines += 1
 
     def _write(self, found: Mapping[str, tuple[State, str]]) -> None:
-        self._known |= found
-        try:
-            if self._lines > 64 + 2 * len(self._known):
-                self._load()
-                kept = {name: of for name, of in self._known.items() if (self.folder / name).exists()}
-                write_bytes(self._record, _as_lines(kept))
-            elif found:
-                descriptor = os.open(self._record, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
-                with os.fdopen(descriptor, "ab") as file:  # no sync: what a crash loses is read once more
-                    file.write(_as_lines(found))
-        except OSError:  # another's folder, or a full disk: the next process reads the files again
-            return
+        with self._guard:
+            self._load()
+            new = {name: of for name, of in found.items() if self._known.get(name) != of}
+            self._known |= new
+            try:
+                if self._lines > 64 + 2 * len(self._known):
+                    kept = {name: of for name, of in self._known.items() if (self.folder / name).exists()}
+                    write_bytes(self._record, _as_lines(kept))
+                elif new:
+                    with open_unlinked(self._record, "ab") as file:  # no sync: what a crash loses is read once more
+                        file.write(_as_lines(new))
+            except (OSError, BadInput):  # another's folder, a full disk, a link: the next process reads the files again
+                return
 
     @contextmanager
     def _sole_reader(self, size: int) -> Iterator[None]:
@@ -168,7 +183,7 @@ class Verified:
         if size < _LONG or not os.access(self.folder, os.W_OK):
             yield
             return
-        with locked(self._lock):
+        with locked(self._record.with_suffix(".lock")):
             yield
 
 

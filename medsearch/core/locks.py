@@ -10,12 +10,11 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
 
 from medsearch.core.errors import BadInput
-from medsearch.core.ownership import unlinked
+from medsearch.core.ownership import open_unlinked
 
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 
@@ -31,7 +30,7 @@ def locked(path: Path) -> Iterator[None]:
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            opened = _opened(path)
+            opened = open_unlinked(path, "a")
         except FileNotFoundError:  # its folder was removed just now
             continue
         with opened as file:
@@ -50,7 +49,7 @@ def claimed(path: Path, refusal: str) -> Iterator[None]:
 
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _opened(path) as file:
+    with open_unlinked(path, "a") as file:
         try:
             flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB, path)
         except BlockingIOError as error:
@@ -67,7 +66,7 @@ def free(path: Path) -> Iterator[bool]:
 
     """
     try:
-        opened = _opened(path)
+        opened = open_unlinked(path, "a")
     except FileNotFoundError:
         yield False
         return
@@ -98,18 +97,7 @@ def flock(file: IO[Any], operation: int, path: Path) -> None:
         raise BadInput(msg) from error
 
 
-def _opened(path: Path) -> TextIOWrapper:
-    try:
-        return open(path, "a", opener=unlinked)
-    except OSError as error:
-        if error.errno != errno.ELOOP:
-            raise
-        remedy = f"see who can write to {path.parent}, then remove it"
-        msg = f"{path} is a link, which a lock never is: somebody has put it there; {remedy}"
-        raise BadInput(msg) from error
-
-
-def _stands(path: Path, file: TextIOWrapper) -> bool:
+def _stands(path: Path, file: IO[Any]) -> bool:
     """Whether the file that was locked is still the one of that name."""
     try:
         return os.path.samestat(path.lstat(), os.fstat(file.fileno()))

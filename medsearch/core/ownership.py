@@ -5,14 +5,18 @@ asked for, its group's too (2770): folders in it inherit the group, and whoever 
 (umask 007). The home's own mode is the only record of that, so workers on other nodes need not be told.
 """
 
+import errno
+import logging
 import os
 import stat
 from pathlib import Path
+from typing import IO, Any
 
 from medsearch.core.errors import BadInput
 
 GROUP = 0o2770
 PRIVATE = 0o700
+LOG = logging.getLogger(__name__)
 
 
 def unlinked(path: str, flags: int) -> int:
@@ -25,8 +29,28 @@ def unlinked(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o666)
 
 
+def open_unlinked(path: Path, mode: str) -> IO[Any]:
+    """Open a file of the program's own for writing, never through a link.
+
+    Raises:
+        BadInput: a symbolic link is in its place.
+        OSError: it cannot be opened.
+
+    """
+    try:
+        return open(path, mode, opener=unlinked)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        remedy = f"see who can write to {path.parent}, then remove it"
+        msg = f"{path} is a link, which no file of this program is: somebody has put it there; {remedy}"
+        raise BadInput(msg) from error
+
+
 def private_folder(path: Path) -> Path:
     """Make the folder `path` for this user alone (0700); one that is there must be this user's, and no link.
+
+    One that others may read, but not write to, is made this user's alone, too, and that is said.
 
     Raises:
         BadInput: it is a link or no folder, belongs to somebody else, or others can write to it.
@@ -36,7 +60,14 @@ def private_folder(path: Path) -> Path:
     try:
         path.mkdir(mode=PRIVATE)
     except FileExistsError:
-        _require_mine(path, path.lstat())
+        _require_mine(path, found := path.lstat())
+        if found.st_mode & 0o077:
+            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                os.fchmod(handle, PRIVATE)
+            finally:
+                os.close(handle)
+            LOG.warning("%s could be read by others (mode %o); it is yours alone now", path, found.st_mode & 0o7777)
     return path
 
 

@@ -29,6 +29,11 @@ def unsafe(name: object) -> str:
     return ""
 
 
+def unsafe_part(name: object) -> str:
+    """Why `name` cannot name a file or folder that lies right in a folder; empty if it can."""
+    return unsafe(name) or ("it has several parts" if isinstance(name, str) and "/" in name else "")
+
+
 def below(folder: Path, name: str, *, source: object = "a record") -> Path:
     """`folder / name`, which lies below the folder, also after every link on its way.
 
@@ -43,9 +48,8 @@ def below(folder: Path, name: str, *, source: object = "a record") -> Path:
     if not why and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
         why = "a link on its way leads out of the folder"
     if why:
-        msg = (
-            f"{source} names the file {name!r} in {folder}: {why}; nothing was read or written there, remove the record"
-        )
+        loss = "to do without it, move what names it aside: all that it says is lost, and made anew where it can be"
+        msg = f"{source} names the file {name!r} in {folder}: {why}; nothing was read or written there; {loss}"
         raise BadInput(msg)
     return path
 
@@ -57,8 +61,7 @@ def child(folder: Path, name: str, *, what: str) -> Path:
         BadInput: the name has several parts, or leads elsewhere.
 
     """
-    why = unsafe(name) or ("it has several parts" if "/" in name else "")
-    if why:
+    if why := unsafe_part(name):
         msg = f"{what} {name!r} cannot name anything in {folder}: {why}; take it out of the record that has it"
         raise BadInput(msg)
     return folder / name

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from medsearch.core.errors import Damaged
-from medsearch.core.ownership import unlinked
+from medsearch.core.ownership import open_unlinked
 from medsearch.core.recipes import plain
 
 LOG = logging.getLogger(__name__)
@@ -26,6 +26,10 @@ SEAL = "digest"
 
 REMEDY = "bring it back from a copy, or remove it"
 PASSED_OVER = "it is passed over, what it recorded is found again or redone"
+"""What becomes of a faulty line, unless its readers say otherwise."""
+
+Fault = Callable[[Mapping[str, Any]], str]
+"""Says what is wrong with the content of a record or line, in words; empty if nothing is."""
 
 _CRC = re.compile(rb',?"crc32":"([0-9a-f]{8})"\}$')
 _CRC_BYTES = len(b',"crc32":"00000000"}')
@@ -45,7 +49,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` atomically: a reader sees the old file or the new one, also after a power cut."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}")
-    with open(aside, "wb", opener=unlinked) as file:
+    with open_unlinked(aside, "wb") as file:
         file.write(content)
         sync(file)
     aside.replace(path)
@@ -63,7 +67,7 @@ def read_json(path: Path, *, remedy: str = REMEDY) -> Any:
     return decoded(path.read_bytes(), path, remedy=remedy)
 
 
-def read_record(path: Path, *, remedy: str = REMEDY, fault: Callable[[Mapping[str, Any]], str] | None = None) -> Any:
+def read_record(path: Path, *, remedy: str = REMEDY, fault: Fault | None = None) -> Any:
     """The content of a file that holds a JSON object, without its seal.
 
     fault: says what is wrong with the content beyond that, or nothing.
@@ -125,9 +129,14 @@ def lacks(of: Mapping[str, Any], wanted: Mapping[str, type | tuple[type, ...]]) 
 
 
 def append_line(path: Path, of: Mapping[str, Any]) -> None:
-    """Append one JSON line and sync it. A line torn by a crash is closed off first, so it spoils no other."""
+    """Append one JSON line and sync it. A line torn by a crash is closed off first, so it spoils no other.
+
+    Raises:
+        BadInput: a link is in the place of the file.
+
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+") as file:
+    with open_unlinked(path, "ab+") as file:
         end = file.seek(0, os.SEEK_END)
         torn = False
         if end:
@@ -158,36 +167,37 @@ def parsed_line(line: bytes) -> dict[str, Any]:
     if not isinstance(of, dict):
         msg = f"is {_kind(of)} instead of an object"
         raise ValueError(msg)
-    tail = _CRC.search(line, max(0, len(line) - _CRC_BYTES))
-    if tail is not None:
-        if zlib.crc32(line[: tail.start()]) != int(tail[1], 16):
+    if "crc32" in of:  # also where it does not stand as it was written: another program has written the line anew
+        tail = _CRC.search(line, max(0, len(line) - _CRC_BYTES))
+        if tail is None or zlib.crc32(line[: tail.start()]) != int(tail[1], 16):
             msg = "was changed since it was written"
             raise ValueError(msg)
         del of["crc32"]
     return of
 
 
-def read_lines(path: Path, *, fault: Callable[[Mapping[str, Any]], str] | None = None) -> Iterator[dict[str, Any]]:
+def read_lines(path: Path, *, fault: Fault | None = None, passed_over: str = PASSED_OVER) -> Iterator[dict[str, Any]]:
     """Every sound JSON line of a file, in order; nothing for a file that does not exist.
 
     A line that is torn, changed, no object or, by `fault`, not what it should be is passed over, with a warning that
-    names it once.
+    names it once and says what that means (`passed_over`).
     """
-    for number, of in _lines(path, fault):
-        if isinstance(of, str):
-            warn_once(f"line {number} of {path} {of}; {PASSED_OVER}")
+    for line in checked_lines(path, fault=fault, passed_over=passed_over):
+        if isinstance(line, Damaged):
+            warn_once(str(line))
         else:
-            yield of
+            yield line
 
 
-def faulty_lines(path: Path, *, fault: Callable[[Mapping[str, Any]], str] | None = None) -> list[Damaged]:
+def faulty_lines(path: Path, *, fault: Fault | None = None, passed_over: str = PASSED_OVER) -> list[Damaged]:
     """The lines that `read_lines` passes over."""
-    found = ((f"line {number} of {path}", of) for number, of in _lines(path, fault) if isinstance(of, str))
-    return [Damaged(line, problem, PASSED_OVER) for line, problem in found]
+    return [line for line in checked_lines(path, fault=fault, passed_over=passed_over) if isinstance(line, Damaged)]
 
 
-def _lines(path: Path, fault: Callable[[Mapping[str, Any]], str] | None) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    """Number and content of every line that is not empty; in place of the content, what is wrong with it."""
+def checked_lines(
+    path: Path, *, fault: Fault | None = None, passed_over: str = PASSED_OVER
+) -> Iterator[dict[str, Any] | Damaged]:
+    """Every line of a file that is not empty, in order; of one that `read_lines` passes over, what is wrong with it."""
     if not path.exists():
         return
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
@@ -196,9 +206,10 @@ def _lines(path: Path, fault: Callable[[Mapping[str, Any]], str] | None) -> Iter
         try:
             of = parsed_line(line.strip())
         except ValueError as error:
-            yield number, str(error)
+            problem = str(error)
         else:
-            yield number, (fault(of) if fault is not None else "") or of
+            problem = fault(of) if fault is not None else ""
+        yield Damaged(f"line {number} of {path}", problem, passed_over) if problem else of
 
 
 @cache

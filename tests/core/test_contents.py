@@ -1,5 +1,6 @@
 import multiprocessing
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -92,6 +93,55 @@ def test_the_record_stays_short(folder: Path) -> None:
         assert verified.problem(NAME, content_of(folder / NAME)) == ""
     (record,) = folder.glob(".verified-*.jsonl")
     assert len(record.read_bytes().splitlines()) < 100
+
+
+def test_a_file_that_is_read_again_and_is_the_same_is_not_recorded_again(folder: Path) -> None:
+    wanted = content_of(folder / NAME)
+    for _ in range(300):
+        assert Verified(folder).problem(NAME, wanted, again=True) == ""
+    (record,) = folder.glob(".verified-*.jsonl")
+    assert len(record.read_bytes().splitlines()) == 1
+
+
+def test_many_threads_may_ask_while_the_record_is_shortened(tmp_path: Path) -> None:
+    for number in range(600):
+        (tmp_path / f"f{number}").write_bytes(b"%d" % number)
+    names = [f"f{number}" for number in range(600)]
+    wanted = digests_of(tmp_path, names)
+    Verified(tmp_path).note(wanted)
+    (record,) = tmp_path.glob(".verified-*.jsonl")
+    for number in range(600, 700):
+        (tmp_path / f"f{number}").write_bytes(b"%d" % number)
+        wanted[f"f{number}"] = content_of(tmp_path / f"f{number}")
+    lines = record.read_bytes()
+    record.write_bytes(lines * 4)
+    verified = Verified(tmp_path)
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(lambda name: verified.problem(name, wanted[name]), wanted)) == {""}
+    assert len(record.read_bytes().splitlines()) < 1500
+    assert Verified(tmp_path).problem("f7", wanted["f7"]) == ""
+
+
+def test_the_record_is_written_through_no_link(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    other, wanted = tmp_path_factory.mktemp("other") / "file", content_of(folder / NAME)
+    other.write_text("precious\n")
+    Verified(folder).note({NAME: wanted})
+    (record,) = folder.glob(".verified-*.jsonl")
+    record.unlink()
+    record.symlink_to(other)
+    (folder / NAME).write_bytes(b"other")
+    assert Verified(folder).problem(NAME, content_of(folder / NAME)) == ""
+    assert other.read_text() == "precious\n"
+
+
+def test_hosts_of_other_names_use_one_record(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As containers of one node do, each of which has a name of its own, on the same file system."""
+    wanted = content_of(folder / NAME)
+    for name in ("pod-1", "pod-2", "pod-3"):
+        monkeypatch.setattr("platform.node", lambda name=name: name)
+        assert Verified(folder).problem(NAME, wanted) == ""
+    (record,) = folder.glob(".verified-*.jsonl")
+    assert len(record.read_bytes().splitlines()) == 1
 
 
 def test_a_folder_of_another_is_verified_without_a_record(folder: Path) -> None:

@@ -36,7 +36,8 @@ def test_a_folder_that_somebody_else_could_have_filled_is_refused(tmp_path: Path
     mine = tmp_path / "mine"
     mine.mkdir(mode=0o755)
     mine.chmod(0o755)
-    assert private_folder(mine) == mine, "that others can read it is its user's own affair"
+    assert private_folder(mine) == mine
+    assert mode(mine) == 0o700, "others could read what patients are in it"
     (tmp_path / "link").symlink_to(mine)
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
     (tmp_path / "file").touch()

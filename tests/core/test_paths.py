@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
-from medsearch.core.paths import below, child, is_set_aside, set_aside, unsafe
+from medsearch.core.paths import below, child, is_set_aside, set_aside, unsafe, unsafe_part
 
 PARTS = st.one_of(
     st.sampled_from(
@@ -58,14 +58,16 @@ def test_a_key_or_a_study_is_one_part(tmp_path_factory: pytest.TempPathFactory, 
         path = child(folder, name, what="stage key")
     except BadInput:
         assert unsafe(name) or "/" in name
+        assert unsafe_part(name)
         return
+    assert not unsafe_part(name)
     assert path.parent == folder
     assert path.name == name
 
 
 @pytest.mark.parametrize("name", [None, 7, ["a"], {"a": 1}, b"a"])
 def test_what_is_no_text_is_no_name(name: object) -> None:
-    assert unsafe(name) == "it is no name"
+    assert unsafe(name) == unsafe_part(name) == "it is no name"
 
 
 def test_a_link_that_leads_out_is_not_followed(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import json
 import os
 import signal
 import subprocess
@@ -8,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
-from medsearch.core.records import append_line, read_json, read_lines, write_json
+from medsearch.core.records import append_line, faulty_lines, read_json, read_lines, write_json
 
 
 def test_a_written_record_comes_back(tmp_path):
@@ -38,6 +40,39 @@ def test_lines_before_and_after_a_torn_one_survive(tmp_path_factory, events, cut
     assert kept == events[: len(kept)]
     append_line(path, {"next": 1})
     assert list(read_lines(path)) == [*kept, {"next": 1}]
+
+
+@pytest.mark.parametrize(
+    "rewritten",
+    [
+        json.dumps,
+        lambda of: json.dumps(of, indent=None, separators=(", ", ":")),
+        lambda of: json.dumps(of, sort_keys=True),
+    ],
+)
+def test_a_line_that_another_program_wrote_anew_is_no_sound_one(tmp_path, rewritten):
+    path = tmp_path / "ledger.jsonl"
+    append_line(path, {"event": "finished", "value": 0.5})
+    append_line(path, {"event": "next"})
+    first, second = path.read_text().splitlines()
+    edited = {**json.loads(first), "value": 0.9}
+    path.write_text(f"{rewritten(edited)}\n{second}\n")
+    assert list(read_lines(path)) == [{"event": "next"}]
+    (fault,) = faulty_lines(path, passed_over="and so")
+    assert str(fault) == f"line 1 of {path} was changed since it was written; and so"
+    path.write_text('{"event": "old"}\n')  # of before lines had checksums
+    assert list(read_lines(path)) == [{"event": "old"}]
+
+
+@pytest.mark.parametrize("write", [lambda path: append_line(path, {"a": 1}), lambda path: write_json(path, {"a": 1})])
+def test_nothing_is_written_through_a_link(tmp_path, write):
+    other, path = tmp_path / "other", tmp_path / "ledger.jsonl"
+    other.write_text("precious")
+    path.symlink_to(other)
+    path.with_name(f".{path.name}.{os.getpid()}").symlink_to(other)
+    with pytest.raises(BadInput, match="is a link"):
+        write(path)
+    assert other.read_text() == "precious"
 
 
 def test_no_file_has_no_lines(tmp_path):
