@@ -11,18 +11,18 @@ Two drivers on one bucket that train the same stage at once, each under its own 
 same content; the last manifest wins, and it never names a file of the other attempt.
 """
 
-import json
 import time
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, final
 
 from medsearch.core.contents import verified_in
-from medsearch.core.paths import below, unsafe
+from medsearch.core.errors import Damaged
+from medsearch.core.paths import below, unsafe_part
+from medsearch.core.records import warn_once
 from medsearch.core.remote import Remote, each, remote_at
-from medsearch.stages.manifest import contents_in
+from medsearch.stages.manifest import contents_in, decoded_manifest
 
 FRESH_S = 2.0
 """How long "not finished" is believed without asking again; "finished" is believed for ever."""
@@ -61,11 +61,20 @@ class Bucket:
         now = time.monotonic()
         if not other and now - asked >= FRESH_S:
             content = self.manifest(key)
-            other = content is not None and _finished(content) != finished
+            other = content is not None and self._finished_at(key, content) != finished
             self._others[key, finished] = other, now
         return other
 
-    def put_aside(self, key: str) -> None:
+    def _finished_at(self, key: str, content: bytes) -> float | None:
+        """When the stage of a manifest was finished (Unix seconds); None of one that is damaged, which is named."""
+        try:
+            finished: float | None = decoded_manifest(content, key, self.where(key)).get("finished")
+        except Damaged as error:
+            warn_once(str(error))
+            return None
+        return finished
+
+    def supersede(self, key: str) -> None:
         """Keep a finished stage's manifest under another name: the stage is not finished any more."""
         content = self.manifest(key)
         if content is not None:
@@ -76,7 +85,7 @@ class Bucket:
     def ask(self, key: str) -> bool:
         """Whether the stage is finished now."""
         now = time.monotonic()
-        if key not in self._finished and not unsafe(key) and self.remote.exists(_manifest(key)):
+        if key not in self._finished and not unsafe_part(key) and self.remote.exists(_manifest(key)):
             self._finished.add(key)
         self._absent[key] = now
         return key in self._finished
@@ -85,7 +94,7 @@ class Bucket:
         """Every finished stage."""
         now = time.monotonic()
         names = (name.removesuffix(".json") for name in self.remote.sizes("manifests") if name.endswith(".json"))
-        self._finished |= {name for name in names if "/" not in name}
+        self._finished |= {name for name in names if not unsafe_part(name)}
         self._listed, self._absent = now, {}
         return frozenset(self._finished)
 
@@ -159,15 +168,6 @@ def bucket_at(uri: str) -> Bucket:
 def checkpoints(key: str) -> str:
     """Where the checkpoints of a running stage lie."""
     return f"checkpoints/{key}"
-
-
-def _finished(manifest: bytes) -> float | None:
-    """When the stage of a manifest was finished (Unix seconds); of one that cannot be read, None."""
-    with suppress(ValueError):
-        content = json.loads(manifest)
-        time: float | None = content.get("finished") if isinstance(content, dict) else None
-        return time
-    return None
 
 
 def _manifest(key: str) -> str:

@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from medsearch.core.errors import BadInput
-from medsearch.core.records import read_json, sync_directory, write_bytes
+from medsearch.core.errors import Damaged
+from medsearch.core.records import sync_directory, warn_once, write_bytes
 from medsearch.stages.code import recorded
 from medsearch.stages.index import INDEX, index_of
+from medsearch.stages.manifest import read_manifest
 from medsearch.stages.outputs import LOCK, MANIFEST, REPLACED
 
 MOVING = ".replacing"
@@ -26,25 +27,29 @@ def is_of(path: Path, finished: float) -> bool:
 
 def time_of(path: Path) -> float | None:
     """When the stage of a manifest was finished (Unix seconds); None if it is not there, or cannot be read."""
-    time: float | None = _read(path).get("finished")
-    return time
+    finished: float | None = _read(path).get("finished")
+    return finished
 
 
 def replaced_time(path: Path) -> float | None:
     """When the stage was finished that the stage of a manifest replaces; None if it replaces none."""
-    time: float | None = _read(path).get("replaces", {}).get("finished")
-    return time
+    finished: float | None = _read(path).get("replaces", {}).get("finished")
+    return finished
 
 
 def _read(path: Path) -> Mapping[str, Any]:
+    """The manifest in a stage's folder, or of what it replaces; empty if it is not there, or damaged: that is said."""
+    folder = path.parent.parent if path.parent.name == REPLACED else path.parent
     try:
-        found = read_json(path)
-    except (OSError, BadInput):
+        return read_manifest(path, folder.name)
+    except OSError:
         return {}
-    return found if isinstance(found, Mapping) else {}
+    except Damaged as error:
+        warn_once(str(error))
+        return {}
 
 
-def put_aside(folder: Path) -> None:
+def supersede(folder: Path) -> None:
     """Keep what a finished stage is in `.replaced`; it is not finished any more."""
     write_bytes(folder / MOVING, b"")
     shutil.rmtree(folder / REPLACED, ignore_errors=True)
@@ -56,7 +61,7 @@ def put_aside(folder: Path) -> None:
 
 
 def end_move(folder: Path) -> None:
-    """End what `put_aside` has begun. One that did not get as far as the manifest has not begun."""
+    """End what `supersede` has begun. One that did not get as far as the manifest has not begun."""
     if not (folder / MOVING).exists():
         return
     if not (folder / MANIFEST).exists():

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, final, get_args
 
 from medsearch.core.errors import BadInput, Damaged
-from medsearch.core.paths import child, set_aside, unsafe
+from medsearch.core.paths import child, set_aside, unsafe_part
 from medsearch.core.records import append_line, lacks, read_lines, read_record, warn_once, write_bytes, write_sealed
 
 Role = Literal["prefix", "trial", "replicate", "reference", "stage"]
@@ -221,7 +221,7 @@ def event_fault(event: Mapping[str, Any]) -> str:
         return ""
     if problem := lacks(event, wanted):
         return problem
-    if unsafe(event["run"]) or "/" in event["run"]:
+    if unsafe_part(event["run"]):
         return f"is of the run {event['run']!r}"
     if event["event"] == "started":
         return _started_fault(event)
@@ -239,7 +239,7 @@ def _started_fault(event: Mapping[str, Any]) -> str:
     for stage in event["stages"]:
         if not isinstance(stage, dict) or lacks(stage, {"node": str, "key": str}):
             return "names a stage without its node and key"
-        if unsafe(stage["key"]) or "/" in stage["key"]:
+        if unsafe_part(stage["key"]):
             return f"names the stage {stage['key']!r}"
     return ""
 

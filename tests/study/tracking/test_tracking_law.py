@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medsearch.stages.renewal import put_aside
+from medsearch.stages.renewal import supersede
 from medsearch.study.ledger import PlannedRun
 from medsearch.study.tracking import sender as sending
 from medsearch.study.tracking.planning import POINTS, HeldRun, Log, plan
@@ -68,7 +68,7 @@ def play(scene: Scene, step: Any, committed: set[str], epochs: dict[str, int]) -
     elif kind == "anew" and what in committed:
         committed.discard(what)
         epochs.pop(what, None)
-        put_aside(scene.stages / what)
+        supersede(scene.stages / what)
 
 
 @settings(max_examples=150, deadline=None)
@@ -103,7 +103,7 @@ def test_what_is_trained_anew_replaces_what_was_sent(tmp_path: Path) -> None:
             scene.start(run)
             sender.step(live=True)
             if commit == "fed321":
-                put_aside(scene.stages / key)
+                supersede(scene.stages / key)
             for number in range(1, epochs + 1):
                 scene.epoch(key, number, {"train/loss": epochs / number})
                 sender.step(live=True)
