@@ -20,6 +20,7 @@ from typing import final
 
 from medsearch.core.contents import Content
 from medsearch.core.errors import Damaged
+from medsearch.core.paths import DAMAGED, is_set_aside
 from medsearch.core.records import warn_once, write_bytes
 from medsearch.core.remote import Unreachable, each
 from medsearch.stages.bucket import Bucket, checkpoints
@@ -43,9 +44,9 @@ class Mirror:
         self._closing = threading.Event()
 
     def take_up(self) -> None:
-        """Replace the checkpoint here by the newest one there, if another node has gone on since this one."""
+        """Replace the checkpoint here by the newest one there, if another node has gone on since, or it is damaged."""
         number, size = max(_whole(self._bucket.progress(self._key)), default=(0, 0))
-        if number <= self._number():
+        if not number or (number <= self._number() and not self._is_damaged()):
             return
         work, name = self._empty(".taken"), f"{checkpoints(self._key)}/{_name(number, size)}"
         try:
@@ -122,8 +123,8 @@ class Mirror:
     def _packed(self) -> Path:
         """Checkpoint, journal and notes as one file; links hold the checkpoint still (its files are replaced)."""
         work = self._empty(".mirror")
-        for path in (self._folder / CHECKPOINT).rglob("*"):
-            if path.is_file() and not path.name.startswith("."):
+        for path in _parts(self._folder / CHECKPOINT):
+            if path.is_file():
                 link = work / path.relative_to(self._folder)
                 link.parent.mkdir(parents=True, exist_ok=True)
                 _held(path, link)
@@ -137,11 +138,22 @@ class Mirror:
     def _state(self) -> frozenset[tuple[str, int, int]]:
         """What tells one checkpoint from the next; empty if there is none."""
         found = set()
-        for path in (self._folder / CHECKPOINT).rglob("*"):
+        for path in _parts(self._folder / CHECKPOINT):
             with contextlib.suppress(FileNotFoundError):
-                if not path.name.startswith(".") and not path.is_dir():
+                if not path.is_dir():
                     found.add((str(path), path.stat().st_mtime_ns, path.stat().st_size))
         return frozenset(found)
+
+    def _is_damaged(self) -> bool:
+        """Whether a file of the checkpoint here is not as it was saved, or was set aside for that and not replaced."""
+        from medsearch.training.checkpoints import damage_of  # it imports torch
+
+        folder = self._folder / CHECKPOINT
+        damage = [error for path in _parts(folder) if (error := damage_of(path)) is not None]
+        for error in damage:
+            warn_once(f"{error.what} {error.problem}; the checkpoint at {self._bucket.remote.shown} is taken instead")
+        aside = [path for path in folder.rglob("*") if is_set_aside(path.name)]
+        return bool(damage) or any(not path.with_name(path.name.partition(DAMAGED)[0]).exists() for path in aside)
 
     def _empty(self, name: str) -> Path:
         shutil.rmtree(self._folder / name, ignore_errors=True)
@@ -163,6 +175,13 @@ class Mirror:
 
     def _write_number(self, number: int) -> None:
         write_bytes(self._folder / NUMBER, str(number).encode())
+
+
+def _parts(checkpoint: Path) -> Iterator[Path]:
+    """What a checkpoint consists of: neither what is being written, nor what was damaged and set aside."""
+    for path in checkpoint.rglob("*"):
+        if not any(part.startswith(".") or is_set_aside(part) for part in path.relative_to(checkpoint).parts):
+            yield path
 
 
 def _held(path: Path, link: Path) -> None:

@@ -23,6 +23,7 @@ from medsearch.core.records import sync_directory, warn_once
 RECORD = "medsearch"
 """The entry of a file's header: what was saved with the tensors, and the checksum of both."""
 
+SUFFIX = ".safetensors"
 REMEDY = "remove its folder and run again"
 
 
@@ -61,6 +62,17 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     if crc != _crc(tensors, state):
         raise Damaged(path, "was changed since it was written", REMEDY)
     return tensors, state
+
+
+def damage_of(path: Path) -> Damaged | None:
+    """What is wrong with a file that `save_tensors` wrote; None if nothing is, or the file is of another kind."""
+    if path.suffix != SUFFIX:
+        return None
+    try:
+        load_tensors(path)
+    except Damaged as error:
+        return error
+    return None
 
 
 def _state_in(record: Mapping[str, Any]) -> dict[str, Any]:

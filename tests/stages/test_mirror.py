@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
+from medsearch.core.paths import set_aside
 from medsearch.core.records import write_json
 from medsearch.data.prepared import PreparedCohort
 from medsearch.stages import mirror
@@ -16,6 +18,7 @@ from medsearch.stages.context import Runtime, StageContext
 from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.stage import Epoch, Training
 from medsearch.stages.store import Store
+from medsearch.training.checkpoints import load_tensors, save_tensors
 from tests.bucket import Buckets
 from tests.micro import drained
 from tests.stages.nodes import Nodes, outputs
@@ -77,6 +80,45 @@ def test_a_checkpoint_whose_upload_was_cut_short_is_passed_over(nodes: Nodes) ->
     nodes.files.write("checkpoints/k/000002-9999.tar", b"torn")
     with nodes["two"].lock("k"):
         assert state(nodes["two"], "k") == 1
+
+
+@pytest.mark.parametrize("found", ["by the lock", "by a training"])
+def test_where_the_checkpoint_here_is_damaged_the_one_at_the_uri_is_taken(nodes: Nodes, found: str) -> None:
+    one = nodes["one"]
+    folder = one.folder("k") / "checkpoint"
+    path = folder / "state.safetensors"
+    with one.lock("k"):
+        save_tensors(path, {"a": torch.ones(3)}, {"epoch": 2})
+        step(one, "k", 2)
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    if found != "by the lock":
+        set_aside(path)
+    with nodes["one"].lock("k"):
+        tensors, said = load_tensors(path)
+        assert (said, tensors["a"].tolist()) == ({"epoch": 2}, [1.0, 1.0, 1.0])
+        assert sorted(entry.name for entry in folder.iterdir()) == ["state", "state.safetensors"]
+
+
+def test_a_checkpoint_that_was_begun_anew_after_damage_is_gone_on_with(nodes: Nodes) -> None:
+    """And what was set aside is neither sent nor taken for a part of it."""
+    one = nodes["one"]
+    path = one.folder("k") / "checkpoint" / "state.safetensors"
+    with one.lock("k"):
+        save_tensors(path, {}, {"epoch": 9})
+        set_aside(path)
+        save_tensors(path, {}, {"epoch": 1})
+        step(one, "k", 1)
+    with nodes["one"].lock("k"):
+        assert load_tensors(path)[1] == {"epoch": 1}
+    two = nodes["two"]
+    with two.lock("k"):
+        assert load_tensors(two.folder("k") / "checkpoint" / "state.safetensors")[1] == {"epoch": 1}
+        assert sorted(entry.name for entry in (two.folder("k") / "checkpoint").iterdir()) == [
+            "state",
+            "state.safetensors",
+        ]
 
 
 RUNNING = """
