@@ -15,6 +15,7 @@ from typing import Any
 from medsearch import __version__
 from medsearch.core.errors import Diverged
 from medsearch.core.recipes import plain
+from medsearch.core.records import warn_once
 from medsearch.data.kinds import Prepared, view
 from medsearch.data.views import domains
 from medsearch.stages.code import Code, mark, record
@@ -66,7 +67,7 @@ def run_stage(bench: Bench, run: StageRun, *, whole: bool = False) -> Generator[
     if not stored(key):
         with store.lock(key):
             if not stored(key):
-                store.put_aside_damaged(key)
+                store.set_aside_damaged(key)
                 store.drop_other(key, run.code.digest if run.code else None)
                 yield from _trained(bench, run)
     return store.artifact(key)
@@ -89,7 +90,7 @@ def _trained(bench: Bench, run: StageRun) -> Generator[Epoch, None, None]:
         else:
             used = {**ladder.record(), **taken(meter)}
             manifest = {**_manifest(bench, run, outcome), **_code(bench, run, course)}
-            store.commit(key, {**manifest, "memory": used, **_pace(store.journal(key), course)})
+            store.commit(key, {**manifest, "memory": used, **_pace(store, key, course)})
             clear(store.folder(key))
             return
         ladder.write(store.folder(key))
@@ -144,14 +145,21 @@ def _journalled(store: Store, run: StageRun, training: Training, course: _Course
         training.close()
 
 
-def _pace(journal: list[dict[str, Any]], course: _Course) -> dict[str, Any]:
-    """How long it took: whole, an epoch (with validation), an optimiser step."""
-    seconds = [line["seconds"] for line in journal]
+def _pace(store: Store, key: str, course: _Course) -> dict[str, Any]:
+    """How long it took: whole, an epoch (with validation), an optimiser step.
+
+    Epochs of which the journal lost the record (`lost_epochs`, if there are any) count as long as the median one.
+    """
+    seconds, lost = [line["seconds"] for line in store.journal(key)], store.lost_epochs(key)
+    usual = statistics.median(seconds) if seconds else None
+    if lost:
+        warn_once(f"stage {key}: the journal lost {lost} of {len(seconds) + lost} epochs; their seconds are estimated")
     return {
-        "epochs": len(journal),
-        "seconds": sum(seconds) + course.tail,
-        "epoch_seconds": statistics.median(seconds) if seconds else None,
+        "epochs": len(seconds) + lost,
+        "seconds": sum(seconds) + lost * (usual or 0.0) + course.tail,
+        "epoch_seconds": usual,
         "step_seconds": course.stepping / course.steps if course.steps else None,
+        **({"lost_epochs": lost} if lost else {}),
     }
 
 

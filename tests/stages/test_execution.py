@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.errors import Diverged, UndeclaredRead
+from medsearch.core.records import line_of, parsed_line, warn_once
 from medsearch.stages.context import Runtime
 from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.stage import Outcome
@@ -65,6 +66,30 @@ def test_a_repeated_epoch_is_not_recorded_again(bench: Bench) -> None:
     assert bench.store.journal(RUN.key)[0] == before[0]
     lines = (bench.store.folder(RUN.key) / "journal.jsonl").read_text().splitlines()
     assert len(lines) == 3
+
+
+@pytest.mark.parametrize("line", [0, 1])
+def test_an_epoch_whose_record_was_lost_is_counted_and_its_time_estimated(
+    bench: Bench, line: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_once.cache_clear()
+    first = run_stage(bench, RUN)
+    assert [next(first).number for _ in range(3)] == [1, 2, 3]
+    first.close()
+    journal = bench.store.folder(RUN.key) / "journal.jsonl"
+    lines = [parsed_line(one) for one in journal.read_bytes().splitlines()]
+    content = [line_of({**of, "seconds": 100.0}) for of in lines]
+    content[line] = content[line].replace(b"100.0", b"900.0")
+    journal.write_bytes(b"\n".join(content[: line + 1]) + b"\n")
+    for number in range(line + 2, 4):  # as if it had been stopped right after it was saved
+        (bench.store.folder(RUN.key) / "checkpoint" / str(number)).unlink(missing_ok=True)
+    (bench.store.folder(RUN.key) / "checkpoint" / str(line + 1)).touch()
+    _, artifact = drained(run_stage(bench, RUN))
+    recorded = bench.store.journal(RUN.key)
+    usual = artifact.manifest["epoch_seconds"]
+    assert (artifact.manifest["epochs"], artifact.manifest["lost_epochs"], len(recorded)) == (3, 1, 2)
+    assert artifact.manifest["seconds"] >= sum(of["seconds"] for of in recorded) + usual
+    assert "the journal lost 1 of 3 epochs; their seconds are estimated" in caplog.text
 
 
 def test_a_loss_that_is_not_finite_is_a_failure_that_repeats(bench: Bench) -> None:
