@@ -21,7 +21,7 @@ from medsearch.core.ownership import private_folder
 from medsearch.core.paths import below
 from medsearch.core.records import sealed, sync_directory, warn_once
 from medsearch.core.remote import Remote, each, local_sizes, remote_at
-from medsearch.data.once import FILES, as_record, contents_of, damage_of, decoded_contents, put_aside, write_contents
+from medsearch.data.once import FILES, as_record, contents_of, damage_of, decoded_contents, set_aside, write_contents
 from medsearch.data.prepared import CASES
 
 
@@ -70,14 +70,14 @@ def localised(prepared: str | Path, cache: Path | None) -> Path:
 
 def _copied(where: str, copy: Path) -> None:
     if damage := damage_of(copy):
-        put_aside(copy, damage)
+        set_aside(copy, damage)
     try:
         _copy(where, copy)
     except Damaged as error:
         if "://" in where:
             _set_aside_there(remote_at(where), error)
         else:
-            put_aside(Path(where), error)
+            set_aside(Path(where), error)
         raise
 
 

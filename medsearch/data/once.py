@@ -11,10 +11,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from medsearch.core import paths
 from medsearch.core.contents import Content, State, digests_of, fault, recorded, state_of, verified_in
 from medsearch.core.errors import Damaged
 from medsearch.core.locks import locked
-from medsearch.core.paths import below, set_aside
+from medsearch.core.paths import below
 from medsearch.core.records import decoded, read_record, sync_directory, unsealed, warn_once, write_sealed
 from medsearch.core.remote import local_sizes
 
@@ -38,7 +39,7 @@ def made_once(directory: Path, record: str, write: Callable[[Path], None]) -> No
             damage = damage_of(directory)
             if damage is None:
                 return
-            put_aside(directory, damage)
+            set_aside(directory, damage)
         aside = folder / f".{directory.name}"
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
@@ -111,7 +112,7 @@ def verified_file(directory: Path, name: str) -> Path:
     """The path of one file of a folder.
 
     Raises:
-        Damaged: it is not as it was written; its folder has been put aside, so that it is made anew.
+        Damaged: it is not as it was written; its folder has been set aside, so that it is made anew.
 
     """
     path = below(directory, name)
@@ -122,15 +123,24 @@ def verified_file(directory: Path, name: str) -> Path:
         ):
             raise Damaged(path, problem, REMEDY)
     except Damaged as error:
-        put_aside(directory, error)
+        set_aside(directory, error)
         raise
     return path
 
 
-def put_aside(directory: Path, damage: Damaged) -> None:
+def set_aside_damaged(directory: Path) -> bool:
+    """Set a folder aside if it is damaged, while nobody makes it; whether it was."""
+    with locked(directory.parent / f".{directory.name}.lock"):
+        damage = damage_of(directory)
+        if damage is not None:
+            set_aside(directory, damage)
+    return damage is not None
+
+
+def set_aside(directory: Path, damage: Damaged) -> None:
     """Set a damaged folder aside, and say so."""
     try:
-        there = set_aside(directory)
+        there = paths.set_aside(directory)
     except FileNotFoundError:  # another process was faster
         return
     except OSError as error:  # another user's, or a file system that is read only: the damage is what must be told

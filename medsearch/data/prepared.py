@@ -20,7 +20,7 @@ from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.records import read_record
 from medsearch.data.cohorts import Roster
 from medsearch.data.geometry import Box, Spacing, Triple
-from medsearch.data.once import REMEDY, put_aside, verified_file
+from medsearch.data.once import REMEDY, set_aside, verified_file
 
 VERSION = 1
 """Raised whenever equal files would give other arrays; part of the folder's name and of every data fingerprint."""
@@ -66,7 +66,7 @@ class PreparedFolder(ABC):
             array: NDArray[Any] = np.load(path, mmap_mode="r")
         except (ValueError, EOFError, OSError) as error:
             damage = Damaged(path, f"is no whole array ({' '.join(str(error).split())})", REMEDY)
-            put_aside(self.directory, damage)
+            set_aside(self.directory, damage)
             raise damage from error
         return array
 

@@ -40,6 +40,8 @@ class Artifact:
 
         Raises:
             BadInput: it was pruned.
+            Damaged: it is not as it was written, here or at the URI, or the stage is not finished any more; what is
+                damaged is set aside.
             Unreachable: it lies at a URI that does not answer.
 
         """

@@ -113,7 +113,7 @@ class Index:
     def _write(self, found: Mapping[str, Entry]) -> None:
         self._written = dict(found)
         lines = [line_of({"key": key, "state": of.state, "manifest": of.manifest}) for key, of in found.items()]
-        with contextlib.suppress(PermissionError):  # another's home: the next look costs as much as this one
+        with contextlib.suppress(OSError):  # another's home, a full disk: the next look costs as much as this one
             write_bytes(self.root / INDEX, b"".join(line + b"\n" for line in lines))
 
 
@@ -126,7 +126,7 @@ def index_of(root: Path) -> Index:
 def stage_names(root: Path) -> set[str]:
     """The names of the folders under `root` that stages have, whatever is in them."""
     entries = os.scandir(root) if root.exists() else ()
-    return {one.name for one in entries if one.is_dir() and not one.name.startswith(".") and not is_set_aside(one.name)}
+    return {one.name for one in entries if not one.name.startswith(".") and not is_set_aside(one.name) and one.is_dir()}
 
 
 def _read(path: Path, key: str, state: State) -> Entry:

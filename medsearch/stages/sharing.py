@@ -7,18 +7,29 @@ that is not there as it was sent makes the stage one that is not finished, here 
 import secrets
 import shutil
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from medsearch.core.contents import digests_of, verified_in
+from medsearch.core import paths
+from medsearch.core.contents import Content, digests_of, verified_in
 from medsearch.core.errors import BadInput, Damaged
-from medsearch.core.locks import locked
-from medsearch.core.paths import below, name_aside, set_aside
+from medsearch.core.locks import free, locked
+from medsearch.core.paths import below, name_aside
 from medsearch.core.records import sync_directory, warn_once, write_bytes, write_sealed
 from medsearch.core.remote import local_sizes
 from medsearch.stages import renewal
 from medsearch.stages.bucket import Bucket
-from medsearch.stages.manifest import REMEDY, contents_in, decoded_manifest, read_manifest, with_contents
+from medsearch.stages.index import index_of
+from medsearch.stages.manifest import (
+    OUTPUT_REMEDY,
+    REMEDY,
+    contents_in,
+    decoded_manifest,
+    read_manifest,
+    stored_manifest,
+    with_contents,
+)
 from medsearch.stages.outputs import ASIDE, FETCHING, JOURNAL, LOCK, MANIFEST, REPLACED, THINNED, is_light, own_files
 
 UNSENT = ".unsent.json"
@@ -41,7 +52,7 @@ def described(folder: Path, manifest: Mapping[str, Any], outputs: Iterable[str])
 def is_whole(folder: Path) -> bool:
     """Whether every output of a finished stage lies in its folder as it was written.
 
-    A mirror of a URI may hold the light ones alone. What is there but damaged is said.
+    A mirror of a URI may hold the light ones alone. What is there but damaged is said: whoever takes it trains it anew.
     """
     if (folder / THINNED).exists():
         return False
@@ -50,7 +61,7 @@ def is_whole(folder: Path) -> bool:
         return False
     damage = damages(folder, manifest)
     for error in damage:
-        warn_once(str(error))
+        warn_once(f"{error.what} {error.problem}; where a stage takes it, it is trained anew")
     return not damage and all((folder / name).exists() for name in contents_in(manifest))
 
 
@@ -59,15 +70,54 @@ def damages(folder: Path, manifest: Mapping[str, Any], *, again: bool = False) -
 
     again: read also what has not changed since it was read last.
     """
-    verified, problems = verified_in(folder.parent), []
-    for name, content in contents_in(manifest).items():
-        path = below(folder, name, source=f"the manifest of stage {folder.name}")
-        if path.exists() and (problem := verified.problem(f"{folder.name}/{name}", content, again=again)):
-            problems.append(Damaged(path, problem, REMEDY))
-    return problems
+    contents = contents_in(manifest)
+    return _damages(folder, {name: of for name, of in contents.items() if (folder / name).exists()}, again=again)
 
 
-def put_aside(folder: Path) -> Path:
+def _damages(folder: Path, contents: Mapping[str, Content], *, again: bool = False) -> list[Damaged]:
+    problems = {name: _problem(folder, name, content, again=again) for name, content in contents.items()}
+    return [Damaged(folder / name, problem, OUTPUT_REMEDY) for name, problem in problems.items() if problem]
+
+
+def _problem(folder: Path, name: str, wanted: Content, *, again: bool) -> str:
+    try:
+        below(folder, name)
+    except BadInput:
+        return "is reached by a link that leads out of the stage's folder"
+    return verified_in(folder.parent).problem(f"{folder.name}/{name}", wanted, again=again)
+
+
+def require_no_links(folder: Path, key: str) -> None:
+    """Refuse outputs that are links: what they lead to is not the stage's, and may change or go at any time.
+
+    Raises:
+        BadInput: one is.
+
+    """
+    for path in sorted(folder.rglob("*")):
+        if path.is_symlink():
+            remedy = "have it write the file itself, or a copy of it (shutil.copyfile)"
+            msg = f"stage {key} leaves {path.relative_to(folder)}, which is a link to {path.readlink()}; {remedy}"
+            raise BadInput(msg)
+
+
+def set_aside_damaged(folder: Path) -> tuple[Damaged, Path] | None:
+    """Set a stage aside if its manifest or an output is damaged: what is, and where it is now; for whoever holds it.
+
+    An output that is not there is no damage. None where all is sound, or the stage is not finished.
+    """
+    try:
+        damage = damages(folder, read_manifest(folder / MANIFEST, folder.name))
+    except FileNotFoundError:
+        return None
+    except Damaged as error:
+        damage = [error]
+    except OSError as error:
+        damage = [Damaged(folder / MANIFEST, f"cannot be read ({error.strerror})", REMEDY)]
+    return (damage[0], set_aside(folder)) if damage else None
+
+
+def set_aside(folder: Path) -> Path:
     """Move all that a stage's folder holds, but for its locks, to a folder beside it; the stage is finished no more."""
     aside = name_aside(folder)
     aside.mkdir()
@@ -76,6 +126,7 @@ def put_aside(folder: Path) -> Path:
             entry.rename(aside / entry.name)
     sync_directory(folder)
     sync_directory(aside)
+    index_of(folder.parent).forget(folder.name)
     return aside
 
 
@@ -91,11 +142,11 @@ def send_unsent(bucket: Bucket, folder: Path) -> bool:
     if not unsent.exists():
         return False
     try:
-        manifest = read_manifest(unsent, folder.name)
+        manifest = read_manifest(unsent, folder.name, sent=True)
         if damage := damages(folder, manifest):
             raise damage[0]
     except Damaged as error:
-        warn_once(f"{error}; set aside as {set_aside(unsent).name}")
+        warn_once(f"{error}; set aside as {paths.set_aside(unsent).name}")
         return False
     bucket.send(folder.name, folder, manifest, unsent.read_bytes())
     unsent.replace(folder / MANIFEST)
@@ -118,7 +169,7 @@ def adopt(bucket: Bucket, folder: Path, *, instead_of: float | None = None) -> N
     manifest = decoded_manifest(content, folder.name, bucket.where(folder.name))
     with locked(folder / FETCHING):
         if instead_of is not None and renewal.is_of(folder / MANIFEST, instead_of):
-            renewal.put_aside(folder)
+            renewal.supersede(folder)
             shutil.rmtree(folder / REPLACED, ignore_errors=True)
         if _manifest_here(folder) is None:
             _fetch(bucket, folder, manifest, [name for name in contents_in(manifest) if is_light(name)])
@@ -130,7 +181,8 @@ def bring(bucket: Bucket | None, folder: Path, name: str) -> None:
 
     Raises:
         BadInput: it was pruned, and the URI does not have it.
-        Damaged: it is not as it was written, here or at the URI.
+        Damaged: it is not as it was written, here or at the URI; its stage is set aside where nobody holds it.
+        Unreachable: the URI does not answer.
 
     """
     manifest = _sent_manifest(bucket, folder) if bucket is not None else None
@@ -141,12 +193,22 @@ def bring(bucket: Bucket | None, folder: Path, name: str) -> None:
     if (folder / THINNED).exists() and not (folder / name).exists():
         msg = f"{name} of stage {folder.name} in {folder.parent} was pruned; run its study again to have it trained"
         raise BadInput(msg)
-    manifest, verified = read_manifest(folder / MANIFEST, folder.name), verified_in(folder.parent)
+    manifest = stored_manifest(folder)
     contents = contents_in(manifest)
-    for one in _within(manifest, name):
-        path = below(folder, one, source=f"the manifest of stage {folder.name}")
-        if problem := verified.problem(f"{folder.name}/{one}", contents[one]):
-            raise Damaged(path, problem, REMEDY)
+    if damage := _damages(folder, {one: contents[one] for one in _within(manifest, name)}):
+        raise _set_aside_if_free(folder, damage[0])
+
+
+def _set_aside_if_free(folder: Path, damage: Damaged) -> Damaged:
+    """Set a stage aside of which somebody asks for a damaged output; `damage`, with what is to be done now."""
+    found = None
+    with suppress(OSError), free(folder / LOCK) as mine:  # OSError: it is another's, or on a disk that is read only
+        if mine:
+            found = set_aside_damaged(folder)
+    if found is None:
+        return damage
+    remedy = f"its stage is in {found[1]} now: run its study again, and it is trained anew"
+    return Damaged(damage.what, damage.problem, remedy)
 
 
 def _within(manifest: Mapping[str, Any], name: str) -> list[str]:

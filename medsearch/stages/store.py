@@ -34,6 +34,7 @@ from medsearch.core.locks import locked
 from medsearch.core.paths import child
 from medsearch.core.records import (
     append_line,
+    checked_lines,
     lacks,
     read_lines,
     sync_directory,
@@ -46,12 +47,15 @@ from medsearch.stages import renewal, sharing
 from medsearch.stages.bucket import Bucket, bucket_at
 from medsearch.stages.context import Artifact
 from medsearch.stages.index import Entry, Index, index_of, stage_names
-from medsearch.stages.manifest import REMEDY, read_manifest
+from medsearch.stages.manifest import read_manifest, stored_manifest
 from medsearch.stages.mirror import Mirror
 from medsearch.stages.outputs import ASIDE, CHECKPOINT, JOURNAL, LOCK, MANIFEST, REPLACED, THINNED
 from medsearch.stages.stage import Epoch
 
 __all__ = ["JOURNAL", "MANIFEST", "Store"]
+
+EPOCH_LOST = "it is passed over: curves lack its epoch, whose seconds are taken to be those of the others"
+"""What becomes of a faulty line of a journal."""
 
 
 @dataclass(frozen=True)
@@ -96,18 +100,14 @@ class Store:
         """A finished stage, with its light outputs.
 
         Raises:
-            Damaged: the stage is not finished, or its manifest is damaged.
+            Damaged: the stage is not finished, or its manifest is damaged, or a light output at the URI.
+            Unreachable: the URI does not answer.
 
         """
         folder = self.folder(key)
         if self.bucket is not None and not self._is_here(key):
             sharing.adopt(self.bucket, folder, instead_of=self._outdated(key))
-        try:
-            manifest = read_manifest(folder / MANIFEST, key)
-        except OSError as error:
-            where = f"stage {key} in {self.root}"
-            raise Damaged(where, f"has no readable manifest ({error})", REMEDY) from error
-        return Artifact(key, folder, manifest, partial(sharing.bring, self.bucket, folder))
+        return Artifact(key, folder, stored_manifest(folder), partial(sharing.bring, self.bucket, folder))
 
     def artifacts(self) -> Iterator[Artifact]:
         """Every finished stage, with its light outputs. `summaries` is faster. A damaged one is named and left out."""
@@ -131,7 +131,7 @@ class Store:
         with ExitStack() as held:
             folder = self.folder(key)
             held.enter_context(locked(folder / LOCK))
-            self._put_aside_outdated(key)
+            self._supersede_outdated(key)
             if self.bucket is not None:
                 if sharing.send_unsent(self.bucket, folder):
                     _settle(folder)
@@ -141,19 +141,14 @@ class Store:
                     held.enter_context(mirror.running())
             yield
 
-    def put_aside_damaged(self, key: str) -> None:
+    def set_aside_damaged(self, key: str) -> None:
         """Set aside what is stored of a stage if any of it is damaged, here and at the URI; for whoever holds it.
 
         Then it is not finished, for any node.
         """
-        folder, entry = self.folder(key), self._index.here(key)
-        if entry is not None:
-            damage = [entry.damage] if entry.damage else []
-            if not damage and not (folder / THINNED).exists():
-                damage = [str(error) for error in sharing.damages(folder, read_manifest(folder / MANIFEST, key))]
-            if damage:
-                warn_once(f"{damage[0]}: it is in {sharing.put_aside(folder)} now")
-                self._index.forget(key)
+        if (found := sharing.set_aside_damaged(self.folder(key))) is not None:
+            damage, aside = found
+            warn_once(f"{damage.what} {damage.problem}; the stage is in {aside} now, and trained anew")
         if self.bucket is not None and self.bucket.ask(key):
             entry = self._index.there(key, self.bucket)
             if entry is not None and entry.damage:
@@ -197,9 +192,14 @@ class Store:
         """Move the outputs into place, send them if there is a URI, then write the manifest; the checkpoint goes last.
 
         Of a stage that was trained again because its outputs had gone, the first manifest stays, so reports say what
-        they said; the new metrics stand beside the old ones as `again`. Of one that was put aside, nothing stays.
+        they said; the new metrics stand beside the old ones as `again`. Of one that was set aside, nothing stays.
+
+        Raises:
+            BadInput: an output is a link.
+
         """
         folder = self.folder(key)
+        sharing.require_no_links(folder / ASIDE, key)
         outputs = list(local_sizes(folder / ASIDE))
         for path in sorted((folder / ASIDE).iterdir()):
             _sync_tree(path)
@@ -237,9 +237,25 @@ class Store:
         """The recorded epochs, each once, in order. An epoch trained again after a crash keeps its first record."""
         self.catch_up(key)
         first: dict[int, dict[str, Any]] = {}
-        for line in read_lines(self.folder(key) / JOURNAL, fault=journal_fault):
+        for line in read_lines(self.folder(key) / JOURNAL, fault=journal_fault, passed_over=EPOCH_LOST):
             first.setdefault(line["epoch"], line)
         return [first[number] for number in sorted(first)]
+
+    def lost_epochs(self, key: str) -> int:
+        """Of how many epochs the journal lost the record, as a line of it is damaged; epochs count from 1.
+
+        An epoch whose line was torn by a crash, and that was trained and recorded again, is none of them.
+        """
+        known: set[int] = set()
+        faulty = after = 0
+        for line in checked_lines(self.folder(key) / JOURNAL, fault=journal_fault):
+            if isinstance(line, Damaged):
+                faulty, after = faulty + 1, after + 1
+            else:
+                after = 0
+                known.add(line["epoch"])
+        between = sum(number not in known for number in range(1, max(known, default=0)))
+        return min(faulty, between + after)
 
     def catch_up(self, key: str) -> None:
         """For those who only watch: bring here what the URI has of a stage, its journal so far or all that is light."""
@@ -308,15 +324,15 @@ class Store:
     def _outdated(self, key: str) -> float | None:
         return (self.outdated or {}).get(key)
 
-    def _put_aside_outdated(self, key: str) -> None:
+    def _supersede_outdated(self, key: str) -> None:
         folder, finished = self.folder(key), self._outdated(key)
         renewal.end_move(folder)
         if finished is None:
             return
         if self.bucket is not None and self.bucket.ask(key) and not self._is_there(key):
-            self.bucket.put_aside(key)
+            self.bucket.supersede(key)
         if renewal.is_of(folder / MANIFEST, finished):
-            renewal.put_aside(folder)
+            renewal.supersede(folder)
 
     def _first(self, key: str, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
         if not self._is_here(key):
@@ -327,7 +343,9 @@ class Store:
 
 def journal_fault(line: Mapping[str, Any]) -> str:
     """What a line of a journal lacks, in words; empty if it lacks nothing."""
-    return lacks(line, {"epoch": int, "metrics": dict, "seconds": (int, float), "time": (int, float)})
+    optional = {"domains": dict, "code": str, "commit": str}
+    wanted = {"epoch": int, "metrics": dict, "seconds": (int, float), "time": (int, float)}
+    return lacks(line, {**wanted, **{name: kind for name, kind in optional.items() if name in line}})
 
 
 def _is_sound(entry: Entry | None) -> bool:

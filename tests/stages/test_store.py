@@ -1,3 +1,4 @@
+import errno
 import json
 import multiprocessing
 import shutil
@@ -6,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from medsearch.core.errors import Damaged
+from medsearch.core.errors import BadInput, Damaged
+from medsearch.core.records import warn_once
+from medsearch.stages.outputs import THINNED
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import JOURNAL, MANIFEST, Store
 
@@ -100,10 +103,12 @@ def test_a_damaged_stage_is_set_aside_under_its_lock(store: Store) -> None:
         store.commit("k", {"metrics": {"a": 1.0}})
     (store.folder("k") / "weights.bin").write_text("Weights")
     assert (store.has("k"), store.whole("k")) == (True, False)
-    with pytest.raises(Damaged, match=r"k/weights\.bin was changed since it was written; run its study again"):
-        store.artifact("k").file("weights.bin")
     with store.lock("k"):
-        store.put_aside_damaged("k")
+        with pytest.raises(
+            Damaged, match=r"k/weights\.bin was changed since it was written; `medsearch verify --set-a"
+        ):
+            store.artifact("k").file("weights.bin")
+        store.set_aside_damaged("k")
         assert (store.has("k"), [path.name for path in store.folder("k").iterdir()]) == (False, ["lock"])
         outputs(store, "k", "anew")
         store.commit("k", {"metrics": {"a": 1.0}})
@@ -112,8 +117,88 @@ def test_a_damaged_stage_is_set_aside_under_its_lock(store: Store) -> None:
     assert (aside / "weights.bin").read_text() == "Weights"
     assert set(store.summaries()) == {"k"}
     with store.lock("k"):
-        store.put_aside_damaged("k")  # nothing is damaged: nothing happens
+        store.set_aside_damaged("k")  # nothing is damaged: nothing happens
     assert store.whole("k")
+
+
+@pytest.mark.parametrize("thinned", [False, True])
+@pytest.mark.parametrize("again", [False, True])
+def test_whoever_asks_for_a_damaged_output_has_its_stage_set_aside_and_trained_anew(
+    store: Store, thinned: bool, again: bool
+) -> None:
+    """A report does so of a complete study, in which no stage takes it any more; of a thinned stage, its light ones."""
+    outputs(store, "k")
+    store.commit("k", {"metrics": {"a": 1.0}})
+    if thinned:
+        (store.folder("k") / THINNED).write_text("{}")
+        (store.folder("k") / "weights.bin").unlink()
+    (store.folder("k") / "pictures" / "one.png").write_text("changed")
+    artifact = store.artifact("k")
+    if again:
+        store = Store(store.root)
+        artifact = store.artifact("k")
+    with pytest.raises(
+        Damaged, match=r"pictures/one\.png (was changed|has 7 bytes).*its stage is in .*k\.damaged-.* now: run"
+    ):
+        artifact.file("pictures")
+    assert not store.has("k")
+    assert store.summaries() == {}
+    with pytest.raises(Damaged, match=r"stage k in .* has no readable manifest"):
+        artifact.file("pictures")
+    outputs(store, "k", "anew")
+    assert (store.commit("k", {"metrics": {"a": 1.0}}).file("pictures") / "one.png").read_text() == "anew"
+
+
+def test_a_thinned_stage_with_a_damaged_light_output_is_set_aside_under_its_lock(store: Store) -> None:
+    outputs(store, "k")
+    store.commit("k", {"metrics": {"a": 1.0}})
+    (store.folder("k") / THINNED).write_text("{}")
+    (store.folder("k") / "weights.bin").unlink()
+    with store.lock("k"):
+        store.set_aside_damaged("k")
+        assert store.has("k"), "what was pruned is no damage"
+        (store.folder("k") / "pictures" / "one.png").write_text("changed")
+        store.set_aside_damaged("k")
+    assert not store.has("k")
+
+
+@pytest.mark.parametrize("where", ["weights.bin", "pictures/one.png", "pictures/more"])
+def test_an_output_that_is_a_link_is_refused_at_commit(store: Store, tmp_path: Path, where: str) -> None:
+    aside = outputs(store, "k")
+    (tmp_path / "elsewhere").mkdir()
+    (aside / where).unlink(missing_ok=True)
+    (aside / where).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(
+        BadInput, match=rf"stage k leaves {where}, which is a link to .*elsewhere; have it write the file"
+    ):
+        store.commit("k", {"metrics": {}})
+    assert not store.has("k")
+    outputs(store, "k")
+    store.commit("k", {"metrics": {}})
+    assert store.whole("k")
+
+
+def test_an_output_that_was_a_link_is_damage_and_trained_anew(store: Store, tmp_path: Path) -> None:
+    outputs(store, "k")
+    store.commit("k", {"metrics": {}})
+    (store.folder("k") / "weights.bin").rename(tmp_path / "weights.bin")
+    (store.folder("k") / "weights.bin").symlink_to(tmp_path / "weights.bin")
+    assert not store.whole("k")
+    with store.lock("k"):
+        store.set_aside_damaged("k")
+    assert not store.has("k")
+
+
+def test_a_full_disk_costs_the_index_and_no_plan(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs(store, "k")
+    store.commit("k", {"metrics": {"a": 1.0}})
+    for code in (errno.ENOSPC, errno.EROFS, errno.EACCES):
+
+        def refused(*_: object, code: int = code) -> None:
+            raise OSError(code, "refused")
+
+        monkeypatch.setattr("medsearch.stages.index.write_bytes", refused)
+        assert set(store.summaries()) == {"k"}
 
 
 def test_an_output_that_is_gone_is_no_damage(store: Store) -> None:
@@ -121,7 +206,7 @@ def test_an_output_that_is_gone_is_no_damage(store: Store) -> None:
     outputs(store, "k")
     store.commit("k", {"metrics": {"a": 1.0}})
     (store.folder("k") / "weights.bin").unlink()
-    store.put_aside_damaged("k")
+    store.set_aside_damaged("k")
     assert (store.has("k"), store.whole("k")) == (True, False)
 
 
@@ -147,6 +232,35 @@ def test_the_journal_keeps_the_first_record_of_every_epoch_in_order(store: Store
         (1, 0.1), (2, 0.2), (3, 0.3), (5, 0.5),
     ]  # fmt: skip
     assert Store(store.root).journal("unknown") == []
+
+
+def damaged_line(path: Path, number: int) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    lines[number] = lines[number].replace(b'"seconds":', b'"Seconds":')
+    path.write_bytes(b"".join(lines))
+
+
+@pytest.mark.parametrize(("damaged", "lost"), [((1,), 1), ((0,), 1), ((4,), 1), ((1, 2, 4), 3), ((), 0)])
+def test_epochs_whose_lines_are_damaged_are_counted_as_lost(
+    store: Store, damaged: tuple[int, ...], lost: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_once.cache_clear()
+    for number in range(1, 6):
+        store.record("k", Epoch(number, {"x": 1.0}), seconds=1.0, time=5.0)
+    for number in damaged:
+        damaged_line(store.folder("k") / JOURNAL, number)
+    assert store.lost_epochs("k") == lost
+    assert len(store.journal("k")) == 5 - lost
+    assert ("curves lack its epoch, whose seconds are taken to be those of the others" in caplog.text) == bool(lost)
+
+
+def test_an_epoch_whose_line_was_torn_and_that_was_recorded_again_is_not_lost(store: Store) -> None:
+    store.record("k", Epoch(1, {"x": 1.0}), seconds=1.0, time=5.0)
+    with (store.folder("k") / JOURNAL).open("a") as file:
+        file.write('{"epoch": 2, "metr')
+    assert store.lost_epochs("k") == 1
+    store.record("k", Epoch(2, {"x": 1.0}), seconds=1.0, time=5.0)
+    assert store.lost_epochs("k") == 0
 
 
 def hold(root: Path, seconds: float, log: Path) -> None:

@@ -28,7 +28,7 @@ from medsearch.study.jobs import End, Job, Planner
 from medsearch.study.ledger import Ledger
 from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.samplers import Random
-from medsearch.study.verification import put_aside, verify
+from medsearch.study.verification import set_aside, verify
 from tests.study import toy
 from tests.study.drive import carry_out, do, search
 from tests.study.sweeps import ablation, sweep_of, sweep_out
@@ -180,7 +180,7 @@ def test_a_damaged_manifest(
     run(home)
     assert table(home) == ended[1]
     assert len(toy.executions(home)) == trained + (2 if damage is other_stage else 1)
-    assert f"it is in {folder}.damaged-" in caplog.text
+    assert f"the stage is in {folder}.damaged-" in caplog.text
     assert verify(home, toy.workplace(home).store).findings == []
     run(home)
     assert len(toy.executions(home)) == trained + (2 if damage is other_stage else 1)
@@ -195,7 +195,7 @@ def test_damaged_weights_are_not_taken(
     run(home, trials=3)
     assert table(home) == ended[2]
     assert f"{folder / WEIGHTS} " in caplog.text
-    assert f"it is in {folder}.damaged-" in caplog.text
+    assert f"the stage is in {folder}.damaged-" in caplog.text
     assert [line["stage"] for line in toy.executions(home)].count("toy-translation") == 3
 
 
@@ -389,7 +389,7 @@ def test_all_of_a_home_is_verified(home: Path, ended: tuple[Path, Any, Any]) -> 
         assert any(str(path) in finding.what for finding in found.findings), path
     assert len(found.findings) >= len(places)
     assert all(finding.remedy for finding in found.findings)
-    lines = list(put_aside(found, store))
+    lines = list(set_aside(found, store))
     assert len(lines) == 4  # three stages and the arrays
     (home / "studies" / "toy_search" / "optuna.db").unlink()
     run(home)
