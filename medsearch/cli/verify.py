@@ -42,7 +42,7 @@ def verify(options: argparse.Namespace) -> int:
         BadInput: there is no such home.
 
     """
-    from medsearch.study.verification import put_aside
+    from medsearch.study.verification import set_aside
     from medsearch.study.verification import verify as verified
 
     home, began = options.home.resolve(), time.monotonic()
@@ -53,8 +53,10 @@ def verify(options: argparse.Namespace) -> int:
     found = verified(home, store, again=not options.quick)
     for finding in found.findings:
         _say(f"error: {finding}")
+    for note in found.notes:
+        _say(f"note: {note}")
     if options.set_aside:
-        for line in put_aside(found, store):
+        for line in set_aside(found, store):
             _say(line)
     for line in _summary(found, time.monotonic() - began):
         _say(line)

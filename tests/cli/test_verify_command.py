@@ -1,4 +1,6 @@
+import contextlib
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -57,8 +59,8 @@ def test_each_finding_is_a_line_with_a_remedy(
     assert lines == [
         f"error: {manifest} was changed since it was written; run its study again: the stage is set aside and trained "
         "anew",
-        f"error: {weights} has 2999 bytes, 3000 were written; run its study again: the stage is set aside and trained "
-        "anew",
+        f"error: {weights} has 2999 bytes, 3000 were written; `medsearch verify --set-aside`, then run its study "
+        "again: the stage is trained anew",
         next(line for line in lines if line.startswith(f"error: {header} is no whole JSON (")),
         f"error: line 2 of {header.with_name('ledger.jsonl')} is a number instead of an object; it is passed over, "
         "what it recorded is found again or redone",
@@ -74,6 +76,16 @@ def test_what_is_damaged_is_set_aside_if_asked_for(home: Path, capsys: pytest.Ca
     assert "set aside, to be looked at and removed: 1 (" in capsys.readouterr().out
     store = Store(home / "stages")
     assert (store.has("one"), store.has("two")) == (False, True)
+
+
+def test_what_was_not_looked_at_is_noted_and_is_no_finding(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = home / "studies" / "a_search" / "optuna.db"
+    with contextlib.closing(sqlite3.connect(database, isolation_level=None)) as held:
+        held.execute("create table t (a)")
+        held.execute("begin exclusive")
+        assert verify(home) == 0
+    note, _ = capsys.readouterr().out.splitlines()
+    assert note.startswith(f"note: {database} is being written by a process, and was not looked at")
 
 
 def test_what_cannot_be_verified_is_counted(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
