@@ -24,7 +24,7 @@ LOG = logging.getLogger(__name__)
 SEAL = "digest"
 """The field of a sealed record that holds the digest of the others."""
 
-REMEDY = "bring it back from a copy, or remove it"
+REMEDY = "bring it back from a copy, or move it aside"
 PASSED_OVER = "it is passed over, what it recorded is found again or redone"
 """What becomes of a faulty line, unless its readers say otherwise."""
 

@@ -343,9 +343,9 @@ class Store:
 
 def journal_fault(line: Mapping[str, Any]) -> str:
     """What a line of a journal lacks, in words; empty if it lacks nothing."""
-    optional = {"domains": dict, "code": str, "commit": str}
+    optional = {name: kind for name, kind in (("domains", dict), ("code", str), ("commit", str)) if name in line}
     wanted = {"epoch": int, "metrics": dict, "seconds": (int, float), "time": (int, float)}
-    return lacks(line, {**wanted, **{name: kind for name, kind in optional.items() if name in line}})
+    return lacks(line, wanted) or lacks(line, optional)
 
 
 def _is_sound(entry: Entry | None) -> bool:

@@ -7,6 +7,7 @@ import contextlib
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import final
 
@@ -72,7 +73,7 @@ def verify(home: Path, store: Store, *, again: bool = True) -> Verification:
     if store.bucket is not None:
         _verify_there(of, store.bucket)
     for folder in _folders(of, home / "cohorts"):
-        _look(of, folder, lambda folder=folder: _verify_cohort(of, folder, again=again))
+        _look(of, folder, partial(_verify_cohort, of, folder, again=again))
     for folder in _folders(of, home / "studies"):
         _verify_study(of, folder)
     _look(of, home / "mlflow.db", lambda: _verify_database(of, home / "mlflow.db", TRACKING_REMEDY))
@@ -206,7 +207,7 @@ def _verify_study(of: Verification, folder: Path) -> None:
     _look(of, ledger.path, lambda: of.findings.extend(faulty_lines(ledger.path, fault=event_fault)))
     for path in sorted([*folder.glob("*.json"), *folder.glob("tracking/*.json")]):
         if path.name != HEADER:
-            _look(of, path, lambda path=path: _verify_record(path))
+            _look(of, path, partial(_verify_record, path))
     database = folder / "optuna.db"
     _look(of, database, lambda: _verify_database(of, database, SAMPLER_REMEDY))
 

@@ -24,7 +24,7 @@ RECORD = "medsearch"
 """The entry of a file's header: what was saved with the tensors, and the checksum of both."""
 
 SUFFIX = ".safetensors"
-REMEDY = "remove its folder and run again"
+REMEDY = "move its folder aside and run again"
 
 
 def save_tensors(path: Path, tensors: Mapping[str, Tensor], state: Mapping[str, Any] | None = None) -> None:

@@ -46,6 +46,10 @@ def changed(path: str, value: object) -> dict[str, Any]:
     return manifest
 
 
+def from_before_seals(manifest: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in manifest.items() if name not in ("key", "digests")}
+
+
 def test_a_sound_manifest_is_read(tmp_path: Path) -> None:
     found = read(tmp_path, sealed(MANIFEST), sent=True)
     assert found == MANIFEST
@@ -57,8 +61,7 @@ def test_a_sound_manifest_is_read(tmp_path: Path) -> None:
 
 
 def test_one_from_before_there_were_seals_is_taken_as_it_is(tmp_path: Path) -> None:
-    old = {name: value for name, value in MANIFEST.items() if name not in ("key", "digests", "attempt")}
-    assert not is_sealed(read(tmp_path, old))
+    assert not is_sealed(read(tmp_path, from_before_seals(MANIFEST)))
     assert read(tmp_path, {"metrics": {}, "code": "c" * 40}) == {"metrics": {}, "code": "c" * 40}
 
 
@@ -93,10 +96,10 @@ def test_one_of_a_uri_says_where_its_outputs_lie(tmp_path: Path) -> None:
         ("memory", {"device": "cpu"}), ("memory.peak", "3"), ("finished", "today"), ("finished", True),
         ("replaces", "k"), ("replaces.finished", None), ("epochs", 2.5), ("stage", None), ("step_seconds", "1"),
         ("upstream", ["m"]), ("upstream.model", "../m"), ("upstream.model", 7), ("attempt", "a/b"), ("attempt", 7),
-        ("metrics.dice", None), ("modules", []), ("files", []), ("key", "another"),
+        ("metrics.dice", None), ("modules", []), ("files", []),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("seal", [sealed, dict], ids=["sealed", "without a seal"])
+@pytest.mark.parametrize("seal", [sealed, from_before_seals], ids=["sealed", "from before seals"])
 def test_a_field_of_another_kind_is_damage(tmp_path: Path, path: str, value: object, seal: Any) -> None:
-    with pytest.raises(Damaged, match=r"manifest\.json (has|names|is the manifest|lists)"):
+    with pytest.raises(Damaged, match=r"manifest\.json (has|names|lists) (?!lost its seal)"):
         read(tmp_path, seal(changed(path, value)))
