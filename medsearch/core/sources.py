@@ -1,10 +1,10 @@
-"""Python sources, read but never run: which definitions a piece of a program stands on, and a digest of what they say.
+"""Digests of Python sources, which are parsed but never run: of the definitions that a class of a program depends on.
 
-A closure begins at definitions of a module and takes in what these refer to: in the module itself, and through imports,
+A closure begins at definitions of a module and includes what these refer to: in the module itself, and through imports,
 at its top or in functions, in other modules, down to the definitions that are used there. A name that a package only
-passes on, as `from .dice import dice` in its `__init__` does, leads to the module that defines it. What a module does
-when it is imported, beside defining names, counts wherever it is imported; what only type checkers import does not.
-Where the names that are used cannot be seen, as after `import module`, the whole module counts.
+re-exports, as `from .dice import dice` in its `__init__` does, leads to the module that defines it. Statements with
+side effects, which run when a module is imported, are included wherever the module is imported; what only type checkers
+import is not. Where the names that are used cannot be seen, as after `import module`, the whole module is included.
 
 Digests leave out docstrings, comments, layout and the order of imports. They hold neither paths nor what differs from
 one version of Python to the next, so equal programs have equal digests on every machine.
@@ -19,15 +19,15 @@ from pathlib import Path
 from typing import final
 
 EVERYTHING = "*"
-"""In place of a name: all that a module defines."""
+"""In place of a name: every definition of a module."""
 
-PURE = frozenset(
+TRANSPARENT_DECORATORS = frozenset(
     {"dataclass", "recipe", "final", "cache", "lru_cache", "contextmanager", "overload", "runtime_checkable"}
 )
-"""Decorators that hand on what they decorate and do nothing else; any other may put it into a registry."""
+"""Decorators that return what they decorate, or a wrapper of it, and have no side effect; any other may register it."""
 
-UNSAID = frozenset({"ctx", "kind", "type_comment"})
-"""Fields of the syntax tree that do not change what a program does."""
+IGNORED_FIELDS = frozenset({"ctx", "kind", "type_comment"})
+"""Fields of nodes of the syntax tree that do not change what a program does: left out of digests."""
 
 
 @final
@@ -49,15 +49,15 @@ class Tree:
 
 
 def closure(names: Mapping[str, Iterable[str]], trees: Sequence[Tree], main: "Source | None" = None) -> dict[str, str]:
-    """By module, the digest of those of its definitions that are reached from `names`, by module as well.
+    """By module, the digest of those of its definitions that `names`, by module as well, depend on, and are themselves.
 
-    Only modules that lie in `trees` are followed. main: the module `__main__`, whose own doings do not count: they
+    Only modules that lie in `trees` are followed. main: the module `__main__`, whose side effects are left out: they
     run the program.
     """
     found = _Closure(tuple(trees), main)
-    for module, asked in names.items():
-        for name in asked:
-            found.ask(module, name)
+    for module, wanted in names.items():
+        for name in wanted:
+            found.include(module, name)
     return found.digests()
 
 
@@ -86,8 +86,18 @@ class _Import:
 
 
 @final
+@dataclass(frozen=True)
+class _Statement:
+    """One statement of a module. names: that it uses. imports: that are made in it, as in functions."""
+
+    digest: str
+    names: frozenset[str]
+    imports: tuple[_Import, ...]
+
+
+@final
 class Source:
-    """The statements of a module, as far as they do anything.
+    """The statements of a module, without docstrings, `pass`, and what only type checkers see.
 
     contents: its text, or the pieces that it was typed in. interactive: a name means what it was given last, and a
     piece that is no Python was not run. package: that it belongs to, for its relative imports.
@@ -97,93 +107,93 @@ class Source:
         self.package = package
         self.interactive = interactive
         self.broken = b""
-        self._said: dict[int, tuple[str, frozenset[str], tuple[_Import, ...]]] = {}
+        self._statements: dict[int, _Statement] = {}
         body: list[ast.stmt] = []
         for content in contents:
             try:
                 body += ast.parse(content).body
             except (SyntaxError, ValueError):  # whoever imports it is told so
                 self.broken = b"" if interactive else content
-        self.body = [node for node in _executed(body) if not _says_nothing(node)]
+        self.body = [node for node in _without_type_checking(body) if not _is_docstring_or_pass(node)]
         self.defined: dict[str, list[int]] = {}
         self.imported: dict[str, list[_Import]] = {}
-        for place, node in enumerate(self.body):
+        for position, node in enumerate(self.body):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 for alias, one in zip(node.names, _imports_of(node), strict=True):
-                    self.imported.setdefault(_bound_by(node, alias), []).append(one)
+                    self.imported.setdefault(_imported_as(node, alias), []).append(one)
                 continue
-            for name in dict.fromkeys(_bound(node)):
-                self.defined[name] = [place] if interactive else [*self.defined.get(name, []), place]
+            for name in dict.fromkeys(_names_defined(node)):
+                self.defined[name] = [position] if interactive else [*self.defined.get(name, []), position]
 
     @cached_property
-    def doings(self) -> tuple[int, ...]:
-        """The places of statements that do something beside defining names."""
-        return tuple(place for place, node in enumerate(self.body) if _does(node))
+    def side_effects(self) -> tuple[int, ...]:
+        """The positions of statements that do more than define names when the module is imported."""
+        return tuple(position for position, node in enumerate(self.body) if _has_side_effects(node))
 
-    def say(self, place: int) -> tuple[str, frozenset[str], tuple[_Import, ...]]:
-        """Of one statement: its digest, the names that it uses, and what is imported in it."""
-        if place not in self._said:
-            saying = _Saying()
-            saying.body([self.body[place]])
-            digest = _hash("".join(saying.words).encode(errors="surrogatepass"))
-            self._said[place] = digest, frozenset(saying.used), tuple(saying.imports)
-        return self._said[place]
+    def statement(self, position: int) -> _Statement:
+        """The digest of one statement, and what it refers to."""
+        if position not in self._statements:
+            reader = _StatementReader()
+            reader.read_body([self.body[position]])
+            digest = _hash("".join(reader.text).encode(errors="surrogatepass"))
+            self._statements[position] = _Statement(digest, frozenset(reader.names), tuple(reader.imports))
+        return self._statements[position]
 
 
 @final
 class _Closure:
-    """What has been reached so far: by module, the places of statements and the names of imports."""
+    """What a closure includes so far: by module, the positions of statements and the names of imports."""
 
     def __init__(self, trees: tuple[Tree, ...], main: Source | None) -> None:
         self.trees = trees
         self.main = main
         self.sources: dict[str, Source] = {}
         self._packages: dict[str, str] = {}
-        self._places: dict[str, set[int]] = {}
+        self._included: dict[str, set[int]] = {}
         self._aliases: dict[str, set[str]] = {}
-        self._asked: set[tuple[str, str]] = set()
-        self._open: list[tuple[str, str]] = []
+        self._seen: set[tuple[str, str]] = set()
+        self._pending: list[tuple[str, str]] = []
 
-    def ask(self, module: str, name: str) -> None:
-        """Take in the definition of `name` in `module`, or EVERYTHING, and all that it stands on."""
-        self._open.append((module, name))
-        while self._open:
-            asked = self._open.pop()
-            if asked not in self._asked:
-                self._asked.add(asked)
-                self._take(*asked)
+    def include(self, module: str, name: str) -> None:
+        """Include the definition of `name` in `module`, or EVERYTHING, and all that it depends on."""
+        self._pending.append((module, name))
+        while self._pending:
+            wanted = self._pending.pop()
+            if wanted not in self._seen:
+                self._seen.add(wanted)
+                self._include_name(*wanted)
 
     def digests(self) -> dict[str, str]:
-        """By module, of all that was reached in it; modules in which nothing was are left out."""
-        return {name: said for name in sorted(self.sources) if (said := self._digest(name))}
+        """By module, the digest of all that is included of it; modules of which nothing is are left out."""
+        return {name: digest for name in sorted(self.sources) if (digest := self._digest(name))}
 
     def _digest(self, module: str) -> str:
         source = self.sources[module]
-        said = [source.say(place)[0] for place in sorted(self._places[module])]
-        said = sorted(said) if source.interactive else said  # cells may be run in any order
-        said += sorted(f"{name}={source.imported[name]}" for name in self._aliases[module])
-        return _hash(source.broken + "\n".join(said).encode()) if said or source.broken else ""
+        lines = [source.statement(position).digest for position in sorted(self._included[module])]
+        lines = sorted(lines) if source.interactive else lines  # cells may be run in any order
+        lines += sorted(f"{name}={source.imported[name]}" for name in self._aliases[module])
+        return _hash(source.broken + "\n".join(lines).encode()) if lines or source.broken else ""
 
-    def _take(self, module: str, name: str) -> None:
+    def _include_name(self, module: str, name: str) -> None:
         source = self._source(module)
         if source is None:
             if name not in ("", EVERYTHING):
-                self._open.append((f"{module}.{name}", EVERYTHING))  # of a folder without __init__.py
+                self._pending.append((f"{module}.{name}", EVERYTHING))  # of a folder without __init__.py
             return
         if name == EVERYTHING:
-            self._reach(module, range(len(source.body)))
+            self._include_statements(module, range(len(source.body)))
             for alias in source.imported:
-                self._follow(module, alias)
+                self._follow_names(module, alias)
         elif name in source.defined or name in source.imported:
-            self._reach(module, source.defined.get(name, ()))
-            self._follow(module, name)
+            self._include_statements(module, source.defined.get(name, ()))
+            self._follow_names(module, name)
         elif name and _find(f"{module}.{name}", self.trees):
-            self._open.append((f"{module}.{name}", EVERYTHING))
+            self._pending.append((f"{module}.{name}", EVERYTHING))
         elif name:
-            self._open.append((module, EVERYTHING))
+            self._pending.append((module, EVERYTHING))
 
     def _source(self, module: str) -> Source | None:
-        """The source of a module; when it is first seen, also what it and the packages above it do when imported."""
+        """The source of a module; when it is first seen, its side effects and those of its packages are included."""
         if module in self.sources:
             return self.sources[module]
         path = _find(module, self.trees)
@@ -195,37 +205,38 @@ class _Closure:
             source = _read(path)
             self._packages[module] = module if path.name == "__init__.py" else module.rpartition(".")[0]
         self.sources[module] = source
-        self._places[module], self._aliases[module] = set(), set()
+        self._included[module], self._aliases[module] = set(), set()
         if source is not self.main:
-            self._reach(module, source.doings)
-            self._follow(module, EVERYTHING)
+            self._include_statements(module, source.side_effects)
+            self._follow_names(module, EVERYTHING)
         if above := module.rpartition(".")[0]:
-            self._open.append((above, ""))
+            self._pending.append((above, ""))
         return source
 
-    def _reach(self, module: str, places: Iterable[int]) -> None:
-        source, reached = self.sources[module], self._places[module]
-        for place in places:
-            if place in reached:
+    def _include_statements(self, module: str, positions: Iterable[int]) -> None:
+        source, included = self.sources[module], self._included[module]
+        for position in positions:
+            if position in included:
                 continue
-            reached.add(place)
-            _, used, imports = source.say(place)
-            self._open += [(module, name) for name in used if name in source.defined or name in source.imported]
-            for one in imports:
-                self._lead(module, one)
+            included.add(position)
+            of = source.statement(position)
+            self._pending += [(module, name) for name in of.names if name in source.defined or name in source.imported]
+            for one in of.imports:
+                self._follow_import(module, one)
 
-    def _follow(self, module: str, alias: str) -> None:
-        """What a name leads to that the module imports."""
+    def _follow_names(self, module: str, alias: str) -> None:
+        """Include what the module imports as `alias`."""
         for one in self.sources[module].imported.get(alias, ()):
             self._aliases[module].add(alias)
             if one.within(self._packages[module]) == _Import(module, alias):  # a package's own submodule
-                self._open.append((f"{module}.{alias}", EVERYTHING))
+                self._pending.append((f"{module}.{alias}", EVERYTHING))
             else:
-                self._lead(module, one)
+                self._follow_import(module, one)
 
-    def _lead(self, module: str, one: _Import) -> None:
+    def _follow_import(self, module: str, one: _Import) -> None:
+        """Include what an import in `module` names in the module that it is from."""
         there = one.within(self._packages[module])
-        self._open.append((there.module, EVERYTHING if there.name is None else there.name))
+        self._pending.append((there.module, EVERYTHING if there.name is None else there.name))
 
 
 @cache
@@ -238,8 +249,8 @@ def _read(path: Path) -> Source:
     return Source(path.read_bytes())
 
 
-def _imported_by_name(node: ast.Call) -> Iterator[_Import]:
-    """What `import_module` is asked for by a name that is written out."""
+def _imports_by_text(node: ast.Call) -> Iterator[_Import]:
+    """The module of a call of `import_module` with a literal name."""
     of = node.args[0] if _last_name(node.func) == "import_module" and len(node.args) == 1 else None
     if isinstance(of, ast.Constant) and isinstance(of.value, str):
         yield _Import(of.value)
@@ -251,32 +262,32 @@ def _imports_of(node: ast.Import | ast.ImportFrom) -> list[_Import]:
     return [_Import(node.module or "", alias.name, node.level) for alias in node.names]
 
 
-def _bound_by(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
+def _imported_as(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> str:
     if alias.asname:
         return alias.asname
     return alias.name if isinstance(node, ast.ImportFrom) else alias.name.partition(".")[0]
 
 
-def _bound(node: ast.AST) -> Iterator[str]:
+def _names_defined(node: ast.AST) -> Iterator[str]:
     """The names that a statement gives to its module; those inside of functions and classes are their own."""
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         yield node.name
     elif isinstance(node, ast.Import | ast.ImportFrom):
-        yield from (_bound_by(node, alias) for alias in node.names)
+        yield from (_imported_as(node, alias) for alias in node.names)
     elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
         yield node.id
     elif not isinstance(node, ast.Lambda):
         for child in ast.iter_child_nodes(node):
-            yield from _bound(child)
+            yield from _names_defined(child)
 
 
-def _does(node: ast.stmt) -> bool:
-    """Whether a statement of a module does more than give names to values."""
+def _has_side_effects(node: ast.stmt) -> bool:
+    """Whether a statement at the top of a module does more than give names to values when it is imported."""
     if isinstance(node, ast.Import | ast.ImportFrom | ast.Assert):
         return False
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
         called = (one.func if isinstance(one, ast.Call) else one for one in node.decorator_list)
-        return any(_last_name(one) not in PURE for one in called)
+        return any(_last_name(one) not in TRANSPARENT_DECORATORS for one in called)
     if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         return any(isinstance(one, ast.Attribute | ast.Subscript) for target in targets for one in ast.walk(target))
@@ -284,27 +295,27 @@ def _does(node: ast.stmt) -> bool:
         return False
     inner = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt | ast.ExceptHandler)]
     if not inner:
-        return not _says_nothing(node)
-    return any(_does(child) for child in inner if isinstance(child, ast.stmt))
+        return not _is_docstring_or_pass(node)
+    return any(_has_side_effects(child) for child in inner if isinstance(child, ast.stmt))
 
 
-def _says_nothing(node: ast.AST) -> bool:
-    """Docstrings, wherever they stand, and `pass`."""
+def _is_docstring_or_pass(node: ast.AST) -> bool:
+    """Whether a statement is a string or `...` by itself, wherever it stands, or `pass`."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         return isinstance(node.value.value, str) or node.value.value is ...
     return isinstance(node, ast.Pass)
 
 
-def _executed(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+def _without_type_checking(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
     """The statements without what only type checkers see; of `if TYPE_CHECKING`, what stands under `else` is run."""
     for node in body:
-        if _is_for_checkers(node):
-            yield from _executed(node.orelse)  # type: ignore[attr-defined]
+        if _is_type_checking_block(node):
+            yield from _without_type_checking(node.orelse)  # type: ignore[attr-defined]
         else:
             yield node
 
 
-def _is_for_checkers(node: ast.AST) -> bool:
+def _is_type_checking_block(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and _last_name(node.test) == "TYPE_CHECKING"
 
 
@@ -317,63 +328,63 @@ def _hash(content: bytes) -> str:
 
 
 @final
-class _Saying:
-    """What statements say, in words that hash; the names that they use, and what is imported in them."""
+class _StatementReader:
+    """Writes statements down as text to be hashed, and gathers the names that they use and what they import."""
 
     def __init__(self) -> None:
-        self.words: list[str] = []
-        self.used: set[str] = set()
+        self.text: list[str] = []
+        self.names: set[str] = set()
         self.imports: list[_Import] = []
 
-    def body(self, body: Sequence[ast.stmt]) -> None:
-        """Statements that do something; imports that stand together in the order of their names."""
+    def read_body(self, body: Sequence[ast.stmt]) -> None:
+        """Statements without docstrings and `pass`; imports that stand together in the order of their names."""
         together: set[str] = set()
-        for node in _executed(body):
+        for node in _without_type_checking(body):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 found = _imports_of(node)
                 self.imports += found
                 together.update(f"{one} as {alias.asname}" for one, alias in zip(found, node.names, strict=True))
                 continue
             if together:
-                self.words.append(f"{sorted(together)}")
+                self.text.append(f"{sorted(together)}")
                 together.clear()
-            if not _says_nothing(node):
-                self.node(node)
-        self.words += [f"{sorted(together)}"] * bool(together)
+            if not _is_docstring_or_pass(node):
+                self.read_node(node)
+        self.text += [f"{sorted(together)}"] * bool(together)
 
-    def node(self, node: ast.AST) -> None:
-        """A node by its kind and its fields. What is empty is not said: later versions of Python have more fields."""
-        self.words.append(f"({type(node).__name__}")
+    def read_node(self, node: ast.AST) -> None:
+        """A node by its kind and its fields, without empty ones: later versions of Python have more of them."""
+        self.text.append(f"({type(node).__name__}")
         if isinstance(node, ast.Name):
-            self.used.add(node.id)
+            self.names.add(node.id)
         elif isinstance(node, ast.Call):
-            self.imports += _imported_by_name(node)
+            self.imports += _imports_by_text(node)
         elif isinstance(node, ast.Constant):
-            self.words.append(f" {node.value!r})")
+            self.text.append(f" {node.value!r})")
             return
         for name in node._fields:
             value = getattr(node, name, None)
-            if value is None or name in UNSAID:
+            if value is None or name in IGNORED_FIELDS:
                 continue
             if isinstance(value, list):
-                self._all(name, value)
+                self._read_list(name, value)
                 continue
-            self.words.append(f" {name}=")
-            self._one(value)
-        self.words.append(")")
+            self.text.append(f" {name}=")
+            self._read_value(value)
+        self.text.append(")")
 
-    def _all(self, name: str, values: Sequence[object]) -> None:
+    def _read_list(self, name: str, values: Sequence[object]) -> None:
         if not values:
             return
-        self.words.append(f" {name}:")
+        self.text.append(f" {name}:")
         if isinstance(values[0], ast.stmt):
-            self.body(values)  # type: ignore[arg-type]
+            self.read_body(values)  # type: ignore[arg-type]
         else:
             for one in values:
-                self._one(one)
+                self._read_value(one)
 
-    def _one(self, value: object) -> None:
+    def _read_value(self, value: object) -> None:
         if isinstance(value, ast.AST):
-            self.node(value)
+            self.read_node(value)
         else:
-            self.words.append(f" {value!r}")
+            self.text.append(f" {value!r}")
