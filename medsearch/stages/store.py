@@ -343,9 +343,14 @@ class Store:
 
 def journal_fault(line: Mapping[str, Any]) -> str:
     """What a line of a journal lacks, in words; empty if it lacks nothing."""
+    wanted: dict[str, type | tuple[type, ...]] = {
+        "epoch": int,
+        "metrics": dict,
+        "seconds": (int, float),
+        "time": (int, float),
+    }
     optional = {name: kind for name, kind in (("domains", dict), ("code", str), ("commit", str)) if name in line}
-    wanted = {"epoch": int, "metrics": dict, "seconds": (int, float), "time": (int, float)}
-    return lacks(line, wanted) or lacks(line, optional)
+    return lacks(line, {**wanted, **optional})
 
 
 def _is_sound(entry: Entry | None) -> bool:
