@@ -6,6 +6,7 @@ A job is plain data that travels to a worker; `perform` does it. Nothing here kn
 import errno
 import math
 import os
+import re
 import socket
 import tempfile
 import time
@@ -38,6 +39,10 @@ HOURS = "training/hours"
 
 OF_THE_MACHINE = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.ESTALE, errno.EIO)
 """Errors that say nothing of a run: another one would meet them, too."""
+IN_WORDS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE)
+"""Those of them that are known by their words, where an error has no number."""
+NUMBERED = (errno.EMFILE,)
+"""Those whose words must end in the number, as in "Too many open files (24)" or "(os error 24)"."""
 
 Cause = Literal["diverged", "out of memory", "infeasible", "bad input", "damaged", "error", "worker died"]
 """`damaged`: a file that it takes; what is damaged is made anew, and then the run is handed out again.
@@ -387,12 +392,21 @@ def described(error: BaseException) -> str:
 def refused_by_system(error: BaseException) -> OSError | None:
     """What the system refused to any run here, such as room on the disk; None where that is not what `error` says.
 
-    Libraries that are no Python's tell of it in their own errors, in the system's words.
+    Libraries that are no Python's tell of it in an OSError without a number, a RuntimeError or an error of their own,
+    in the system's words. A method's errors may hold such words, too: those of files that are open count only with the
+    system's number beside them.
     """
-    if isinstance(error, OSError) and error.errno in OF_THE_MACHINE:
-        return error
-    said = next((number for number in OF_THE_MACHINE if os.strerror(number).lower() in first_line(error).lower()), None)
-    return None if said is None else OSError(said, os.strerror(said))
+    from safetensors import SafetensorError
+
+    if isinstance(error, OSError) and error.errno is not None:
+        return error if error.errno in OF_THE_MACHINE else None
+    if not isinstance(error, OSError | RuntimeError | SafetensorError):
+        return None
+    line = first_line(error)
+    for number in IN_WORDS:
+        if os.strerror(number) in line and (number not in NUMBERED or re.search(rf"(?<!\d){number}\)", line)):
+            return OSError(number, os.strerror(number))
+    return None
 
 
 def _reported(bench: Bench, run: StageRun, *, whole: bool, probed: bool) -> Generator[Report, None, Artifact]:

@@ -6,10 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from safetensors import SafetensorError
 
-from medsearch.core.errors import BadInput, Diverged, UndeclaredRead
+from medsearch.core.errors import BadInput, Damaged, Diverged, UndeclaredRead
 from medsearch.core.records import read_record, write_sealed
-from medsearch.study.jobs import HOURS, End, Planner, ancestors, failure, stored_end
+from medsearch.study.jobs import HOURS, End, Planner, ancestors, failure, refused_by_system, stored_end
 from medsearch.study.rules import Entrant, Reaching, metrics_of
 from medsearch.study.samplers import TPE
 from tests.study import toy
@@ -83,7 +84,13 @@ def test_a_failure_is_one_line_with_its_kind(error: Exception, cause: str, words
         (OSError(errno.EROFS, "Read-only file system", "/data/x"), "Read-only file system: /data/x"),
         (OSError(errno.EMFILE, "Too many open files"), "raise the limit of open files"),
         (RuntimeError("I/O error: No space left on device (os error 28)"), "No space left on device: /"),  # safetensors
+        (SafetensorError("I/O error: No space left on device (os error 28)"), "No space left on device: /"),
         (RuntimeError("[enforce fail at inline_container.cc:668] . Disk quota exceeded"), "Disk quota exceeded: /"),
+        (OSError("Can't write data (errno = 30, error message = 'Read-only file system')"), "Read-only file system"),
+        (
+            RuntimeError("unable to open shared memory object </torch_1> in read-write mode: Too many open files (24)"),
+            "raise the limit of open files",
+        ),
     ],
 )
 def test_what_the_machine_refuses_is_no_end_of_a_run_but_of_the_study(
@@ -101,6 +108,23 @@ def test_what_the_machine_refuses_is_no_end_of_a_run_but_of_the_study(
     assert socket.gethostname() in str(end.reason)
     monkeypatch.undo()
     assert do(conductor, job).state == "complete", "it goes on when there is room again"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError("12 of 'too many open files' tolerated"),
+        ValueError("No space left on device"),
+        KeyError("Read-only file system"),
+        RuntimeError("Too many open files in the list of cases: 24 of at most 20"),
+        RuntimeError("Stale file handle"),
+        Damaged("m.json", "cannot be read (Input/output error)", "bring it back"),
+        OSError(errno.ENOENT, "No such file or directory", "/a/No space left on device"),
+    ],
+    ids=repr,
+)
+def test_the_system_s_words_in_another_s_error_end_one_run_alone(error: Exception) -> None:
+    assert refused_by_system(error) is None
 
 
 def test_on_a_share_it_may_only_be_the_share(tmp_path: Path) -> None:
