@@ -19,7 +19,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from subprocess import Popen
 from typing import Any, ClassVar, Final, Protocol, final
 
@@ -188,7 +187,9 @@ class Joined:
 
     def missing(self) -> str:
         """Whether the raylet or the head has gone; or nothing."""
-        if self.raylet is not None and not Path(f"/proc/{self.raylet}").exists():
+        import psutil
+
+        if self.raylet is not None and not psutil.pid_exists(self.raylet):
             return f"the raylet that this study had joined (process {self.raylet}) has ended"
         try:
             socket.create_connection(self.head, timeout=ANSWER).close()
@@ -202,11 +203,17 @@ class Joined:
 
 
 def _peer(name: str) -> int | None:
-    """The process behind a socket of this machine, by its id; None if there is none, or in another container."""
+    """The process behind a socket of this machine, by its id.
+
+    None if there is none, if it is in another container, or if the system does not tell, as macOS does not.
+    """
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return None
     try:
         with socket.socket(socket.AF_UNIX) as asking:
             asking.connect(name)
-            pid = int.from_bytes(asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 4), sys.byteorder)
+            pid = int.from_bytes(asking.getsockopt(socket.SOL_SOCKET, option, 4), sys.byteorder)
     except OSError:
         return None
     return pid or None

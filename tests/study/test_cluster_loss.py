@@ -152,6 +152,23 @@ def test_the_raylet_that_was_joined_is_known_by_its_socket(tmp_path: Path) -> No
         assert joined.missing() == f"the raylet that this study had joined (process {raylet.pid}) has ended"
 
 
+def test_where_the_system_names_no_process_of_a_socket_the_head_alone_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on macOS, which has neither the option nor a file system of processes."""
+    monkeypatch.delattr(socket, "SO_PEERCRED")
+    monkeypatch.setattr(Path, "exists", lambda _: False)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as head,
+        socket.create_server(str(tmp_path / "raylet"), family=socket.AF_UNIX),
+    ):
+        host, port = head.getsockname()
+        joined = Joined.by(SimpleNamespace(gcs_address=f"{host}:{port}", raylet_socket_name=str(tmp_path / "raylet")))
+        assert joined.raylet is None
+        assert joined.missing() == ""
+        assert Joined(head=(host, port), raylet=os.getpid()).missing() == "", "it lives"
+
+
 def test_a_start_that_never_ends_is_ended_with_a_line() -> None:
     held = """
 import threading
