@@ -112,19 +112,18 @@ class Conductor:
             self.ended(job.run, stored_end(job, self.store))
 
     def ended(self, run: str, end: End) -> None:
-        """Record the end of a run that was handed out."""
+        """Record the end of a run that was handed out; one that is handed out again has not ended."""
         job = self.running.pop(run)
-        again = self._renewals.again(run, end)
         number = job.planned.number if job.planned.role == "trial" else None
-        if number is not None and again:
-            self.unfinished[number] = job.planned.knobs
-        elif number is not None:
+        if self._renewals.again(run, end):
+            if number is not None:
+                self.unfinished[number] = job.planned.knobs
+            return
+        if number is not None:
             self.unfinished.pop(number, None)
             self.proposals.tell(number, end)
         self._write_end(run, end)
         self.ledger.explain(run, end.trace)
-        if again:
-            return
         self._ended[slot_of(job)] = end
         self.listener(Event(kind="ended", run=run, planned=job.planned, end=end))
 

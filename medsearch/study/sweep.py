@@ -74,15 +74,19 @@ class Sweep:
         return job
 
     def ended(self, run: str, end: End) -> None:
-        """Record the end of a stage run; a failed one holds back what takes it, and nothing else."""
+        """Record the end of a stage run; a failed one holds back what takes it, and nothing else.
+
+        One that is handed out again has not ended.
+        """
         job = self.running.pop(run)
         key = job.keys[0]
+        if self._renewals.again(run, end):
+            self._stored = self._settled()
+            return
         self.ledger.finished(run, state=end.state, reason=end.reason, cause=end.cause)
         self.ledger.explain(run, end.trace)
         if end.state == "complete":
             self._stored.add(key)
-        elif self._renewals.again(run, end):
-            self._stored = self._settled()
         else:
             self.failed[key] = end.reason or "it failed"
         if self.grapher.ablation.retune:

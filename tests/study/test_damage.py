@@ -348,6 +348,28 @@ def test_a_disk_that_damages_all_that_it_is_given_ends_the_run(tmp_path: Path) -
     assert conductor.ledger.runs()["prefix-0"].state == "failed"
 
 
+@pytest.mark.parametrize("role", ["prefix", "trial", "replicate", "reference"])
+def test_a_kill_while_a_run_that_was_damaged_is_handed_out_again_ends_it_no_sooner(role: str, tmp_path: Path) -> None:
+    conductor = conducted(tmp_path)
+    while isinstance(job := conductor.next(), Job) and job.planned.role != role:
+        conductor.ended(job.run, do(conductor, job))
+    assert isinstance(job, Job)
+    conductor.ended(job.run, End(state="failed", reason="x was changed", cause="damaged"))
+    assert conductor.ledger.runs()[job.run].state == "running"
+    run(tmp_path)
+    assert {record.state for record in conductor.ledger.runs().values()} == {"complete"}
+
+
+def test_a_kill_while_a_stage_run_that_was_damaged_is_handed_out_again_ends_it_no_sooner(tmp_path: Path) -> None:
+    sweep = sweep_of(ablation(), tmp_path)
+    job = sweep.next()
+    assert isinstance(job, Job)
+    sweep.ended(job.run, End(state="failed", reason="x was changed", cause="damaged"))
+    assert sweep.ledger.runs()[job.run].state == "running"
+    sweep_out(sweep_of(ablation(), tmp_path))
+    assert {record.state for record in sweep.ledger.runs().values()} == {"complete"}
+
+
 def test_a_sweep_trains_again_what_its_next_stage_cannot_take(tmp_path: Path) -> None:
     sweep_out(sweep_of(ablation(), tmp_path))
     before = toy.workplace(tmp_path).store.summaries()
