@@ -60,9 +60,10 @@ def header_codes(study: Study) -> dict[str, object]:
 
 
 def anew(study: Study, place: Workplace, recompute: Recompute) -> Workplace:
-    """The place in which those stored stages do not count that are to be trained anew.
+    """The place in which those stored stages do not count that are to be trained anew, by this study alone.
 
-    Stages of the same names count for other studies in the home as before.
+    A stage that another study in the home stands on, too, is unfinished for that one while it is trained, and has other
+    numbers in it from then on: a stage is stored once, under one key.
     """
     if not ANEW[recompute]:
         return replace(place, recompute=recompute)

@@ -73,8 +73,10 @@ EMBEDDED = {
     "readonly database": "see who may write {file} and its folder, then run again",
     "unable to open database file": "see that the folder of {file} is there, and who may write it",
     "disk I/O error": "look at the disk of {file}; a network folder that SQLite cannot lock needs another address",
-    "malformed": "{file} is damaged: bring it back from a copy, or rescue it with `sqlite3 {file} .recover`",
-    "not a database": "{file} is another kind of file: check the address, or bring it back from a copy",
+    "malformed": (
+        "{file} is damaged: bring it back from a copy, rescue it with `sqlite3 {file} .recover`, or move it aside"
+    ),
+    "not a database": "{file} is another kind of file: check the address, bring it back from a copy, or move it aside",
 }
 """What SQLite says, and what to do about it. Nothing is to be removed: it may be the only record of a search."""
 
