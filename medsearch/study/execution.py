@@ -98,6 +98,7 @@ def run_search(search: Search, place: Workplace, site: Site | None = None, *, st
                 _fit(conductor, first, rungs=_recalled(conductor), place=place, site=site, interruption=interruption)
         place.store.adopt_renewed()
         choose(ledger, conductor.finalists)
+        ledger.note_recovered()
     conductor.require_result()
     return SearchRun(folder=folder, finalists=conductor.finalists, runs=ledger.runs(), trained=isinstance(first, Job))
 
@@ -132,6 +133,8 @@ def run_sweep(
                 _fit(sweep, first, rungs=_unjudged(), place=place, site=site, interruption=interruption)
         place.store.adopt_renewed()
         describe(grapher, ledger, sweep.failed)
+        if not only:
+            ledger.note_recovered()
     sweep.require_result()
     return SweepRun(folder=folder, graph=sweep.graph, standing=sweep.standing, trained=isinstance(first, Job))
 

@@ -21,7 +21,16 @@ from typing import Any, Literal, final, get_args
 
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.paths import child, set_aside, unsafe_part
-from medsearch.core.records import append_line, lacks, read_lines, read_record, warn_once, write_bytes, write_sealed
+from medsearch.core.records import (
+    append_line,
+    faulty_lines,
+    lacks,
+    read_lines,
+    read_record,
+    warn_once,
+    write_bytes,
+    write_sealed,
+)
 
 Role = Literal["prefix", "trial", "replicate", "reference", "stage"]
 State = Literal["running", "complete", "cut", "failed"]
@@ -41,6 +50,7 @@ _FINISHED: _Fields = {
     "run": str, "state": str, "value": (int, float, type(None)), "rung": (int, type(None)), "reason": _TEXT,
     "cause": _TEXT, "time": _NUMBER,
 }  # fmt: skip
+_RECOVERED: _Fields = {"faulty": int, "time": _NUMBER}
 _HEADER: dict[str, _Fields] = {
     "search": {
         "about": dict, "space": dict, "nuisance": dict, "fixed": dict, "objectives": dict, "scheduler": dict,
@@ -207,6 +217,17 @@ class Ledger:
         """Every sound event, oldest first."""
         return read_lines(self.path, fault=event_fault)
 
+    def unrecovered(self) -> list[Damaged]:
+        """The faulty lines, while what they said may not stand below them again."""
+        faulty = faulty_lines(self.path, fault=event_fault)
+        known = max((event["faulty"] for event in self.events() if event["event"] == "recovered"), default=0)
+        return faulty if len(faulty) > known else []
+
+    def note_recovered(self) -> None:
+        """Record that the study has ended since a line became faulty: all of its runs stand in the other lines."""
+        if faulty := self.unrecovered():
+            append_line(self.path, {"event": "recovered", "faulty": len(faulty), "time": time.time()})
+
     def runs(self) -> dict[str, RunRecord]:
         """Every run by name, in the order of first start."""
         return fold(self.events())
@@ -216,10 +237,10 @@ def event_fault(event: Mapping[str, Any]) -> str:
     """What an event lacks, in words; empty if it lacks nothing, or is of a kind that this version does not know."""
     if problem := lacks(event, {"event": str}):
         return problem
-    wanted = {"started": _STARTED, "finished": _FINISHED}.get(event["event"])
+    wanted = {"started": _STARTED, "finished": _FINISHED, "recovered": _RECOVERED}.get(event["event"])
     if wanted is None:
         return ""
-    if problem := lacks(event, wanted):
+    if (problem := lacks(event, wanted)) or event["event"] == "recovered":
         return problem
     if unsafe_part(event["run"]):
         return f"is of the run {event['run']!r}"
@@ -268,11 +289,10 @@ def fold(events: Iterable[Mapping[str, Any]], onto: dict[str, RunRecord] | None 
     """What a sequence of events amounts to: the last event of a run wins. `onto`, from earlier ones, is extended."""
     runs = {} if onto is None else onto
     for event in events:
-        name = event["run"]
         if event["event"] == "started":
-            runs[name] = _opened(event, runs.get(name))
-        elif event["event"] == "finished" and name in runs:
-            runs[name] = _closed(event, runs[name])
+            runs[event["run"]] = _opened(event, runs.get(event["run"]))
+        elif event["event"] == "finished" and event["run"] in runs:
+            runs[event["run"]] = _closed(event, runs[event["run"]])
     return runs
 
 

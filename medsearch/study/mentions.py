@@ -12,6 +12,7 @@ from typing import Any, final
 
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import free
+from medsearch.core.paths import DAMAGED
 from medsearch.study.ledger import HEADER, Ledger, RunRecord, fold
 
 DRIVER_LOCK = "driver.lock"
@@ -30,7 +31,8 @@ def mentions(home: Path) -> Mentions:
     """Of all studies in `home`.
 
     Raises:
-        BadInput: a study's header cannot be read, so that nobody knows what it needs.
+        BadInput: a study's header cannot be read, or has been set aside, or a line of its ledger cannot be read: nobody
+            knows what the study needs.
 
     """
     keys: set[str] = set()
@@ -44,6 +46,7 @@ def mentions(home: Path) -> Mentions:
 
 def _of(folder: Path) -> Mentions:
     ledger = Ledger(folder)
+    _require_whole(ledger)
     try:
         header, events = ledger.header(), list(ledger.events())
         listed = {stage["key"] for event in events for stage in event.get("stages", ())}
@@ -53,6 +56,24 @@ def _of(folder: Path) -> Mentions:
         msg = f"{folder / HEADER} or the ledger beside it cannot be read ({error!r}); mend it, or remove {folder}"
         raise BadInput(msg) from error
     return Mentions(frozenset(listed), frozenset(spare))
+
+
+def _require_whole(ledger: Ledger) -> None:
+    """Refuse a study of which something is lost that may have mentioned a stage.
+
+    Raises:
+        BadInput: such as a ledger of which a line is faulty.
+
+    """
+    folder, lost = ledger.folder, [f"{error.what} {error.problem}" for error in ledger.unrecovered()]
+    if not (folder / HEADER).exists():
+        lost += [f"{path} was set aside as damaged" for path in sorted(folder.glob(f"{HEADER}{DAMAGED}*"))]
+    if lost:
+        msg = (
+            f"{lost[0]}, so stages of study {folder.name!r} may look as if nothing needed them: run the study again "
+            f"first, to its end; or, if it is not wanted any more, remove {folder}"
+        )
+        raise BadInput(msg)
 
 
 def _rests(folder: Path) -> bool:

@@ -3,7 +3,7 @@
 import json
 import multiprocessing
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -15,11 +15,14 @@ from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
-from medsearch.core.records import read_record, write_sealed
+from medsearch.core.paths import set_aside
+from medsearch.core.records import append_line, read_record, write_sealed
 from medsearch.reporting.ablation.collect import collect as collect_ablation
 from medsearch.reporting.search.collect import collect as collect_search
 from medsearch.stages.prune import Pruning, carry_out, plan
 from medsearch.stages.store import Store
+from medsearch.study.execution import run_search, run_sweep
+from medsearch.study.ledger import HEADER, LEDGER
 from medsearch.study.mentions import Mentions, mentions
 from medsearch.study.spaces import uniform
 from tests.study.drive import carry_out as carry_out_search
@@ -258,3 +261,56 @@ def test_a_header_that_cannot_be_read_stops_everything(home: Path) -> None:
     (home / "studies" / SEARCH / "study.json").write_text("{torn")
     with pytest.raises(BadInput, match=r"study\.json is no whole JSON .*; run its study again"):
         mentions(home)
+
+
+def edit_line(path: Path, number: int, old: bytes, new: bytes) -> None:
+    lines = path.read_bytes().splitlines(keepends=True)
+    assert old in lines[number]
+    lines[number] = lines[number].replace(old, new, 1)
+    path.write_bytes(b"".join(lines))
+
+
+LEDGER_DAMAGES: dict[str, Callable[[Path], None]] = {
+    "first line": lambda path: edit_line(path, 0, b'"seed":0', b'"sead":0'),
+    "key": lambda path: edit_line(path, 2, b'"key":"', b'"key":"0'),
+    "end": lambda path: edit_line(path, 1, b"finished", b"finnished"),
+    "torn": lambda path: path.write_bytes(path.read_bytes()[:-9]),
+    "number": lambda path: path.write_bytes(b"17\n" + path.read_bytes()),
+}
+
+
+@pytest.mark.parametrize("study", [SEARCH, ABLATION])
+@pytest.mark.parametrize("damage", LEDGER_DAMAGES)
+def test_a_line_that_cannot_be_read_stops_everything_until_the_study_has_ended_again(
+    home: Path, damage: str, study: str
+) -> None:
+    before = mentions(home)
+    LEDGER_DAMAGES[damage](home / "studies" / study / LEDGER)
+    with pytest.raises(
+        BadInput, match=rf"^line \d+ of .*{study}/ledger.jsonl .*: run the study again first"
+    ) as refusal:
+        mentions(home)
+    assert "\n" not in str(refusal.value)
+    if study == SEARCH:
+        assert not run_search(search(trials=5, finalists=2), workplace(home)).trained
+    else:
+        run_sweep(ablation(**RETUNED), {"brats2020": workplace(home)}, only=["as proposed"])
+        with pytest.raises(BadInput, match="run the study again first"):
+            mentions(home)
+        assert not run_sweep(ablation(**RETUNED), {"brats2020": workplace(home)}).trained
+    assert mentions(home) == before
+    append_line(home / "studies" / study / LEDGER, {"event": "started"})
+    with pytest.raises(BadInput, match="run the study again first"):
+        mentions(home)
+
+
+@pytest.mark.parametrize("study", [SEARCH, ABLATION])
+def test_a_header_that_was_set_aside_stops_everything_until_there_is_another(home: Path, study: str) -> None:
+    before, header = mentions(home), home / "studies" / study / HEADER
+    content = header.read_bytes()
+    header.write_bytes(b"{torn")
+    set_aside(header)
+    with pytest.raises(BadInput, match=r"study.json.damaged-\S+ was set aside as damaged, so .*: run the study again"):
+        mentions(home)
+    header.write_bytes(content)
+    assert mentions(home) == before

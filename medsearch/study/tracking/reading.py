@@ -170,7 +170,7 @@ class StudyReader:
             self.study.table = read_table(path)
 
     def _read_ledger(self) -> set[str]:
-        study, events = self.study, self._ledger.new()
+        study, events = self.study, [event for event in self._ledger.new() if "run" in event]
         for event in events:
             if study.origin is None:
                 study.origin = origin_of(self.folder, event)
