@@ -2,14 +2,18 @@
 
 import json
 import shutil
+import threading
+import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from medsearch.core.errors import Damaged
 from medsearch.study.ledger import LEDGER
-from medsearch.study.tracking.origin import HOME, home_id, origin_of
+from medsearch.study.tracking.origin import HOME, home_id, origin_of, stored_home_id
 from medsearch.study.tracking.sender import Sender
 from tests.study.tracking.pretended import PretendedServer
 from tests.study.tracking.scene import Scene, nowhere, small_search
@@ -142,17 +146,77 @@ def test_a_study_sent_by_an_earlier_release_keeps_its_origin(tmp_path: Path) -> 
     assert origin_of(scene.folder, FIRST) == "abc"
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"id"', b"{}", b"7", b"\xff\xfe"])
-def test_a_damaged_home_file_or_receipt_counts_as_none(content: bytes, tmp_path: Path) -> None:
+BROKEN = pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"id"', b"{}", b"7", b"\xff\xfe", b'{"id": 3}'])
+
+
+@BROKEN
+def test_a_damaged_home_file_is_set_aside_and_said(
+    content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     first = home_id(tmp_path)
+    assert home_id(tmp_path) == first == stored_home_id(tmp_path)
     (tmp_path / HOME).write_bytes(content)
-    assert home_id(tmp_path) == first == home_id(tmp_path)
-    assert json.loads((tmp_path / HOME).read_text()) == {"id": first}
+    with pytest.raises(Damaged, match=r"home.json .*; bring it back from a copy; else .* as new runs"):
+        stored_home_id(tmp_path)
+    assert home_id(tmp_path) == first == stored_home_id(tmp_path)
+    (aside,) = tmp_path.glob(f"{HOME}.damaged-*")
+    assert aside.read_bytes() == content
+    assert f"it is {aside.name} now: the home's id is made of this machine" in caplog.text
+    assert not list(tmp_path.glob(f".{HOME}.*[!k]")), "only the lock is left"
+
+
+def test_an_id_that_was_edited_is_damaged_and_one_without_a_seal_is_of_an_earlier_release(tmp_path: Path) -> None:
+    made = home_id(tmp_path)
+    text = (tmp_path / HOME).read_text()
+    (tmp_path / HOME).write_text(text.replace(made, "0123456789abcdef"))
+    assert home_id(tmp_path) == made
+    (tmp_path / HOME).write_text('{"id": "0123456789abcdef"}')
+    assert home_id(tmp_path) == "0123456789abcdef"
+
+
+@BROKEN
+def test_a_damaged_receipt_counts_as_none(content: bytes, tmp_path: Path) -> None:
     folder = tmp_path / "studies" / "demo"
     (folder / "tracking").mkdir(parents=True)
     plain = origin_of(folder, FIRST)
     (folder / "tracking" / "0f.json").write_bytes(content)
     assert origin_of(folder, FIRST) == plain
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_nodes_that_give_a_home_its_id_at_once_agree(
+    damaged: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: threading.current_thread().name)
+    nodes = 8
+    for attempt in range(5):
+        home, start = tmp_path / str(attempt), threading.Barrier(nodes)
+        home.mkdir()
+        if damaged:
+            (home / HOME).write_text("{")
+
+        def ask(_: int, home: Path = home, start: threading.Barrier = start) -> str:
+            start.wait()
+            return home_id(home)
+
+        with ThreadPoolExecutor(nodes) as pool:
+            found = set(pool.map(ask, range(nodes)))
+        assert found == {stored_home_id(home)}
+        assert len(list(home.glob(f"{HOME}.damaged-*"))) == damaged
+
+
+def test_a_machine_without_a_network_card_makes_the_same_id_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the home's file is lost, or cannot be written."""
+    made = set()
+    for drawn in (0x01_02_03_04_05_06, 0x03_FF_03_04_05_06):
+        monkeypatch.setattr(uuid, "getnode", lambda drawn=drawn: drawn)
+        made.add(home_id(tmp_path))
+        (tmp_path / HOME).unlink()
+    assert len(made) == 1
+    monkeypatch.setattr(uuid, "getnode", lambda: 0x02_02_03_04_05_06)
+    assert home_id(tmp_path) not in made
 
 
 def test_studies_of_one_home_have_origins_of_their_own(tmp_path: Path) -> None:
