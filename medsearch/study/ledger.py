@@ -1,12 +1,13 @@
 """The ledger of a study: what was started and how it ended, in the order in which it happened.
 
     studies/<study>/study.json      the header: name, question, method, selection, commit, ... (written whole)
+    studies/<study>/study.copy.json the same again: decisions in it, such as what a group froze, may not be made alike
     studies/<study>/failures/       tracebacks of runs that failed
     studies/<study>/ledger.jsonl    one event a line, append-only; the study's driver is its only writer
 
-Header and events are checked when they are read: a header that was cut or changed is refused, and set aside when its
-study is run; an event that was cut, changed or lacks something is passed over and named, and what it said is found
-again in the sampler's storage and the stage store, or redone.
+Header and events are checked when they are read: a header that was cut or changed is refused, and brought back from its
+copy when its study is run; an event that was cut, changed or lacks something is passed over and named, and what it said
+is found again in the sampler's storage and the stage store, or redone.
 
 The last event of a run wins, so starting a run again after a crash is one more `started`. Run names are functions
 of what is run, never of time or chance: a resumed study finds its runs again, here and in MLflow.
@@ -38,7 +39,12 @@ State = Literal["running", "complete", "cut", "failed"]
 LEDGER = "ledger.jsonl"
 HEADER = "study.json"
 FAILURES = "failures"
-HEADER_REMEDY = "run its study again: the header is set aside and written anew"
+HEADER_COPY = "study.copy.json"
+HEADER_REMEDY = "run its study again: the header is set aside and brought back from its copy"
+UNCOPIED = (
+    "finalists, and what groups of a staged search freeze, are decided anew, and may come out otherwise where failed "
+    "runs were repeated since; if later groups stand on them, bring the file back from elsewhere first"
+)
 
 _NUMBER = (int, float)
 _TEXT = (str, type(None))
@@ -160,19 +166,39 @@ class Ledger:
             Damaged: it was cut, or changed since it was written.
 
         """
-        path = self.folder / HEADER
-        return dict(read_record(path, remedy=HEADER_REMEDY, fault=_header_fault)) if path.exists() else {}
+        return self._record(HEADER)
 
     def mend(self) -> None:
-        """Set a damaged header aside, and say so; for whoever runs the study, and writes another one."""
+        """Bring a header that is damaged or lost back from its copy, and say so; for whoever runs the study.
+
+        Without a copy the study is begun anew, and what that means is said.
+        """
+        header, lost = self._sound(HEADER)
+        copy, copy_lost = self._sound(HEADER_COPY)
+        if header and copy != header:
+            write_sealed(self.folder / HEADER_COPY, header)
+            if copy_lost:
+                warn_once(f"{copy_lost}; it is written anew from {HEADER}")
+        elif copy and not header:
+            write_sealed(self.folder / HEADER, copy)
+            warn_once(f"{lost or f'{self.folder / HEADER} is lost'}; it is brought back from {HEADER_COPY}")
+        elif lost or copy_lost:
+            warn_once(f"{lost or copy_lost}; there is no other copy: {UNCOPIED}")
+
+    def _sound(self, name: str) -> tuple[dict[str, Any], str]:
+        """The header or its copy, and what is said of one that is damaged, which is set aside."""
         try:
-            self.header()
+            return self._record(name), ""
         except Damaged as error:
-            there = set_aside(self.folder / HEADER)
-            warn_once(f"{error.what} {error.problem}; it is {there.name} now and written anew")
+            return {}, f"{error.what} {error.problem}; it is {set_aside(self.folder / name).name} now"
+
+    def _record(self, name: str) -> dict[str, Any]:
+        path = self.folder / name
+        return dict(read_record(path, remedy=HEADER_REMEDY, fault=_header_fault)) if path.exists() else {}
 
     def write_header(self, header: Mapping[str, Any]) -> None:
-        """Write the header whole. Tracking shows its name, question, method, selection, task, commit, ..."""
+        """Write the header whole, and its copy. Tracking shows its name, question, method, selection, task, ..."""
+        write_sealed(self.folder / HEADER_COPY, header)
         write_sealed(self.folder / HEADER, header)
 
     def started(self, planned: PlannedRun) -> str:

@@ -2,7 +2,7 @@
 
 A run that failed is tried again when its study is, and if it succeeds then, another trial may come to rank first. Later
 groups stand on the earlier decision, so it is taken again only where a declared number has changed, or the group's
-folder has been begun anew. The header of the staged search is the memory.
+folder has been begun anew. The memory is the header of the staged search, which is kept twice (`ledger`).
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,6 @@
 """A staged search that is started again: its freezes stand, and folders of another question are refused unharmed."""
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,7 +18,7 @@ from medsearch.study.course import course, frozen_by_now
 from medsearch.study.freezing import freeze, standing
 from medsearch.study.identity import choose, differs, open_study
 from medsearch.study.jobs import Job, Planner, Workplace
-from medsearch.study.ledger import HEADER, Ledger, PlannedRun
+from medsearch.study.ledger import HEADER, HEADER_COPY, Ledger, PlannedRun
 from medsearch.study.mentions import mentions
 from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.search import Search
@@ -85,15 +86,8 @@ def fail_a_seed_of_the_winner(search: Search, place: Workplace) -> None:
 
 def test_a_freeze_stands_though_a_seed_that_failed_came_back_better(tmp_path: Path) -> None:
     of, place = staged(), place_in(tmp_path)
-
-    def run(search: Search) -> None:
-        carry_out_search(search, place)
-        if search.name == NAMES[1]:
-            fail_a_seed_of_the_winner(search, place)
-
-    parts = list(course(of, place, run))
-    assert not any(part.refusal for part in parts)
-    describe(of, place)
+    decide(of, place)
+    parts = list(course(of, place))
     before, table_before = frozen_by_now(of, place), table_of(place)
     list(carry_out_staged(of, tmp_path))
     search = parts[1].search
@@ -110,6 +104,75 @@ def test_a_freeze_stands_though_a_seed_that_failed_came_back_better(tmp_path: Pa
     part = list(course(more, place, lambda search: carry_out_search(search, place)))[1]
     assert part.frozen == freeze(part.search, SECOND.freeze, part.at, place.store)
     assert part.overtaken == ""
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def decide(of: StagedSearch, place: Workplace) -> None:
+    """Run it, and let the second group's decision be one that would come out otherwise by now."""
+
+    def run(search: Search) -> None:
+        carry_out_search(search, place)
+        if search.name == NAMES[1]:
+            fail_a_seed_of_the_winner(search, place)
+
+    assert not any(part.refusal for part in course(of, place, run))
+    describe(of, place)
+
+
+@pytest.fixture(scope="module")
+def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("decided")
+    decide(staged(), place_in(home))
+    list(carry_out_staged(staged(), home))
+    return home
+
+
+@pytest.mark.parametrize("study", ["toy_staged", NAMES[0], NAMES[1]])
+@pytest.mark.parametrize(
+    "damage",
+    [flip, lambda path: path.write_bytes(path.read_bytes()[:-90]), Path.unlink, lambda path: path.write_text("17")],
+    ids=["flipped", "cut", "lost", "number"],
+)
+def test_a_header_that_is_damaged_or_lost_takes_no_decision_with_it(
+    decided: Path, tmp_path: Path, study: str, damage: Callable[[Path], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """What a group froze stands, though the runs would decide otherwise by now."""
+    shutil.copytree(decided, home := tmp_path / "home")
+    of, place = staged(), place_in(home)
+    ledger = Ledger(place.study(study))
+    before, header = frozen_by_now(of, place), ledger.header()
+    assert before[1] == ""
+    damage(ledger.folder / HEADER)
+    for name in (of.name, *of.studies):
+        Ledger(place.study(name)).mend()
+    assert ledger.header() == header
+    assert f"{ledger.folder / HEADER} " in caplog.text
+    assert "it is brought back from study.copy.json" in caplog.text
+    list(carry_out_staged(of, home))
+    assert frozen_by_now(of, place) == before
+    damage(ledger.folder / HEADER_COPY)
+    ledger.mend()
+    ledger.mend()
+    assert (ledger.folder / HEADER_COPY).read_bytes() == (ledger.folder / HEADER).read_bytes()
+
+
+def test_the_loss_of_a_header_with_its_copy_is_said_with_what_follows(
+    decided: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(decided, home := tmp_path / "home")
+    ledger = Ledger(place_in(home).study("toy_staged"))
+    for name in (HEADER, HEADER_COPY):
+        flip(ledger.folder / name)
+    ledger.mend()
+    assert ledger.header() == {}
+    assert re.search(
+        r"study\.json .*; it is study\.json\.damaged-\S+ now; there is no other copy: .* freeze", caplog.text
+    )
 
 
 def table_of(place: Workplace) -> list[str]:
