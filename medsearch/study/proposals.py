@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, final
 from medsearch.core.errors import BadInput
 from medsearch.core.records import warn_once
 from medsearch.core.remote import Unreachable
-from medsearch.study.databases import patiently, remedy, shown, with_driver
+from medsearch.study.databases import away, patiently, remedy, shown, with_driver
 from medsearch.study.jobs import End
 from medsearch.study.marks import require_own
 from medsearch.study.search import Search
@@ -35,6 +35,8 @@ WHOLE = "whole"
 """The attribute of a copy of a study that nothing is missing in."""
 INFEASIBLE: Final = "infeasible"
 """The cause of the end of a run that does not fit on any device here."""
+OTHER_TRIALS = "bring back the one that is lost, or move the study's folder aside; its finished stages are found again"
+"""What to do where storage and ledger do not belong together."""
 
 
 def sqlite(folder: Path) -> str:
@@ -69,17 +71,20 @@ class Proposals:
         return self._patiently(lambda: self._propose(number))
 
     def restore(self, trials: Mapping[int, tuple[Mapping[str, Any], End | None]]) -> None:
-        """Fill a storage that has none with the trials that the ledger knows: it was lost, or removed as damaged.
+        """Fill in what the storage lacks of the trials that the ledger knows: it was lost, or removed as damaged, or it
+        is an earlier copy. A trial below those that neither knows is open, and has its knobs proposed anew.
+
+        It is filled beside, and put in place when it is whole, so that a kill in between leaves it as it was.
 
         trials: by number, their knobs, and their ends if they have ended.
+
+        Raises:
+            BadInput: the storage holds other trials than the ledger.
+            Unreachable: the storage does not answer for a minute or so.
+
         """
-        if trials and not self._patiently(lambda: self.study.get_trials(deepcopy=False)):
-            warn_once(f"the sampler's storage {shown(self.url)} has no trials; it is filled from the ledger")
-            for number, (known, end) in sorted(trials.items()):
-                self.study.enqueue_trial(self._encoded(known), user_attrs={"origin": "ledger"})
-                self._propose(number)
-                if end is not None:
-                    self._tell(number, end)
+        if trials:
+            self._patiently(lambda: self._restore(trials))
 
     def tell(self, number: int, end: End) -> None:
         """Record the end of trial `number`; telling it again changes nothing.
@@ -92,6 +97,11 @@ class Proposals:
 
     def _propose(self, number: int) -> dict[str, Any]:
         """Again after a lost answer, it is the same: what was asked for is there by its number."""
+        trial = self._asked(number)
+        return {knob: domain.suggest(trial, knob) for knob, domain in self.search.settled.domains.items()}
+
+    def _asked(self, number: int) -> "optuna.Trial":
+        """Trial `number`, open; what it has no knobs for yet, it is suggested by the search's sampler."""
         here = self.search.settled
         if (here.start or here.published) and not self.study.get_trials(deepcopy=False):
             origin = {"origin": "start" if here.start else "published"}
@@ -99,12 +109,9 @@ class Proposals:
         self.study.sampler = self.search.sampler.build(self.root, number, self.search.settled.trials)
         trial = self._open_trial(number)
         if trial.number != number:
-            msg = (
-                f"the sampler's storage is at trial {trial.number}, the ledger at {number}: bring back the one that is "
-                "lost, or move the study's folder aside; its finished stages are found again"
-            )
+            msg = f"the sampler's storage is at trial {trial.number}, the ledger at {number}: {OTHER_TRIALS}"
             raise BadInput(msg)
-        return {knob: domain.suggest(trial, knob) for knob, domain in self.search.settled.domains.items()}
+        return trial
 
     def _tell(self, number: int, end: End) -> None:
         import optuna
@@ -159,20 +166,75 @@ class Proposals:
         return self._patiently(lambda: importances(self.study, self.search))
 
     def _reopen(self, numbers: Collection[int]) -> None:
+        self._finish_replacement()
+        trials = self.study.get_trials(deepcopy=True)
+        if not any(trial.number in numbers and trial.state.is_finished() for trial in trials):
+            return
+        copy = self._empty_copy()
+        copy.add_trials([_opened(trial) if trial.number in numbers else trial for trial in trials])
+        self._put_in_place(copy)
+
+    def _restore(self, trials: Mapping[int, tuple[Mapping[str, Any], End | None]]) -> None:
+        self._finish_replacement()
+        stored = self.study.get_trials(deepcopy=True)
+        count = max(trials) + 1
+        if len(stored) >= count:
+            return
+        said = f"{len(stored)} of {count} trials" if stored else "no trials"
+        warn_once(f"the sampler's storage {shown(self.url)} has {said}; it is filled from the ledger")
+        kept = {trial.number: trial for trial in stored if trial.state.is_finished()}
+        for number in kept.keys() & trials.keys():
+            self._require_same(kept[number], trials[number][0])
+        copy = self.study = self._empty_copy()
+        for number in range(count):
+            if number in kept:
+                copy.add_trial(kept[number])
+            elif number not in trials:
+                self._asked(number)
+            else:
+                known, end = trials[number]
+                copy.enqueue_trial(self._encoded(known), user_attrs={"origin": "ledger"})
+                self._propose(number)
+                if end is not None:
+                    self._tell(number, end)
+        self._put_in_place(copy)
+
+    def _require_same(self, trial: "optuna.trial.FrozenTrial", known: Mapping[str, Any]) -> None:
+        """Refuse a stored trial whose knobs are not `known`, those that the ledger has for its number."""
+        stored, listed = trial.params, self._encoded(known)
+        if others := [knob for knob in stored if knob in listed and stored[knob] != listed[knob]]:
+            msg = (
+                f"trial {trial.number} of the sampler's storage {shown(self.url)} has {others[0]} = "
+                f"{stored[others[0]]!r}, the ledger's has {listed[others[0]]!r}: {OTHER_TRIALS}"
+            )
+            raise BadInput(msg)
+
+    def _empty_copy(self) -> "optuna.Study":
+        """A copy beside the study, with all that it has but trials, and not yet marked as whole."""
         import optuna
 
-        storage, aside = self.study._storage, _aside(self.search.name)
-        if aside in optuna.get_all_study_names(storage):
-            optuna.delete_study(study_name=aside, storage=storage)
-        copy = optuna.create_study(study_name=aside, storage=storage, directions=self.study.directions)
+        storage = self.study._storage
+        copy = optuna.create_study(
+            study_name=_aside(self.search.name), storage=storage, directions=self.study.directions
+        )
         for name, value in storage.get_study_system_attrs(self.study._study_id).items():
             storage.set_study_system_attr(copy._study_id, name, value)
         for name, value in self.study.user_attrs.items():
-            copy.set_user_attr(name, value)
-        trials = self.study.get_trials(deepcopy=True)
-        copy.add_trials([_opened(trial) if trial.number in numbers else trial for trial in trials])
+            if name != WHOLE:
+                copy.set_user_attr(name, value)
+        return copy
+
+    def _put_in_place(self, copy: "optuna.Study") -> None:
+        """Put a copy that has all its trials in the study's place."""
         copy.set_user_attr(WHOLE, True)
-        _replace(self.search.name, storage)
+        self._finish_replacement()
+
+    def _finish_replacement(self) -> None:
+        """Put a copy that is whole in the study's place, whichever step of that was taken before; drop another one."""
+        import optuna
+
+        storage = self.study._storage
+        _finish_replacement(self.search.name, storage)
         self.study = optuna.load_study(study_name=self.search.name, storage=storage)
 
     def _patiently(self, call: Callable[[], T]) -> T:
@@ -269,23 +331,17 @@ def _open(search: Search, url: str) -> "optuna.Study":
             file.touch()  # by the umask, which SQLite does not ask
     embedded = url.startswith("sqlite")
     kept: dict[str, Any] = {"connect_args": {"timeout": BUSY}} if embedded else {"pool_pre_ping": True}
+
+    def opened() -> "optuna.Study":
+        storage = optuna.storages.RDBStorage(with_driver(url), engine_kwargs=kept)
+        _finish_replacement(search.name, storage)
+        directions = list(search.objectives.values())
+        return optuna.create_study(study_name=search.name, storage=storage, directions=directions, load_if_exists=True)
+
     try:
-        storage = patiently(
-            lambda: optuna.storages.RDBStorage(with_driver(url), engine_kwargs=kept),
-            url=url,
-            what="the sampler's storage",
-            pauses=() if embedded else OPENING,
-        )
-        if _aside(search.name) in optuna.get_all_study_names(storage):
-            _replace(search.name, storage)
-        return optuna.create_study(
-            study_name=search.name,
-            storage=storage,
-            directions=list(search.objectives.values()),
-            load_if_exists=True,
-        )
+        return patiently(opened, url=url, what="the sampler's storage", pauses=() if embedded else OPENING)
     except (SQLAlchemyError, ValueError, ImportError, Unreachable) as error:
-        line = str(error.__cause__ or error).strip().splitlines()[0]
+        line = str(away(error) or error.__cause__ or error).strip().splitlines()[0]
         msg = f"cannot open the sampler's storage {shown(url)}: {line}; {remedy(line, url, 'check the address')}"
         raise BadInput(msg) from error
 
@@ -295,13 +351,17 @@ def _aside(name: str) -> str:
     return f"{name} (being written anew)"
 
 
-def _replace(name: str, storage: "optuna.storages.BaseStorage") -> None:
-    """Put the copy in the study's place; one that is not whole is dropped."""
+def _finish_replacement(name: str, storage: "optuna.storages.BaseStorage") -> None:
+    """Put the study's copy in its place if it is whole, else drop it; twice, or after any step of it, is as good as
+    once: a study is deleted only while its whole copy is there, and the copy when the study is whole.
+    """
     import optuna
 
-    aside = _aside(name)
+    aside, names = _aside(name), optuna.get_all_study_names(storage)
+    if aside not in names:
+        return
     if optuna.load_study(study_name=aside, storage=storage).user_attrs.get(WHOLE):
-        if name in optuna.get_all_study_names(storage):
+        if name in names:
             optuna.delete_study(study_name=name, storage=storage)
         optuna.copy_study(from_study_name=aside, from_storage=storage, to_storage=storage, to_study_name=name)
     optuna.delete_study(study_name=aside, storage=storage)

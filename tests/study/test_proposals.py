@@ -1,13 +1,19 @@
 """The sampler's memory: what was proposed is proposed again, what ended is told once, and restarts change nothing."""
 
+import itertools
 import math
+import re
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 import sqlalchemy
 
 from medsearch.core.errors import BadInput
-from medsearch.study import GP, NSGA2, QMC, TPE, Random, choice, loguniform, uniform
+from medsearch.study import GP, NSGA2, QMC, TPE, Random, choice, databases, loguniform, uniform
 from medsearch.study.jobs import End
 from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.samplers import Sampler
@@ -208,3 +214,140 @@ def test_trials_of_another_question_are_refused_and_old_ones_without_a_mark_are_
     with engine.begin() as connection:
         connection.execute(sqlalchemy.text("DELETE FROM study_user_attributes"))
     assert len(list(Proposals(search(fixed={fixed: 3}), url).ended())) == 1
+
+
+Ends = dict[int, tuple[dict[str, object], End | None]]
+DROPPED = sqlalchemy.exc.OperationalError("-", {}, Exception("server closed the connection unexpectedly"))
+
+
+def ledgered(proposals: Proposals, count: int) -> Ends:
+    """What a ledger says of so many trials: the last one is open, one is cut, one is too large for any device."""
+    some: tuple[End | None, ...] = (
+        End(state="complete", values=(0.25,)),
+        End(state="cut", values=(0.5,), rung=4, reason="stopped"),
+        NO_ROOM,
+        End(state="failed", reason="nan", cause="diverged"),
+    )
+    ends: Ends = {}
+    for number in range(count):
+        end = some[number % len(some)] if number < count - 1 else None
+        ends[number] = dict(proposals.propose(number)), end
+        if end is not None:
+            proposals.tell(number, end)
+    return ends
+
+
+def stored(proposals: Proposals) -> Ends:
+    """The same of a storage; every trial of it is proposed as it was."""
+    ends: Ends = {number: (dict(knobs), end) for number, knobs, end in proposals.ended()}
+    return ends | {number: (dict(proposals.propose(number)), None) for number in sorted(proposals.running())}
+
+
+@pytest.fixture
+def unsynced() -> Iterator[None]:
+    """Databases that never wait for the disk: hundreds of them are written, and no machine loses its power."""
+
+    def set_up(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA synchronous = OFF")
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", set_up)
+    yield
+    sqlalchemy.event.remove(sqlalchemy.Engine, "connect", set_up)
+
+
+@contextmanager
+def struck(at: int, error: BaseException) -> Iterator[list[str]]:
+    """Statement `at` that makes or removes a study, a trial or a study's attribute, counted from 1, raises `error`;
+    yields those that were sent."""
+    sent: list[str] = []
+
+    def strike(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if re.match(r"(INSERT INTO|DELETE FROM) (studies|trials|study_user_attributes)\b", statement):
+            sent.append(statement)
+            if len(sent) == at:
+                raise error
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", strike)
+    try:
+        yield sent
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", strike)
+
+
+@pytest.mark.usefixtures("unsynced")
+@pytest.mark.parametrize("lost", [False, True], ids=["reopened", "lost"])
+@pytest.mark.parametrize(
+    "error", [pytest.param(KeyboardInterrupt(), marks=pytest.mark.slow), DROPPED], ids=["killed", "dropped"]
+)
+def test_no_trial_is_lost_wherever_writing_them_anew_ends(
+    error: BaseException, lost: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before each statement in turn the process is killed, or its connection; then the same is asked for again."""
+    monkeypatch.setattr(databases, "PAUSES", (0.0, 0.0))
+    what = search(sampler=Random(), nuisance={})
+    whole = Proposals(what, sqlite(tmp_path))
+    wanted = begun = ledgered(whole, 3)
+    if not lost:
+        wanted = begun | {1: (begun[1][0], None)}
+    (tmp_path / "empty").mkdir()
+    Proposals(what, sqlite(tmp_path / "empty"))
+    for at in itertools.count(1):
+        folder = tmp_path / str(at)
+        folder.mkdir()
+        shutil.copy(tmp_path / ("empty/optuna.db" if lost else "optuna.db"), folder)
+
+        def brought_up(folder: Path = folder) -> Proposals:
+            memory = Proposals(what, sqlite(folder))
+            memory.restore(begun)
+            if not lost:
+                memory.reopen({1})
+            return memory
+
+        with struck(at, error) as sent, suppress(type(error), BadInput):
+            brought_up()
+        assert stored(brought_up()) == wanted, f"statement {at}: {sent[-1]}"
+        if len(sent) < at:
+            break
+    assert at > 10
+
+
+@pytest.mark.usefixtures("unsynced")
+@pytest.mark.parametrize("sampler", [Random(), QMC(), TPE(startup=2)], ids=lambda s: s.name)
+def test_a_storage_that_lacks_trials_is_filled_up_from_the_ledger(tmp_path: Path, sampler: Sampler) -> None:
+    """An earlier copy was put back, or an earlier release was killed while it filled it."""
+    what = search(sampler=sampler)
+    whole = Proposals(what, sqlite(tmp_path / "whole"))
+    ends = ledgered(whole, 5)
+    for count in (1, 3):
+        earlier = Proposals(what, sqlite(tmp_path / str(count)))
+        ledgered(earlier, count)
+        earlier.restore(ends)
+        assert stored(earlier) == ends
+        assert earlier.propose(5).keys() == what.settled.domains.keys()
+
+
+@pytest.mark.usefixtures("unsynced")
+@pytest.mark.parametrize("missing", [0, 2])
+def test_a_trial_that_neither_ledger_nor_storage_knows_is_proposed_anew(tmp_path: Path, missing: int) -> None:
+    what = search(sampler=Random())
+    ends = ledgered(Proposals(what, sqlite(tmp_path / "whole")), 5)
+    known = {number: one for number, one in ends.items() if number != missing}
+    filled = Proposals(what, sqlite(tmp_path / "filled"))
+    filled.restore(known)
+    assert filled.running() == {missing, 4}
+    anew = filled.propose(missing)
+    assert anew == Proposals(what, filled.url).propose(missing)
+    assert (anew["segmentation.weights.a"] == 1.0) == (missing == 0), "the published point is the first one"
+    assert {number: one for number, one in stored(filled).items() if number != missing} == known
+    assert filled.propose(5).keys() == anew.keys()
+
+
+@pytest.mark.usefixtures("unsynced")
+def test_a_storage_of_other_trials_than_the_ledgers_is_refused(tmp_path: Path) -> None:
+    what = search(sampler=Random())
+    ends = ledgered(Proposals(what, sqlite(tmp_path / "whole")), 5)
+    other = Proposals(what, sqlite(tmp_path / "other"), root=1)
+    told(other, 3)
+    with pytest.raises(BadInput, match=r"^trial 1 of the sampler's storage .* has segmentation.weights.a = .* the led"):
+        other.restore(ends)
+    assert len(other.study.trials) == 3
