@@ -41,6 +41,11 @@ class ResNetGeneratorConfig:
         """Of every resolution, fine to coarse."""
         return tuple(self.width * 2**level for level in range(self.halvings + 1))
 
+    @property
+    def encoder_layers(self) -> int:
+        """All before the way up, numbered as by CUT: those at full resolution, of every halving, and the blocks."""
+        return 4 + (4 if self.down == "anti-aliased" else 3) * self.halvings + self.blocks
+
 
 @recipe
 class PatchDiscriminatorConfig:

@@ -2,16 +2,25 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
 
 from medsearch.core.errors import BadInput
-from medsearch.core.recipes import knobs
+from medsearch.core.recipes import knobs, override, require_consistent
+from medsearch.data.tasks import CrossModalityTask
 from medsearch.methods.baselines import UAGAN, AccSegNet, AttENT, SupervisedUNet
 from medsearch.methods.baselines.optimising import adam, set_rate
 from medsearch.methods.baselines.recipe import AdamRecipe
+from medsearch.methods.cyclegan import CycleGAN
+from medsearch.methods.mgenseg import MGenSeg
+from medsearch.methods.modatts import MoDATTS
+from medsearch.methods.ssbr_cyclegan import SSBRCycleGAN
+from medsearch.networks.config import Scale
+from medsearch.networks.resnet_generator import ResNetGenerator
 from medsearch.stages.method import Method
+from medsearch.study.setups import setup
 
 SHARED = {"optimiser.lr": 1e-4, "optimiser.betas": (0.5, 0.999), "optimiser.decay_epochs": 0, "augment": True}
 AMSGRAD = {**SHARED, "optimiser.weight_decay": 1e-4, "optimiser.amsgrad": True}
@@ -156,3 +165,60 @@ def test_plans_are_made_without_torch() -> None:
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+METHODS = [
+    *(method for method, _ in (*COMPARED, *OFFICIAL)),
+    CycleGAN(),
+    MGenSeg(),
+    MoDATTS(),
+    SSBRCycleGAN(),
+]
+
+
+@pytest.mark.parametrize("scale", ["tiny", "small", "paper"])
+@pytest.mark.parametrize("method", METHODS, ids=lambda of: f"{of.name} {getattr(of, 'preset', '')}")
+def test_no_rate_of_any_method_begins_below_the_one_that_is_set(method: Any, scale: Scale) -> None:
+    """Of every training whose optimiser may decay over a part of its epochs, in every preset and size."""
+    recipe = method.at(scale).recipe
+    require_consistent(recipe)
+    known = knobs(recipe)
+    decays = [knob for knob in known if knob.endswith("optimiser.decay_epochs")]
+    assert bool(decays) == isinstance(method, (UAGAN, AttENT, AccSegNet, SupervisedUNet))
+    for knob in decays:
+        stage = knob.removesuffix(".optimiser.decay_epochs")
+        epochs = known[f"{stage}.epochs"]
+        require_consistent(override(recipe, {knob: epochs}))
+        with pytest.raises(BadInput, match=rf"^{stage}: optimiser.decay_epochs {epochs + 1} must .* epochs {epochs}$"):
+            require_consistent(override(recipe, {knob: epochs + 1}))
+        rising = {knob: 1, f"{stage}.optimiser.lr": 1e-3, f"{stage}.optimiser.least": 2e-3}
+        with pytest.raises(BadInput, match=rf"^{stage}.optimiser: least 0.002 must be at most lr 0.001$"):
+            require_consistent(override(recipe, rising))
+        require_consistent(override(recipe, {**rising, knob: 0}))
+
+
+def test_a_weight_that_would_never_be_reached_is_refused() -> None:
+    recipe = UAGAN(preset="official", scale="tiny").recipe
+    with pytest.raises(BadInput, match=r"^segmentation: weights.shape_epochs 4 must be at most epochs 3$"):
+        require_consistent(override(recipe, {"segmentation.weights.shape_epochs": 4}))
+
+
+@pytest.mark.parametrize("down", ["strided", "anti-aliased"])
+def test_layers_that_the_generator_does_not_have_are_refused_before_it_is_built(down: str) -> None:
+    recipe = AccSegNet(preset="official", scale="tiny").recipe
+    for blocks in (1, 3):
+        sizes = {"segmentation.generator.blocks": blocks, "segmentation.generator.down": down}
+        sized = override(recipe, sizes)
+        last = len(ResNetGenerator(sized.segmentation.generator).encoder) - 1
+        require_consistent(override(sized, {"segmentation.patches.layers": (0, last)}))
+        beyond = override(sized, {"segmentation.patches.layers": (0, last + 1)})
+        with pytest.raises(BadInput, match=rf"^segmentation: patches.layers .* {last}: generator.blocks {blocks} "):
+            require_consistent(beyond)
+        require_consistent(override(beyond, {"segmentation.weights.nce": 0.0}))
+
+
+def test_a_study_of_knobs_that_do_not_go_together_is_refused_in_one_line() -> None:
+    method = UAGAN(scale="tiny")
+    assert BadInput.exit_code == 2
+    with pytest.raises(BadInput, match=r"^segmentation: optimiser.decay_epochs 9 must be at most epochs 3$"):
+        setup(method, CrossModalityTask(), {"segmentation.optimiser.decay_epochs": 9})

@@ -8,8 +8,8 @@ from medsearch.core.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloa
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
 from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
-from medsearch.methods.baselines.recipe import PRESETS, AdamRecipe, refuse_names
-from medsearch.networks.config import Scale
+from medsearch.methods.baselines.recipe import PRESETS, AdamRecipe, TrainedByAdam, refuse_names
+from medsearch.networks.config import Scale, refuse
 from medsearch.networks.cyclegan_config import PatchDiscriminatorConfig, ResNetGeneratorConfig
 from medsearch.stages.evaluation import EvaluationRecipe
 
@@ -54,7 +54,7 @@ def _discriminator() -> PatchDiscriminatorConfig:
 
 
 @recipe
-class SegmentationRecipe:
+class SegmentationRecipe(TrainedByAdam):
     """Translation and segmentation, trained together."""
 
     form: Literal["cycle", "contrastive"] = "cycle"
@@ -73,6 +73,23 @@ class SegmentationRecipe:
     batch: PositiveInt = 10
     augment: bool = True
     validate_every: PositiveInt = 1
+
+    def check(self) -> None:
+        """Refuse a decay that is longer than the training, and layers to compare that the generator does not have.
+
+        Raises:
+            BadInput: of the first of them.
+
+        """
+        super().check()
+        layers, last = self.patches.layers, self.generator.encoder_layers - 1
+        refuse(
+            (
+                self.weights.nce > 0 and max(layers) > last,
+                f"patches.layers {layers} must be from 0 to {last}: generator.blocks {self.generator.blocks} and "
+                f"generator.halvings {self.generator.halvings} make no more",
+            )
+        )
 
 
 @recipe

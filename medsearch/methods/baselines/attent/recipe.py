@@ -9,7 +9,7 @@ from medsearch.core.recipes import WHEREABOUTS, override, recipe
 from medsearch.data.hemispheres import SliceRule
 from medsearch.losses.weights import normalised
 from medsearch.methods.baselines.attent.config import DeepLabConfig, MapDiscriminatorConfig
-from medsearch.methods.baselines.recipe import PLAIN, AdamRecipe, refuse_names
+from medsearch.methods.baselines.recipe import PLAIN, AdamRecipe, TrainedByAdam, refuse_names
 from medsearch.networks.config import Scale
 from medsearch.networks.cyclegan_config import PatchDiscriminatorConfig, ResNetGeneratorConfig
 from medsearch.stages.evaluation import EvaluationRecipe
@@ -41,7 +41,7 @@ def _discriminator() -> PatchDiscriminatorConfig:
 
 
 @recipe
-class TranslationRecipe:
+class TranslationRecipe(TrainedByAdam):
     """Attention-aware translation between the contrasts."""
 
     generator: ResNetGeneratorConfig = field(default_factory=_generator)
@@ -70,7 +70,7 @@ class SegmentationWeights:
 
 
 @recipe
-class SegmentationRecipe:
+class SegmentationRecipe(TrainedByAdam):
     """Segmentation in the source domain, with adversarial entropy minimisation."""
 
     translator: Literal["last", "best"] = "last"

@@ -8,7 +8,7 @@ from medsearch.core.ranges import Fraction, NonNegativeFloat, NonNegativeInt, Po
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
 from medsearch.losses.weights import normalised
-from medsearch.methods.baselines.recipe import PLAIN, PRESETS, AdamRecipe, refuse_names
+from medsearch.methods.baselines.recipe import PLAIN, PRESETS, AdamRecipe, TrainedByAdam, refuse_longer, refuse_names
 from medsearch.methods.baselines.uagan.config import JudgeConfig, UAGANConfig
 from medsearch.networks.config import Scale
 from medsearch.stages.evaluation import EvaluationRecipe
@@ -47,7 +47,7 @@ class Weights:
 
 
 @recipe
-class SegmentationRecipe:
+class SegmentationRecipe(TrainedByAdam):
     """Segmentation and translation by one generator."""
 
     adversarial: Literal["hinge", "wasserstein"] = "hinge"
@@ -67,6 +67,16 @@ class SegmentationRecipe:
     """Slices of each contrast."""
     augment: bool = True
     validate_every: PositiveInt = 1
+
+    def check(self) -> None:
+        """Refuse a decay, or a growth of the weight of shape, that is longer than the training.
+
+        Raises:
+            BadInput: one is.
+
+        """
+        super().check()
+        refuse_longer("weights.shape_epochs", self.weights.shape_epochs, self.epochs)
 
 
 @recipe

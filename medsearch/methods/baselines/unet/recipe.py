@@ -8,14 +8,14 @@ from medsearch.core.ranges import PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
 from medsearch.methods.baselines.reads import Supervision
-from medsearch.methods.baselines.recipe import AdamRecipe, refuse_names
+from medsearch.methods.baselines.recipe import AdamRecipe, TrainedByAdam, refuse_names
 from medsearch.networks.config import Scale
 from medsearch.networks.genseg.config import GenSegConfig
 from medsearch.stages.evaluation import EvaluationRecipe
 
 
 @recipe
-class SegmentationRecipe:
+class SegmentationRecipe(TrainedByAdam):
     """The one training stage."""
 
     supervision: Supervision = "source"
