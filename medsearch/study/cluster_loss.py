@@ -89,7 +89,7 @@ class ClusterMonitor:
                 self.loss = away
         if self.loss and not self._left.wait(GRACE):
             self._cluster.end()
-            _end(_told(self.loss), Interrupted.exit_code)
+            _end(_resume_line(self.loss), Interrupted.exit_code)
 
 
 _MONITORS: Final[list[ClusterMonitor]] = []
@@ -117,7 +117,7 @@ def require_cluster() -> None:
     """
     for monitor in _MONITORS:
         if monitor.loss:
-            raise Halt(Interrupted(_told(monitor.loss)))
+            raise Halt(Interrupted(_resume_line(monitor.loss)))
 
 
 @contextmanager
@@ -225,7 +225,8 @@ def _ended(code: int) -> str:
     return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
 
-def _told(loss: str) -> str:
+def _resume_line(loss: str) -> str:
+    """What the user is told of a lost cluster: what has died, and that the same command goes on."""
     return f"{loss}; what is finished is stored: run the same command again to go on"
 
 

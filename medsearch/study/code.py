@@ -19,13 +19,13 @@ from medsearch.study.staged import StagedSearch
 
 Study: TypeAlias = Search | StagedSearch | Ablation
 
-ANEW: dict[Recompute, tuple[Standing, ...]] = {
+RETRAINED: dict[Recompute, tuple[Standing, ...]] = {
     "never": (),
     "warn": (),
     "changed": ("changed", "upstream changed"),
     "unknown": ("changed", "upstream changed", "unknown"),
 }
-"""Which stored stages are trained anew."""
+"""By what `--recompute` says: how stored stages stand to today's code that are trained anew."""
 
 
 def stages_of(study: Study) -> Iterator[Stage]:
@@ -65,12 +65,12 @@ def anew(study: Study, place: Workplace, recompute: Recompute) -> Workplace:
     A stage that another study in the home stands on, too, is unfinished for that one while it is trained, and has other
     numbers in it from then on: a stage is stored once, under one key.
     """
-    if not ANEW[recompute]:
+    if not RETRAINED[recompute]:
         return replace(place, recompute=recompute)
     manifests = place.store.summaries()
     codes = codes_of(study, {manifest.get("stage", "") for manifest in manifests.values()})
     found = standings(manifests, codes, manifests)
-    outdated = {key: manifests[key].get("finished", 0.0) for key, of in found.items() if of in ANEW[recompute]}
+    outdated = {key: manifests[key].get("finished", 0.0) for key, of in found.items() if of in RETRAINED[recompute]}
     return replace(place, recompute=recompute, outdated=outdated)
 
 
@@ -102,12 +102,12 @@ def lines(of: Iterable[Trained], recompute: Recompute) -> list[str]:
     found = tuple(of)
     said = [f"code changed: {one}" for one in found if one.differs]
     if said:
-        what = "they are trained anew" if ANEW[recompute] else "they are used as they are"
-        other = "" if ANEW[recompute] else " (--recompute changed trains them anew, never says nothing)"
+        what = "they are trained anew" if RETRAINED[recompute] else "they are used as they are"
+        other = "" if RETRAINED[recompute] else " (--recompute changed trains them anew, never says nothing)"
         said.append(f"code changed: {what}{other}")
     unknown = sum(one.count for one in found if one.standing == "unknown")
     if unknown:
-        anew = "unknown" in ANEW[recompute]
+        anew = "unknown" in RETRAINED[recompute]
         rest = "they are trained anew" if anew else "--recompute unknown trains them anew"
         some = "stored stages were" if unknown > 1 else "stored stage was"
         said.append(f"code unknown: {unknown} {some} trained before it was recorded; {rest}")

@@ -219,4 +219,4 @@ def _unjudged() -> "Rungs":
 
 
 def _name(trial: Any) -> str:
-    return str(trial.config["errand"].job.run)
+    return str(trial.config["payload"].job.run)

@@ -85,7 +85,7 @@ class Rungs(FIFOScheduler):  # type: ignore[misc]
 
         What kills a run at the same place each time is given up; a long run may well outlive many nodes.
         """
-        job = trial.config["errand"].job
+        job = trial.config["payload"].job
         here = ([run.node for run in job.runs].index(node), epoch)
         if here > self._furthest.get(job.run, (-1, 0)):
             self._furthest[job.run] = here
@@ -95,7 +95,7 @@ class Rungs(FIFOScheduler):  # type: ignore[misc]
         """A worker failed; Tune may try again."""
         run = run_of(trial)
         self.tries[run] = trial.run_metadata.num_failures
-        said = _last_words(trial.error_file)
+        said = _newest_error(trial.error_file)
         if said or run not in self.errors:
             self.errors[run] = said or "no message"
 
@@ -121,10 +121,10 @@ class Curve:
 
 def run_of(trial: Any) -> str:
     """The run's name in a trial of Tune's."""
-    return str(trial.config["errand"].job.run)
+    return str(trial.config["payload"].job.run)
 
 
-def _last_words(file: str | None) -> str:
+def _newest_error(file: str | None) -> str:
     """The first line of the newest error in Tune's file of a trial, which Tune itself would read in another folder."""
     if file is None or not Path(file).exists():
         return ""

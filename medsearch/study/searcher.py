@@ -23,7 +23,7 @@ from medsearch.study.packing import Handout, Packing
 from medsearch.study.portions import Portion
 from medsearch.study.rungs import Rungs, run_of
 from medsearch.study.schedulers import RUNG, SELECTION
-from medsearch.study.worker import Errand, end_of
+from medsearch.study.worker import TrialPayload, end_of
 
 
 @final
@@ -60,7 +60,7 @@ class Jobs(Searcher):  # type: ignore[misc]
         if not isinstance(handout, Handout):
             return None if handout == "not yet" else str(Searcher.FINISHED)
         self.runs[trial_id] = handout
-        return {"errand": self._errand(handout)}
+        return {"payload": self._payload(handout)}
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """Pass an epoch on to whoever listens."""
@@ -128,8 +128,8 @@ class Jobs(Searcher):  # type: ignore[misc]
             del self._portions[job.run]
             return Handout(self._waiting.popleft(), portion)
 
-    def _errand(self, handout: Handout) -> Errand:
-        return Errand(
+    def _payload(self, handout: Handout) -> TrialPayload:
+        return TrialPayload(
             job=handout.job,
             store=self.conductor.store.only(handout.job.asked),
             runtime=self.packing.runtime(handout.portion),

@@ -39,7 +39,7 @@ QUIET = 2.0
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Errand:
+class TrialPayload:
     """A job, where to do it, and how much of it: what travels to a worker.
 
     share: what Ray reserves for it. meter: what measures its memory; None: the device's own. memory: bytes of main
@@ -54,7 +54,7 @@ class Errand:
     meter: Meter | None = None
     memory: int = 0
 
-    def __deepcopy__(self, memo: Any) -> "Errand":
+    def __deepcopy__(self, memo: Any) -> "TrialPayload":
         """Itself: nothing in it changes, and Tune copies configurations often."""
         return self
 
@@ -62,25 +62,25 @@ class Errand:
         """Short, because Tune writes configurations into names."""
         return self.job.run
 
-    def __reduce__(self) -> "tuple[Callable[..., Errand | Unreadable], tuple[list[str], bytes]]":
+    def __reduce__(self) -> "tuple[Callable[..., TrialPayload | Unreadable], tuple[list[str], bytes]]":
         """As bytes beside this process's module path: a worker must look there before it can read a method's job."""
         content = {part.name: getattr(self, part.name) for part in fields(self)}
-        return read_errand, ([str(Path(entry).absolute()) for entry in sys.path], cloudpickle.dumps(content))
+        return read_payload, ([str(Path(entry).absolute()) for entry in sys.path], cloudpickle.dumps(content))
 
 
 @final
 @dataclass(frozen=True)
 class Unreadable:
-    """An errand that this worker cannot read."""
+    """A payload that this worker cannot read."""
 
     reason: str
 
 
-def read_errand(path: Sequence[str], content: bytes) -> Errand | Unreadable:
-    """An errand from its bytes; `path`: where the driver looks for modules."""
+def read_payload(path: Sequence[str], content: bytes) -> TrialPayload | Unreadable:
+    """A payload from its bytes; `path`: where the driver looks for modules."""
     adopt_path(path)
     try:
-        return Errand(**cloudpickle.loads(content))
+        return TrialPayload(**cloudpickle.loads(content))
     except ModuleNotFoundError as error:
         line = f"No module named {error.name!r} in workers; install it or set PYTHONPATH"
         return Unreadable(f"{line} (on {socket.gethostname()})")
@@ -109,17 +109,17 @@ def adopt_path(path: Sequence[str]) -> None:
 
 @final
 class Worker(tune.Trainable):  # type: ignore[misc]
-    """Ray Tune's trainable: `config` is {"errand": Errand}."""
+    """Ray Tune's trainable: `config` is {"payload": TrialPayload}."""
 
     def setup(self, config: dict[str, Any]) -> None:
         """Begin the first job."""
         self._work: Generator[Report, None, End] | None = None
         self._modules = 0
-        self._begin(config["errand"])
+        self._begin(config["payload"])
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         """Leave the last job and begin the next."""
-        self._begin(new_config["errand"])
+        self._begin(new_config["payload"])
         return True
 
     def step(self) -> dict[str, Any]:
@@ -149,24 +149,24 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         """Leave the job; its stage keeps its checkpoint."""
         self._close()
 
-    def _begin(self, errand: Errand | Unreadable) -> None:
+    def _begin(self, payload: TrialPayload | Unreadable) -> None:
         self._close()
         release()
         self._spare_modules()
         self.config: dict[str, Any] = {}  # Tune would send it back with every result
-        if isinstance(errand, Unreadable):
-            self._work = _halted(errand.reason)
+        if isinstance(payload, Unreadable):
+            self._work = _halted(payload.reason)
             return
-        self._job = errand.job
-        _set_threads(errand.runtime.threads)
-        prepare_home(errand.store.root.parent)
+        self._job = payload.job
+        _set_threads(payload.runtime.threads)
+        prepare_home(payload.store.root.parent)
         self._work = perform(
-            errand.job,
-            errand.store,
-            runtime=errand.runtime,
-            portion=errand.portion,
-            meter=errand.meter,
-            memory=errand.memory or part_of(_node(), errand.share),
+            payload.job,
+            payload.store,
+            runtime=payload.runtime,
+            portion=payload.portion,
+            meter=payload.meter,
+            memory=payload.memory or part_of(_node(), payload.share),
         )
 
     def _spare_modules(self) -> None:
@@ -235,4 +235,4 @@ def end_of(result: Mapping[str, Any]) -> End | None:
 
 def request(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:
     """What Tune asks Ray for. It keeps idle workers by what they asked for, so runs of other shares get others."""
-    return tune.PlacementGroupFactory([dict(config["errand"].share)])
+    return tune.PlacementGroupFactory([dict(config["payload"].share)])

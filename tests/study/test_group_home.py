@@ -11,7 +11,7 @@ from medsearch.study.tracking import sync
 from medsearch.study.worker import Worker
 from tests.study import toy
 from tests.study.drive import carry_out, conduct, search
-from tests.study.test_worker import errand
+from tests.study.test_worker import payload
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +46,7 @@ def test_a_worker_on_a_node_of_its_own_makes_its_home_or_has_the_way_of_one(tmp_
         os.umask(0o022)
     planner = conduct(search(), tmp_path / "driver's").planner
     made = Worker.__new__(Worker)
-    made.setup({"errand": errand(home, planner.job("prefix", 0, knobs={}))})
+    made.setup({"payload": payload(home, planner.job("prefix", 0, knobs={}))})
     while not made.step().get("done"):
         pass
     assert home.stat().st_mode & 0o7777 == (0o2770 if group else 0o700)

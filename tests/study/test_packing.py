@@ -17,7 +17,7 @@ from medsearch.study.probes import Probes
 from medsearch.study.room import Room
 from medsearch.study.searcher import Jobs
 from medsearch.study.sweep import Sweep
-from medsearch.study.worker import END, Errand, end_of, request
+from medsearch.study.worker import END, TrialPayload, end_of, request
 from tests.hungry import Balance
 from tests.study import toy
 from tests.study.drive import conduct
@@ -40,24 +40,26 @@ class Table:
         first = conductor.next()
         assert isinstance(first, Job)
         self.jobs = Jobs(conductor, rungs, packing=packing, first=first, meter=Balance())
-        self.errands: dict[str, Errand] = {}
+        self.payloads: dict[str, TrialPayload] = {}
         self.count = 0
 
-    def take(self) -> Errand | None:
+    def take(self) -> TrialPayload | None:
         """One more job, if there is one to take and room for it."""
         name = str(self.count)
         config = self.jobs.suggest(name)
         if not isinstance(config, dict):
             return None
         self.count += 1
-        self.errands[name] = config["errand"]
-        return self.errands[name]
+        self.payloads[name] = config["payload"]
+        return self.payloads[name]
 
     def finish(self) -> End:
         """Do the oldest job that was taken."""
-        name = next(iter(self.errands))
-        errand = self.errands.pop(name)
-        work = perform(errand.job, errand.store, runtime=errand.runtime, portion=errand.portion, meter=errand.meter)
+        name = next(iter(self.payloads))
+        payload = self.payloads.pop(name)
+        work = perform(
+            payload.job, payload.store, runtime=payload.runtime, portion=payload.portion, meter=payload.meter
+        )
         end = ended(work)
         flat: dict[str, Any] = {f"{END}/state": end.state, f"{END}/values": end.values, f"{END}/cause": end.cause}
         flat |= {f"{END}/reason": end.reason, f"{END}/again": end.again, f"{END}/trace": end.trace}
@@ -70,9 +72,9 @@ class Table:
         """To the end; each hand-out as its run and its share."""
         told = []
         while True:
-            while len(self.errands) < at_once and (errand := self.take()) is not None:
-                told.append((errand.job.run, errand.portion.gpus))
-            if not self.errands:
+            while len(self.payloads) < at_once and (payload := self.take()) is not None:
+                told.append((payload.job.run, payload.portion.gpus))
+            if not self.payloads:
                 assert self.jobs.suggest("last") == Jobs.FINISHED
                 return told
             self.finish()
@@ -235,8 +237,8 @@ def test_a_run_with_a_whole_gpu_has_no_second_try(tmp_path: Path) -> None:
 
 def test_without_a_gpu_auto_is_no_gpu_and_nothing_is_measured(tmp_path: Path) -> None:
     table = Table(conduct(feast(trials=1), tmp_path), AUTO, gpus=0)
-    errand = table.take()
-    assert (errand.share, errand.portion.gpus, errand.runtime.share) == ({"CPU": 1}, 0.0, 1.0)
+    payload = table.take()
+    assert (payload.share, payload.portion.gpus, payload.runtime.share) == ({"CPU": 1}, 0.0, 1.0)
     table.finish()
     table.run()
     assert not (tmp_path / "probes").exists()
@@ -277,7 +279,7 @@ def test_ray_is_asked_for_each_job_s_own_share(tmp_path: Path) -> None:
     first = table.take()
     table.finish()
     second = table.take()
-    asked = [request({"errand": errand}) for errand in (first, second)]
+    asked = [request({"payload": payload}) for payload in (first, second)]
     assert [factory.required_resources for factory in asked] == [{"CPU": 1, "GPU": 1.0}, {"CPU": 1, "GPU": 0.25}]
     assert asked[0] != asked[1]
-    assert asked[1] == request({"errand": second})
+    assert asked[1] == request({"payload": second})

@@ -91,7 +91,7 @@ def test_an_open_run_that_its_curve_condemns_is_not_trained_on() -> None:
 def tune_trial(run: str, nodes: tuple[str, ...] = ("translation", "test")) -> Any:
     job = SimpleNamespace(run=run, runs=[SimpleNamespace(node=node) for node in nodes])
     metadata = SimpleNamespace(num_failures=0)
-    return SimpleNamespace(config={"errand": SimpleNamespace(job=job)}, trial_id="random", run_metadata=metadata)
+    return SimpleNamespace(config={"payload": SimpleNamespace(job=job)}, trial_id="random", run_metadata=metadata)
 
 
 def test_a_run_that_gets_further_may_lose_as_many_workers_as_it_will() -> None:

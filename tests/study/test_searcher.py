@@ -35,7 +35,7 @@ def jobs(conductor: Conductor, slots: int = 1) -> Jobs:
 
 def test_it_waits_for_slots_and_finishes(tmp_path: Path) -> None:
     asked = jobs(conduct(search(trials=2, **SMALL), tmp_path), slots=2)
-    assert asked.suggest("a") == {"errand": asked._errand(asked.runs["a"])}
+    assert asked.suggest("a") == {"payload": asked._payload(asked.runs["a"])}
     assert asked.suggest("b") is None, "trials wait for what they share"
     finish(asked, "a")
     assert asked.suggest("c") is not None
@@ -99,10 +99,10 @@ def test_an_end_that_says_nothing_of_the_run_ends_the_study_and_leaves_the_run_o
 
 def test_a_run_that_is_sent_to_a_dead_worker_is_handed_out_again(tmp_path: Path) -> None:
     asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
-    run = str(asked.suggest("0")["errand"].job.run)
+    run = str(asked.suggest("0")["payload"].job.run)
     for number in range(RETRIES):
         given_up(asked, f"{number}", failures=2)  # Tune's count stands below its limit, and it gives up all the same
-        assert asked.suggest(f"{number + 1}")["errand"].job.run == run
+        assert asked.suggest(f"{number + 1}")["payload"].job.run == run
         assert asked.conductor.ledger.runs()[run].state == "running"
     given_up(asked, f"{RETRIES}", failures=2)
     assert_lost(asked, run)
@@ -110,14 +110,14 @@ def test_a_run_that_is_sent_to_a_dead_worker_is_handed_out_again(tmp_path: Path)
 
 def test_a_run_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
     asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
-    run = str(asked.suggest("0")["errand"].job.run)
+    run = str(asked.suggest("0")["payload"].job.run)
     given_up(asked, "0", failures=RETRIES + 1)
     assert_lost(asked, run)
 
 
 def test_a_run_whose_workers_are_ended_for_memory_says_what_they_had(tmp_path: Path) -> None:
     asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
-    run = str(asked.suggest("0")["errand"].job.run)
+    run = str(asked.suggest("0")["payload"].job.run)
     given_up(asked, "0", failures=RETRIES + 1, said=f"{FOR_MEMORY} 14.02GB, the node 20.51GB of 21.60GB")
     record = asked.conductor.ledger.runs()[run]
     assert (record.state, record.cause) == ("failed", "out of memory")
@@ -137,7 +137,7 @@ def given_up(asked: Jobs, trial_id: str, *, failures: int, said: str = "the acto
         f"Failure # 1 (occurred at noon)\nsomething else\nFailure # 2 (occurred at one)\n{said}\n\tpid: 17\n"
     )
     trial = SimpleNamespace(
-        config={"errand": SimpleNamespace(job=asked.runs[trial_id].job)},
+        config={"payload": SimpleNamespace(job=asked.runs[trial_id].job)},
         run_metadata=SimpleNamespace(num_failures=failures),
         error_file=str(file),
     )

@@ -16,20 +16,20 @@ from ray import cloudpickle
 from medsearch.stages.context import Runtime
 from medsearch.study.jobs import Job, Planner
 from medsearch.study.schedulers import RUNG, SELECTION
-from medsearch.study.worker import END, Errand, Unreadable, Worker, adopt_path, end_of, part_of, read_errand
+from medsearch.study.worker import END, TrialPayload, Unreadable, Worker, adopt_path, end_of, part_of, read_payload
 from tests.study import toy
 from tests.study.drive import search
 
 
-def errand(home: Path, job: Job, *, threads: int = 1) -> Errand:
+def payload(home: Path, job: Job, *, threads: int = 1) -> TrialPayload:
     store = toy.workplace(home).store
-    return Errand(job=job, store=store, runtime=Runtime(threads=threads))
+    return TrialPayload(job=job, store=store, runtime=Runtime(threads=threads))
 
 
-def worker(first: Errand) -> Worker:
+def worker(first: TrialPayload) -> Worker:
     """Without Tune's own set-up, which wants a cluster."""
     made = Worker.__new__(Worker)
-    made.setup({"errand": first})
+    made.setup({"payload": first})
     return made
 
 
@@ -48,7 +48,7 @@ def planner(tmp_path: Path) -> Planner:
 
 
 def test_a_trial_reports_each_epoch_of_its_searched_stage_and_its_end(planner: Planner, tmp_path: Path) -> None:
-    made = worker(errand(tmp_path, planner.job("trial", 0, knobs={}, number=0)))
+    made = worker(payload(tmp_path, planner.job("trial", 0, knobs={}, number=0)))
     results = []
     while not results or not results[-1].get("done"):
         results.append(made.step())
@@ -65,7 +65,7 @@ def test_a_trial_reports_each_epoch_of_its_searched_stage_and_its_end(planner: P
 
 
 def test_other_runs_show_the_scheduler_nothing(planner: Planner, tmp_path: Path) -> None:
-    made = worker(errand(tmp_path, planner.job("reference", 0, knobs={}, label="Plain")))
+    made = worker(payload(tmp_path, planner.job("reference", 0, knobs={}, label="Plain")))
     result = made.step()
     assert set(result) == {END, "done"}, "epochs that nobody judges are bundled"
 
@@ -73,16 +73,16 @@ def test_other_runs_show_the_scheduler_nothing(planner: Planner, tmp_path: Path)
 def test_a_cut_run_lets_go_of_its_stage_and_keeps_its_checkpoint(planner: Planner, tmp_path: Path) -> None:
     job = planner.job("trial", 0, knobs={}, number=0)
     key = dict(job.planned.stages)["segmentation"]
-    made = worker(errand(tmp_path, job))
+    made = worker(payload(tmp_path, job))
     made.step()
     assert locked(tmp_path, key)
     assert made.save_checkpoint("") == {}
     assert not locked(tmp_path, key)
     assert (tmp_path / "stages" / key / "checkpoint").exists()
 
-    made = worker(errand(tmp_path, job))
+    made = worker(payload(tmp_path, job))
     made.step()
-    assert made.reset_config({"errand": errand(tmp_path, planner.job("prefix", 0, knobs={}), threads=3)})
+    assert made.reset_config({"payload": payload(tmp_path, planner.job("prefix", 0, knobs={}), threads=3)})
     assert not locked(tmp_path, key)
     assert made.step()[END]["state"] == "complete"
     assert os.environ["OMP_NUM_THREADS"] == "3"
@@ -93,13 +93,13 @@ def test_a_cut_run_lets_go_of_its_stage_and_keeps_its_checkpoint(planner: Planne
 
 def test_a_failure_is_a_result_with_its_traceback(tmp_path: Path) -> None:
     broken = Planner(search(toy={"translation.breaks": True}), toy.workplace(tmp_path))
-    result = worker(errand(tmp_path, broken.job("prefix", 0, knobs={}))).step()
+    result = worker(payload(tmp_path, broken.job("prefix", 0, knobs={}))).step()
     assert (result["done"], result[END]["state"], result[END]["cause"]) == (True, "failed", "diverged")
     assert "Traceback" in result[END]["trace"]
 
 
-def test_an_errand_arrives_as_it_was_sent(planner: Planner, tmp_path: Path) -> None:
-    sent = errand(tmp_path, planner.job("trial", 0, knobs={}, number=0), threads=3)
+def test_a_payload_arrives_as_it_was_sent(planner: Planner, tmp_path: Path) -> None:
+    sent = payload(tmp_path, planner.job("trial", 0, knobs={}, number=0), threads=3)
     assert pickle.loads(pickle.dumps(sent)) == sent  # noqa: S301 - our own bytes
 
 
@@ -107,18 +107,18 @@ DRIVER = """
 import sys
 from pathlib import Path
 from ray import cloudpickle
-from medsearch.study.worker import Errand
+from medsearch.study.worker import TrialPayload
 sys.path[:0] = [str(Path("lib").absolute()), str(Path("gone").absolute())]
 sys.path.append(str(Path("later").absolute()))
 import own_method
-errand = Errand(job=own_method.Job(), store=None, runtime=None)
-Path("errand").write_bytes(cloudpickle.dumps(errand))
+payload = TrialPayload(job=own_method.Job(), store=None, runtime=None)
+Path("payload").write_bytes(cloudpickle.dumps(payload))
 """
 WORKER = """
 import pickle, sys
 from pathlib import Path
-errand = pickle.loads(Path("errand").read_bytes())
-print(errand.job.says, str(Path("gone").absolute()) in sys.path, len(sys.path) == len(set(sys.path)))
+payload = pickle.loads(Path("payload").read_bytes())
+print(payload.job.says, str(Path("gone").absolute()) in sys.path, len(sys.path) == len(set(sys.path)))
 """
 
 
@@ -157,11 +157,11 @@ def test_folders_of_python_and_of_installed_packages_are_each_machine_s_own(
         (cloudpickle.dumps({"job": None}), "cannot read its run: TypeError: .*missing"),
     ],
 )
-def test_an_errand_that_cannot_be_read_ends_the_study_in_one_line(content: bytes, said: str) -> None:
-    found = read_errand([], content)
+def test_a_payload_that_cannot_be_read_ends_the_study_in_one_line(content: bytes, said: str) -> None:
+    found = read_payload([], content)
     assert isinstance(found, Unreadable)
     made = Worker.__new__(Worker)
-    made.setup({"errand": found})
+    made.setup({"payload": found})
     end = end_of({f"{END}/{name}": value for name, value in made.step()[END].items()})
     assert end is not None
     assert end.halts
