@@ -122,7 +122,7 @@ def test_impossible_tasks_are_refused(task: CrossModalityTask, subjects: list[st
 
 
 def test_fraction_outside_is_refused_by_its_knob() -> None:
-    with pytest.raises(BadInput, match="'target_labels' takes a number from 0 to 1, got 1.5"):
+    with pytest.raises(BadInput, match=r"'target_labels' takes a number from 0 to 1, got 1\.5"):
         override(CrossModalityTask(), {"target_labels": 1.5})
 
 
