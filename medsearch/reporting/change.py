@@ -8,7 +8,7 @@ under it. The change is the mean over those seeds; a seed in which the other row
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import fmean
 
@@ -72,4 +72,4 @@ def _percent(ratio: float) -> float:
 
 def _in_percent(of: Interval) -> Interval:
     low, high = (None if bound is None else _percent(bound) for bound in (of.low, of.high))
-    return Interval(_percent(of.estimate), low, high, of.cases, of.reason)
+    return replace(of, estimate=_percent(of.estimate), low=low, high=high)

@@ -32,6 +32,7 @@ from medsearch.reporting.variance_components import (
     log_ratio,
     log_ratio_apart,
 )
+from medsearch.reporting.wording import counted
 
 BySeed = Mapping[int, Mapping[str, float | None]]
 """Values of one metric, seed by seed: subject -> value; None or a number that is not finite is no value."""
@@ -45,6 +46,8 @@ PERMUTED = 13
 TABULATED = 50
 DECIMALS = 12
 """Differences closer than this are tied: noise of floating-point sums must not break ties."""
+WIDEST = 10
+"""Of a ratio's interval, upper end over lower end: a wider one tells a reader nothing."""
 HOW = (
     "Differences are of means over the seeds and cases that both rows have; p is of the methods, from the same "
     "distribution as the interval. Wilcoxon's signed-rank test is of these trained models alone, on other test cases "
@@ -72,7 +75,7 @@ class Comparison:
     effect: Interval | None = None
     """Mean difference, with the interval of the methods; None if nothing is shared."""
     variances: tuple[float, float, float] | None = None
-    """Of seeds, cases and residual in the difference; None where there is no interval, or seeds are each row's own."""
+    """Of seeds, cases and residual in the difference; None where there is no p, or seeds are each row's own."""
     p: float | None = None
     """That the methods do not differ; None where `reason` says why there is none."""
     p_holm: float | None = None
@@ -111,19 +114,6 @@ class Comparison:
             return f"{cases} {self.apart[0]} and {self.apart[1]} seeds of their own"
         return f"{cases} {len(self.seeds)} seed{'s' * (len(self.seeds) != 1)}"
 
-    @property
-    def words(self) -> str:
-        """The comparison as one sentence."""
-        if self.effect is None:
-            return self.reason
-        of_methods = f"p = {self.p:.3g}{_adjusted(self.p_holm, self.family)}" if self.p is not None else self.reason
-        of_models = (
-            f"p = {self.wilcoxon_p:.3g}{_adjusted(self.wilcoxon_p_holm, self.family)} ({self.wilcoxon_test})"
-            if self.wilcoxon_p is not None
-            else self.wilcoxon_reason
-        )
-        return f"{self.effect.estimate:+.4f} over {self.over}; methods: {of_methods}; these models: {of_models}"
-
 
 @dataclass(frozen=True, eq=False)
 class _Tables:
@@ -153,12 +143,12 @@ def compare(row: BySeed, reference: BySeed) -> Comparison:
     half = float(found.half_width())
     effect = Interval(estimate, estimate - half, estimate + half, counts.cases)
     counts = replace(counts, effect=effect)
-    if found.variances is not None:
-        of_seeds, of_cases, residual = (float(value) for value in found.variances)
-        counts = replace(counts, variances=(of_seeds, of_cases, residual))
     if found.exact:
         none = "no difference at all" if not np.round(estimate, DECIMALS) else "the same difference everywhere"
         return replace(counts, reason=f"{none} over {counts.over}")
+    if found.variances is not None:
+        of_seeds, of_cases, residual = (float(value) for value in found.variances)
+        counts = replace(counts, variances=(of_seeds, of_cases, residual))
     return replace(counts, p=float(found.p()))
 
 
@@ -204,22 +194,25 @@ def share(row: BySeed, supervised: BySeed) -> Interval | None:
 
 
 def proportion(estimate: float, logarithm: Estimate | None, counts: Comparison) -> Interval:
-    """A ratio with the interval of its logarithm; without one where there is none, or it has no finite end."""
-    with np.errstate(over="ignore"):
-        factor = np.inf if logarithm is None else float(np.exp(logarithm.half_width()))
-    if logarithm is None or not np.isfinite(factor):
+    """A ratio with the interval of its logarithm; without one where there is none, or it has no finite end.
+
+    One whose upper end is more than `WIDEST` times its lower end has its ends and a reason not to show them.
+    """
+    if logarithm is None:
         why = "a mean of 0 or less has no interval" if estimate <= 0 else _no_interval(counts)
         return Interval(estimate, cases=counts.cases, reason=why)
-    return Interval(estimate, estimate / factor, estimate * factor, counts.cases)
+    half = float(logarithm.half_width())
+    with np.errstate(over="ignore"):
+        low, high = float(estimate * np.exp(-half)), float(estimate * np.exp(half))
+    found = Interval(estimate, low, high, counts.cases) if np.isfinite(high) else Interval(estimate, cases=counts.cases)
+    if 2 * half <= np.log(WIDEST):
+        return found
+    return replace(found, wide=True, reason=f"no useful interval with {counted(counts.fewest_seeds, 'seed')}")
 
 
 def known(run: Mapping[str, float | None]) -> dict[str, float]:
     """The values of one run that are finite numbers."""
     return {subject: float(value) for subject, value in run.items() if value is not None and np.isfinite(value)}
-
-
-def _adjusted(p: float | None, family: int) -> str:
-    return "" if p is None else f", {p:.3g} after Holm over {family}"
 
 
 def _mean(row: BySeed) -> float | None:

@@ -4,11 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, variance
 
-from medsearch.reporting.variance_components import CONFIDENCE
-
-ALPHA = 0.05
-_ROUNDING = 1e-9
-"""Standard errors below this are rounding."""
+from medsearch.reporting.variance_components import CONFIDENCE, ROUNDING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +30,7 @@ class Gap:
     @property
     def exact(self) -> bool:
         """Whether nothing varies, so that there is nothing to test."""
-        return self.error < _ROUNDING
+        return self.error < ROUNDING
 
     def tests(self, margin: float) -> Tests:
         """The tests, with an interval at the project's confidence; the gap must not be `exact`."""

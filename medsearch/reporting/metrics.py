@@ -44,7 +44,8 @@ class Metric:
     better: which way; empty where it is not known. margin: by default; None: a study must give one.
     gap_unit: of a difference, where it is not the value's. ratio: whether a share of another row's value means
     something. by_case: whether a test case has a value, not the run alone. pools: the metric of one unit that this one
-    takes of all scored units together; empty for every other.
+    takes of all scored units together; empty for every other. widest: the largest difference of two values that there
+    can be, if there is one.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Metric:
     digits: int = 3
     better: Better = ""
     margin: float | None = None
+    widest: float | None = None
     ratio: bool = False
     by_case: bool = True
     pools: str = ""
@@ -134,10 +136,10 @@ def unchanged(given: Mapping[str, float], metrics: Iterable[str]) -> str:
 
 
 _ALL = (
-    Metric(name="dice", heading="Dice", better="more", margin=0.03, ratio=True),
+    Metric(name="dice", heading="Dice", better="more", margin=0.03, widest=1.0, ratio=True),
     Metric(name="dice_change", heading="relative change of Dice"),
     Metric(name="dice_micro_change", heading="relative change of Dice, voxels pooled"),
-    Metric(name="dice_volume", heading="Dice, whole volume", better="more"),
+    Metric(name="dice_volume", heading="Dice, whole volume", better="more", widest=1.0),
     Metric(
         name="dice_micro",
         heading="Dice, voxels pooled",

@@ -1,22 +1,22 @@
 """Which differences so many seeds would show, and how many seeds a difference asks for.
 
 Forecast from the variances of seeds, cases and residual in a table's comparisons, averaged over rows and columns: two
-seeds tell little of their own variance, several rows tell more. A difference counts as shown after Holm in the worst
-place, as the first of the family.
+seeds tell little of their own variance, several rows tell more. Where Holm's correction was made, a difference counts
+as shown in the worst place, as the first of the family.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from medsearch.reporting.comparison import Comparison
-from medsearch.reporting.equivalence import ALPHA
 from medsearch.reporting.metrics import Metric
-from medsearch.reporting.variance_components import POWER, detectable
+from medsearch.reporting.variance_components import ALPHA, POWER, detectable
 from medsearch.reporting.wording import counted
 
-MOST = 50
-"""Seeds beyond which nobody is advised to go."""
+MOST, MOST_CASES = 50, 1000
+"""Seeds and test cases beyond which nobody is advised to go."""
 WITHOUT_MARGIN = (5, 10)
 """Seeds that are spoken of where no margin says which difference matters."""
 
@@ -24,36 +24,57 @@ WITHOUT_MARGIN = (5, 10)
 def forecast(comparisons: Sequence[Comparison], metric: Metric, margin: float | None = None) -> str:
     """One sentence; empty where no comparison knows its variances.
 
+    It is about the number of seeds and cases that most comparisons have, and says how many have fewer.
+
     margin: the difference that matters, in the metric's unit; None: the metric's own.
     """
     known = [one for one in comparisons if one.variances is not None]
     if not known:
         return ""
-    variances = np.mean([np.array(one.variances) for one in known], axis=0)
-    seeds, cases = min(one.fewest_seeds for one in known), min(one.cases for one in known)
-    level = ALPHA / max(1, *(one.family for one in known))
+    of_seeds, of_cases, residual = (float(value) for value in np.mean([one.variances for one in known], axis=0))
+    counts = Counter((one.fewest_seeds, one.cases) for one in known)
+    seeds, cases = max(counts, key=lambda size: (counts[size], size))
+    family = max(1, *(one.family for one in known))
 
-    def shown(by: int) -> float:
-        return detectable(variances, seeds=by, cases=cases, level=level)
-
-    def size(difference: float) -> str:
-        return f"{difference:.3g}"  # the metric's words name its unit
+    def shown(by: int, over: int = cases) -> float:
+        return detectable((of_seeds, of_cases, residual), seeds=by, cases=over, level=ALPHA / family)
 
     wanted = metric.margin if margin is None else margin
-    begin = (
-        f"With {counted(seeds, 'seed')} and {counted(cases, 'test case')}, a difference in {metric.words} of "
-        f"{size(shown(seeds))} would be shown in {POWER:.0%} of studies (p < {ALPHA:g} after Holm; forecast from the "
-        "spread that these show)"
-    )
+    begin = _begin(known, metric, size=(seeds, cases), shown=shown(seeds))
     if wanted is None:
         more = [number for number in WITHOUT_MARGIN if number > seeds]
-        return f"{begin}{''.join(f'; {number} seeds one of {size(shown(number))}' for number in more)}"
+        return f"{begin}{''.join(f'; {number} seeds one of {shown(number):.3g}' for number in more)}"
     if shown(seeds) <= wanted:
         return f"{begin}, less than the margin of {wanted:g}"
     enough = _fewest(lambda number: shown(number) <= wanted, above=seeds)
-    if enough is None:
-        return f"{begin}; not even {MOST} seeds would show one of {wanted:g}, but {size(shown(MOST))}: more cases would"
-    return f"{begin}; {enough} seeds ({enough - seeds} more) would show one of {wanted:g}"
+    if enough is not None:
+        return f"{begin}; {enough} seeds ({enough - seeds} more) would show one of {wanted:g}"
+    many = max(MOST, seeds)
+    if shown(seeds, MOST_CASES) <= wanted:
+        remedy = "more cases would"
+    elif shown(many, MOST_CASES) <= wanted:
+        remedy = "more seeds with more cases would"
+    else:
+        remedy = "neither would more cases"
+    return f"{begin}; not even {many} seeds would show one of {wanted:g}, but {shown(many):.3g}: {remedy}"
+
+
+def _begin(known: Sequence[Comparison], metric: Metric, *, size: tuple[int, int], shown: float) -> str:
+    """What so many seeds and cases show, at which level, and how many comparisons have fewer."""
+    seeds, cases = size
+    family = max(one.family for one in known)
+    fewer = sum(one.fewest_seeds < seeds or one.cases < cases for one in known)
+    lacking = (
+        f"; {fewer} of {counted(len(known), 'comparison')} {'have' if fewer > 1 else 'has'} fewer" if fewer else ""
+    )
+    level = f"p < {ALPHA:g}{f' after Holm over {family}' if family > 1 else ''}"
+    told = f"({level}; forecast from the spread that these show{lacking})"
+    begin = f"With {counted(seeds, 'seed')} and {counted(cases, 'test case')}"
+    if metric.widest is not None and shown > metric.widest:
+        none = f"no difference in {metric.words} can be shown in {POWER:.0%} of studies"
+        return f"{begin}, {none}: it would have to be {shown:.3g}, and none exceeds {metric.widest:g} {told}"
+    # the metric's words name its unit
+    return f"{begin}, a difference in {metric.words} of {shown:.3g} would be shown in {POWER:.0%} of studies {told}"
 
 
 def _fewest(enough: Callable[[int], bool], *, above: int) -> int | None:

@@ -29,8 +29,9 @@ from typing import Literal
 from medsearch.core.errors import BadInput
 from medsearch.core.reported import Reported, Statistic, Unit
 from medsearch.reporting.comparison import BySeed, known
-from medsearch.reporting.equivalence import ALPHA, Gap, Tests, from_summary, from_value
+from medsearch.reporting.equivalence import Gap, Tests, from_summary, from_value
 from medsearch.reporting.metrics import DERIVED, metric_of
+from medsearch.reporting.variance_components import ALPHA
 
 Kind = Literal["agrees", "lower", "higher", "underpowered", "not comparable"]
 

@@ -5,9 +5,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from medsearch.reporting.evidence import Selection, Truth
+
+if TYPE_CHECKING:
+    from medsearch.reporting.variance_components import Interval
 
 NOTHING = "–"  # an empty cell
 
@@ -105,6 +108,14 @@ def score(value: float | None, digits: int = 3) -> str:
 def percent(share: float | None) -> str:
     """A share, `91%`."""
     return NOTHING if share is None else f"{100 * share:.0f}%"
+
+
+def percent_interval(share: "Interval") -> str:
+    """A share with its interval, `93% [90, 95]`; `41% (no useful interval with 2 seeds)` where it is too wide."""
+    text = percent(share.estimate)
+    if share.bounds:
+        return f"{text} [{100 * share.bounds[0]:.0f}, {100 * share.bounds[1]:.0f}]"
+    return f"{text} ({share.reason})" if share.wide else text
 
 
 def duration(seconds: float | None) -> str:

@@ -24,7 +24,7 @@ from scipy.stats import wilcoxon
 
 from medsearch.reporting.comparison import LEAST
 from medsearch.reporting.variance_components import (
-    CONFIDENCE,
+    ALPHA,
     Estimate,
     apart,
     difference,
@@ -40,7 +40,6 @@ SEEDS, CASES = (2, 3, 5), (4, 10, 30, 100)
 REGIMES = {"cases dominate": 0.005, "equal": 0.02, "seeds dominate": 0.05}
 """SD over seeds of the rows' difference."""
 OF_CASES, RESIDUAL, HARD, MEAN, EFFECT = 0.03, 0.02, 0.1, 0.7, 0.07
-LEVEL = 1 - CONFIDENCE
 BEFORE = 499
 """Resamples of the bootstrap."""
 
@@ -93,7 +92,7 @@ def found(
     for effect in (EFFECT, 0.0):
         estimate = of(*cell.studies(studies, effect, rng))
         assert estimate is not None
-        missed = estimate.p(truth(effect)) < LEVEL
+        missed = estimate.p(truth(effect)) < ALPHA
         rates.append(float(missed.mean()))
     return Found(1 - rates[0], rates[1], float(np.median(estimate.half_width())))
 
@@ -123,7 +122,7 @@ def bootstrap(kind: str, cell: Cell, *, studies: int, rng: np.random.Generator) 
         else:
             ratios = (ours @ cases.T) / (theirs @ cases.T)  # (studies, seeds, resamples)
             resamples = np.einsum("nsb,bs->nb", ratios, own)
-        low, high = np.percentile(resamples, [100 * LEVEL / 2, 100 - 100 * LEVEL / 2], axis=1)
+        low, high = np.percentile(resamples, [100 * ALPHA / 2, 100 - 100 * ALPHA / 2], axis=1)
         rates.append(float(((low > value) | (high < value)).mean()))
         widths = (high - low) / 2
     return Found(1 - rates[0], rates[1], float(np.median(widths)))
@@ -143,7 +142,7 @@ def over_cases(cell: Cell, *, studies: int, rng: np.random.Generator) -> float |
     if cell.cases < LEAST:
         return None
     ours, theirs = cell.studies(studies, 0.0, rng)
-    return float((wilcoxon((ours - theirs).mean(axis=1), axis=1).pvalue < LEVEL).mean())
+    return float((wilcoxon((ours - theirs).mean(axis=1), axis=1).pvalue < ALPHA).mean())
 
 
 def satterthwaite(cell: Cell, *, studies: int, rng: np.random.Generator) -> Found:
@@ -154,7 +153,7 @@ def satterthwaite(cell: Cell, *, studies: int, rng: np.random.Generator) -> Foun
     parts = of.squares * of.weights
     variance = np.maximum(parts.sum(axis=-1), parts.max(axis=-1))
     freedom = np.maximum(variance**2 / (parts**2 / of.freedom).sum(axis=-1), min(of.freedom))
-    half = np.sqrt(variance) * student.isf(LEVEL / 2, freedom)
+    half = np.sqrt(variance) * student.isf(ALPHA / 2, freedom)
     missed = float((np.abs(of.mean) > half).mean())
     return Found(1 - missed, missed, float(np.median(half)))
 

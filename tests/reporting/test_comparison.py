@@ -1,4 +1,5 @@
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,8 +8,9 @@ from hypothesis import strategies as st
 from scipy.stats import wilcoxon
 from statsmodels.stats.multitest import multipletests
 
-from medsearch.reporting.comparison import LEAST, PERMUTED, TABULATED, Comparison, compare, holm, share
-from medsearch.reporting.variance_components import ONE_SEED
+from medsearch.reporting.comparison import LEAST, PERMUTED, TABULATED, Comparison, compare, holm, proportion, share
+from medsearch.reporting.variance_components import ONE_SEED, Estimate
+from medsearch.reporting.wording import percent_interval
 
 Rows = dict[int, dict[str, float | None]]
 
@@ -140,7 +142,6 @@ def test_where_no_test_is_possible_there_are_words(row: Rows, reference: Rows, o
     found = compare(row, reference)
     assert (found.p, found.wilcoxon_p, found.wilcoxon_test) == (None, None, "")
     assert (found.reason, found.wilcoxon_reason) == (of_methods, of_models or of_methods)
-    assert of_methods in found.words
 
 
 def test_six_cases_that_agree_are_the_least_that_can_be_significant() -> None:
@@ -176,13 +177,15 @@ def test_both_tests_have_a_family_of_their_own(name: str) -> None:
     assert {getattr(one, f"{'wilcoxon_p' if name == 'p' else 'p'}_holm") for one in found} == {None}
 
 
-def test_words_of_one_seed_say_that_methods_were_not_compared() -> None:
+def test_one_seed_has_an_effect_without_an_interval() -> None:
     (found,) = holm([compare(*shifted([0.01, 0.02, 0.03, 0.04, 0.05, 0.06]))])
-    assert found.words == (
-        f"+0.0350 over 6 cases within 1 seed; methods: {ONE_SEED}; these models: p = 0.0312, 0.0312 after Holm over 1 "
-        "(Wilcoxon signed-rank, exact)"
-    )
     assert (found.effect.low, found.effect.high, found.effect.reason) == (None, None, ONE_SEED)
+    assert (found.p_holm, found.wilcoxon_p_holm) == (None, pytest.approx(0.03125))
+
+
+@pytest.mark.parametrize("gap", [0.0, 0.1])
+def test_rows_between_which_nothing_varies_know_no_variances(gap: float) -> None:
+    assert compare(rows([0.5 + gap] * 8, [0.5 + gap] * 8), rows([0.5] * 8, [0.5] * 8)).variances is None
 
 
 def test_luck_of_seeds_is_no_difference_between_methods() -> None:
@@ -229,6 +232,19 @@ def test_a_share_of_one_seed_has_no_interval() -> None:
     assert (found.estimate, found.low, found.reason) == (pytest.approx(0.5), None, ONE_SEED)
 
 
+@pytest.mark.parametrize(("scatter", "finite"), [(0.15, True), (80.0, False)])
+def test_an_interval_too_wide_to_say_anything_is_said_to_be_none(scatter: float, finite: bool) -> None:
+    """Two seeds far apart: the ends are kept as numbers as long as they are numbers, and no reason is made up."""
+    counts = Comparison(seeds=(0, 1), cases=9)
+    logarithm = Estimate(mean=np.array(0.0), squares=np.array([scatter]), weights=np.array([1.0]), freedom=(1,))
+    found = proportion(0.41, logarithm, counts)
+    assert found.reason == "no useful interval with 2 seeds"
+    assert (found.bounds, found.low is not None, found.high is not None) == (None, finite, finite)
+    assert percent_interval(found) == "41% (no useful interval with 2 seeds)"
+    narrow = proportion(0.41, replace(logarithm, squares=np.array([0.0001])), counts)
+    assert percent_interval(narrow) == "41% [36, 47]"
+
+
 @pytest.mark.parametrize("supervised", [{}, rows([]), rows([None]), rows([0.0, 0.0])])
 def test_no_share_without_a_yardstick(supervised: Rows) -> None:
     assert share(rows([0.3, 0.4]), supervised) is None
@@ -245,7 +261,6 @@ def test_any_two_rows_get_an_answer_that_is_antisymmetric(row: Rows, reference: 
         warnings.simplefilter("error")
         ours, theirs = compare(row, reference), compare(reference, row)
         holm([ours, theirs])
-    assert ours.words
     assert ours.p == pytest.approx(theirs.p)
     assert ours.wilcoxon_p == pytest.approx(theirs.wilcoxon_p)
     assert (ours.p is None) == bool(ours.reason)

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import chdtri, ndtr
+from scipy.stats import qmc
 from scipy.stats import t as student
 
 from medsearch.reporting.variance_components import (
@@ -83,8 +85,39 @@ def test_variances_are_those_of_a_mixed_model_where_all_are_above_zero() -> None
 @pytest.mark.parametrize("freedom", [1, 2, 5, 30])
 def test_one_mean_square_alone_is_students_t(freedom: int) -> None:
     of = Estimate(mean=np.array(1.3), squares=np.array([4.0]), weights=np.array([0.25]), freedom=(freedom,))
-    assert float(of.half_width()) == pytest.approx(student.isf(0.025, freedom), rel=5e-3)
-    assert float(of.p()) == pytest.approx(2 * student.sf(1.3, freedom), rel=5e-3)
+    assert float(of.half_width()) == pytest.approx(student.isf(0.025, freedom), rel=1e-3)
+    assert float(of.p()) == pytest.approx(2 * student.sf(1.3, freedom), rel=1e-3)
+
+
+@pytest.mark.parametrize(("level", "rel"), [(0.05, 0.002), (0.05 / 8, 0.002), (0.05 / 50, 0.005), (1e-4, 0.025)])
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 9, 20, 21, 29])
+def test_small_p_are_students_t_too(freedom: int, level: float, rel: float) -> None:
+    end = float(student.isf(level / 2, freedom))
+    of = Estimate(mean=np.array(end), squares=np.array([1.0]), weights=np.array([1.0]), freedom=(freedom,))
+    assert float(of.p()) == pytest.approx(level, rel=rel)
+    assert float(of.half_width(level)) == pytest.approx(end, rel=rel)
+
+
+@pytest.mark.parametrize(("seeds", "cases"), [(2, 4), (3, 10)])
+def test_small_p_are_those_of_many_more_draws(seeds: int, cases: int) -> None:
+    """Of rows of the same seeds and of seeds of their own; the draws lie evenly, and each counts alike."""
+    ours, theirs = drawn(seeds, cases, 1), drawn(seeds, cases, 2)
+    for found in (difference(ours, theirs), apart(ours, theirs)):
+        freedom = np.array(found.freedom)
+        scatter = freedom / chdtri(freedom, qmc.Sobol(len(freedom), rng=np.random.default_rng(3)).random(2**16))
+        parts = found.squares * found.weights * scatter
+        errors = np.sqrt(np.maximum(parts.sum(axis=-1), np.abs(parts).max(axis=-1)))
+        for level in (0.05, 0.05 / 8):
+            half = float(found.half_width(level))
+            assert 2 * ndtr(-half / errors).mean() == pytest.approx(level, rel=0.02)
+
+
+def test_where_seeds_dominate_small_levels_hold() -> None:
+    draw, studies = np.random.default_rng(0), 20_000
+    parts = zip((0.05, 0.03, 0.02), ((studies, 2, 1), (studies, 1, 10), (studies, 2, 10)), strict=True)
+    p = alone_each(sum(draw.normal(0, spread, shape) for spread, shape in parts)).p()
+    for level in (0.05, 0.05 / 8, 0.05 / 20, 0.05 / 50):
+        assert float((p < level).mean()) <= level + 3 * np.sqrt(level / studies)
 
 
 def test_the_interval_is_that_of_draws_of_its_own() -> None:
@@ -185,6 +218,53 @@ def test_tables_that_cannot_tell_have_no_estimate(table: list[list[float]]) -> N
     assert alone(np.array(table)) is None
 
 
+@settings(max_examples=100, deadline=None)
+@given(
+    st.tuples(st.integers(2, 4), st.integers(2, 4)).flatmap(
+        lambda shape: st.tuples(
+            *[st.lists(st.sampled_from([0.0, 0.25, 0.5]), min_size=shape[0] * shape[1], max_size=shape[0] * shape[1])]
+            * 2
+        ).map(lambda rows: [np.array(row).reshape(shape) for row in rows])
+    ),
+    st.floats(1e-6, 0.9),
+)
+def test_where_anything_varies_p_is_above_zero_and_the_interval_ends(rows: list[Floats], level: float) -> None:
+    """Scores of few values, whose means over seeds and over cases are often all alike."""
+    for of in (difference, apart):
+        found = of(*rows)
+        if found.exact:
+            assert float(found.half_width(level)) == 0
+            continue
+        half = float(found.half_width(level))
+        assert 0 < half < np.inf
+        assert 0 < float(found.p()) <= 1
+        assert float(found.p(found.mean + half)) == pytest.approx(level, rel=1e-6)
+
+
+def test_rows_that_differ_by_their_residual_alone_are_not_known_without_error() -> None:
+    """Means over seeds and over cases are all alike, and yet each value is another draw."""
+    found = alone(np.array([[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]))
+    assert found.squares == pytest.approx([0, 0, 0.5 / 3])
+    assert float(found.half_width()) > float(np.sqrt(0.5 / 3 / 8))
+    assert 0.01 < float(found.p()) < 1
+
+
+def test_a_p_that_no_float_can_hold_is_not_said_to_be_zero() -> None:
+    of = Estimate(mean=np.array(1.0), squares=np.array([1e-6]), weights=np.array([1.0]), freedom=(400,))
+    assert 0 < float(of.p()) < 1e-300
+
+
+@settings(max_examples=40, deadline=None)
+@given(sizes, st.integers(2, 5))
+def test_rows_of_their_own_seeds_may_change_places(of: tuple[int, int, int], others: int) -> None:
+    seeds, cases, number = of
+    ours, theirs = drawn(seeds, cases, number), drawn(others, cases, number + 1, spreads=(0.05, 0.01, 0.02))
+    one, other = apart(ours, theirs), apart(theirs, ours)
+    assert float(one.mean) == -float(other.mean)
+    assert float(one.p()) == float(other.p())
+    assert float(one.half_width(0.01)) == float(other.half_width(0.01))
+
+
 def test_where_nothing_varies_there_is_nothing_to_test() -> None:
     found = alone(np.full((3, 4), 0.1 + 0.2))
     assert bool(found.exact)
@@ -209,14 +289,18 @@ def test_more_seeds_show_less_down_to_what_cases_allow() -> None:
     assert detectable((-1.0, -1.0, 0.02**2), seeds=3, cases=20) > 0
 
 
-@pytest.mark.parametrize(("seeds", "cases"), [(3, 20), (5, 10), (8, 30)])
-def test_a_difference_that_is_called_detectable_is_shown_about_as_often_as_said(seeds: int, cases: int) -> None:
-    spreads, draw, studies = (0.02, 0.03, 0.02), np.random.default_rng(0), 1500
-    size = detectable([spread**2 for spread in spreads], seeds=seeds, cases=cases)
+@pytest.mark.parametrize("level", [0.05, 0.05 / 8])
+@pytest.mark.parametrize("spread", [0.05, 0.005])
+@pytest.mark.parametrize(("seeds", "cases"), [(2, 20), (3, 20), (5, 10)])
+def test_a_difference_that_is_called_detectable_is_shown_as_often_as_said(
+    seeds: int, cases: int, spread: float, level: float
+) -> None:
+    spreads, draw, studies = (spread, 0.03, 0.02), np.random.default_rng(0), 4000
+    size = detectable((spread**2, 0.03**2, 0.02**2), seeds=seeds, cases=cases, level=level)
     parts = ((studies, seeds, 1), (studies, 1, cases), (studies, seeds, cases))
-    tables = size + sum(draw.normal(0, spread, shape) for spread, shape in zip(spreads, parts, strict=True))
-    shown = float((alone_each(tables).p() < 0.05).mean())
-    assert shown == pytest.approx(POWER, abs=0.08)
+    tables = size + sum(draw.normal(0, of, shape) for of, shape in zip(spreads, parts, strict=True))
+    shown = float((alone_each(tables).p() < level).mean())
+    assert shown == pytest.approx(POWER, abs=0.025)
 
 
 def alone_each(tables: Floats) -> Estimate:

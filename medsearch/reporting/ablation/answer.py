@@ -9,9 +9,8 @@ from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults
 from medsearch.reporting.code import other_code
 from medsearch.reporting.comparison import Comparison
-from medsearch.reporting.equivalence import ALPHA
 from medsearch.reporting.metrics import metric_of
-from medsearch.reporting.variance_components import ONE_SEED
+from medsearch.reporting.variance_components import ALPHA, ONE_SEED
 from medsearch.reporting.wording import counted, listed, oracle_chose
 
 Pair = tuple[Measure, Comparison]

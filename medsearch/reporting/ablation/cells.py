@@ -7,7 +7,7 @@ from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.metrics import metric_of
 from medsearch.reporting.verdicts import Verdict
-from medsearch.reporting.wording import NOTHING, listed, percent, score
+from medsearch.reporting.wording import NOTHING, listed, percent, percent_interval, score
 
 SURVIVORS = "†"
 """Stands at a mean that lacks planned seeds."""
@@ -86,10 +86,9 @@ def effect(of: Measure, measures: Measures) -> str:
     if comparison is None or comparison.effect is None:
         return NOTHING
     found, mark = comparison.effect, f" {SURVIVORS}" if comparison.fewest_seeds < of.planned else ""
-    estimate, digits = signed(found.estimate, of.known.digits), of.known.digits
-    if found.low is None or found.high is None:
-        return estimate + mark
-    return f"{estimate} [{signed(found.low, digits)}, {signed(found.high, digits)}]{mark}"
+    estimate, bounds = signed(found.estimate, of.known.digits), found.bounds
+    between = f" [{', '.join(signed(end, of.known.digits) for end in bounds)}]" if bounds else ""
+    return f"{estimate}{between}{mark}"
 
 
 def probability(comparison: Comparison | None) -> str:
@@ -113,10 +112,7 @@ def share(of: Measure | None, measures: Measures) -> str:
     found = None if of is None else measures.share(of)
     if of is None or found is None:
         return NOTHING
-    mark = "" if measures.shares_whole(of) else f" {SURVIVORS}"
-    if found.low is None or found.high is None:
-        return percent(found.estimate) + mark
-    return f"{percent(found.estimate)} [{100 * found.low:.0f}, {100 * found.high:.0f}]{mark}"
+    return percent_interval(found) + ("" if measures.shares_whole(of) else f" {SURVIVORS}")
 
 
 def change(of: RelativeChange | None) -> str:
@@ -128,11 +124,11 @@ def change(of: RelativeChange | None) -> str:
 
 
 def change_interval(of: RelativeChange | None) -> str:
-    """The interval of a relative change: `[−12.31, −4.10]`; empty where there is none."""
+    """The interval of a relative change: `[−12.31, −4.10]`; why it is not shown, or empty where there is none."""
     interval = of.found.interval if of and of.found else None
-    if interval is None or interval.low is None or interval.high is None:
-        return ""
-    return f"[{_points(interval.low)}, {_points(interval.high)}]"
+    if interval is None or interval.bounds is None:
+        return interval.reason if interval and interval.wide else ""
+    return f"[{', '.join(_points(end) for end in interval.bounds)}]"
 
 
 def relative(value: float, spread: float | None) -> str:

@@ -106,9 +106,10 @@ def _gain_in_words(results: SearchResults, best: Row) -> str:
 
 
 def _bounds(interval: Interval) -> str:
-    if interval.low is None or interval.high is None:
+    if interval.bounds is None:
         return ""
-    return f" ({CONFIDENCE:.0%} interval {100 * interval.low:.0f}–{100 * interval.high:.0f}%)"
+    low, high = interval.bounds
+    return f" ({CONFIDENCE:.0%} interval {100 * low:.0f}–{100 * high:.0f}%)"
 
 
 def warnings(results: SearchResults) -> tuple[str, ...]:

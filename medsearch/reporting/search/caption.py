@@ -73,7 +73,7 @@ def _statistics(results: SearchResults) -> Iterator[str]:
     if shares:
         yield "Share of target supervised: ratio of mean test Dice over the seeds and cases that both rows have."
     intervals = [*shares, *([found.effect] if found and found.effect else [])]
-    if any(one.low is not None for one in intervals):
+    if any(one.bounds for one in intervals):
         yield f"{HOW}."
     elif any(one.reason == ONE_SEED for one in intervals):
         yield f"No {CONFIDENCE:.0%} interval: {ONE_SEED}."

@@ -81,7 +81,7 @@ def _tiles(results: SearchResults) -> Markup:
         compared = gain(results)
         if compared is not None and compared.effect is not None:
             effect, fewer = compared.effect, known.digits - 1
-            between = f"{effect.low:+.{fewer}f} to {effect.high:+.{fewer}f}" if effect.low is not None else ""
+            between = " to ".join(f"{end:+.{fewer}f}" for end in effect.bounds or ())
             told.append(("Above no adaptation", f"{effect.estimate:+.{known.digits}f}", _interval(effect, between)))
     leader = best_trial(results)
     if leader is not None and not told:
@@ -95,12 +95,13 @@ def _tiles(results: SearchResults) -> Markup:
 
 def _interval(of: Interval, bounds: str) -> str:
     """An interval with its bounds as text, or why there is none."""
+    if of.wide:
+        return of.reason
     return f"no interval: {of.reason}" if of.reason else f"{CONFIDENCE:.0%} interval {bounds}"
 
 
 def _between(of: Interval) -> str:
-    bounds = "" if of.low is None or of.high is None else f"{100 * of.low:.0f}–{100 * of.high:.0f}%"
-    return _interval(of, bounds)
+    return _interval(of, "{:.0f}–{:.0f}%".format(*(100 * end for end in of.bounds)) if of.bounds else "")
 
 
 def result(results: SearchResults) -> Markup:

@@ -13,7 +13,7 @@ from medsearch.reporting.search.columns import DICE, leading_metric
 from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
 from medsearch.reporting.statistics import Summary, known
 from medsearch.reporting.variance_components import Interval
-from medsearch.reporting.wording import NOTHING, KnobName, knob_names, percent, score
+from medsearch.reporting.wording import NOTHING, KnobName, knob_names, percent_interval, score
 
 Kind = Literal["best", "finalist", "reference"]
 
@@ -234,8 +234,4 @@ def counted_runs(summary: Summary) -> str:
 
 def share_cell(interval: Interval | None) -> str:
     """A share with its interval: `91% [84, 97]`."""
-    if interval is None:
-        return NOTHING
-    if interval.low is None or interval.high is None:
-        return percent(interval.estimate)
-    return f"{percent(interval.estimate)} [{100 * interval.low:.0f}, {100 * interval.high:.0f}]"
+    return NOTHING if interval is None else percent_interval(interval)
