@@ -12,6 +12,7 @@ from medsearch.data.kinds import Task
 from medsearch.study.ablation import Ablation
 from medsearch.study.code import anew
 from medsearch.study.jobs import Workplace
+from medsearch.study.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class AskingAblation:
         from medsearch.study.ablation_plan import plan_sweep, render_plan
 
         places = self._anew(data.written_places(self._tasks()))
+        if places:
+            say_redrawn(self.ablation, next(iter(places.values())))
         at_a_time = slots(resources(self.options))
         render_plan(plan_sweep(self.ablation, places or None, slots=at_a_time, only=self.options.only))
 
@@ -53,6 +56,7 @@ class AskingAblation:
 
         places, only = self._anew(data.places(self._tasks())), self.options.only
         place = next(iter(places.values()))
+        say_redrawn(self.ablation, place)
         at_a_time = slots(resources(self.options))
         forecast = plan_sweep(self.ablation, places, slots=at_a_time, only=only)
         for line in forecast.notes:
@@ -75,3 +79,14 @@ class AskingAblation:
         retuned = [{knob: v} for knob, domain in self.ablation.retune.items() for v in domain.edges()]  # type: ignore[union-attr]
         tasks = [self.ablation.setup(row, column, knobs).task for row, column in cells for knobs in ({}, *retuned)]
         return list(dict.fromkeys(tasks))
+
+
+def say_redrawn(ablation: Ablation, place: Workplace) -> None:
+    """Say so where another number of configurations is asked for than was tried: they fill the space anew."""
+    stored = (Ledger(place.study(ablation.name)).header().get("retune") or {}).get("trials")
+    if stored and ablation.retune and stored != ablation.trials:
+        say(
+            f"{ablation.name}: {stored} configurations were asked for of each row that is retuned, now it is "
+            f"{ablation.trials}; they are drawn anew over the same space, and of the {stored} only those count that "
+            "are among them"
+        )

@@ -89,7 +89,7 @@ def _check(options: argparse.Namespace) -> int:
 
     layout = options.layout or recognised(options.dir, LAYOUTS) or next(iter(LAYOUTS))
     if not options.layout:
-        sys.stdout.write(f"layout: {layout}\n")
+        say(f"layout: {layout}")
     checked = check(options.dir, layout)
     for finding in checked.findings:
         say(str(finding))

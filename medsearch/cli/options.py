@@ -98,9 +98,10 @@ def require_values(arguments: Sequence[str]) -> None:
 
     """
     for before, text in itertools.pairwise(["", *arguments]):
-        if text and not (text.startswith("--") and text.endswith("=")):
+        name, equals, value = text.partition("=")
+        if text and not (text.startswith("--") and equals and not value):
             continue
-        name = text.removesuffix("=") or (before if before.startswith("--") else "an argument")
+        name = name or (before if before.startswith("--") and "=" not in before else "an argument")
         msg = f"{name} has an empty value; give one, or leave it out"
         raise BadInput(msg)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from medsearch.core.errors import BadInput
 from medsearch.core.terminal import say
+from medsearch.reporting.wording import counted
 from medsearch.stages.store import Store
 
 if TYPE_CHECKING:
@@ -77,9 +78,9 @@ def prune(options: argparse.Namespace) -> int:
     allowed = {(cut.act, cut.stage.key) for cut in now.cuts}
     store = Store(home / "stages")
     done = list(carry_out(store, planned.cuts, still=lambda cut: (cut.act, cut.stage.key) in allowed))
-    say(f"freed {_shown(sum(cut.frees for cut in done))} in {_count(len(done), 'stage')}")
+    say(f"freed {_shown(sum(cut.frees for cut in done))} in {counted(len(done), 'stage')}")
     if len(done) < len(planned.cuts):
-        say(f"left alone, because they are in use by now: {_count(len(planned.cuts) - len(done), 'stage')}")
+        say(f"left alone, because they are in use by now: {counted(len(planned.cuts) - len(done), 'stage')}")
     return 0
 
 
@@ -105,9 +106,9 @@ def _say_plan(planned: "Pruning", budget: int | None) -> None:
     for cut in planned.cuts:
         say(_line(cut))
     left = planned.total - planned.frees
-    say(f"{_count(planned.stages, 'stage')}, {_shown(planned.total)}; {_shown(left)} after this")
+    say(f"{counted(planned.stages, 'stage')}, {_shown(planned.total)}; {_shown(left)} after this")
     if planned.held:
-        say(f"left alone, because a process holds them: {_count(planned.held, 'stage')}")
+        say(f"left alone, because a process holds them: {counted(planned.held, 'stage')}")
     if budget is not None and left > budget:
         say(f"that is more than {_shown(budget)}, but studies in this home need what is left")
 
@@ -123,7 +124,3 @@ def _shown(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} TB"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

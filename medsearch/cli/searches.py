@@ -13,6 +13,7 @@ from medsearch.study.code import anew, lines, stored_keys, trained_by
 from medsearch.study.jobs import Workplace
 from medsearch.study.ledger import Ledger
 from medsearch.study.search import Search
+from medsearch.study.staged import StagedSearch
 
 
 @dataclass(frozen=True)
@@ -53,8 +54,7 @@ class AskingSearch:
         (place,) = data.places(self._tasks()).values()
         say_stored(self.search, place)
         place = anew(self.search, place, self.options.recompute)
-        for line in lines(trained_by(self.search, place, stored_keys(self.search, place)), place.recompute):
-            say(line)
+        say_trained(self.search, place)
         with tracked(place, self.name, self.options):
             with progress(self.search) as listener:
                 ended = run_search(self.search, place, site(self.options, listener), storage=self.options.storage)
@@ -79,6 +79,12 @@ def say_stored(search: Search, place: Workplace) -> None:
     stored, asked = sum(run.role == "trial" for run in runs), search.settled.trials
     if stored > asked:
         say(f"{search.name}: {stored} trials are stored, {asked} asked for; all {stored} count, and no other is tried")
+
+
+def say_trained(study: Search | StagedSearch, place: Workplace) -> None:
+    """Say which of the stages that the study has stored other code has trained, and what is done about them."""
+    for line in lines(trained_by(study, place, stored_keys(study, place)), place.recompute):
+        say(line)
 
 
 def write_importances(search: Search, place: Workplace, storage: str | None) -> None:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from medsearch.cli.cohorts import Data
 from medsearch.cli.options import resources, slots
-from medsearch.cli.searches import say_stored, tasks_of, write_importances
+from medsearch.cli.searches import say_stored, say_trained, tasks_of, write_importances
 from medsearch.core.terminal import say
 from medsearch.data.kinds import Task
-from medsearch.study.code import anew, lines, stored_keys, trained_by
+from medsearch.study.code import anew
 from medsearch.study.jobs import Workplace
 from medsearch.study.search import Search
 from medsearch.study.staged import StagedSearch
@@ -54,6 +54,9 @@ class AskingStaged:
         from medsearch.study.staged_plan import plan_staged, render_staged
 
         place = next(iter(data.written_places(self._tasks()).values()), None)
+        if place is not None:
+            for search in self.staged.searches(self.staged.stand_in):
+                say_stored(search, place)
         place = place and anew(self.staged, place, self.options.recompute)
         render_staged(self.staged, plan_staged(self.staged, place, slots=slots(resources(self.options))))
 
@@ -64,8 +67,7 @@ class AskingStaged:
 
         (place,) = data.places(self._tasks()).values()
         place = anew(self.staged, place, self.options.recompute)
-        for line in lines(trained_by(self.staged, place, stored_keys(self.staged, place)), place.recompute):
-            say(line)
+        say_trained(self.staged, place)
         with _reported(self.name, place) as rebuilt:
             ended = run_staged(
                 self.staged,

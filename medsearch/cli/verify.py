@@ -1,12 +1,13 @@
 """`medsearch verify`: says what of a home is not as it was written, and what to do about each."""
 
 import argparse
-import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medsearch.core.errors import BadInput
+from medsearch.core.errors import BadInput, printable
+from medsearch.core.terminal import say
+from medsearch.reporting.wording import counted
 from medsearch.stages.store import Store
 
 if TYPE_CHECKING:
@@ -52,34 +53,24 @@ def verify(options: argparse.Namespace) -> int:
     store = Store(home / "stages", options.store)
     found = verified(home, store, again=not options.quick)
     for finding in found.findings:
-        _say(f"error: {finding}")
+        say(printable(f"error: {finding}"))
     for note in found.notes:
-        _say(f"note: {note}")
+        say(printable(f"note: {note}"))
     if options.set_aside:
         for line in set_aside(found, store):
-            _say(line)
+            say(printable(line))
     for line in _summary(found, time.monotonic() - began):
-        _say(line)
+        say(printable(line))
     return BadInput.exit_code if found.findings else 0
 
 
 def _summary(found: "Verification", seconds: float) -> list[str]:
-    looked = f"{_count(found.stages, 'stage')}, {_count(found.cohorts, 'prepared cohort')}"
-    lines = [
-        f"{looked}, {_count(found.studies, 'study', 'studies')} in {seconds:.1f} s: "
-        f"{_count(len(found.findings), 'finding')}"
-    ]
+    looked = f"{counted(found.stages, 'stage')}, {counted(found.cohorts, 'prepared cohort')}"
+    studies = f"{found.studies} {'study' if found.studies == 1 else 'studies'}"
+    lines = [f"{looked}, {studies} in {seconds:.1f} s: {counted(len(found.findings), 'finding')}"]
     if found.unverifiable:
         lines.append(f"from before digests were kept, so that nobody can tell if they changed: {found.unverifiable}")
     if found.left:
         shown = ", ".join(map(str, found.left[:3])) + (", ..." if len(found.left) > 3 else "")
         lines.append(f"set aside, to be looked at and removed: {len(found.left)} ({shown})")
     return lines
-
-
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number} {one if number == 1 else many or f'{one}s'}"
-
-
-def _say(line: str) -> None:
-    sys.stdout.write(" ".join(line.split()) + "\n")

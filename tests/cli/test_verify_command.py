@@ -98,6 +98,21 @@ def test_what_cannot_be_verified_is_counted(home: Path, capsys: pytest.CaptureFi
     assert "from before digests were kept, so that nobody can tell if they changed: 1\n" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("more", [(), ("--set-aside",)])
+def test_what_files_are_called_moves_no_cursor(
+    home: Path, more: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cleared screens, colours, ends of lines: in the name of a study that is damaged, and of what was set aside."""
+    study = home / "studies" / "a\x1b[2J\x1b[31m\nerror"
+    (home / "studies" / "a_search").rename(study)
+    (study / "study.json").write_text("{")
+    assert verify(home, *more) == 2
+    assert verify(home) in (0, 2)
+    out = capsys.readouterr().out
+    assert "\x1b" not in out
+    assert "a\\x1b[2J\\x1b[31m error" in out
+
+
 def test_no_home_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert verify(tmp_path / "none") == 2
     assert "no home" in capsys.readouterr().err

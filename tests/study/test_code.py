@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,19 +10,21 @@ import pytest
 
 from medsearch.core.records import read_json, write_json
 from medsearch.reporting.report import rebuild
+from medsearch.reporting.staged.collect import collect as collect_staged
 from medsearch.stages.code import recorded
 from medsearch.stages.context import Runtime
 from medsearch.study.ablation import Ablation
 from medsearch.study.ablation_plan import plan_sweep
 from medsearch.study.code import anew, lines, stored_keys, trained_by
 from medsearch.study.jobs import Recompute, Workplace, perform
+from medsearch.study.ledger import Ledger
 from medsearch.study.plan import plan
 from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.search import Search
 from tests.study import toy
 from tests.study.drive import carry_out, conduct, do, search
 from tests.study.edited import Package, written
-from tests.study.staging import carry_out_staged, place_in, staged
+from tests.study.staging import carry_out_search, carry_out_staged, place_in, staged
 from tests.study.sweeps import ablation, sweep_of, sweep_out
 from tests.study.test_conductor import runs
 
@@ -224,6 +226,26 @@ def test_the_page_names_every_commit_and_what_has_changed(kind: str, package: Pa
         text = (path.parent / name).read_text().replace("\\_", "_")
         for named in (first[:12], second[:12], "Code has changed", f"{package.name}.shift"):
             assert named in text, (name, named)
+
+
+def test_a_group_that_was_run_anew_is_not_accused_by_those_after_it(package: Package, tmp_path: Path) -> None:
+    """Interrupted after the first group of a staged search whose code was edited: each has the code it ran with."""
+    home = tmp_path / "home"
+    list(carry_out_staged(staged(method=package.method().Own(), refinement=None), home))
+    package.edit("shift.py", "by=0.0", "by=0.25")
+    of = staged(method=package.method().Own(), refinement=None)
+    place = anew(of, place_in(home), "changed")
+    before = trained(home)
+    carry_out_search(next(of.searches(of.stand_in)), place)
+    assert (trained(home) - before)["own-segmentation"] >= 3
+    found = collect_staged(place.study(of.name), place.store).trained
+    assert {one.stage for one in found} >= {"own-segmentation", "toy-polish"}
+    assert [one for one in found if one.differs] == []
+    assert sum(one.count for one in found) == len({key for _, key in stages_in(place, of.studies)})
+
+
+def stages_in(place: Workplace, studies: Iterable[str]) -> set[tuple[str, str]]:
+    return {stage for name in studies for run in Ledger(place.study(name)).runs().values() for stage in run.stages}
 
 
 def test_stages_of_unknown_code_are_named_once_and_kept(package: Package, tmp_path: Path) -> None:

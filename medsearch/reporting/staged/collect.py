@@ -19,7 +19,7 @@ from medsearch.reporting.statistics import known
 from medsearch.reporting.wording import way_of
 from medsearch.stages.code import Trained
 from medsearch.stages.store import Store
-from medsearch.study.ledger import Ledger
+from medsearch.study.ledger import HEADER, Ledger
 from medsearch.study.staged_header import parts
 
 
@@ -52,11 +52,16 @@ def collect(folder: Path, store: Store) -> StagedResults:
 
 
 def _trained(header: Mapping[str, Any], folder: Path, store: Store) -> tuple[Trained, ...]:
-    """Over all searches, beside the code that each last ran with."""
+    """Of every search, beside the code that it last ran with; stages of several, beside that which ran last."""
     ledgers = [Ledger(folder.parent / name) for name in parts(header)]
-    codes = {stage: code for ledger in ledgers for stage, code in ledger.header().get("code", {}).items()}
-    runs = [run for ledger in ledgers for run in ledger.runs().values()]
-    return trained_by({"code": codes}, (key for run in runs for _, key in run.stages), store)
+    begun = [ledger for ledger in ledgers if ledger.header()]
+    seen: set[str] = set()
+    found: list[Trained] = []
+    for ledger in sorted(begun, key=lambda of: (of.folder / HEADER).stat().st_mtime, reverse=True):
+        keys = {key: None for run in ledger.runs().values() for _, key in run.stages if key not in seen}
+        found += trained_by(ledger.header(), keys, store)
+        seen |= keys.keys()
+    return tuple(found)
 
 
 def _design(header: Mapping[str, Any]) -> Design:

@@ -1,0 +1,104 @@
+"""Options that are given without a value, and numbers that are lowered: what is refused and what is said."""
+
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medsearch.cli.ablations import AskingAblation
+from medsearch.cli.options import Asked, parser, require_values
+from medsearch.cli.staged import AskingStaged
+from medsearch.core.errors import BadInput
+from medsearch.data.kinds import Task
+from medsearch.study import uniform
+from medsearch.study.jobs import Workplace
+from medsearch.study.ledger import Ledger, PlannedRun
+from tests.study.staging import place_in, staged
+from tests.study.sweeps import ablation, sweep_of
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ["--storage=postgresql://u:secret@h/db?opt="],
+        ["--store=s3://bucket/stages?token="],
+        ["--storage", "postgresql://u:secret@h/db?opt="],
+        ["--data", "brats2020=/data/a="],
+        ["--home", "a=", "--dry-run"],
+        [],
+    ],
+)
+def test_values_that_end_in_an_equals_sign_are_values(given: list[str]) -> None:
+    require_values(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        (["--storage="], "--storage"),
+        (["--storage", ""], "--storage"),
+        (["--dry-run", "--home", ""], "--home"),
+        (["--storage=postgresql://u:secret@h/db?opt=", ""], "an argument"),
+        (["--storage", "postgresql://u:secret@h/db?opt=", ""], "an argument"),
+        ([""], "an argument"),
+    ],
+)
+def test_an_empty_value_is_refused_by_the_name_of_its_option(given: list[str], name: str) -> None:
+    with pytest.raises(BadInput) as refused:
+        require_values(given)
+    assert str(refused.value) == f"{name} has an empty value; give one, or leave it out"
+
+
+@given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), min_size=1))
+def test_no_value_is_refused_or_shown(value: str) -> None:
+    require_values([f"--storage={value}"])
+    with pytest.raises(BadInput) as refused:
+        require_values([f"--storage=secret{value}", ""])
+    assert "secret" not in str(refused.value)
+
+
+@dataclass(frozen=True)
+class Written:
+    """Data that lie in one place and were checked."""
+
+    place: Workplace
+
+    def written_places(self, tasks: Sequence[Task]) -> Mapping[str, Workplace]:
+        assert tasks
+        return {"brats2020": self.place}
+
+
+def asked(*more: str, **kind: bool) -> Namespace:
+    return parser(Asked(question="", cost="", layouts=("brats2020",), **kind)).parse_args([*more, "--dry-run"])
+
+
+def test_the_plan_of_a_staged_search_says_which_searches_have_more_trials(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place, (first, second, _) = place_in(tmp_path), staged().studies
+    for name, count in ((first, 3), (second, 2)):
+        for number in range(count):
+            Ledger(place.study(name)).started(PlannedRun(role="trial", seed=0, number=number))
+    options = asked("--trials", "2", rows=False, groups=True)
+    AskingStaged.of(staged(), options).print_plan(Written(place))
+    out = capsys.readouterr().out
+    assert f"{first}: 3 trials are stored, 2 asked for; all 3 count, and no other is tried" in out
+    assert out.count("are stored,") == 1
+
+
+@pytest.mark.parametrize(("trials", "said"), [("2", True), ("4", True), ("3", False)])
+def test_the_plan_of_an_ablation_says_that_configurations_are_drawn_anew(
+    trials: str, said: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = place_in(tmp_path)
+    what = ablation(retune={"segmentation.weights.b": uniform(0, 1)}, trials=3)
+    sweep_of(what, tmp_path, place=place)
+    options = asked("--trials", trials, "--seeds", "0,1", rows=True)
+    asking = AskingAblation.of(what, options)
+    asking.print_plan(Written(replace(place)))
+    told = f"toy_ablation: 3 configurations were asked for of each row that is retuned, now it is {trials}; they are"
+    assert (told in " ".join(capsys.readouterr().out.split())) == said
