@@ -24,6 +24,7 @@ import numpy as np
 
 from medsearch.reporting.variance_components import (
     ONE_SEED,
+    Basis,
     Estimate,
     Floats,
     Interval,
@@ -32,7 +33,7 @@ from medsearch.reporting.variance_components import (
     log_ratio,
     log_ratio_apart,
 )
-from medsearch.reporting.wording import counted
+from medsearch.reporting.wording import counted, listed
 
 BySeed = Mapping[int, Mapping[str, float | None]]
 """Values of one metric, seed by seed: subject -> value; None or a number that is not finite is no value."""
@@ -54,6 +55,13 @@ HOW = (
     "(two-sided, each case's difference averaged over the seeds; zero differences ranked, after Pratt). Both after "
     "Holm over the rows of a column"
 )
+
+NOT_SHARED: Mapping[Basis, str] = {
+    "own seeds": "rows of fewer than two shared seeds, each taken over all seeds of its own, on the test cases that "
+    "every run of both has",
+    "nothing shared": "rows without a test case that both have under the same seed, each taken over all that it has, "
+    "without an interval",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +107,11 @@ class Comparison:
     def fewest_seeds(self) -> int:
         """How many seeds it rests on; where they are each row's own, of the row that has fewer."""
         return min(self.apart) if self.apart else len(self.seeds)
+
+    @property
+    def basis(self) -> Basis:
+        """Over what it is, if not over the seeds and cases that both rows have."""
+        return "own seeds" if self.apart else ""
 
     @property
     def alike(self) -> bool:
@@ -185,12 +198,14 @@ def share(row: BySeed, supervised: BySeed) -> Interval | None:
     tables = _tables(row, supervised)
     if not tables.counts.cases:
         ours, theirs = (_mean(rows) for rows in (row, supervised))
-        return None if ours is None or not theirs else Interval(ours / theirs, reason=tables.counts.reason)
+        if ours is None or not theirs:
+            return None
+        return Interval(ours / theirs, reason=tables.counts.reason, basis="nothing shared")
     above, below = (float(np.mean(_by_case(table))) for table in (tables.ours, tables.theirs))
     if not below:
         return None
     found = tables.estimate(log_ratio, log_ratio_apart) if min(above, below) > 0 else None
-    return proportion(above / below, found, tables.counts)
+    return replace(proportion(above / below, found, tables.counts), basis=tables.counts.basis)
 
 
 def proportion(estimate: float, logarithm: Estimate | None, counts: Comparison) -> Interval:
@@ -208,6 +223,12 @@ def proportion(estimate: float, logarithm: Estimate | None, counts: Comparison) 
     if 2 * half <= np.log(WIDEST):
         return found
     return replace(found, wide=True, reason=f"no useful interval with {counted(counts.fewest_seeds, 'seed')}")
+
+
+def not_shared(bases: Mapping[str, Basis]) -> tuple[str, ...]:
+    """Lines for a caption: which differences or shares, by name, are not over the seeds and cases that both have."""
+    named = {basis: [name for name, of in bases.items() if of == basis] for basis in NOT_SHARED}
+    return tuple(f"{listed(names)}: {NOT_SHARED[basis]}." for basis, names in named.items() if names)
 
 
 def known(run: Mapping[str, float | None]) -> dict[str, float]:

@@ -32,6 +32,7 @@ are normal ones.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,10 @@ Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
 
+Basis = Literal["", "own seeds", "nothing shared"]
+"""Over what two rows were compared, if not over the seeds and cases that both have."""
+
+
 @dataclass(frozen=True)
 class Interval:
     """An estimate with a confidence interval; without one where seeds or cases do not allow it."""
@@ -70,6 +75,7 @@ class Interval:
     cases: int = 0  # that both rows share
     reason: str = ""  # why no interval is shown; empty if one is, or none is needed
     wide: bool = False  # whether that is because it is too wide to say anything; it may have its ends all the same
+    basis: Basis = ""
 
     @property
     def bounds(self) -> tuple[float, float] | None:

@@ -109,7 +109,11 @@ KINDS: Mapping[str, tuple[Estimates, Callable[[Cell], Callable[[float], float]]]
 
 
 def bootstrap(kind: str, cell: Cell, *, studies: int, rng: np.random.Generator) -> Found:
-    """Percentile intervals as they were: cases drawn once for both rows, seeds within each (change: once for both)."""
+    """Percentile intervals of resampled cases and seeds.
+
+    Cases are drawn once for both rows. Seeds are drawn of the differences and of each seed's ratio (change), and of
+    either row by itself for the ratio of means (share).
+    """
     rates, widths = [], Floats
     truth = {"difference": -EFFECT, "share": (MEAN - EFFECT) / MEAN, "change": cell.true_change(EFFECT)}[kind]
     for effect, value in ((EFFECT, truth), (0.0, float(kind != "difference"))):
@@ -188,7 +192,7 @@ def cells() -> Iterator[tuple[str, Cell]]:
 
 
 def with_gaps(ours: Floats, theirs: Floats) -> Estimate | None:
-    """Of rows of which about every fifth value is missing, each case under one seed at most but the first."""
+    """Of rows of which every other case has no value under one seed, the seeds taking turns."""
     seeds, cases = ours.shape[-2:]
     holed = ours.copy()
     for case in range(0, cases, 2):

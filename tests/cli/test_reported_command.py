@@ -19,7 +19,6 @@ from medsearch.methods.modatts.reported import REPORTED
 
 VALUE = """
 from medsearch.core.reported import Reported
-from medsearch.core.spreadsheets import read_csv
 REPORTED = {"Table 1": (Reported(paper="%s", where="Table 1", page=3, row="r", column="c", metric="dice", value=0.5),)}
 """
 

@@ -155,11 +155,18 @@ def _statistics(measures: Measures) -> Iterator[str]:
     if measures.comparisons:
         pairs = dict.fromkeys(f"“{row.label}” with “{row.against}”" for row in measures.results.rows if row.against)
         yield f"Compared: {listed(pairs)}. {comparison.HOW}."
+        yield from comparison.not_shared(
+            {f"Difference of “{row}” ({column})": one.basis for (row, column, _), one in measures.comparisons.items()}
+        )
         yield from _untested(measures)
         told = (measures.forecast(metric) for metric in design.metrics)
         yield from (f"{words}." for words in told if words)
     if measures.shares:
         yield f"Share of “{design.supervised}”: ratio of mean test Dice over the seeds and cases that both rows have."
+        shares = ((of, measures.share(of)) for of in measures)
+        yield from comparison.not_shared(
+            {f"Share of “{of.row.label}” ({of.column.label})": found.basis for of, found in shares if found}
+        )
     if measures.changes:
         yield f"Change of Dice against the row compared with: {change.HOW}."
     if measures.comparisons or measures.shares or measures.changes:

@@ -102,7 +102,11 @@ def _gain_in_words(results: SearchResults, best: Row) -> str:
     by = found.effect.estimate
     direction = "above" if by >= 0 else "below"
     over = f" over the {counted(found.fewest_seeds, 'seed')} that both have" if found.seeds_left_out else ""
-    return f"{abs(by):.{digits - 1}f} {direction} no adaptation ({score(floor, digits)}){over}"
+    p, bounds = "" if found.p is None else f"p = {found.p:.2g}", ""
+    if found.effect.bounds:
+        bounds = f"{CONFIDENCE:.0%} interval {' to '.join(f'{end:+.{digits}f}' for end in found.effect.bounds)}"
+    known = "; ".join(part for part in (score(floor, digits), bounds, p) if part)
+    return f"{abs(by):.{digits - 1}f} {direction} no adaptation ({known}){over}"
 
 
 def _bounds(interval: Interval) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from medsearch.reporting import statistics
 from medsearch.reporting.code import code_line
+from medsearch.reporting.comparison import not_shared
 from medsearch.reporting.metrics import directions, metric_of, unchanged
 from medsearch.reporting.power import forecast
 from medsearch.reporting.search.columns import DICE, forms, given, leading_metric, reported, tested
@@ -69,9 +70,17 @@ def _caption(results: SearchResults) -> Iterator[str]:
 
 def _statistics(results: SearchResults) -> Iterator[str]:
     """What intervals are over, and how many seeds would make them tell more."""
-    found, shares = gain(results), [row.share for row in summary(results) if row.share and row.kind != "reference"]
+    found, rows = gain(results), [row for row in summary(results) if row.kind != "reference"]
+    shares = [row.share for row in rows if row.share]
     if shares:
         yield "Share of target supervised: ratio of mean test Dice over the seeds and cases that both rows have."
+        yield from not_shared({f"Share of {row.title}": row.share.basis for row in rows if row.share})
+    if found and found.p is not None:
+        yield (
+            "The best against no adaptation: mean difference over the seeds and cases that both have; p is of the "
+            "methods, from the same distribution as the interval, and of one comparison."
+        )
+        yield from not_shared({"The best against no adaptation": found.basis})
     intervals = [*shares, *([found.effect] if found and found.effect else [])]
     if any(one.bounds for one in intervals):
         yield f"{HOW}."

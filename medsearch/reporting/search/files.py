@@ -21,6 +21,7 @@ from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import (
     KnobRow,
     Row,
+    gain,
     names_of,
     other_knobs,
     runs,
@@ -35,6 +36,8 @@ from medsearch.reporting.wording import NOTHING, markdown, number, tex
 
 SHARE, NARROW_SHARE = "Share of target supervised", "Share"  # a column of an article is narrow
 KNOB_HEADINGS = ("", "Best (measured)", "Paper", "Best, normalised", "Paper, normalised")
+GAIN = ("gain", "gain_low", "gain_high", "gain_p", "gain_wilcoxon_p", "gain_cases", "gain_seeds")
+"""Columns of table.csv: the best against no adaptation in the metric that leads, in the best one's line."""
 CSV_DICE = ("dice", "dice_micro", "dice_volume", "assd")
 
 
@@ -104,6 +107,7 @@ def json_text(results: SearchResults) -> str:
             | {name: _numbers(of(row)) for name, of in summaries(results).items()}
             for row in summary(results)
         ],
+        "gain": gain(results),
         "front": frontier.derived(results),
         "knobs": [{"path": row.knob.path, **plain(row)} for row in (*weights(results), *other_knobs(results))],
         "cuts": verdicts(results),
@@ -140,14 +144,24 @@ def table_csv(results: SearchResults) -> str:
     numbers = [f"{name}_{part}" for name in over for part in ("mean", "sd", "n")]
     more = ["on_front"] if of else []
     lines: list[list[object]] = [
-        ["row", "kind", "trial", *more, *numbers, "failed", "waiting", "share", "share_low", "share_high"]
+        ["row", "kind", "trial", *more, *numbers, "failed", "waiting", "share", "share_low", "share_high", *GAIN]
     ]
     for row in summary(results):
         found = [value for one in over.values() for value in (one(row).mean, one(row).sd, one(row).n)]
         share = (row.share.estimate, row.share.low, row.share.high) if row.share else (None, None, None)
         about = [row.label, row.kind, row.trial, *([row.trial in on] if of else [])]
-        lines.append([*about, *found, row.tested.failed, row.tested.waiting, *share])
+        lines.append([*about, *found, row.tested.failed, row.tested.waiting, *share, *_gain(results, row)])
     return csv_text(lines)
+
+
+def _gain(results: SearchResults, row: Row) -> list[object]:
+    """A row's values under `GAIN`."""
+    found = gain(results) if row.kind == "best" else None
+    if found is None or found.effect is None:
+        return [None] * len(GAIN)
+    effect = found.effect
+    tests = (found.p, found.wilcoxon_p, found.cases, found.fewest_seeds)
+    return [effect.estimate, effect.low, effect.high, *tests]
 
 
 def front_csv(results: SearchResults) -> str:

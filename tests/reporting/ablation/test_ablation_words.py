@@ -36,7 +36,7 @@ def told(results):
         "Compared: “w/o TAMT w/o ST” with “Proposed (Self-sup.)” and “w/o ST” with “Proposed (Self-sup.)”.",
         "p is of the methods, from the same distribution as the interval. Wilcoxon's signed-rank test is of these "
         "trained models alone, on other test cases",
-        "95% intervals are over seeds and test cases: what other seeds and other cases than these would give",
+        "95% intervals: where the mean over all seeds and test cases that there could be is likely to lie",
         "With 2 seeds and 12 test cases, a difference in Dice of",
         "Holm",
         "Share of “Target supervised”: ratio of mean test Dice over the seeds and cases that both rows have.",

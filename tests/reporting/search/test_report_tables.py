@@ -1,15 +1,16 @@
 import csv
 import dataclasses
 import io
+import json
 
 import pytest
 
 from medsearch.reporting.evidence import Provenance, Replicate, Skipped
 from medsearch.reporting.search.answer import answer, unfinished, warnings
 from medsearch.reporting.search.caption import caption
-from medsearch.reporting.search.files import knobs_csv, table_csv, table_md, table_tex
+from medsearch.reporting.search.files import json_text, knobs_csv, table_csv, table_md, table_tex
 from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
-from medsearch.reporting.search.tables import other_knobs, ranking, spread, summary, weights
+from medsearch.reporting.search.tables import gain, other_knobs, ranking, spread, summary, weights
 from medsearch.reporting.search.terminal import summary_text
 from tests.reporting import made_up_search
 from tests.reporting.made_up_search import ADV, CODES, LAT, REC, SEG, WIDTH
@@ -94,7 +95,7 @@ def test_without_every_weight_there_are_no_shares():
 def test_answer_says_what_was_found_and_against_what():
     assert answer(small()) == (
         "With λ_adv = 10, λ_rec = 30, λ_lat = 60, λ_seg = 100 and width = 8, MoDATTS reaches a test Dice of "
-        "0.550 ± 0.071 on T1 → T2 (2 seeds, 2 test cases): 69% (95% interval 11–447%) of the target-supervised "
+        "0.550 ± 0.071 on T1 → T2 (2 seeds, 2 test cases): 69% of the target-supervised "
         "model's 0.800 and 0.25 above no adaptation (0.250) over the 1 seed that both have."
     )
 
@@ -175,7 +176,7 @@ def test_real_data_at_another_scale_are_no_reproduction_either():
         "Failed: trial 2: loss became non-finite.",
         "Failed: No adaptation, seed 1: out of memory.",
         "Skipped case P3: t2 truncated.",
-        "95% intervals are over seeds and test cases: what other seeds and other cases than these would give",
+        "95% intervals: where the mean over all seeds and test cases that there could be is likely to lie",
         "Share of target supervised: ratio of mean test Dice over the seeds and cases that both rows have.",
     ],
 )
@@ -208,8 +209,38 @@ def test_cells_of_every_kind(replicates, text):
     assert spread(summary(made)[-1].dice) == text
 
 
+def test_the_gain_over_no_adaptation_is_in_every_file_with_its_interval_and_p():
+    """Two finalists of which the second is not what the gain is of; p is that of the comparison."""
+    made = made_up_search.finished()
+    found = gain(made)
+    best, *others = csv.DictReader(io.StringIO(table_csv(made)))
+    numbers = [float(best[f"gain{name}"]) for name in ("", "_low", "_high", "_p")]
+    assert numbers == pytest.approx([found.effect.estimate, found.effect.low, found.effect.high, found.p])
+    assert {row[name] for row in others for name in row if name.startswith("gain")} == {""}
+    derived = json.loads(json_text(made))["derived"]["gain"]
+    assert (derived["p"], derived["effect"]["low"]) == pytest.approx((found.p, found.effect.low))
+    ends = f"95% interval {found.effect.low:+.3f} to {found.effect.high:+.3f}; p = {found.p:.2g})"
+    assert ends in answer(made)
+    assert ends in table_md(made)
+    assert "p is of the methods, from the same distribution as the interval" in "\n".join(caption(made))
+
+
+def test_shares_of_seeds_of_their_own_are_said_to_be():
+    """Beside a share over what both have stand one over each row's own seeds, and one where nothing is shared."""
+    own = (Reference(label="Target supervised", replicates=(replicate(7, 0.8), replicate(9, 0.81))),)
+    told = "\n".join(caption(small(references=own)))
+    assert "Share of Best (measured), trial 0" in told
+    assert ": rows of fewer than two shared seeds, each taken over all seeds of its own, on the test cases" in told
+    alone = (Reference(label="Target supervised", replicates=(replicate(7, 0.8),)),)
+    assert ": rows without a test case that both have under the same seed" in "\n".join(
+        caption(small(references=alone))
+    )
+    assert "each taken" not in "\n".join(caption(small()))
+
+
 def test_csv_holds_every_number_in_full():
     best, other, floor, _ = csv.DictReader(io.StringIO(table_csv(small())))
+    assert (float(best["share_low"]), float(best["share_high"])) == pytest.approx((0.105, 4.49), abs=0.01)
     assert (best["row"], best["trial"], other["trial"], floor["trial"]) == ("Best (measured)", "0", "1", "")
     assert float(best["dice_mean"]) == pytest.approx(0.55)
     assert float(best["dice_sd"]) == pytest.approx(0.0707106781)
@@ -223,7 +254,7 @@ def test_csv_holds_every_number_in_full():
 
 def test_markdown_rows():
     text = table_md(small())
-    scores = "0.780 ± 0.028 | 0.550 ± 0.071 (n=2) | 0.350 ± 0.071 | 2.50 ± 0.00 | 69% \\[11, 447\\]"
+    scores = "0.780 ± 0.028 | 0.550 ± 0.071 (n=2) | 0.350 ± 0.071 | 2.50 ± 0.00 | 69% (no useful interval with 2 seeds)"
     assert f"| Best (measured), trial 0 | {scores} |" in text
     assert "| No adaptation | – | 0.250 (n=1 of 2, 1 failed) | 0.050 | 2.50 | 31% |" in text
     assert "| λ\\_rec | 30 | 50 | 0.150 | 0.312 |" in text
@@ -232,7 +263,7 @@ def test_markdown_rows():
 
 def test_latex_rows():
     text = table_tex(small())
-    test = r"0.550 $\pm$ 0.071 (n=2) & 0.350 $\pm$ 0.071 & 2.50 $\pm$ 0.00 & 69\% {[}11, 447{]}"
+    test = r"0.550 $\pm$ 0.071 (n=2) & 0.350 $\pm$ 0.071 & 2.50 $\pm$ 0.00 & 69\% (no useful interval with 2 seeds)"
     assert rf"Best (measured), trial 0 & 0.780 $\pm$ 0.028 & {test} \\" in text
     assert r"$\lambda_{\mathrm{rec}}$ & 30 & 50 & 0.150 & 0.312 \\" in text
     assert text.count(r"\toprule") == text.count(r"\bottomrule") == 2
