@@ -225,6 +225,17 @@ def proportion(estimate: float, logarithm: Estimate | None, counts: Comparison) 
     return replace(found, wide=True, reason=f"no useful interval with {counted(counts.fewest_seeds, 'seed')}")
 
 
+def averaged(rows: Sequence[BySeed]) -> dict[int, dict[str, float]]:
+    """The mean of several rows, over the seeds and cases that all of them have."""
+    seeds = set.intersection(*(set(row) for row in rows)) if rows else set()
+    found = {}
+    for seed in sorted(seeds):
+        runs = [known(row[seed]) for row in rows]
+        subjects = sorted(set.intersection(*(set(run) for run in runs)))
+        found[seed] = {subject: float(np.mean([run[subject] for run in runs])) for subject in subjects}
+    return found
+
+
 def not_shared(bases: Mapping[str, Basis]) -> tuple[str, ...]:
     """Lines for a caption: which differences or shares, by name, are not over the seeds and cases that both have."""
     named = {basis: [name for name, of in bases.items() if of == basis] for basis in NOT_SHARED}

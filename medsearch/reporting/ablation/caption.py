@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from medsearch.core.reported import Statistic
 from medsearch.reporting import change, comparison, statistics, verdicts
-from medsearch.reporting.ablation.cells import SURVIVORS
+from medsearch.reporting.ablation.cells import SURVIVORS, effect_interval, signed
 from medsearch.reporting.ablation.changes import CHANGE
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults, Column
@@ -161,6 +161,7 @@ def _statistics(measures: Measures) -> Iterator[str]:
         yield from _untested(measures)
         told = (measures.forecast(metric) for metric in design.metrics)
         yield from (f"{words}." for words in told if words)
+    yield from _lines(measures)
     if measures.shares:
         yield f"Share of “{design.supervised}”: ratio of mean test Dice over the seeds and cases that both rows have."
         shares = ((of, measures.share(of)) for of in measures)
@@ -181,6 +182,23 @@ def _statistics(measures: Measures) -> Iterator[str]:
         yield f"Verdicts within a margin of {listed(_margins(measures))}: {verdicts.HOW}."
     yield from _sources(measures)
     yield from _statistics_of_the_paper(measures)
+
+
+def _lines(measures: Measures) -> Iterator[str]:
+    """What the mean over a line's points is against that of another line."""
+    for (line, other, column, metric), one in measures.line_comparisons.items():
+        if one.effect is None:
+            continue
+        digits, p = metric_of(metric).digits, "" if one.p is None else f", p = {one.p:.2g}"
+        told = (
+            f"{effect_interval(one.effect, digits)}{p}"
+            if one.effect.bounds
+            else (f"{signed(one.effect.estimate, digits)}, no interval: {one.effect.reason or one.reason}")
+        )
+        yield (
+            f"Mean over the points of “{line}” minus that over those of “{other}” ({column}, "
+            f"{metric_of(metric).words}): {told}, over {one.over}."
+        )
 
 
 def _margins(measures: Measures) -> Iterator[str]:

@@ -6,6 +6,7 @@ from medsearch.reporting.ablation.measure import Lost, Measure
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.metrics import metric_of
+from medsearch.reporting.variance_components import Interval
 from medsearch.reporting.verdicts import Verdict
 from medsearch.reporting.wording import NOTHING, listed, percent, percent_interval, score
 
@@ -85,10 +86,14 @@ def effect(of: Measure, measures: Measures) -> str:
     comparison = measures.comparisons.get(of.key)
     if comparison is None or comparison.effect is None:
         return NOTHING
-    found, mark = comparison.effect, f" {SURVIVORS}" if comparison.fewest_seeds < of.planned else ""
-    estimate, bounds = signed(found.estimate, of.known.digits), found.bounds
-    between = f" [{', '.join(signed(end, of.known.digits) for end in bounds)}]" if bounds else ""
-    return f"{estimate}{between}{mark}"
+    mark = f" {SURVIVORS}" if comparison.fewest_seeds < of.planned else ""
+    return effect_interval(comparison.effect, of.known.digits) + mark
+
+
+def effect_interval(of: Interval, digits: int) -> str:
+    """A difference with its interval, `−0.027 [−0.040, −0.012]`; without one where there is none."""
+    between = f" [{', '.join(signed(end, digits) for end in of.bounds)}]" if of.bounds else ""
+    return f"{signed(of.estimate, digits)}{between}"
 
 
 def probability(comparison: Comparison | None) -> str:

@@ -219,6 +219,7 @@ def results_json(measures: Measures) -> str:
             "caption": caption(measures),
             "table": [_line(of, measures) for of in measures],
             "comparisons": [{"cell": of.key, **plain(c)} for of in measures if (c := measures.comparisons.get(of.key))],
+            "lines": [{"lines": key, **plain(one)} for key, one in measures.line_comparisons.items()],
             "verdicts": [{"cell": key, **plain(verdict)} for key, verdict in measures.verdicts.items()],
             "shared": shared(measures.results),
             "spent": spent(measures.results),

@@ -169,6 +169,29 @@ class Measures:
             found |= {of.key: one for (of, _), one in zip(asked, compared, strict=True)}
         return found
 
+    @cached_property
+    def line_comparisons(self) -> dict[tuple[str, str, str, str], Comparison]:
+        """Of lines whose rows are compared with those of another one: the mean over their points against its mean.
+
+        Keys are (line, other line, column, metric); of pairs of lines that have two points or more. Each is taken by
+        itself, without Holm.
+        """
+        pairs: dict[tuple[str, str, str, str], list[tuple[Measure, Measure]]] = {}
+        for row, column, metric in self.comparisons:
+            of, other = (
+                self.all[row, column, metric],
+                self.all[self.all[row, column, metric].row.against, column, metric],
+            )
+            if of.row.line and other.row.line and of.row.line != other.row.line:
+                pairs.setdefault((of.row.line, other.row.line, column, metric), []).append((of, other))
+        return {
+            key: comparing.compare(
+                *(comparing.averaged([one.by_seed for one in side]) for side in zip(*of, strict=True))
+            )
+            for key, of in pairs.items()
+            if len(of) > 1
+        }
+
     def forecast(self, metric: str) -> str:
         """Which difference the seeds show, and how many would show the margin; empty where nobody knows."""
         found = [one for key, one in self.comparisons.items() if key[2] == metric]

@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 
 from medsearch.core.reported import Reported
@@ -9,6 +10,7 @@ from medsearch.reporting.ablation.caption import caption, failures
 from medsearch.reporting.ablation.collect import collect
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.evidence import Replicate, Skipped
+from medsearch.reporting.variance_components import difference
 from medsearch.stages.store import Store
 from tests.reporting import made_up_ablation as made_up
 from tests.reporting.ablation.ablation_results import column, results, run
@@ -95,9 +97,44 @@ def test_seeds_that_disagree_show_nothing_and_how_many_would_is_said():
     found = answer(small((run(0, 0.58, bend=0.01), run(1, 0.66, bend=0.01))))
     assert found == (
         "None of 1 comparison shows a difference in Dice between methods (p < 0.05 after Holm). "
-        "With 2 seeds and 8 test cases, a difference in Dice of 0.407 would be shown in 80% of studies (p < 0.05 after "
-        "Holm; forecast from the spread that these show); 19 seeds (17 more) would show one of 0.03."
+        "With 2 seeds and 8 test cases, a difference in Dice of 0.494 would be shown in 80% of studies (p < 0.05; "
+        "forecast from the spread that these show); 19 seeds (17 more) would show one of 0.03."
     )
+
+
+def test_a_line_is_compared_with_another_by_the_mean_over_their_points():
+    """Three points whose differences vary over seeds apart from each other: their mean is what is tested."""
+    points = ("1 %", "10 %", "40 %")
+    rows = {
+        f"{line}, {x}": (run(0, 0.5 + lower * place), run(1, 0.52), run(2, 0.51))
+        for line, lower in (("kept", 0.0), ("cut", 0.02))
+        for place, x in enumerate(points)
+    }
+    made = results(rows, against={f"cut, {x}": f"kept, {x}" for x in points})
+    lined = tuple(dataclasses.replace(row, line=row.label.partition(",")[0]) for row in made.rows)
+    measures = Measures(dataclasses.replace(made, rows=lined))
+    ((key, found),) = ((key, one) for key, one in measures.line_comparisons.items() if key[3] == "test/dice")
+    assert key == ("cut", "kept", "task", "test/dice")
+    of_points = [measures.comparisons[f"cut, {x}", "task", "test/dice"].effect.estimate for x in points]
+    assert found.effect.estimate == pytest.approx(np.mean(of_points)) == pytest.approx(0.02 / 3)
+    tables = [
+        [[a - b for a, b in zip(*((c["dice"] for c in one.cases) for one in pair), strict=True)]
+         for pair in zip(rows[f"cut, {x}"], rows[f"kept, {x}"], strict=True)]
+        for x in points
+    ]  # fmt: skip
+    half = float(difference(np.mean(tables, axis=0), np.zeros((3, 8))).half_width())
+    assert found.effect.high - found.effect.estimate == pytest.approx(half)
+    told = "\n".join(caption(measures))
+    assert "Mean over the points of “cut” minus that over those of “kept” (task, Dice): +0.007 [−0.0" in told
+    assert f"], p = {found.p:.2g}, over 8 cases within 3 seeds." in told
+    assert Measures(made).line_comparisons == {}
+
+
+def test_differences_of_seeds_of_their_own_are_said_to_be():
+    rows = {"ours": (run(0, 0.7), run(1, 0.72)), "a": (run(5, 0.6, bend=0.01), run(6, 0.62, bend=0.01))}
+    told = "\n".join(caption(Measures(results(rows, against={"a": "ours"}))))
+    assert "Difference of “a” (task): rows of fewer than two shared seeds, each taken over all seeds of its own" in told
+    assert "each taken" not in "\n".join(caption(small()))
 
 
 def test_one_seed_says_nothing_of_the_methods_and_what_it_says_of_the_models():
