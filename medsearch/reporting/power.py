@@ -31,7 +31,8 @@ def forecast(comparisons: Sequence[Comparison], metric: Metric, margin: float | 
     known = [one for one in comparisons if one.variances is not None]
     if not known:
         return ""
-    of_seeds, of_cases, residual = (float(value) for value in np.mean([one.variances for one in known], axis=0))
+    variances = [one.variances for one in known if one.variances is not None]
+    of_seeds, of_cases, residual = (float(value) for value in np.mean(variances, axis=0))
     counts = Counter((one.fewest_seeds, one.cases) for one in known)
     seeds, cases = max(counts, key=lambda size: (counts[size], size))
     family = max(1, *(one.family for one in known))
