@@ -312,13 +312,13 @@ def test_no_trial_is_lost_wherever_writing_them_anew_ends(
 
 
 @pytest.mark.usefixtures("unsynced")
-@pytest.mark.parametrize("sampler", [Random(), QMC(), TPE(startup=2)], ids=lambda s: s.name)
+@pytest.mark.parametrize("sampler", [QMC(), TPE(startup=2)], ids=lambda s: s.name)
 def test_a_storage_that_lacks_trials_is_filled_up_from_the_ledger(tmp_path: Path, sampler: Sampler) -> None:
     """An earlier copy was put back, or an earlier release was killed while it filled it."""
     what = search(sampler=sampler)
     whole = Proposals(what, sqlite(tmp_path / "whole"))
     ends = ledgered(whole, 5)
-    for count in (1, 3):
+    for count in (0, 3):
         earlier = Proposals(what, sqlite(tmp_path / str(count)))
         ledgered(earlier, count)
         earlier.restore(ends)
