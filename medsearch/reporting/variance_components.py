@@ -17,8 +17,9 @@ the mean squares of seeds and cases are chi2 only approximately, and not indepen
 sequence, dense where mean squares come out far too small: the same table gives the same numbers, and p < level is the
 same as 0 outside the interval at that level.
 
-In simulation (`python -m tests.benchmarks.coverage`) a true null is rejected at 5 % in 0.3 to 6 % of studies and
-intervals cover 94 to 99.6 %: most where cases dominate over two or three seeds, for which they are too wide.
+In simulation (`python -m tests.benchmarks.coverage`, rows of the same seeds) a true null is rejected at 5 % in 0.3 to
+6 % of studies and intervals cover 94 to 99.7 %: most where cases dominate over two or three seeds, for which they are
+too wide. With gaps and with seeds of their own they are wider still, up to no rejection at all with two seeds.
 
 Others were measured by the same benchmark and hold less. Satterthwaite's degrees of freedom from the
 same mean squares reject a true null in up to 14 % of studies with two seeds: with one degree of freedom the seeds' mean

@@ -39,8 +39,8 @@ def told(results):
         "p is of the methods, from the same distribution as the interval. Wilcoxon's signed-rank test is of these "
         "trained models alone, on other test cases",
         "95% intervals: where the mean over all seeds and test cases that there could be is likely to lie",
-        "With 3 seeds and 12 test cases, a difference in Dice of 0.0665 would be shown in 80% of studies (p < 0.05 after "
-        "Holm over 2; forecast from the spread that these show; 1 of 4 comparisons has fewer)",
+        "With 3 seeds and 12 test cases, a difference in Dice of 0.0665 would be shown in 80% of studies (p < 0.05 "
+        "after Holm over 2; forecast from the spread that these show; 1 of 4 comparisons has fewer)",
         "Holm",
         "Share of “Target supervised”: ratio of mean test Dice over the seeds and cases that both rows have.",
         "Verdicts within a margin of 0.03: two one-sided tests",
