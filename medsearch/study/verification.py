@@ -27,6 +27,7 @@ from medsearch.stages.manifest import REMEDY, contents_in, decoded_manifest, is_
 from medsearch.stages.outputs import JOURNAL, LOCK, MANIFEST
 from medsearch.stages.store import EPOCH_LOST, Store, journal_fault
 from medsearch.study.ledger import HEADER, Ledger, event_fault
+from medsearch.study.tracking.origin import HOME, stored_home_id
 
 INDEX_REMEDY = "nothing is lost: whoever reads the index next takes what it lacks from the manifests"
 URI_REMEDY = "run its study again: where a stage takes it, it is trained anew"
@@ -76,8 +77,12 @@ def verify(home: Path, store: Store, *, again: bool = True) -> Verification:
         _look(of, folder, partial(_verify_cohort, of, folder, again=again))
     for folder in _folders(of, home / "studies"):
         _verify_study(of, folder)
+    if (home / HOME).exists():
+        _look(of, home / HOME, lambda: stored_home_id(home))
     _look(of, home / "mlflow.db", lambda: _verify_database(of, home / "mlflow.db", TRACKING_REMEDY))
-    of.left = sorted(path for place in ("stages", "cohorts", "studies/*") for path in home.glob(f"{place}/*{DAMAGED}*"))
+    of.left = sorted(
+        path for place in ("", "stages/", "cohorts/", "studies/*/") for path in home.glob(f"{place}*{DAMAGED}*")
+    )
     return of
 
 

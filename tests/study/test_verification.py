@@ -15,6 +15,7 @@ from medsearch.data.prepared import CASES
 from medsearch.stages.outputs import JOURNAL, LOCK, MANIFEST, THINNED
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
+from medsearch.study.tracking.origin import HOME, home_id
 from medsearch.study.verification import Verification, set_aside, verify
 
 
@@ -197,3 +198,13 @@ def test_a_link_in_the_place_of_a_lock_is_not_followed(home: Path, tmp_path: Pat
     (line,) = set_aside(verified(home), Store(home / "stages"))
     assert line.startswith("stage one cannot be set aside: ")
     assert not (tmp_path / "victim").exists()
+
+
+def test_the_id_of_a_home_is_looked_at(home: Path) -> None:
+    home_id(home)
+    assert verified(home).findings == []
+    (home / HOME).write_text((home / HOME).read_text().replace('"id": "', '"id": "x'))
+    (finding,) = verified(home).findings
+    assert finding.what.endswith(HOME)
+    (home / HOME).rename(home / f"{HOME}.damaged-1")
+    assert verified(home).left == [home / f"{HOME}.damaged-1"]
