@@ -232,7 +232,7 @@ def test_a_share_of_one_seed_has_no_interval() -> None:
     assert (found.estimate, found.low, found.reason) == (pytest.approx(0.5), None, ONE_SEED)
 
 
-@pytest.mark.parametrize(("scatter", "finite"), [(0.15, True), (80.0, False)])
+@pytest.mark.parametrize(("scatter", "finite"), [(0.15, True), (80.0, True), (1e4, False)])
 def test_an_interval_too_wide_to_say_anything_is_said_to_be_none(scatter: float, finite: bool) -> None:
     """Two seeds far apart: the ends are kept as numbers as long as they are numbers, and no reason is made up."""
     counts = Comparison(seeds=(0, 1), cases=9)
