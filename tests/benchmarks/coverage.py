@@ -79,7 +79,7 @@ class Found:
     """How often; None where nothing was claimed at all."""
 
     coverage: float
-    type_1: float | None
+    type_1: float
     half_width: float
 
 
@@ -238,8 +238,7 @@ def main() -> None:
 
 
 def _shown(of: Found) -> str:
-    told = "-" if of.type_1 is None else f"{of.type_1:.3f}"
-    return f"{of.coverage:8.3f}{told:>7}{of.half_width:7.3f}"
+    return f"{of.coverage:8.3f}{of.type_1:7.3f}{of.half_width:7.3f}"
 
 
 if __name__ == "__main__":

@@ -31,7 +31,6 @@ def chance(rate: float) -> float:
 
 def require(rates: Found, seeds: int) -> None:
     least, most = COVERED[seeds]
-    assert rates.type_1 is not None
     assert rates.type_1 <= MOST[seeds] + chance(MOST[seeds])
     assert least - chance(least) <= rates.coverage <= most + chance(most)
 
