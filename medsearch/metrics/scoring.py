@@ -43,7 +43,8 @@ Row = dict[str, str | int | float | None]
 class TestCase:
     """A test subject: its image, mask if it has one, and prediction (Z, Y, X), and which halves are diseased.
 
-    Of a case without a mask, `diseased` is a weak label given apart, or None.
+    Of a case without a mask, `diseased` is a weak label given apart, or None. patient: whose case it is, where one
+    patient may have several.
     """
 
     subject: str
@@ -52,6 +53,7 @@ class TestCase:
     prediction: Mask
     diseased: tuple[bool, bool] | None
     box: Box
+    patient: str | None = None
 
 
 @dataclass
@@ -82,7 +84,8 @@ class Scores:
         """Score a case that has a mask; count one that has none."""
         if case.truth is None:
             self.unscored += 1
-        elif self.scoring == "whole volume":
+            return
+        if self.scoring == "whole volume":
             self.rows.append(score_whole(case, case.truth, self.geometry, spacing=self.spacing))
             self.micro.add(case.prediction, case.truth)
         elif self.scoring == "diseased slices" and self.slices:
@@ -90,6 +93,8 @@ class Scores:
         else:
             self.rows.append(score_halves(case, case.truth, self.geometry, spacing=self.spacing))
             add_crops(self.micro, case, case.truth, geometry=self.geometry)
+        if case.patient is not None:
+            self.rows[-1]["patient"] = case.patient
 
     @property
     def metrics(self) -> dict[str, float]:

@@ -4,7 +4,7 @@ A run that failed has no score and enters no mean; it is counted beside the mean
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from medsearch.reporting.comparison import BySeed
 from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.wording import counted
 
 
 @dataclass(frozen=True)
@@ -68,10 +69,42 @@ def undefined(replicates: Sequence[Replicate], metric: str) -> tuple[int, int]:
     return sum(not known(case.get(metric)) for case in cases), len(cases)
 
 
-def by_seed(replicates: Sequence[Replicate], metric: str) -> BySeed:
+def case_values(replicates: Sequence[Replicate], metric: str) -> BySeed:
     """`metric` ("dice") of every test case, by the seeds that finished; a case has None where it is undefined."""
     return {
         run.seed: {str(case["subject"]): case.get(metric) for case in run.cases if metric in case}
         for run in replicates
         if run.state == "complete" and run.cases
     }
+
+
+def by_seed(replicates: Sequence[Replicate], metric: str) -> BySeed:
+    """As `case_values`, but where one patient has several cases these are one observation, their mean.
+
+    What is inferred takes observations to be independent; two visits of one person are not.
+    """
+    owners = _owners(replicates)
+    found: dict[int, dict[str, float | None]] = {}
+    for seed, run in case_values(replicates, metric).items():
+        values: dict[str, list[float]] = {}
+        for subject, value in run.items():
+            values.setdefault(owners[subject], []).extend([float(value)] if value is not None and known(value) else [])
+        found[seed] = {owner: float(np.mean(of)) if of else None for owner, of in values.items()}
+    return found
+
+
+def patients_in_words(replicates: Iterable[Replicate]) -> str:
+    """That cases of one patient count as one; empty where every case is a patient's only one."""
+    cases = _owners(replicates)
+    patients = len(set(cases.values()))
+    if patients == len(cases):
+        return ""
+    return (
+        f"Compared by patient: {counted(len(cases), 'test case')} are of {counted(patients, 'patient')}, and several "
+        "of one count as one, their mean."
+    )
+
+
+def _owners(replicates: Iterable[Replicate]) -> dict[str, str]:
+    """Whose each test case is: a patient's who may have several, or its own."""
+    return {str(case["subject"]): str(case.get("patient", case["subject"])) for run in replicates for case in run.cases}

@@ -64,6 +64,7 @@ def predicted_cases(
             prediction=place_halves(found, task.shape, cut, box),
             diseased=None if mask is None else task.presence(domain, "test", subject),
             box=box,
+            patient=task.prepared.roster.patients.get(subject),
         )
 
 

@@ -76,7 +76,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Found:
-    """How often; None where nothing was claimed at all."""
+    """Shares of the simulated studies, and the mean half-width of their intervals."""
 
     coverage: float
     type_1: float

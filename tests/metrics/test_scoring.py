@@ -122,3 +122,13 @@ def test_diseased_slices_alone_are_scored() -> None:
     scores.add(replace(case(truth=[(2, 3, 3)], found=[]), image=brain))
     assert scores.rows[1]["dice"] is None  # none of its slices counts
     assert scores.metrics["test/dice"] == pytest.approx(2 / 3)
+
+
+def test_a_row_says_whose_it_is_where_one_patient_has_several() -> None:
+    scores = Scores("diseased halves", GEOMETRY, SPACING)
+    one = case(truth=[(1, 3, 3)], found=[(1, 3, 3)])
+    scores.add(one)
+    scores.add(replace(one, patient="p"))
+    scores.add(replace(one, truth=None, patient="p"))
+    assert [row.get("patient") for row in scores.rows] == [None, "p"]
+    assert scores.unscored == 1

@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 
 from medsearch.reporting.evidence import Replicate
-from medsearch.reporting.statistics import Summary, by_seed, over_cases, over_seeds, undefined
+from medsearch.reporting.statistics import (
+    Summary,
+    by_seed,
+    case_values,
+    over_cases,
+    over_seeds,
+    patients_in_words,
+    undefined,
+)
 
 
 def run(seed: int, scores: list[float | None], *, state: str = "complete", first: int = 0) -> Replicate:
@@ -56,3 +64,19 @@ def test_values_of_cases_run_by_run_are_of_the_seeds_that_finished():
     runs = [run(0, [0.2, None]), run(3, [0.4], first=7), run(4, [0.9], state="failed"), Replicate(seed=5)]
     assert by_seed(runs, "dice") == {0: {"case-0": 0.2, "case-1": None}, 3: {"case-7": 0.4}}
     assert by_seed(runs, "hd95") == {0: {}, 3: {}}
+
+
+def test_cases_of_one_patient_are_one_observation():
+    visits = [("a-0", "a", 0.2), ("a-1", "a", 0.4), ("a-2", "a", None), ("b-0", "b", 0.9), ("c-0", "c", None)]
+    cases = tuple({"subject": subject, "patient": patient, "dice": dice} for subject, patient, dice in visits)
+    of = [Replicate(seed=0, cases=cases)]
+    assert by_seed(of, "dice") == {0: {"a": pytest.approx(0.3), "b": 0.9, "c": None}}
+    assert case_values(of, "dice") == {0: {subject: dice for subject, _, dice in visits}}
+    assert patients_in_words(of).startswith("Compared by patient: 5 test cases are of 3 patients")
+
+
+def test_where_every_case_is_a_patient_s_only_one_nothing_is_said():
+    of = [run(0, [0.1, None])]
+    assert by_seed(of, "dice") == case_values(of, "dice")
+    assert patients_in_words(of) == ""
+    assert patients_in_words([]) == ""

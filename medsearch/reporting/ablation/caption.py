@@ -152,6 +152,8 @@ def _settings(results: AblationResults) -> Iterator[str]:
 
 def _statistics(measures: Measures) -> Iterator[str]:
     design = measures.results.design
+    if words := statistics.patients_in_words(measures.results.replicates):
+        yield words
     if measures.comparisons:
         pairs = dict.fromkeys(f"“{row.label}” with “{row.against}”" for row in measures.results.rows if row.against)
         yield f"Compared: {listed(pairs)}. {comparison.HOW}."

@@ -24,7 +24,7 @@ from medsearch.reporting.ablation.measure import Measure
 from medsearch.reporting.ablation.measures import MeanShare, Measures
 from medsearch.reporting.ablation.sharing import shared, spent
 from medsearch.reporting.formats import markdown_table
-from medsearch.reporting.statistics import undefined
+from medsearch.reporting.statistics import case_values, undefined
 from medsearch.reporting.storage import json_text
 from medsearch.reporting.wording import markdown
 
@@ -177,7 +177,7 @@ def cases_csv(measures: Measures) -> str:
 
 def _cases(measures: Measures) -> Iterator[tuple[object, ...]]:
     for of in (of for of in measures if of.known.by_case):
-        for seed, run in of.by_seed.items():
+        for seed, run in case_values(of.replicates, of.name).items():
             for subject, value in run.items():
                 yield of.row.label, of.column.label, of.metric, seed, subject, value
 

@@ -72,6 +72,8 @@ def _statistics(results: SearchResults) -> Iterator[str]:
     """What intervals are over, and how many seeds would make them tell more."""
     found, rows = gain(results), [row for row in summary(results) if row.kind != "reference"]
     shares = [row.share for row in rows if row.share]
+    if words := statistics.patients_in_words(run for row in summary(results) for run in row.replicates):
+        yield words
     if shares:
         yield "Share of target supervised: ratio of mean test Dice over the seeds and cases that both rows have."
         yield from not_shared({f"Share of {row.title}": row.share.basis for row in rows if row.share})
