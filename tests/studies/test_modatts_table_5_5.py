@@ -115,15 +115,16 @@ def test_an_interruption_has_its_exit_code_and_loses_nothing(done: Done) -> None
 def test_every_cell_of_the_table_is_measured_beside_the_reported_value(done: Done) -> None:
     table = read_csv((done.report / "table.csv").read_text())
     cells = {(line["column"], line["row"], line["metric"]): line for line in table}
-    for column, metric in zip(STUDY.tasks, ("test/dice_micro", "test/dice"), strict=True):
+    for column, metric in zip(STUDY.tasks, ("test/dice_micro", "test/dice"), strict=True):  # the statistic it names
         for row in ROWS:
-            cell, other = (cells[column, row, name] for name in (metric, *{"test/dice", "test/dice_micro"} - {metric}))
+            cell = cells[column, row, metric]
             assert (cell["seeds"], cell["failed"], cell["waiting"]) == ("1", "0", "0")
             assert 0 <= float(cell["mean"]) <= 1
             assert 0.5 < float(cell["reported"]) < 1
             assert cell["verdict"] == "not comparable"
-            assert other["mean"]
-            assert not other["reported"], "the paper's is of the other statistic"
+    assert not any(
+        line["reported"] for line in table if (line["column"], line["metric"]) == ("BraTS : T1 → T2", "test/dice")
+    )
     for name in ("table.md", "table.tex", "index.html"):
         assert all(row in (done.report / name).read_text() for row in ROWS)
 
