@@ -59,7 +59,10 @@ class Cluster(Protocol):
 
 @final
 class ClusterMonitor:
-    """Looks every second whether the cluster still lives, in a thread of its own. loss: what has died."""
+    """Looks every second whether the cluster still lives, in a thread of its own; ends what is left of a lost one.
+
+    loss: what has died.
+    """
 
     def __init__(self, cluster: Cluster) -> None:
         self.loss = ""
@@ -87,8 +90,10 @@ class ClusterMonitor:
             since = (since or now) if away else None
             if since is not None and now - since >= self._cluster.patience:
                 self.loss = away
-        if self.loss and not self._left.wait(GRACE):
-            self._cluster.end()
+        if not self.loss:
+            return
+        self._cluster.end()
+        if not self._left.wait(GRACE):
             _end(_resume_line(self.loss), Interrupted.exit_code)
 
 

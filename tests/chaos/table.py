@@ -46,7 +46,7 @@ class Kill:
 
 KILLS = {
     "driver": Kill(""),
-    "worker": Kill("ray::Worker.train"),
+    "worker": Kill("Trainable.train"),
     "raylet": Kill("raylet/raylet"),
     "gcs_server": Kill("gcs/gcs_server"),
     "dashboard agent": Kill("ray::DashboardAgent"),
@@ -126,6 +126,9 @@ def _target(program: str, started: list[int]) -> int:
     if not program:
         return started[0]
     found = [pid for pid in started[1:] if program in (command(pid) if "." in program else title(pid))]
+    if not found:
+        msg = f"no {program} among {[title(pid) for pid in started]}"
+        raise LookupError(msg)
     return found[0]
 
 

@@ -57,6 +57,8 @@ def test_each_process_of_an_embedded_cluster_is_missed(
         assert lost(2.5) == "", "a study can do without it"
         processes[kind].send_signal(number)
         said = lost()
+        for process in processes.values():  # Ray's own would look for each other for a minute
+            process.wait(timeout=5)
     assert said.startswith(f"the {kind} of this study's Ray cluster (process {processes[kind].pid}) ")
     assert ("by SIGKILL" if number is signal.SIGKILL else "by SIGTERM") in said
     assert said.endswith(AGAIN)
