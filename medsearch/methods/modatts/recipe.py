@@ -232,8 +232,8 @@ def _small(of: MoDATTSRecipe, variant: Variant) -> MoDATTSRecipe:
 
 
 def _tiny(of: MoDATTSRecipe, variant: Variant) -> MoDATTSRecipe:
-    # A hundredth of the paper's steps, so the steps are larger, and λ_seg is not lowered where few are annotated: so few
-    # steps do not get the shared decoder past the residual then. Test Dice before self-training, lowered against
+    # A hundredth of the paper's steps, so the steps are larger, and λ_seg is not lowered where few are annotated, with
+    # which they do not get the shared decoder past the residual. Test Dice before self-training, lowered against
     # constant, with 1, 10 and 40 % annotated: 0.15 and 0.62, 0.22 and 0.60, 0.51 and 0.57; over the three fractions
     # -0.302, with a 95 % interval over seeds of [-0.467, -0.137] (T1 → T2, studies/lambda_seg_schedule.py).
     return override(
