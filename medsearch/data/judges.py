@@ -156,8 +156,6 @@ def _contradictions(header: HeaderGeometry, affine: Matrix, shape: tuple[int, ..
         yield Fault(what, f"convert it again, {EXCLUDE}", fatal=taken == "qform")
     if taken == "sform" and header.codes[1] and not header.qform:
         yield Fault("has a damaged qform; its sform is taken", "copy its sform to its qform", fatal=False)
-    if taken == "qform" and not header.other:
-        return  # its voxel sizes are those of pixdim by definition
     other = matrix(header.other) if header.other else None
     names = "its two geometries (sform, qform)" if other is not None else "its sform and its voxel sizes (pixdim)"
     remedy = f"set both to what the scanner measured, {EXCLUDE}"

@@ -202,10 +202,8 @@ def bring(bucket: Bucket | None, folder: Path, name: str) -> None:
 def _set_aside_if_free(folder: Path, damage: Damaged) -> Damaged:
     """Set a stage aside of which somebody asks for a damaged output; `damage`, with what is to be done now."""
     found = None
-    with (
-        suppress(OSError, BadInput),
-        free(folder / LOCK) as mine,
-    ):  # of another's, or where nothing is written or locked
+    # another user's, or where nothing can be written or locked: it stays, and the damage is told all the same
+    with suppress(OSError, BadInput), free(folder / LOCK) as mine:
         if mine:
             found = set_aside_damaged(folder)
     if found is None:

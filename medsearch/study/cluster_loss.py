@@ -44,11 +44,11 @@ REMEDY = "see that the machine has memory, processes and time for it, then run t
 
 
 class Cluster(Protocol):
-    """What a study stands on. patience: seconds for which it may be away."""
+    """What a study stands on."""
 
     @property
     def patience(self) -> float:
-        """See above."""
+        """Seconds for which it may be away before it counts as lost."""
 
     def missing(self) -> str:
         """What does not live at this moment, or nothing."""
@@ -181,7 +181,7 @@ class Joined:
 
     @property
     def patience(self) -> float:
-        """Its head may be restarted."""
+        """Seconds in which others may restart its head."""
         return PATIENCE
 
     @staticmethod

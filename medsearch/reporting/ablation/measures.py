@@ -178,10 +178,8 @@ class Measures:
         """
         pairs: dict[tuple[str, str, str, str], list[tuple[Measure, Measure]]] = {}
         for row, column, metric in self.comparisons:
-            of, other = (
-                self.all[row, column, metric],
-                self.all[self.all[row, column, metric].row.against, column, metric],
-            )
+            of = self.all[row, column, metric]
+            other = self.all[of.row.against, column, metric]
             if of.row.line and other.row.line and of.row.line != other.row.line:
                 pairs.setdefault((of.row.line, other.row.line, column, metric), []).append((of, other))
         return {

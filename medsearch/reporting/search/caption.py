@@ -70,9 +70,10 @@ def _caption(results: SearchResults) -> Iterator[str]:
 
 def _statistics(results: SearchResults) -> Iterator[str]:
     """What intervals are over, and how many seeds would make them tell more."""
-    found, rows = gain(results), [row for row in summary(results) if row.kind != "reference"]
+    found, every = gain(results), summary(results)
+    rows = [row for row in every if row.kind != "reference"]
     shares = [row.share for row in rows if row.share]
-    if words := statistics.patients_in_words(run for row in summary(results) for run in row.replicates):
+    if words := statistics.patients_in_words(run for row in every for run in row.replicates):
         yield words
     if shares:
         yield "Share of target supervised: ratio of mean test Dice over the seeds and cases that both rows have."
