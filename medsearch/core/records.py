@@ -31,7 +31,7 @@ PASSED_OVER = "it is passed over, what it recorded is found again or redone"
 Fault = Callable[[Mapping[str, Any]], str]
 """Says what is wrong with the content of a record or line, in words; empty if nothing is."""
 
-_CRC = re.compile(rb',?"crc32":"([0-9a-f]{8})"\}$')
+_CRC = re.compile(rb',?"[^"]*":"(?P<crc>[0-9a-f]{8})"\}$')
 _CRC_BYTES = len(b',"crc32":"00000000"}')
 
 
@@ -111,8 +111,12 @@ def unsealed(of: Any, what: object, *, remedy: str = REMEDY) -> dict[str, Any]:
     """
     if not isinstance(of, dict):
         raise Damaged(what, f"holds {_kind(of)} instead of an object", remedy)
-    content = {name: value for name, value in of.items() if name != SEAL}
-    if SEAL in of and of[SEAL] != _digest(content):
+    name = SEAL if SEAL in of else next(reversed(of), SEAL)  # the last field may be a seal whose own name was changed
+    content = {field: value for field, value in of.items() if field != name}
+    holds = of.get(name) == _digest(content)
+    if SEAL not in of and not holds:
+        return dict(of)
+    if name != SEAL or not holds:
         raise Damaged(what, "was changed since it was written", remedy)
     return content
 
@@ -167,13 +171,13 @@ def parsed_line(line: bytes) -> dict[str, Any]:
     if not isinstance(of, dict):
         msg = f"is {_kind(of)} instead of an object"
         raise ValueError(msg)
-    if "crc32" in of:  # also where it does not stand as it was written: another program has written the line anew
-        tail = _CRC.search(line, max(0, len(line) - _CRC_BYTES))
-        if tail is None or zlib.crc32(line[: tail.start()]) != int(tail[1], 16):
-            msg = "was changed since it was written"
-            raise ValueError(msg)
-        del of["crc32"]
-    return of
+    tail = _CRC.search(line, max(0, len(line) - _CRC_BYTES))
+    holds = tail is not None and zlib.crc32(line[: tail.start()]) == int(tail["crc"], 16)
+    named = "crc32" in of  # if not last, another program wrote the line anew; if under another name, that was damaged
+    if named != holds:
+        msg = "was changed since it was written"
+        raise ValueError(msg)
+    return {name: value for name, value in of.items() if name != "crc32"}
 
 
 def read_lines(path: Path, *, fault: Fault | None = None, passed_over: str = PASSED_OVER) -> Iterator[dict[str, Any]]:

@@ -30,10 +30,10 @@ def reached(stage: Stage) -> dict[str, set[str]]:
     kinds = [type(stage), *(type(getattr(stage, name)) for name in stage.__dataclass_fields__)]
     found = sources._Closure((Tree(PACKAGE.parent, PACKAGE.name),), None)
     for kind in kinds:
-        found.ask(kind.__module__, kind.__qualname__)
+        found.include(kind.__module__, kind.__qualname__)
     return {
-        module: {name for place in places for name in sources._bound(found.sources[module].body[place])}
-        for module, places in found._places.items()
+        module: {name for place in places for name in sources._names_defined(found.sources[module].body[place])}
+        for module, places in found._included.items()
     }
 
 

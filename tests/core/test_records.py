@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import signal
@@ -9,9 +10,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsearch.core.errors import BadInput
+from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.locks import locked
-from medsearch.core.records import append_line, faulty_lines, read_json, read_lines, write_json
+from medsearch.core.records import (
+    SEAL,
+    append_line,
+    decoded,
+    faulty_lines,
+    line_of,
+    parsed_line,
+    read_json,
+    read_lines,
+    sealed,
+    unsealed,
+    write_json,
+)
 
 
 def test_a_written_record_comes_back(tmp_path):
@@ -62,6 +75,34 @@ def test_a_line_that_another_program_wrote_anew_is_no_sound_one(tmp_path, rewrit
     assert str(fault) == f"line 1 of {path} was changed since it was written; and so"
     path.write_text('{"event": "old"}\n')  # of before lines had checksums
     assert list(read_lines(path)) == [{"event": "old"}]
+
+
+VALUES = st.integers() | st.floats(allow_nan=False) | st.text(max_size=4)
+RECORDS = st.dictionaries(st.text(max_size=3), VALUES, max_size=4)
+
+
+@given(RECORDS, st.data())
+def test_no_flipped_bit_changes_what_is_read(of, data):
+    def flipped(content):
+        bit = data.draw(st.integers(0, 8 * len(content) - 1))
+        return content[: bit // 8] + bytes([content[bit // 8] ^ 1 << bit % 8]) + content[bit // 8 + 1 :]
+
+    with pytest.raises(ValueError, match=r"is no whole JSON|instead of an object|was changed"):
+        parsed_line(flipped(line_of(of)))
+    with contextlib.suppress(Damaged):
+        assert unsealed(decoded(flipped(json.dumps(sealed(of), indent=1).encode()), "it"), "it") == of
+
+
+@pytest.mark.parametrize("lost", range(5))
+def test_a_flip_in_the_name_of_a_checksum_is_damage_too(lost):
+    def renamed(text, name):
+        other = name[:lost] + chr(ord(name[lost]) ^ 1) + name[lost + 1 :]
+        return text.replace(f'"{name}"', f'"{other}"')
+
+    with pytest.raises(ValueError, match="was changed"):
+        parsed_line(renamed(line_of({"a": 1}).decode(), "crc32").encode())
+    with pytest.raises(Damaged, match="was changed"):
+        unsealed(json.loads(renamed(json.dumps(sealed({"a": 1})), SEAL)), "it")
 
 
 @pytest.mark.parametrize("write", [lambda path: append_line(path, {"a": 1}), lambda path: write_json(path, {"a": 1})])
