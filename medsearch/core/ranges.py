@@ -3,6 +3,7 @@
     epochs: PositiveInt = 200
     dropout: Annotated[float, Range(0, 1, below=True)] = 0.1
     channels: tuple[PositiveInt, ...] = (32, 64)
+    span: Annotated[tuple[PositiveFloat, PositiveFloat], Rising()] = (0.7, 1.4)
 
 No number that is infinite or not a number lies in any range.
 """
@@ -11,8 +12,9 @@ import math
 import numbers
 import types
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Annotated, Any, final
 
 from medsearch.core.errors import BadInput
@@ -20,9 +22,17 @@ from medsearch.core.errors import BadInput
 UNBOUNDED = math.inf
 
 
+class Limit:
+    """What values of a declared type may be."""
+
+    def holds(self, value: Any) -> bool:
+        """Whether `value`, which is of the type, may be."""
+        raise NotImplementedError
+
+
 @final
 @dataclass(frozen=True)
-class Range:
+class Range(Limit):
     """Numbers from `low` to `high`, both included.
 
     above, below: `low` or `high` itself is excluded. step: only low, low + step, low + 2 step, ...; 0: all.
@@ -54,6 +64,20 @@ class Range:
         if not self.above and not self.below:
             return f"from {self.low:g} to {self.high:g}"
         return f"{low} and {high}"
+
+
+@final
+@dataclass(frozen=True)
+class Rising(Limit):
+    """Numbers of which none is smaller than the one before."""
+
+    def holds(self, values: Sequence[float]) -> bool:
+        """Whether `values` rise, or stay."""
+        return all(low <= high for low, high in pairwise(values))
+
+    def __str__(self) -> str:
+        """The demand as it ends "2 numbers of 0 or more"."""
+        return "in rising order"
 
 
 PositiveInt = Annotated[int, Range(1)]
@@ -108,7 +132,8 @@ def fit(declared: Any) -> Fit:
         return _fit_first([fit(option) for option in options])
     if origin is tuple:
         endless = options[1:] == (...,)
-        return _fit_tuple([fit(option) for option in (options[:1] if endless else options)], endless=endless)
+        parts = [fit(option) for option in (options[:1] if endless else options)]
+        return _fit_tuple(parts, limits, endless=endless)
     if kind in (int, float):
         return _fit_number(kind, limits)
     return _fit_type(kind if isinstance(kind, type) else object)
@@ -123,7 +148,7 @@ def allowed(declared: Any) -> str:
     if origin in (typing.Union, types.UnionType):
         return " or ".join(allowed(option) for option in options)
     if origin is tuple:
-        return _tuple_in_words(options)
+        return ", ".join([_tuple_in_words(options), *map(str, limits)])
     if kind in (int, float):
         noun = "an integer" if kind is int else "a number"
         return " ".join(filter(None, [noun, *map(str, limits)]))
@@ -131,7 +156,7 @@ def allowed(declared: Any) -> str:
     return named.get(kind) or str(getattr(kind, "__name__", kind))
 
 
-def numbers_of(declared: Any) -> Iterator[tuple[type, tuple[Range, ...]]]:
+def numbers_of(declared: Any) -> Iterator[tuple[type, tuple[Limit, ...]]]:
     """Every int and float in a declared type, with its ranges."""
     kind, limits = _unwrapped(declared)
     if kind in (int, float):
@@ -141,15 +166,15 @@ def numbers_of(declared: Any) -> Iterator[tuple[type, tuple[Range, ...]]]:
             yield from numbers_of(part)
 
 
-def _unwrapped(declared: Any) -> tuple[Any, tuple[Range, ...]]:
-    """The type below `Annotated`, and the ranges in it."""
+def _unwrapped(declared: Any) -> tuple[Any, tuple[Limit, ...]]:
+    """The type below `Annotated`, and the limits in it."""
     if typing.get_origin(declared) is not Annotated:
         return declared, ()
     kind, *said = typing.get_args(declared)
-    return kind, tuple(one for one in said if isinstance(one, Range))
+    return kind, tuple(one for one in said if isinstance(one, Limit))
 
 
-def _fit_number(kind: type, limits: tuple[Range, ...]) -> Fit:
+def _fit_number(kind: type, limits: Iterable[Limit]) -> Fit:
     wanted = numbers.Integral if kind is int else numbers.Real
 
     def fitted(value: Any) -> int | float:
@@ -192,14 +217,17 @@ def _fit_first(fits: list[Fit]) -> Fit:
     return fitted
 
 
-def _fit_tuple(fits: list[Fit], *, endless: bool) -> Fit:
+def _fit_tuple(fits: list[Fit], limits: Iterable[Limit], *, endless: bool) -> Fit:
     def fitted(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, tuple | list) or not value:
             raise Unfit
         each = fits * len(value) if endless else fits
         if len(each) != len(value):
             raise Unfit
-        return tuple(one(part) for one, part in zip(each, value, strict=True))
+        fitted = tuple(one(part) for one, part in zip(each, value, strict=True))
+        if not all(limit.holds(fitted) for limit in limits):
+            raise Unfit
+        return fitted
 
     return fitted
 

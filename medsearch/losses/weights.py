@@ -14,11 +14,21 @@ def normalised(weights: Mapping[str, float]) -> dict[str, float]:
         BadInput: a weight is negative, or all are 0.
 
     """
+    require_weight(weights)
     total = sum(weights.values())
-    if min(weights.values()) < 0 or not total > 0:
-        msg = f"loss weights {dict(weights)} cannot be normalised: none may be negative, and one must be above 0"
-        raise BadInput(msg)
     return {name: weight / total for name, weight in weights.items()}
+
+
+def require_weight(weights: Mapping[str, float]) -> None:
+    """Refuse the weights of a loss that would be 0 whatever a network does.
+
+    Raises:
+        BadInput: a weight is negative, or all are 0.
+
+    """
+    if min(weights.values()) < 0 or not sum(weights.values()) > 0:
+        msg = f"loss weights {dict(weights)} train nothing: none may be negative, and one must be above 0"
+        raise BadInput(msg)
 
 
 SCHEDULE = ((0.01, 0.001), (0.1, 0.01), (0.4, 0.25), (0.7, 0.5), (1.0, 1.0))

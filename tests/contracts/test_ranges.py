@@ -15,7 +15,7 @@ import pytest
 import medsearch
 from medsearch.core.errors import BadInput
 from medsearch.core.ranges import Range, fit, numbers_of
-from medsearch.core.recipes import knobs, override
+from medsearch.core.recipes import knobs, override, require_consistent
 from medsearch.data.synthesis.task import SynthesisTask
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.study import FullLength, Search, choice, integers, loguniform, uniform
@@ -99,6 +99,22 @@ def test_a_number_declares_its_range_and_what_lies_outside_is_refused(of: type, 
                     continue
                 with pytest.raises(BadInput, match=f"knob '{name}' of {of.__name__} takes "):
                     replace(of(), **{name: wrong})
+
+
+WITH_A_TERM_OF_WEIGHT_1 = {"CycleGANWeights", "medsearch.methods.ssbr_cyclegan.recipe.Weights"}
+PARTS = {"GenSegWeights", "ModalityWeights"}  # of M-GenSeg's Weights
+WEIGHTS = [of for of in RECIPES if of.__name__.endswith("Weights")]
+
+
+@pytest.mark.parametrize("of", WEIGHTS, ids=lambda of: f"{of.__module__}.{of.__name__}")
+def test_weights_that_are_all_0_are_refused(of: type) -> None:
+    zeros = {knob: 0.0 for knob, value in knobs(of()).items() if type(value) is float}
+    assert len(zeros) > 1
+    if {of.__name__, f"{of.__module__}.{of.__name__}"} & (WITH_A_TERM_OF_WEIGHT_1 | PARTS):
+        assert set(knobs(override(of(), zeros)).values()) == {0.0}
+        return
+    with pytest.raises(BadInput, match=r"loss weights .* train nothing"):
+        require_consistent(override(of(), zeros))
 
 
 @pytest.mark.parametrize("method", WALKS)

@@ -9,15 +9,15 @@ from typing import Annotated
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.core.ranges import Fraction, NonNegativeFloat, PositiveFloat, Range
+from medsearch.core.ranges import Fraction, NonNegativeFloat, PositiveFloat, Range, Rising
 from medsearch.core.recipes import recipe
 from medsearch.data.augmentation import intensities
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.uint8]
 Matrix = NDArray[np.float64]
-Span = tuple[PositiveFloat, PositiveFloat]
-Amounts = tuple[NonNegativeFloat, NonNegativeFloat]
+Span = Annotated[tuple[PositiveFloat, PositiveFloat], Rising()]
+Amounts = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], Rising()]
 
 MIRRORED = (0, 1)  # z and y
 

@@ -8,7 +8,7 @@ from medsearch.core.ranges import NonNegativeFloat, PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
 from medsearch.data.views import Domain
-from medsearch.losses.weights import normalised
+from medsearch.losses.weights import require_weight
 from medsearch.networks.config import DiscriminatorConfig, Scale
 from medsearch.networks.genseg.config import GenSegConfig
 from medsearch.stages.evaluation import EvaluationRecipe
@@ -52,7 +52,7 @@ class Weights:
             BadInput: they are.
 
         """
-        normalised(
+        require_weight(
             {"seg": self.seg, **vars(self.mod), **{f"gen.{term}": value for term, value in vars(self.gen).items()}}
         )
 

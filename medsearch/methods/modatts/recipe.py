@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from medsearch.core.errors import BadInput
 from medsearch.core.ranges import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from medsearch.core.recipes import LATER, WHEREABOUTS, knobs, override, recipe
-from medsearch.losses.weights import normalised
+from medsearch.losses.weights import require_weight
 from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
 from medsearch.networks.config import Dimensions, DiscriminatorConfig, Scale
 from medsearch.training.recipes import OptimiserRecipe
@@ -31,7 +31,7 @@ class TranslationWeights:
             BadInput: they are.
 
         """
-        normalised(vars(self))
+        require_weight(vars(self))
 
 
 @recipe
@@ -78,7 +78,7 @@ class SegmentationWeights:
             BadInput: they are.
 
         """
-        normalised({name: getattr(self, name) for name in ("adv", "rec", "lat", "seg")})
+        require_weight({name: getattr(self, name) for name in ("adv", "rec", "lat", "seg")})
 
 
 @recipe

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from medsearch.core.errors import BadInput
 from medsearch.core.ranges import NonNegativeFloat, PositiveInt, Range
 from medsearch.core.recipes import WHEREABOUTS, override, recipe
+from medsearch.losses.weights import require_weight
 from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
 from medsearch.networks.config import Scale
 from medsearch.stages.synthesis.cyclegan import BATCH, CycleGANWeights
@@ -24,6 +25,15 @@ class RegressorWeights:
     order: NonNegativeFloat = 0.005
     anat: NonNegativeFloat = 1.0
     norm: NonNegativeFloat = 10.0
+
+    def check(self) -> None:
+        """Refuse weights that are all 0.
+
+        Raises:
+            BadInput: they are.
+
+        """
+        require_weight(vars(self))
 
 
 @recipe

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from medsearch.core.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
+from medsearch.losses.weights import require_weight
 from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
 from medsearch.methods.baselines.recipe import PRESETS, AdamRecipe, TrainedByAdam, refuse_names
 from medsearch.networks.config import Scale, refuse
@@ -29,6 +30,15 @@ class Weights:
     nce: NonNegativeFloat = 0.0
     mind: NonNegativeFloat = 0.0
     seg: NonNegativeFloat = 1.0
+
+    def check(self) -> None:
+        """Refuse weights that are all 0.
+
+        Raises:
+            BadInput: they are.
+
+        """
+        require_weight(vars(self))
 
 
 @recipe

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from medsearch.core.ranges import NonNegativeFloat, PositiveInt
 from medsearch.core.recipes import WHEREABOUTS, override, recipe
 from medsearch.data.hemispheres import SliceRule
-from medsearch.losses.weights import normalised
+from medsearch.losses.weights import require_weight
 from medsearch.methods.baselines.attent.config import DeepLabConfig, MapDiscriminatorConfig
 from medsearch.methods.baselines.recipe import PLAIN, AdamRecipe, TrainedByAdam, refuse_names
 from medsearch.networks.config import Scale
@@ -29,7 +29,7 @@ class TranslationWeights:
             BadInput: they are.
 
         """
-        normalised(vars(self))
+        require_weight(vars(self))
 
 
 def _generator() -> ResNetGeneratorConfig:
@@ -67,6 +67,15 @@ class SegmentationWeights:
     adv_main: NonNegativeFloat = 0.001
     adv_aux: NonNegativeFloat = 0.0002
     judge: NonNegativeFloat = 0.5
+
+    def check(self) -> None:
+        """Refuse weights that are all 0.
+
+        Raises:
+            BadInput: they are.
+
+        """
+        require_weight({name: getattr(self, name) for name in ("main", "aux", "adv_main", "adv_aux")})
 
 
 @recipe

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from medsearch.core.ranges import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
-from medsearch.losses.weights import normalised
+from medsearch.losses.weights import require_weight
 from medsearch.methods.baselines.recipe import PLAIN, PRESETS, AdamRecipe, TrainedByAdam, refuse_longer, refuse_names
 from medsearch.methods.baselines.uagan.config import JudgeConfig, UAGANConfig
 from medsearch.networks.config import Scale
@@ -36,14 +36,13 @@ class Weights:
     shape_epochs: NonNegativeInt = 0
 
     def check(self) -> None:
-        """Refuse weights that are all 0, where they are normalised.
+        """Refuse weights that are all 0.
 
         Raises:
             BadInput: they are.
 
         """
-        if self.normalised:
-            normalised({name: getattr(self, name) for name in ("adv", "cls", "rec", "seg", "gp")})
+        require_weight({name: getattr(self, name) for name in ("adv", "cls", "rec", "seg", "gp")})
 
 
 @recipe
