@@ -13,6 +13,7 @@ from medsearch.study.ablation import Ablation
 from medsearch.study.code import anew
 from medsearch.study.jobs import Workplace
 from medsearch.study.ledger import Ledger
+from medsearch.study.record import AblationHeader
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ class AskingAblation:
 
 def say_redrawn(ablation: Ablation, place: Workplace) -> None:
     """Say so where another number of configurations is asked for than was tried: they fill the space anew."""
-    stored = (Ledger(place.study(ablation.name)).header().get("retune") or {}).get("trials")
+    header = Ledger(place.study(ablation.name)).header(AblationHeader)
+    stored = header.retune.trials if header and header.retune else 0
     if stored and ablation.retune and stored != ablation.trials:
         say(
             f"{ablation.name}: {stored} configurations were asked for of each row that is retuned, now it is "

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medsearch.core.errors import BadInput, printable
 from medsearch.core.repository import commit_of
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from medsearch.data.kinds import Task
     from medsearch.data.phantoms import Specification
     from medsearch.study.jobs import Workplace
+    from medsearch.study.record import About
 
 PACKAGES = ("torch", "ray", "optuna", "mlflow", "monai", "numpy")
 
@@ -217,17 +218,18 @@ class Arrays:
         return prepare(self.cohort, self.fingerprint, task=task, folder=self.folder).directory
 
 
-def about(chosen: Chosen) -> dict[str, Any]:
+def about(chosen: Chosen) -> "About":
     """What a report says of data, code and machine."""
     from medsearch.data.layouts import AXIAL_LAYOUTS
+    from medsearch.study.record import About, Skipped
 
     program = Path.cwd() if interactive() else Path(sys.argv[0]).resolve()
-    return {
-        "cohort": chosen.cohort.name,
-        "phantom": chosen.cohort.phantom,
-        "truth": "pairs" if chosen.cohort.layout in AXIAL_LAYOUTS else "labels",
-        "skipped": chosen.skipped,
-        "git_commit": str(commit) if (commit := commit_of(program)) else None,
-        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "machine": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-    }
+    return About(
+        cohort=chosen.cohort.name,
+        phantom=chosen.cohort.phantom,
+        truth="pairs" if chosen.cohort.layout in AXIAL_LAYOUTS else "labels",
+        skipped=tuple(Skipped(**case) for case in chosen.skipped),
+        git_commit=str(commit) if (commit := commit_of(program)) else None,
+        versions={name: importlib.metadata.version(name) for name in PACKAGES},
+        machine=f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
+    )

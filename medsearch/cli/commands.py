@@ -135,11 +135,13 @@ def _sync(options: argparse.Namespace) -> int:
 def _synced(folder: Path) -> list[Path]:
     """The study itself; of a staged search, which has no runs of its own, the searches that have begun."""
     from medsearch.study.ledger import Ledger
-    from medsearch.study.staged_header import parts
+    from medsearch.study.record import StagedHeader
 
-    names = parts(Ledger(folder).header())
-    paths = [child(folder.parent, name, what="study name") for name in names]
-    return [path for path in paths if path.exists()] if names else [folder]
+    header = Ledger(folder).header(StagedHeader)
+    if header is None:
+        return [folder]
+    paths = [child(folder.parent, name, what="study name") for name in header.studies]
+    return [path for path in paths if path.exists()]
 
 
 def _stored(options: argparse.Namespace) -> tuple[Path, Store]:

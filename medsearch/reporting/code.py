@@ -2,20 +2,20 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from medsearch.reporting.wording import counted, listed
-from medsearch.stages.code import Trained, codes_in, trained
+from medsearch.stages.code import Trained, trained
 from medsearch.stages.store import Store
+from medsearch.study.record import Header
 
 
-def trained_by(header: Mapping[str, Any], keys: Iterable[str], store: Store) -> tuple[Trained, ...]:
+def trained_by(header: Header, keys: Iterable[str], store: Store) -> tuple[Trained, ...]:
     """By which code the stages `keys` of a study were trained, beside the code that the study last ran with."""
 
     def modules_of(key: str) -> Mapping[str, str]:
         return dict(store.artifact(key).manifest.get("modules", {}))
 
-    return trained(store.summaries(), codes_in(header.get("code", {})), dict.fromkeys(keys), modules_of)
+    return trained(store.summaries(), header.code, dict.fromkeys(keys), modules_of)
 
 
 def other_code(of: Iterable[Trained]) -> tuple[str, ...]:

@@ -4,15 +4,15 @@ A score that is not finite (a diverged run) is None. Metrics of the test stage a
 stand under the same name without `test/`.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from medsearch.core.reported import Unit
+from medsearch.study.record import Column, OneTaskHeader, Skipped
 
-Knobs = Mapping[str, Any]  # dotted path -> value
 RunState = Literal["complete", "cut", "failed", "running", "waiting"]
-Selection = Literal["source", "pseudo-target", "oracle", "none"]
 Truth = Literal["labels", "pairs"]
 """What the cohort's cases are scored by, and an oracle sees: outlines, or the image that should have been made."""
 
@@ -35,14 +35,6 @@ class Replicate:
     values: tuple[float, ...] = ()  # of all objectives, `value` first; empty where there is one
     forms: Mapping[str, str] = field(default_factory=dict)  # metric -> by which convention, as its test stage says
     given: Mapping[str, float] = field(default_factory=dict)  # the same scores of what the method was given, unchanged
-
-
-@dataclass(frozen=True, kw_only=True)
-class Skipped:
-    """A case that was left out because its files are faulty."""
-
-    subject: str
-    problem: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,18 +63,19 @@ class Provenance:
     truth: Truth = "labels"
 
 
-def provenance(about: Mapping[str, Any], *, subjects: int, fingerprint: str, scale: str, created: str) -> Provenance:
-    """From what a study's header says `about` a cohort."""
+def provenance(of: OneTaskHeader | Column, scale: str) -> Provenance:
+    """Of a study on one task, or a column of an ablation, reported now."""
+    about = of.about
     return Provenance(
-        cohort=about["cohort"],
-        phantom=about["phantom"],
-        subjects=subjects,
-        data_fingerprint=fingerprint,
+        cohort=about.cohort,
+        phantom=about.phantom,
+        subjects=of.subjects,
+        data_fingerprint=of.cohort,
         scale=scale,
-        git_commit=about.get("git_commit"),
-        versions=about.get("versions", {}),
-        machine=about.get("machine", ""),
-        created=created,
-        skipped=tuple(Skipped(**case) for case in about.get("skipped", ())),
-        truth=about.get("truth", "labels"),
+        git_commit=about.git_commit,
+        versions=about.versions,
+        machine=about.machine,
+        created=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        skipped=about.skipped,
+        truth=about.truth,
     )

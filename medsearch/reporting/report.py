@@ -4,6 +4,7 @@ from pathlib import Path
 
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger
+from medsearch.study.record import AblationHeader, StagedHeader
 
 
 def rebuild(folder: Path, store: Store) -> Path:
@@ -13,13 +14,13 @@ def rebuild(folder: Path, store: Store) -> Path:
         BadInput: there is no study in `folder`.
 
     """
-    match kind_of(folder):
-        case "ablation":
+    match Ledger(folder).header():
+        case AblationHeader():
             from medsearch.reporting.ablation.collect import collect as collect_ablation
             from medsearch.reporting.ablation.report import write_report as write_ablation
 
             return write_ablation(collect_ablation(folder, store), folder / "report")
-        case "staged":
+        case StagedHeader():
             from medsearch.reporting.staged.collect import collect as collect_staged
             from medsearch.reporting.staged.report import write_report as write_staged
 
@@ -29,8 +30,3 @@ def rebuild(folder: Path, store: Store) -> Path:
             from medsearch.reporting.search.report import write_report
 
             return write_report(collect(folder, store), folder / "report")
-
-
-def kind_of(folder: Path) -> str:
-    """The kind of the study in `folder`: "search", "staged" or "ablation"; a search where nothing says otherwise."""
-    return str(Ledger(folder).header().get("kind", "search"))

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from medsearch.reporting.report import kind_of
 from medsearch.stages.store import Store
+from medsearch.study.ledger import Ledger
+from medsearch.study.record import AblationHeader, StagedHeader
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -19,13 +20,13 @@ def summary(folder: Path, store: Store) -> "RenderableType":
         BadInput: there is no study in `folder`.
 
     """
-    match kind_of(folder):
-        case "ablation":
+    match Ledger(folder).header():
+        case AblationHeader():
             from medsearch.reporting.ablation.collect import collect as collect_ablation
             from medsearch.reporting.ablation.terminal import summary_text as ablation_text
 
             return ablation_text(collect_ablation(folder, store))
-        case "staged":
+        case StagedHeader():
             from medsearch.reporting.staged.collect import collect as collect_staged
             from medsearch.reporting.staged.terminal import summary_text as staged_text
 

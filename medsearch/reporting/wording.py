@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from medsearch.reporting.evidence import Selection, Truth
+from medsearch.reporting.evidence import Truth
+from medsearch.stages.method import Selection
 
 if TYPE_CHECKING:
     from medsearch.reporting.variance_components import Interval
@@ -129,13 +130,6 @@ def duration(seconds: float | None) -> str:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
-
-
-def way_of(task: Mapping[str, Any]) -> str:
-    """From which contrast to which, `t1 → t2`, of a task as a header has it; a backward one goes the other way."""
-    ends = (task["source"], task["target"])
-    first, last = reversed(ends) if task.get("direction") == "backward" else ends
-    return f"{first} → {last}"
 
 
 def counted(count: int, noun: str) -> str:

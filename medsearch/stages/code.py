@@ -173,16 +173,6 @@ def _commit(commit: Commit | None) -> dict[str, Any]:
     return {"commit": commit.name, "dirty": commit.dirty} if commit else {}
 
 
-def codes_in(of: Mapping[str, Mapping[str, Any]]) -> dict[str, Code]:
-    """Codes by the names of stages, back from JSON."""
-    return {
-        stage: Code(
-            modules=code["modules"], **{name: Commit(**code[name]) for name in ("commit", "package") if code[name]}
-        )
-        for stage, code in of.items()
-    }
-
-
 @final
 @dataclass(frozen=True, kw_only=True)
 class Recorded:

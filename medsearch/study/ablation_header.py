@@ -1,19 +1,33 @@
 """The header of an ablation: all that reports and trackers need to know of its question, and of its cells."""
 
 import time
-from collections.abc import Iterable, Mapping
+import typing
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import plain
+from medsearch.stages.pipelines import StageRun
+from medsearch.study import graph
 from medsearch.study.ablation import Ablation
-from medsearch.study.code import header_codes
+from medsearch.study.code import codes_of
 from medsearch.study.figures import described
 from medsearch.study.freezing import freeze, standing
-from medsearch.study.graph import Candidate, Cell, Grapher
-from medsearch.study.identity import domain_of
+from medsearch.study.graph import Grapher
+from medsearch.study.identity import axes
 from medsearch.study.jobs import Planner, Workplace
 from medsearch.study.ledger import Ledger, trial_of
+from medsearch.study.record import (
+    AblationHeader,
+    Base,
+    Candidate,
+    Cell,
+    Column,
+    Retuning,
+    Row,
+    SearchHeader,
+    Stages,
+)
 from medsearch.study.rules import Rule
 from medsearch.study.search import Search
 from medsearch.study.variants import Variant
@@ -26,9 +40,9 @@ def begin(grapher: Grapher, ledger: Ledger) -> None:
         BadInput: it does; the message says in what they differ.
 
     """
-    old, ours = ledger.header().get("identity"), _identity(grapher)
-    if old is not None and old != ours:
-        parts = ", ".join(part for part in ours if old.get(part) != ours[part]) or "kind of study"
+    old, ours = ledger.header(), _identity(grapher)
+    if old is not None and old.identity != ours:
+        parts = ", ".join(part for part in ours if old.identity.get(part) != ours[part]) or "kind of study"
         msg = (
             f"study {grapher.ablation.name!r} in {ledger.folder} was begun with another {parts}; "
             "choose another --home or study name, or remove the folder"
@@ -40,9 +54,7 @@ def begin(grapher: Grapher, ledger: Ledger) -> None:
 def describe(grapher: Grapher, ledger: Ledger, failed: Iterable[str] = ()) -> None:
     """Bring the header up to date: cells of rows that retune are known only later."""
     old = ledger.header()
-    header = {**_header(grapher, failed), "begun": old.get("begun", time.time())}
-    if old != plain(header):
-        ledger.write_header(header)
+    ledger.write_header(_header(grapher, failed, begun=old.begun if old else time.time()))
 
 
 def winner(ablation: Ablation, place: Workplace) -> dict[str, Any]:
@@ -53,23 +65,23 @@ def winner(ablation: Ablation, place: Workplace) -> dict[str, Any]:
         StudyFailed: none of its trials is what the ablation takes.
 
     """
-    return {} if ablation.of is None else dict(_chosen(ablation, place)["knobs"])
+    return {} if ablation.of is None else dict(_chosen(ablation, place).knobs)
 
 
-def _chosen(ablation: Ablation, place: Workplace) -> dict[str, Any]:
+def _chosen(ablation: Ablation, place: Workplace) -> Base:
     assert ablation.of is not None
     search = ablation.of
     ledger = Ledger(place.study(search.name))
-    header = ledger.header()
-    if not header.get("chosen") or header["scale"] != search.scale:
+    header = ledger.header(SearchHeader)
+    if header is None or not header.chosen or header.scale != search.scale:
         msg = (
             f"ablation {ablation.name!r} varies the best configuration of {search.name!r}, which has none at scale "
             f"{search.scale!r} in {place.home}; run that study first"
         )
         raise BadInput(msg)
-    number = header["chosen"][0] if ablation.take is None else _taken(search, ablation.take, place)
+    number = header.chosen[0] if ablation.take is None else _taken(search, ablation.take, place)
     trial = trial_of(ledger.runs().values(), number, search.name)
-    return {"study": search.name, "trial": number, "knobs": {**header["fixed"], **trial.knobs}}
+    return Base(study=search.name, trial=number, knobs={**header.fixed, **trial.knobs})
 
 
 def _taken(search: Search, rule: Rule, place: Workplace) -> int:
@@ -89,90 +101,79 @@ def _identity(grapher: Grapher) -> dict[str, Any]:
     }
 
 
-def _header(grapher: Grapher, failed: Iterable[str]) -> dict[str, Any]:
+def _header(grapher: Grapher, failed: Iterable[str], *, begun: float) -> AblationHeader:
     of, place = grapher.ablation, next(iter(grapher.places.values()))
-    graph = grapher.graph(place.store, failed)
-    declared: dict[str, Any] = plain(
-        {
-            "kind": "ablation",
-            "name": of.name,
-            "question": of.question,
-            "cost": of.cost,
-            "method": of.method.name,
-            "scale": of.scale,
-            "commit": place.about.get("git_commit"),
-            "code": header_codes(of),
-            "tasks": [_task(grapher, column) for column in of.tasks],
-            "variants": [_row(of, row) for row in of.rows],
-            "seeds": of.seeds,
-            "metrics": of.metrics,
-            "objective": of.objective,
-            "supervised": of.supervised if any(row.label == of.supervised for row in of.rows) else "",
-            "margin": of.margin,
-            "fixed": of.fixed,
-            "within": of.within,
-            "retune": _retune(of),
-            "of": _chosen(of, place) if of.of else None,
-            "reported": of.reported,
-            "figure": described(of.figure),
-            "cells": [_cell(cell) for cell in graph.cells],
-            "candidates": [_candidate(candidate) for candidate in graph.candidates],
-            "identity": _identity(grapher),
-        }
+    asked = grapher.graph(place.store, failed)
+    return AblationHeader(
+        name=of.name,
+        question=of.question,
+        cost=of.cost,
+        method=of.method.name,
+        scale=of.scale,
+        commit=place.about.git_commit,
+        code=codes_of(of),
+        columns=tuple(_column(grapher, column) for column in of.tasks),
+        rows=tuple(_row(of, row) for row in of.rows),
+        seeds=grapher.seeds,
+        metrics=tuple(of.metrics),
+        objective=of.objective,
+        supervised=of.supervised if any(row.label == of.supervised for row in of.rows) else "",
+        margin=of.margin,
+        fixed=plain(of.fixed),
+        within=plain(of.within),
+        retune=Retuning(space=axes(of.retune), trials=typing.cast(int, of.trials)) if of.retune else None,
+        of=_chosen(of, place) if of.of else None,
+        reported=tuple(of.reported),
+        figure=described(of.figure),
+        cells=tuple(_cell(cell) for cell in asked.cells),
+        candidates=tuple(_candidate(candidate) for candidate in asked.candidates),
+        identity=_identity(grapher),
+        begun=begun,
     )
-    return declared
 
 
-def _task(grapher: Grapher, column: str) -> dict[str, Any]:
+def _column(grapher: Grapher, column: str) -> Column:
     task = grapher.ablation.tasks[column]
     place = grapher.place(task)
-    return {
-        "label": column,
-        "task": task,
-        "layout": task.layout,
-        "selection": grapher.ablation.rule(column),
-        "cohort": place.cohort,
-        "subjects": len(place.roster.subjects),
-        "about": place.about,
-    }
+    return Column(
+        label=column,
+        task=plain(task),
+        layout=task.layout,
+        selection=grapher.ablation.rule(column),
+        cohort=place.cohort,
+        subjects=len(place.roster.subjects),
+        about=place.about,
+    )
 
 
-def _row(of: Ablation, row: Variant) -> dict[str, Any]:
-    return {
-        "label": row.label,
-        "knobs": row.knobs,
-        "kind": "variant" if row in of.variants else "reference",
-        "against": row.against,
-        "tasks": row.tasks or tuple(of.tasks),
-        "method": str(row.method or of.method),
-        "line": row.line,
-    }
+def _row(of: Ablation, row: Variant) -> Row:
+    return Row(
+        label=row.label,
+        knobs=plain(row.knobs),
+        kind="variant" if row in of.variants else "reference",
+        against=row.against,
+        columns=tuple(row.tasks or of.tasks),
+        method=str(row.method or of.method),
+        line=row.line,
+    )
 
 
-def _retune(of: Ablation) -> Mapping[str, Any] | None:
-    if not of.retune:
-        return None
-    return {"space": {knob: domain_of(domain) for knob, domain in of.retune.items()}, "trials": of.trials}
+def _cell(cell: graph.Cell) -> Cell:
+    return Cell(row=cell.row, column=cell.column, seed=cell.seed, knobs=plain(cell.knobs), stages=_stages(cell.runs))
 
 
-def _cell(cell: Cell) -> dict[str, Any]:
-    return {
-        "variant": cell.row,
-        "task": cell.column,
-        "seed": cell.seed,
-        "knobs": cell.knobs,
-        "stages": [(run.node, run.key) for run in cell.runs],
-    }
+def _candidate(candidate: graph.Candidate) -> Candidate:
+    return Candidate(
+        row=candidate.row,
+        column=candidate.column,
+        number=candidate.number,
+        knobs=plain(candidate.knobs),
+        stages=_stages(candidate.runs),
+        scored=candidate.scored.node,
+        value=candidate.value,
+        chosen=candidate.chosen,
+    )
 
 
-def _candidate(candidate: Candidate) -> dict[str, Any]:
-    return {
-        "variant": candidate.row,
-        "task": candidate.column,
-        "number": candidate.number,
-        "knobs": candidate.knobs,
-        "stages": [(run.node, run.key) for run in candidate.runs],
-        "scored": candidate.scored.node,
-        "value": candidate.value,
-        "chosen": candidate.chosen,
-    }
+def _stages(runs: Sequence[StageRun]) -> Stages:
+    return tuple((run.node, run.key) for run in runs)

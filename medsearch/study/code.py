@@ -8,7 +8,6 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
-from medsearch.core.recipes import plain
 from medsearch.stages.code import Code, Standing, Trained, code_of, standings, trained
 from medsearch.stages.stage import Stage
 from medsearch.study.ablation import Ablation
@@ -52,11 +51,6 @@ def codes_of(study: Study, names: Collection[str] | None = None) -> dict[str, Co
         if stage.name not in found and (names is None or stage.name in names) and (code := code_of(stage)):
             found[stage.name] = code
     return found
-
-
-def header_codes(study: Study) -> dict[str, object]:
-    """Today's code for a study's header; `stages.code.codes_in` reads it."""
-    return {stage: plain(code) for stage, code in codes_of(study).items()}
 
 
 def anew(study: Study, place: Workplace, recompute: Recompute) -> Workplace:

@@ -12,12 +12,13 @@ from typing import Any, final
 from medsearch.core.errors import BadInput, MedsearchError
 from medsearch.core.recipes import plain
 from medsearch.study.conducting import StudyFailed
-from medsearch.study.freezing import Frozen, Standing, freeze, standing
+from medsearch.study.freezing import Standing, freeze, standing
 from medsearch.study.groups import Group
 from medsearch.study.identity import MAY_GROW, differs
 from medsearch.study.jobs import Planner, Workplace
 from medsearch.study.ledger import Ledger
-from medsearch.study.pinning import Pin, decided, overtaken, pins
+from medsearch.study.pinning import decided, overtaken, pinned, pins
+from medsearch.study.record import Frozen, Pin, SearchHeader
 from medsearch.study.search import Search
 from medsearch.study.staged import StagedSearch, refinement_of, search_of
 
@@ -76,8 +77,8 @@ def frozen_by_now(staged: StagedSearch, place: Workplace) -> tuple[tuple[Frozen,
 
 def moved(staged: StagedSearch, search: Search, place: Workplace) -> str:
     """In which frozen values `search` differs from what its folder was begun with; empty if in none, or not begun."""
-    header = Ledger(place.study(search.name)).header()
-    stood = {**header.get("fixed", {}), **header.get("start", {})}
+    header = Ledger(place.study(search.name)).header(SearchHeader)
+    stood = {**header.fixed, **header.start} if header else {}
     stands = plain({**search.settled.fixed, **search.settled.start})
     before = staged.groups[: staged.studies.index(search.name)]
     frozen = [knob for group in before for knob in group.space if knob in stood and knob in stands]
@@ -104,11 +105,11 @@ def _settled(part: Part, place: Workplace | None) -> Part:
     if place is None or part.group is None or part.waits or part.refusal:
         return part
     rule, search = part.group.freeze, part.search
-    pin = part.pin if part.pin and part.pin.stands(search, rule, place) else None
+    kept = pinned(part.pin, search, rule, place)
     now = _decision(part, rule, place) if part.at.ended else None
-    if pin is not None:
-        since = overtaken(pin.frozen, now) if isinstance(now, Frozen) else ""
-        return replace(part, frozen=pin.of(search), overtaken=since)
+    if kept is not None:
+        since = overtaken(kept, now) if isinstance(now, Frozen) else ""
+        return replace(part, frozen=kept, overtaken=since)
     if isinstance(now, Frozen):
         return replace(part, frozen=now, pin=Pin(frozen=now, decided=decided(search, rule, place)))
     return replace(part, refusal=now)

@@ -1,7 +1,9 @@
 """How a study's answer is drawn, as the paper draws it. Plain data; reporting does the drawing."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, final
+from typing import Literal, final
+
+from medsearch.study import record
 
 Panel = Literal["translations", "residuals", "predictions", "attention", "self_training", "pairs", "unpaired"]
 
@@ -40,12 +42,12 @@ class Panels:
 Figure = GroupedBars | Curves | Panels
 
 
-def described(figure: Figure | None) -> dict[str, Any] | None:
-    """The figure as JSON knows it: {"kind": "bars" | "curves" | "panels", ...}."""
-    if figure is None:
+def described(of: Figure | None) -> record.Figure | None:
+    """The figure as a header has it."""
+    if of is None:
         return None
-    if isinstance(figure, Curves):
-        return {"kind": "curves", "title": figure.title, "x": figure.x}
-    if isinstance(figure, Panels):
-        return {"kind": "panels", "title": figure.title, "kinds": list(figure.kinds), "across": figure.across}
-    return {"kind": "bars", "title": figure.title}
+    if isinstance(of, Curves):
+        return record.Figure(kind="curves", title=of.title, x=of.x)
+    if isinstance(of, Panels):
+        return record.Figure(kind="panels", title=of.title, kinds=of.kinds, across=of.across)
+    return record.Figure(kind="bars", title=of.title)

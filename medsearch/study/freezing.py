@@ -11,26 +11,10 @@ from medsearch.study.conductor import plan_of, slot_of_record
 from medsearch.study.jobs import Planner
 from medsearch.study.ledger import Ledger, RunRecord
 from medsearch.study.ranking import ranking
+from medsearch.study.record import Frozen
 from medsearch.study.rules import Entrant, Rule, barred, metrics_of
 from medsearch.study.search import Search
 from medsearch.study.spaces import Choice
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Frozen:
-    """What a group settled: the values of its knobs, those of trial `number`, and why.
-
-    value: of the group's metric, the mean over `seeds` of them; the trial's own where it has none. failed: seeds on
-    which it failed.
-    """
-
-    knobs: Mapping[str, Any]
-    number: int
-    value: float
-    seeds: int
-    failed: int = 0
-    why: str
 
 
 @final

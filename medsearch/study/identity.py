@@ -3,13 +3,15 @@
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import fingerprint, knobs, plain
-from medsearch.study.code import header_codes
+from medsearch.study.code import codes_of
 from medsearch.study.jobs import Planner
 from medsearch.study.ledger import Ledger
+from medsearch.study.record import Axis, Header, Reference, Scheduler, SearchHeader
 from medsearch.study.search import Search
 
 MAY_GROW = "trials, finalists, seeds after the first, references and the scheduler"
@@ -23,7 +25,7 @@ def open_study(planner: Planner, ledger: Ledger) -> None:
         BadInput: it does; the message says in what they differ.
 
     """
-    header, old = header_of(planner), ledger.header()
+    old = ledger.header()
     parts = ", ".join(differs(planner, old))
     if parts:
         msg = (
@@ -31,72 +33,69 @@ def open_study(planner: Planner, ledger: Ledger) -> None:
             f"change: {ELSEWHERE}"
         )
         raise BadInput(msg)
-    kept = {"begun": old.get("begun", time.time()), "chosen": old.get("chosen", []), "frozen": old.get("frozen")}
-    if old != {**header, **kept}:
-        ledger.write_header({**header, **kept})
+    header = header_of(planner)
+    if isinstance(old, SearchHeader):
+        header = replace(header, begun=old.begun, chosen=old.chosen, frozen=old.frozen)
+    ledger.write_header(header)
 
 
-def differs(planner: Planner, header: Mapping[str, Any]) -> list[str]:
+def differs(planner: Planner, header: Header | None) -> list[str]:
     """In what a folder's header is that of another question; in nothing where the folder was not begun."""
-    theirs, ours = header.get("identity") or {}, _identity(planner)
-    return [part for part in ours if theirs.get(part) != ours[part]] if header else []
+    ours = _identity(planner)
+    return [part for part in ours if header.identity.get(part) != ours[part]] if header else []
 
 
 def choose(ledger: Ledger, finalists: Sequence[int]) -> None:
     """Note in the header which trials are the finalists; others may have been before the search grew."""
-    header = ledger.header()
-    if header.get("chosen") != list(finalists):
-        ledger.write_header({**header, "chosen": list(finalists)})
+    if header := ledger.header(SearchHeader):
+        ledger.write_header(replace(header, chosen=tuple(finalists)))
 
 
 def note_frozen(ledger: Ledger, number: int | None) -> None:
     """Note in the header which trial a staged search stands on, if it stands on one."""
-    header = ledger.header()
-    if header and header.get("frozen") != number:
-        ledger.write_header({**header, "frozen": number})
+    if header := ledger.header(SearchHeader):
+        ledger.write_header(replace(header, frozen=number))
 
 
-def header_of(planner: Planner) -> dict[str, Any]:
+def header_of(planner: Planner) -> SearchHeader:
     """All that the report and the tracking need to know of the question."""
     search, place = planner.search, planner.place
     here = search.settled
-    declared: dict[str, Any] = plain(
-        {
-            "kind": "search",
-            "name": search.name,
-            "question": search.question,
-            "cost": search.cost,
-            "method": search.method.name,
-            "scale": search.scale,
-            "selection": search.selection,
-            "task": search.task,
-            "layout": search.task.layout,
-            "cohort": place.cohort,
-            "subjects": len(place.roster.subjects),
-            "about": place.about,
-            "commit": place.about.get("git_commit"),
-            "code": header_codes(search),
-            "space": {knob: domain_of(domain) for knob, domain in here.space.items()},
-            "nuisance": {knob: domain_of(domain) for knob, domain in here.nuisance.items()},
-            "fixed": here.fixed,
-            "published": here.published,
-            "published_in": search.published_in,
-            "weights": search.weights,
-            "sampler": search.sampler.name,
-            "scheduler": here.scheduler,
-            "start": here.start,
-            "searched_stage": search.searched_stage,
-            "scored_stage": search.scored_stage,
-            "shared_stages": [run.node for run in planner.job("prefix", here.seeds[0], knobs={}).runs],
-            "objectives": search.objectives,
-            "freeze": str(search.freeze or ""),
-            "trials": here.trials,
-            "finalists": here.finalists,
-            "seeds": here.seeds,
-            "references": [{"label": row.label, "knobs": row.knobs} for row in here.references],
-        }
+    return SearchHeader(
+        name=search.name,
+        question=search.question,
+        cost=search.cost,
+        method=search.method.name,
+        scale=search.scale,
+        selection=search.selection,
+        task=plain(search.task),
+        layout=search.task.layout,
+        cohort=place.cohort,
+        subjects=len(place.roster.subjects),
+        about=place.about,
+        commit=place.about.git_commit,
+        code=codes_of(search),
+        space=axes(here.space),
+        nuisance=axes(here.nuisance),
+        fixed=plain(here.fixed),
+        published=plain(here.published),
+        published_in=search.published_in,
+        weights=tuple(search.weights),
+        sampler=search.sampler.name,
+        scheduler=Scheduler(**plain(here.scheduler)),
+        start=plain(here.start),
+        searched_stage=search.searched_stage,
+        scored_stage=search.scored_stage,
+        shared_stages=tuple(run.node for run in planner.job("prefix", here.seeds[0], knobs={}).runs),
+        objectives=dict(search.objectives),
+        freeze=str(search.freeze or ""),
+        trials=here.trials,
+        finalists=here.finalists,
+        seeds=tuple(here.seeds),
+        references=tuple(Reference(label=row.label, knobs=plain(row.knobs)) for row in here.references),
+        identity=_identity(planner),
+        begun=time.time(),
     )
-    return {**declared, "identity": _identity(planner)}
 
 
 def _identity(planner: Planner) -> dict[str, Any]:
@@ -130,3 +129,8 @@ def _frozen_knobs(planner: Planner) -> dict[str, Any]:
 def domain_of(domain: Any) -> dict[str, Any]:
     """A domain as JSON knows it."""
     return {"domain": type(domain).__name__.lower(), **dataclasses.asdict(domain)}
+
+
+def axes(domains: Mapping[str, Any]) -> dict[str, Axis]:
+    """Domains by knob, for a header."""
+    return {knob: Axis(**plain(domain_of(domain))) for knob, domain in domains.items()}

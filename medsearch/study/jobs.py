@@ -31,6 +31,7 @@ from medsearch.stages.store import Store
 from medsearch.stages.timing import training_hours
 from medsearch.study.ledger import PlannedRun, Role
 from medsearch.study.portions import EVERYTHING, Portion
+from medsearch.study.record import About
 from medsearch.study.search import Search
 from medsearch.training.memory import DeviceMeter, bounded, exhausted, main_exhausted, main_taken
 
@@ -61,7 +62,7 @@ class Workplace:
     """Where a study runs and on which data.
 
     cohort: fingerprint of the files. roster: who is included. prepared: the folder of the arrays for a task,
-    made if need be. about: facts on the cohort for the header, such as the cases left out. remote: URI of the store,
+    made if need be. about: what headers say of data, code and machine. remote: URI of the store,
     if it is not under the home. cache: a folder on every node for its own copy of prepared arrays. recompute: what is
     done about stored stages of other code; outdated: those that are trained anew, with when each was finished.
     """
@@ -70,7 +71,7 @@ class Workplace:
     cohort: str
     roster: Roster
     prepared: Callable[[Task], Path]
-    about: Mapping[str, Any] = field(default_factory=dict)
+    about: About
     remote: str | None = None
     cache: Path | None = None
     recompute: Recompute = "warn"

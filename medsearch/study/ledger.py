@@ -18,8 +18,9 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, final, get_args
+from typing import Any, Literal, TypeVar, final, get_args, overload
 
+from medsearch.core.codec import encoded
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.paths import child, set_aside, unsafe_part
 from medsearch.core.records import (
@@ -27,12 +28,13 @@ from medsearch.core.records import (
     faulty_lines,
     lacks,
     read_lines,
-    read_record,
     warn_once,
     write_bytes,
     write_sealed,
 )
+from medsearch.study.record import Header, read_header
 
+H = TypeVar("H", bound=Header)
 Role = Literal["prefix", "trial", "replicate", "reference", "stage"]
 State = Literal["running", "complete", "cut", "failed"]
 
@@ -40,7 +42,6 @@ LEDGER = "ledger.jsonl"
 HEADER = "study.json"
 FAILURES = "failures"
 HEADER_COPY = "study.copy.json"
-HEADER_REMEDY = "run its study again: the header is set aside and brought back from its copy"
 UNCOPIED = (
     "finalists, and what groups of a staged search freeze, are decided anew, and may come out otherwise where failed "
     "runs were repeated since; if later groups stand on them, bring the file back from elsewhere first"
@@ -57,14 +58,6 @@ _FINISHED: _Fields = {
     "cause": _TEXT, "time": _NUMBER,
 }  # fmt: skip
 _RECOVERED: _Fields = {"faulty": int, "time": _NUMBER}
-_HEADER: dict[str, _Fields] = {
-    "search": {
-        "about": dict, "space": dict, "nuisance": dict, "fixed": dict, "objectives": dict, "scheduler": dict,
-        "trials": int, "finalists": int, "seeds": list, "references": list,
-    },
-    "ablation": {"tasks": list, "variants": list, "seeds": list, "cells": list, "candidates": list, "reported": list},
-    "staged": {"about": dict, "groups": list, "seeds": list, "fixed": dict},
-}  # fmt: skip
 
 
 @final
@@ -159,14 +152,19 @@ class Ledger:
         self.folder = folder
         self.path = folder / LEDGER
 
-    def header(self) -> dict[str, Any]:
-        """The study's header; empty before the study has begun.
+    @overload
+    def header(self) -> Header | None: ...
+    @overload
+    def header(self, kind: type[H]) -> H | None: ...
+    def header(self, kind: type[Header] = Header) -> Header | None:
+        """The study's header if it is one of `kind`; None before the study has begun, and for another kind.
 
         Raises:
             Damaged: it was cut, or changed since it was written.
 
         """
-        return self._record(HEADER)
+        header = read_header(self.folder / HEADER)
+        return header if isinstance(header, kind) else None
 
     def mend(self) -> None:
         """Bring a header that is damaged or lost back from its copy, and say so; for whoever runs the study.
@@ -176,30 +174,28 @@ class Ledger:
         header, lost = self._sound(HEADER)
         copy, copy_lost = self._sound(HEADER_COPY)
         if header and copy != header:
-            write_sealed(self.folder / HEADER_COPY, header)
+            write_sealed(self.folder / HEADER_COPY, encoded(header))
             if copy_lost:
                 warn_once(f"{copy_lost}; it is written anew from {HEADER}")
         elif copy and not header:
-            write_sealed(self.folder / HEADER, copy)
+            write_sealed(self.folder / HEADER, encoded(copy))
             warn_once(f"{lost or f'{self.folder / HEADER} is lost'}; it is brought back from {HEADER_COPY}")
         elif lost or copy_lost:
             warn_once(f"{lost or copy_lost}; there is no other copy: {UNCOPIED}")
 
-    def _sound(self, name: str) -> tuple[dict[str, Any], str]:
+    def _sound(self, name: str) -> tuple[Header | None, str]:
         """The header or its copy, and what is said of one that is damaged, which is set aside."""
         try:
-            return self._record(name), ""
+            return read_header(self.folder / name), ""
         except Damaged as error:
-            return {}, f"{error.what} {error.problem}; it is {set_aside(self.folder / name).name} now"
+            return None, f"{error.what} {error.problem}; it is {set_aside(self.folder / name).name} now"
 
-    def _record(self, name: str) -> dict[str, Any]:
-        path = self.folder / name
-        return dict(read_record(path, remedy=HEADER_REMEDY, fault=_header_fault)) if path.exists() else {}
-
-    def write_header(self, header: Mapping[str, Any]) -> None:
-        """Write the header whole, and its copy. Tracking shows its name, question, method, selection, task, ..."""
-        write_sealed(self.folder / HEADER_COPY, header)
-        write_sealed(self.folder / HEADER, header)
+    def write_header(self, header: Header) -> None:
+        """Write the header whole, and its copy, unless it says what is written already."""
+        content, written = encoded(header), self.header()
+        if written is None or encoded(written) != content:
+            write_sealed(self.folder / HEADER_COPY, content)
+            write_sealed(self.folder / HEADER, content)
 
     def started(self, planned: PlannedRun) -> str:
         """Record that a run begins, or goes on after an interruption; returns its name."""
@@ -289,12 +285,6 @@ def _started_fault(event: Mapping[str, Any]) -> str:
         if unsafe_part(stage["key"]):
             return f"names the stage {stage['key']!r}"
     return ""
-
-
-def _header_fault(header: Mapping[str, Any]) -> str:
-    """Of the header of a study that has been begun: `identity` is what it cannot do without."""
-    wanted = _HEADER.get(str(header.get("kind", "search")), {}) if "identity" in header else {}
-    return lacks(header, wanted)
 
 
 def trial_of(runs: Iterable[RunRecord], number: int, study: str) -> RunRecord:

@@ -5,15 +5,17 @@ search froze; its other trials only have to be shown. The same holds for the can
 A study that has not ended, or is being run, may still need everything.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import filterfalse
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import free
 from medsearch.core.paths import DAMAGED
 from medsearch.study.ledger import HEADER, Ledger, RunRecord, fold
+from medsearch.study.record import AblationHeader, Candidate, Cell, Header, SearchHeader
 
 DRIVER_LOCK = "driver.lock"
 
@@ -47,14 +49,11 @@ def mentions(home: Path) -> Mentions:
 def _of(folder: Path) -> Mentions:
     ledger = Ledger(folder)
     _require_whole(ledger)
-    try:
-        header, events = ledger.header(), list(ledger.events())
-        listed = {stage["key"] for event in events for stage in event.get("stages", ())}
-        listed |= {key for owner in _owners(header) for _, key in owner["stages"]}
-        spare = _spare(header, fold(events).values()) if _rests(folder) else set()
-    except (KeyError, TypeError, AttributeError) as error:
-        msg = f"{folder / HEADER} or the ledger beside it cannot be read ({error!r}); mend it, or remove {folder}"
-        raise BadInput(msg) from error
+    header, events = ledger.header(), list(ledger.events())
+    listed = {stage["key"] for event in events for stage in event.get("stages", ())}
+    if isinstance(header, AblationHeader):
+        listed |= header.owners.keys()
+    spare = _spare(header, list(fold(events).values())) if _rests(folder) else set()
     return Mentions(frozenset(listed), frozenset(spare))
 
 
@@ -84,37 +83,24 @@ def _rests(folder: Path) -> bool:
         return mine
 
 
-def _owners(header: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    yield from header.get("cells", ())
-    yield from header.get("candidates", ())
-
-
-def _spare(header: Mapping[str, Any], runs: Iterable[RunRecord]) -> set[str]:
+def _spare(header: Header | None, runs: Sequence[RunRecord]) -> set[str]:
     """What is listed by nothing but trials, or candidates, that lost."""
-    if header.get("kind", "search") == "ablation":
-        lost, others = _candidates(header)
-    else:
-        lost, others = _trials(header, list(runs))
-    return lost - others
+    if isinstance(header, AblationHeader):
+        decided = {(one.row, one.column) for one in header.candidates if one.chosen}
+
+        def lost(one: RunRecord | Cell | Candidate) -> bool:
+            return isinstance(one, Candidate) and not one.chosen and (one.row, one.column) in decided
+
+        owners: tuple[Cell | Candidate, ...] = (*header.cells, *header.candidates)
+        return _keys(filter(lost, owners)) - _keys(filterfalse(lost, owners))
+    if not isinstance(header, SearchHeader):
+        return set()
+    trials = {run.number: run for run in runs if run.role == "trial" and run.state != "running"}
+    if not header.chosen or not trials.keys() >= set(range(header.trials)):
+        return set()
+    spared = {run.run for number, run in trials.items() if number not in (*header.chosen, header.frozen)}
+    return _keys(run for run in runs if run.run in spared) - _keys(run for run in runs if run.run not in spared)
 
 
-def _candidates(header: Mapping[str, Any]) -> tuple[set[str], set[str]]:
-    decided = {(one["variant"], one["task"]) for one in header["candidates"] if one["chosen"]}
-    lost: set[str] = set()
-    others: set[str] = set()
-    for one in _owners(header):
-        is_lost = not one.get("chosen", True) and (one["variant"], one["task"]) in decided
-        (lost if is_lost else others).update(key for _, key in one["stages"])
-    return lost, others
-
-
-def _trials(header: Mapping[str, Any], runs: list[RunRecord]) -> tuple[set[str], set[str]]:
-    chosen, frozen = header.get("chosen", ()), header.get("frozen")
-    trials = {run.number: run.state for run in runs if run.role == "trial"}
-    ended = bool(chosen) and all(trials.get(number, "running") != "running" for number in range(header["trials"]))
-    lost: set[str] = set()
-    others: set[str] = set()
-    for run in runs:
-        is_lost = ended and run.role == "trial" and run.number not in (*chosen, frozen) and run.state != "running"
-        (lost if is_lost else others).update(key for _, key in run.stages)
-    return lost, others
+def _keys(of: Iterable[RunRecord | Cell | Candidate]) -> set[str]:
+    return {key for one in of for _, key in one.stages}

@@ -5,48 +5,37 @@ groups stand on the earlier decision, so it is taken again only where a declared
 folder has been begun anew. The memory is the header of the staged search, which is kept twice (`ledger`).
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, final
+from dataclasses import replace
+from typing import Any
 
 from medsearch.core.recipes import plain
-from medsearch.study.freezing import Frozen, option
+from medsearch.study.freezing import option
 from medsearch.study.jobs import Workplace
 from medsearch.study.ledger import Ledger
+from medsearch.study.record import Frozen, Pin, StagedHeader
 from medsearch.study.rules import Rule
 from medsearch.study.search import Search
 
 
-@final
-@dataclass(frozen=True, kw_only=True)
-class Pin:
-    """What a group froze, and what that was decided from."""
-
-    frozen: Frozen
-    decided: Mapping[str, Any]
-
-    def stands(self, search: Search, rule: Rule, place: Workplace) -> bool:
-        """Whether nothing of what it was decided from has changed."""
-        return self.decided == decided(search, rule, place)
-
-    def of(self, search: Search) -> Frozen:
-        """What was frozen, with choices as they are declared."""
-        knobs = {knob: option(search, knob, value) for knob, value in self.frozen.knobs.items()}
-        return replace(self.frozen, knobs=knobs)
-
-
 def pins(staged: str, place: Workplace) -> dict[str, Pin]:
     """The pins of the staged search of that name, by the names of its groups' studies."""
-    header = Ledger(place.study(staged)).header()
-    groups = header["groups"] if header.get("kind") == "staged" else []
-    known = {group["study"]: group.get("pinned") for group in groups}
-    return {study: Pin(frozen=Frozen(**of["frozen"]), decided=of["decided"]) for study, of in known.items() if of}
+    header = Ledger(place.study(staged)).header(StagedHeader)
+    return {group.study: group.pinned for group in (header.groups if header else ()) if group.pinned}
+
+
+def pinned(pin: Pin | None, search: Search, rule: Rule, place: Workplace) -> Frozen | None:
+    """What was frozen, with choices as they are declared; None where it was decided from something else."""
+    if pin is None or pin.decided != decided(search, rule, place):
+        return None
+    knobs = {knob: option(search, knob, value) for knob, value in pin.frozen.knobs.items()}
+    return replace(pin.frozen, knobs=knobs)
 
 
 def decided(search: Search, rule: Rule, place: Workplace) -> dict[str, Any]:
     """What a decision rests on beside the runs: declared numbers, the rule, and when the group's folder was begun."""
     here = search.settled
-    begun = Ledger(place.study(search.name)).header().get("begun")
+    header = Ledger(place.study(search.name)).header()
+    begun = header.begun if header else None
     numbers = {"trials": here.trials, "finalists": here.finalists, "seeds": here.seeds}
     return dict(plain({**numbers, "rule": str(rule), "begun": begun}))
 

@@ -21,6 +21,7 @@ from medsearch.study.conductor import plan_of
 from medsearch.study.jobs import Job, Planner, Workplace, unprepared
 from medsearch.study.ledger import Ledger, Role, RunRecord
 from medsearch.study.probes import Probes
+from medsearch.study.record import About
 from medsearch.study.search import Search
 
 if TYPE_CHECKING:
@@ -248,7 +249,13 @@ def _scaled(manifest: Mapping[str, Any], epochs: int | None) -> float:
 
 def pretended_place(task: Task) -> Workplace:
     """Stands in for data that are not there: only counts are taken from it."""
-    return Workplace(home=Path("nowhere"), cohort="unknown", roster=pretended(task), prepared=unprepared)
+    return Workplace(
+        home=Path("nowhere"),
+        cohort="unknown",
+        roster=pretended(task),
+        prepared=unprepared,
+        about=About(cohort="unknown", phantom=False),
+    )
 
 
 def duration(hours: float | None) -> str:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, final
 from medsearch.core.machine import cores
 from medsearch.core.terminal import say, show
 from medsearch.study.course import Part, course
-from medsearch.study.freezing import Frozen
 from medsearch.study.jobs import Workplace
 from medsearch.study.plan import Forecast, duration, plan
+from medsearch.study.record import Frozen
 from medsearch.study.search import Search
 from medsearch.study.staged import StagedSearch
 

@@ -12,9 +12,10 @@ from typing import final
 
 from medsearch.study.course import course
 from medsearch.study.execution import SearchRun, Site, driving, on_ray, run_search
-from medsearch.study.freezing import Frozen, standing
+from medsearch.study.freezing import standing
 from medsearch.study.jobs import Planner, Workplace, require_served
 from medsearch.study.ledger import Ledger
+from medsearch.study.record import Frozen
 from medsearch.study.search import Search
 from medsearch.study.staged import StagedSearch
 from medsearch.study.staged_header import describe

@@ -10,17 +10,9 @@ import numpy as np
 from PIL import Image
 
 from medsearch.core.seeds import generator
-from medsearch.reporting.evidence import Picture, Provenance, Replicate, Skipped
-from medsearch.reporting.search.results import (
-    Axis,
-    Design,
-    Finalist,
-    Published,
-    Reference,
-    Scheduler,
-    SearchResults,
-    Trial,
-)
+from medsearch.reporting.evidence import Picture, Provenance, Replicate
+from medsearch.reporting.search.results import Design, Finalist, Published, Reference, SearchResults, Trial
+from medsearch.study.record import Axis, Scheduler, Skipped
 
 WEIGHTS = tuple(f"segmentation.weights.{name}" for name in ("adv", "rec", "lat", "seg"))
 ADV, REC, LAT, SEG = WEIGHTS

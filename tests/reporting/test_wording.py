@@ -1,16 +1,7 @@
 import pytest
 
-from medsearch.reporting.wording import (
-    duration,
-    html,
-    knob_names,
-    listed,
-    number,
-    oracle_chose,
-    selection_rule,
-    tex,
-    way_of,
-)
+from medsearch.reporting.wording import duration, html, knob_names, listed, number, oracle_chose, selection_rule, tex
+from medsearch.study.record import way_of
 
 
 def test_names_are_as_short_as_they_can_be_told_apart():

@@ -15,11 +15,12 @@ from medsearch.methods.modatts import MoDATTS
 from medsearch.study import ASHA, Best, Group, Reaching, Refinement, choice, integers, loguniform, uniform
 from medsearch.study.conducting import StudyFailed
 from medsearch.study.course import frozen_by_now
-from medsearch.study.freezing import Frozen, Standing, freeze, standing
+from medsearch.study.freezing import Standing, freeze, standing
 from medsearch.study.jobs import Planner
 from medsearch.study.ledger import Ledger, RunRecord
 from medsearch.study.mentions import mentions
 from medsearch.study.plan import plan
+from medsearch.study.record import Frozen
 from medsearch.study.refinement import FROZEN, narrowed
 from medsearch.study.spaces import Choice, Domain
 from medsearch.study.staged import refinement_of, search_of

@@ -143,7 +143,7 @@ def _settings(results: AblationResults) -> Iterator[str]:
         tuned = listed(names[path].text for path in retuning.space)
         yield (
             f"Re-tuned for every row and column: {tuned}, over the same {counted(retuning.trials, 'configuration')} "
-            f"each, under seed {design.seeds[0]}, by {retuning.objective or 'the selection rule'}; all else is frozen."
+            f"each, under seed {design.seeds[0]}, by {design.objective or 'the selection rule'}; all else is frozen."
         )
     if design.base:
         knobs = listed(f"{names[path].text} = {number(value)}" for path, value in design.base.knobs.items())

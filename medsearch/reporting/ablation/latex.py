@@ -15,10 +15,10 @@ from medsearch.reporting.ablation.changes import RelativeChange
 from medsearch.reporting.ablation.layout import Block, blocks_of, evidence, is_reported, reasons, title_of, unplaced
 from medsearch.reporting.ablation.measure import Measure
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.ablation.results import Row
 from medsearch.reporting.formats import latex_table, slug
 from medsearch.reporting.verdicts import Verdict
 from medsearch.reporting.wording import NOTHING, tex
+from medsearch.study.record import Row
 
 BESIDE = 2
 """Blocks (a column in a metric) that stand side by side."""

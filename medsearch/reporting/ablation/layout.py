@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.ablation.results import Column, Row
+from medsearch.reporting.ablation.results import Column
 from medsearch.reporting.metrics import metric_of
 from medsearch.reporting.wording import NOTHING, listed
+from medsearch.study.record import Row
 
 Block = tuple[Column, str]
 

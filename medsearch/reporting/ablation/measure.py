@@ -5,11 +5,12 @@ from functools import cached_property
 from typing import Literal
 
 from medsearch.core.reported import Unit
-from medsearch.reporting.ablation.results import Column, Row
+from medsearch.reporting.ablation.results import Column
 from medsearch.reporting.comparison import BySeed
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.metrics import Metric, metric_of
 from medsearch.reporting.statistics import Summary, by_seed, known, over_cases
+from medsearch.study.record import Row
 
 Key = tuple[str, str, str]
 """The labels of row and column, and the metric."""

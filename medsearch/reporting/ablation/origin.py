@@ -50,7 +50,7 @@ def _candidates(results: AblationResults) -> Markup | None:
     if retuning is None:
         return None
     head = ("Row", "Column", "Configuration", *(Markup(names[p].html) for p in retuning.space), "Value", "Chosen")
-    digits = metric_of(retuning.objective).digits
+    digits = metric_of(results.design.objective).digits
     rows = [_candidate(one, tuple(retuning.space), digits) for one in results.candidates]
     return folded(counted(len(rows), "re-tuned configuration"), head, rows)
 

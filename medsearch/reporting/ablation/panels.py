@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 
-from medsearch.reporting.ablation.results import AblationResults, Row, Tile
+from medsearch.reporting.ablation.results import AblationResults, Tile
+from medsearch.study.record import Row
 
 CASES = 2
 """At most so many cases of each row and column."""

@@ -7,13 +7,14 @@ not asked for. Every field may be filled at any moment: the report of a study th
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
 
 from medsearch.core.reported import Reported
-from medsearch.reporting.evidence import Knobs, Picture, Provenance, Replicate, RunState, Selection
+from medsearch.reporting.evidence import Picture, Provenance, Replicate, RunState
 from medsearch.reporting.metrics import DERIVED, metric_of, pooled, short
 from medsearch.reporting.wording import listed
 from medsearch.stages.code import Trained
+from medsearch.stages.method import Selection
+from medsearch.study.record import Base, Figure, Knobs, Retuning, Row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,19 +27,6 @@ class Column:
     selection: Selection
     provenance: Provenance
     task: Knobs = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """A variant of the method, or a reference that the paper's table need not have."""
-
-    label: str
-    kind: Literal["variant", "reference"] = "variant"
-    knobs: Knobs = field(default_factory=dict)
-    against: str = ""  # label of the row that it is compared with
-    columns: tuple[str, ...] = ()  # that it is asked of
-    method: str = ""
-    line: str = ""  # in a figure of curves, the curve that it is a point of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,35 +85,6 @@ class Tile:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retuning:
-    """Nuisance knobs that every row was given anew, and how many configurations each."""
-
-    space: Mapping[str, Mapping[str, Any]]
-    trials: int
-    objective: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Base:
-    """The configuration that the rows vary, if a search found it."""
-
-    study: str
-    trial: int
-    knobs: Knobs = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figure:
-    """How the paper draws it."""
-
-    kind: Literal["bars", "curves", "panels"] = "bars"
-    title: str = ""
-    x: str = ""  # curves: the knob
-    kinds: tuple[str, ...] = ()  # panels
-    across: str = ""  # panels: the image that every row has a column for
-
-
-@dataclass(frozen=True, kw_only=True)
 class Design:
     """The ablation as the study file declares it."""
 
@@ -141,6 +100,7 @@ class Design:
     fixed: Knobs = field(default_factory=dict)
     within: Mapping[str, Knobs] = field(default_factory=dict)  # column -> knobs of every row in it
     retuning: Retuning | None = None
+    objective: str = ""  # that configurations of a re-tuned row are chosen by
     base: Base | None = None
     reported: tuple[Reported, ...] = ()
     figure: Figure = field(default_factory=Figure)

@@ -8,7 +8,6 @@ from medsearch.reporting.ablation.caption import caption
 from medsearch.reporting.ablation.layout import Block, is_change, is_reported, parts_of, title_of, unplaced
 from medsearch.reporting.ablation.measure import Measure
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.ablation.results import Row
 from medsearch.reporting.ablation.sharing import spent
 from medsearch.reporting.elements import (
     axis,
@@ -29,6 +28,7 @@ from medsearch.reporting.markup import Child, Markup, joined, tag
 from medsearch.reporting.metrics import metric_of
 from medsearch.reporting.verdicts import Verdict
 from medsearch.reporting.wording import NOTHING, duration, percent
+from medsearch.study.record import Row
 
 BADGES: Mapping[str, str] = {
     "agrees": "good", "lower": "bad", "higher": "bad", "underpowered": "caution", "not comparable": "",

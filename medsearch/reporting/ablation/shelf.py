@@ -9,8 +9,7 @@ from medsearch.reporting.evidence import RunState
 from medsearch.stages.context import Artifact
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger, RunRecord
-
-Stages = tuple[tuple[str, str], ...]
+from medsearch.study.record import Stages
 
 
 @final

@@ -1,7 +1,6 @@
 """From the ledger and the stage store to `SearchResults`: every number is looked up here, none is kept twice."""
 
 import os
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,21 +11,19 @@ from medsearch.core.records import lacks, read_record, warn_once
 from medsearch.reporting.code import trained_by
 from medsearch.reporting.evidence import Picture, Replicate, provenance
 from medsearch.reporting.search.results import (
-    Axis,
     Design,
     Finalist,
     Published,
     Reference,
-    Scheduler,
     SearchResults,
     State,
     Trial,
 )
 from medsearch.reporting.search.tables import ranking
 from medsearch.reporting.titles import place_of, title_of
-from medsearch.reporting.wording import way_of
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger, RunRecord, trial_of
+from medsearch.study.record import SearchHeader, way_of
 
 IMPORTANCES = "importances.json"
 """In the study's folder: Optuna's shares by knob, or why there are none; written when a search ends."""
@@ -40,8 +37,8 @@ def collect(folder: Path, store: Store) -> SearchResults:
 
     """
     ledger = Ledger(folder)
-    header = ledger.header()
-    if not header:
+    header = ledger.header(SearchHeader)
+    if header is None:
         msg = f"no study in {folder}; run its file first, or name its folder's --home"
         raise BadInput(msg)
     runs = tuple(ledger.runs().values())
@@ -50,13 +47,7 @@ def collect(folder: Path, store: Store) -> SearchResults:
     importances, seconds = _importances(folder), _seconds(runs, store)
     results = SearchResults(
         design=_design(header, runs),
-        provenance=provenance(
-            header["about"],
-            subjects=header["subjects"],
-            fingerprint=header["cohort"],
-            scale=header["scale"],
-            created=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        ),
+        provenance=provenance(header, header.scale),
         trials=tuple(_trial(header, run, store, seconds[run.run]) for run in _trials(runs)),
         importances=importances["shares"],
         no_importances=importances["why"],
@@ -94,57 +85,42 @@ def _importances_fault(of: Mapping[str, Any]) -> str:
     )
 
 
-def _design(header: Mapping[str, Any], runs: tuple[RunRecord, ...]) -> Design:
-    domains = {**header["space"], **header["nuisance"]}
+def _design(header: SearchHeader, runs: tuple[RunRecord, ...]) -> Design:
     return Design(
-        study=header["name"],
-        question=header["question"],
-        method=header["method"],
-        task=way_of(header["task"]),
-        selection=header["selection"],
-        cost=header["cost"],
-        sampler=header["sampler"],
-        scheduler=_scheduler(header["scheduler"]),
+        study=header.name,
+        question=header.question,
+        method=header.method,
+        task=way_of(header.task),
+        selection=header.selection,
+        cost=header.cost,
+        sampler=header.sampler,
+        scheduler=header.scheduler,
         # all count that have ended, also when fewer are asked for than before
-        trials=max(header["trials"], sum(run.role == "trial" and run.state != "running" for run in runs)),
-        finalists=header["finalists"],
-        seeds=tuple(header["seeds"]),
-        space={knob: axis_of(domain) for knob, domain in domains.items()},
-        nuisance=tuple(header["nuisance"]),
-        fixed=header["fixed"],
+        trials=max(header.trials, sum(run.role == "trial" and run.state != "running" for run in runs)),
+        finalists=header.finalists,
+        seeds=header.seeds,
+        space={**header.space, **header.nuisance},
+        nuisance=tuple(header.nuisance),
+        fixed=header.fixed,
         shared_stages=tuple(dict.fromkeys(node for run in runs if run.role == "prefix" for node, _ in run.stages)),
-        weights=tuple(header["weights"]),
-        published={knob: Published(value=v, where=header["published_in"]) for knob, v in header["published"].items()},
-        objective=next(iter(header["objectives"])),
-        minimised=next(iter(header["objectives"].values())) == "minimize",
-        objectives=header["objectives"] if len(header["objectives"]) > 1 else {},
-        rule=header.get("freeze", ""),
-        frozen=header.get("frozen"),
-        scored_stage=header.get("scored_stage", ""),
+        weights=header.weights,
+        published={knob: Published(value=v, where=header.published_in) for knob, v in header.published.items()},
+        objective=header.metric,
+        minimised=header.objectives[header.metric] == "minimize",
+        objectives=header.objectives if len(header.objectives) > 1 else {},
+        rule=header.freeze,
+        frozen=header.frozen,
+        scored_stage=header.scored_stage,
     )
 
 
-def _scheduler(of: Mapping[str, Any]) -> Scheduler:
-    return Scheduler(name=of["name"], reason=of["because"], grace=of.get("grace"), reduction=of.get("reduction"))
-
-
-def axis_of(domain: Mapping[str, Any]) -> Axis:
-    """A domain as the header has it."""
-    return Axis(
-        low=domain.get("low"),
-        high=domain.get("high"),
-        log=bool(domain.get("log", False)),
-        choices=tuple(domain.get("options", ())),
-    )
-
-
-def _trial(header: Mapping[str, Any], run: RunRecord, store: Store, seconds: float) -> Trial:
+def _trial(header: SearchHeader, run: RunRecord, store: Store, seconds: float) -> Trial:
     return Trial(
         number=int(run.number or 0),
         knobs=run.knobs,
         state=run.state,
         value=run.value,
-        values=run.values if len(header["objectives"]) > 1 else (),
+        values=run.values if len(header.objectives) > 1 else (),
         curve=tuple(_curve(header, run, store)),
         seconds=seconds,
         rung=run.rung,
@@ -152,9 +128,9 @@ def _trial(header: Mapping[str, Any], run: RunRecord, store: Store, seconds: flo
     )
 
 
-def _curve(header: Mapping[str, Any], run: RunRecord, store: Store) -> Iterator[tuple[int, float]]:
+def _curve(header: SearchHeader, run: RunRecord, store: Store) -> Iterator[tuple[int, float]]:
     """The metric that ranks, by epochs of the searched stage."""
-    key, metric = dict(run.stages).get(header["searched_stage"]), next(iter(header["objectives"]))
+    key, metric = dict(run.stages).get(header.searched_stage), header.metric
     for line in store.journal(key) if key else ():
         if metric in line["metrics"]:
             yield line["epoch"], line["metrics"][metric]
@@ -173,10 +149,10 @@ def _seconds(runs: Sequence[RunRecord], store: Store) -> dict[str, float]:
 
 
 def _finalists(
-    header: Mapping[str, Any], runs: tuple[RunRecord, ...], store: Store, seconds: Mapping[str, float]
+    header: SearchHeader, runs: tuple[RunRecord, ...], store: Store, seconds: Mapping[str, float]
 ) -> Iterator[Finalist]:
-    for number in header.get("chosen", ()):
-        trial = trial_of(runs, number, header["name"])
+    for number in header.chosen:
+        trial = trial_of(runs, number, header.name)
         own = [run for run in runs if run.role == "replicate" and run.number == number]
         yield Finalist(
             number=number,
@@ -186,11 +162,11 @@ def _finalists(
 
 
 def _references(
-    header: Mapping[str, Any], runs: tuple[RunRecord, ...], store: Store, seconds: Mapping[str, float]
+    header: SearchHeader, runs: tuple[RunRecord, ...], store: Store, seconds: Mapping[str, float]
 ) -> Iterator[Reference]:
-    for row in header["references"]:
-        own = [run for run in runs if run.role == "reference" and run.label == row["label"]]
-        yield Reference(label=row["label"], replicates=tuple(_replicate(run, store, seconds[run.run]) for run in own))
+    for row in header.references:
+        own = [run for run in runs if run.role == "reference" and run.label == row.label]
+        yield Reference(label=row.label, replicates=tuple(_replicate(run, store, seconds[run.run]) for run in own))
 
 
 def _replicate(run: RunRecord, store: Store, seconds: float) -> Replicate:

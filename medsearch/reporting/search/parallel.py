@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from medsearch.reporting.search.charts import Chart, Scale, Series, note_of, ordered, roles
-from medsearch.reporting.search.results import Axis, SearchResults, Trial
+from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.reporting.search.tables import names_of
 from medsearch.reporting.statistics import known
 from medsearch.reporting.wording import number, score
+from medsearch.study.record import Axis
 
 
 def parallel(results: SearchResults) -> Chart:
@@ -43,8 +44,8 @@ def _axis(results: SearchResults, path: str) -> Axis:
     """The declared range of a knob, widened to what was tried; of an undeclared one, what was tried."""
     axis = results.design.space.get(path, Axis())
     tried = [trial.knobs[path] for trial in results.trials if path in trial.knobs]
-    if axis.choices or not all(known(value) for value in tried):
-        return Axis(choices=(*axis.choices, *(v for v in dict.fromkeys(tried) if v not in axis.choices)))
+    if axis.options or not all(known(value) for value in tried):
+        return Axis(options=(*axis.options, *(v for v in dict.fromkeys(tried) if v not in axis.options)))
     bounds = [float(value) for value in (*tried, axis.low, axis.high) if value is not None]
     return Axis(
         low=min(bounds, default=0.0), high=max(bounds, default=1.0), log=axis.log and min(bounds, default=0) > 0
@@ -52,8 +53,8 @@ def _axis(results: SearchResults, path: str) -> Axis:
 
 
 def _height(axis: Axis, value: Any) -> float | None:
-    if axis.choices:
-        return (axis.choices.index(value) + 0.5) / len(axis.choices) if value in axis.choices else None
+    if axis.options:
+        return (axis.options.index(value) + 0.5) / len(axis.options) if value in axis.options else None
     if not known(value) or axis.low is None or axis.high is None:
         return None
     if axis.low == axis.high:
@@ -63,8 +64,8 @@ def _height(axis: Axis, value: Any) -> float | None:
 
 
 def _ticks(axis: Axis) -> tuple[tuple[float, str], ...]:
-    if axis.choices:
-        return tuple(((i + 0.5) / len(axis.choices), number(choice)) for i, choice in enumerate(axis.choices))
+    if axis.options:
+        return tuple(((i + 0.5) / len(axis.options), number(choice)) for i, choice in enumerate(axis.options))
     low, high = float(axis.low or 0), float(axis.high or 0)
     inner = [low + (high - low) / 2]
     if axis.log:

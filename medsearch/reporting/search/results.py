@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from medsearch.reporting.evidence import Knobs, Picture, Provenance, Replicate, Selection
+from medsearch.reporting.evidence import Picture, Provenance, Replicate
 from medsearch.reporting.metrics import full_heading, full_words, metric_of
 from medsearch.stages.code import Trained
+from medsearch.stages.method import Selection
+from medsearch.study.record import Axis, Knobs, Scheduler
 
 State = Literal["complete", "cut", "failed", "running"]
 
@@ -63,26 +65,6 @@ class Published:
 
     value: Any
     where: str = ""  # "thesis, section 5.5.1"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Axis:
-    """The range of a searched knob."""
-
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    choices: tuple[Any, ...] = ()  # instead of low and high
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scheduler:
-    """What could stop a trial early, with the study's reason for it."""
-
-    name: Literal["none", "asha", "median"] = "none"
-    reason: str = ""
-    grace: int | None = None  # epochs before the first rung
-    reduction: int | None = None  # ASHA keeps the best 1/reduction at each rung
 
 
 @dataclass(frozen=True, kw_only=True)

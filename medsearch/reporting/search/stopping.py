@@ -34,10 +34,10 @@ def cuts(results: SearchResults) -> Markup:
 def _cut_by(results: SearchResults) -> str:
     scheduler, number_cut = results.design.scheduler, len(results.in_state("cut"))
     if scheduler.name == "none":
-        why = f" ({scheduler.reason})" if scheduler.reason else ""
+        why = f" ({scheduler.because})" if scheduler.because else ""
         return f"No scheduler was used{why}, so no trial was cut."
     name = {"asha": "ASHA", "median": "Median stopping"}[scheduler.name]
-    why = f", because {scheduler.reason}" if scheduler.reason else ""
+    why = f", because {scheduler.because}" if scheduler.because else ""
     found = counted(number_cut, "trial") if number_cut else "no trial"
     return f"{name} with a grace period of {scheduler.grace} epochs{why}, cut {found}."
 

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from medsearch.reporting.search.tables import summary
-from medsearch.reporting.staged.results import Bound, Group, StagedResults
+from medsearch.reporting.staged.results import Group, StagedResults
 from medsearch.reporting.wording import number
+from medsearch.study.record import Bound
 
 
 def broken(results: StagedResults) -> Iterator[str]:

@@ -4,10 +4,10 @@ import math
 
 from medsearch.reporting.elements import STRIP, axis, cell, heading, table
 from medsearch.reporting.markup import Markup, tag
-from medsearch.reporting.search.results import Axis
 from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.staged.tables import KnobLine, knob_lines
 from medsearch.reporting.wording import listed, number
+from medsearch.study.record import Axis
 
 
 def knobs(results: StagedResults) -> Markup:
@@ -36,7 +36,7 @@ def _place(line: KnobLine) -> Markup:
     """The domain as a line with its ends; of a choice, its options."""
     of = line.axis
     if of.low is None or of.high is None:
-        return tag("small", f"one of {listed(number(option) for option in of.choices)}")
+        return tag("small", f"one of {listed(number(option) for option in of.options)}")
     told = f"{number(of.low)} to {number(of.high)}{', logarithmic' if of.log else ''}"
     drawn = [tag("title", told), tag("line", x1=0, x2=STRIP, y1=12, y2=12)]
     drawn += [tag("line", x1=x, x2=x, y1=8, y2=16) for x in (0, STRIP)]

@@ -4,39 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from medsearch.reporting.evidence import Knobs, Provenance, Selection
-from medsearch.reporting.search.results import Axis, SearchResults
+from medsearch.reporting.evidence import Provenance
+from medsearch.reporting.search.results import SearchResults
 from medsearch.stages.code import Trained
-
-
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """What a group froze."""
-
-    knobs: Knobs
-    number: int  # of the trial
-    value: float  # of the group's metric, the mean over so many seeds; the trial's own where that is none
-    seeds: int
-    failed: int = 0  # seeds on which it failed
-    why: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bound:
-    """What a freeze rule asks of another metric."""
-
-    metric: str
-    at_least: float | None = None
-    at_most: float | None = None
-
-    @property
-    def words(self) -> str:
-        """Of the value: `≥ 0.1`."""
-        return f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
-
-    def holds(self, value: float) -> bool:
-        """Whether the value keeps it."""
-        return value >= self.at_least if self.at_least is not None else value <= float(self.at_most or 0.0)
+from medsearch.stages.method import Selection
+from medsearch.study.record import Axis, Bound, Frozen, Knobs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +25,7 @@ class Group:
     trials: int  # planned
     rule: str
     bound: Bound | None = None  # of the rule, if it has one
-    frozen: Point | None = None
+    frozen: Frozen | None = None
     overtaken: str = ""  # what would be frozen by now, since a run that had failed was repeated
     search: SearchResults | None = None
 

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from medsearch.reporting.search.results import Axis, SearchResults
+from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import best_knobs, best_trial
-from medsearch.reporting.staged.results import Group, Point, StagedResults
+from medsearch.reporting.staged.results import Group, StagedResults
 from medsearch.reporting.wording import NOTHING, KnobName, counted, knob_names, listed, number, score
+from medsearch.study.record import Axis, Frozen
 
 GROUP_HEADINGS = ("Group", "Frozen", "Tuned by", "Value", "Trials")
 STATES = ("complete", "cut", "failed", "running")
@@ -67,7 +68,7 @@ def measured(group: Group) -> str:
     return f"{score(best.value)} so far" if best else NOTHING
 
 
-def _runs(of: Point) -> str:
+def _runs(of: Frozen) -> str:
     """What the value rests on: `n=2`, `n=1 of 2, 1 failed`."""
     if not of.failed:
         return f"n={of.seeds}"

@@ -4,7 +4,7 @@ Nothing in the search ever talks to MLflow: workers write journals, the driver w
 process of its own reads both and sends what is new. Killed at any moment, started twice, or kept waiting by a dead
 server, it ends with the same runs, because a plan is the difference between the files and what the server has:
 
-    reading    what the files say, piece by piece;             grid, summary      an ablation's header, and its report
+    reading    what the files say, piece by piece;             summary            of an ablation, its report
     shown      the runs that MLflow should show (pure): `trials` of a search, `rows` of an ablation with
                `standing`, how far each has come, and `labels`, names and tags;
                wanted, series     what a run is, and its metrics and pictures

@@ -16,7 +16,7 @@ from medsearch.stages.outputs import REPLACED
 from medsearch.stages.renewal import replaced_time, time_of
 from medsearch.stages.store import JOURNAL, MANIFEST, Store, journal_fault
 from medsearch.study.ledger import HEADER, LEDGER, Ledger, RunRecord, event_fault, fold
-from medsearch.study.tracking.grid import Grid, grid_of
+from medsearch.study.record import AblationHeader, Header, Knobs, SearchHeader
 from medsearch.study.tracking.origin import origin_of
 from medsearch.study.tracking.summary import Table, read_table
 
@@ -60,7 +60,7 @@ class Study:
     """Everything that tracking shows. `journals` are a stage's epochs in the order in which they were recorded."""
 
     name: str
-    header: dict[str, Any] = field(default_factory=dict)
+    header: Header | None = None
     origin: str | None = None
     """What tells it from another of the same name on one server; None while nothing has begun."""
     runs: dict[str, RunRecord] = field(default_factory=dict)
@@ -74,15 +74,28 @@ class Study:
     """Stage key -> every run that listed it."""
     table: Table = field(default_factory=Table)
     """The table of the report, as it was written last."""
-    grid: Grid | None = None
-    """What the header of an ablation says of its rows and cells."""
     measured: dict[str, dict[tuple[str, str], None]] = field(default_factory=dict)
     """Node -> (domain, name) of every metric that a journal of it holds, in the order of appearance."""
 
     @property
+    def ablation(self) -> AblationHeader | None:
+        """The header of an ablation; None for a search."""
+        return self.header if isinstance(self.header, AblationHeader) else None
+
+    @property
+    def search(self) -> SearchHeader | None:
+        """The header of a search; None for an ablation."""
+        return self.header if isinstance(self.header, SearchHeader) else None
+
+    @property
+    def fixed(self) -> Knobs:
+        """Knobs that the study set for all of its runs."""
+        return self.header.fixed if self.header else {}
+
+    @property
     def title(self) -> str:
         """The study's own name, which its experiment bears."""
-        return str(self.header.get("name", self.name))
+        return self.header.name if self.header else self.name
 
 
 @final
@@ -159,13 +172,12 @@ class StudyReader:
             return set()
         self._header_stamp = stamp
         self.study.header = Ledger(self.folder).header()
-        self.study.grid = grid_of(self.study.header)
         return set(self.study.runs)
 
     def _read_table(self) -> None:
         path = self.folder / "report" / "results.json"
         stamp = _stamp(path)
-        if self.study.grid is not None and stamp != self._table_stamp:
+        if self.study.ablation is not None and stamp != self._table_stamp:
             self._table_stamp = stamp
             self.study.table = read_table(path)
 

@@ -12,7 +12,7 @@ from typing import Any, final
 
 from medsearch.core.recipes import fingerprint
 from medsearch.study.ledger import RunRecord
-from medsearch.study.tracking.grid import Grid, Row
+from medsearch.study.record import AblationHeader, Row
 from medsearch.study.tracking.labels import group_tags, name_of, row_tags, stage_tags
 from medsearch.study.tracking.reading import File, Study
 from medsearch.study.tracking.series import epochs, outcome, pictures, scores
@@ -49,7 +49,7 @@ LAST = 1000
 """The place of what is below every row."""
 
 
-def wanted_ablation(study: Study, grid: Grid, *, live: bool, report: tuple[File, ...] = ()) -> WantedRun:
+def wanted_ablation(study: Study, grid: AblationHeader, *, live: bool, report: tuple[File, ...] = ()) -> WantedRun:
     """The ablation itself. `live`: its driver is at work; `report`: the files of its table and page."""
     unknown = sum(grid.unknown(row.label) for row in grid.rows)
     standing = standing_of_cells(study, grid.cells, begun=True, unknown=unknown)
@@ -66,7 +66,7 @@ def wanted_ablation(study: Study, grid: Grid, *, live: bool, report: tuple[File,
     )
 
 
-def wanted_rows(study: Study, grid: Grid, *, live: bool) -> Iterator[WantedRun]:
+def wanted_rows(study: Study, grid: AblationHeader, *, live: bool) -> Iterator[WantedRun]:
     """The runs between the parent and the stage runs. Starts are a millisecond apart: newest first is table order."""
     for group in _groups(study, grid):
         status = group.standing.status(live=live)
@@ -98,7 +98,7 @@ class _Group:
     row: Row | None = None
 
 
-def _groups(study: Study, grid: Grid) -> Iterator[_Group]:
+def _groups(study: Study, grid: AblationHeader) -> Iterator[_Group]:
     owned: dict[str, list[RunRecord]] = {}
     below: dict[str, list[RunRecord]] = {}
     for record in study.runs.values():
@@ -115,7 +115,7 @@ def _groups(study: Study, grid: Grid) -> Iterator[_Group]:
         yield _Group(DROPPED, "no longer asked for", LAST, standing_of_runs(study, records), tuple(records))
 
 
-def wanted_stage(study: Study, grid: Grid, record: RunRecord, *, live: bool) -> WantedRun:
+def wanted_stage(study: Study, grid: AblationHeader, record: RunRecord, *, live: bool) -> WantedRun:
     """One stage run of the ledger. The store is the truth: one that is stored is complete, whatever the ledger says."""
     node, key = record.stages[0]
     state = state_of(study, record)
@@ -151,13 +151,13 @@ def is_group(run: str) -> bool:
     return run.startswith(ROW_PREFIX) or run in (SHARED_STAGES, DROPPED)
 
 
-def parent_of(grid: Grid, record: RunRecord) -> str:
+def parent_of(grid: AblationHeader, record: RunRecord) -> str:
     """The run that a stage run hangs under."""
     labels = grid.labels(record.stages[0][1])
     return SHARED_STAGES if len(labels) > 1 else row_run(labels[0]) if labels else DROPPED
 
 
-def _series(study: Study, grid: Grid, node: str, key: str) -> Series:
+def _series(study: Study, grid: AblationHeader, node: str, key: str) -> Series:
     found: dict[str, Any] = {node: epochs(study, node, key)} if study.journals.get(key) else {}
     if finished := study.finished.get(key):
         scored = node in grid.scored
@@ -165,13 +165,13 @@ def _series(study: Study, grid: Grid, node: str, key: str) -> Series:
     return found
 
 
-def _tags(study: Study, grid: Grid, group: _Group) -> dict[str, str]:
+def _tags(study: Study, grid: AblationHeader, group: _Group) -> dict[str, str]:
     row = group.row
     return row_tags(study, grid, row, group.standing) if row else group_tags(group.standing)
 
 
 def _row_params(study: Study, row: Row | None) -> dict[str, str]:
-    return plain_params({**study.header.get("fixed", {}), **row.knobs}) if row else {}
+    return plain_params({**study.fixed, **row.knobs}) if row else {}
 
 
 def _summary(table: Table, row: Row | None) -> tuple[Point, ...]:

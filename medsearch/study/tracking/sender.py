@@ -146,7 +146,7 @@ class Sender:
         study, live = self._reader.study, bool(self._live)
         report = self._reader.report() if final else ()
         parent = mirror.bring(wanted_parent(study, live=live, report=report), parent=None)
-        self._views = mirror.show(views_of(study), str(study.header.get("question", "")))
+        self._views = mirror.show(views_of(study), study.header.question if study.header else "")
         above = {of.run: mirror.bring(of, parent=parent) for of in wanted_groups(study, live=live)}
         if above != self._above:  # runs hang under others than before
             self._above = above

@@ -11,19 +11,19 @@ from medsearch.study.tracking.wanted import WantedRun
 
 def wanted_parent(study: Study, *, live: bool, report: tuple[File, ...] = ()) -> WantedRun:
     """The study itself. `live`: its driver is at work; `report`: the files of its page."""
-    if study.grid is not None:
-        return wanted_ablation(study, study.grid, live=live, report=report)
+    if study.ablation is not None:
+        return wanted_ablation(study, study.ablation, live=live, report=report)
     return wanted_search(study, live=live, report=report)
 
 
 def wanted_groups(study: Study, *, live: bool) -> Iterator[WantedRun]:
     """The runs between the parent and those of the ledger; a search has none."""
-    if study.grid is not None:
-        yield from wanted_rows(study, study.grid, live=live)
+    if study.ablation is not None:
+        yield from wanted_rows(study, study.ablation, live=live)
 
 
 def wanted_run(study: Study, record: RunRecord, *, live: bool) -> WantedRun:
     """One run of the ledger."""
-    if study.grid is not None and record.role == "stage":
-        return wanted_stage(study, study.grid, record, live=live)
+    if study.ablation is not None and record.role == "stage":
+        return wanted_stage(study, study.ablation, record, live=live)
     return wanted_trial(study, record, live=live)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import final
 
 from medsearch.study.ledger import RunRecord, stage_name
-from medsearch.study.tracking.grid import Cell
+from medsearch.study.record import Cell
 from medsearch.study.tracking.reading import Study
 from medsearch.study.tracking.wanted import last_heard, milliseconds
 

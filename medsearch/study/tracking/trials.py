@@ -8,6 +8,7 @@ from typing import Any
 
 from medsearch.core.recipes import fingerprint
 from medsearch.study.ledger import RunRecord
+from medsearch.study.record import way_of
 from medsearch.study.tracking.reading import File, Study
 from medsearch.study.tracking.series import epochs, outcome, pictures
 from medsearch.study.tracking.wanted import (
@@ -44,7 +45,7 @@ def wanted_search(study: Study, *, live: bool, report: tuple[File, ...] = ()) ->
         ended=None if live else max(last_heard(study, record) for record in study.runs.values()),
         tags=identity(study, SEARCH) | _task(study) | {"role": "search"},
         once=once(study) | note(study),
-        params=plain_params(study.header.get("fixed", {})),
+        params=plain_params(study.fixed),
         files=report,
     )
 
@@ -53,7 +54,7 @@ def wanted_trial(study: Study, record: RunRecord, *, live: bool) -> WantedRun:
     """One run of the ledger. One that is unfinished with no driver at work was interrupted: KILLED, until resumed."""
     closed = {"complete": "FINISHED", "cut": "FINISHED", "failed": "FAILED"}
     status = closed.get(record.state, "RUNNING" if live else "KILLED")
-    params = plain_params({**study.header.get("fixed", {}), **record.knobs})
+    params = plain_params({**study.fixed, **record.knobs})
     stages = [(node, key) for node, key in record.stages if _shows(study, record, key)]
     files = tuple(pictures(study, stages))
     return WantedRun(
@@ -76,16 +77,11 @@ def wanted_trial(study: Study, record: RunRecord, *, live: bool) -> WantedRun:
 
 
 def _task(study: Study) -> dict[str, str]:
-    of = study.header.get("task")
-    if isinstance(of, dict) and {"source", "target"} <= set(of):
-        ends = [of["source"], of["target"]]
-        first, last = reversed(ends) if of.get("direction") == "backward" else ends
-        return plain_tags({"task": f"{first} to {last}"})
-    return plain_tags({"task": of}) if isinstance(of, str) else {}
+    return plain_tags({"task": way_of(study.search.task, " to ")}) if study.search else {}
 
 
 def _own_tags(study: Study, record: RunRecord) -> dict[str, str]:
-    chosen = record.role == "trial" and record.number in study.header.get("chosen", ())
+    chosen = record.role == "trial" and study.search is not None and record.number in study.search.chosen
     of: dict[str, Any] = {
         "role": record.role,
         "variant": record.label or None,
@@ -118,6 +114,6 @@ def _all_series(
         if finished := study.finished.get(key):
             yield f"final/{node}", (outcome(node, finished),)
     if record.value is not None and record.ended is not None:
-        told = {"value": record.value, **dict(zip(objective_names(study.header), record.values, strict=False))}
+        told = {"value": record.value, **dict(zip(objective_names(study.search), record.values, strict=False))}
         at = milliseconds(record.ended)
         yield "value", (tuple(Point(name, plain_number(value), at, 0) for name, value in told.items()),)

@@ -14,6 +14,7 @@ their means would mix. Pure: no server is asked here.
 from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, final
 
+from medsearch.study.record import AblationHeader
 from medsearch.study.tracking.charts import (
     Groups,
     Section,
@@ -27,7 +28,6 @@ from medsearch.study.tracking.charts import (
     table,
     tag_column,
 )
-from medsearch.study.tracking.grid import Grid
 from medsearch.study.tracking.labels import PLACE, ROW, row_of
 from medsearch.study.tracking.reading import Study
 from medsearch.study.tracking.saved import View
@@ -43,7 +43,7 @@ def views_of(study: Study) -> tuple[View, ...]:
     """The views of a study, as far as what it has measured allows."""
     if not study.runs or study.origin is None:
         return ()
-    return tuple(_of_search(_Drafts(study)) if study.grid is None else _of_ablation(_Drafts(study), study.grid))
+    return tuple(_of_search(_Drafts(study)) if study.ablation is None else _of_ablation(_Drafts(study), study.ablation))
 
 
 @final
@@ -53,9 +53,11 @@ class _Drafts:
     def __init__(self, study: Study) -> None:
         self.study = study
         self.mine = {"medsearch.origin": str(study.origin)}
-        asked = self.study.header.get("objectives") or [self.study.header.get("objective")]
-        self.asked = frozenset(str(metric) for metric in asked)
-        self.created = milliseconds(study.header.get("begun") or min(record.started for record in study.runs.values()))
+        of = study.header
+        self.asked = frozenset(study.search.objectives if study.search else ())
+        self.asked |= {study.ablation.objective} if study.ablation else set()
+        begun = of.begun if of else 0
+        self.created = milliseconds(begun or min(record.started for record in study.runs.values()))
         stages = [stage for record in study.runs.values() for stage in record.stages]
         self.nodes = list(dict.fromkeys(node for node, _ in stages))
         self.pictures = sorted({image_key(file) for file in pictures(study, stages)})
@@ -93,7 +95,7 @@ class _Drafts:
         return layout([section] if self.pictures else [], hidden=hidden, hidden_images=self.pictures)
 
 
-def _of_ablation(of: _Drafts, grid: Grid) -> Iterator[View]:
+def _of_ablation(of: _Drafts, grid: AblationHeader) -> Iterator[View]:
     scored = "test" if "test" in grid.scored else min(grid.scored, default="test")
     mine, order, scores = _tagged({"role": "stage"} | of.mine), tag_column(PLACE), _scores(of.study, grid)
     finished = f"attributes.status = 'FINISHED' AND {_tagged({'node': scored})} AND {mine}"
@@ -116,10 +118,10 @@ def _of_ablation(of: _Drafts, grid: Grid) -> Iterator[View]:
 
 
 def _of_search(of: _Drafts) -> Iterator[View]:
-    header, best = of.study.header, metric_column(VALUE)
-    knobs = [plain_name(knob) for knob in (*header.get("space", {}), *header.get("nuisance", {}))]
+    search, best = of.study.search, metric_column(VALUE)
+    knobs = [plain_name(knob) for knob in (*search.space, *search.nuisance)] if search else []
     complete = _tagged({"role": "trial", "state": "complete"} | of.mine)
-    several, directions = objective_names(header), header.get("objectives", {}).values()
+    several, directions = objective_names(search), search.objectives.values() if search else ()
     values, falling = several or [VALUE], next(iter(directions), "maximize") == "maximize"
     columns = [*(metric_column(name) for name in (VALUE, *several)), *(param_column(knob) for knob in knobs)]
     charts = [Section("Knobs and value", (parallel(knobs, values, "Knobs and value"),), columns=1)] if knobs else []
@@ -134,7 +136,7 @@ def _of_search(of: _Drafts) -> Iterator[View]:
     yield of.view("pictures", "Pictures", seen | of.shown_pictures(hidden=[VALUE, *several, *of.all_names()]))
 
 
-def _groups(grid: Grid, keys: Iterable[str]) -> Groups:
+def _groups(grid: AblationHeader, keys: Iterable[str]) -> Groups:
     return Groups(ROW, tuple(dict.fromkeys(row_of(grid, key) for key in keys)))
 
 
@@ -146,7 +148,7 @@ def _tags(*names: str) -> list[str]:
     return [tag_column(name) for name in names]
 
 
-def _scores(study: Study, grid: Grid) -> list[str]:
+def _scores(study: Study, grid: AblationHeader) -> list[str]:
     """The table's metrics, then what else the tests measured."""
     ends = {key for cell in grid.cells for _, key in cell.stages[-1:]}
     found = {name for key in ends if key in study.finished for name in study.finished[key].metrics}

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any, final
 
 from medsearch.study.ledger import RunRecord
+from medsearch.study.record import SearchHeader
 from medsearch.study.tracking.reading import File, Study
 
 SHARED = ("method", "scale", "selection", "cohort")
@@ -75,7 +76,7 @@ class WantedRun:
 
 def identity(study: Study, run: str) -> dict[str, str]:
     """The tags by which a run is found again, and those that every run of the study bears."""
-    named = {key: study.header.get(key) for key in SHARED}
+    named = {key: getattr(study.header, key, None) for key in SHARED}
     tags = {key: value for key, value in named.items() if isinstance(value, str)}
     own = {"medsearch.run": f"{study.title}/{run}", "medsearch.origin": str(study.origin)}
     return plain_tags({"study": study.title} | tags | own)
@@ -83,7 +84,7 @@ def identity(study: Study, run: str) -> dict[str, str]:
 
 def once(study: Study) -> dict[str, str]:
     """The code that the study ran on."""
-    return _commit(study.header.get("commit"))
+    return _commit(study.header.commit if study.header else None)
 
 
 def code_tags(study: Study, record: RunRecord) -> dict[str, str]:
@@ -94,7 +95,7 @@ def code_tags(study: Study, record: RunRecord) -> dict[str, str]:
     known = {node: study.finished[key].code for node, key in record.stages if key in study.finished}
     commits = {node: " and ".join(code) for node, code in known.items() if code}
     last = next(reversed(known)) if known else None
-    tags = _commit(study.header.get("commit") if last is None else commits.get(last))
+    tags = once(study) if last is None else _commit(commits.get(last))
     if len(set(commits.values())) > 1:
         tags |= {f"commit.{plain_name(node)}": commit for node, commit in commits.items()}
     anew = {node: study.replaced[key] for node, key in record.stages if key in study.replaced}
@@ -107,8 +108,8 @@ def _commit(of: Any) -> dict[str, str]:
 
 def note(study: Study) -> dict[str, str]:
     """What MLflow shows on the page of the parent run, until a user writes something else there."""
-    question = study.header.get("question")
-    return {"mlflow.note.content": str(question)} if question else {}
+    question = study.header.question if study.header else ""
+    return {"mlflow.note.content": question} if question else {}
 
 
 def plain_params(knobs: Mapping[str, Any]) -> dict[str, str]:
@@ -131,9 +132,9 @@ def plain_name(of: str) -> str:
     return posixpath.normpath(re.sub(r"[^\w\-. :/]", "_", of))[:NAME_LENGTH]
 
 
-def objective_names(header: Mapping[str, Any]) -> list[str]:
+def objective_names(search: SearchHeader | None) -> list[str]:
     """The metrics in MLflow that hold a search's objectives, where it has several; of one, `value` is enough."""
-    metrics = header.get("objectives", {})
+    metrics = search.objectives if search else {}
     return [plain_name(f"objective/{metric}") for metric in metrics] if len(metrics) > 1 else []
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from medsearch.reporting.ablation.results import AblationResults, Cell, Column, Design, Row
+from medsearch.reporting.ablation.results import AblationResults, Cell, Column, Design
 from medsearch.reporting.evidence import Provenance, Replicate
+from medsearch.study.record import Row
 
 CASES = 8
 

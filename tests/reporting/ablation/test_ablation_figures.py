@@ -14,8 +14,8 @@ from medsearch.reporting.ablation.figures import bar_figure, curve_figure
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.mosaic import mosaic
 from medsearch.reporting.ablation.plates import bar_plate, curve_plate
-from medsearch.reporting.ablation.results import Figure, Row
 from medsearch.reporting.evidence import Replicate
+from medsearch.study.record import Figure, Row
 from tests.reporting import made_up_ablation as made_up
 from tests.reporting.ablation.ablation_results import column, results, run
 from tests.reporting.made_up_ablation import BRATS, CROSSMODA, NO_ST, NO_TAMT, PROPOSED, SPARSE, SUPERVISED

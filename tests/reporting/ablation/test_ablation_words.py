@@ -9,9 +9,10 @@ from medsearch.reporting.ablation.answer import answer, unfinished, warnings
 from medsearch.reporting.ablation.caption import caption, failures
 from medsearch.reporting.ablation.collect import collect
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.evidence import Replicate, Skipped
+from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.variance_components import difference
 from medsearch.stages.store import Store
+from medsearch.study.record import Skipped
 from tests.reporting import made_up_ablation as made_up
 from tests.reporting.ablation.ablation_results import column, results, run
 from tests.reporting.made_up_ablation import BRATS, SPARSE

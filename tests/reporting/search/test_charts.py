@@ -11,7 +11,8 @@ from medsearch.reporting.search.palette import STYLES
 from medsearch.reporting.search.parallel import parallel
 from medsearch.reporting.search.plates import plates
 from medsearch.reporting.search.report import drawable
-from medsearch.reporting.search.results import Axis, SearchResults, Trial
+from medsearch.reporting.search.results import SearchResults, Trial
+from medsearch.study.record import Axis
 from tests.reporting import made_up_search
 from tests.reporting.made_up_search import ADV, CODES, LAT, REC, WIDTH
 

@@ -5,13 +5,14 @@ import json
 
 import pytest
 
-from medsearch.reporting.evidence import Provenance, Replicate, Skipped
+from medsearch.reporting.evidence import Provenance, Replicate
 from medsearch.reporting.search.answer import answer, unfinished, warnings
 from medsearch.reporting.search.caption import caption
 from medsearch.reporting.search.files import json_text, knobs_csv, table_csv, table_md, table_tex
 from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
 from medsearch.reporting.search.tables import gain, other_knobs, ranking, spread, summary, weights
 from medsearch.reporting.search.terminal import summary_text
+from medsearch.study.record import Skipped
 from tests.reporting import made_up_search
 from tests.reporting.made_up_search import ADV, CODES, LAT, REC, SEG, WIDTH
 

@@ -9,8 +9,9 @@ from medsearch.core.errors import BadInput
 from medsearch.core.records import write_json
 from medsearch.reporting.evidence import Picture
 from medsearch.reporting.search.files import json_text
-from medsearch.reporting.search.results import Axis, SearchResults, Trial
+from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.reporting.storage import from_json, read_results, to_json
+from medsearch.study.record import Axis
 from tests.reporting import made_up_search
 
 

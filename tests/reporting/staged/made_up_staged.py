@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from medsearch.reporting.evidence import Replicate
-from medsearch.reporting.search.results import Axis, Finalist, Reference, SearchResults, Trial
-from medsearch.reporting.staged.results import Design, Group, Point, Refined, StagedResults
+from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
+from medsearch.reporting.staged.results import Design, Group, Refined, StagedResults
+from medsearch.study.record import Axis, Frozen
 from tests.reporting import made_up_search
 
 CYC, SEG, WIDTH = "translation.weights.cyc", "segmentation.weights.seg", "segmentation.width"
@@ -57,7 +58,7 @@ def finished(of: SearchResults | None = None, **changes) -> StagedResults:
         fixed={"translation.epochs": 3},
         trials=2,
         rule="the best with validation/diversity ≥ 0.1",
-        frozen=Point(knobs={CYC: 8.0}, number=1, value=0.31, seeds=1, why="the best of 2 trials"),
+        frozen=Frozen(knobs={CYC: 8.0}, number=1, value=0.31, seeds=1, why="the best of 2 trials"),
         search=search("staged.1-translation"),
     )
     second = Group(
@@ -67,7 +68,7 @@ def finished(of: SearchResults | None = None, **changes) -> StagedResults:
         space={SEG: SPACE[SEG], WIDTH: Axis(choices=(1.0, 1.5))},
         trials=2,
         rule="the best",
-        frozen=Point(
+        frozen=Frozen(
             knobs={SEG: 90.0, WIDTH: 1.5}, number=0, value=0.7, seeds=2, why="the best of finalists over seeds"
         ),
         search=search("staged.2-segmentation"),

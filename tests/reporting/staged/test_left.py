@@ -12,8 +12,9 @@ from medsearch.reporting.staged.answer import answer, caption, frozen_row, verdi
 from medsearch.reporting.staged.files import table_md
 from medsearch.reporting.staged.left import left
 from medsearch.reporting.staged.page import page
-from medsearch.reporting.staged.results import Bound, StagedResults
+from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.variance_components import ONE_SEED
+from medsearch.study.record import Bound
 from tests.reporting.staged import made_up_staged as made_up
 
 

@@ -16,7 +16,7 @@ from medsearch.reporting.staged.collect import collect
 from medsearch.reporting.staged.files import table_md
 from medsearch.reporting.staged.page import page
 from medsearch.reporting.staged.report import write_report
-from medsearch.reporting.staged.results import Bound, StagedResults
+from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.staged.terminal import summary_text
 from medsearch.reporting.storage import read_results
 from medsearch.reporting.terminal import summary
@@ -24,6 +24,7 @@ from medsearch.stages.store import Store
 from medsearch.study import Best, Reaching, Refinement, StagedSearch
 from medsearch.study.jobs import Workplace
 from medsearch.study.ledger import Ledger
+from medsearch.study.record import Bound
 from medsearch.study.rules import Rule
 from medsearch.study.staged_header import describe
 from tests.reporting.outline import Outline
