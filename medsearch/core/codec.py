@@ -7,7 +7,7 @@ A field that is missing takes its default; one that the dataclass does not have 
 """
 
 import json
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SHOWN = 40
+"""Characters of a wrong value that a line shows."""
+
 
 def encoded(record: Any) -> dict[str, Any]:
     """A record as JSON knows it."""
@@ -28,16 +31,19 @@ def encoded(record: Any) -> dict[str, Any]:
 def decoded(kind: type[T], content: Mapping[str, Any], *, what: object, remedy: str) -> T:
     """The record of `kind`, a dataclass, that JSON holds; numbers and texts are not converted into each other.
 
+    Bytes of a file's name that are no UTF-8, of which JSON makes halves of characters, come as "?".
+
     Raises:
         Damaged: a field is missing, or has another type; `what` names the file or line, `remedy` says what to do.
 
     """
     from pydantic import ValidationError
 
+    text = json.dumps(content, ensure_ascii=False).encode(errors="replace")
     try:
-        record: T = _adapter(cast(Hashable, kind)).validate_json(json.dumps(content), strict=True)
+        record: T = _adapter(cast(Hashable, kind)).validate_json(text, strict=True)
     except ValidationError as error:
-        raise Damaged(what, _problem(error), remedy) from None
+        raise Damaged(what, _problem(error, content), remedy) from None
     return record
 
 
@@ -57,11 +63,25 @@ def _adapter(kind: Any) -> "TypeAdapter[Any]":
     return TypeAdapter(kind)
 
 
-def _problem(error: Any) -> str:
+def _problem(error: Any, content: Any) -> str:
     """The first thing that is wrong, in words."""
     first = error.errors(include_url=False, include_context=False)[0]
-    name = ".".join(map(str, first["loc"]))
+    if first["type"] == "json_invalid":
+        return f"cannot be read ({first['msg']})"
+    name = _name_of(first["loc"], content, missing=first["type"] == "missing")
     if first["type"] == "missing":
         return f"has no field {name!r}"
     shown = json.dumps(first["input"])
-    return f"has {shown if len(shown) <= 40 else f'{shown[:39]}…'} as {name!r}"
+    return f"has {shown if len(shown) <= SHOWN else f'{shown[: SHOWN - 1]}…'} as {name!r}"
+
+
+def _name_of(place: Sequence[str | int], content: Any, *, missing: bool) -> str:
+    """The dotted path of a field; what `place` says of the members of a union is left out, as `content` has no such."""
+    path: list[str] = []
+    for part in place:
+        within = (
+            part in content if isinstance(content, dict) else isinstance(content, list) and part in range(len(content))
+        )
+        if within:
+            path, content = [*path, str(part)], content[part]
+    return ".".join([*path, str(place[-1])] if missing else path)

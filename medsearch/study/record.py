@@ -24,6 +24,8 @@ from medsearch.stages.method import Selection
 HEADER_REMEDY = "run its study again: the header is set aside and brought back from its copy"
 
 Knobs = Mapping[str, Any]
+Number = int | float
+"""As it was declared: 8 is written as 8, and read as that."""
 Direction = Literal["maximize", "minimize"]
 Stages = tuple[tuple[str, str], ...]
 """(node, key) of stage runs, each after what it takes."""
@@ -62,8 +64,8 @@ class Axis:
     """The domain of a knob: an interval, or `options`, which have no order."""
 
     domain: Literal["uniform", "integers", "choice"] = "uniform"
-    low: float | None = None
-    high: float | None = None
+    low: Number | None = None
+    high: Number | None = None
     log: bool = False
     options: tuple[Any, ...] = ()
 
@@ -263,7 +265,7 @@ class AblationHeader(Header):
     metrics: tuple[str, ...] = ()
     objective: str = ""
     supervised: str = ""
-    margin: float | None = None
+    margin: Number | None = None
     within: Mapping[str, Knobs] = field(default_factory=dict)
     retune: Retuning | None = None
     of: Base | None = None
@@ -304,9 +306,10 @@ class AblationHeader(Header):
 
     def knobs(self, key: str) -> Knobs:
         """The knobs in which all who ask for a stage run agree."""
-        everywhere, own = {**(self.of.knobs if self.of else {}), **self.fixed}, {row.label: row for row in self.rows}
+        everywhere = {**(self.of.knobs if self.of else {}), **self.fixed}
+        own = {row.label: row.knobs for row in self.rows}
         found = [
-            {**everywhere, **self.within.get(owner.column, {}), **own[owner.row].knobs, **owner.knobs}
+            {**everywhere, **self.within.get(owner.column, {}), **own.get(owner.row, {}), **owner.knobs}
             for owner in self.owners.get(key, ())
         ]
         return {
@@ -353,8 +356,8 @@ class Bound:
     """What a freeze rule asks of another metric."""
 
     metric: str
-    at_least: float | None = None
-    at_most: float | None = None
+    at_least: Number | None = None
+    at_most: Number | None = None
 
     @property
     def words(self) -> str:
@@ -439,23 +442,24 @@ def read_header(path: Path) -> Header | None:
     """
     if not path.exists():
         return None
-    content = _renamed(read_record(path, remedy=HEADER_REMEDY))
-    kind = content.get("kind", "search")
-    if kind not in KINDS:
-        raise Damaged(path, f"is of a study of kind {kind!r}, which this version does not know", HEADER_REMEDY)
-    return decoded(KINDS[kind], content, what=path, remedy=HEADER_REMEDY)
+    content = read_record(path, remedy=HEADER_REMEDY)
+    kind = KINDS.get(str(name := content.get("kind", "search")))
+    if kind is None:
+        raise Damaged(path, f"is of a study of kind {name!r}, which this version does not know", HEADER_REMEDY)
+    return decoded(kind, _renamed(content) if kind is AblationHeader else content, what=path, remedy=HEADER_REMEDY)
 
 
 _EARLIER_NAMES = {"variants": "rows", "tasks": "columns", "variant": "row", "task": "column"}
-"""Of fields in the headers of ablations that older versions wrote."""
+"""Of fields in the headers of ablations that older versions wrote; the `task` of a column is still called that."""
 
 
-def _renamed(content: Mapping[str, Any]) -> dict[str, Any]:
+def _renamed(content: Mapping[str, Any]) -> Mapping[str, Any]:
     if "variants" not in content:
-        return dict(content)
+        return content
 
-    def renamed(of: Mapping[str, Any]) -> dict[str, Any]:
-        return {_EARLIER_NAMES.get(name, name): value for name, value in of.items()}
+    def renamed(of: Any) -> Any:
+        return {_EARLIER_NAMES.get(name, name): value for name, value in of.items()} if isinstance(of, dict) else of
 
-    parts = {part: [renamed(one) for one in content[part]] for part in ("variants", "cells", "candidates")}
-    return renamed({**content, **parts})
+    parts = {part: content.get(part) for part in ("variants", "cells", "candidates")}
+    lists = {part: [renamed(one) for one in of] for part, of in parts.items() if isinstance(of, list)}
+    return dict(renamed({**content, **lists}))

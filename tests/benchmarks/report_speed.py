@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from pathlib import Path
 
 from medsearch.core.reported import Reported
@@ -56,16 +56,19 @@ def distinct(made: Sequence[made_up.Made]) -> int:
 def write(home: Path, runs: int) -> tuple[Path, Store, int]:
     """The study's folder, its store, and how many stage runs it has."""
     made = rows(runs)
-    (brats, *_) = made_up.tasks()
+    (brats, *_) = made_up.columns()
     values = [
         Reported(**made_up.PAPER, row=row.label, column=column, value=0.7, spread=0.01, spread_of="seeds", n=3)
         for row in made
         for column in COLUMNS
     ]
     header = made_up.header(
-        rows=made, tasks=[{**brats, "label": column} for column in COLUMNS], seeds=SEEDS, supervised=made[-1].label,
-        metrics=["test/dice", "test/assd"], reported=[asdict(value) for value in values],
-    )  # fmt: skip
+        made,
+        columns=tuple(replace(brats, label=label) for label in COLUMNS),
+        seeds=SEEDS,
+        supervised=made[-1].label,
+        reported=tuple(values),
+    )
     folder, store = home / "studies" / "speed", Store(home / "stages")
     made_up.write(folder, store, of=header, rows=made, failures={}, waiting=frozenset(), cases=CASES)
     made_up.add_pictures(folder, store, names=("predictions", "translations"), alike=False)

@@ -17,7 +17,8 @@ from medsearch.data.kinds import Task
 from medsearch.study import uniform
 from medsearch.study.jobs import Workplace
 from medsearch.study.ledger import Ledger, PlannedRun
-from tests.study.staging import place_in, staged
+from tests.study import toy
+from tests.study.staging import staged
 from tests.study.sweeps import ablation, sweep_of
 
 
@@ -79,7 +80,7 @@ def asked(*more: str, **kind: bool) -> Namespace:
 def test_the_plan_of_a_staged_search_says_which_searches_have_more_trials(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    place, (first, second, _) = place_in(tmp_path), staged().studies
+    place, (first, second, _) = toy.workplace(tmp_path), staged().studies
     for name, count in ((first, 3), (second, 2)):
         for number in range(count):
             Ledger(place.study(name)).started(PlannedRun(role="trial", seed=0, number=number))
@@ -94,7 +95,7 @@ def test_the_plan_of_a_staged_search_says_which_searches_have_more_trials(
 def test_the_plan_of_an_ablation_says_that_configurations_are_drawn_anew(
     trials: str, said: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    place = place_in(tmp_path)
+    place = toy.workplace(tmp_path)
     what = ablation(retune={"segmentation.weights.b": uniform(0, 1)}, trials=3)
     sweep_of(what, tmp_path, place=place)
     options = asked("--trials", trials, "--seeds", "0,1", rows=True)

@@ -6,8 +6,9 @@ import pytest
 
 from medsearch.cli import main
 from medsearch.cli.prune import size
-from medsearch.core.records import append_line, write_json
+from medsearch.core.records import append_line
 from medsearch.stages.store import Store
+from tests.study.headers import put, search_header
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def home(tmp_path: Path) -> Path:
         (store.aside(key) / "weights.safetensors").write_bytes(b"x" * 2_000_000)
         store.commit(key, {"metrics": {}, "upstream": {}})
     study = tmp_path / "studies" / "a_search"
-    write_json(study / "study.json", {"name": "a_search", "trials": 2, "chosen": [1]})
+    put(study, search_header(chosen=(1,)))
     for number, key in enumerate(("lost", "won")):
         run = {"run": f"trial-{number:04d}", "role": "trial", "number": number, "label": "", "seed": 0, "knobs": {}}
         stages = [{"node": "segmentation", "key": key}]

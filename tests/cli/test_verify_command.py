@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 
 from medsearch.cli import main
-from medsearch.core.records import append_line, write_sealed
+from medsearch.core.records import append_line
 from medsearch.stages.outputs import MANIFEST
 from medsearch.stages.store import Store
+from medsearch.study.ledger import Ledger
+from tests.study.headers import search_header
 
 
 @pytest.fixture
@@ -19,7 +21,7 @@ def home(tmp_path: Path) -> Path:
         (store.aside(key) / "weights.safetensors").write_bytes(key.encode() * 1000)
         store.commit(key, {"metrics": {"test/dice": 0.5}, "upstream": {}})
     study = tmp_path / "studies" / "a_search"
-    write_sealed(study / "study.json", {"name": "a_search"})
+    Ledger(study).write_header(search_header())
     end = {"state": "complete", "value": 0.5, "rung": None, "reason": None, "cause": None, "time": 2.0}
     append_line(study / "ledger.jsonl", {"event": "finished", "run": "trial-0000", **end})
     return tmp_path

@@ -1,31 +1,22 @@
 """Toy studies of synthesis, run once: a search with a front, and a table without Dice."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from medsearch.core.records import write_json
 from medsearch.reporting.search.collect import IMPORTANCES
 from medsearch.stages.store import Store
 from medsearch.study.identity import choose
-from tests.study import toy
 from tests.study.drive import carry_out, conduct
 from tests.study.sweeps import sweep_of, sweep_out
 from tests.study.synthesis import table, weight_search
-
-ABOUT = {"cohort": "toy", "phantom": True}
 
 
 def searched(home: Path, *, objectives: dict[str, str] | None = None) -> tuple[Path, Store]:
     """The folder and the store of the search; trials whose idt is above 0.9 diverge."""
     changes = {"objectives": objectives} if objectives else {}
-    with _described():
-        conductor = conduct(weight_search(toy={"cyclegan.accident": "diverge"}, **changes), home)
-        carry_out(conductor)
-        choose(conductor.ledger, conductor.finalists)
+    conductor = conduct(weight_search(toy={"cyclegan.accident": "diverge"}, **changes), home)
+    carry_out(conductor)
+    choose(conductor.ledger, conductor.finalists)
     shares, why = conductor.proposals.importances()
     write_json(conductor.ledger.folder / IMPORTANCES, {"shares": shares, "why": why})
     return conductor.ledger.folder, conductor.store
@@ -33,16 +24,6 @@ def searched(home: Path, *, objectives: dict[str, str] | None = None) -> tuple[P
 
 def tabled(home: Path) -> tuple[Path, Store]:
     """The folder and the store of the table."""
-    with _described():
-        sweep = sweep_of(table(), home)
-        sweep_out(sweep)
+    sweep = sweep_of(table(), home)
+    sweep_out(sweep)
     return sweep.ledger.folder, sweep.store
-
-
-@contextmanager
-def _described() -> Iterator[None]:
-    """A workplace whose header says what the cohort is."""
-    plain = toy.workplace
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(toy, "workplace", lambda home, subjects=12: replace(plain(home, subjects), about=ABOUT))
-        yield

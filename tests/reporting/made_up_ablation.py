@@ -8,18 +8,21 @@ study writes it.
 import json
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from PIL import Image
 
 from medsearch.core.reported import Reported
 from medsearch.core.seeds import generator
+from medsearch.stages.method import Selection
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger, PlannedRun
+from medsearch.study.record import AblationHeader, About, Axis, Base, Candidate, Cell, Column, Figure, Retuning, Row
+from tests.study.headers import written
 
 BRATS, CROSSMODA = "BraTS : T1 → T2", "CrossMoDA : T1ce → hrT2"
 PROPOSED, NO_ST, NO_TAMT = "Proposed (Self-sup.)", "w/o ST", "w/o TAMT w/o ST"
@@ -41,7 +44,7 @@ class Made:
     dice: Mapping[str, float]
     own: Mapping[str, str] = field(default_factory=dict)  # node -> what sets it apart; nodes before are shared
     against: str = ""
-    kind: str = "variant"
+    kind: Literal["variant", "reference"] = "variant"
     line: str = ""
 
 
@@ -91,87 +94,75 @@ def reported() -> tuple[Reported, ...]:
     )
 
 
-def about(*, phantom: bool = False, skipped: Sequence[Mapping[str, str]] = ()) -> dict[str, Any]:
-    return {
-        "cohort": "brats2020-phantom" if phantom else "BraTS2020",
-        "phantom": phantom,
-        "skipped": list(skipped),
-        "git_commit": "4be1d02",
-        "versions": {"medsearch": "0.1.0", "torch": "2.13.0"},
-        "machine": "x86_64, 2 cores, no GPU",
-    }
-
-
-def tasks(*, phantom: bool = False) -> list[dict[str, Any]]:
-    made = []
-    for label, layout, rule, pair in (
-        (BRATS, "brats2020", "oracle", ("t1", "t2")),
-        (CROSSMODA, "crossmoda2022", "pseudo-target", ("ceT1", "hrT2")),
-    ):
-        made.append(
-            {
-                "label": label,
-                "task": {"layout": layout, "source": pair[0], "target": pair[1], "source_labels": 1.0},
-                "layout": layout,
-                "selection": rule,
-                "cohort": f"{zlib.crc32(layout.encode()):016x}",
-                "subjects": 369 if layout == "brats2020" else 274,
-                "about": about(phantom=phantom),
-            }
+def columns(*, phantom: bool = False) -> tuple[Column, ...]:
+    about = About(
+        cohort="brats2020-phantom" if phantom else "BraTS2020",
+        phantom=phantom,
+        git_commit="4be1d02",
+        versions={"medsearch": "0.1.0", "torch": "2.13.0"},
+        machine="x86_64, 2 cores, no GPU",
+    )
+    kinds: Sequence[tuple[str, str, Selection, str, str]] = (
+        (BRATS, "brats2020", "oracle", "t1", "t2"),
+        (CROSSMODA, "crossmoda2022", "pseudo-target", "ceT1", "hrT2"),
+    )
+    return tuple(
+        Column(
+            label=label,
+            task={"layout": layout, "source": source, "target": target, "source_labels": 1.0},
+            layout=layout,
+            selection=rule,
+            cohort=f"{zlib.crc32(layout.encode()):016x}",
+            subjects=369 if layout == "brats2020" else 274,
+            about=about,
         )
-    return made
+        for label, layout, rule, source, target in kinds
+    )
 
 
-def header(**changes: Any) -> dict[str, Any]:
-    seeds = tuple(changes.pop("seeds", (0, 1, 2)))
-    rows, columns = changes.pop("rows", ROWS), changes.pop("tasks", None) or tasks()
-    labels = [column["label"] for column in columns]
-    made = {
-        "kind": "ablation",
-        "name": "modatts_table_5_5",
-        "question": "What do tumour-aware translation, self-training and diseased-healthy translation contribute?",
-        "cost": "45 minutes on two cores",
-        "method": "MoDATTS",
-        "scale": "paper",
-        "commit": "4be1d02",
-        "begun": 1.0,
-        "tasks": columns,
-        "variants": [_variant(row, labels) for row in rows],
-        "seeds": list(seeds),
-        "metrics": ["test/dice", "test/assd"],
-        "objective": "validation/dice",
-        "supervised": SUPERVISED,
-        "margin": 0.03,
-        "fixed": {"segmentation.lr": 1e-4},
-        "within": {CROSSMODA: {"segmentation.weights.rec": 75.0}},
-        "retune": None,
-        "of": None,
-        "reported": [asdict(value) for value in reported()],
-        "figure": {"kind": "bars", "title": ""},
-        "cells": [_cell(row, label, seed) for label in labels for row in rows if label in row.dice for seed in seeds],
-        "candidates": [],
-        "identity": {"scale": "paper"},
-    }
-    return {**made, **changes}
+def header(rows: Sequence[Made] = ROWS, **changes: Any) -> AblationHeader:
+    columns_of, seeds = changes.setdefault("columns", columns()), changes.setdefault("seeds", (0, 1, 2))
+    labels = tuple(column.label for column in columns_of)
+    made = AblationHeader(
+        name="modatts_table_5_5",
+        question="What do tumour-aware translation, self-training and diseased-healthy translation contribute?",
+        cost="45 minutes on two cores",
+        method="MoDATTS",
+        scale="paper",
+        commit="4be1d02",
+        begun=1.0,
+        columns=columns_of,
+        rows=tuple(_row(row, labels) for row in rows),
+        seeds=seeds,
+        metrics=("test/dice", "test/assd"),
+        objective="validation/dice",
+        supervised=SUPERVISED,
+        margin=0.03,
+        fixed={"segmentation.lr": 1e-4},
+        within={CROSSMODA: {"segmentation.weights.rec": 75.0}},
+        reported=reported(),
+        figure=Figure(),
+        cells=tuple(_cell(row, label, seed) for label in labels for row in rows if label in row.dice for seed in seeds),
+        candidates=(),
+        identity={"scale": "paper"},
+    )
+    return replace(made, **changes)
 
 
-def _variant(row: Made, labels: Sequence[str]) -> dict[str, Any]:
-    return {
-        "label": row.label,
-        "knobs": dict(row.knobs),
-        "kind": row.kind,
-        "against": row.against,
-        "tasks": [label for label in labels if label in row.dice],
-        "method": "MoDATTS, self-supervised",
-        "line": row.line,
-    }
+def _row(row: Made, labels: Sequence[str]) -> Row:
+    return Row(
+        label=row.label,
+        knobs=row.knobs,
+        kind=row.kind,
+        against=row.against,
+        columns=tuple(label for label in labels if label in row.dice),
+        method="MoDATTS, self-supervised",
+        line=row.line,
+    )
 
 
-def _cell(row: Made, column: str, seed: int) -> dict[str, Any]:
-    return {
-        "variant": row.label, "task": column, "seed": seed, "knobs": dict(row.knobs),
-        "stages": [[node, key] for node, key in stages(row, column, seed)],
-    }  # fmt: skip
+def _cell(row: Made, column: str, seed: int) -> Cell:
+    return Cell(row=row.label, column=column, seed=seed, knobs=row.knobs, stages=tuple(stages(row, column, seed)))
 
 
 def stages(row: Made, column: str, seed: int) -> list[tuple[str, str]]:
@@ -198,7 +189,7 @@ def write(
     folder: Path,
     store: Store,
     *,
-    of: Mapping[str, Any] | None = None,
+    of: AblationHeader | None = None,
     rows: Sequence[Made] = ROWS,
     failures: Failures = FAILURES,
     waiting: frozenset[tuple[str, str, int]] = WAITING,
@@ -209,8 +200,8 @@ def write(
     ledger.write_header(content)
     by_label = {row.label: row for row in rows}
     done: set[str] = set()
-    for cell in content["cells"]:
-        place = (cell["variant"], cell["task"], cell["seed"])
+    for cell in content.cells:
+        place = (cell.row, cell.column, cell.seed)
         for run in _ends(cell, failures.get(place), place in waiting):
             key = run.planned.stages[0][1]
             if key in done:
@@ -220,7 +211,7 @@ def write(
             if run.state == "running":
                 continue
             if run.state == "complete":
-                _store(store, run.planned, scores(by_label[cell["variant"]], cell["task"], cell["seed"], cases=cases))
+                _store(store, run.planned, scores(by_label[cell.row], cell.column, cell.seed, cases=cases))
             ledger.finished(run.planned.run, state=run.state, reason=run.reason, cause=run.cause)
 
 
@@ -232,11 +223,9 @@ class _End:
     cause: str | None = None
 
 
-def _ends(cell: Mapping[str, Any], failure: tuple[str, str, str] | None, waits: bool) -> Iterator[_End]:
-    for node, key in cell["stages"]:
-        planned = PlannedRun(
-            role="stage", seed=cell["seed"], label=cell["variant"], knobs=cell["knobs"], stages=((node, key),)
-        )
+def _ends(cell: Cell, failure: tuple[str, str, str] | None, waits: bool) -> Iterator[_End]:
+    for node, key in cell.stages:
+        planned = PlannedRun(role="stage", seed=cell.seed, label=cell.row, knobs=cell.knobs, stages=((node, key),))
         if failure and failure[0] == node:
             yield _End(planned=planned, state="failed", reason=failure[1], cause=failure[2])
             return
@@ -285,7 +274,7 @@ def add_pictures(folder: Path, store: Store, *, names: Sequence[str], alike: boo
 
 def tested(folder: Path, store: Store) -> list[str]:
     """Keys of the test stages that are finished."""
-    keys = (cell["stages"][-1][1] for cell in Ledger(folder).header()["cells"])
+    keys = (cell.stages[-1][1] for cell in written(Ledger(folder), AblationHeader).cells)
     return [key for key in keys if store.has(key)]
 
 
@@ -316,27 +305,32 @@ def _tile(name: str) -> Image.Image:
 RETUNED = "segmentation.weights.seg"
 
 
-def retuned() -> dict[str, Any]:
+def retuned() -> AblationHeader:
     """The first column alone, on a phantom at tiny scale, based on a search; λ_seg re-tuned for every row.
 
     One row's configurations have not all ended, so its cells are not known yet; of another's one diverged.
     """
-    content = header(
-        tasks=tasks(phantom=True)[:1], scale="tiny", metrics=["test/dice"], seeds=(0, 1),
-        retune={"space": {RETUNED: {"domain": "uniform", "low": 1.0, "high": 100.0, "log": True}}, "trials": 3},
-        of={"study": "modatts_lambda_search", "trial": 12, "knobs": {"segmentation.weights.rec": 61.5}},
-    )  # fmt: skip
-    content["cells"] = [cell for cell in content["cells"] if cell["variant"] != SPARSE]
-    content["candidates"] = [_candidate(row, number) for row in ROWS for number in range(3)]
-    return content
+    whole = header(
+        columns=columns(phantom=True)[:1],
+        scale="tiny",
+        metrics=("test/dice",),
+        seeds=(0, 1),
+        retune=Retuning(space={RETUNED: Axis(low=1.0, high=100.0, log=True)}, trials=3),
+        of=Base(study="modatts_lambda_search", trial=12, knobs={"segmentation.weights.rec": 61.5}),
+        candidates=tuple(_candidate(row, number) for row in ROWS for number in range(3)),
+    )
+    return replace(whole, cells=tuple(cell for cell in whole.cells if cell.row != SPARSE))
 
 
-def _candidate(row: Made, number: int) -> dict[str, Any]:
+def _candidate(row: Made, number: int) -> Candidate:
     lost = (row.label == NO_ST and number == 1) or (row.label == SPARSE and number == 2)
-    value = None if lost else round(0.8 + 0.01 * number, 3)
-    nodes = stages(row, f"{BRATS} candidate {number}", 0)[:3]
-    return {
-        "variant": row.label, "task": BRATS, "number": number, "knobs": {} if not number else {RETUNED: 10.0 * number},
-        "stages": [[node, key] for node, key in nodes], "scored": "segmentation", "value": value,
-        "chosen": number == 2 and row.label != SPARSE,
-    }  # fmt: skip
+    return Candidate(
+        row=row.label,
+        column=BRATS,
+        number=number,
+        knobs={RETUNED: 10.0 * number} if number else {},
+        stages=tuple(stages(row, f"{BRATS} candidate {number}", 0)[:3]),
+        scored="segmentation",
+        value=None if lost else round(0.8 + 0.01 * number, 3),
+        chosen=number == 2 and row.label != SPARSE,
+    )

@@ -32,7 +32,7 @@ def design(**changes) -> Design:
         "cost": "12 trials of 16 epochs and 10 tested runs: about 8 minutes on two cores",
         "sampler": "TPE, multivariate",
         "scheduler": Scheduler(
-            name="asha", reason="half the budget is spent on hopeless weights", grace=6, reduction=2
+            name="asha", because="half the budget is spent on hopeless weights", grace=6, reduction=2
         ),
         "trials": 12,
         "finalists": 2,
@@ -41,8 +41,8 @@ def design(**changes) -> Design:
             ADV: Axis(low=0.5, high=50, log=True),
             REC: Axis(low=5, high=500, log=True),
             LAT: Axis(low=0.5, high=50, log=True),
-            WIDTH: Axis(choices=(8, 12, 16)),
-            CODES: Axis(choices=(4, 8)),
+            WIDTH: Axis(domain="choice", options=(8, 12, 16)),
+            CODES: Axis(domain="choice", options=(4, 8)),
         },
         "nuisance": (CODES,),
         "fixed": {SEG: 100.0, "task.source_labels": 1.0, "task.target_labels": 0.0, "segmentation.lr": 1e-4},

@@ -1,7 +1,6 @@
 import pytest
 
 from medsearch.reporting.wording import duration, html, knob_names, listed, number, oracle_chose, selection_rule, tex
-from medsearch.study.record import way_of
 
 
 def test_names_are_as_short_as_they_can_be_told_apart():
@@ -59,11 +58,6 @@ def test_latex_knows_our_symbols_and_escapes_the_rest():
 def test_html_is_escaped_before_it_is_ours():
     assert html("λ_rec <b>") == "λ<sub>rec</sub> &lt;b&gt;"
     assert html("79–99% of") == "<span class='whole'>79–99%</span> of"
-
-
-def test_a_backward_task_goes_the_other_way():
-    assert way_of({"source": "CT", "target": "ceCT"}) == "CT → ceCT"
-    assert way_of({"source": "CT", "target": "ceCT", "direction": "backward"}) == "ceCT → CT"
 
 
 def test_an_oracle_sees_labels_or_pairs():

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from medsearch.core.recipes import plain
-from medsearch.stages.code import Code, codes_in, lineage, recorded, standings
+from medsearch.core.codec import decoded, encoded
+from medsearch.stages.code import Code, lineage, recorded, standings
 from medsearch.stages.context import Runtime
 from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.store import Store
@@ -176,4 +176,4 @@ def test_what_stands_on_changed_code_is_no_more_current_than_that() -> None:
 def test_codes_come_back_from_json(bench: Bench) -> None:
     code = run_of(Counter(), seed=4).code
     assert code is not None
-    assert codes_in(json.loads(json.dumps({"counter": plain(code)}))) == {"counter": code}
+    assert decoded(Code, json.loads(json.dumps(encoded(code))), what="", remedy="") == code

@@ -15,6 +15,8 @@ import pytest
 from medsearch.core.spreadsheets import read_csv
 from medsearch.data.phantoms import PHANTOMS
 from medsearch.study.ablation_plan import plan_sweep
+from medsearch.study.ledger import Ledger
+from medsearch.study.record import AblationHeader
 from tests.studies.small_table_5_5 import ROWS, STUDY
 
 SMALL = Path(__file__).with_name("small_table_5_5.py")
@@ -130,8 +132,9 @@ def test_every_cell_of_the_table_is_measured_beside_the_reported_value(done: Don
 
 
 def test_rows_share_translation_and_segmentation(done: Done) -> None:
-    header = json.loads((done.home / "studies" / NAME / "study.json").read_text())
-    stages = {(cell["variant"], cell["task"]): dict(cell["stages"]) for cell in header["cells"]}
+    header = Ledger(done.home / "studies" / NAME).header(AblationHeader)
+    assert header is not None
+    stages = {(cell.row, cell.column): dict(cell.stages) for cell in header.cells}
     for column in STUDY.tasks:
         without, proposed = (stages[row, column] for row in ROWS)
         assert {node for node, key in without.items() if proposed[node] == key} == {

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from medsearch.cli.exits import exits
 from medsearch.study.staged_run import run_staged
-from tests.study.staging import FIRST, SECOND, place_in, staged
+from tests.study import toy
+from tests.study.staging import FIRST, SECOND, staged
 
 
 def main(home: Path, trials: int = 3) -> None:
     """Run it; say what was frozen and what was loaded for it."""
     with exits():
-        done = run_staged(staged(groups=(replace(FIRST, trials=trials), SECOND)), place_in(home))
+        done = run_staged(staged(groups=(replace(FIRST, trials=trials), SECOND)), toy.workplace(home))
         print(done.trained, [one.number for one in done.frozen], sorted({"ray", "optuna"} & set(sys.modules)))
 
 

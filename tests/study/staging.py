@@ -1,7 +1,6 @@
 """A staged search of the toy, and how it is run in this process, without Ray."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -58,14 +57,9 @@ def staged(**changes: Any) -> StagedSearch:
     return StagedSearch(**{**declared, **changes}).at("tiny")
 
 
-def place_in(home: Path) -> Workplace:
-    """The toy's data, with what a report says of data."""
-    return replace(toy.workplace(home), about={"cohort": "toy", "phantom": True, "skipped": []})
-
-
 def carry_out_staged(of: StagedSearch, home: Path, *, searches: int = 9) -> Iterator[Search]:
     """Run its searches one after another, `searches` of them at most; each as it has ended."""
-    place = place_in(home)
+    place = toy.workplace(home)
     for part in islice(course(of, place, lambda search: carry_out_search(search, place)), searches):
         describe(of, place)
         if part.refusal:

@@ -13,10 +13,12 @@ from medsearch.study.events import Listener, unheard
 from medsearch.study.graph import Grapher
 from medsearch.study.jobs import Job, Workplace
 from medsearch.study.ledger import Ledger
+from medsearch.study.record import AblationHeader
 from medsearch.study.sweep import Sweep
 from medsearch.study.variants import Variant
 from tests.study import toy
 from tests.study.drive import do
+from tests.study.headers import written
 
 FORTH, BACK = "t1 to t2", "t2 to t1"
 TASKS = {FORTH: CrossModalityTask(), BACK: CrossModalityTask(source="t2", target="t1")}
@@ -55,6 +57,11 @@ def sweep_of(
     grapher = Grapher(what, {"brats2020": place}, winner(what, place))
     begin(grapher, ledger)
     return Sweep(grapher, store=place.store, ledger=ledger, only=only, listener=listener)
+
+
+def header_of(sweep: Sweep) -> AblationHeader:
+    """What the sweep's study has written of itself."""
+    return written(sweep.ledger, AblationHeader)
 
 
 def sweep_out(sweep: Sweep, *, slots: int = 1, seed: int = 0) -> None:

@@ -9,6 +9,7 @@ from medsearch.data.layouts import layout
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.study.ablation import Ablation
 from medsearch.study.figures import Curves, GroupedBars, Panels, described
+from medsearch.study.record import Figure
 from medsearch.study.spaces import uniform
 from medsearch.study.variants import Variant, grid
 from tests.study import toy
@@ -125,11 +126,14 @@ def test_a_grid_makes_rows() -> None:
             grid(axes)
 
 
-def test_figures_are_plain_data() -> None:
+def test_a_figure_is_described_whole() -> None:
     assert described(None) is None
-    assert described(GroupedBars(title="t")) == {"kind": "bars", "title": "t"}
-    assert described(Curves(x="task.source_labels"))["x"] == "task.source_labels"  # type: ignore[index]
-    assert described(Panels(kinds=("attention",)))["kinds"] == ["attention"]  # type: ignore[index]
+    assert described(GroupedBars(title="t")) == Figure(kind="bars", title="t")
+    assert described(Curves(x="task.source_labels", title="t")) == Figure(
+        kind="curves", title="t", x="task.source_labels"
+    )
+    panels = Panels(kinds=("attention",), title="t", across="made")
+    assert described(panels) == Figure(kind="panels", title="t", kinds=("attention",), across="made")
 
 
 def test_columns_may_differ_in_the_task_alone() -> None:

@@ -10,7 +10,7 @@ from medsearch.study.identity import choose
 from medsearch.study.variants import Variant
 from tests.study import toy
 from tests.study.drive import carry_out, conduct, search
-from tests.study.sweeps import FORTH, TASKS, ablation, sweep_of, sweep_out
+from tests.study.sweeps import FORTH, TASKS, ablation, header_of, sweep_of, sweep_out
 
 SEARCHED = search(trials=4, finalists=1, seeds=(0,), references=())
 ROWS = (Variant("winner"), Variant("winner, other b", {"segmentation.weights.b": 0.9}))
@@ -24,7 +24,8 @@ def test_rows_vary_the_best_configuration(tmp_path: Path) -> None:
     best = conductor.ledger.runs()[f"trial-{conductor.finalists[0]:04d}"].knobs
     what = ablation(of=SEARCHED, variants=ROWS, seeds=(0,), tasks={FORTH: TASKS[FORTH]})
     sweep = sweep_of(what, tmp_path)
-    assert sweep.ledger.header()["of"]["trial"] == conductor.finalists[0]
+    assert (base := header_of(sweep).of) is not None
+    assert base.trial == conductor.finalists[0]
     knobs = {cell.row: cell.knobs for cell in sweep.graph.cells}
     assert all(knobs["winner"][knob] == value for knob, value in best.items())
     assert knobs["winner, other b"]["segmentation.weights.b"] == 0.9

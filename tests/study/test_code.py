@@ -24,7 +24,7 @@ from medsearch.study.search import Search
 from tests.study import toy
 from tests.study.drive import carry_out, conduct, do, search
 from tests.study.edited import Package, written
-from tests.study.staging import carry_out_search, carry_out_staged, place_in, staged
+from tests.study.staging import carry_out_search, carry_out_staged, staged
 from tests.study.sweeps import ablation, sweep_of, sweep_out
 from tests.study.test_conductor import runs
 
@@ -200,7 +200,7 @@ def test_an_ablation_trains_changed_stages_anew(package: Package, tmp_path: Path
 @pytest.mark.parametrize("kind", ["search", "ablation", "staged"])
 def test_the_page_names_every_commit_and_what_has_changed(kind: str, package: Package, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    place = place_in(home)
+    place = toy.workplace(home)
 
     def page(*seeds: int) -> Path:
         if kind == "ablation":
@@ -234,7 +234,7 @@ def test_a_group_that_was_run_anew_is_not_accused_by_those_after_it(package: Pac
     list(carry_out_staged(staged(method=package.method().Own(), refinement=None), home))
     package.edit("shift.py", "by=0.0", "by=0.25")
     of = staged(method=package.method().Own(), refinement=None)
-    place = anew(of, place_in(home), "changed")
+    place = anew(of, toy.workplace(home), "changed")
     before = trained(home)
     carry_out_search(next(of.searches(of.stand_in)), place)
     assert (trained(home) - before)["own-segmentation"] >= 3

@@ -8,7 +8,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -82,7 +82,7 @@ def run(home: Path, trials: int = 2, **how: Any) -> None:
 
 
 def conducted(home: Path, trials: int = 2) -> Conductor:
-    place = replace(toy.workplace(home), about={"cohort": "toy", "phantom": False})
+    place = toy.workplace(home)
     planner, ledger = Planner(study(trials), place), Ledger(place.study("toy_search"))
     open_study(planner, ledger)
     return Conductor(planner, ledger=ledger, proposals=lambda: Proposals(study(trials), sqlite(ledger.folder)))

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
-from medsearch.study.ledger import Ledger, PlannedRun, fold, reference_name
+from medsearch.study.ledger import HEADER, HEADER_COPY, Ledger, PlannedRun, fold, reference_name
+from medsearch.study.record import AblationHeader, SearchHeader
+from tests.study.headers import search_header
 
 TRIAL = PlannedRun(
     role="trial",
@@ -82,15 +85,31 @@ def test_a_non_finite_value_survives(tmp_path: Path) -> None:
 
 def test_an_empty_folder_is_an_empty_ledger(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "none")
-    assert (ledger.runs(), ledger.header(), list(ledger.events())) == ({}, {}, [])
+    assert (ledger.runs(), ledger.header(), list(ledger.events())) == ({}, None, [])
     assert not ledger.folder.exists()
 
 
 def test_the_header_is_replaced_whole(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path)
-    ledger.write_header({"name": "λ search", "question": "why?", "seeds": (0, 1)})
-    ledger.write_header({"name": "λ search", "selection": "source"})
-    assert ledger.header() == {"name": "λ search", "selection": "source"}
+    ledger.write_header(search_header(name="λ search", question="why?", seeds=(0, 1)))
+    ledger.write_header(header := search_header(name="λ search", selection="oracle"))
+    assert ledger.header() == header
+    assert (tmp_path / HEADER_COPY).read_bytes() == (tmp_path / HEADER).read_bytes()
+
+
+def test_a_header_that_says_nothing_new_is_not_written_again(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.write_header(header := search_header(seeds=(0, 1)))
+    before = (tmp_path / HEADER).stat().st_mtime_ns, (tmp_path / HEADER).stat().st_ino
+    ledger.write_header(replace(header, seeds=(0, 1)))
+    assert ((tmp_path / HEADER).stat().st_mtime_ns, (tmp_path / HEADER).stat().st_ino) == before
+
+
+def test_a_header_is_asked_for_by_its_kind(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    ledger.write_header(header := search_header())
+    assert ledger.header(SearchHeader) == ledger.header() == header
+    assert ledger.header(AblationHeader) is None
 
 
 STEP = st.tuples(st.sampled_from(["p", "q", "r"]), st.sampled_from(["started", "complete", "cut", "failed"]))

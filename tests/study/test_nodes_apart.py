@@ -90,9 +90,7 @@ def test_a_home_that_gets_a_bucket_later_shares_what_it_has(uri: str, tmp_path: 
 def test_a_report_is_rebuilt_where_only_the_bucket_has_the_stages(
     uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    driver = replace(
-        workplace(tmp_path / "driver"), remote=uri, about={"cohort": "toy", "phantom": True, "subjects": 6}
-    )
+    driver = replace(workplace(tmp_path / "driver"), remote=uri)
     sweep = sweep_at(driver)
     done(sweep, itertools.repeat(Store(tmp_path / "node" / "stages", uri)))
     bucket_at.cache_clear()

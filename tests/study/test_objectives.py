@@ -18,7 +18,7 @@ from medsearch.study.samplers import Sampler
 from medsearch.study.spaces import integers
 from medsearch.study.variants import Variant
 from tests.study.drive import carry_out, conduct, do
-from tests.study.sweeps import sweep_of, sweep_out
+from tests.study.sweeps import header_of, sweep_of, sweep_out
 from tests.study.synthesis import OBJECTIVES, table, weight_search
 
 SAMPLERS = [TPE(startup=3), GP(startup=3), QMC(), Random(), NSGA2(population=3)]
@@ -124,10 +124,11 @@ def test_an_ablation_takes_the_first_objectives_best_unless_told(
 ) -> None:
     conductor = searched()
     rows = {"variants": (Variant("as found"),), "reported": (), "of": weight_search()}
-    assert sweep_of(table(**rows), tmp_path).ledger.header()["of"]["trial"] == conductor.finalists[0]
+    assert (best := header_of(sweep_of(table(**rows), tmp_path)).of) is not None
+    assert best.trial == conductor.finalists[0]
     cheap = Reaching(metric="training/hours", at_most=1.5)
-    taken = sweep_of(table(**rows, name="cheap", take=cheap), tmp_path).ledger.header()["of"]["trial"]
-    assert conductor.ledger.runs()[f"trial-{taken:04d}"].values[1] <= 1.5
+    assert (taken := header_of(sweep_of(table(**rows, name="cheap", take=cheap), tmp_path)).of) is not None
+    assert conductor.ledger.runs()[f"trial-{taken.trial:04d}"].values[1] <= 1.5
     free = Reaching(metric="training/hours", at_most=0.1)
     with pytest.raises(StudyFailed, match=r"cannot freeze the best with training/hours ≤ 0\.1: none of"):
         sweep_of(table(**rows, name="free", take=free), tmp_path)
@@ -149,5 +150,6 @@ def test_rows_are_retuned_towards_less_where_less_is_better(tmp_path: Path) -> N
     )  # fmt: skip
     sweep = sweep_of(cheap, tmp_path)
     sweep_out(sweep)
-    candidates = sweep.ledger.header()["candidates"]
-    assert all(one["chosen"] == (one["value"] == min(o["value"] for o in candidates)) for one in candidates)
+    candidates = header_of(sweep).candidates
+    assert candidates
+    assert all(one.chosen == (one.value == min(of.value or 0.0 for of in candidates)) for one in candidates)

@@ -22,6 +22,7 @@ from medsearch.reporting.search.collect import collect as collect_search
 from medsearch.stages.prune import Pruning, carry_out, plan
 from medsearch.stages.store import Store
 from medsearch.study.execution import run_search, run_sweep
+from medsearch.study.identity import choose
 from medsearch.study.ledger import HEADER, LEDGER
 from medsearch.study.mentions import Mentions, mentions
 from medsearch.study.spaces import uniform
@@ -39,7 +40,7 @@ def trained(home: Path) -> Path:
     carry_out_search(conduct(search(trials=5, finalists=2), home))
     conductor = conduct(search(trials=5, finalists=2), home)
     ledger = conductor.ledger
-    ledger.write_header({**ledger.header(), "chosen": list(conductor.finalists)})
+    choose(ledger, conductor.finalists)
     sweep_out(sweep_of(ablation(**RETUNED), home))
     store = workplace(home).store
     for artifact in list(store.artifacts()):
@@ -74,23 +75,20 @@ def copied(ended: Path, home: Path) -> Path:
     return home
 
 
+def header(home: Path, study: str) -> Any:
+    return read_record(home / "studies" / study / HEADER)
+
+
+def edit_header(home: Path, study: str, **changes: Any) -> None:
+    write_sealed(home / "studies" / study / HEADER, {**header(home, study), **changes})
+
+
 def store_of(home: Path) -> Store:
     return Store(home / "stages")
 
 
-def described(home: Path) -> None:
-    """Say of the toy's data what a study's file says of a real cohort."""
-    about = {"cohort": "toy", "phantom": True}
-    for study in (SEARCH, ABLATION):
-        path = home / "studies" / study / "study.json"
-        header = read_record(path)
-        tasks = [{**task, "about": about} for task in header.get("tasks", ())]
-        write_sealed(path, {**header, **({"tasks": tasks} if tasks else {"about": about})})
-
-
 def reports(home: Path) -> list[Any]:
     """All that the reports show, and the bytes of their pictures, but for when they were made."""
-    described(home)
     searched = collect_search(home / "studies" / SEARCH, store_of(home))
     swept = collect_ablation(home / "studies" / ABLATION, store_of(home))
     columns = tuple(replace(one, provenance=replace(one.provenance, created="")) for one in swept.columns)
@@ -135,11 +133,11 @@ def test_every_stage_of_every_study_is_mentioned_and_nothing_else(home: Path) ->
 
 def test_only_trials_and_candidates_that_lost_are_spare(home: Path) -> None:
     spare = mentions(home).spare
-    header = read_record(home / "studies" / SEARCH / "study.json")
+    chosen = header(home, SEARCH)["chosen"]
     runs = conduct(search(trials=5, finalists=2), home).ledger.runs().values()
-    lost = {key for run in runs if run.role == "trial" and run.number not in header["chosen"] for _, key in run.stages}
-    others = {key for run in runs if run.role != "trial" or run.number in header["chosen"] for _, key in run.stages}
-    swept = read_record(home / "studies" / ABLATION / "study.json")
+    lost = {key for run in runs if run.role == "trial" and run.number not in chosen for _, key in run.stages}
+    others = {key for run in runs if run.role != "trial" or run.number in chosen for _, key in run.stages}
+    swept = header(home, ABLATION)
     losing = {key for one in swept["candidates"] if not one["chosen"] for _, key in one["stages"]}
     winning = {key for one in swept["candidates"] if one["chosen"] for _, key in one["stages"]}
     cells = {key for cell in swept["cells"] for _, key in cell["stages"]}
@@ -203,7 +201,7 @@ def test_a_sweep_goes_on_after_a_prune_and_trains_nothing_twice(home: Path) -> N
 def test_a_sweep_trains_again_a_stage_that_was_thinned_and_is_taken(home: Path) -> None:
     """As when a pruned stage turns out to be what a new study's row needs."""
     store = store_of(home)
-    swept = read_record(home / "studies" / ABLATION / "study.json")
+    swept = header(home, ABLATION)
     cell = next(cell for cell in swept["cells"] if cell["seed"] == 1)
     chain = [key for _, key in cell["stages"]]
     pruned(home, Mentions(frozenset(keys(home)), frozenset(keys(home))))
@@ -244,16 +242,13 @@ def test_a_study_that_is_being_run_may_still_need_everything(home: Path) -> None
 
 @pytest.mark.parametrize("change", [{"chosen": []}, {"trials": 6}])
 def test_a_search_that_has_not_ended_may_still_need_everything(home: Path, change: dict[str, Any]) -> None:
-    path = home / "studies" / SEARCH / "study.json"
-    write_sealed(path, {**read_record(path), **change})
+    edit_header(home, SEARCH, **change)
     assert not mentions(home).spare & listed(home, SEARCH, {"trial"})
 
 
 def test_a_row_that_has_chosen_nothing_yet_may_need_every_candidate(home: Path) -> None:
-    path = home / "studies" / ABLATION / "study.json"
-    header = read_record(path)
-    undecided = [{**one, "chosen": False} for one in header["candidates"]]
-    write_sealed(path, {**header, "cells": [], "candidates": undecided})
+    undecided = [{**one, "chosen": False} for one in header(home, ABLATION)["candidates"]]
+    edit_header(home, ABLATION, cells=[], candidates=undecided)
     assert not mentions(home).spare & {key for one in undecided for _, key in one["stages"]}
 
 
@@ -306,11 +301,11 @@ def test_a_line_that_cannot_be_read_stops_everything_until_the_study_has_ended_a
 
 @pytest.mark.parametrize("study", [SEARCH, ABLATION])
 def test_a_header_that_was_set_aside_stops_everything_until_there_is_another(home: Path, study: str) -> None:
-    before, header = mentions(home), home / "studies" / study / HEADER
-    content = header.read_bytes()
-    header.write_bytes(b"{torn")
-    set_aside(header)
+    before, path = mentions(home), home / "studies" / study / HEADER
+    content = path.read_bytes()
+    path.write_bytes(b"{torn")
+    set_aside(path)
     with pytest.raises(BadInput, match=r"study.json.damaged-\S+ was set aside as damaged, so .*: run the study again"):
         mentions(home)
-    header.write_bytes(content)
+    path.write_bytes(content)
     assert mentions(home) == before

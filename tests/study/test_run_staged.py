@@ -15,11 +15,13 @@ from medsearch.study.cluster import Resources, cluster
 from medsearch.study.conducting import StudyFailed
 from medsearch.study.execution import Site
 from medsearch.study.ledger import Ledger
+from medsearch.study.record import SearchHeader, StagedHeader
 from medsearch.study.search import Search
 from medsearch.study.staged import StagedSearch
 from medsearch.study.staged_run import run_staged
 from tests.study import toy
-from tests.study.staging import FIRST, SECOND, A, place_in, staged
+from tests.study.headers import written
+from tests.study.staging import FIRST, SECOND, A, staged
 
 pytestmark = pytest.mark.slow
 DRIVER = Path(__file__).with_name("drive_staged.py")
@@ -40,13 +42,13 @@ def test_a_whole_staged_search_and_once_more(tmp_path: Path) -> None:
         yield Site()
         around.append("done")
 
-    done = run_staged(staged(), place_in(tmp_path), watched)
+    done = run_staged(staged(), toy.workplace(tmp_path), watched)
     assert done.trained
     assert around == [word for name in staged().studies for word in (name, "done")]
-    header = Ledger(done.folder).header()
-    assert [group["frozen"]["knobs"] for group in header["groups"]] == [dict(one.knobs) for one in done.frozen]
-    later = Ledger(place_in(tmp_path).study("toy_staged.2-second")).header()
-    assert later["fixed"] == {A: done.frozen[0].knobs[A]}
+    groups = written(Ledger(done.folder), StagedHeader).groups
+    assert [group.frozen for group in groups] == list(done.frozen)
+    later = written(Ledger(toy.workplace(tmp_path).study("toy_staged.2-second")), SearchHeader)
+    assert later.fixed == {A: done.frozen[0].knobs[A]}
     keys = [line["key"] for line in toy.executions(tmp_path)]
     assert len(keys) == len(set(keys)), "what the searches share is trained once"
 
@@ -62,14 +64,16 @@ def test_a_whole_staged_search_and_once_more(tmp_path: Path) -> None:
     assert f"{A} = " in more
     assert "remove the folders of toy_staged.2-second, toy_staged.refinement" in more
     assert "\n" not in more
-    moved = Ledger(done.folder).header()["groups"]
-    assert moved[0]["frozen"]["knobs"] != header["groups"][0]["frozen"]["knobs"]
-    assert moved[1]["frozen"] is None
+    moved = written(Ledger(done.folder), StagedHeader).groups
+    assert moved[0].frozen
+    assert groups[0].frozen
+    assert moved[0].frozen.knobs != groups[0].frozen.knobs
+    assert moved[1].frozen is None
 
 
 def run_or_refuse(of: StagedSearch, home: Path) -> str:
     with pytest.raises(BadInput) as refusal:
-        run_staged(of, place_in(home))
+        run_staged(of, toy.workplace(home))
     return str(refusal.value)
 
 
@@ -79,9 +83,9 @@ def test_a_rule_that_allows_nothing_fails_and_a_lower_bound_goes_on(tmp_path: Pa
         return staged(groups=(first, replace(SECOND, trials=1, finalists=0)), refinement=None, references=())
 
     with pytest.raises(StudyFailed, match=r"none of 3 trials has validation/dice ≥ 2; .* or lower the bound"):
-        run_staged(bounded(2.0), place_in(tmp_path))
+        run_staged(bounded(2.0), toy.workplace(tmp_path))
     count = len(toy.executions(tmp_path))
-    done = run_staged(bounded(0.1), place_in(tmp_path))
+    done = run_staged(bounded(0.1), toy.workplace(tmp_path))
     assert len(done.frozen) == 2
     assert [search.trained for search in done.searches] == [False, True]
     assert len(toy.executions(tmp_path)) > count

@@ -20,15 +20,16 @@ from medsearch.study.jobs import Planner
 from medsearch.study.ledger import Ledger, RunRecord
 from medsearch.study.mentions import mentions
 from medsearch.study.plan import plan
-from medsearch.study.record import Frozen
+from medsearch.study.record import Frozen, StagedHeader
 from medsearch.study.refinement import FROZEN, narrowed
 from medsearch.study.spaces import Choice, Domain
 from medsearch.study.staged import refinement_of, search_of
-from medsearch.study.staged_header import describe, parts
+from medsearch.study.staged_header import describe
 from medsearch.study.staged_plan import plan_staged
 from tests.study import toy
 from tests.study.drive import FULL
-from tests.study.staging import FIRST, SECOND, WIDE, A, B, carry_out_search, carry_out_staged, place_in, staged
+from tests.study.headers import written
+from tests.study.staging import FIRST, SECOND, WIDE, A, B, carry_out_search, carry_out_staged, staged
 
 POINT = {A: 20.0, B: 0.5, WIDE: True}
 
@@ -210,10 +211,10 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_each_group_freezes_what_ranks_first(ended: Path) -> None:
-    frozen, refusal = frozen_by_now(staged(), place_in(ended))
+    frozen, refusal = frozen_by_now(staged(), toy.workplace(ended))
     assert not refusal
     first, second = frozen
-    runs = Ledger(place_in(ended).study("toy_staged.1-first")).runs()
+    runs = Ledger(toy.workplace(ended).study("toy_staged.1-first")).runs()
     values = {run.number: run.value for run in runs.values() if run.role == "trial"}
     assert first.number == max(values, key=lambda number: values[number] or 0.0)
     assert (first.value, first.seeds) == (values[first.number], 1)
@@ -222,7 +223,7 @@ def test_each_group_freezes_what_ranks_first(ended: Path) -> None:
 
 
 def test_a_group_that_is_scored_early_trains_nothing_behind_that(ended: Path) -> None:
-    runs = Ledger(place_in(ended).study("toy_staged.1-first")).runs().values()
+    runs = Ledger(toy.workplace(ended).study("toy_staged.1-first")).runs().values()
     trials = [run for run in runs if run.role == "trial"]
     assert len(trials) == 3
     assert all([node for node, _ in run.stages] == ["translation", "segmentation"] for run in trials)
@@ -232,17 +233,17 @@ def test_a_group_that_is_scored_early_trains_nothing_behind_that(ended: Path) ->
 def test_finalists_of_such_a_group_end_there_too(tmp_path: Path) -> None:
     of = staged(groups=(replace(FIRST, finalists=1), SECOND))
     (search,) = carry_out_staged(of, tmp_path, searches=1)
-    runs = Ledger(place_in(tmp_path).study(search.name)).runs().values()
+    runs = Ledger(toy.workplace(tmp_path).study(search.name)).runs().values()
     repeated = [run for run in runs if run.role == "replicate"]
     assert [run.seed for run in repeated] == [0, 1]
     assert all("test" not in dict(run.stages) and run.value is not None for run in repeated)
-    assert plan(search, place_in(tmp_path)).left == 0
-    (frozen,), _ = frozen_by_now(of, place_in(tmp_path))
+    assert plan(search, toy.workplace(tmp_path)).left == 0
+    (frozen,), _ = frozen_by_now(of, toy.workplace(tmp_path))
     assert frozen.seeds == 2
 
 
 def test_a_prune_keeps_what_the_groups_froze(ended: Path) -> None:
-    found, place = mentions(ended), place_in(ended)
+    found, place = mentions(ended), toy.workplace(ended)
     assert found.keys == set(place.store.summaries())
     for name, frozen in zip(staged().studies, frozen_by_now(staged(), place)[0], strict=False):
         run = Ledger(place.study(name)).runs()[f"trial-{frozen.number:04d}"]
@@ -250,8 +251,8 @@ def test_a_prune_keeps_what_the_groups_froze(ended: Path) -> None:
 
 
 def test_the_refinement_s_first_trial_is_the_frozen_point_and_trains_nothing_twice(ended: Path) -> None:
-    runs = Ledger(place_in(ended).study("toy_staged.refinement")).runs()
-    frozen, _ = frozen_by_now(staged(), place_in(ended))
+    runs = Ledger(toy.workplace(ended).study("toy_staged.refinement")).runs()
+    frozen, _ = frozen_by_now(staged(), toy.workplace(ended))
     point = {**frozen[0].knobs, **frozen[1].knobs}
     assert runs["trial-0000"].knobs == point
     assert runs["reference-frozen-seed-0"].stages[:-1] == runs["trial-0000"].stages
@@ -260,50 +261,50 @@ def test_the_refinement_s_first_trial_is_the_frozen_point_and_trains_nothing_twi
 
 
 def test_the_plan_knows_what_is_frozen_and_counts_what_is_left(ended: Path, tmp_path: Path) -> None:
-    done = plan_staged(staged(), place_in(ended), slots=1)
+    done = plan_staged(staged(), toy.workplace(ended), slots=1)
     assert [one.ended for one in done] == [3, 3, 3]
     assert all(one.forecast is not None and one.forecast.left == 0 for one in done)
     assert [one.frozen is not None for one in done] == [True, True, False]
-    new = plan_staged(staged(), place_in(tmp_path), slots=1)
+    new = plan_staged(staged(), toy.workplace(tmp_path), slots=1)
     assert [one.waits for one in new] == ["", "after group 1 is frozen", "after group 2 is frozen"]
     assert new[0].forecast is not None
-    assert new[0].forecast.left == plan(search_of(staged(), 0, {}), place_in(tmp_path)).left == 4
+    assert new[0].forecast.left == plan(search_of(staged(), 0, {}), toy.workplace(tmp_path)).left == 4
     for _ in carry_out_staged(staged(), tmp_path, searches=1):
         pass
-    begun = plan_staged(staged(), place_in(tmp_path), slots=1)
+    begun = plan_staged(staged(), toy.workplace(tmp_path), slots=1)
     assert [one.waits for one in begun] == ["", "", "after group 2 is frozen"]
-    assert begun[1].search.settled.fixed[A] == frozen_by_now(staged(), place_in(tmp_path))[0][0].knobs[A]
-    grown = plan_staged(staged(groups=(replace(FIRST, trials=4), SECOND)), place_in(ended), slots=1)
+    assert begun[1].search.settled.fixed[A] == frozen_by_now(staged(), toy.workplace(tmp_path))[0][0].knobs[A]
+    grown = plan_staged(staged(groups=(replace(FIRST, trials=4), SECOND)), toy.workplace(ended), slots=1)
     assert [one.waits for one in grown] == ["", "after group 1 is frozen", "after group 2 is frozen"]
     assert [one.ended for one in grown] == [3, 3, 3]
 
 
 def test_a_group_that_stands_on_another_winner_is_frozen_no_more(ended: Path) -> None:
     other = staged(groups=(replace(FIRST, freeze=Reaching(metric="validation/dice", at_most=0.7)), SECOND))
-    assert len(frozen_by_now(other, place_in(ended))[0]) == 1
-    plans = plan_staged(other, place_in(ended), slots=1)
+    assert len(frozen_by_now(other, toy.workplace(ended))[0]) == 1
+    plans = plan_staged(other, toy.workplace(ended), slots=1)
     assert [bool(one.refused) for one in plans] == [False, True, False]
     assert plans[1].refused.startswith(f"refused: its folder stands on other frozen values: {A} = ")
     assert plans[2].waits == "after group 2 is frozen"
 
 
 def test_a_header_of_another_cohort_scale_or_kind_is_refused(ended: Path, tmp_path: Path) -> None:
-    other = replace(place_in(ended), cohort="others")
+    other = replace(toy.workplace(ended), cohort="others")
     with pytest.raises(BadInput, match="was begun with another cohort; choose another --home or study name"):
         describe(staged(), other)
     larger = replace(staged(), groups=(FIRST, SECOND)).at("paper")
     with pytest.raises(BadInput, match="was begun with another scale; choose another --home or study name"):
-        describe(larger, place_in(ended))
+        describe(larger, toy.workplace(ended))
     search = search_of(staged(), 0, {})
-    carry_out_search(replace(search, name="toy_staged"), place_in(tmp_path))
+    carry_out_search(replace(search, name="toy_staged"), toy.workplace(tmp_path))
     with pytest.raises(BadInput, match="was begun with another kind of study"):
-        describe(staged(), place_in(tmp_path))
+        describe(staged(), toy.workplace(tmp_path))
 
 
 def test_a_header_names_the_searches_of_a_staged_one_only(ended: Path) -> None:
-    place = place_in(ended)
-    assert parts(Ledger(place.study("toy_staged")).header()) == staged().studies
-    assert parts(Ledger(place.study("toy_staged.1-first")).header()) == ()
+    place = toy.workplace(ended)
+    assert written(Ledger(place.study("toy_staged")), StagedHeader).studies == staged().studies
+    assert Ledger(place.study("toy_staged.1-first")).header(StagedHeader) is None
 
 
 def record(number: int, value: float, *, seed: int | None = None, state: str = "complete") -> RunRecord:
@@ -383,17 +384,17 @@ def test_a_rule_that_refuses_is_in_the_header_and_trains_nothing_more(tmp_path: 
     strict = staged(groups=(replace(FIRST, freeze=Reaching(metric="validation/dice", at_least=2.0)), SECOND))
     with pytest.raises(StudyFailed, match=r"'toy_staged.1-first' cannot freeze the best with validation/dice ≥ 2"):
         list(carry_out_staged(strict, tmp_path))
-    describe(strict, place_in(tmp_path))
-    header = Ledger(place_in(tmp_path).study("toy_staged")).header()
-    assert "the nearest, trial" in header["refused"]
-    (row, *others) = plan_staged(strict, place_in(tmp_path), slots=1)
+    describe(strict, toy.workplace(tmp_path))
+    header = written(Ledger(toy.workplace(tmp_path).study("toy_staged")), StagedHeader)
+    assert "the nearest, trial" in header.refused
+    (row, *others) = plan_staged(strict, toy.workplace(tmp_path), slots=1)
     assert row.refused.startswith("cannot freeze the best with validation/dice ≥ 2: none of 3 trials has")
     assert [one.waits for one in others] == [f"after group {number} is frozen" for number in (1, 2)]
-    assert not place_in(tmp_path).study("toy_staged.2-second").exists()
+    assert not toy.workplace(tmp_path).study("toy_staged.2-second").exists()
 
 
 def test_how_far_a_search_is_needs_its_ledger_only(tmp_path: Path) -> None:
-    place = place_in(tmp_path)
+    place = toy.workplace(tmp_path)
     search = search_of(staged(), 0, {})
     at = standing(Planner(search, place))
     assert (at.trials, at.ended, at.finalists) == (0, False, ())

@@ -21,13 +21,15 @@ from medsearch.study.jobs import Job, Planner, Workplace
 from medsearch.study.ledger import HEADER, HEADER_COPY, Ledger, PlannedRun
 from medsearch.study.mentions import mentions
 from medsearch.study.proposals import Proposals, sqlite
+from medsearch.study.record import SearchHeader, StagedHeader
 from medsearch.study.search import Search
 from medsearch.study.staged import search_of
 from medsearch.study.staged_header import describe
 from medsearch.study.staged_plan import plan_staged, table
 from tests.study import toy
 from tests.study.drive import do
-from tests.study.staging import FIRST, SECOND, WIDE, A, B, carry_out_search, carry_out_staged, place_in, staged
+from tests.study.headers import written
+from tests.study.staging import FIRST, SECOND, WIDE, A, B, carry_out_search, carry_out_staged, staged
 
 NAMES = staged().studies
 
@@ -46,7 +48,7 @@ def home(ended: Path, tmp_path: Path) -> Path:
 
 
 def test_a_search_that_is_stopped_between_any_two_jobs_freezes_what_it_would_have(ended: Path, tmp_path: Path) -> None:
-    of, place = staged(), place_in(tmp_path)
+    of, place = staged(), toy.workplace(tmp_path)
     lives = 0
 
     def one_job_a_life(search: Search) -> None:
@@ -67,7 +69,7 @@ def test_a_search_that_is_stopped_between_any_two_jobs_freezes_what_it_would_hav
     for part in course(of, place, one_job_a_life):
         describe(of, place)
         assert not part.refusal
-    (at_once, _), (stopped, _) = (frozen_by_now(of, place_in(home)) for home in (ended, tmp_path))
+    (at_once, _), (stopped, _) = (frozen_by_now(of, toy.workplace(home)) for home in (ended, tmp_path))
     assert stopped == at_once
     assert lives > 20
 
@@ -85,7 +87,7 @@ def fail_a_seed_of_the_winner(search: Search, place: Workplace) -> None:
 
 
 def test_a_freeze_stands_though_a_seed_that_failed_came_back_better(tmp_path: Path) -> None:
-    of, place = staged(), place_in(tmp_path)
+    of, place = staged(), toy.workplace(tmp_path)
     decide(of, place)
     parts = list(course(of, place))
     before, table_before = frozen_by_now(of, place), table_of(place)
@@ -95,7 +97,7 @@ def test_a_freeze_stands_though_a_seed_that_failed_came_back_better(tmp_path: Pa
     assert now.number != before[0][1].number, "the retried seed would have moved the freeze"
     assert frozen_by_now(of, place) == before
     assert table_of(place) == table_before
-    told = Ledger(place.study(of.name)).header()["groups"][1]["overtaken"]
+    told = written(Ledger(place.study(of.name)), StagedHeader).groups[1].overtaken
     assert f"trial {now.number} would be frozen by now" in told
     assert f"trial {before[0][1].number} stands until" in told
 
@@ -127,7 +129,7 @@ def decide(of: StagedSearch, place: Workplace) -> None:
 @pytest.fixture(scope="module")
 def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("decided")
-    decide(staged(), place_in(home))
+    decide(staged(), toy.workplace(home))
     list(carry_out_staged(staged(), home))
     return home
 
@@ -143,7 +145,7 @@ def test_a_header_that_is_damaged_or_lost_takes_no_decision_with_it(
 ) -> None:
     """What a group froze stands, though the runs would decide otherwise by now."""
     shutil.copytree(decided, home := tmp_path / "home")
-    of, place = staged(), place_in(home)
+    of, place = staged(), toy.workplace(home)
     ledger = Ledger(place.study(study))
     before, header = frozen_by_now(of, place), ledger.header()
     assert before[1] == ""
@@ -165,11 +167,11 @@ def test_the_loss_of_a_header_with_its_copy_is_said_with_what_follows(
     decided: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.copytree(decided, home := tmp_path / "home")
-    ledger = Ledger(place_in(home).study("toy_staged"))
+    ledger = Ledger(toy.workplace(home).study("toy_staged"))
     for name in (HEADER, HEADER_COPY):
         flip(ledger.folder / name)
     ledger.mend()
-    assert ledger.header() == {}
+    assert ledger.header() is None
     assert re.search(
         r"study\.json .*; it is study\.json\.damaged-\S+ now; there is no other copy: .* freeze", caplog.text
     )
@@ -182,7 +184,7 @@ def table_of(place: Workplace) -> list[str]:
 
 
 def test_a_group_whose_folder_was_removed_is_decided_anew(home: Path) -> None:
-    place = place_in(home)
+    place = toy.workplace(home)
     shutil.rmtree(place.study(NAMES[1]))
     frozen, refusal = frozen_by_now(staged(), place)
     assert (len(frozen), refusal) == (1, "")
@@ -200,7 +202,7 @@ def test_a_group_whose_folder_was_removed_is_decided_anew(home: Path) -> None:
     ids=["objective", "fixed", "space", "another knob", "a choice less"],
 )
 def test_a_group_that_was_edited_is_refused_and_its_header_stays(home: Path, groups: Any, part: str) -> None:
-    of, place = staged(groups=groups), place_in(home)
+    of, place = staged(groups=groups), toy.workplace(home)
     written = (place.study(of.name) / HEADER).read_bytes()
     told = refusal_of(lambda: describe(of, place))
     name = NAMES[0] if groups[0] != FIRST else NAMES[1]
@@ -225,14 +227,14 @@ def test_a_refused_search_is_not_run(home: Path) -> None:
     count = len(toy.executions(home))
     of = staged(refinement=Refinement(trials=3, factor=4.0))
     asked: list[str] = []
-    parts = list(course(of, place_in(home), lambda search: asked.append(search.name)))
+    parts = list(course(of, toy.workplace(home), lambda search: asked.append(search.name)))
     assert asked == list(NAMES[:2])
     assert parts[2].foreign.startswith("was begun with another space")
     assert len(toy.executions(home)) == count
 
 
 def test_what_a_folder_differs_in(home: Path) -> None:
-    place = place_in(home)
+    place = toy.workplace(home)
 
     def found(of: StagedSearch) -> list[str]:
         search = next(course(of, None)).search
@@ -243,7 +245,7 @@ def test_what_a_folder_differs_in(home: Path) -> None:
     other = replace(FIRST, objective={"validation/dice": "minimize"}, space={A: loguniform(1, 10)})
     assert found(staged(groups=(other, SECOND))) == ["space", "objective"]
     search = next(course(staged(), None)).search
-    assert differs(Planner(search, place), {}) == []
+    assert differs(Planner(search, place), None) == []
 
 
 COSTLY = Reaching(metric="validation/cost", at_most=1.0)
@@ -252,7 +254,7 @@ COSTLY = Reaching(metric="validation/cost", at_most=1.0)
 
 def test_finalists_are_taken_from_what_the_rule_allows_and_prune_keeps_what_is_frozen(tmp_path: Path) -> None:
     wide = replace(SECOND, space={B: uniform(0, 1), WIDE: choice([False, True])}, trials=6, finalists=1, freeze=COSTLY)
-    of, place = staged(groups=(FIRST, wide), refinement=None, references=()), place_in(tmp_path)
+    of, place = staged(groups=(FIRST, wide), refinement=None, references=()), toy.workplace(tmp_path)
     parts = list(course(of, place, lambda search: carry_out_search(search, place)))
     frozen = parts[1].frozen
     assert frozen is not None
@@ -264,9 +266,10 @@ def test_finalists_are_taken_from_what_the_rule_allows_and_prune_keeps_what_is_f
 
     describe(of, place)
     ledger = Ledger(place.study(NAMES[1]))
-    assert (ledger.header()["frozen"], ledger.header()["freeze"]) == (frozen.number, str(COSTLY))
+    header = written(ledger, SearchHeader)
+    assert (header.frozen, header.freeze) == (frozen.number, str(COSTLY))
     others = [run for run in ledger.runs().values() if run.role == "trial" and run.number != frozen.number]
-    ledger.write_header({**ledger.header(), "chosen": [others[0].number]})
+    ledger.write_header(replace(header, chosen=(int(others[0].number or 0),)))
     spare = mentions(tmp_path).spare
     assert not spare & {key for _, key in ledger.runs()[f"trial-{frozen.number:04d}"].stages}
     assert spare & {key for run in others for _, key in run.stages}

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -15,7 +16,7 @@ from medsearch.study.spaces import uniform
 from medsearch.study.variants import Variant
 from tests.study import toy
 from tests.study.drive import do
-from tests.study.sweeps import BACK, FORTH, ablation, sweep_of, sweep_out
+from tests.study.sweeps import BACK, FORTH, ablation, header_of, sweep_of, sweep_out
 
 EACH = {"toy-translation": 4, "toy-segmentation": 8, "toy-polish": 12, "toy-test": 12}  # two columns, two seeds
 
@@ -97,8 +98,7 @@ def test_a_divergence_is_not_tried_again(tmp_path: Path) -> None:
 def test_one_row_alone(tmp_path: Path) -> None:
     sweep_out(sweep_of(ablation(), tmp_path, only=["wide"]))
     assert trained(tmp_path) == {"toy-translation": 4, "toy-segmentation": 4, "toy-polish": 4, "toy-test": 4}
-    header = sweep_of(ablation(), tmp_path).ledger.header()
-    assert len(header["cells"]) == 12  # the table is whole
+    assert len(header_of(sweep_of(ablation(), tmp_path)).cells) == 12  # the table is whole
 
 
 def test_another_study_s_stages_are_found_and_written_down(tmp_path: Path) -> None:
@@ -117,10 +117,10 @@ def test_rows_retune_their_nuisance_knobs_on_equal_terms(tmp_path: Path) -> None
     sweep = sweep_of(what, tmp_path)
     assert not sweep.graph.cells
     sweep_out(sweep, slots=2)
-    header = sweep.ledger.header()
-    tried = {(one["variant"], one["task"]): [] for one in header["candidates"]}
-    for one in header["candidates"]:
-        tried[one["variant"], one["task"]].append((one["knobs"], one["value"], one["chosen"]))
+    header = header_of(sweep)
+    tried: dict[tuple[str, str], list[Any]] = {(one.row, one.column): [] for one in header.candidates}
+    for one in header.candidates:
+        tried[one.row, one.column].append((one.knobs, one.value, one.chosen))
     assert len(tried) == 4
     knobs = [[knobs for knobs, _, _ in each] for each in tried.values()]
     assert all(each == knobs[0] for each in knobs)
@@ -129,8 +129,8 @@ def test_rows_retune_their_nuisance_knobs_on_equal_terms(tmp_path: Path) -> None
         assert [chosen for _, _, chosen in each].count(True) == 1
         best = max(value for _, value, _ in each)
         assert next(value for _, value, chosen in each if chosen) == best
-    cell = next(cell for cell in header["cells"] if cell["variant"] == "wide" and cell["task"] == FORTH)
-    assert "segmentation.weights.b" in cell["knobs"]
+    cell = next(cell for cell in header.cells if cell.row == "wide" and cell.column == FORTH)
+    assert "segmentation.weights.b" in cell.knobs
 
 
 def test_a_row_whose_candidates_all_fail_is_a_failed_row(tmp_path: Path) -> None:
@@ -138,9 +138,9 @@ def test_a_row_whose_candidates_all_fail_is_a_failed_row(tmp_path: Path) -> None
     what = ablation(retune={"segmentation.weights.b": uniform(0, 1)}, trials=2, variants=(Variant("good"), broken))
     sweep = sweep_of(what, tmp_path)
     sweep_out(sweep)
-    cells = [cell for cell in sweep.ledger.header()["cells"] if cell["variant"] == "broken"]
+    cells = [cell for cell in header_of(sweep).cells if cell.row == "broken"]
     assert len(cells) == 4
-    assert all(dict(cell["stages"])["translation"] in sweep.failed for cell in cells if cell["seed"] == 0)
+    assert all(dict(cell.stages)["translation"] in sweep.failed for cell in cells if cell.seed == 0)
 
 
 def test_a_home_holds_one_scale_of_a_study(tmp_path: Path) -> None:
@@ -153,16 +153,14 @@ def test_the_table_grows_without_losing_what_is_stored(tmp_path: Path) -> None:
     sweep_out(sweep_of(ablation(seeds=(0,), tasks={FORTH: ablation().tasks[FORTH]}), tmp_path))
     sweep_out(sweep_of(ablation(), tmp_path))
     assert trained(tmp_path) == EACH
-    assert BACK in {cell["task"] for cell in sweep_of(ablation(), tmp_path).ledger.header()["cells"]}
+    assert BACK in {cell.column for cell in header_of(sweep_of(ablation(), tmp_path)).cells}
 
 
 def test_cells_of_a_row_that_retunes_are_in_the_header_before_their_stages_begin(tmp_path: Path) -> None:
     what = ablation(retune={"segmentation.weights.b": uniform(0, 1)}, trials=2, variants=ablation().variants[:2])
     sweep = sweep_of(what, tmp_path)
     while isinstance(job := sweep.next(), Job):
-        header = sweep.ledger.header()
-        listed = {key for owner in (*header["cells"], *header["candidates"]) for _, key in owner["stages"]}
-        assert set(job.keys) <= listed
+        assert set(job.keys) <= header_of(sweep).owners.keys()
         sweep.ended(job.run, do(sweep, job))
     before = sweep.ledger.header()
     describe(sweep.grapher, sweep.ledger, sweep.failed)
@@ -176,7 +174,7 @@ def test_stages_that_are_found_for_a_cell_once_it_is_known_are_written_down(tmp_
         ablation(**base, name="retuned", retune={"segmentation.weights.b": uniform(0, 1)}, trials=2), tmp_path
     )
     sweep_out(retuned)
-    cells = {key for cell in retuned.ledger.header()["cells"] for _, key in cell["stages"]}
+    cells = {key for cell in header_of(retuned).cells for _, key in cell.stages}
     written = {run.stages[0][1] for run in retuned.ledger.runs().values() if run.state == "complete"}
     assert cells <= written
 

@@ -15,8 +15,10 @@ from medsearch.data.prepared import CASES
 from medsearch.stages.outputs import JOURNAL, LOCK, MANIFEST, THINNED
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
+from medsearch.study.ledger import Ledger
 from medsearch.study.tracking.origin import HOME, home_id
 from medsearch.study.verification import Verification, set_aside, verify
+from tests.study.headers import search_header
 
 
 def fill(folder: Path) -> None:
@@ -36,7 +38,7 @@ def home(tmp_path: Path) -> Path:
         store.record("runs", Epoch(number, {}), seconds=1.0, time=5.0)
     made_once(tmp_path / "cohorts" / "toy", CASES, fill)
     study = tmp_path / "studies" / "a_search"
-    write_sealed(study / "study.json", {"name": "a_search"})
+    Ledger(study).write_header(search_header())
     write_sealed(study / "choice.json", {})
     end = {"state": "complete", "value": 0.5, "rung": None, "reason": None, "cause": None, "time": 2.0}
     append_line(study / "ledger.jsonl", {"event": "finished", "run": "trial-0000", **end})

@@ -28,6 +28,7 @@ from medsearch.stages.method import BY_MASKS, Selection
 from medsearch.stages.pipelines import Node, Pipeline
 from medsearch.stages.stage import Epoch, Outcome, Stage, Training
 from medsearch.study.jobs import Workplace
+from tests.study.headers import ABOUT
 
 
 @recipe
@@ -216,7 +217,11 @@ def workplace(home: Path, subjects: int = 12) -> Workplace:
     """A prepared cohort of tiny random volumes in `home`, made once."""
     names = tuple(f"S{index:02d}" for index in range(subjects))
     return Workplace(
-        home=home, cohort="toy-cohort", roster=Roster(names), prepared=Prepared(home / "cohorts" / "toy", names)
+        home=home,
+        cohort="toy-cohort",
+        roster=Roster(names),
+        prepared=Prepared(home / "cohorts" / "toy", names),
+        about=ABOUT,
     )
 
 

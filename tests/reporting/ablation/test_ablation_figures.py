@@ -141,8 +141,8 @@ def test_a_level_that_lacks_seeds_says_so():
 @pytest.fixture
 def pictured(home):
     folder, store = home
-    kinds = ["translations", "residuals", "self_training", "attention"]
-    content = made_up.header(figure={"kind": "panels", "title": "", "kinds": kinds}, metrics=["test/dice"])
+    kinds = ("translations", "residuals", "self_training", "attention")
+    content = made_up.header(figure=Figure(kind="panels", kinds=kinds), metrics=("test/dice",))
     (folder / "study.json").unlink()
     made_up.Ledger(folder).write_header(content)
     whats = {"translations": ("source", "translated"), "predictions": ("image", "truth", "prediction")}

@@ -23,6 +23,7 @@ from medsearch.stages.store import Store
 from tests.reporting import made_up_ablation as made_up
 from tests.reporting.ablation.ablation_results import column, results, run
 from tests.reporting.made_up_ablation import BRATS, CROSSMODA, NO_ST, NO_TAMT, PROPOSED, SPARSE, SUPERVISED
+from tests.study.headers import put
 
 HOSTILE = "<script>alert(1)</script> | 50% & $x_1$ #~^\\{} [b] `c` *it* ±†λ→≥α “q” é Œ 中\nnext"
 
@@ -153,13 +154,12 @@ def test_tables_know_nothing_of_time_place_or_order(written, tmp_path, measures)
     """Stages stored in another order, elsewhere, later, slower and over two starts of the study give the same bytes."""
     folder, store = tmp_path / "elsewhere" / "study", Store(tmp_path / "elsewhere" / "stages")
     content = made_up.header(begun=99.0, commit="another")
-    backwards = {**content, "cells": content["cells"][::-1]}
-    made_up.write(folder, store, of=backwards)
+    made_up.write(folder, store, of=dataclasses.replace(content, cells=content.cells[::-1]))
     for key in [path.parent.name for path in store.root.glob("*/manifest.json")]:
         path = store.folder(key) / "manifest.json"
         write_sealed(path, {**read_record(path), "seconds": 1e6, "finished": 9.0})
     (store.root / ".index.jsonl").unlink(missing_ok=True)
-    (folder / "study.json").write_text(json.dumps(content))
+    put(folder, content)
     other = tables(Measures(collect(folder, store)))
     assert {name: text for name, text in tables(measures).items() if name != "results.json"} == {
         name: text for name, text in other.items() if name != "results.json"

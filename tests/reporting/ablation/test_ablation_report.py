@@ -2,6 +2,7 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -13,7 +14,9 @@ from medsearch.reporting.storage import read_results
 from medsearch.reporting.terminal import summary
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger
+from medsearch.study.record import AblationHeader
 from tests.reporting import made_up_ablation as made_up
+from tests.study.headers import written
 
 FILES = {"index.html", "results.json", "table.csv", "cases.csv", "table.md", "table.tex"}
 FIGURES = {f"figures/{name}.{kind}" for name in ("bars", "bars_assd") for kind in ("png", "svg")}
@@ -39,7 +42,7 @@ def test_figures_that_no_longer_apply_are_removed(home):
     folder, _ = home
     rebuild(*home)
     ledger = Ledger(folder)
-    ledger.write_header({**ledger.header(), "metrics": ["test/dice"]})
+    ledger.write_header(replace(written(ledger, AblationHeader), metrics=("test/dice",)))
     rebuild(*home)
     assert not (folder / "report" / "figures" / "bars_assd.png").exists()
     assert (folder / "report" / "figures" / "bars.png").exists()
@@ -47,7 +50,7 @@ def test_figures_that_no_longer_apply_are_removed(home):
 
 def test_a_study_that_has_just_begun_has_a_report(tmp_path):
     folder, store = tmp_path / "study", Store(tmp_path / "stages")
-    made_up.Ledger(folder).write_header(made_up.header(cells=[]))
+    made_up.Ledger(folder).write_header(made_up.header(cells=()))
     text = rebuild(folder, store).read_text()
     assert "No answer yet: 0 of 27 replicates were tested." in text
     assert "not yet" in text

@@ -1,5 +1,3 @@
-import json
-
 import pytest
 
 from medsearch.core.errors import BadInput
@@ -9,8 +7,10 @@ from medsearch.reporting.ablation.pictures import MOST
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger, PlannedRun
+from medsearch.study.record import Figure
 from tests.reporting import made_up_ablation as made_up
 from tests.reporting.made_up_ablation import BRATS, CROSSMODA, NO_ST, NO_TAMT, PROPOSED, SPARSE, SUPERVISED
+from tests.study.headers import put, search_header
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_a_running_stage_shows_what_its_journal_has(home):
 def test_a_row_that_is_being_retuned_waits_and_its_configurations_are_told(empty):
     folder, store = empty
     made_up.write(folder, store, of=made_up.retuned(), failures={}, waiting=frozenset())
-    _, key = made_up.retuned()["candidates"][4]["stages"][-1]
+    _, key = made_up.retuned().candidates[4].stages[-1]
     planned = PlannedRun(role="stage", seed=0, label=NO_ST, stages=(("segmentation", key),))
     Ledger(folder).finished(Ledger(folder).started(planned), state="failed", reason="loss = nan", cause="diverged")
     results = collect(folder, store)
@@ -156,18 +156,17 @@ def test_tiles_are_read_only_where_the_figure_needs_them(home):
     folder, store = home
     made_up.add_tiles(folder, store, kinds={"residuals": ("presence", "absence")})
     assert collect(folder, store).tiles == ()
-    panels = made_up.header(figure={"kind": "panels", "title": "", "kinds": ["residuals"]})
+    panels = made_up.header(figure=Figure(kind="panels", kinds=("residuals",)))
     Ledger(folder).write_header(panels)
     tiles = collect(folder, store).tiles
     assert {(tile.kind, tile.what) for tile in tiles} == {("residuals", "presence"), ("residuals", "absence")}
     assert all((folder / "report" / tile.path).resolve().is_file() for tile in tiles)
 
 
-@pytest.mark.parametrize("header", [None, {"kind": "search", "name": "a search"}])
+@pytest.mark.parametrize("header", [None, search_header()])
 def test_a_folder_without_an_ablation_is_refused(empty, header):
     folder, store = empty
     if header:
-        folder.mkdir(parents=True)
-        (folder / "study.json").write_text(json.dumps(header))
+        put(folder, header)
     with pytest.raises(BadInput, match="no ablation in"):
         collect(folder, store)

@@ -7,22 +7,37 @@ from medsearch.reporting.search.collect import IMPORTANCES, collect
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger, PlannedRun
+from medsearch.study.record import About, Axis, Reference, Scheduler, Skipped
+from tests.study.headers import search_header
 
 SEG = "segmentation.weights.seg"
-HEADER = {
-    "kind": "search", "name": "search", "question": "Which?", "cost": "", "method": "MoDATTS", "scale": "tiny",
-    "selection": "pseudo-target", "task": {"source": "t1", "target": "t2"}, "cohort": "f00d", "subjects": 40,
-    "about": {
-        "cohort": "brats2020-phantom", "phantom": True, "skipped": [{"subject": "a", "problem": "b"}],
-        "git_commit": "4be1d02", "versions": {"torch": "2.13"}, "machine": "x86_64",
-    },
-    "space": {SEG: {"domain": "uniform", "low": 1.0, "high": 100.0, "log": True}},
-    "nuisance": {"segmentation.width": {"domain": "choice", "options": [8, 16]}}, "fixed": {"task.source_labels": 1.0},
-    "published": {SEG: 100.0}, "published_in": "section 5.5.1", "weights": [SEG], "sampler": "tpe",
-    "scheduler": {"name": "asha", "because": "hopeless ones", "grace": 2, "reduction": 2},
-    "searched_stage": "segmentation", "objectives": {"validation/dice": "max"}, "trials": 4, "finalists": 1,
-    "seeds": [0, 1], "references": [{"label": "Target supervised", "knobs": {}}], "chosen": [1],
-}  # fmt: skip
+HEADER = search_header(
+    name="search",
+    question="Which?",
+    method="MoDATTS",
+    selection="pseudo-target",
+    subjects=40,
+    about=About(
+        cohort="brats2020-phantom",
+        phantom=True,
+        skipped=(Skipped(subject="a", problem="b"),),
+        git_commit="4be1d02",
+        versions={"torch": "2.13"},
+        machine="x86_64",
+    ),
+    space={SEG: Axis(low=1.0, high=100.0, log=True)},
+    nuisance={"segmentation.width": Axis(domain="choice", options=(8, 16))},
+    fixed={"task.source_labels": 1.0},
+    published={SEG: 100.0},
+    published_in="section 5.5.1",
+    weights=(SEG,),
+    sampler="tpe",
+    scheduler=Scheduler(name="asha", because="hopeless ones", grace=2, reduction=2),
+    trials=4,
+    seeds=(0, 1),
+    references=(Reference(label="Target supervised"),),
+    chosen=(1,),
+)
 PREFIX, TEST = (("translation", "t0"),), "test"
 
 
@@ -87,7 +102,7 @@ def test_the_question_is_the_headers(results):
     assert (design.study, design.task, design.selection) == ("search", "t1 → t2", "pseudo-target")
     assert (design.trials, design.finalists, design.seeds) == (4, 1, (0, 1))
     assert (design.space[SEG].low, design.space[SEG].high, design.space[SEG].log) == (1.0, 100.0, True)
-    assert design.space["segmentation.width"].choices == (8, 16)
+    assert design.space["segmentation.width"].options == (8, 16)
     assert design.nuisance == ("segmentation.width",)
     assert (design.scheduler.name, design.scheduler.grace) == ("asha", 2)
     assert (design.published[SEG].value, design.published[SEG].where) == (100.0, "section 5.5.1")

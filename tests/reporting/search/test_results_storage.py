@@ -29,11 +29,11 @@ finite = st.floats(allow_nan=False, allow_infinity=False)
 @given(
     knobs=st.dictionaries(st.text(), st.one_of(finite, st.text(), st.booleans(), st.integers(-9, 9))),
     curve=st.lists(st.tuples(st.integers(0, 99), finite), max_size=4),
-    choices=st.lists(st.one_of(st.integers(-9, 9), st.text()), max_size=3),
+    options=st.lists(st.one_of(st.integers(-9, 9), st.text()), max_size=3),
 )
-def test_any_trial_survives_the_file(knobs, curve, choices):
+def test_any_trial_survives_the_file(knobs, curve, options):
     trial = Trial(number=1, knobs=knobs, state="running", curve=tuple(curve))
-    space = {"knob": Axis(choices=tuple(choices))}
+    space = {"knob": Axis(domain="choice", options=tuple(options))}
     made = dataclasses.replace(made_up_search.half_done(), trials=(trial,), design=made_up_search.design(space=space))
     assert from_json(SearchResults, json.loads(json.dumps(to_json(made)))) == made
 

@@ -65,7 +65,7 @@ def finished(of: SearchResults | None = None, **changes) -> StagedResults:
         name="segmentation",
         study="staged.2-segmentation",
         metric="validation/dice",
-        space={SEG: SPACE[SEG], WIDTH: Axis(choices=(1.0, 1.5))},
+        space={SEG: SPACE[SEG], WIDTH: Axis(domain="choice", options=(1.0, 1.5))},
         trials=2,
         rule="the best",
         frozen=Frozen(

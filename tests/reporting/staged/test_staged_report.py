@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from medsearch.core.errors import BadInput
-from medsearch.reporting.report import kind_of, rebuild
+from medsearch.reporting.report import rebuild
 from medsearch.reporting.search.results import Trial
 from medsearch.reporting.staged.answer import answer, caption
 from medsearch.reporting.staged.collect import collect
@@ -24,12 +24,14 @@ from medsearch.stages.store import Store
 from medsearch.study import Best, Reaching, Refinement, StagedSearch
 from medsearch.study.jobs import Workplace
 from medsearch.study.ledger import Ledger
-from medsearch.study.record import Bound
+from medsearch.study.record import Bound, StagedHeader
 from medsearch.study.rules import Rule
 from medsearch.study.staged_header import describe
 from tests.reporting.outline import Outline
 from tests.reporting.staged import made_up_staged as made_up
-from tests.study.staging import FIRST, SECOND, A, B, carry_out_staged, place_in, staged
+from tests.study import toy
+from tests.study.headers import written
+from tests.study.staging import FIRST, SECOND, A, B, carry_out_staged, staged
 
 MADE_UP = {
     "finished": made_up.finished(),
@@ -97,12 +99,11 @@ def test_a_group_with_failed_and_cut_trials_says_so() -> None:
 def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
     home = tmp_path_factory.mktemp("staged")
     list(carry_out_staged(staged(), home))
-    return place_in(home)
+    return toy.workplace(home)
 
 
 def test_a_report_is_rebuilt_from_the_folders(place: Workplace) -> None:
     folder = place.study("toy_staged")
-    assert kind_of(folder) == "staged"
     assert rebuild(folder, place.store) == folder / "report" / "index.html"
     results = collect(folder, place.store)
     assert [group.frozen is not None for group in results.groups] == [True, True]
@@ -140,22 +141,24 @@ def test_a_refinement_that_moved_is_refused_and_not_shown_whatever_it_moves_itse
         return staged(groups=(FIRST, second), refinement=Refinement(trials=2, knobs=(B,)))
 
     list(carry_out_staged(declared(Best()), tmp_path))
-    place = place_in(tmp_path)
+    place = toy.workplace(tmp_path)
     ledger = Ledger(place.study("toy_staged"))
     refined = collect(ledger.folder, place.store).refinement
     assert refined is not None
     assert refined.search is not None
 
-    first, second = ledger.header()["groups"]
-    other = {**first, "frozen": {**first["frozen"], "knobs": {A: 1.5}}}
-    whole = ledger.header()
-    ledger.write_header({**whole, "groups": [other, second]})
+    whole = written(ledger, StagedHeader)
+    first, second = whole.groups
+    assert first.frozen is not None
+    assert second.frozen is not None
+    other = replace(first, frozen=replace(first.frozen, knobs={A: 1.5}))
+    ledger.write_header(replace(whole, groups=(other, second)))
     refined = collect(ledger.folder, place.store).refinement
     assert refined is not None
     assert refined.search is None, "a knob that stands still in it was frozen elsewhere"
     ledger.write_header(whole)
 
-    below = Reaching(metric="validation/dice", at_most=second["frozen"]["value"] - 1e-6)
+    below = Reaching(metric="validation/dice", at_most=second.frozen.value - 1e-6)
     describe(declared(below), place)
     results = collect(ledger.folder, place.store)
     assert "study 'toy_staged.refinement' in " in results.refused
@@ -167,7 +170,7 @@ def test_a_refinement_that_moved_is_refused_and_not_shown_whatever_it_moves_itse
 def test_bounds_are_looked_up_in_the_refinement_s_last_stage(tmp_path: Path) -> None:
     bounded = replace(SECOND, freeze=Reaching(metric="validation/cost", at_most=3.0))
     list(carry_out_staged(staged(groups=(FIRST, bounded)), tmp_path))
-    results = collect(place_in(tmp_path).study("toy_staged"), place_in(tmp_path).store)
+    results = collect(toy.workplace(tmp_path).study("toy_staged"), toy.workplace(tmp_path).store)
     assert results.groups[1].bound == Bound(metric="validation/cost", at_most=3.0)
     assert results.refinement is not None
     assert results.refinement.metrics["validation/cost"] in (1.0, 2.0)

@@ -9,10 +9,10 @@ from typing import Any
 from medsearch.stages.outputs import REPLACED
 from medsearch.stages.renewal import replaced
 from medsearch.study.ledger import LEDGER, PlannedRun
+from medsearch.study.record import Header
 from medsearch.study.tracking.backend import Backend
 from medsearch.study.tracking.reading import StudyReader
-
-HEADER = {"question": "Does it help?", "method": "modatts", "selection": "source", "commit": "abc123"}
+from tests.study.headers import put, search_header
 
 
 class Scene:
@@ -22,7 +22,10 @@ class Scene:
         self.home, self.folder, self.stages = home, home / "studies" / study, home / "stages"
         self.folder.mkdir(parents=True, exist_ok=True)
         self.clock = 1_700_000_000.0
-        (self.folder / "study.json").write_text(json.dumps({"name": study, **HEADER}))
+        self.describe(search_header(name=study, question="Does it help?", commit="abc123"))
+
+    def describe(self, header: Header, **edited: Any) -> None:
+        put(self.folder, header, **edited)
 
     def reader(self) -> StudyReader:
         return StudyReader(self.folder, self.stages)

@@ -6,10 +6,12 @@ import json
 import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
 
 from medsearch.study.ledger import PlannedRun
+from medsearch.study.record import Cell, Row
+from tests.study.headers import ablation_header, column_header
 from tests.study.tracking.scene import Scene
 
 COLUMNS = ("T1 → T2", "T2 → T1")
@@ -36,38 +38,29 @@ class SweptScene:
     rows: dict[str, dict[str, Any]] = field(default_factory=lambda: dict(ROWS))
     done: set[str] = field(default_factory=set)
 
-    def begin(self) -> None:
+    def begin(self, **changes: Any) -> None:
         """Write the header, with every cell."""
-        name = self.scene.folder.name
-        header = {
-            "kind": "ablation",
-            "name": name,
-            "question": "What does each part bring?",
-            "method": "modatts",
-            "scale": "tiny",
-            "commit": "abc123",
-            "tasks": [
-                {"label": column, "task": {}, "selection": "source", "cohort": f"cohort-{place}", "about": {}}
-                for place, column in enumerate(self.columns)
-            ],
-            "variants": [self._row(label, knobs, "variant") for label, knobs in self.rows.items()]
-            + [self._row(REFERENCE, {}, "reference")],
-            "seeds": list(self.seeds),
-            "metrics": ["test/dice"],
-            "fixed": FIXED,
-            "cells": [
-                {
-                    "variant": row,
-                    "task": column,
-                    "seed": seed,
-                    "knobs": {**FIXED, **self.rows.get(row, {})},
-                    "stages": stages,
-                }
-                for row, column, seed, stages in self.cells()
-            ],
-            "candidates": [],
-        }
-        (self.scene.folder / "study.json").write_text(json.dumps(header))
+        rows = [self._row(label, knobs) for label, knobs in self.rows.items()]
+        header = ablation_header(
+            name=self.scene.folder.name,
+            question="What does each part bring?",
+            commit="abc123",
+            columns=tuple(column_header(label, cohort=f"cohort-{place}") for place, label in enumerate(self.columns)),
+            rows=(*rows, self._row(REFERENCE, {}, kind="reference")),
+            seeds=tuple(self.seeds),
+            fixed=FIXED,
+            cells=tuple(
+                Cell(
+                    row=row,
+                    column=label,
+                    seed=seed,
+                    knobs={**FIXED, **self.rows.get(row, {})},
+                    stages=tuple(stages),
+                )
+                for row, label, seed, stages in self.cells()
+            ),
+        )
+        self.scene.describe(replace(header, **changes))
 
     def cells(self) -> Iterator[tuple[str, str, int, list[tuple[str, str]]]]:
         """Row, column, seed, and its stages as (node, key)."""
@@ -129,9 +122,9 @@ class SweptScene:
         judged = row == "Proposed" and {"verdict": "not comparable", "verdict_reason": "a phantom"}
         return line | (judged or {"verdict": None})
 
-    def _row(self, label: str, knobs: dict[str, Any], kind: str) -> dict[str, Any]:
+    def _row(self, label: str, knobs: dict[str, Any], kind: Literal["variant", "reference"] = "variant") -> Row:
         against = "" if label == "Proposed" or kind == "reference" else "Proposed"
-        return {"label": label, "knobs": knobs, "kind": kind, "against": against, "method": "modatts self-sup."}
+        return Row(label=label, knobs=knobs, kind=kind, against=against, method="modatts self-sup.")
 
 
 def stages_of(row: str, column: str, seed: int) -> list[tuple[str, str]]:

@@ -1,12 +1,12 @@
 """Ablations whose header changes: rows come, go and move, nuisance knobs are retuned, drivers die."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from medsearch.study.ledger import stage_name
+from medsearch.study.ledger import Ledger, stage_name
+from medsearch.study.record import AblationHeader, Candidate, Cell
 from medsearch.study.tracking.rows import row_run
 from medsearch.study.tracking.sender import Sender
 from tests.study.tracking.pretended import PretendedServer
@@ -32,9 +32,9 @@ def stage(shown: dict[str, Any], node: str, *parts: Any) -> dict[str, Any]:
     return dict(shown[stage_name(node, key_of(node, *parts))])
 
 
-def rewrite(made: SweptScene, **more: Any) -> None:
-    path = made.scene.folder / "study.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | more))
+def candidate(number: int, *, column: str = COLUMNS[0], key: str, **more: Any) -> Candidate:
+    stages = (("segmentation", key),)
+    return Candidate(row="Proposed", column=column, number=number, stages=stages, **{"knobs": {}, **more})
 
 
 def test_a_row_that_goes_leaves_its_stage_runs_behind(made: SweptScene) -> None:
@@ -102,11 +102,8 @@ def test_who_waits_is_scheduled_and_who_is_left_is_killed(made: SweptScene) -> N
 def test_candidates_are_told_from_what_is_in_the_table(made: SweptScene) -> None:
     server = PretendedServer()
     tried = [("k-0", {}), ("k-1", {"segmentation.lr": 0.1})]
-    candidates = [
-        {"variant": "Proposed", "task": COLUMNS[0], "number": number, "knobs": knobs, "stages": [["segmentation", key]]}
-        for number, (key, knobs) in enumerate(tried)
-    ]
-    rewrite(made, cells=[], candidates=candidates)
+    candidates = tuple(candidate(number, key=key, knobs=knobs) for number, (key, knobs) in enumerate(tried))
+    made.begin(cells=(), candidates=candidates)
     for key, _ in tried:
         made.stage("segmentation", key, row="Proposed", seed=0)
     shown = sent(made, server)
@@ -115,9 +112,9 @@ def test_candidates_are_told_from_what_is_in_the_table(made: SweptScene) -> None
     assert told == [("candidate", "0"), ("candidate", "1")]
     assert [face["params"].get("segmentation.lr") for face in faces] == [None, "0.1"]
     assert shown[row_run("Proposed")]["status"] == "KILLED"  # its cells are not known yet
-    cell = {"variant": "Proposed", "task": COLUMNS[0], "seed": 0, "knobs": {"segmentation.lr": 0.1}}
-    stages = [["segmentation", "k-1"], ["test", "k-test"]]
-    rewrite(made, cells=[cell | {"stages": stages}], candidates=candidates)
+    stages = (("segmentation", "k-1"), ("test", "k-test"))
+    cell = Cell(row="Proposed", column=COLUMNS[0], seed=0, knobs={"segmentation.lr": 0.1}, stages=stages)
+    made.begin(cells=(cell,), candidates=candidates)
     made.stage("test", "k-test", row="Proposed", seed=0)
     shown = sent(made, server)
     chosen = shown[stage_name("segmentation", "k-1")]
@@ -141,14 +138,11 @@ def test_a_row_that_is_still_retuned_in_one_column_is_not_finished(tmp_path: Pat
     made = SweptScene(Scene(tmp_path, "table"), seeds=(0,))
     made.begin()
     made.run(fail=None)
-    content = json.loads((made.scene.folder / "study.json").read_text())
-    known = [cell for cell in content["cells"] if (cell["variant"], cell["task"]) != ("Proposed", COLUMNS[1])]
-    tried = {"variant": "Proposed", "number": 0, "knobs": {}}
-    candidates = [
-        tried | {"task": task, "stages": [["segmentation", key_of("segmentation", "aware", task, 0)]]}
-        for task in COLUMNS
-    ]
-    rewrite(made, cells=known, candidates=candidates)
+    header = Ledger(made.scene.folder).header(AblationHeader)
+    assert header is not None
+    known = tuple(cell for cell in header.cells if (cell.row, cell.column) != ("Proposed", COLUMNS[1]))
+    tried = (candidate(0, column=column, key=key_of("segmentation", "aware", column, 0)) for column in COLUMNS)
+    made.begin(cells=known, candidates=tuple(tried))
     shown = sent(made, PretendedServer(), live=True)
     row = shown[row_run("Proposed")]
     assert (row["status"], row["tags"]["cells"], row["tags"]["state"]) == ("RUNNING", "1 of 2 complete", "waiting")

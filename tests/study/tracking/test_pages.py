@@ -1,15 +1,16 @@
 """The saved views opened in a browser, on a real server: groups, bars, curves, axes and pictures are really drawn."""
 
-import json
 import re
 import time
 from collections.abc import Iterator
 
 import pytest
 
+from medsearch.study.record import Axis
 from medsearch.study.tracking import SyncReport, sync
 from medsearch.study.tracking.backend import locate, quiet_mlflow
 from medsearch.study.tracking.ui import links
+from tests.study.headers import search_header
 from tests.study.tracking.browser import CHROMIUM, page
 from tests.study.tracking.light_server import LightServer
 from tests.study.tracking.scene import Scene, small_search
@@ -45,8 +46,7 @@ def ablation(server: LightServer) -> SyncReport:
 def search(server: LightServer) -> SyncReport:
     scene = Scene(server.folder, "lambda")
     small_search(scene)
-    header = json.loads((scene.folder / "study.json").read_text())
-    (scene.folder / "study.json").write_text(json.dumps(header | {"space": {"segmentation.weights.rec": {}}}))
+    scene.describe(search_header(name="lambda", space={"segmentation.weights.rec": Axis()}))
     return sync(scene.folder, scene.stages, server.uri)
 
 

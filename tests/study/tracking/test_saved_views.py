@@ -9,15 +9,18 @@ from typing import Any
 import pytest
 
 from medsearch.study.ledger import PlannedRun
+from medsearch.study.record import Axis
 from medsearch.study.tracking import views as drafting
 from medsearch.study.tracking.reading import Study
 from medsearch.study.tracking.saved import LIMIT, TAG, View, is_ours, opened
 from medsearch.study.tracking.sender import Sender
 from medsearch.study.tracking.views import views_of
+from tests.study.headers import search_header
 from tests.study.tracking.pretended import PretendedServer
 from tests.study.tracking.scene import Scene, nowhere, small_search
 from tests.study.tracking.swept_scene import COLUMNS, SweptScene
 
+REC = "segmentation.weights.rec"
 KINDS = {"BAR": {"metricKey"}, "LINE": {"metricKey", "selectedMetricKeys", "xAxisKey"}, "IMAGE": {"imageKeys", "step"}}
 KINDS |= {"PARALLEL": {"selectedParams", "selectedMetrics", "showAllRuns"}}
 
@@ -99,15 +102,13 @@ def test_the_views_of_an_ablation(ablation: SweptScene) -> None:
 def test_the_views_of_a_search(tmp_path: Path) -> None:
     scene = Scene(tmp_path)
     small_search(scene)
-    header = json.loads((scene.folder / "study.json").read_text())
-    header |= {"space": {"segmentation.weights.rec": {}}, "nuisance": {"segmentation.lr": {}}}
-    (scene.folder / "study.json").write_text(json.dumps(header))
+    scene.describe(search_header(name="demo", space={REC: Axis()}, nuisance={"segmentation.lr": Axis()}))
     found = states(scene)
     assert list(found) == ["Search", "Pictures"]
     charts = shown(found["Search"])
     assert charts[0]["type"] == "PARALLEL"
     assert (charts[0]["selectedParams"], charts[0]["selectedMetrics"]) == (
-        ["segmentation.weights.rec", "segmentation.lr"],
+        [REC, "segmentation.lr"],
         ["value"],
     )
     assert [chart["type"] for chart in charts[1:3]] == ["BAR", "LINE"]
@@ -195,11 +196,10 @@ def test_what_others_wrote_is_not_ours(value: str) -> None:
     assert opened(view.tag, view.value) == view
 
 
-def front_search(scene: Scene, *, first: str = "maximize") -> None:
+def front_search(scene: Scene) -> None:
     """A search with two objectives, of which two trials have ended."""
-    header = json.loads((scene.folder / "study.json").read_text())
-    told = {"objectives": {"validation/ssim": first, "training/hours": "minimize"}, "space": {"cyclegan.width": {}}}
-    (scene.folder / "study.json").write_text(json.dumps({**header, **told}))
+    objectives, width = {"validation/ssim": "maximize", "training/hours": "minimize"}, {"cyclegan.width": Axis()}
+    scene.describe(search_header(name="demo", objectives=objectives, space=width))
     for number, values in enumerate(([0.7, 4.0], [0.6, 1.0])):
         knobs, stages = {"cyclegan.width": 8 * number}, (("cyclegan", f"k{number}"),)
         scene.start(PlannedRun(role="trial", number=number, seed=0, knobs=knobs, stages=stages))

@@ -1,7 +1,6 @@
 """The law of tracking: whenever, however often and with whatever losses a study was sent, MLflow shows the same."""
 
 import itertools
-import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from medsearch.study.tracking.planning import POINTS, HeldRun, Log, plan
 from medsearch.study.tracking.reading import Tail
 from medsearch.study.tracking.sender import Sender
 from medsearch.study.tracking.wanted import Point, WantedRun
+from tests.study.headers import search_header
 from tests.study.tracking.pretended import PretendedServer
 from tests.study.tracking.scene import Scene, nowhere, small_search
 from tests.study.tracking.swept_scene import COLUMNS, ROWS, SweptScene
@@ -312,8 +312,7 @@ def test_an_epoch_trained_again_keeps_its_first_record(tmp_path: Path) -> None:
 def test_finalists_are_marked(tmp_path: Path) -> None:
     scene, server = Scene(tmp_path), PretendedServer()
     small_search(scene)
-    header = {"name": "demo", "task": {"source": "t1", "target": "t2"}, "scale": "tiny", "chosen": [1]}
-    (scene.folder / "study.json").write_text(json.dumps(header))
+    scene.describe(search_header(name="demo", task={"source": "t1", "target": "t2"}, scale="tiny", chosen=(1,)))
     shown = sent(scene, server)
     assert [run for run, face in shown.items() if "finalist" in face["tags"]] == ["demo/trial-0001"]
     assert {(face["tags"]["task"], face["tags"]["scale"]) for face in shown.values()} == {("t1 to t2", "tiny")}

@@ -1,0 +1,145 @@
+"""Whole headers of made-up studies, of which a test names what matters to it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from medsearch.core.codec import encoded
+from medsearch.study.ledger import HEADER, Ledger
+from medsearch.study.record import (
+    AblationHeader,
+    About,
+    Axis,
+    Column,
+    Frozen,
+    Group,
+    Header,
+    Refinement,
+    Row,
+    Scheduler,
+    SearchHeader,
+    StagedHeader,
+)
+
+H = TypeVar("H", bound=Header)
+
+ABOUT = About(cohort="toy", phantom=True)
+RATE = "segmentation.lr"
+
+
+def search_header(**changes: Any) -> SearchHeader:
+    """A search of one knob over two trials, of which one is a finalist."""
+    return replace(
+        SearchHeader(
+            name="a_search",
+            method="modatts",
+            scale="tiny",
+            seeds=(0,),
+            fixed={},
+            selection="source",
+            task={"source": "t1", "target": "t2"},
+            cohort="f00d",
+            subjects=12,
+            about=ABOUT,
+            space={RATE: Axis(domain="uniform", low=0.001, high=0.1, log=True)},
+            nuisance={},
+            scheduler=Scheduler(),
+            searched_stage="segmentation",
+            objectives={"validation/dice": "maximize"},
+            trials=2,
+            finalists=1,
+            references=(),
+        ),
+        **changes,
+    )
+
+
+def ablation_header(**changes: Any) -> AblationHeader:
+    """An ablation of one row in one column, of which no cell is known yet."""
+    return replace(
+        AblationHeader(
+            name="an_ablation",
+            method="modatts",
+            scale="tiny",
+            seeds=(0,),
+            fixed={},
+            columns=(column_header("t1 to t2"),),
+            rows=(Row(label="Proposed", columns=("t1 to t2",)),),
+            metrics=("test/dice",),
+            reported=(),
+            cells=(),
+            candidates=(),
+        ),
+        **changes,
+    )
+
+
+def column_header(label: str, **changes: Any) -> Column:
+    """A column of an ablation."""
+    return replace(
+        Column(
+            label=label,
+            task={"source": "t1", "target": "t2"},
+            layout="brats2020",
+            selection="source",
+            cohort="f00d",
+            subjects=12,
+            about=ABOUT,
+        ),
+        **changes,
+    )
+
+
+def staged_header(**changes: Any) -> StagedHeader:
+    """A staged search of one group, which has frozen its knob, and a refinement."""
+    return replace(
+        StagedHeader(
+            name="a_staged_search",
+            method="modatts",
+            scale="tiny",
+            seeds=(0,),
+            fixed={},
+            selection="source",
+            task={"source": "t1", "target": "t2"},
+            cohort="f00d",
+            subjects=12,
+            about=ABOUT,
+            groups=(
+                Group(
+                    name="rate",
+                    study="a_staged_search.1-rate",
+                    metric="validation/dice",
+                    direction="maximize",
+                    space={RATE: Axis(low=0.001, high=0.1, log=True)},
+                    trials=2,
+                    rule="the best",
+                    frozen=Frozen(knobs={RATE: 0.01}, number=1, value=0.7, seeds=1, why="the best of 2 trials"),
+                ),
+            ),
+            refinement=Refinement(
+                study="a_staged_search.refinement",
+                metric="validation/dice",
+                direction="maximize",
+                trials=2,
+                finalists=1,
+                factor=2.0,
+                knobs=(RATE,),
+            ),
+        ),
+        **changes,
+    )
+
+
+def written(ledger: Ledger, kind: type[H]) -> H:
+    """The header in a study's folder, which is one of `kind`."""
+    header = ledger.header(kind)
+    assert header is not None
+    return header
+
+
+def put(folder: Path, header: Header, **edited: Any) -> None:
+    """Write a header without a seal, as older versions did. edited: fields of its text; `...` leaves one out."""
+    content = {name: value for name, value in {**encoded(header), **edited}.items() if value is not ...}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / HEADER).write_text(json.dumps(content))
