@@ -8,6 +8,7 @@ A field that is missing takes its default; one that the dataclass does not have 
 
 import json
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -31,29 +32,36 @@ def encoded(record: Any) -> dict[str, Any]:
 def decoded(kind: type[T], content: Mapping[str, Any], *, what: object, remedy: str) -> T:
     """The record of `kind`, a dataclass, that JSON holds; numbers and texts are not converted into each other.
 
-    Bytes of a file's name that are no UTF-8, of which JSON makes halves of characters, come as "?".
-
     Raises:
         Damaged: a field is missing, or has another type; `what` names the file or line, `remedy` says what to do.
 
     """
+    try:
+        return validated(kind, content)
+    except ValueError as error:
+        raise Damaged(what, str(error), remedy) from None
+
+
+def validated(kind: type[T], content: Mapping[str, Any] | bytes) -> T:
+    """As `decoded`; of JSON that is parsed, or, at half the cost, of its text.
+
+    Bytes of a file's name that are no UTF-8, of which JSON makes halves of characters, come as "?".
+
+    Raises:
+        ValueError: a field is missing, or has another type; the message says so.
+
+    """
     from pydantic import ValidationError
 
-    text = json.dumps(content, ensure_ascii=False).encode(errors="replace")
+    adapter: TypeAdapter[T] = _adapter(cast(Hashable, kind))
+    if isinstance(content, bytes):
+        with suppress(ValidationError):
+            return adapter.validate_json(content, strict=True)
+        content = json.loads(content)
     try:
-        record: T = _adapter(cast(Hashable, kind)).validate_json(text, strict=True)
+        return adapter.validate_json(json.dumps(content, ensure_ascii=False).encode(errors="replace"), strict=True)
     except ValidationError as error:
-        raise Damaged(what, _problem(error, content), remedy) from None
-    return record
-
-
-def fault(kind: type, content: Mapping[str, Any]) -> str:
-    """Why `content` is no record of `kind`, in words; empty if it is one."""
-    try:
-        decoded(kind, content, what="", remedy="")
-    except Damaged as error:
-        return error.problem
-    return ""
+        raise ValueError(_problem(error, content)) from None
 
 
 @cache

@@ -10,16 +10,17 @@ import logging
 import os
 import re
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from medsearch.core.errors import Damaged
 from medsearch.core.ownership import open_unlinked
 from medsearch.core.recipes import plain
 
 LOG = logging.getLogger(__name__)
+T = TypeVar("T")
 
 SEAL = "digest"
 """The field of a sealed record that holds the digest of the others."""
@@ -156,11 +157,17 @@ def line_of(of: Mapping[str, Any]) -> bytes:
     return text + b"," * (len(text) > 1) + b'"crc32":"%08x"}' % zlib.crc32(text)
 
 
-def parsed_line(line: bytes) -> dict[str, Any]:
+def intact(line: bytes) -> bool:
+    """Whether a line ends with the CRC-32 of what stands before it; one from before lines had it does not."""
+    tail = len(line) - _CRC_BYTES
+    return tail > 0 and line[tail:] == b',"crc32":"%08x"}' % zlib.crc32(line[:tail])
+
+
+def parsed_line(line: bytes, *, fault: Fault | None = None) -> dict[str, Any]:
     """What `line_of` was given.
 
     Raises:
-        ValueError: the line is no whole JSON object, or was changed; the message says so.
+        ValueError: the line is no whole JSON object, was changed, or has a fault; the message says so.
 
     """
     try:
@@ -177,7 +184,10 @@ def parsed_line(line: bytes) -> dict[str, Any]:
     if named != holds:
         msg = "was changed since it was written"
         raise ValueError(msg)
-    return {name: value for name, value in of.items() if name != "crc32"}
+    content = {name: value for name, value in of.items() if name != "crc32"}
+    if fault is not None and (problem := fault(content)):
+        raise ValueError(problem)
+    return content
 
 
 def read_lines(path: Path, *, fault: Fault | None = None, passed_over: str = PASSED_OVER) -> Iterator[dict[str, Any]]:
@@ -186,34 +196,42 @@ def read_lines(path: Path, *, fault: Fault | None = None, passed_over: str = PAS
     A line that is torn, changed, no object or, by `fault`, not what it should be is passed over, with a warning that
     names it once and says what that means (`passed_over`).
     """
-    for line in checked_lines(path, fault=fault, passed_over=passed_over):
-        if isinstance(line, Damaged):
-            warn_once(str(line))
-        else:
-            yield line
+    return sound(checked_lines(path, partial(parsed_line, fault=fault), passed_over=passed_over))
 
 
 def faulty_lines(path: Path, *, fault: Fault | None = None, passed_over: str = PASSED_OVER) -> list[Damaged]:
     """The lines that `read_lines` passes over."""
-    return [line for line in checked_lines(path, fault=fault, passed_over=passed_over) if isinstance(line, Damaged)]
+    return damaged(checked_lines(path, partial(parsed_line, fault=fault), passed_over=passed_over))
 
 
-def checked_lines(
-    path: Path, *, fault: Fault | None = None, passed_over: str = PASSED_OVER
-) -> Iterator[dict[str, Any] | Damaged]:
-    """Every line of a file that is not empty, in order; of one that `read_lines` passes over, what is wrong with it."""
+def checked_lines(path: Path, read: Callable[[bytes], T], *, passed_over: str = PASSED_OVER) -> Iterator[T | Damaged]:
+    """What `read` makes of every line of a file that is not empty, in order.
+
+    Of a line for which it raises ValueError, what is wrong with it, and what becomes of it (`passed_over`).
+    """
     if not path.exists():
         return
     for number, line in enumerate(path.read_bytes().split(b"\n"), start=1):
         if not line.strip():
             continue
         try:
-            of = parsed_line(line.strip())
+            yield read(line.strip())
         except ValueError as error:
-            problem = str(error)
+            yield Damaged(f"line {number} of {path}", str(error), passed_over)
+
+
+def sound(lines: Iterable[T | Damaged]) -> Iterator[T]:
+    """The lines that could be read; of each other one, a warning names it once."""
+    for line in lines:
+        if isinstance(line, Damaged):
+            warn_once(str(line))
         else:
-            problem = fault(of) if fault is not None else ""
-        yield Damaged(f"line {number} of {path}", problem, passed_over) if problem else of
+            yield line
+
+
+def damaged(lines: Iterable[object]) -> list[Damaged]:
+    """The lines that could not be read."""
+    return [line for line in lines if isinstance(line, Damaged)]
 
 
 @cache

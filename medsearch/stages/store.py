@@ -36,6 +36,7 @@ from medsearch.core.records import (
     append_line,
     checked_lines,
     lacks,
+    parsed_line,
     read_lines,
     sync_directory,
     warn_once,
@@ -248,7 +249,7 @@ class Store:
         """
         known: set[int] = set()
         faulty = after = 0
-        for line in checked_lines(self.folder(key) / JOURNAL, fault=journal_fault):
+        for line in checked_lines(self.folder(key) / JOURNAL, journal_line):
             if isinstance(line, Damaged):
                 faulty, after = faulty + 1, after + 1
             else:
@@ -339,6 +340,16 @@ class Store:
             return {**manifest, **renewal.replaced(self.folder(key))}
         again = {name: manifest[name] for name in ("metrics", "seconds", "finished", "code") if name in manifest}
         return {**read_manifest(self.folder(key) / MANIFEST, key), "again": again}
+
+
+def journal_line(line: bytes) -> dict[str, Any]:
+    """A line of a journal.
+
+    Raises:
+        ValueError: it is not whole, was changed, or lacks something.
+
+    """
+    return parsed_line(line, fault=journal_fault)
 
 
 def journal_fault(line: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, final
 
-from medsearch.study.ledger import Role
+from medsearch.study.record import Role
 
 Ended = Literal["complete", "cut", "failed"]
 

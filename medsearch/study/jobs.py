@@ -29,9 +29,9 @@ from medsearch.stages.memory import Meter, Usage
 from medsearch.stages.pipelines import Setting, StageRun
 from medsearch.stages.store import Store
 from medsearch.stages.timing import training_hours
-from medsearch.study.ledger import PlannedRun, Role
+from medsearch.study.ledger import PlannedRun
 from medsearch.study.portions import EVERYTHING, Portion
-from medsearch.study.record import About
+from medsearch.study.record import About, Role
 from medsearch.study.search import Search
 from medsearch.training.memory import DeviceMeter, bounded, exhausted, main_exhausted, main_taken
 

@@ -18,25 +18,28 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, final, get_args, overload
+from typing import Any, Literal, TypeVar, final, overload
 
 from medsearch.core.codec import encoded
 from medsearch.core.errors import BadInput, Damaged
-from medsearch.core.paths import child, set_aside, unsafe_part
-from medsearch.core.records import (
-    append_line,
-    faulty_lines,
-    lacks,
-    read_lines,
-    warn_once,
-    write_bytes,
-    write_sealed,
+from medsearch.core.paths import child, set_aside
+from medsearch.core.records import append_line, checked_lines, damaged, sound, warn_once, write_bytes, write_sealed
+from medsearch.study.record import (
+    Ended,
+    Event,
+    Finished,
+    Header,
+    Recovered,
+    Role,
+    StageKey,
+    Started,
+    event_line,
+    read_event,
+    read_header,
 )
-from medsearch.study.record import Header, read_header
 
 H = TypeVar("H", bound=Header)
-Role = Literal["prefix", "trial", "replicate", "reference", "stage"]
-State = Literal["running", "complete", "cut", "failed"]
+State = Literal["running"] | Ended
 
 LEDGER = "ledger.jsonl"
 HEADER = "study.json"
@@ -46,18 +49,6 @@ UNCOPIED = (
     "finalists, and what groups of a staged search freeze, are decided anew, and may come out otherwise where failed "
     "runs were repeated since; if later groups stand on them, bring the file back from elsewhere first"
 )
-
-_NUMBER = (int, float)
-_TEXT = (str, type(None))
-_Fields = dict[str, type | tuple[type, ...]]
-_STARTED: _Fields = {
-    "run": str, "number": (int, type(None)), "label": str, "seed": int, "knobs": dict, "stages": list, "time": _NUMBER,
-}  # fmt: skip
-_FINISHED: _Fields = {
-    "run": str, "state": str, "value": (int, float, type(None)), "rung": (int, type(None)), "reason": _TEXT,
-    "cause": _TEXT, "time": _NUMBER,
-}  # fmt: skip
-_RECOVERED: _Fields = {"faulty": int, "time": _NUMBER}
 
 
 @final
@@ -86,6 +77,19 @@ class PlannedRun:
             msg = f"a {self.role} needs the number of its trial (label {self.label!r}, seed {self.seed})"
             raise BadInput(msg)
         return trial_name(self.number) if self.role == "trial" else replicate_name(self.number, self.seed)
+
+    def started(self, time: float) -> Started:
+        """The event that it begins, in Unix seconds."""
+        return Started(
+            run=self.run,
+            role=self.role,
+            number=self.number,
+            label=self.label,
+            seed=self.seed,
+            knobs=self.knobs,
+            stages=tuple(StageKey(node=node, key=key) for node, key in self.stages),
+            time=time,
+        )
 
 
 @final
@@ -199,92 +203,66 @@ class Ledger:
 
     def started(self, planned: PlannedRun) -> str:
         """Record that a run begins, or goes on after an interruption; returns its name."""
-        append_line(
-            self.path,
-            {
-                "event": "started",
-                "run": planned.run,
-                "role": planned.role,
-                "number": planned.number,
-                "label": planned.label,
-                "seed": planned.seed,
-                "knobs": planned.knobs,
-                "stages": [{"node": node, "key": key} for node, key in planned.stages],
-                "time": time.time(),
-            },
-        )
-        return planned.run
+        self._append(event := planned.started(time.time()))
+        return event.run
 
     def finished(
         self,
         run: str,
         *,
-        state: Literal["complete", "cut", "failed"],
+        state: Ended,
         values: Sequence[float] = (),
         rung: int | None = None,
         reason: str | None = None,
         cause: str | None = None,
     ) -> None:
         """Record how a run ended, with the values of the objectives in their order."""
-        event = {"event": "finished", "run": run, "state": state, "value": values[0] if values else None, "rung": rung}
-        several = {"values": list(values)} if len(values) > 1 else {}
-        append_line(self.path, {**event, **several, "reason": reason, "cause": cause, "time": time.time()})
+        self._append(
+            Finished(
+                run=run,
+                state=state,
+                value=values[0] if values else None,
+                rung=rung,
+                values=tuple(values) if len(values) > 1 else (),
+                reason=reason,
+                cause=cause,
+                time=time.time(),
+            )
+        )
 
     def explain(self, run: str, trace: str) -> None:
         """Keep the traceback of a run that failed, for whoever has to find out why."""
         if trace:
             write_bytes(child(self.folder / FAILURES, f"{run}.txt", what="run"), trace.encode())
 
-    def events(self) -> Iterator[dict[str, Any]]:
+    def events(self) -> Iterator[Event]:
         """Every sound event, oldest first."""
-        return read_lines(self.path, fault=event_fault)
+        return (event for event in sound(self._lines()) if event is not None)
+
+    def faulty(self) -> list[Damaged]:
+        """The lines that cannot be read; what they said is found again or redone."""
+        return damaged(self._lines())
 
     def unrecovered(self) -> list[Damaged]:
         """The faulty lines, while what they said may not stand below them again."""
-        faulty = faulty_lines(self.path, fault=event_fault)
-        known = max((event["faulty"] for event in self.events() if event["event"] == "recovered"), default=0)
-        return faulty if len(faulty) > known else []
+        lines = list(self._lines())
+        known = max((event.faulty for event in sound(lines) if isinstance(event, Recovered)), default=0)
+        return faulty if len(faulty := damaged(lines)) > known else []
 
     def note_recovered(self) -> None:
         """Record that the study has ended since a line became faulty: all of its runs stand in the other lines."""
         if faulty := self.unrecovered():
-            append_line(self.path, {"event": "recovered", "faulty": len(faulty), "time": time.time()})
+            self._append(Recovered(faulty=len(faulty), time=time.time()))
 
     def runs(self) -> dict[str, RunRecord]:
         """Every run by name, in the order of first start."""
         return fold(self.events())
 
+    def _lines(self) -> Iterator[Event | Damaged | None]:
+        return checked_lines(self.path, read_event)
 
-def event_fault(event: Mapping[str, Any]) -> str:
-    """What an event lacks, in words; empty if it lacks nothing, or is of a kind that this version does not know."""
-    if problem := lacks(event, {"event": str}):
-        return problem
-    wanted = {"started": _STARTED, "finished": _FINISHED, "recovered": _RECOVERED}.get(event["event"])
-    if wanted is None:
-        return ""
-    if (problem := lacks(event, wanted)) or event["event"] == "recovered":
-        return problem
-    if unsafe_part(event["run"]):
-        return f"is of the run {event['run']!r}"
-    if event["event"] == "started":
-        return _started_fault(event)
-    values = event.get("values", [])
-    if event["state"] not in ("complete", "cut", "failed"):
-        return f"has the state {event['state']!r}"
-    if not isinstance(values, list) or not all(type(value) in _NUMBER for value in values):
-        return "has values that are no numbers"
-    return ""
-
-
-def _started_fault(event: Mapping[str, Any]) -> str:
-    if event.get("role") not in get_args(Role):
-        return f"has the role {event.get('role')!r}"
-    for stage in event["stages"]:
-        if not isinstance(stage, dict) or lacks(stage, {"node": str, "key": str}):
-            return "names a stage without its node and key"
-        if unsafe_part(stage["key"]):
-            return f"names the stage {stage['key']!r}"
-    return ""
+    def _append(self, event: Event) -> None:
+        append_line(self.path, event_line(event))
 
 
 def trial_of(runs: Iterable[RunRecord], number: int, study: str) -> RunRecord:
@@ -301,44 +279,44 @@ def trial_of(runs: Iterable[RunRecord], number: int, study: str) -> RunRecord:
     return found
 
 
-def fold(events: Iterable[Mapping[str, Any]], onto: dict[str, RunRecord] | None = None) -> dict[str, RunRecord]:
+def fold(events: Iterable[Event], onto: dict[str, RunRecord] | None = None) -> dict[str, RunRecord]:
     """What a sequence of events amounts to: the last event of a run wins. `onto`, from earlier ones, is extended."""
     runs = {} if onto is None else onto
     for event in events:
-        if event["event"] == "started":
-            runs[event["run"]] = _opened(event, runs.get(event["run"]))
-        elif event["event"] == "finished" and event["run"] in runs:
-            runs[event["run"]] = _closed(event, runs[event["run"]])
+        if isinstance(event, Started):
+            runs[event.run] = _opened(event, runs.get(event.run))
+        elif isinstance(event, Finished) and event.run in runs:
+            runs[event.run] = _closed(event, runs[event.run])
     return runs
 
 
-def _opened(event: Mapping[str, Any], earlier: RunRecord | None) -> RunRecord:
+def _opened(event: Started, earlier: RunRecord | None) -> RunRecord:
     return RunRecord(
-        run=event["run"],
-        role=event["role"],
-        number=event["number"],
-        label=event["label"],
-        seed=event["seed"],
-        knobs=event["knobs"],
-        stages=tuple((stage["node"], stage["key"]) for stage in event["stages"]),
+        run=event.run,
+        role=event.role,
+        number=event.number,
+        label=event.label,
+        seed=event.seed,
+        knobs=event.knobs,
+        stages=tuple((stage.node, stage.key) for stage in event.stages),
         state="running",
         value=None,
         rung=None,
         reason=None,
         cause=None,
-        started=earlier.started if earlier else event["time"],
+        started=earlier.started if earlier else event.time,
         ended=None,
     )
 
 
-def _closed(event: Mapping[str, Any], record: RunRecord) -> RunRecord:
+def _closed(event: Finished, record: RunRecord) -> RunRecord:
     return replace(
         record,
-        state=event["state"],
-        value=event["value"],
-        values=tuple(event.get("values", () if event["value"] is None else (event["value"],))),
-        rung=event["rung"],
-        reason=event["reason"],
-        cause=event["cause"],
-        ended=event["time"],
+        state=event.state,
+        value=event.value,
+        values=event.values or (() if event.value is None else (event.value,)),
+        rung=event.rung,
+        reason=event.reason,
+        cause=event.cause,
+        ended=event.time,
     )

@@ -15,7 +15,7 @@ from medsearch.core.errors import BadInput
 from medsearch.core.locks import free
 from medsearch.core.paths import DAMAGED
 from medsearch.study.ledger import HEADER, Ledger, RunRecord, fold
-from medsearch.study.record import AblationHeader, Candidate, Cell, Header, SearchHeader
+from medsearch.study.record import AblationHeader, Candidate, Cell, Header, SearchHeader, Started
 
 DRIVER_LOCK = "driver.lock"
 
@@ -50,7 +50,7 @@ def _of(folder: Path) -> Mentions:
     ledger = Ledger(folder)
     _require_whole(ledger)
     header, events = ledger.header(), list(ledger.events())
-    listed = {stage["key"] for event in events for stage in event.get("stages", ())}
+    listed = {stage.key for event in events if isinstance(event, Started) for stage in event.stages}
     if isinstance(header, AblationHeader):
         listed |= header.owners.keys()
     spare = _spare(header, list(fold(events).values())) if _rests(folder) else set()

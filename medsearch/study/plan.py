@@ -19,9 +19,9 @@ from medsearch.stages.store import Store
 from medsearch.study.code import lines, trained_by
 from medsearch.study.conductor import plan_of
 from medsearch.study.jobs import Job, Planner, Workplace, unprepared
-from medsearch.study.ledger import Ledger, Role, RunRecord
+from medsearch.study.ledger import Ledger, RunRecord
 from medsearch.study.probes import Probes
-from medsearch.study.record import About
+from medsearch.study.record import About, Role
 from medsearch.study.search import Search
 
 if TYPE_CHECKING:

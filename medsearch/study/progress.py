@@ -15,7 +15,7 @@ from medsearch.core.terminal import console, say
 from medsearch.study.events import Event, Listener
 from medsearch.study.fronts import dominates, scored
 from medsearch.study.jobs import End
-from medsearch.study.ledger import Role
+from medsearch.study.record import Role
 from medsearch.study.search import Search
 
 if TYPE_CHECKING:

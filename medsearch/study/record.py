@@ -1,22 +1,26 @@
-"""What a study writes down of itself, so that reports, tracking and a later run need nothing else: its header.
+"""What a study writes down of itself, so that reports, tracking and a later run need nothing else.
 
     SearchHeader       space, scheduler, references, and which trials were chosen
     AblationHeader     columns, rows, every cell and candidate with the keys of its stage runs
     StagedHeader       groups of knobs, each with the study that searches it, and what it froze
+    Started, Finished  a line of the ledger: a run begins, a run has ended
+    Recovered          a line of the ledger: what faulty lines said stands in others
 
-A header is one file. Its fields are named and typed here and nowhere else (`core.codec`). Knobs are mappings from a
-dotted path to a value; values, tasks and recipes stand in a header as JSON knows them.
+A header is one file, an event is one line. Their fields are named and typed here and nowhere else (`core.codec`). Knobs
+are mappings from a dotted path to a value; values, tasks and recipes stand in them as JSON knows them.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, final
 
-from medsearch.core.codec import decoded
+from medsearch.core.codec import decoded, encoded, validated
 from medsearch.core.errors import Damaged
-from medsearch.core.records import read_record
+from medsearch.core.paths import unsafe_part
+from medsearch.core.records import intact, parsed_line, read_record
 from medsearch.core.reported import Reported
 from medsearch.stages.code import Code
 from medsearch.stages.method import Selection
@@ -27,6 +31,8 @@ Knobs = Mapping[str, Any]
 Number = int | float
 """As it was declared: 8 is written as 8, and read as that."""
 Direction = Literal["maximize", "minimize"]
+Role = Literal["prefix", "trial", "replicate", "reference", "stage"]
+Ended = Literal["complete", "cut", "failed"]
 Stages = tuple[tuple[str, str], ...]
 """(node, key) of stage runs, each after what it takes."""
 
@@ -463,3 +469,103 @@ def _renamed(content: Mapping[str, Any]) -> Mapping[str, Any]:
     parts = {part: content.get(part) for part in ("variants", "cells", "candidates")}
     lists = {part: [renamed(one) for one in of] for part, of in parts.items() if isinstance(of, list)}
     return dict(renamed({**content, **lists}))
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class StageKey:
+    """A stage run: the node of a pipeline, and the key under which what it trains is stored."""
+
+    node: str
+    key: str
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """A run begins, or goes on after an interruption. stages: in the pipeline's order. time: Unix seconds."""
+
+    event: Literal["started"] = "started"
+    run: str
+    role: Role
+    number: int | None
+    label: str
+    seed: int
+    knobs: Knobs
+    stages: tuple[StageKey, ...]
+    time: Number
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Finished:
+    """A run has ended. value: of the first objective; values: of all, where there are several. time: Unix seconds.
+
+    rung: the epoch at which a scheduler cut it. reason: in words, why it was cut or failed; cause: an exception's name.
+    """
+
+    event: Literal["finished"] = "finished"
+    run: str
+    state: Ended
+    value: Number | None
+    rung: int | None
+    values: tuple[Number, ...] = ()
+    reason: str | None
+    cause: str | None
+    time: Number
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Recovered:
+    """The study has ended since so many lines became faulty: all of its runs stand in the others."""
+
+    event: Literal["recovered"] = "recovered"
+    faulty: int
+    time: Number
+
+
+Event = Started | Finished | Recovered
+_EVENTS: Mapping[str, type[Started | Finished | Recovered]] = {
+    "started": Started,
+    "finished": Finished,
+    "recovered": Recovered,
+}
+_BEGINNING = re.compile(rb'\{"event":"(?P<name>\w+)"')
+
+
+@dataclass(frozen=True, kw_only=True)
+class _AnyEvent:
+    event: str
+
+
+def event_line(event: Event) -> dict[str, Any]:
+    """What is written of an event; `values` only where there are several."""
+    content = encoded(event)
+    return content if content.get("values", True) else {name: of for name, of in content.items() if name != "values"}
+
+
+def read_event(line: bytes) -> Event | None:
+    """The event in a line of the ledger; None for one of a kind that this version does not know.
+
+    Raises:
+        ValueError: the line is not whole, was changed, lacks something, or names what cannot be a run or a stage.
+
+    """
+    begins = _BEGINNING.match(line) if intact(line) else None  # then its text need not be parsed twice
+    if begins is None:
+        parsed_line(line)
+    kind = _EVENTS.get(begins["name"].decode() if begins else validated(_AnyEvent, line).event)
+    if kind is None:
+        return None
+    event = validated(kind, line)
+    if isinstance(event, Recovered):
+        return event
+    if unsafe_part(event.run):
+        msg = f"is of the run {event.run!r}"
+        raise ValueError(msg)
+    for stage in event.stages if isinstance(event, Started) else ():
+        if unsafe_part(stage.key):
+            msg = f"names the stage {stage.key!r}"
+            raise ValueError(msg)
+    return event

@@ -26,7 +26,7 @@ from medsearch.stages.index import INDEX, stage_names
 from medsearch.stages.manifest import REMEDY, contents_in, decoded_manifest, is_sealed, read_manifest
 from medsearch.stages.outputs import JOURNAL, LOCK, MANIFEST
 from medsearch.stages.store import EPOCH_LOST, Store, journal_fault
-from medsearch.study.ledger import HEADER, Ledger, event_fault
+from medsearch.study.ledger import HEADER, Ledger
 from medsearch.study.tracking.origin import HOME, stored_home_id
 
 INDEX_REMEDY = "nothing is lost: whoever reads the index next takes what it lacks from the manifests"
@@ -209,7 +209,7 @@ def _verify_study(of: Verification, folder: Path) -> None:
     of.studies += 1
     ledger = Ledger(folder)
     _look(of, folder / HEADER, lambda: _verify_header(of, ledger))
-    _look(of, ledger.path, lambda: of.findings.extend(faulty_lines(ledger.path, fault=event_fault)))
+    _look(of, ledger.path, lambda: of.findings.extend(ledger.faulty()))
     for path in sorted([*folder.glob("*.json"), *folder.glob("tracking/*.json")]):
         if path.name != HEADER:
             _look(of, path, partial(_verify_record, path))

@@ -6,8 +6,8 @@ import pytest
 
 from medsearch.cli import main
 from medsearch.cli.prune import size
-from medsearch.core.records import append_line
 from medsearch.stages.store import Store
+from medsearch.study.ledger import Ledger, PlannedRun
 from tests.study.headers import put, search_header
 
 
@@ -20,12 +20,10 @@ def home(tmp_path: Path) -> Path:
         store.commit(key, {"metrics": {}, "upstream": {}})
     study = tmp_path / "studies" / "a_search"
     put(study, search_header(chosen=(1,)))
+    ledger = Ledger(study)
     for number, key in enumerate(("lost", "won")):
-        run = {"run": f"trial-{number:04d}", "role": "trial", "number": number, "label": "", "seed": 0, "knobs": {}}
-        stages = [{"node": "segmentation", "key": key}]
-        append_line(study / "ledger.jsonl", {"event": "started", **run, "stages": stages, "time": 1.0})
-        end = {"state": "complete", "value": 0.5, "rung": None, "reason": None, "cause": None, "time": 2.0}
-        append_line(study / "ledger.jsonl", {"event": "finished", "run": run["run"], **end})
+        run = ledger.started(PlannedRun(role="trial", seed=0, number=number, stages=(("segmentation", key),)))
+        ledger.finished(run, state="complete", values=(0.5,))
     return tmp_path
 
 

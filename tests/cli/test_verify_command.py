@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from medsearch.cli import main
-from medsearch.core.records import append_line
 from medsearch.stages.outputs import MANIFEST
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger
@@ -22,8 +21,7 @@ def home(tmp_path: Path) -> Path:
         store.commit(key, {"metrics": {"test/dice": 0.5}, "upstream": {}})
     study = tmp_path / "studies" / "a_search"
     Ledger(study).write_header(search_header())
-    end = {"state": "complete", "value": 0.5, "rung": None, "reason": None, "cause": None, "time": 2.0}
-    append_line(study / "ledger.jsonl", {"event": "finished", "run": "trial-0000", **end})
+    Ledger(study).finished("trial-0000", state="complete", values=(0.5,))
     return tmp_path
 
 

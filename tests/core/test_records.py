@@ -17,6 +17,7 @@ from medsearch.core.records import (
     append_line,
     decoded,
     faulty_lines,
+    intact,
     line_of,
     parsed_line,
     read_json,
@@ -89,6 +90,8 @@ def test_no_flipped_bit_changes_what_is_read(of, data):
 
     with pytest.raises(ValueError, match=r"is no whole JSON|instead of an object|was changed"):
         parsed_line(flipped(line_of(of)))
+    assert intact(line_of(of)) == bool(of), "nothing stands before the checksum of a line that says nothing"
+    assert not intact(flipped(line_of(of)))
     with contextlib.suppress(Damaged):
         assert unsealed(decoded(flipped(json.dumps(sealed(of), indent=1).encode()), "it"), "it") == of
 

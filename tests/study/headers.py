@@ -1,4 +1,4 @@
-"""Whole headers of made-up studies, of which a test names what matters to it."""
+"""Whole headers and events of made-up studies, of which a test names what matters to it."""
 
 import json
 from dataclasses import replace
@@ -12,6 +12,7 @@ from medsearch.study.record import (
     About,
     Axis,
     Column,
+    Finished,
     Frozen,
     Group,
     Header,
@@ -20,11 +21,16 @@ from medsearch.study.record import (
     Scheduler,
     SearchHeader,
     StagedHeader,
+    Started,
 )
 
 H = TypeVar("H", bound=Header)
 
 ABOUT = About(cohort="toy", phantom=True)
+SHARED: dict[str, Any] = {"method": "modatts", "scale": "tiny", "seeds": (0,), "fixed": {}}
+DATA: dict[str, Any] = {
+    "selection": "source", "task": {"source": "t1", "target": "t2"}, "cohort": "f00d", "subjects": 12, "about": ABOUT
+}  # fmt: skip
 RATE = "segmentation.lr"
 
 
@@ -33,15 +39,8 @@ def search_header(**changes: Any) -> SearchHeader:
     return replace(
         SearchHeader(
             name="a_search",
-            method="modatts",
-            scale="tiny",
-            seeds=(0,),
-            fixed={},
-            selection="source",
-            task={"source": "t1", "target": "t2"},
-            cohort="f00d",
-            subjects=12,
-            about=ABOUT,
+            **SHARED,
+            **DATA,
             space={RATE: Axis(domain="uniform", low=0.001, high=0.1, log=True)},
             nuisance={},
             scheduler=Scheduler(),
@@ -60,10 +59,7 @@ def ablation_header(**changes: Any) -> AblationHeader:
     return replace(
         AblationHeader(
             name="an_ablation",
-            method="modatts",
-            scale="tiny",
-            seeds=(0,),
-            fixed={},
+            **SHARED,
             columns=(column_header("t1 to t2"),),
             rows=(Row(label="Proposed", columns=("t1 to t2",)),),
             metrics=("test/dice",),
@@ -78,15 +74,7 @@ def ablation_header(**changes: Any) -> AblationHeader:
 def column_header(label: str, **changes: Any) -> Column:
     """A column of an ablation."""
     return replace(
-        Column(
-            label=label,
-            task={"source": "t1", "target": "t2"},
-            layout="brats2020",
-            selection="source",
-            cohort="f00d",
-            subjects=12,
-            about=ABOUT,
-        ),
+        Column(label=label, layout="brats2020", **DATA),
         **changes,
     )
 
@@ -96,15 +84,8 @@ def staged_header(**changes: Any) -> StagedHeader:
     return replace(
         StagedHeader(
             name="a_staged_search",
-            method="modatts",
-            scale="tiny",
-            seeds=(0,),
-            fixed={},
-            selection="source",
-            task={"source": "t1", "target": "t2"},
-            cohort="f00d",
-            subjects=12,
-            about=ABOUT,
+            **SHARED,
+            **DATA,
             groups=(
                 Group(
                     name="rate",
@@ -129,6 +110,26 @@ def staged_header(**changes: Any) -> StagedHeader:
         ),
         **changes,
     )
+
+
+def started(**changes: Any) -> Started:
+    """The first run of a study begins."""
+    return Started(
+        **{
+            "run": "prefix-0", "role": "prefix", "number": None, "label": "", "seed": 0, "knobs": {}, "stages": (),
+            "time": 1.0, **changes,
+        }
+    )  # fmt: skip
+
+
+def finished(**changes: Any) -> Finished:
+    """It has ended."""
+    return Finished(
+        **{
+            "run": "prefix-0", "state": "complete", "value": None, "rung": None, "reason": None, "cause": None,
+            "time": 2.0, **changes,
+        }
+    )  # fmt: skip
 
 
 def written(ledger: Ledger, kind: type[H]) -> H:

@@ -13,6 +13,7 @@ from medsearch.study.conducting import StudyFailed
 from medsearch.study.conductor import Conductor
 from medsearch.study.jobs import End, Job
 from medsearch.study.ledger import Ledger, RunRecord
+from medsearch.study.record import Finished
 from tests.study import toy
 from tests.study.drive import carry_out, conduct, do, search
 
@@ -87,7 +88,7 @@ def test_killed_between_any_two_writes_it_ends_the_same(tmp_path: Path) -> None:
             when = when % 11 + 1 if when % 3 else when + 4
     assert outcome(home) == whole
     finished = Counter(
-        event["run"] for event in Ledger(home / "studies" / "toy_search").events() if event["event"] == "finished"
+        event.run for event in Ledger(home / "studies" / "toy_search").events() if isinstance(event, Finished)
     )
     assert set(finished.values()) == {1}
     executed = Counter(execution["key"] for execution in toy.executions(home))

@@ -1,6 +1,5 @@
 """The ledger: names are functions of the run, the last event wins, and a torn line costs nothing else."""
 
-import json
 import math
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +10,8 @@ from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
 from medsearch.study.ledger import HEADER, HEADER_COPY, Ledger, PlannedRun, fold, reference_name
-from medsearch.study.record import AblationHeader, SearchHeader
-from tests.study.headers import search_header
+from medsearch.study.record import AblationHeader, Event, Recovered, SearchHeader
+from tests.study.headers import finished, search_header, started
 
 TRIAL = PlannedRun(
     role="trial",
@@ -117,15 +116,66 @@ STEP = st.tuples(st.sampled_from(["p", "q", "r"]), st.sampled_from(["started", "
 
 @given(st.lists(STEP, max_size=12))
 def test_the_last_event_of_a_run_wins(story: list[tuple[str, str]]) -> None:
-    events, last = [], {}
+    events: list[Event] = []
+    last: dict[str, str] = {}
     for clock, (run, what) in enumerate(story):
         if what == "started":
-            stub = {"role": "reference", "number": None, "label": run, "seed": 0, "knobs": {}, "stages": []}
-            events.append({"event": "started", "run": run, "time": clock, **stub})
+            events.append(started(run=run, time=clock))
             last[run] = "running"
         else:
-            tail = {"value": None, "rung": None, "reason": None, "cause": None}
-            events.append({"event": "finished", "run": run, "state": what, "time": clock, **tail})
+            events.append(finished(run=run, state=what, time=clock))
             if run in last:
                 last[run] = what
-    assert {run: record.state for run, record in fold(json.loads(json.dumps(events))).items()} == last
+    assert {run: record.state for run, record in fold(events).items()} == last
+
+
+WRITTEN = (
+    b'{"event":"started","run":"trial-0003","role":"trial","number":3,"label":"\\u03bb","seed":0,"knobs":{'
+    b'"segmentation.weights.rec":2.5,"size":[8,8.0],"n":null},"stages":[{"node":"translation","key":"a1"},{"node":"test",'
+    b'"key":"b2"}],"time":1700000000.25,"crc32":"946acc8a"}',
+    b'{"event":"finished","run":"trial-0003","state":"cut","value":0.25,"rung":4,"reason":"below the median at epoch '
+    b'4","cause":null,"time":1700000000.25,"crc32":"75786e68"}',
+    b'{"event":"finished","run":"trial-0003","state":"complete","value":0.25,"rung":null,"values":[0.25,3],"reason":null,'
+    b'"cause":null,"time":1700000000.25,"crc32":"1e4f0ff0"}',
+    b'{"event":"finished","run":"trial-0003","state":"failed","value":NaN,"rung":null,"reason":"loss is nan",'
+    b'"cause":"Diverged","time":1700000000.25,"crc32":"7550324b"}',
+    b"17",
+    b'{"event":"recovered","faulty":1,"time":1700000000.25,"crc32":"bcfc65f6"}',
+)
+"""By the version before events were records."""
+
+
+def test_a_ledger_is_written_byte_by_byte_as_earlier_versions_did(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.time", lambda: 1700000000.25)
+    ledger = Ledger(tmp_path)
+    knobs = {"segmentation.weights.rec": 2.5, "size": (8, 8.0), "n": None}
+    run = ledger.started(replace(TRIAL, label="λ", knobs=knobs))
+    ledger.finished(run, state="cut", values=(0.25,), rung=4, reason="below the median at epoch 4")
+    ledger.finished(run, state="complete", values=(0.25, 3))
+    ledger.finished(run, state="failed", values=(math.nan,), reason="loss is nan", cause="Diverged")
+    with ledger.path.open("a") as file:
+        file.write("17\n")
+    ledger.note_recovered()
+    assert ledger.path.read_bytes().splitlines() == list(WRITTEN)
+
+
+def test_faulty_lines_are_passed_over_until_the_study_has_ended_since(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path)
+    run = ledger.started(TRIAL)
+    with ledger.path.open("a") as file:
+        file.write('{"event":"of a later version"}\n17\n{"event":"started"}\n')
+    ledger.finished(run, state="complete", values=(0.5,))
+    assert [event.event for event in ledger.events()] == ["started", "finished"]
+    faulty = ledger.faulty()
+    assert [(of.what, of.problem) for of in faulty] == [
+        (f"line 3 of {ledger.path}", "is a number instead of an object"),
+        (f"line 4 of {ledger.path}", "has no field 'run'"),
+    ]
+    assert [str(of) for of in ledger.unrecovered()] == [str(of) for of in faulty]
+    ledger.note_recovered()
+    assert ledger.unrecovered() == []
+    assert len(ledger.faulty()) == 2
+    ledger.note_recovered()
+    assert sum(isinstance(event, Recovered) for event in ledger.events()) == 1

@@ -1,4 +1,4 @@
-"""Headers: those of earlier versions are read, those that are damaged are named wherever they are read."""
+"""Headers and events: those of earlier versions are read, those that are damaged are named wherever they are read."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from medsearch.cli import main
 from medsearch.core.codec import encoded
 from medsearch.core.errors import BadInput, Damaged
-from medsearch.core.records import read_record, write_sealed
+from medsearch.core.records import line_of, read_record, write_sealed
 from medsearch.reporting.terminal import summary
 from medsearch.stages.code import Code
 from medsearch.stages.store import Store
@@ -31,19 +33,34 @@ from medsearch.study.record import (
     Bound,
     Candidate,
     Cell,
+    Event,
+    Finished,
     Header,
+    Recovered,
     Retuning,
     Row,
     SearchHeader,
     StagedHeader,
+    Started,
+    event_line,
+    read_event,
     read_header,
     way_of,
 )
 from medsearch.study.staged_header import describe
 from medsearch.study.verification import verify
+from tests.core.test_codec import values
 from tests.study import toy
 from tests.study.drive import search
-from tests.study.headers import ablation_header, column_header, put, search_header, staged_header
+from tests.study.headers import (
+    ablation_header,
+    column_header,
+    finished,
+    put,
+    search_header,
+    staged_header,
+    started,
+)
 from tests.study.staging import staged
 from tests.study.sweeps import ablation
 
@@ -171,6 +188,104 @@ def test_no_damage_of_an_earlier_ablation_is_more_than_a_line(part: str, content
     with pytest.raises(Damaged, match=r"study\.json has .*; run its study again: the header is set aside") as refusal:
         read_header(tmp_path / HEADER)
     assert "\n" not in str(refusal.value)
+
+
+# Events, a line each.
+
+
+@st.composite
+def events(draw: st.DrawFn) -> Event:
+    """Any event, of a run and of stages that can name files."""
+    name = st.from_regex(r"[a-z0-9-]{1,12}", fullmatch=True)
+    event: Event = draw(values(draw(st.sampled_from([Started, Finished, Recovered]))))
+    if isinstance(event, Recovered):
+        return event
+    if isinstance(event, Finished):
+        return replace(event, run=draw(name))
+    return replace(event, run=draw(name), stages=tuple(replace(stage, key=draw(name)) for stage in event.stages))
+
+
+@given(events())
+def test_an_event_is_read_as_it_was_written(event: Event) -> None:
+    line = line_of(event_line(event))
+    assert read_event(line) == event
+    assert line_of(event_line(read_event(line) or event)) == line
+    older = json.dumps(event_line(event)).encode()
+    assert read_event(older) == event, "lines from before they had a checksum are taken as they are"
+
+
+STARTED, FINISHED = event_line(started(run="trial-0001")), event_line(finished(run="trial-0001"))
+FAULTS: tuple[tuple[dict[str, Any], str], ...] = (
+    ({}, "has no field 'event'"),
+    ({"event": 1}, "has 1 as 'event'"),
+    ({"event": None}, "has null as 'event'"),
+    ({"event": "started"}, "has no field 'run'"),
+    ({**STARTED, "run": 3}, "has 3 as 'run'"),
+    ({**STARTED, "run": "../x"}, "is of the run '../x'"),
+    ({**STARTED, "run": ""}, "is of the run ''"),
+    ({**STARTED, "role": "sweep"}, "has \"sweep\" as 'role'"),
+    ({**STARTED, "seed": "0"}, "has \"0\" as 'seed'"),
+    ({**STARTED, "seed": True}, "has true as 'seed'"),
+    ({**STARTED, "number": 1.5}, "has 1.5 as 'number'"),
+    ({**STARTED, "knobs": []}, "has [] as 'knobs'"),
+    ({**STARTED, "time": "now"}, "has \"now\" as 'time'"),
+    ({**STARTED, "stages": {}}, "has {} as 'stages'"),
+    ({**STARTED, "stages": [{"node": "test"}]}, "has no field 'stages.0.key'"),
+    ({**STARTED, "stages": [["test", "k"]]}, "has [\"test\", \"k\"] as 'stages.0'"),
+    ({**STARTED, "stages": [{"node": "test", "key": "../../x"}]}, "names the stage '../../x'"),
+    ({**FINISHED, "run": "a/b"}, "is of the run 'a/b'"),
+    ({**FINISHED, "state": "running"}, "has \"running\" as 'state'"),
+    ({**FINISHED, "value": "0.5"}, "has \"0.5\" as 'value'"),
+    ({**FINISHED, "values": [0.5, None]}, "has null as 'values.1'"),
+    ({**FINISHED, "values": 0.5}, "has 0.5 as 'values'"),
+    ({**FINISHED, "rung": 1.5}, "has 1.5 as 'rung'"),
+    ({**FINISHED, "reason": 3}, "has 3 as 'reason'"),
+    ({"event": "recovered", "faulty": "2", "time": 1.0}, "has \"2\" as 'faulty'"),
+    *(({k: v for k, v in of.items() if k != name}, f"has no field {name!r}")
+      for of in (STARTED, FINISHED) for name in of if name != "event"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("sum", [True, False], ids=["with a checksum", "from before checksums"])
+@pytest.mark.parametrize(("content", "told"), FAULTS)
+def test_what_is_wrong_with_an_event_is_named(content: dict[str, Any], told: str, sum: bool) -> None:
+    with pytest.raises(ValueError) as refusal:
+        read_event(line_of(content) if sum else json.dumps(content).encode())
+    assert str(refusal.value) == told
+
+
+@pytest.mark.parametrize("event", ["paused", "", "Started"])
+def test_an_event_of_another_version_is_passed_over(event: str) -> None:
+    assert read_event(line_of({"event": event, "run": "../x"})) is None
+    assert read_event(json.dumps({"event": event}).encode()) is None
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (b"17", "is a number instead of an object"),
+        (b'["a"]', "is a list instead of an object"),
+        (b'{"event":"sta', "is no whole JSON, as when a crash cut it"),
+        (line_of(STARTED).replace(b'"seed":0', b'"seed":1'), "was changed since it was written"),
+        (line_of(STARTED).replace(b"crc32", b"crc33"), "was changed since it was written"),
+        (line_of(STARTED).replace(b"started", b"finished"), "was changed since it was written"),
+        (line_of(STARTED)[:-1], "is no whole JSON, as when a crash cut it"),
+    ],
+)
+def test_a_line_that_was_cut_or_changed_is_no_event(line: bytes, told: str) -> None:
+    with pytest.raises(ValueError) as refusal:
+        read_event(line)
+    assert str(refusal.value) == told
+
+
+def test_an_event_may_name_a_file_whose_name_is_no_utf_8() -> None:
+    event = read_event(line_of(event_line(finished(state="failed", reason="case \udcff: is no volume"))))
+    assert event == finished(state="failed", reason="case ?: is no volume")
+
+
+@pytest.mark.parametrize("change", [{"later": [1]}, {"seed": 0}])
+def test_what_a_later_version_adds_to_an_event_is_dropped(change: dict[str, Any]) -> None:
+    assert read_event(line_of({**STARTED, **change})) == started(run="trial-0001")
 
 
 # What an ablation's header says of the stage runs that its rows share.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from medsearch.core.records import append_line, write_json, write_sealed
+from medsearch.core.records import write_json, write_sealed
 from medsearch.data.once import made_once
 from medsearch.data.prepared import CASES
 from medsearch.stages.outputs import JOURNAL, LOCK, MANIFEST, THINNED
@@ -40,8 +40,7 @@ def home(tmp_path: Path) -> Path:
     study = tmp_path / "studies" / "a_search"
     Ledger(study).write_header(search_header())
     write_sealed(study / "choice.json", {})
-    end = {"state": "complete", "value": 0.5, "rung": None, "reason": None, "cause": None, "time": 2.0}
-    append_line(study / "ledger.jsonl", {"event": "finished", "run": "trial-0000", **end})
+    Ledger(study).finished("trial-0000", state="complete", values=(0.5,))
     return tmp_path
 
 

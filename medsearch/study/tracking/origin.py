@@ -16,7 +16,7 @@ import hashlib
 import os
 import socket
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from medsearch.core.locks import locked
 from medsearch.core.paths import set_aside
 from medsearch.core.recipes import fingerprint
 from medsearch.core.records import lacks, read_record, warn_once, write_sealed
+from medsearch.study.record import Finished, Started
 
 HOME = "home.json"
 MACHINE_ID = Path("/etc/machine-id")
@@ -37,13 +38,13 @@ CONSEQUENCE = (
 )
 
 
-def origin_of(folder: Path, first: Mapping[str, Any]) -> str:
+def origin_of(folder: Path, first: Started | Finished) -> str:
     """The origin of the study in `folder` (studies/<study>), whose ledger begins with the event `first`."""
     sent = list(_receipts(folder / "tracking"))
     if known := next((str(receipt["origin"]) for receipt in sent if "origin" in receipt), None):
         return known
     if sent:  # by a release that took the first event for the origin
-        return hashlib.sha256(f"{first['run']} {first['time']!r}".encode()).hexdigest()[:16]
+        return hashlib.sha256(f"{first.run} {first.time!r}".encode()).hexdigest()[:16]
     return fingerprint([home_id(folder.resolve().parent.parent), folder.name])
 
 

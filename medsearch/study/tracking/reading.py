@@ -5,20 +5,21 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, final
+from typing import Any, Generic, TypeVar, final
 
 from medsearch.core.errors import Damaged
-from medsearch.core.records import parsed_line
 from medsearch.core.remote import Unreachable
 from medsearch.stages.code import recorded
 from medsearch.stages.manifest import read_manifest
 from medsearch.stages.outputs import REPLACED
 from medsearch.stages.renewal import replaced_time, time_of
-from medsearch.stages.store import JOURNAL, MANIFEST, Store, journal_fault
-from medsearch.study.ledger import HEADER, LEDGER, Ledger, RunRecord, event_fault, fold
-from medsearch.study.record import AblationHeader, Header, Knobs, SearchHeader
+from medsearch.stages.store import JOURNAL, MANIFEST, Store, journal_line
+from medsearch.study.ledger import HEADER, LEDGER, Ledger, RunRecord, fold
+from medsearch.study.record import AblationHeader, Event, Header, Knobs, Recovered, SearchHeader, Started, read_event
 from medsearch.study.tracking.origin import origin_of
 from medsearch.study.tracking.summary import Table, read_table
+
+T = TypeVar("T")
 
 
 @final
@@ -99,14 +100,17 @@ class Study:
 
 
 @final
-class Tail:
-    """The JSON lines that were added to a file since the last call of `new`. fault: says what is wrong with one."""
+class Tail(Generic[T]):
+    """The lines that were added to a file since the last call of `new`.
 
-    def __init__(self, path: Path, fault: Callable[[Mapping[str, Any]], str]) -> None:
-        self._path, self._fault = path, fault
+    read: makes a value of a line, None of one that says nothing, and raises ValueError for one that is not sound.
+    """
+
+    def __init__(self, path: Path, read: Callable[[bytes], T | None]) -> None:
+        self._path, self._read = path, read
         self._at = 0
 
-    def new(self) -> list[dict[str, Any]]:
+    def new(self) -> list[T]:
         """New complete lines. A line that a crash tore is skipped once the next writer has closed it off."""
         size = self._path.stat().st_size if self._path.exists() else 0
         if size == self._at:
@@ -117,17 +121,16 @@ class Tail:
             file.seek(self._at)
             *lines, rest = file.read().split(b"\n")
         self._at += sum(len(line) + 1 for line in lines)
-        if _parsed(rest):  # whole, but its newline is still on the way
+        if self._value(rest) is not None:  # whole, but its newline is still on the way
             lines.append(rest)
             self._at += len(rest)
-        return [parsed for line in lines if (parsed := _parsed(line)) and not self._fault(parsed)]
+        return [value for line in lines if (value := self._value(line)) is not None]
 
-
-def _parsed(line: bytes) -> dict[str, Any] | None:
-    try:
-        return parsed_line(line)
-    except ValueError:  # whoever runs the study, or reports of it, names it
-        return None
+    def _value(self, line: bytes) -> T | None:
+        try:
+            return self._read(line)
+        except ValueError:  # whoever runs the study, or reports of it, names it
+            return None
 
 
 @final
@@ -142,8 +145,8 @@ class StudyReader:
         self.study = Study(folder.name)
         self._store_root = store_root
         self._store = Store(store_root, remote)
-        self._ledger = Tail(folder / LEDGER, event_fault)
-        self._unfinished: dict[str, Tail] = {}
+        self._ledger: Tail[Event] = Tail(folder / LEDGER, read_event)
+        self._unfinished: dict[str, Tail[dict[str, Any]]] = {}
         self._stamps: dict[str, tuple[int, int] | None] = {}
         self._nodes: dict[str, str] = {}
         self._header_stamp: tuple[int, int] | None = None
@@ -182,18 +185,19 @@ class StudyReader:
             self.study.table = read_table(path)
 
     def _read_ledger(self) -> set[str]:
-        study, events = self.study, [event for event in self._ledger.new() if "run" in event]
+        study, events = self.study, [event for event in self._ledger.new() if not isinstance(event, Recovered)]
         for event in events:
             if study.origin is None:
                 study.origin = origin_of(self.folder, event)
-            for node, key in [(stage["node"], stage["key"]) for stage in event.get("stages", ())]:
-                self._nodes[key] = node
-                study.first.setdefault(key, event["run"])
-                study.listing.setdefault(key, set()).add(event["run"])
-                if key not in study.finished:
-                    self._unfinished.setdefault(key, Tail(self._store_root / key / JOURNAL, journal_fault))
+            for stage in event.stages if isinstance(event, Started) else ():
+                self._nodes[stage.key] = stage.node
+                study.first.setdefault(stage.key, event.run)
+                study.listing.setdefault(stage.key, set()).add(event.run)
+                if stage.key not in study.finished:
+                    path = self._store_root / stage.key / JOURNAL
+                    self._unfinished.setdefault(stage.key, Tail(path, journal_line))
         fold(events, study.runs)
-        return {event["run"] for event in events} & set(study.runs)
+        return {event.run for event in events} & set(study.runs)
 
     def _look_again(self, runs: set[str]) -> set[str]:
         """Find finished stages of these runs, and of those under way, that were set aside; the runs that they touch."""
@@ -203,7 +207,7 @@ class StudyReader:
             if key in self.study.finished and _stamp(self._store_root / key / MANIFEST) != self._stamps[key]:
                 del self.study.finished[key]
                 self.study.journals.pop(key, None)
-                self._unfinished[key] = Tail(self._store_root / key / JOURNAL, journal_fault)
+                self._unfinished[key] = Tail(self._store_root / key / JOURNAL, journal_line)
                 touched |= self.study.listing[key]
         return touched
 

@@ -9,10 +9,10 @@ from typing import Any
 from medsearch.stages.outputs import REPLACED
 from medsearch.stages.renewal import replaced
 from medsearch.study.ledger import LEDGER, PlannedRun
-from medsearch.study.record import Header
+from medsearch.study.record import Header, event_line
 from medsearch.study.tracking.backend import Backend
 from medsearch.study.tracking.reading import StudyReader
-from tests.study.headers import put, search_header
+from tests.study.headers import finished, put, search_header
 
 
 class Scene:
@@ -31,16 +31,12 @@ class Scene:
         return StudyReader(self.folder, self.stages)
 
     def start(self, planned: PlannedRun) -> str:
-        stages = [{"node": node, "key": key} for node, key in planned.stages]
-        event = {"event": "started", "run": planned.run, "role": planned.role, "number": planned.number}
-        event |= {"label": planned.label, "seed": planned.seed, "knobs": dict(planned.knobs), "stages": stages}
-        self._append(self.folder / LEDGER, {**event, "time": self.tick()})
+        self._append(self.folder / LEDGER, event_line(planned.started(self.tick())))
         return planned.run
 
     def end(self, run: str, state: str = "complete", value: float | None = None, **more: Any) -> None:
-        tail = {"rung": None, "reason": None, "cause": None} | more
-        event = {"event": "finished", "run": run, "state": state, "value": value, **tail, "time": self.tick()}
-        self._append(self.folder / LEDGER, event)
+        event = finished(run=run, state=state, value=value, time=self.tick(), **more)
+        self._append(self.folder / LEDGER, event_line(event))
 
     def epoch(self, key: str, number: int, metrics: Mapping[str, float]) -> None:
         line = {"epoch": number, "metrics": dict(metrics), "seconds": 1.0, "time": self.tick()}

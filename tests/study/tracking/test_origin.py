@@ -15,10 +15,11 @@ from medsearch.core.errors import Damaged
 from medsearch.study.ledger import LEDGER
 from medsearch.study.tracking.origin import HOME, home_id, origin_of, stored_home_id
 from medsearch.study.tracking.sender import Sender
+from tests.study.headers import started
 from tests.study.tracking.pretended import PretendedServer
 from tests.study.tracking.scene import Scene, nowhere, small_search
 
-FIRST = {"run": "prefix-0", "time": 1.0}
+FIRST = started(run="prefix-0", time=1.0)
 
 
 def ledger_lost(scene: Scene) -> None:

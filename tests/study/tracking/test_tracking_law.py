@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medsearch.core.records import parsed_line
 from medsearch.stages.renewal import supersede
 from medsearch.study.ledger import PlannedRun
 from medsearch.study.tracking import sender as sending
@@ -320,7 +321,7 @@ def test_finalists_are_marked(tmp_path: Path) -> None:
 
 def test_a_tail_gives_every_line_once(tmp_path: Path) -> None:
     path = tmp_path / "lines"
-    tail = Tail(path, lambda _: "")
+    tail = Tail(path, parsed_line)
     assert tail.new() == []
     seen = []
     for piece in ('{"a":1}\n{"a"', ":2}", "\n", '{"a":3}\n{"a":to', 'rn\n{"a":4}', '\n{"a":5}\n'):
