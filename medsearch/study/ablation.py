@@ -195,6 +195,9 @@ def _require_labels(ablation: Ablation) -> None:
         what = f"row {twice[0]!r} comes twice or is empty" if twice else "it needs at least one variant and one task"
         msg = f"ablation {ablation.name!r}: {what}; give every row its own label"
         raise BadInput(msg)
+    if not ablation.metrics:
+        msg = f"ablation {ablation.name!r}: metrics=() shows nothing; name at least one of the test stage's"
+        raise BadInput(msg)
     for row in ablation.rows:
         for column in row.tasks:
             _require_one_of(column, ablation.tasks, f"row {row.label!r} is asked of the task")

@@ -452,7 +452,21 @@ def read_header(path: Path) -> Header | None:
     kind = KINDS.get(str(name := content.get("kind", "search")))
     if kind is None:
         raise Damaged(path, f"is of a study of kind {name!r}, which this version does not know", HEADER_REMEDY)
-    return decoded(kind, _renamed(content) if kind is AblationHeader else content, what=path, remedy=HEADER_REMEDY)
+    header = decoded(kind, _renamed(content) if kind is AblationHeader else content, what=path, remedy=HEADER_REMEDY)
+    if problem := _lacking(header):
+        raise Damaged(path, problem, HEADER_REMEDY)
+    return header
+
+
+def _lacking(header: Header) -> str:
+    """What a header whose fields are of their types still lacks, in words; empty if it lacks nothing."""
+    for name in ("seeds", "objectives", "metrics", "groups"):
+        if not getattr(header, name, True):
+            return f"has nothing in {name!r}"
+    tasks = [header.task] if isinstance(header, OneTaskHeader) else []
+    tasks += [column.task for column in header.columns] if isinstance(header, AblationHeader) else []
+    whole = all({"source", "target"} <= task.keys() for task in tasks)
+    return "" if whole else "has a task without its source and target"
 
 
 _EARLIER_NAMES = {"variants": "rows", "tasks": "columns", "variant": "row", "task": "column"}

@@ -23,6 +23,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"variants": (Variant(" "),)}, "comes twice or is empty"),
     ({"variants": ()}, "at least one variant"),
     ({"tasks": {}}, "at least one variant and one task"),
+    ({"metrics": ()}, r"metrics=\(\) shows nothing; name at least one"),
     ({"variants": (Variant("a", against="b"),)}, "compared with the row 'b', which does not exist; did you mean 'a'"),
     ({"variants": (Variant("a", tasks=("t1 to t3",)),)}, "did you mean 't1 to t2'"),
     ({"within": {"t1 to t3": {}}}, "did you mean 't1 to t2'"),

@@ -446,8 +446,34 @@ DAMAGES: dict[str, tuple[Callable[[Path], None], str]] = {
         sealed(code={"toy": {"modules": {}, "commit": {"name": "4be1"}}}),
         "has no field 'code.toy.commit.dirty'",
     ),
+    "nothing in it": (sealed(seeds=[]), "has nothing in 'seeds'"),
     "another kind": (sealed(kind="sweep"), "is of a study of kind 'sweep', which this version does not know"),
 }
+
+
+@pytest.mark.parametrize(
+    ("study", "change", "told"),
+    [
+        ("toy_search", {"objectives": {}}, "has nothing in 'objectives'"),
+        ("toy_search", {"task": {}}, "has a task without its source and target"),
+        ("toy_ablation", {"metrics": []}, "has nothing in 'metrics'"),
+        (
+            "toy_ablation",
+            {"columns": [{**encoded(column_header("A")), "task": {"source": "t1"}}]},
+            "has a task without",
+        ),
+        ("toy_staged", {"groups": []}, "has nothing in 'groups'"),
+        ("toy_staged", {"task": {"target": "t2"}}, "has a task without its source and target"),
+    ],
+)
+def test_a_header_that_holds_nothing_where_reports_need_something_is_damaged(
+    home: Path, study: str, change: Mapping[str, Any], told: str
+) -> None:
+    folder = home / "studies" / study
+    sealed(**change)(folder / HEADER)
+    with pytest.raises(Damaged) as refusal:
+        summary(folder, Store(home / "stages"))
+    assert refusal.value.problem.startswith(told)
 
 
 def edit(path: Path, old: str, new: str) -> None:
