@@ -17,8 +17,8 @@ from medsearch.study.events import Event, Listener
 from medsearch.study.fronts import dominates, scored
 from medsearch.study.jobs import End
 from medsearch.study.ledger import PlannedRun
-from medsearch.study.record import Role
 from medsearch.study.plan import Forecast
+from medsearch.study.record import Role
 from medsearch.study.search import Search
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from medsearch.stages.pipelines import StageRun
 from medsearch.study.code import lines, trained_by
 from medsearch.study.jobs import Job, Planner, Workplace, unprepared
 from medsearch.study.ledger import Ledger, RunRecord
-from medsearch.study.record import Role
 from medsearch.study.plan import Forecast, StageCount, Timings, pretended_place
+from medsearch.study.record import Role
 from medsearch.study.search import Search
 from medsearch.study.search_driver import plan_of
 
