@@ -3,20 +3,21 @@
 import runpy
 from pathlib import Path
 
+from medsearch.study.conducting import Conducts
+
 from medsearch.cli.cohorts import Data
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.reporting.report import rebuild
 from medsearch.stages.context import Runtime
 from medsearch.study import Ablation, Search
+from medsearch.study.ablation_driver import AblationDriver
 from medsearch.study.ablation_header import begin, describe
-from medsearch.study.conducting import Conducts
-from medsearch.study.conductor import Conductor
 from medsearch.study.graph import Grapher
 from medsearch.study.identity import choose, open_study
 from medsearch.study.jobs import End, Job, Planner, Workplace, perform
 from medsearch.study.ledger import Ledger
 from medsearch.study.proposals import Proposals, sqlite
-from medsearch.study.sweep import Sweep
+from medsearch.study.search_driver import SearchDriver
 
 from .driving import STUDIES
 
@@ -42,7 +43,7 @@ def _tasks(study: Ablation | Search) -> list[CrossModalityTask]:
 def _sweep(ablation: Ablation, place: Workplace, ledger: Ledger) -> None:
     grapher = Grapher(ablation, {"brats2020": place})
     begin(grapher, ledger)
-    sweep = Sweep(grapher, store=place.store, ledger=ledger)
+    sweep = AblationDriver(grapher, store=place.store, ledger=ledger)
     _carry_out(sweep)
     describe(grapher, ledger, sweep.failed)
 
@@ -50,7 +51,7 @@ def _sweep(ablation: Ablation, place: Workplace, ledger: Ledger) -> None:
 def _search(search: Search, place: Workplace, ledger: Ledger) -> None:
     planner = Planner(search, place)
     open_study(planner, ledger)
-    conductor = Conductor(planner, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
+    conductor = SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
     _carry_out(conductor)
     choose(ledger, conductor.finalists)
 

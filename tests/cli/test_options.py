@@ -18,8 +18,8 @@ from medsearch.study import uniform
 from medsearch.study.jobs import Workplace
 from medsearch.study.ledger import Ledger, PlannedRun
 from tests.study import toy
+from tests.study.ablations import ablation, sweep_of
 from tests.study.staging import staged
-from tests.study.sweeps import ablation, sweep_of
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from medsearch.core.records import write_json
 from medsearch.reporting.search.collect import IMPORTANCES
 from medsearch.stages.store import Store
 from medsearch.study.identity import choose
+from tests.study.ablations import sweep_of, sweep_out
 from tests.study.drive import carry_out, conduct
-from tests.study.sweeps import sweep_of, sweep_out
 from tests.study.synthesis import table, weight_search
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from medsearch.core.reported import find
 from medsearch.study import Ablation, Search, StagedSearch
-from medsearch.study.ablation_plan import plan_sweep
-from medsearch.study.plan import plan
+from medsearch.study.ablation_plan import plan_ablation
+from medsearch.study.search_plan import plan_search
 from medsearch.study.staged_plan import plan_staged
 from tests.studies.shipped import FOLDER, shipped
 
@@ -31,14 +31,14 @@ def test_it_plans_at_every_scale(file: Path, scale: str) -> None:
     study = loaded(file).at(scale)
     assert study.name == file.stem
     if isinstance(study, Search):
-        assert plan(study).left > 0
+        assert plan_search(study).left > 0
     elif isinstance(study, StagedSearch):
         first, *others = plan_staged(study)
         assert first.forecast is not None
         assert first.forecast.left > 0
         assert all(one.waits for one in others)
     else:
-        forecast = plan_sweep(study)
+        forecast = plan_ablation(study)
         assert 0 < forecast.distinct <= forecast.asked
         assert forecast.stored == 0
 

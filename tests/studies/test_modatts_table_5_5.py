@@ -14,7 +14,7 @@ import pytest
 
 from medsearch.core.spreadsheets import read_csv
 from medsearch.data.phantoms import PHANTOMS
-from medsearch.study.ablation_plan import plan_sweep
+from medsearch.study.ablation_plan import plan_ablation
 from medsearch.study.ledger import Ledger
 from medsearch.study.record import AblationHeader
 from tests.studies.small_table_5_5 import ROWS, STUDY
@@ -91,7 +91,7 @@ def counts(plan: str) -> tuple[int, ...]:
 
 
 def test_stages_are_planned_in_their_order_though_the_first_row_leaves_one_out() -> None:
-    rows = plan_sweep(STUDY.at("tiny")).rows
+    rows = plan_ablation(STUDY.at("tiny")).rows
     for column in STUDY.tasks:
         stages = [row.stage for row in rows if row.column == column]
         assert stages == ["translation", "synthesis", "segmentation", "self_training", "test"]

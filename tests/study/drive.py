@@ -13,7 +13,6 @@ from medsearch.core.records import append_line
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import Runtime
 from medsearch.study.cluster import Resources
-from medsearch.study.conductor import Conductor
 from medsearch.study.events import Event
 from medsearch.study.execution import Site, run_search
 from medsearch.study.identity import open_study
@@ -23,6 +22,7 @@ from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.samplers import GP, NSGA2, QMC, TPE, Random
 from medsearch.study.schedulers import ASHA, FullLength, Median
 from medsearch.study.search import Search, Variant
+from medsearch.study.search_driver import SearchDriver
 from medsearch.study.spaces import choice, loguniform, uniform
 from tests.study import toy
 from tests.study.synthesis import weight_search
@@ -53,15 +53,15 @@ def search(**changes: Any) -> Search:
     return Search(**{**declared, **changes}).at("tiny")
 
 
-def conduct(what: Search, home: Path, place: Workplace | None = None) -> Conductor:
+def conduct(what: Search, home: Path, place: Workplace | None = None) -> SearchDriver:
     """A conductor on the toy's data; its study need not be new."""
     place = place or toy.workplace(home)
     planner, ledger = Planner(what, place), Ledger(place.study(what.name))
     open_study(planner, ledger)
-    return Conductor(planner, ledger=ledger, proposals=lambda: Proposals(what, sqlite(ledger.folder)))
+    return SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(what, sqlite(ledger.folder)))
 
 
-def carry_out(conductor: Conductor, *, slots: int = 1, seed: int = 0) -> None:
+def carry_out(conductor: SearchDriver, *, slots: int = 1, seed: int = 0) -> None:
     """Do all jobs in this process, `slots` of them begun at a time and ended in any order."""
     rng = random.Random(seed)
     begun: list[Job] = []
@@ -76,7 +76,7 @@ def carry_out(conductor: Conductor, *, slots: int = 1, seed: int = 0) -> None:
         conductor.ended(ready.run, do(conductor, ready))
 
 
-def do(conductor: Conductor, job: Job) -> End:
+def do(conductor: SearchDriver, job: Job) -> End:
     """What a worker does with a job."""
     work = perform(job, conductor.store, runtime=Runtime())
     while True:

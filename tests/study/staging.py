@@ -16,7 +16,7 @@ from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.search import Search
 from medsearch.study.staged_header import describe
 from tests.study import toy
-from tests.study.drive import FULL, Conductor, carry_out
+from tests.study.drive import FULL, SearchDriver, carry_out
 
 A, B, WIDE = "segmentation.weights.a", "segmentation.weights.b", "polish.wide"
 FIRST = Group(
@@ -71,6 +71,6 @@ def carry_out_search(search: Search, place: Workplace) -> None:
     """As `run_search`, in this process."""
     planner, ledger = Planner(search, place), Ledger(place.study(search.name))
     open_study(planner, ledger)
-    conductor = Conductor(planner, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
+    conductor = SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
     carry_out(conductor)
     choose(ledger, conductor.finalists)

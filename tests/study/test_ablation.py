@@ -13,7 +13,7 @@ from medsearch.study.record import Figure
 from medsearch.study.spaces import uniform
 from medsearch.study.variants import Variant, grid
 from tests.study import toy
-from tests.study.sweeps import BACK, FORTH, TASKS, ablation
+from tests.study.ablations import BACK, FORTH, TASKS, ablation
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"variants": (Variant("a", {"polish.wid": True}),)}, r"no knob 'polish.wid'; did you mean 'polish.wide'\?"),

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.errors import BadInput
-from medsearch.study.ablation_plan import plan_sweep
+from medsearch.study.ablation_plan import plan_ablation
 from medsearch.study.identity import choose
 from medsearch.study.variants import Variant
 from tests.study import toy
+from tests.study.ablations import FORTH, TASKS, ablation, header_of, sweep_of, sweep_out
 from tests.study.drive import carry_out, conduct, search
-from tests.study.sweeps import FORTH, TASKS, ablation, header_of, sweep_of, sweep_out
 
 SEARCHED = search(trials=4, finalists=1, seeds=(0,), references=())
 ROWS = (Variant("winner"), Variant("winner, other b", {"segmentation.weights.b": 0.9}))
@@ -40,4 +40,4 @@ def test_a_search_that_has_not_ended_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=told):
         sweep_of(what, tmp_path)
     with pytest.raises(BadInput, match="run that study first"):
-        plan_sweep(what, {"brats2020": toy.workplace(tmp_path)})
+        plan_ablation(what, {"brats2020": toy.workplace(tmp_path)})

@@ -8,19 +8,20 @@ from rich.console import Console
 
 from medsearch.core.errors import BadInput
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.study.ablation_plan import SweepForecast, plan_sweep, sweep_table
+from medsearch.study.ablation_plan import plan_ablation
 from medsearch.study.events import Event
 from medsearch.study.jobs import End
+from medsearch.study.plan import Forecast, table
+from medsearch.study.progress import board_of, progress, render
 from medsearch.study.savings import savings
 from medsearch.study.spaces import uniform
-from medsearch.study.sweep_progress import SweepBoard, render_sweep, sweep_progress
 from medsearch.study.variants import Variant
 from tests.study import toy
-from tests.study.sweeps import FORTH, ROWS, ablation, sweep_of, sweep_out
+from tests.study.ablations import FORTH, ROWS, ablation, sweep_of, sweep_out
 
 
-def counted(forecast: SweepForecast) -> dict[tuple[str, str], tuple[int, int, int]]:
-    return {(row.column, row.stage): (row.asked, row.distinct, row.stored) for row in forecast.rows}
+def counted(forecast: Forecast) -> dict[tuple[str, str], tuple[int, int, int]]:
+    return {(row.group, row.stage): (row.asked, row.distinct, row.stored) for row in forecast.rows}
 
 
 def shown(renderable: object, width: int = 120) -> str:
@@ -31,7 +32,7 @@ def shown(renderable: object, width: int = 120) -> str:
 
 def test_what_is_planned_is_what_is_trained(tmp_path: Path) -> None:
     places = {"brats2020": toy.workplace(tmp_path)}
-    before = plan_sweep(ablation(), places)
+    before = plan_ablation(ablation(), places)
     assert (before.asked, before.distinct, before.stored) == (48, 36, 0)
     assert counted(before)[FORTH, "toy-translation"] == (6, 2, 0)
     assert counted(before)[FORTH, "toy-segmentation"] == (6, 4, 0)
@@ -39,14 +40,14 @@ def test_what_is_planned_is_what_is_trained(tmp_path: Path) -> None:
     sweep = sweep_of(ablation(), tmp_path)
     sweep_out(sweep)
     assert len(toy.executions(tmp_path)) == before.distinct
-    after = plan_sweep(ablation(), places)
+    after = plan_ablation(ablation(), places)
     assert (after.asked, after.distinct, after.stored, after.hours) == (48, 36, 36, 0)
 
 
 def test_hours_are_those_of_like_stages(tmp_path: Path) -> None:
     places = {"brats2020": toy.workplace(tmp_path)}
     sweep_out(sweep_of(ablation(seeds=(0,), toy_knobs={"translation.seconds": 0.02}), tmp_path))
-    forecast = plan_sweep(ablation(toy_knobs={"translation.seconds": 0.02}), places, slots=1)
+    forecast = plan_ablation(ablation(toy_knobs={"translation.seconds": 0.02}), places, slots=1)
     assert forecast.hours is not None
     assert forecast.hours * 3600 >= 2 * 2 * 0.02
     assert forecast.saved is not None
@@ -54,26 +55,26 @@ def test_hours_are_those_of_like_stages(tmp_path: Path) -> None:
 
 
 def test_one_row_s_plan(tmp_path: Path) -> None:
-    forecast = plan_sweep(ablation(), {"brats2020": toy.workplace(tmp_path)}, only=["wide"])
+    forecast = plan_ablation(ablation(), {"brats2020": toy.workplace(tmp_path)}, only=["wide"])
     assert (forecast.asked, forecast.distinct) == (16, 16)
     with pytest.raises(BadInput, match="no row 'narrow'"):
-        plan_sweep(ablation(), {"brats2020": toy.workplace(tmp_path)}, only=["narrow"])
+        plan_ablation(ablation(), {"brats2020": toy.workplace(tmp_path)}, only=["narrow"])
 
 
 def test_a_plan_without_data_counts_what_is_distinct() -> None:
-    forecast = plan_sweep(ablation())
+    forecast = plan_ablation(ablation())
     assert (forecast.asked, forecast.distinct, forecast.stored) == (48, 36, 0)
 
 
 def test_cells_that_wait_for_candidates_are_told(tmp_path: Path) -> None:
     what = ablation(retune={"segmentation.weights.b": uniform(0, 1)}, trials=3, variants=ROWS[:2])
-    forecast = plan_sweep(what, {"brats2020": toy.workplace(tmp_path)})
+    forecast = plan_ablation(what, {"brats2020": toy.workplace(tmp_path)})
     assert forecast.retuned == 8
-    assert "8 cells follow once their rows' candidates have ended" in shown(sweep_table(forecast))
+    assert "8 cells follow once their rows' candidates have ended" in shown(table(forecast))
 
 
 def test_the_plan_as_a_table_fits_a_log() -> None:
-    text = shown(sweep_table(plan_sweep(ablation())), width=80)
+    text = shown(table(plan_ablation(ablation())), width=80)
     assert "toy_ablation: 36 stage runs to train" in text
     assert "sharing saves 12 stage runs" in " ".join(text.split())
     assert all(len(line) <= 80 for line in text.splitlines())
@@ -94,8 +95,8 @@ def test_what_sharing_saved(tmp_path: Path) -> None:
 def test_a_log_says_what_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     broken = Variant("broken", {"segmentation.weights.b": 1.0, "segmentation.accident": "bug"})
     what = ablation(variants=(Variant("good"), broken), seeds=(0,), tasks={FORTH: ablation().tasks[FORTH]})
-    forecast = plan_sweep(what, {"brats2020": toy.workplace(tmp_path)})
-    with sweep_progress(what, forecast) as listener:
+    forecast = plan_ablation(what, {"brats2020": toy.workplace(tmp_path)})
+    with progress(what, forecast) as listener:
         sweep_out(sweep_of(what, tmp_path, listener=listener))
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5
@@ -106,21 +107,21 @@ def test_a_log_says_what_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_the_board_shows_what_runs_and_how_long_is_left() -> None:
-    forecast = plan_sweep(ablation())
-    board = SweepBoard(ablation(), forecast)
+    forecast = plan_ablation(ablation())
+    board = board_of(ablation(), forecast)
     assert board.seconds_left() is None
     from medsearch.study.ledger import PlannedRun
 
     planned = PlannedRun(role="stage", seed=0, label="wide", stages=(("polish", "ab" * 8),))
     board.hear(Event(kind="started", run=planned.run, planned=planned))
     board.hear(Event(kind="epoch", run=planned.run, planned=planned, node="polish", epoch=3))
-    text = shown(render_sweep(board))
+    text = shown(render(board))
     assert "polish-abababababab" in text
     assert "wide, seed 0: epoch 3" in text
     assert "0/36" in text
     board.hear(Event(kind="ended", run=planned.run, planned=planned, end=End(state="complete")))
     assert board.seconds_left() is not None
-    assert "1/36" in shown(render_sweep(board))
+    assert "1/36" in shown(render(board))
     assert "goes on from its checkpoint" in str(board.hear(Event(kind="retried", run=planned.run)))
 
 
@@ -129,7 +130,7 @@ def test_what_sharing_saves_is_known_where_another_column_trains_it_all(tmp_path
     tasks = {f"{part:.0%}": CrossModalityTask(target_labels=part) for part in (0.0, 0.5)}
     toy_knobs = {"translation.seconds": 0.02}
     sweep_out(sweep_of(ablation(tasks=tasks, toy_knobs=toy_knobs, seeds=(0,)), tmp_path))
-    forecast = plan_sweep(
+    forecast = plan_ablation(
         ablation(tasks=tasks, toy_knobs=toy_knobs, seeds=(0, 1)), {"brats2020": toy.workplace(tmp_path)}
     )
     assert counted(forecast)["50%", "toy-translation"] == (6, 0, 0)
@@ -143,16 +144,16 @@ def test_what_diverged_and_what_takes_it_is_not_planned_again(tmp_path: Path) ->
     what = ablation(variants=(Variant("good"), broken))
     sweep_out(sweep_of(what, tmp_path))
     assert sweep_of(what, tmp_path).next() == "finished"
-    forecast = plan_sweep(what, places)
+    forecast = plan_ablation(what, places)
     assert (forecast.stored, forecast.lost, forecast.left) == (16, 12, 0)
-    board = SweepBoard(what, forecast)
+    board = board_of(what, forecast)
     board.hear(Event(kind="ended", run="found", end=End(state="complete")))
     assert board.seconds_left() == 0, "nothing is waited for"
-    text = " ".join(shown(sweep_table(forecast)).split())
+    text = " ".join(shown(table(forecast)).split())
     assert "toy_ablation: 0 stage runs to train" in text
     assert "12 stage runs diverged before, or take what did: they are not tried again" in text
     bug = ablation(
         name="bug", variants=(Variant("good"), Variant("bug", {**broken.knobs, "segmentation.accident": "bug"}))
     )
     sweep_out(sweep_of(bug, tmp_path))
-    assert (plan_sweep(bug, places).lost, plan_sweep(bug, places).left) == (0, 12), "a bug may have been mended"
+    assert (plan_ablation(bug, places).lost, plan_ablation(bug, places).left) == (0, 12), "a bug may have been mended"

@@ -14,18 +14,18 @@ from medsearch.reporting.staged.collect import collect as collect_staged
 from medsearch.stages.code import recorded
 from medsearch.stages.context import Runtime
 from medsearch.study.ablation import Ablation
-from medsearch.study.ablation_plan import plan_sweep
+from medsearch.study.ablation_plan import plan_ablation
 from medsearch.study.code import anew, lines, stored_keys, trained_by
 from medsearch.study.jobs import Recompute, Workplace, perform
 from medsearch.study.ledger import Ledger
-from medsearch.study.plan import plan
 from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.search import Search
+from medsearch.study.search_plan import plan_search
 from tests.study import toy
+from tests.study.ablations import ablation, sweep_of, sweep_out
 from tests.study.drive import carry_out, conduct, do, search
 from tests.study.edited import Package, written
 from tests.study.staging import carry_out_search, carry_out_staged, staged
-from tests.study.sweeps import ablation, sweep_of, sweep_out
 from tests.study.test_conductor import runs
 
 
@@ -82,8 +82,8 @@ def test_an_edited_stage_is_named_with_its_module_and_used(package: Package, tmp
     assert "on stages whose code has changed since" in polish
     assert "toy-test: 4" in test
     assert "--recompute changed" in last
-    assert plan(study, place_of(study, home, "warn")).notes == (own, polish, test, last)
-    assert plan(study, place_of(study, home, "never")).notes == ()
+    assert plan_search(study, place_of(study, home, "warn")).notes == (own, polish, test, last)
+    assert plan_search(study, place_of(study, home, "never")).notes == ()
     carry_out(conduct(study, home))
     assert trained(home) == before
 
@@ -96,8 +96,8 @@ def test_a_search_trains_changed_stages_anew_and_ends_as_one_of_that_code_alone(
     first = runs(home)
     package.edit("shift.py", "by=0.0", "by=0.25")
     study = own_search(package)
-    planned = plan(study, place_of(study, home))
-    assert {(row.role, row.node): row.left for row in planned.rows if row.left} == {
+    planned = plan_search(study, place_of(study, home))
+    assert {(row.group, row.stage): row.left for row in planned.rows if row.left} == {
         ("trial", "segmentation"): 3,
         ("trial", "polish"): 3,
         ("reference", "segmentation"): 2,
@@ -184,11 +184,11 @@ def test_an_ablation_trains_changed_stages_anew(package: Package, tmp_path: Path
     package.edit("shift.py", "return by", "return by + 0.25")
     study = own_ablation(package)
     place = place_of(study, home, "warn")
-    notes = plan_sweep(study, {"brats2020": place}).notes
+    notes = plan_ablation(study, {"brats2020": place}).notes
     assert any("own-segmentation: 8 trained by" in note for note in notes)
-    assert plan_sweep(study, {"brats2020": place}).left == 0
+    assert plan_ablation(study, {"brats2020": place}).left == 0
     place = place_of(study, home)
-    assert plan_sweep(study, {"brats2020": place}).left == 8 + 12 + 12
+    assert plan_ablation(study, {"brats2020": place}).left == 8 + 12 + 12
     before = trained(home)
     sweep_out(sweep_of(study, home, place=place), slots=2)
     assert trained(home) - before == {"own-segmentation": 8, "toy-polish": 12, "toy-test": 12}

@@ -22,16 +22,16 @@ from medsearch.stages.context import StageContext
 from medsearch.stages.outputs import MANIFEST
 from medsearch.stages.pipelines import Node, Pipeline
 from medsearch.stages.stage import Outcome, Training
-from medsearch.study.conductor import Conductor
 from medsearch.study.identity import choose, open_study
 from medsearch.study.jobs import End, Job, Planner
 from medsearch.study.ledger import Ledger
 from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.samplers import Random
+from medsearch.study.search_driver import SearchDriver
 from medsearch.study.verification import set_aside, verify
 from tests.study import toy
+from tests.study.ablations import ablation, sweep_of, sweep_out
 from tests.study.drive import carry_out, do, search
-from tests.study.sweeps import ablation, sweep_of, sweep_out
 
 WEIGHTS = "weights.bin"
 
@@ -81,11 +81,11 @@ def run(home: Path, trials: int = 2, **how: Any) -> None:
     choose(conductor.ledger, conductor.finalists)
 
 
-def conducted(home: Path, trials: int = 2) -> Conductor:
+def conducted(home: Path, trials: int = 2) -> SearchDriver:
     place = toy.workplace(home)
     planner, ledger = Planner(study(trials), place), Ledger(place.study("toy_search"))
     open_study(planner, ledger)
-    return Conductor(planner, ledger=ledger, proposals=lambda: Proposals(study(trials), sqlite(ledger.folder)))
+    return SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(study(trials), sqlite(ledger.folder)))
 
 
 def table(home: Path) -> Any:

@@ -12,13 +12,13 @@ from medsearch.cli.commands import main
 from medsearch.stages.bucket import bucket_at
 from medsearch.stages.context import Runtime
 from medsearch.stages.store import Store
+from medsearch.study.ablation_driver import AblationDriver
 from medsearch.study.ablation_header import begin, describe
 from medsearch.study.graph import Grapher
 from medsearch.study.jobs import End, Job, Workplace, perform
 from medsearch.study.ledger import Ledger
-from medsearch.study.sweep import Sweep
 from tests.bucket import Buckets
-from tests.study.sweeps import ablation
+from tests.study.ablations import ablation
 from tests.study.toy import executions, workplace
 
 
@@ -28,14 +28,14 @@ def uri(buckets: Buckets) -> Iterator[str]:
     bucket_at.cache_clear()
 
 
-def sweep_at(place: Workplace) -> Sweep:
+def sweep_at(place: Workplace) -> AblationDriver:
     what = ablation()
     grapher, ledger = Grapher(what, {"brats2020": place}), Ledger(place.study(what.name))
     begin(grapher, ledger)
-    return Sweep(grapher, store=place.store, ledger=ledger)
+    return AblationDriver(grapher, store=place.store, ledger=ledger)
 
 
-def done(sweep: Sweep, stores: Iterator[Store]) -> int:
+def done(sweep: AblationDriver, stores: Iterator[Store]) -> int:
     """Do all jobs, each at the next of the stores, whose process knows nothing of the others; how many there were."""
     for count in itertools.count():
         job = sweep.next()
@@ -57,7 +57,7 @@ def end_of(work: Iterator[object]) -> End:
             return stop.value
 
 
-def results(sweep: Sweep) -> dict[str, object]:
+def results(sweep: AblationDriver) -> dict[str, object]:
     return {key: dict(sweep.store.artifact(key).metrics) for key in sweep.graph.items}
 
 

@@ -6,19 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from medsearch.core.errors import BadInput
+from medsearch.core.errors import BadInput, StudyFailed
 from medsearch.study import GP, NSGA2, QMC, TPE, Random, Reaching
-from medsearch.study.conducting import StudyFailed
-from medsearch.study.conductor import Conductor
 from medsearch.study.fronts import fronts, scored
 from medsearch.study.identity import choose
 from medsearch.study.jobs import End, Job
 from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.samplers import Sampler
+from medsearch.study.search_driver import SearchDriver
 from medsearch.study.spaces import integers
 from medsearch.study.variants import Variant
+from tests.study.ablations import header_of, sweep_of, sweep_out
 from tests.study.drive import carry_out, conduct, do
-from tests.study.sweeps import header_of, sweep_of, sweep_out
 from tests.study.synthesis import OBJECTIVES, table, weight_search
 
 SAMPLERS = [TPE(startup=3), GP(startup=3), QMC(), Random(), NSGA2(population=3)]
@@ -26,7 +25,7 @@ NO_ROOM = End(state="failed", reason="out of memory with 1 sample at a time", ca
 SMALL = {"trials": 6, "finalists": 2, "references": ()}
 
 
-def front_of(conductor: Conductor) -> set[int]:
+def front_of(conductor: SearchDriver) -> set[int]:
     runs = conductor.ledger.runs().values()
     found = {int(run.number or 0): run.values for run in runs if run.role == "trial" and run.state == "complete"}
     return set(fronts({n: scored(values, OBJECTIVES.values()) for n, values in found.items()})[0])
@@ -109,8 +108,8 @@ def test_failed_trials_are_on_no_front(tmp_path: Path, cause: str) -> None:
 
 
 @pytest.fixture
-def searched(tmp_path: Path) -> Callable[[], Conductor]:
-    def run() -> Conductor:
+def searched(tmp_path: Path) -> Callable[[], SearchDriver]:
+    def run() -> SearchDriver:
         conductor = conduct(weight_search(), tmp_path)
         carry_out(conductor)
         choose(conductor.ledger, conductor.finalists)
@@ -120,7 +119,7 @@ def searched(tmp_path: Path) -> Callable[[], Conductor]:
 
 
 def test_an_ablation_takes_the_first_objectives_best_unless_told(
-    tmp_path: Path, searched: Callable[[], Conductor]
+    tmp_path: Path, searched: Callable[[], SearchDriver]
 ) -> None:
     conductor = searched()
     rows = {"variants": (Variant("as found"),), "reported": (), "of": weight_search()}

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from medsearch.core.errors import StudyFailed
 from medsearch.study.cluster import Resources, cluster
-from medsearch.study.conducting import StudyFailed
 from medsearch.study.events import Event
 from medsearch.study.execution import SearchRun, Site, run_search
 from medsearch.study.ledger import Ledger

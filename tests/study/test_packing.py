@@ -7,22 +7,22 @@ from typing import Any
 import pytest
 
 from medsearch.core.errors import BadInput
+from medsearch.study.ablation_driver import AblationDriver
 from medsearch.study.cluster import Resources
-from medsearch.study.conductor import Conductor
 from medsearch.study.execution import _recalled, _unjudged
 from medsearch.study.jobs import End, Job, perform
 from medsearch.study.packing import Packing
-from medsearch.study.plan import plan
 from medsearch.study.probes import Probes
 from medsearch.study.room import Room
+from medsearch.study.search_driver import SearchDriver
+from medsearch.study.search_plan import plan_search
 from medsearch.study.searcher import Jobs
-from medsearch.study.sweep import Sweep
 from medsearch.study.worker import END, TrialPayload, end_of, request
 from tests.hungry import Balance
 from tests.study import toy
+from tests.study.ablations import ablation, sweep_of
 from tests.study.drive import conduct
 from tests.study.feast import MAIN, STARTER, eaten, feast
-from tests.study.sweeps import ablation, sweep_of
 
 AUTO = Resources(cpus_per_trial=1, gpus_per_trial=1.0, measured=True, device="cpu")
 FIXED = Resources(cpus_per_trial=1, gpus_per_trial=0.25, device="cpu")
@@ -31,9 +31,9 @@ FIXED = Resources(cpus_per_trial=1, gpus_per_trial=0.25, device="cpu")
 class Table:
     """Tune in small: hands out jobs, does them in this process when it is told to."""
 
-    def __init__(self, conductor: Conductor | Sweep, resources: Resources, *, gpus: float = 1.0) -> None:
+    def __init__(self, conductor: SearchDriver | AblationDriver, resources: Resources, *, gpus: float = 1.0) -> None:
         home, rungs = conductor.ledger.folder.parents[1], _unjudged()
-        if isinstance(conductor, Conductor):
+        if isinstance(conductor, SearchDriver):
             rungs = _recalled(conductor)
         node = {"CPU": 8.0, "GPU": gpus} if gpus else {"CPU": 8.0}
         packing = Packing(resources, room=Room(lambda: [node]), probes=Probes(home / "probes"), store=conductor.store)
@@ -257,7 +257,7 @@ def test_an_ablation_is_packed_alike_and_trains_nothing_twice(tmp_path: Path) ->
 
 def test_a_plan_knows_the_time_of_a_stage_that_was_only_measured(tmp_path: Path) -> None:
     def hours() -> dict[str, float | None]:
-        return {row.node: row.hours for row in plan(feast(trials=1), toy.workplace(tmp_path)).rows}
+        return {row.stage: row.hours for row in plan_search(feast(trials=1), toy.workplace(tmp_path)).rows}
 
     assert hours() == {"starter": None, "main": None}
     table = Table(conduct(feast(trials=1, knobs={"starter.seconds": 0.1}), tmp_path), AUTO)

@@ -26,9 +26,9 @@ from medsearch.study.identity import choose
 from medsearch.study.ledger import HEADER, LEDGER
 from medsearch.study.mentions import Mentions, mentions
 from medsearch.study.spaces import uniform
+from tests.study.ablations import ablation, sweep_of, sweep_out
 from tests.study.drive import carry_out as carry_out_search
 from tests.study.drive import conduct, search
-from tests.study.sweeps import ablation, sweep_of, sweep_out
 from tests.study.toy import executions, workplace
 
 SEARCH, ABLATION, FOREIGN = "toy_search", "toy_ablation", 4

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from medsearch.study.pinning import pins
 
 from medsearch.cli import main
 from medsearch.core.codec import encoded
@@ -24,7 +25,6 @@ from medsearch.study.identity import open_study
 from medsearch.study.jobs import Planner
 from medsearch.study.ledger import HEADER, Ledger
 from medsearch.study.mentions import mentions
-from medsearch.study.pinning import pins
 from medsearch.study.record import (
     HEADER_REMEDY,
     AblationHeader,
@@ -51,6 +51,7 @@ from medsearch.study.staged_header import describe
 from medsearch.study.verification import verify
 from tests.core.test_codec import values
 from tests.study import toy
+from tests.study.ablations import ablation
 from tests.study.drive import search
 from tests.study.headers import (
     ablation_header,
@@ -62,7 +63,6 @@ from tests.study.headers import (
     started,
 )
 from tests.study.staging import staged
-from tests.study.sweeps import ablation
 
 EARLIER = Path(__file__).parent / "earlier"
 """What the version before the records wrote, of the toy: one header of each kind."""

@@ -15,9 +15,9 @@ import pytest
 from medsearch.core.errors import BadInput
 from medsearch.study import ASHA, Random, Variant
 from medsearch.study.cluster import Resources, cluster
-from medsearch.study.conductor import StudyFailed
 from medsearch.study.events import Event
 from medsearch.study.execution import SearchRun, Site, run_search
+from medsearch.study.search_driver import StudyFailed
 from tests.study import toy
 from tests.study.drive import search
 

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from medsearch.core.errors import BadInput
+from medsearch.core.errors import BadInput, StudyFailed
 from medsearch.study import Reaching
 from medsearch.study.cluster import Resources, cluster
-from medsearch.study.conducting import StudyFailed
 from medsearch.study.execution import Site
 from medsearch.study.ledger import Ledger
 from medsearch.study.record import SearchHeader, StagedHeader

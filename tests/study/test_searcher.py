@@ -9,7 +9,6 @@ from medsearch.core.errors import BadInput
 from medsearch.core.records import append_line
 from medsearch.study import ASHA, Random
 from medsearch.study.cluster import Resources
-from medsearch.study.conductor import Conductor
 from medsearch.study.execution import _recalled
 from medsearch.study.interruption import Halt
 from medsearch.study.jobs import Job
@@ -18,6 +17,7 @@ from medsearch.study.packing import Packing
 from medsearch.study.probes import Probes
 from medsearch.study.room import Room
 from medsearch.study.rungs import RETRIES
+from medsearch.study.search_driver import SearchDriver
 from medsearch.study.searcher import Jobs
 from tests.study.drive import conduct, do, search
 
@@ -25,7 +25,7 @@ SMALL = {"sampler": Random(), "references": (), "seeds": (0,), "finalists": 0}
 RULE = ASHA(grace=2, reduction=2, because="a test")
 
 
-def jobs(conductor: Conductor, slots: int = 1) -> Jobs:
+def jobs(conductor: SearchDriver, slots: int = 1) -> Jobs:
     first = conductor.next()
     assert isinstance(first, Job)
     room, probes = Room(lambda: [{"CPU": slots}]), Probes(conductor.ledger.folder / "probes")

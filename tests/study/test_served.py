@@ -11,8 +11,8 @@ from medsearch.data.prepared import PreparedCohort
 from medsearch.data.tasks import CrossModalityTask, split
 from medsearch.data.views import TaskView
 from medsearch.study.execution import run_search, run_sweep
+from tests.study.ablations import ablation
 from tests.study.drive import search
-from tests.study.sweeps import ablation
 from tests.study.toy import executions, workplace
 
 

@@ -9,19 +9,18 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from medsearch.core.errors import BadInput
+from medsearch.core.errors import BadInput, StudyFailed
 from medsearch.core.recipes import knobs
 from medsearch.methods.modatts import MoDATTS
 from medsearch.study import ASHA, Best, Group, Reaching, Refinement, choice, integers, loguniform, uniform
-from medsearch.study.conducting import StudyFailed
 from medsearch.study.course import frozen_by_now
 from medsearch.study.freezing import Standing, freeze, standing
 from medsearch.study.jobs import Planner
 from medsearch.study.ledger import Ledger, RunRecord
 from medsearch.study.mentions import mentions
-from medsearch.study.plan import plan
 from medsearch.study.record import Frozen, StagedHeader
 from medsearch.study.refinement import FROZEN, narrowed
+from medsearch.study.search_plan import plan_search
 from medsearch.study.spaces import Choice, Domain
 from medsearch.study.staged import refinement_of, search_of
 from medsearch.study.staged_header import describe
@@ -237,7 +236,7 @@ def test_finalists_of_such_a_group_end_there_too(tmp_path: Path) -> None:
     repeated = [run for run in runs if run.role == "replicate"]
     assert [run.seed for run in repeated] == [0, 1]
     assert all("test" not in dict(run.stages) and run.value is not None for run in repeated)
-    assert plan(search, toy.workplace(tmp_path)).left == 0
+    assert plan_search(search, toy.workplace(tmp_path)).left == 0
     (frozen,), _ = frozen_by_now(of, toy.workplace(tmp_path))
     assert frozen.seeds == 2
 
@@ -268,7 +267,7 @@ def test_the_plan_knows_what_is_frozen_and_counts_what_is_left(ended: Path, tmp_
     new = plan_staged(staged(), toy.workplace(tmp_path), slots=1)
     assert [one.waits for one in new] == ["", "after group 1 is frozen", "after group 2 is frozen"]
     assert new[0].forecast is not None
-    assert new[0].forecast.left == plan(search_of(staged(), 0, {}), toy.workplace(tmp_path)).left == 4
+    assert new[0].forecast.left == plan_search(search_of(staged(), 0, {}), toy.workplace(tmp_path)).left == 4
     for _ in carry_out_staged(staged(), tmp_path, searches=1):
         pass
     begun = plan_staged(staged(), toy.workplace(tmp_path), slots=1)

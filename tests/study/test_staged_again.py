@@ -13,7 +13,6 @@ from medsearch.core.errors import BadInput
 from medsearch.reporting.staged.collect import collect
 from medsearch.reporting.staged.files import table_md
 from medsearch.study import Reaching, Refinement, StagedSearch, choice, loguniform, uniform
-from medsearch.study.conductor import Conductor
 from medsearch.study.course import course, frozen_by_now
 from medsearch.study.freezing import freeze, standing
 from medsearch.study.identity import choose, differs, open_study
@@ -23,6 +22,7 @@ from medsearch.study.mentions import mentions
 from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.record import SearchHeader, StagedHeader
 from medsearch.study.search import Search
+from medsearch.study.search_driver import SearchDriver
 from medsearch.study.staged import search_of
 from medsearch.study.staged_header import describe
 from medsearch.study.staged_plan import plan_staged, table
@@ -57,7 +57,7 @@ def test_a_search_that_is_stopped_between_any_two_jobs_freezes_what_it_would_hav
         open_study(planner, ledger)
         while True:
             lives += 1
-            conductor = Conductor(planner, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
+            conductor = SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
             job = conductor.next()
             if job == "finished":
                 choose(ledger, conductor.finalists)

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from medsearch.core.errors import BadInput
-from medsearch.study.conducting import StudyFailed
+from medsearch.core.errors import BadInput, StudyFailed
 from medsearch.study.tracking.ui import _await_answer, _serving, require_free, serve
 
 

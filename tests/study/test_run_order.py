@@ -5,7 +5,7 @@ import random
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from medsearch.study.agenda import Plan, Progress, Slot, doomed, finalists, finished, prefix, searched, wanted
+from medsearch.study.run_order import Plan, Progress, RunId, doomed, finalists, finished, prefix, searched, wanted
 
 plans = st.builds(
     Plan,
@@ -21,8 +21,8 @@ plans = st.builds(
 @given(plans, st.integers(1, 5), st.integers(0, 2**32), st.floats(0, 0.5))
 def test_every_run_comes_once_in_an_order_that_can_be_kept(plan: Plan, slots: int, seed: int, risk: float) -> None:
     rng = random.Random(seed)
-    ended: dict[Slot, str] = {}
-    running: list[Slot] = []
+    ended: dict[RunId, str] = {}
+    running: list[RunId] = []
     values: dict[int, float] = {}
     while True:
         ranking = sorted(values, key=lambda number: -values[number])
@@ -46,7 +46,7 @@ def test_every_run_comes_once_in_an_order_that_can_be_kept(plan: Plan, slots: in
     _require_whole(plan, ended, values)
 
 
-def _require_order(plan: Plan, progress: Progress, slot: Slot) -> None:
+def _require_order(plan: Plan, progress: Progress, slot: RunId) -> None:
     first = prefix(plan.seeds[0])
     if slot.role == "trial":
         assert slot.seed == plan.seeds[0]
@@ -58,7 +58,7 @@ def _require_order(plan: Plan, progress: Progress, slot: Slot) -> None:
         assert progress.has(first), "nothing is more urgent than what all trials wait for"
 
 
-def _require_whole(plan: Plan, ended: dict[Slot, str], values: dict[int, float]) -> None:
+def _require_whole(plan: Plan, ended: dict[RunId, str], values: dict[int, float]) -> None:
     progress = Progress(ended=ended, ranking=sorted(values, key=lambda n: -values[n]))  # type: ignore[arg-type]
     if doomed(plan, progress):
         assert not any(slot.role in ("trial", "replicate") for slot in ended)

@@ -8,13 +8,13 @@ from typing import Any
 from medsearch.core.recipes import override
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.study.ablation import Ablation
+from medsearch.study.ablation_driver import AblationDriver
 from medsearch.study.ablation_header import begin, describe, winner
 from medsearch.study.events import Listener, unheard
 from medsearch.study.graph import Grapher
 from medsearch.study.jobs import Job, Workplace
 from medsearch.study.ledger import Ledger
 from medsearch.study.record import AblationHeader
-from medsearch.study.sweep import Sweep
 from medsearch.study.variants import Variant
 from tests.study import toy
 from tests.study.drive import do
@@ -50,21 +50,21 @@ def sweep_of(
     only: Collection[str] = (),
     listener: Listener = unheard,
     place: Workplace | None = None,
-) -> Sweep:
+) -> AblationDriver:
     """A sweep on the toy's data; its study need not be new."""
     place = place or toy.workplace(home)
     ledger = Ledger(place.study(what.name))
     grapher = Grapher(what, {"brats2020": place}, winner(what, place))
     begin(grapher, ledger)
-    return Sweep(grapher, store=place.store, ledger=ledger, only=only, listener=listener)
+    return AblationDriver(grapher, store=place.store, ledger=ledger, only=only, listener=listener)
 
 
-def header_of(sweep: Sweep) -> AblationHeader:
+def header_of(sweep: AblationDriver) -> AblationHeader:
     """What the sweep's study has written of itself."""
     return written(sweep.ledger, AblationHeader)
 
 
-def sweep_out(sweep: Sweep, *, slots: int = 1, seed: int = 0) -> None:
+def sweep_out(sweep: AblationDriver, *, slots: int = 1, seed: int = 0) -> None:
     """Do all jobs in this process, `slots` of them begun at a time and ended in any order."""
     rng = random.Random(seed)
     begun: list[Job] = []

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 
-from medsearch.core.errors import BadInput
+from medsearch.core.errors import BadInput, StudyFailed
 from medsearch.study import NSGA2, Random, Variant
-from medsearch.study.conducting import StudyFailed
-from medsearch.study.conductor import Conductor
 from medsearch.study.jobs import End, Job
 from medsearch.study.ledger import Ledger, RunRecord
 from medsearch.study.record import Finished
+from medsearch.study.search_driver import SearchDriver
 from tests.study import toy
 from tests.study.drive import carry_out, conduct, do, search
 
@@ -47,7 +46,7 @@ class Killed(BaseException):
     """Stands in for a kill: nothing may catch it and tidy up."""
 
 
-def frail(conductor: Conductor, when: int) -> None:
+def frail(conductor: SearchDriver, when: int) -> None:
     """Let the conductor die at its `when`-th write, before or after it."""
     left = [when]
 
@@ -123,7 +122,7 @@ def test_runs_side_by_side_share_no_unfinished_stage_and_their_order_changes_not
     assert outcome(tmp_path / "3") == outcome(tmp_path / "7")
 
 
-def watch(conductor: Conductor) -> None:
+def watch(conductor: SearchDriver) -> None:
     """Refuse a job that shares an unfinished stage with one under way."""
     begin = conductor._begin
 

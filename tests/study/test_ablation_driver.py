@@ -8,15 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medsearch.core.errors import BadInput
+from medsearch.core.errors import BadInput, StudyFailed
 from medsearch.study.ablation_header import describe
-from medsearch.study.conducting import StudyFailed
 from medsearch.study.jobs import End, Job
 from medsearch.study.spaces import uniform
 from medsearch.study.variants import Variant
 from tests.study import toy
+from tests.study.ablations import BACK, FORTH, ablation, header_of, sweep_of, sweep_out
 from tests.study.drive import do
-from tests.study.sweeps import BACK, FORTH, ablation, header_of, sweep_of, sweep_out
 
 EACH = {"toy-translation": 4, "toy-segmentation": 8, "toy-polish": 12, "toy-test": 12}  # two columns, two seeds
 
@@ -31,7 +30,7 @@ def test_every_distinct_stage_run_is_trained_once(tmp_path: Path) -> None:
     assert len(sweep.graph.items) == sum(EACH.values())
     sweep_out(sweep, slots=3)
     assert trained(tmp_path) == EACH
-    assert (sweep.standing.stored, sweep.standing.failed) == (36, 0)
+    assert (sweep.counts.stored, sweep.counts.failed) == (36, 0)
     again = sweep_of(ablation(), tmp_path)
     assert again.next() == "finished"
     assert trained(tmp_path) == EACH
@@ -75,7 +74,7 @@ def test_a_failure_holds_back_what_takes_it_and_nothing_else(tmp_path: Path) -> 
     what = ablation(variants=rows)
     sweep = sweep_of(what, tmp_path)
     sweep_out(sweep)
-    assert sweep.standing.failed == 4
+    assert sweep.counts.failed == 4
     states = Counter(run.state for run in sweep.ledger.runs().values())
     assert states == {"complete": 4 + 4 * 3, "failed": 4}
     assert "Traceback" in next((sweep.ledger.folder / "failures").iterdir()).read_text()
@@ -92,7 +91,7 @@ def test_a_divergence_is_not_tried_again(tmp_path: Path) -> None:
         sweep.require_result()
     again = sweep_of(what, tmp_path)
     assert again.next() == "finished"
-    assert again.standing.failed == 4
+    assert again.counts.failed == 4
 
 
 def test_one_row_alone(tmp_path: Path) -> None:
