@@ -233,13 +233,11 @@ def _states(board: Board, role: Role) -> str:
 
 
 def _now(event: Event, metric: str) -> str:
-    at = "starting" if event.epoch is None else f"{event.node}, epoch {event.epoch}"
-    value = event.metrics.get(metric)
-    return f"{_whose(event.planned)}{at}" + (f", {value:.4f}" if value is not None else "")
-
-
-def _whose(planned: PlannedRun | None) -> str:
-    return f"{planned.label}, seed {planned.seed}: " if planned and planned.role == "stage" else ""
+    of, value = event.planned, event.metrics.get(metric)
+    stage = of is not None and of.role == "stage"
+    before = f"{of.label}, seed {of.seed}: " if of and stage else f"{event.node}, " if event.epoch is not None else ""
+    at = "starting" if event.epoch is None else f"epoch {event.epoch}"
+    return f"{before}{at}" + (f", {value:.4f}" if value is not None else "")
 
 
 def _line(planned: PlannedRun, end: End, praise: str) -> str:

@@ -9,7 +9,7 @@ from medsearch.study import Random
 from medsearch.study.events import Event
 from medsearch.study.jobs import End
 from medsearch.study.ledger import PlannedRun
-from medsearch.study.progress import Board, clock, progress, render
+from medsearch.study.progress import board_of, clock, progress, render
 from tests.study.drive import search
 from tests.study.synthesis import weight_search
 
@@ -29,7 +29,7 @@ def started(planned: PlannedRun) -> Event:
 def test_counts_best_and_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
     monkeypatch.setattr("medsearch.study.progress.time.monotonic", lambda: now[0])
-    board = Board(search(trials=4, finalists=1, references=(), sampler=Random()))
+    board = board_of(search(trials=4, finalists=1, references=(), sampler=Random()))
     one, two, three = (trial(number, **{"segmentation.weights.a": 1.5 + number}) for number in range(3))
     assert board.hear(ended(one, End(state="complete", values=(0.5,)), kind="resumed")) is None
     assert board.seconds_left() is None, "what an earlier life did foretells nothing"
@@ -38,7 +38,8 @@ def test_counts_best_and_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     now[0] = 10.0
     board.hear(Event(kind="epoch", run=three.run, node="segmentation", epoch=3, metrics={"validation/dice": 0.25}))
     assert board.hear(ended(two, End(state="complete", values=(0.75,)))) == "trial-0001 complete: 0.7500 (best so far)"
-    assert (board.best or ("",))[0] == "trial-0001"
+    assert board.leaders is not None
+    assert (board.leaders.best or ("",))[0] == "trial-0001"
     # One trial and two replicates are to come, 10 s each; the one that runs has had its ten.
     assert board.seconds_left() == pytest.approx(4 * 10 - 10)
     line = board.hear(ended(three, End(state="failed", reason="train/dice = nan at epoch 3", cause="diverged")))
@@ -48,12 +49,13 @@ def test_counts_best_and_lines(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_board_on_a_terminal_shows_all_of_it() -> None:
-    board = Board(search(trials=4, sampler=Random()))
+    board = board_of(search(trials=4, sampler=Random()))
     one, two = trial(0, **{"segmentation.weights.a": 12.345}), trial(1)
     board.hear(started(one))
     board.hear(started(two))
     board.hear(ended(one, End(state="complete", values=(0.5,))))
-    board.hear(Event(kind="epoch", run=two.run, node="segmentation", epoch=3, metrics={"validation/dice": 0.25}))
+    dice = {"validation/dice": 0.25}
+    board.hear(Event(kind="epoch", run=two.run, planned=two, node="segmentation", epoch=3, metrics=dice))
     console = Console(width=120)
     with console.capture() as shown:
         console.print(render(board))
@@ -81,7 +83,7 @@ def test_clock() -> None:
 
 
 def test_of_several_objectives_the_front_is_told_and_not_a_best() -> None:
-    board = Board(weight_search())
+    board = board_of(weight_search())
 
     def ends(number: int, *values: float) -> str:
         planned = PlannedRun(role="trial", seed=0, number=number)
@@ -92,4 +94,5 @@ def test_of_several_objectives_the_front_is_told_and_not_a_best() -> None:
     assert ends(1, 0.5, 3.0) == "trial-0001 complete: 0.5000, 3.0000"
     assert ends(2, 0.5, 1.0).endswith("(on the front so far)")
     assert ends(3, 0.7, 0.5).endswith("(on the front so far)")
-    assert set(board.front) == {"trial-0003"}
+    assert board.leaders is not None
+    assert set(board.leaders.front) == {"trial-0003"}
