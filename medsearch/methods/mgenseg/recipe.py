@@ -3,7 +3,6 @@
 from dataclasses import field
 from typing import Any, Literal
 
-from medsearch.core.errors import BadInput
 from medsearch.core.ranges import NonNegativeFloat, PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
@@ -11,7 +10,8 @@ from medsearch.data.views import Domain
 from medsearch.losses.weights import require_weight
 from medsearch.networks.config import DiscriminatorConfig, Scale
 from medsearch.networks.genseg.config import GenSegConfig
-from medsearch.stages.evaluation import EvaluationRecipe
+from medsearch.stages.method import require_known
+from medsearch.stages.segmentation import EvaluationRecipe
 from medsearch.training.recipes import OptimiserRecipe
 
 Modalities = Literal["source and target", "source", "target"]
@@ -123,21 +123,24 @@ _SIZES: dict[Scale, dict[str, Any]] = {
 }
 
 
-def preset(name: str, scale: Scale) -> MGenSegRecipe:
+def make_recipe(preset: str, scale: Scale) -> MGenSegRecipe:
     """The recipe of a preset (`paper`, `released`, `scheduled`) and a scale (`tiny`, `small`, `paper`).
 
     Raises:
         BadInput: one of the names is unknown.
 
     """
-    if name not in _PRESETS or scale not in _SIZES:
-        presets, scales = ", ".join(_PRESETS), ", ".join(_SIZES)
-        msg = f"M-GenSeg has presets {presets} and scales {scales}; got {name!r} at {scale!r}"
-        raise BadInput(msg)
+    require_known("M-GenSeg", scale, preset, _PRESETS)
     sized = MGenSegRecipe(
         segmentation=SegmentationRecipe(network=GenSegConfig.at(scale), discriminator=_discriminator(scale))
     )
-    return override(sized, {**_PRESETS[name], **_SIZES[scale]})
+    return override(sized, {**_PRESETS[preset], **_SIZES[scale]})
+
+
+def make_genseg_recipe(modality: Domain, scale: Scale) -> MGenSegRecipe:
+    """M-GenSeg's values in the paper, without a second modality."""
+    alone = {"segmentation.modalities": modality, "evaluation.domain": modality}
+    return override(make_recipe("paper", scale), alone)
 
 
 def _discriminator(scale: Scale) -> DiscriminatorConfig:

@@ -10,23 +10,20 @@ from medsearch.core.seeds import generator, seed
 from medsearch.losses.weights import normalised, scheduled
 from medsearch.methods.mgenseg import losses
 from medsearch.methods.mgenseg.batches import Batch, Drawing
-from medsearch.methods.mgenseg.measures import measured
-from medsearch.methods.mgenseg.networks import OTHER, Discriminators, MGenSegNet
-from medsearch.methods.mgenseg.passes import Pass, Wanted, forward
+from medsearch.methods.mgenseg.networks import OTHER, Discriminators, MGenSegNet, Pass, Wanted, forward
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
-from medsearch.methods.mgenseg.validation import Validation
+from medsearch.methods.mgenseg.validation import Validation, measured
 from medsearch.networks.norms import one_estimate
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep
+from medsearch.training.adversarial import AdversarialStep, discriminator_scores
 from medsearch.training.checkpoints import save_modules
-from medsearch.training.judging import judged
+from medsearch.training.inference import micro_dice
 from medsearch.training.loop import Loop, run
 from medsearch.training.optimisers import amsgrad
 from medsearch.training.precision import autocast, prepare_torch
 from medsearch.training.prefetch import micro_batches
-from medsearch.training.selecting import micro_dice
 
 Pairs = Iterator[tuple[str, nn.Module, Tensor, Tensor]]
 """Of every discriminator at work: its λ, itself, real images and generated ones."""
@@ -65,7 +62,7 @@ class MGenSegTraining:
         terms: dict[str, Tensor] = {}
         with one_estimate():
             for name, judge, x, x_hat in self._pairs(of):
-                real, fake = judged(judge, self.context.runtime, x, x_hat.detach())
+                real, fake = discriminator_scores(judge, self.context.runtime, x, x_hat.detach())
                 hinge = self.weights[name] * losses.adversarial_d(real, fake)
                 terms[f"d.{name}"] = terms.get(f"d.{name}", torch.zeros((), device=self.device)) + hinge
         return terms
@@ -106,7 +103,7 @@ class MGenSegTraining:
         terms = {name: torch.zeros((), device=self.device) for name in ("gen.adv", "mod.adv")}
         with one_estimate():
             for name, judge, _, x_hat in self._pairs(of):
-                (fake,) = judged(judge, self.context.runtime, x_hat)
+                (fake,) = discriminator_scores(judge, self.context.runtime, x_hat)
                 terms[name] = terms[name] + losses.adversarial_g(fake)
         return terms
 

@@ -2,15 +2,14 @@
 
 import dataclasses
 from dataclasses import field
-from functools import cache
 from typing import Annotated, Any, Literal
 
-from medsearch.core.errors import BadInput
 from medsearch.core.ranges import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from medsearch.core.recipes import LATER, WHEREABOUTS, knobs, override, recipe
 from medsearch.losses.weights import require_weight
 from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
 from medsearch.networks.config import Dimensions, DiscriminatorConfig, Scale
+from medsearch.stages.method import require_known
 from medsearch.training.recipes import OptimiserRecipe
 
 Variant = Literal["self-supervised", "semi-supervised"]
@@ -190,18 +189,15 @@ RELEASED: dict[str, Any] = {
 """Where the released code's values differ from the paper's."""
 
 
-@cache
-def preset(name: str, scale: Scale, *, variant: Variant, dimensions: Dimensions = 3) -> MoDATTSRecipe:
+def make_recipe(variant: Variant, preset: str, *, scale: Scale, dimensions: Dimensions = 3) -> MoDATTSRecipe:
     """The recipe of a preset (`paper`, `released`), a scale (`tiny`, `small`, `paper`) and a variant, in 2D or 3D.
 
     Raises:
         BadInput: one of the names is unknown.
 
     """
-    if name not in ("paper", "released") or scale not in SCALES:
-        msg = f"MoDATTS has presets paper, released and scales {', '.join(SCALES)}; got {name!r} at {scale!r}"
-        raise BadInput(msg)
-    chosen = override(MoDATTSRecipe(), {} if name == "paper" else RELEASED)
+    require_known("MoDATTS", scale, preset, ("paper", "released"))
+    chosen = override(MoDATTSRecipe(), {} if preset == "paper" else RELEASED)
     sized = SCALES[scale](chosen, variant)
     return sized if dimensions == 3 else override(sized, _in_2d(scale, variant))
 
