@@ -56,4 +56,7 @@ class SegmentationTest(Stage):
         """One pass over the test cases."""
         from medsearch.stages.testing import scored
 
-        return scored(self.predictor(context), context, self.evaluated)
+        if (of := self.evaluated) is None:
+            return scored(self.predictor(context), context)
+        slices = of.slices if of.scored == "slices" else None
+        return scored(self.predictor(context), context, domain=of.domain, hemispheres=True, slices=slices)

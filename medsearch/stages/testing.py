@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.data.geometry import Geometry, halves, place_halves
+from medsearch.data.hemispheres import SliceRule
 from medsearch.data.native import to_native
 from medsearch.data.views import Domain
 from medsearch.data.volumes import write_volume
@@ -14,7 +15,6 @@ from medsearch.metrics.scoring import Scores, TestCase
 from medsearch.pictures.predictions import add_predictions, alike
 from medsearch.pictures.tiles import Gallery
 from medsearch.stages.context import StageContext
-from medsearch.stages.segmentation import EvaluationRecipe
 from medsearch.stages.stage import Epoch, Outcome, Training
 
 THRESHOLD = 0.5
@@ -37,16 +37,19 @@ class Predictor:
     show: Callable[[Gallery, Sequence[TestCase], Scores], None] = nothing_else
 
 
-def scored(predictor: Predictor, context: StageContext, evaluated: EvaluationRecipe | None) -> Training:
-    """Score every test case, write what has no mask to score by, and show some; `evaluated` as of a `SegmentationTest`.
+def scored(
+    predictor: Predictor,
+    context: StageContext,
+    *,
+    domain: Domain = "target",
+    hemispheres: bool = False,
+    slices: SliceRule | None = None,
+) -> Training:
+    """Score every test case of a domain, write what has no mask to score by, and show some.
 
-    None: halves of the target are cut, and scored, as the task says.
+    hemispheres: halves are whole, whatever the task's crops are. slices: which of them are scored, where slices are.
     """
-    if evaluated is None:
-        scores, domain = Scores.of(context.task), EvaluationRecipe().domain
-    else:
-        slices = evaluated.slices if evaluated.scored == "slices" else None
-        scores, domain = Scores.of(context.task, hemispheres=True, slices=slices), evaluated.domain
+    scores = Scores.of(context.task, hemispheres=hemispheres, slices=slices)
     shown: list[TestCase] = []
     for case in predicted_cases(predictor.predict, context, domain=domain, geometry=scores.geometry):
         scores.add(case)

@@ -90,7 +90,7 @@ def test_what_it_does_not_know_is_refused(settings: dict[str, str], said: str) -
 
 def test_a_method_without_presets_names_its_scales_alone() -> None:
     require_known("Own", "small")
-    with pytest.raises(BadInput, match="^Own has scales tiny, small, paper; got 'huge'$"):
+    with pytest.raises(BadInput, match=r"^Own has scales tiny, small, paper; got 'huge'$"):
         require_known("Own", "huge")
 
 

@@ -55,6 +55,10 @@ class TrainedByAdam:
         """
         refuse_longer("optimiser.decay_epochs", self.optimiser.decay_epochs, self.epochs)
 
+    def rate(self, epoch: int) -> float:
+        """The learning rate of an epoch, counted from 1."""
+        return self.optimiser.rate(epoch, self.epochs)
+
 
 def refuse_longer(knob: str, part: int, epochs: int) -> None:
     """Refuse a part of the training, `part` epochs set by `knob`, that is longer than all of it.

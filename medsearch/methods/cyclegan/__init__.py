@@ -9,7 +9,8 @@ a batch's slices are drawn from all patients of a domain. Forward passes are in 
 study is run with --precision fp32.
 """
 
-from medsearch.methods.cyclegan.stages import make_recipe, nodes
+from medsearch.methods.cyclegan.recipe import make_recipe
+from medsearch.methods.cyclegan.stages import nodes
 from medsearch.stages.method import Method
 
 CYCLEGAN = Method(

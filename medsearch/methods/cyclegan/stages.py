@@ -1,50 +1,23 @@
-"""A plain CycleGAN as stages, and its knobs: slices of two contrasts that have nothing to do with each other.
+"""A plain CycleGAN as stages: slices of two contrasts that have nothing to do with each other.
 
 translation ──> test
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from medsearch.core.recipes import recipe
 from medsearch.data.synthesis.views import SynthesisView
-from medsearch.networks.config import Scale
+from medsearch.methods.cyclegan.recipe import PlainCycleGANRecipe, TranslationRecipe
 from medsearch.stages.context import StageContext
-from medsearch.stages.method import Selection, require_known
+from medsearch.stages.method import Selection
 from medsearch.stages.pipelines import Node
 from medsearch.stages.stage import Training
 from medsearch.stages.synthesis import CycleGANStage, SynthesisTest
-from medsearch.training.recipes import CT_BATCH, CycleGANRecipe, CycleGANWeights
+from medsearch.training.recipes import CycleGANRecipe
 
 if TYPE_CHECKING:
     from medsearch.training.inference import SliceTranslator
-
-
-@recipe
-class TranslationRecipe:
-    """Networks, training and weights."""
-
-    cyclegan: CycleGANRecipe = field(default_factory=CycleGANRecipe)
-    weights: CycleGANWeights = field(default_factory=CycleGANWeights)
-
-
-@recipe
-class PlainCycleGANRecipe:
-    """The whole method."""
-
-    translation: TranslationRecipe = field(default_factory=TranslationRecipe)
-
-
-def make_recipe(scale: Scale) -> PlainCycleGANRecipe:
-    """The recipe at a scale.
-
-    Raises:
-        BadInput: there is no such scale.
-    """
-    require_known("CycleGAN", scale)
-    sized = replace(CycleGANRecipe.at(scale), batch=CT_BATCH[scale])
-    return PlainCycleGANRecipe(translation=TranslationRecipe(cyclegan=sized))
 
 
 @dataclass(frozen=True, kw_only=True)

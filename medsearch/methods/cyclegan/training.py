@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from medsearch.core.seeds import generator
 from medsearch.data.synthesis.views import Abdomen, SynthesisView
-from medsearch.methods.cyclegan.stages import TranslationRecipe
+from medsearch.methods.cyclegan.recipe import TranslationRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Training
 from medsearch.stages.translating import Translating, build_cyclegan, training_cases

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from medsearch.core.seeds import generator, seed
+from medsearch.core.seeds import generator
 from medsearch.data.units import Unit
 from medsearch.losses.weights import normalised, scheduled
 from medsearch.methods.modatts import losses
@@ -20,9 +20,10 @@ from medsearch.networks.discriminator import MultiScaleDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep, discriminator_scores, pieces, supervised_step
+from medsearch.training.adversarial import discriminator_scores, pieces
 from medsearch.training.checkpoints import load_modules, save_tensors
 from medsearch.training.crops import IGNORED, Crops
+from medsearch.training.fitting import AdversarialTraining
 from medsearch.training.generative import (
     FromAbsence,
     FromPresence,
@@ -33,10 +34,8 @@ from medsearch.training.generative import (
     residuals,
 )
 from medsearch.training.inference import micro_dice
-from medsearch.training.loop import Loop, run
 from medsearch.training.optimisers import amsgrad
-from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import micro_batches
+from medsearch.training.precision import autocast
 
 WEIGHTS = "weights.safetensors"
 
@@ -53,14 +52,12 @@ class Pass:
     codes: losses.LatentCodes
 
 
-class SegmentationTraining:
+class SegmentationTraining(AdversarialTraining[StageContext]):
     """Everything that the segmentation stage and the self-training rounds hold while they train."""
 
     def __init__(self, recipe: SegmentationRecipe, context: StageContext, given: Supervision) -> None:
-        prepare_torch(context.runtime)
-        torch.manual_seed(seed(context.seed, "segmentation", "initialisation"))
-        self.recipe, self.context, self.given = recipe, context, given
-        self.device, self.generative = context.runtime.device, recipe.generative
+        super().__init__(recipe, context, "segmentation")
+        self.given, self.generative = given, recipe.generative
         self.segmentor = Segmentor(recipe).to(self.device)
         self.modules: dict[str, nn.Module] = {"segmentor": self.segmentor}
         self.optimisers = {"g": amsgrad([self.segmentor], recipe.optimiser)}
@@ -68,8 +65,9 @@ class SegmentationTraining:
             judges = replace(recipe.discriminator, dimensions=recipe.network.dimensions)
             self.d_p = MultiScaleDiscriminator(judges).to(self.device)
             self.d_a = MultiScaleDiscriminator(judges).to(self.device)
+            self.judges = (self.d_p, self.d_a)
             self.modules |= {"d_p": self.d_p, "d_a": self.d_a}
-            self.optimisers["d"] = amsgrad([self.d_p, self.d_a], recipe.optimiser)
+            self.optimisers["d"] = amsgrad(self.judges, recipe.optimiser)
         weights, seg = recipe.weights, recipe.weights.seg
         if weights.seg_schedule == "by annotated fraction":
             seg = scheduled(seg, given.annotated_fraction)
@@ -127,25 +125,10 @@ class SegmentationTraining:
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One epoch."""
-        for module in self.modules.values():
-            module.train()
+        self.begin_epoch(epoch)
         rng = generator(self.context.seed, "segmentation", self.given.name, "epoch", epoch)
-        step = self._adversarial_step() if self.generative else self._supervised_step
-        yield from map(step, micro_batches(drawn(self.recipe, self.given, rng), self.context.runtime))
-
-    def _adversarial_step(self) -> AdversarialStep[Triple, Pass]:
-        return AdversarialStep(
-            forward=self.forward,
-            d_terms=self.d_terms,
-            g_terms=self.g_terms,
-            optimiser_d=self.optimisers["d"],
-            optimiser_g=self.optimisers["g"],
-            generators=(self.segmentor,),
-            discriminators=(self.d_p, self.d_a),
-        )
-
-    def _supervised_step(self, batches: list[Triple]) -> dict[str, Tensor]:
-        return supervised_step(batches, self.supervised_terms, self.optimisers["g"])
+        batches = drawn(self.recipe, self.given, rng)
+        yield from self.adversarial(batches) if self.generative else self.supervised(batches, self.supervised_terms)
 
     def validate(self) -> dict[str, float]:
         """Dice over all voxels of the diseased validation crops at 0.5 (the paper's checkpoint rule)."""
@@ -186,17 +169,8 @@ def mode_dropping(training: SegmentationTraining) -> dict[str, float]:
 
 def fit(training: SegmentationTraining, epochs: int) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
-    context, name = training.context, training.given.name
-    loop = Loop(
-        modules=training.modules,
-        optimisers=training.optimisers,
-        steps=training.steps,
-        validate=training.validate,
-        epochs=epochs,
-        validate_every=training.recipe.validate_every,
-    )
-    best = yield from run(loop, root=seed(context.seed, name), checkpoint=context.checkpoint)
-    save_tensors(context.directory / WEIGHTS, best.tensors)
+    best = yield from training.fit(training.given.name, epochs=epochs)
+    save_tensors(training.context.directory / WEIGHTS, best.tensors)
     metrics = {"validation/dice": best.value, **mode_dropping(training)}
     return Outcome(metrics, {"best_epoch": best.epoch, "weights": training.weights})
 

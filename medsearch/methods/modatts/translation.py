@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from medsearch.core.errors import BadInput
-from medsearch.core.seeds import generator, seed
 from medsearch.data.augmentation.slices import augment_slice
 from medsearch.data.sources import domain_source
 from medsearch.data.units import Image, Mask, Slices, batches, cycled
@@ -29,12 +28,11 @@ from medsearch.metrics.overlap import MicroDice
 from medsearch.networks.discriminator import MultiScaleDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep, discriminator_scores, pieces
+from medsearch.training.adversarial import discriminator_scores, pieces
 from medsearch.training.checkpoints import save_modules, save_tensors
-from medsearch.training.loop import Loop, run
+from medsearch.training.fitting import AdversarialTraining
 from medsearch.training.optimisers import amsgrad
-from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import micro_batches
+from medsearch.training.precision import autocast
 
 
 class Drawing:
@@ -109,31 +107,26 @@ class Pass:
     out: Translated
 
 
-class TranslationTraining:
+class TranslationTraining(AdversarialTraining[StageContext]):
     """Everything that the translation stage holds while it trains."""
 
     def __init__(self, recipe: TranslationRecipe, context: StageContext) -> None:
-        prepare_torch(context.runtime)
-        torch.manual_seed(seed(context.seed, "translation", "initialisation"))
-        self.recipe, self.context, self.device = recipe, context, context.runtime.device
+        super().__init__(recipe, context, "translation")
         self.weights = normalised(vars(recipe.weights))
         self.translator = Translator(recipe)
         judges = replace(recipe.discriminator, dimensions=2)
         self.d_s, self.d_t = MultiScaleDiscriminator(judges), MultiScaleDiscriminator(judges)
         self.encoders_from = _start_encoders(self.translator, recipe.imagenet)
+        self.modules = {"translator": self.translator, "d_s": self.d_s, "d_t": self.d_t}
+        self.judges = (self.d_s, self.d_t)
         for module in self.modules.values():
             module.to(self.device)
         self.optimisers = {
             "g": amsgrad([self.translator], recipe.optimiser),
-            "d": amsgrad([self.d_s, self.d_t], recipe.optimiser),
+            "d": amsgrad(self.judges, recipe.optimiser),
         }
         self.drawing = Drawing(recipe, context.task)
         self.validation = Diseased(context.task)
-
-    @property
-    def modules(self) -> dict[str, nn.Module]:
-        """Every network by name."""
-        return {"translator": self.translator, "d_s": self.d_s, "d_t": self.d_t}
 
     def forward(self, batch: SliceBatch) -> Pass:
         """Both cycles and, unless λ_seg is 0, the two segmentations of the source."""
@@ -163,19 +156,8 @@ class TranslationTraining:
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One pass over the source slices, each batch beside as many random target slices."""
-        for module in self.modules.values():
-            module.train()
-        step = AdversarialStep(
-            forward=self.forward,
-            d_terms=self.d_terms,
-            g_terms=self.g_terms,
-            optimiser_d=self.optimisers["d"],
-            optimiser_g=self.optimisers["g"],
-            generators=(self.translator,),
-            discriminators=(self.d_s, self.d_t),
-        )
-        rng = generator(self.context.seed, "translation", "epoch", epoch)
-        yield from map(step, micro_batches(self.drawing.batches(rng), self.context.runtime))
+        self.begin_epoch(epoch)
+        yield from self.adversarial(self.drawing.batches(self.rng(epoch)))
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -207,18 +189,7 @@ def _tumour_aware(batch: SliceBatch, out: Translated) -> Tensor:
 def train(recipe: TranslationRecipe, context: StageContext) -> Training:
     """Train; hand on the last state (the paper's choice) and the best one (the released code's)."""
     training = TranslationTraining(recipe, context)
-    loop = Loop(
-        modules=training.modules,
-        optimisers=training.optimisers,
-        steps=training.steps,
-        validate=training.validate,
-        epochs=recipe.epochs,
-        validate_every=recipe.validate_every,
-        best="validation/loss",
-        better=min,
-        keep=("translator",),
-    )
-    best = yield from run(loop, root=seed(context.seed, "translation"), checkpoint=context.checkpoint)
+    best = yield from training.fit(best="validation/loss", better=min, keep=("translator",))
     save_modules(context.directory / "weights.safetensors", {"translator": training.translator})
     save_tensors(context.directory / "best.safetensors", best.tensors)
     return Outcome(training.validate(), {"best_epoch": best.epoch, "encoders_from": training.encoders_from})

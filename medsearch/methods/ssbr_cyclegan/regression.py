@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from medsearch.core.files import digest
-from medsearch.core.seeds import generator, seed
 from medsearch.data.synthesis.views import SIDES, Abdomen, SynthesisView
 from medsearch.methods.ssbr_cyclegan.losses import total
 from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WANTED, RegressorConfig, RegressorRecipe, RegressorWeights
@@ -25,12 +24,10 @@ from medsearch.methods.ssbr_cyclegan.stacks import StackBatch, require_slices, s
 from medsearch.networks.published import load_backbone
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import supervised_step
 from medsearch.training.checkpoints import save_tensors
-from medsearch.training.loop import Loop, run
+from medsearch.training.fitting import NetworkTraining
 from medsearch.training.optimisers import adam
-from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import micro_batches
+from medsearch.training.precision import autocast
 from medsearch.training.runtime import Runtime
 
 LOG = logging.getLogger(__name__)
@@ -102,7 +99,7 @@ def scores(regressor: Regressor, slices: NDArray[np.float32], runtime: Runtime) 
     return as_array
 
 
-class Regression:
+class Regression(NetworkTraining[StageContext[SynthesisView]]):
     """Everything that the stage holds while it trains.
 
     Raises:
@@ -111,12 +108,11 @@ class Regression:
     """
 
     def __init__(self, recipe: RegressorRecipe, context: StageContext[SynthesisView]) -> None:
-        prepare_torch(context.runtime)
-        torch.manual_seed(seed(context.seed, "regressor", "initialisation"))
-        self.recipe, self.context = recipe, context
+        super().__init__(recipe, context, "regressor")
         self.regressor = Regressor(recipe.network).to(context.runtime.device)
         self.started_from = start_from_imagenet(self.regressor, recipe.imagenet)
-        self.optimiser = adam([self.regressor], recipe.optimiser, amsgrad=False)
+        self.modules = {"regressor": self.regressor}
+        self.optimisers = {"g": adam([self.regressor], recipe.optimiser, amsgrad=False)}
         view = context.task
         self.training = [view.abdomen(side, "train", name) for side in SIDES for name in view.subjects(side, "train")]
         self.unseen = [
@@ -124,18 +120,13 @@ class Regression:
         ]
         require_slices({of.subject: len(of) for of in self.training}, recipe.slices)
 
-    @property
-    def modules(self) -> dict[str, nn.Module]:
-        """Every network by name."""
-        return {"regressor": self.regressor}
-
     def terms(self, batch: StackBatch) -> dict[str, Tensor]:
         """Eq. 4."""
         return terms(self.regressor, batch, self.recipe.weights, runtime=self.context.runtime)
 
     def batches(self, epoch: int) -> Iterator[StackBatch]:
         """The stacks of every step."""
-        recipe, rng = self.recipe, generator(self.context.seed, "regressor", "epoch", epoch)
+        recipe, rng = self.recipe, self.rng(epoch)
         counts = [len(of) for of in self.training]
         for _ in range(recipe.steps(epoch)):
             drawn = stacks(counts, volumes=recipe.volumes, size=recipe.slices, sampling=recipe.stacks, rng=rng)
@@ -143,9 +134,8 @@ class Regression:
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One epoch."""
-        self.regressor.train()
-        for parts in micro_batches(self.batches(epoch), self.context.runtime):
-            yield supervised_step(parts, self.terms, self.optimiser)
+        self.begin_epoch(epoch)
+        yield from self.supervised(self.batches(epoch), self.terms)
 
     def validate(self) -> dict[str, float]:
         """How well scores order the slices of unseen cases: the mean of Spearman's correlations with their places."""
@@ -171,15 +161,6 @@ def order_kept(s: np.ndarray) -> float:
 def train(recipe: RegressorRecipe, context: StageContext[SynthesisView]) -> Training:
     """Train to the last epoch."""
     training = Regression(recipe, context)
-    loop = Loop(
-        modules=training.modules,
-        optimisers={"g": training.optimiser},
-        steps=training.steps,
-        validate=training.validate,
-        epochs=recipe.epochs,
-        validate_every=recipe.epochs,
-        best="",
-    )
-    last = yield from run(loop, root=seed(context.seed, "regressor"), checkpoint=context.checkpoint)
+    last = yield from training.fit(best="")
     save_tensors(context.directory / "weights.safetensors", last.tensors)
     return Outcome(last.measured, {"started_from": training.started_from})

@@ -11,12 +11,13 @@ from medsearch.methods.baselines.accsegnet.networks import AccSegNet, Projection
 from medsearch.methods.baselines.accsegnet.recipe import SegmentationRecipe
 from medsearch.methods.baselines.slices import Pair, both_contrasts, validation_slices
 from medsearch.methods.baselines.stages import SelectedOn
-from medsearch.methods.baselines.training import AdversarialTraining, adam, training_mode
+from medsearch.methods.baselines.training import ContrastsTraining, adam
 from medsearch.networks.cyclegan.discriminator import PatchDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.adversarial import discriminator_scores
 from medsearch.training.checkpoints import load_trained, save_tensors
+from medsearch.training.fitting import training_mode
 from medsearch.training.inference import Segment, micro_dice
 from medsearch.training.precision import autocast, prepare_torch
 
@@ -27,7 +28,7 @@ REAL_FAKE = {
 DICE = {"plain": dice, "squared": losses.squared_dice}
 
 
-class SegmentationTraining(AdversarialTraining):
+class SegmentationTraining(ContrastsTraining):
     """Everything that the stage holds while it trains."""
 
     def __init__(self, recipe: SegmentationRecipe, *, of: SelectedOn, context: StageContext) -> None:

@@ -11,11 +11,12 @@ from medsearch.methods.baselines.attent import losses
 from medsearch.methods.baselines.attent.networks import DeepLab, MapDiscriminator, load_translator, start_backbone
 from medsearch.methods.baselines.attent.recipe import SegmentationRecipe, TranslationRecipe
 from medsearch.methods.baselines.slices import Pair, both_contrasts, validation_slices
-from medsearch.methods.baselines.training import AdversarialTraining, adam, training_mode
+from medsearch.methods.baselines.training import ContrastsTraining, adam
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import SELECTING, Selection
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.checkpoints import load_trained, save_tensors
+from medsearch.training.fitting import training_mode
 from medsearch.training.inference import Segment, micro_dice
 from medsearch.training.precision import autocast, prepare_torch
 
@@ -29,7 +30,7 @@ class Outputs:
     target: tuple[Tensor, Tensor]
 
 
-class SegmentationTraining(AdversarialTraining):
+class SegmentationTraining(ContrastsTraining):
     """Everything that the stage holds while it trains."""
 
     def __init__(

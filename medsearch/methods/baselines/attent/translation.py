@@ -10,17 +10,18 @@ from medsearch.losses.weights import normalised
 from medsearch.methods.baselines.attent.networks import WEIGHTS, Cycled, Translator
 from medsearch.methods.baselines.attent.recipe import TranslationRecipe
 from medsearch.methods.baselines.slices import SHARE, Pair, both_contrasts, diseased, require
-from medsearch.methods.baselines.training import AdversarialTraining, adam, training_mode
+from medsearch.methods.baselines.training import ContrastsTraining, adam
 from medsearch.networks.cyclegan.discriminator import PatchDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.adversarial import discriminator_scores
 from medsearch.training.checkpoints import save_modules, save_tensors
 from medsearch.training.crops import Crops
+from medsearch.training.fitting import training_mode
 from medsearch.training.precision import autocast
 
 
-class TranslationTraining(AdversarialTraining):
+class TranslationTraining(ContrastsTraining):
     """Everything that the stage holds while it trains."""
 
     def __init__(self, recipe: TranslationRecipe, slices: SliceRule, context: StageContext) -> None:

@@ -14,7 +14,7 @@ from medsearch.losses.reconstruction import l1
 from medsearch.losses.weights import normalised
 from medsearch.methods.baselines.slices import Drawing, Pair, both_contrasts, validation_slices
 from medsearch.methods.baselines.stages import SelectedOn, sides
-from medsearch.methods.baselines.training import AdversarialTraining, adam, training_mode
+from medsearch.methods.baselines.training import ContrastsTraining, adam
 from medsearch.methods.baselines.uagan import losses, networks
 from medsearch.methods.baselines.uagan.networks import Judge
 from medsearch.methods.baselines.uagan.recipe import CONTRASTS, SegmentationRecipe, Weights
@@ -22,6 +22,7 @@ from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.checkpoints import load_trained, save_tensors
 from medsearch.training.crops import CropBatch
+from medsearch.training.fitting import training_mode
 from medsearch.training.inference import Segment, micro_dice
 from medsearch.training.precision import autocast, prepare_torch
 
@@ -54,7 +55,7 @@ class Mixed:
     x_rec: Tensor
 
 
-class SegmentationTraining(AdversarialTraining):
+class SegmentationTraining(ContrastsTraining):
     """Everything that the stage holds while it trains.
 
     Raises:

@@ -10,14 +10,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from medsearch.core.seeds import generator
 from medsearch.data.hemispheres import SliceRule
 from medsearch.data.units import cycled
 from medsearch.data.views import Domain, TaskView
 from medsearch.losses.dice import dice
 from medsearch.methods.baselines.slices import diseased, missing, only_annotated, validation_slices
 from medsearch.methods.baselines.stages import Supervision, sides
-from medsearch.methods.baselines.training import BaselineTraining, adam, training_mode
+from medsearch.methods.baselines.training import adam
 from medsearch.methods.baselines.unet.recipe import SegmentationRecipe
 from medsearch.networks.genseg.blocks import SwitchedNorm
 from medsearch.networks.genseg.config import GenSegConfig
@@ -25,12 +24,11 @@ from medsearch.networks.genseg.decoders import ResidualSegmentationDecoder
 from medsearch.networks.genseg.encoder import GenSegEncoder
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import supervised_step
 from medsearch.training.checkpoints import load_trained, save_tensors
 from medsearch.training.crops import CropBatch, Crops
+from medsearch.training.fitting import NetworkTraining, training_mode
 from medsearch.training.inference import micro_dice
 from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import micro_batches
 
 
 @final
@@ -89,7 +87,7 @@ class Pool:
         return CropBatch(torch.cat([part.x for part in loaded]), torch.cat([part.y for part in loaded]))
 
 
-class SegmentationTraining(BaselineTraining):
+class SegmentationTraining(NetworkTraining[StageContext]):
     """Everything that the stage holds while it trains.
 
     Raises:
@@ -115,12 +113,9 @@ class SegmentationTraining(BaselineTraining):
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One epoch."""
-        recipe = self.recipe
         self.begin_epoch(epoch)
-        rng = generator(self.context.seed, *self.names, "epoch", epoch)
-        batches = self.pool.batches(recipe.batch, augment=recipe.augment, rng=rng)
-        for parts in micro_batches(batches, self.context.runtime):
-            yield supervised_step(parts, self.terms, self.optimisers["g"])
+        batches = self.pool.batches(self.recipe.batch, augment=self.recipe.augment, rng=self.rng(epoch))
+        yield from self.supervised(batches, self.terms)
 
     def validate(self) -> dict[str, float]:
         """Dice on the domains that it learns from."""
