@@ -25,12 +25,13 @@ from medsearch.networks.cyclegan.generator import Cycled, Translators
 from medsearch.training.adversarial import AdversarialStep, Terms, discriminator_scores
 from medsearch.training.optimisers import adam, set_rate
 from medsearch.training.precision import autocast
+from medsearch.training.prefetch import TensorBatch
 from medsearch.training.recipes import CycleGANRecipe
 from medsearch.training.runtime import Runtime
 
 
 @dataclass(frozen=True)
-class Unpaired:
+class Unpaired(TensorBatch):
     """As many images of each domain, in [-1, 1]."""
 
     x_s: Float[Tensor, "b 1 h w"]
@@ -47,10 +48,6 @@ class Unpaired:
     def __getitem__(self, part: slice) -> "Unpaired":
         """Some of both."""
         return Unpaired(self.x_s[part], self.x_t[part])
-
-    def to(self, device: str) -> "Unpaired":
-        """On another device."""
-        return Unpaired(self.x_s.to(device), self.x_t.to(device))
 
 
 @final

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol, TypeVar
+from dataclasses import fields, replace
+from typing import Protocol, Self, TypeVar
 
 from medsearch.training.adversarial import pieces
 from medsearch.training.runtime import Runtime
@@ -20,6 +21,16 @@ class Parted(Protocol):
 
     def to(self: Part, device: str, /) -> Part:
         """On another device."""
+
+
+class TensorBatch:
+    """A dataclass of tensors, and of other such batches."""
+
+    def to(self, device: str) -> Self:
+        """On another device."""
+        values = {part.name: getattr(self, part.name) for part in fields(self)}  # type: ignore[arg-type]
+        moved = {name: value.to(device) for name, value in values.items() if hasattr(value, "to")}
+        return replace(self, **moved)  # type: ignore[type-var]
 
 
 def micro_batches(batches: Iterator[Part], runtime: Runtime) -> Iterator[list[Part]]:

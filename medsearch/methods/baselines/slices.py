@@ -15,13 +15,14 @@ from medsearch.data.views import Domain, SplitName, TaskView
 from medsearch.methods.baselines.stages import SelectedOn, sides
 from medsearch.training.adversarial import emphasis
 from medsearch.training.crops import CropBatch, Crops
+from medsearch.training.prefetch import TensorBatch
 
 SHARE = "lower segmentation.slices.diseased_share"
 """What helps where no slice is diseased."""
 
 
 @dataclass(frozen=True)
-class Pair:
+class Pair(TensorBatch):
     """Slices of both contrasts, of which the first ones of each are annotated.
 
     emphasis: of the terms that masks have a part in, where this is a part of a batch that has not its share of them.
@@ -45,10 +46,6 @@ class Pair:
         source, target = self.source[part], self.target[part]
         some, every = len(source.y) + len(target.y), len(self.source.y) + len(self.target.y)
         return Pair(source, target, emphasis(some, every, share=share))
-
-    def to(self, device: str) -> "Pair":
-        """On another device."""
-        return Pair(self.source.to(device), self.target.to(device), self.emphasis)
 
 
 @dataclass(frozen=True)

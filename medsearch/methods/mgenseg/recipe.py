@@ -7,7 +7,7 @@ from medsearch.core.ranges import NonNegativeFloat, PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
 from medsearch.data.views import Domain
-from medsearch.losses.weights import require_weight
+from medsearch.losses.weights import TermWeights
 from medsearch.networks.config import DiscriminatorConfig, Scale
 from medsearch.networks.genseg.config import GenSegConfig
 from medsearch.stages.method import require_known
@@ -35,7 +35,7 @@ class ModalityWeights:
 
 
 @recipe
-class Weights:
+class Weights(TermWeights):
     """λ of Eq. 4.5, normalised to sum 1 before use."""
 
     gen: GenSegWeights = field(default_factory=GenSegWeights)
@@ -45,16 +45,9 @@ class Weights:
     seg_schedule: Literal["by annotated fraction", "constant"] = "constant"
     """The best λ_seg varies with the fraction (4.3.3), how is not printed: constant as released, or as in 5.5.1."""
 
-    def check(self) -> None:
-        """Refuse weights that are all 0.
-
-        Raises:
-            BadInput: they are.
-
-        """
-        require_weight(
-            {"seg": self.seg, **vars(self.mod), **{f"gen.{term}": value for term, value in vars(self.gen).items()}}
-        )
+    def terms(self) -> dict[str, float]:
+        """Of which one must have a weight."""
+        return {"seg": self.seg, **vars(self.mod), **{f"gen.{term}": value for term, value in vars(self.gen).items()}}
 
 
 @recipe

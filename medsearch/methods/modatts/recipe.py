@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from medsearch.core.ranges import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from medsearch.core.recipes import LATER, WHEREABOUTS, knobs, override, recipe
-from medsearch.losses.weights import require_weight
+from medsearch.losses.weights import TermWeights
 from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
 from medsearch.networks.config import Dimensions, DiscriminatorConfig, Scale
 from medsearch.stages.method import require_known
@@ -16,21 +16,12 @@ Variant = Literal["self-supervised", "semi-supervised"]
 
 
 @recipe
-class TranslationWeights:
+class TranslationWeights(TermWeights):
     """λ of Eq. 5.4, normalised to sum 1 before use."""
 
     adv: NonNegativeFloat = 1.0
     seg: NonNegativeFloat = 1.0
     cyc: NonNegativeFloat = 10.0
-
-    def check(self) -> None:
-        """Refuse weights that are all 0.
-
-        Raises:
-            BadInput: they are.
-
-        """
-        require_weight(vars(self))
 
 
 @recipe
@@ -60,7 +51,7 @@ class SynthesisRecipe:
 
 
 @recipe
-class SegmentationWeights:
+class SegmentationWeights(TermWeights):
     """λ of Eq. 5.12, normalised to sum 1 before use."""
 
     adv: NonNegativeFloat = 5.0
@@ -70,14 +61,9 @@ class SegmentationWeights:
     seg_schedule: Literal["by annotated fraction", "constant"] = "by annotated fraction"
     """100, 50, 25, 1, 0.1 at 100, 70, 40, 10, 1 % of the source annotated (section 5.5.1), scaled with `seg`."""
 
-    def check(self) -> None:
-        """Refuse weights that are all 0.
-
-        Raises:
-            BadInput: they are.
-
-        """
-        require_weight({name: getattr(self, name) for name in ("adv", "rec", "lat", "seg")})
+    def terms(self) -> dict[str, float]:
+        """Of which one must have a weight."""
+        return {name: getattr(self, name) for name in ("adv", "rec", "lat", "seg")}
 
 
 @recipe

@@ -23,6 +23,7 @@ from medsearch.stages.context import Artifact, StageContext
 from medsearch.stages.method import Selection
 from medsearch.training.adversarial import emphasis
 from medsearch.training.crops import CropBatch, Crops
+from medsearch.training.prefetch import TensorBatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +144,7 @@ def _require_enough(recipe: SegmentationRecipe, given: Supervision) -> None:
 
 
 @dataclass(frozen=True)
-class Triple:
+class Triple(TensorBatch):
     """One batch: annotated synthetic crops, diseased target crops (some annotated), healthy ones with sampled u."""
 
     synthetic: CropBatch
@@ -165,11 +166,6 @@ class Triple:
             emphasis(len(diseased.y), len(self.diseased.y), share=share),
         )
         return Triple(synthetic, diseased, self.healthy[part], self.u[part], weights)
-
-    def to(self, device: str) -> "Triple":
-        """On another device."""
-        synthetic, diseased, healthy = self.synthetic.to(device), self.diseased.to(device), self.healthy.to(device)
-        return Triple(synthetic, diseased, healthy, self.u.to(device), self.emphasis)
 
 
 def drawn(recipe: SegmentationRecipe, given: Supervision, rng: np.random.Generator) -> Iterator[Triple]:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from medsearch.core.ranges import NonNegativeFloat, PositiveInt, Range
 from medsearch.core.recipes import WHEREABOUTS, override, recipe
-from medsearch.losses.weights import require_weight
+from medsearch.losses.weights import TermWeights
 from medsearch.networks.config import Scale
 from medsearch.stages.method import require_known
 from medsearch.training.recipes import CT_BATCH, CycleGANRecipe, CycleGANWeights, OptimiserRecipe
@@ -32,21 +32,12 @@ class RegressorConfig:
 
 
 @recipe
-class RegressorWeights:
+class RegressorWeights(TermWeights):
     """α (order), β (anat) and γ (norm) of Eq. 4."""
 
     order: NonNegativeFloat = 0.005
     anat: NonNegativeFloat = 1.0
     norm: NonNegativeFloat = 10.0
-
-    def check(self) -> None:
-        """Refuse weights that are all 0.
-
-        Raises:
-            BadInput: they are.
-
-        """
-        require_weight(vars(self))
 
 
 @recipe

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from medsearch.core.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
-from medsearch.losses.weights import require_weight
+from medsearch.losses.weights import TermWeights
 from medsearch.methods.baselines.recipe import PRESETS, AdamRecipe, TrainedByAdam
 from medsearch.networks.config import Scale, refuse
 from medsearch.networks.cyclegan.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
@@ -47,7 +47,7 @@ class SqueezeUNetConfig:
 
 
 @recipe
-class Weights:
+class Weights(TermWeights):
     """Of the terms, as they are: nothing is normalised. A term of weight 0 is not computed.
 
     adv: of the generators. idt: identity. cyc: cycle ("contraste"). ana: 1 - corr². nce: PatchNCE. mind: MIND.
@@ -61,15 +61,6 @@ class Weights:
     nce: NonNegativeFloat = 0.0
     mind: NonNegativeFloat = 0.0
     seg: NonNegativeFloat = 1.0
-
-    def check(self) -> None:
-        """Refuse weights that are all 0.
-
-        Raises:
-            BadInput: they are.
-
-        """
-        require_weight(vars(self))
 
 
 @recipe

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from medsearch.core.ranges import NonNegativeFloat, PositiveInt
 from medsearch.core.recipes import WHEREABOUTS, override, recipe
 from medsearch.data.hemispheres import SliceRule
-from medsearch.losses.weights import require_weight
+from medsearch.losses.weights import TermWeights
 from medsearch.methods.baselines.recipe import PLAIN, AdamRecipe, TrainedByAdam
 from medsearch.networks.config import Scale
 from medsearch.networks.cyclegan.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
@@ -49,20 +49,11 @@ class MapDiscriminatorConfig:
 
 
 @recipe
-class TranslationWeights:
+class TranslationWeights(TermWeights):
     """Of the translation's terms, normalised to sum 1 before use."""
 
     adv: NonNegativeFloat = 1.0
     cyc: NonNegativeFloat = 4.0
-
-    def check(self) -> None:
-        """Refuse weights that are all 0.
-
-        Raises:
-            BadInput: they are.
-
-        """
-        require_weight(vars(self))
 
 
 def _generator() -> ResNetGeneratorConfig:
@@ -88,7 +79,7 @@ class TranslationRecipe(TrainedByAdam):
 
 
 @recipe
-class SegmentationWeights:
+class SegmentationWeights(TermWeights):
     """Of the segmentation's terms, as they are.
 
     main, aux: binary cross-entropy of both outputs. adv_main, adv_aux: of fooling the discriminators.
@@ -101,14 +92,9 @@ class SegmentationWeights:
     adv_aux: NonNegativeFloat = 0.0002
     judge: NonNegativeFloat = 0.5
 
-    def check(self) -> None:
-        """Refuse weights that are all 0.
-
-        Raises:
-            BadInput: they are.
-
-        """
-        require_weight({name: getattr(self, name) for name in ("main", "aux", "adv_main", "adv_aux")})
+    def terms(self) -> dict[str, float]:
+        """Of which one must have a weight."""
+        return {name: getattr(self, name) for name in ("main", "aux", "adv_main", "adv_aux")}
 
 
 @recipe

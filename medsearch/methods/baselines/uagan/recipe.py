@@ -6,7 +6,7 @@ from typing import Any, Literal
 from medsearch.core.ranges import Fraction, FractionBelowOne, NonNegativeFloat, NonNegativeInt, PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
-from medsearch.losses.weights import require_weight
+from medsearch.losses.weights import TermWeights
 from medsearch.methods.baselines.recipe import PLAIN, PRESETS, AdamRecipe, TrainedByAdam, refuse_longer
 from medsearch.networks.config import Scale
 from medsearch.stages.method import require_known
@@ -57,7 +57,7 @@ class JudgeConfig:
 
 
 @recipe
-class Weights:
+class Weights(TermWeights):
     """Of the terms.
 
     adv: of fooling the discriminator. cls: of the contrast that is asked for. rec: of the image that comes back.
@@ -75,14 +75,9 @@ class Weights:
     normalised: bool = True
     shape_epochs: NonNegativeInt = 0
 
-    def check(self) -> None:
-        """Refuse weights that are all 0.
-
-        Raises:
-            BadInput: they are.
-
-        """
-        require_weight({name: getattr(self, name) for name in ("adv", "cls", "rec", "seg", "gp")})
+    def terms(self) -> dict[str, float]:
+        """Of which one must have a weight."""
+        return {name: getattr(self, name) for name in ("adv", "cls", "rec", "seg", "gp")}
 
 
 @recipe
