@@ -1,20 +1,24 @@
-"""Diseased slices of both contrasts: what an epoch draws, batch by batch, and what the best epoch is picked by."""
+"""Diseased slices of both contrasts: what an epoch draws and a step is trained on, and what picks the best epoch."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
 from medsearch.data.hemispheres import SliceRule, hemisphere_slices, hemisphere_source
 from medsearch.data.units import cycled
 from medsearch.data.views import Domain, SplitName, TaskView
+from medsearch.methods.baselines.recipe import AdamRecipe
 from medsearch.methods.baselines.stages import SelectedOn, sides
+from medsearch.stages.context import StageContext
+from medsearch.training import optimisers
 from medsearch.training.adversarial import emphasis
 from medsearch.training.crops import CropBatch, Crops
+from medsearch.training.fitting import AdversarialTraining
 from medsearch.training.prefetch import TensorBatch
 
 SHARE = "lower segmentation.slices.diseased_share"
@@ -123,3 +127,20 @@ def validation_slices(task: TaskView, of: SelectedOn, rule: SliceRule) -> dict[D
         domain: require(diseased(task, domain, "validation", rule), f"diseased {domain} slice to select on", SHARE)
         for domain in sides(of)
     }
+
+
+class ContrastsTraining(AdversarialTraining[StageContext]):
+    """Everything that a stage holds while it trains; its recipe has `batch` and `augment`."""
+
+    drawing: Drawing
+
+    def steps(self, epoch: int) -> Generator[Mapping[str, Tensor], None, None]:
+        """One epoch."""
+        self.begin_epoch(epoch)
+        batches = self.drawing.batches(self.recipe.batch, augment=self.recipe.augment, rng=self.rng(epoch))
+        yield from self.adversarial(batches)
+
+
+def adam(modules: Iterable[nn.Module], settings: AdamRecipe) -> torch.optim.Adam:
+    """With AMSGrad or without, as the recipe says."""
+    return optimisers.adam(modules, settings, amsgrad=settings.amsgrad)

@@ -12,7 +12,7 @@ from medsearch.core.recipes import knobs, override, require_consistent
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.methods.baselines import ACCSEGNET, ATTENT, SUPERVISED_UNET, UAGAN
 from medsearch.methods.baselines.recipe import AdamRecipe
-from medsearch.methods.baselines.training import adam
+from medsearch.methods.baselines.slices import adam
 from medsearch.networks.config import Scale
 from medsearch.networks.cyclegan.generator import ResNetGenerator
 from medsearch.stages.method import Method
