@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from medsearch.training.prefetch import Parted, micro_batches
 from medsearch.training.runtime import Runtime
 
 
+@runtime_checkable
 class Running(Protocol):
     """What a training needs to know of the stage that runs it."""
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
-from typing import Protocol, Self, TypeVar
+from typing import Protocol, TypeVar
 
 from medsearch.training.adversarial import pieces
 from medsearch.training.runtime import Runtime
 
 Item = TypeVar("Item")
 Part = TypeVar("Part", bound="Parted")
+Moved = TypeVar("Moved", bound="TensorBatch")
 
 
 class Parted(Protocol):
@@ -26,7 +27,7 @@ class Parted(Protocol):
 class TensorBatch:
     """A dataclass of tensors, and of other such batches."""
 
-    def to(self, device: str) -> Self:
+    def to(self: Moved, device: str) -> Moved:
         """On another device."""
         values = {part.name: getattr(self, part.name) for part in fields(self)}  # type: ignore[arg-type]
         moved = {name: value.to(device) for name, value in values.items() if hasattr(value, "to")}
