@@ -11,7 +11,8 @@ A method declares its stages without torch, so that a plan can be made in a mome
 
 A test exists once for each kind of task; a method says what its weights predict by:
 
-    SegmentationTest   tumours, scored on slices or halves    (segmentation; `testing` is what runs it)
+    SegmentationTest   tumours, scored on halves or slices    (segmentation; `testing` is what runs it)
+    SliceTest          the same, of a network that sees slices
     SynthesisTest      images, scored on pairs                (synthesis; `pairs` is what runs it)
 
 `translating` trains any CycleGAN, given its batches and its total loss.

@@ -12,6 +12,7 @@ from medsearch.stages.stage import Stage, Training
 
 if TYPE_CHECKING:
     from medsearch.stages.testing import Predictor
+    from medsearch.training.inference import Segment
 
 
 @recipe
@@ -60,3 +61,26 @@ class SegmentationTest(Stage):
             return scored(self.predictor(context), context)
         slices = of.slices if of.scored == "slices" else None
         return scored(self.predictor(context), context, domain=of.domain, hemispheres=True, slices=slices)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceTest(SegmentationTest):
+    """The test of a network that sees axial slices of whole hemispheres; a method says what segments them."""
+
+    recipe: EvaluationRecipe
+
+    @property
+    def evaluated(self) -> EvaluationRecipe:
+        """Where slices are scored."""
+        return self.recipe
+
+    @abstractmethod
+    def segment(self, context: StageContext) -> "Segment":
+        """What segments slices of the domain that is scored, in eval mode."""
+
+    def predictor(self, context: StageContext) -> "Predictor":
+        """The same, slice by slice."""
+        from medsearch.stages.testing import Predictor
+        from medsearch.training.inference import slicewise
+
+        return Predictor(slicewise(self.segment(context), context.runtime))

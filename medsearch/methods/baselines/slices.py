@@ -12,8 +12,8 @@ from medsearch.core.errors import BadInput
 from medsearch.data.hemispheres import SliceRule, hemisphere_slices, hemisphere_source
 from medsearch.data.units import cycled
 from medsearch.data.views import Domain, SplitName, TaskView
+from medsearch.methods.baselines.reads import SelectedOn, sides
 from medsearch.methods.baselines.recipe import AdamRecipe
-from medsearch.methods.baselines.stages import SelectedOn, sides
 from medsearch.stages.context import StageContext
 from medsearch.training import optimisers
 from medsearch.training.adversarial import emphasis

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from medsearch.methods.baselines.accsegnet.recipe import AccSegNetRecipe, SegmentationRecipe
-from medsearch.methods.baselines.stages import BaselineTest, SelectedOn, adapting
+from medsearch.methods.baselines.reads import SelectedOn, adapting
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import SELECTING, Selection
 from medsearch.stages.pipelines import Node
+from medsearch.stages.segmentation import SliceTest
 from medsearch.stages.stage import Stage, Training
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Segmentation(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Test(BaselineTest):
+class Test(SliceTest):
     """The test of a trained segmentor."""
 
     name: ClassVar[str] = "accsegnet_test"

@@ -9,8 +9,8 @@ from medsearch.losses.dice import dice
 from medsearch.methods.baselines.accsegnet import losses
 from medsearch.methods.baselines.accsegnet.networks import AccSegNet, Projections, Translated
 from medsearch.methods.baselines.accsegnet.recipe import SegmentationRecipe
+from medsearch.methods.baselines.reads import SelectedOn
 from medsearch.methods.baselines.slices import ContrastsTraining, Pair, adam, both_contrasts, validation_slices
-from medsearch.methods.baselines.stages import SelectedOn
 from medsearch.networks.cyclegan.discriminator import PatchDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training

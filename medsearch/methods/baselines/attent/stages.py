@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, ClassVar
 from medsearch.core.files import digest, require_content
 from medsearch.data.hemispheres import SliceRule
 from medsearch.methods.baselines.attent.recipe import AttENTRecipe, SegmentationRecipe, TranslationRecipe
-from medsearch.methods.baselines.stages import BaselineTest, adapting, unannotated
+from medsearch.methods.baselines.reads import adapting, unannotated
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import SELECTING, Selection
 from medsearch.stages.pipelines import Node
+from medsearch.stages.segmentation import SliceTest
 from medsearch.stages.stage import Stage, Training
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class Segmentation(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Test(BaselineTest):
+class Test(SliceTest):
     """The test of a trained segmentor, behind the translation that it was trained with."""
 
     name: ClassVar[str] = "attent_test"

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from medsearch.methods.baselines.stages import BaselineTest, SelectedOn, adapting
+from medsearch.methods.baselines.reads import SelectedOn, adapting
 from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe, UAGANRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.pipelines import Node
+from medsearch.stages.segmentation import SliceTest
 from medsearch.stages.stage import Stage, Training
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Segmentation(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Test(BaselineTest):
+class Test(SliceTest):
     """The test of a trained generator's segmentation."""
 
     name: ClassVar[str] = "uagan_test"

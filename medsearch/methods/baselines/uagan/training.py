@@ -12,8 +12,8 @@ from medsearch.data.views import Domain, TaskView
 from medsearch.losses.dice import dice
 from medsearch.losses.reconstruction import l1
 from medsearch.losses.weights import normalised
+from medsearch.methods.baselines.reads import SelectedOn, sides
 from medsearch.methods.baselines.slices import ContrastsTraining, Drawing, Pair, adam, both_contrasts, validation_slices
-from medsearch.methods.baselines.stages import SelectedOn, sides
 from medsearch.methods.baselines.uagan import losses, networks
 from medsearch.methods.baselines.uagan.networks import Judge
 from medsearch.methods.baselines.uagan.recipe import CONTRASTS, SegmentationRecipe, Weights

@@ -6,8 +6,8 @@ from typing import Any
 from medsearch.core.ranges import PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
+from medsearch.methods.baselines.reads import Supervision
 from medsearch.methods.baselines.recipe import AdamRecipe, TrainedByAdam
-from medsearch.methods.baselines.stages import Supervision
 from medsearch.networks.config import Scale
 from medsearch.networks.genseg.config import GenSegConfig
 from medsearch.stages.method import require_known

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from medsearch.data.views import whole
-from medsearch.methods.baselines.stages import BaselineTest, sides, validation
+from medsearch.methods.baselines.reads import sides, validation
 from medsearch.methods.baselines.unet.recipe import SegmentationRecipe, SupervisedUNetRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.pipelines import Node
+from medsearch.stages.segmentation import SliceTest
 from medsearch.stages.stage import Stage, Training
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class Segmentation(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Test(BaselineTest):
+class Test(SliceTest):
     """The test of a trained segmentor."""
 
     name: ClassVar[str] = "supervised_unet_test"

@@ -14,8 +14,8 @@ from medsearch.data.hemispheres import SliceRule
 from medsearch.data.units import cycled
 from medsearch.data.views import Domain, TaskView
 from medsearch.losses.dice import dice
+from medsearch.methods.baselines.reads import Supervision, sides
 from medsearch.methods.baselines.slices import adam, diseased, missing, only_annotated, validation_slices
-from medsearch.methods.baselines.stages import Supervision, sides
 from medsearch.methods.baselines.unet.recipe import SegmentationRecipe
 from medsearch.networks.genseg.blocks import SwitchedNorm
 from medsearch.networks.genseg.config import GenSegConfig
