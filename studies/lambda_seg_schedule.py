@@ -30,8 +30,9 @@ from typing import Any
 
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.mgenseg import MGenSeg
-from medsearch.methods.modatts import MoDATTS
+from medsearch.methods.mgenseg import MGENSEG
+from medsearch.methods.modatts import MODATTS
+from medsearch.stages.method import Method
 from medsearch.study import Ablation, Curves, Variant
 
 LOWERED = {0.01: 0.001, 0.1: 0.01, 0.4: 0.25}  # section 5.5.1: annotated fraction, and share of λ_seg
@@ -41,9 +42,7 @@ SHORT = {
 }
 
 
-def rows(
-    method: MGenSeg | MoDATTS, name: str, constant: float, *, knobs: dict[str, Any], **others: float
-) -> tuple[Variant, ...]:
+def rows(method: Method, name: str, constant: float, *, knobs: dict[str, Any], **others: float) -> tuple[Variant, ...]:
     """For every fraction: λ_seg constant, lowered, and what else it may be."""
     return tuple(
         Variant(
@@ -61,11 +60,11 @@ def rows(
 STUDY = Ablation(
     name="lambda_seg_schedule",
     question="Does a lower λ_seg help where few source cases are annotated?",
-    method=MGenSeg(),
+    method=MGENSEG,
     tasks={"T1 → T2": CrossModalityTask(source="t1", target="t2")},
     variants=(
-        *rows(MGenSeg(), "M-GenSeg", 20.0, knobs=SHORT),
-        *rows(MoDATTS(), "MoDATTS", 100.0, knobs={"self_training.rounds": 0}, released=10.0),
+        *rows(MGENSEG, "M-GenSeg", 20.0, knobs=SHORT),
+        *rows(MODATTS, "MoDATTS", 100.0, knobs={"self_training.rounds": 0}, released=10.0),
     ),
     fixed={"segmentation.weights.seg_schedule": "constant"},
     selection="oracle",

@@ -13,7 +13,7 @@ Cost        tiny: about a quarter of an hour on two cores; stages of Tables 4.1 
 
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.mgenseg import MGenSeg
+from medsearch.methods.mgenseg import MGENSEG
 from medsearch.study import Ablation, Panels, Variant
 
 PAIRS = {"T1 → T2": ("t1", "t2"), "T2 → T1": ("t2", "t1"), "T2 → FLAIR": ("t2", "flair"), "T1 → T1ce": ("t1", "t1ce")}
@@ -21,7 +21,7 @@ PAIRS = {"T1 → T2": ("t1", "t2"), "T2 → T1": ("t2", "t1"), "T2 → FLAIR": (
 STUDY = Ablation(
     name="mgenseg_figure_4_2",
     question="Where do M-GenSeg's decoders look, and what does it take off a diseased image?",
-    method=MGenSeg(),
+    method=MGENSEG,
     tasks={label: CrossModalityTask(source=source, target=target) for label, (source, target) in PAIRS.items()},
     variants=(Variant("M-GenSeg"),),
     selection="oracle",

@@ -16,27 +16,30 @@ Cost        tiny: about an hour on two cores; --dry-run tells.
 
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.baselines import AccSegNet, AttENT, SupervisedUNet
-from medsearch.methods.mgenseg import MGenSeg
+from medsearch.methods.baselines import ACCSEGNET, ATTENT, SUPERVISED_UNET
+from medsearch.methods.mgenseg import MGENSEG
 from medsearch.methods.mgenseg.reported import REPORTED
 from medsearch.study import Ablation, Curves, Variant, grid
 
 FRACTIONS = {"task.source_labels": (0.01, 0.1, 0.4, 0.7, 1.0)}
-UNET = SupervisedUNet()
 
 STUDY = Ablation(
     name="mgenseg_figure_4_4",
     question="How does target Dice fall when fewer source cases are annotated?",
-    method=MGenSeg(),
+    method=MGENSEG,
     tasks={"T1 → T2": CrossModalityTask(source="t1", target="t2")},
     variants=(
         *grid(FRACTIONS, label="M-GenSeg, {source_labels:.0%}", line="M-GenSeg"),
-        *grid(FRACTIONS, label="AccSegNet, {source_labels:.0%}", line="AccSegNet", method=AccSegNet()),
-        *grid(FRACTIONS, label="AttENT, {source_labels:.0%}", line="AttENT", method=AttENT()),
-        *grid(FRACTIONS, label="Source sup., {source_labels:.0%}", line="Source sup.", method=UNET),
+        *grid(FRACTIONS, label="AccSegNet, {source_labels:.0%}", line="AccSegNet", method=ACCSEGNET),
+        *grid(FRACTIONS, label="AttENT, {source_labels:.0%}", line="AttENT", method=ATTENT),
+        *grid(FRACTIONS, label="Source sup., {source_labels:.0%}", line="Source sup.", method=SUPERVISED_UNET),
     ),
     references=(
-        Variant("Target supervised", {"segmentation.supervision": "target", "task.target_labels": 1.0}, method=UNET),
+        Variant(
+            "Target supervised",
+            {"segmentation.supervision": "target", "task.target_labels": 1.0},
+            method=SUPERVISED_UNET,
+        ),
     ),
     selection="oracle",
     seeds={"tiny": (0,), "small": (0, 1, 2), "paper": (0, 1, 2)},

@@ -14,19 +14,19 @@ Cost        tiny: about half an hour on two cores; --dry-run tells.
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.methods.baselines import UAGAN
-from medsearch.methods.mgenseg import MGenSeg
+from medsearch.methods.mgenseg import MGENSEG
 from medsearch.methods.mgenseg.reported import REPORTED
 from medsearch.study import Ablation, Curves, Variant, grid
 
 STUDY = Ablation(
     name="mgenseg_section_4_4_2",
     question="Which fraction of the target must be annotated to reach fully supervised UAGAN?",
-    method=MGenSeg(),
+    method=MGENSEG,
     tasks={"T1 → T2": CrossModalityTask(source="t1", target="t2")},
     variants=grid(
         {"task.target_labels": (0.0, 0.1, 0.25, 0.5, 1.0)}, label="M-GenSeg, {target_labels:.0%}", line="M-GenSeg"
     ),
-    references=(Variant("UAGAN", {"task.target_labels": 1.0}, method=UAGAN()),),
+    references=(Variant("UAGAN", {"task.target_labels": 1.0}, method=UAGAN),),
     supervised="UAGAN",
     selection="oracle",
     seeds={"tiny": (0, 1), "small": (0, 1, 2), "paper": (0, 1, 2)},

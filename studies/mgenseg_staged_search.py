@@ -18,7 +18,7 @@ Cost        tiny: about three hours on two cores; --dry-run tells, once a stage 
 
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.mgenseg import MGenSeg
+from medsearch.methods.mgenseg import MGENSEG
 from medsearch.study import FullLength, Group, Reaching, Refinement, StagedSearch, loguniform
 
 GEN, MOD, SEG = "segmentation.weights.gen", "segmentation.weights.mod", "segmentation.weights.seg"
@@ -28,7 +28,7 @@ NO_TRANSLATION = {f"{MOD}.adv": 0.0, f"{MOD}.cyc": 0.0}
 STUDY = StagedSearch(
     name="mgenseg_staged_search",
     question="Which weights does M-GenSeg need, tuned one part of the method after another?",
-    method=MGenSeg(),
+    method=MGENSEG,
     task=CrossModalityTask(source="t1", target="t2"),
     groups=(
         Group(

@@ -17,7 +17,7 @@ Cost        tiny: about half an hour on two cores; --dry-run tells.
 from medsearch.cli import run
 from medsearch.core.reported import relabelled
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.mgenseg import MGenSeg
+from medsearch.methods.mgenseg import MGENSEG
 from medsearch.methods.mgenseg.reported import REPORTED
 from medsearch.study import Ablation, GroupedBars, Variant
 
@@ -27,7 +27,7 @@ NO_IMAGE_LEVEL = {f"segmentation.weights.gen.{term}": 0.0 for term in ("adv", "r
 STUDY = Ablation(
     name="mgenseg_table_4_1",
     question="What do image-level supervision, healthy images, both directions and one latent space contribute?",
-    method=MGenSeg(),
+    method=MGENSEG,
     tasks={COLUMN: CrossModalityTask(source="t1", target="t2")},
     variants=(
         Variant(PROPOSED),

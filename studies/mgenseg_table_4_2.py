@@ -14,8 +14,8 @@ from itertools import combinations
 
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.baselines import UAGAN, SupervisedUNet
-from medsearch.methods.mgenseg import MGenSeg
+from medsearch.methods.baselines import SUPERVISED_UNET, UAGAN
+from medsearch.methods.mgenseg import MGENSEG
 from medsearch.methods.mgenseg.reported import REPORTED
 from medsearch.study import Ablation, GroupedBars, Variant
 
@@ -29,15 +29,15 @@ COLUMNS = {
 STUDY = Ablation(
     name="mgenseg_table_4_2",
     question="How close does M-GenSeg come to supervised models when both modalities are fully annotated?",
-    method=MGenSeg(),
+    method=MGENSEG,
     tasks={
         label: CrossModalityTask(source=source, target=target, target_labels=1.0)
         for label, (source, target, _) in COLUMNS.items()
     },
     within={label: {"evaluation.domain": domain} for label, (_, _, domain) in COLUMNS.items()},
     variants=(
-        Variant("Supervised Unet", {"segmentation.supervision": "both"}, method=SupervisedUNet(), against="M-GenSeg"),
-        Variant("UAGAN", method=UAGAN(), against="M-GenSeg"),
+        Variant("Supervised Unet", {"segmentation.supervision": "both"}, method=SUPERVISED_UNET, against="M-GenSeg"),
+        Variant("UAGAN", method=UAGAN, against="M-GenSeg"),
         Variant("M-GenSeg", {"segmentation.selected_on": "both"}),
     ),
     selection="oracle",

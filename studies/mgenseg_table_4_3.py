@@ -17,8 +17,8 @@ Cost        tiny: hours on two cores; --dry-run tells. `--only Mgen` runs one ro
 
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.baselines import UAGAN, AccSegNet, AttENT, SupervisedUNet
-from medsearch.methods.mgenseg import MGenSeg
+from medsearch.methods.baselines import ACCSEGNET, ATTENT, SUPERVISED_UNET, UAGAN
+from medsearch.methods.mgenseg import MGENSEG
 from medsearch.methods.mgenseg.reported import REPORTED
 from medsearch.study import Ablation, GroupedBars, Variant
 
@@ -29,7 +29,7 @@ TARGETS = {"T1": "t1", "T1ce": "t1ce", "Flair": "flair", "T2": "t2"}
 STUDY = Ablation(
     name="mgenseg_table_4_3",
     question="How well does M-GenSeg segment an unannotated modality, beside other adaptations?",
-    method=MGenSeg(),
+    method=MGENSEG,
     tasks={
         f"{printed_source} → {printed_target}": CrossModalityTask(source=source, target=target)
         for printed_source, source in SOURCES.items()
@@ -37,17 +37,17 @@ STUDY = Ablation(
         if source != target
     },
     variants=(
-        Variant("Sup", {"segmentation.supervision": "source"}, method=SupervisedUNet(), against="Mgen"),
-        Variant("Att", method=AttENT(), against="Mgen"),
-        Variant("Acc", method=AccSegNet(), against="Mgen"),
+        Variant("Sup", {"segmentation.supervision": "source"}, method=SUPERVISED_UNET, against="Mgen"),
+        Variant("Att", method=ATTENT, against="Mgen"),
+        Variant("Acc", method=ACCSEGNET, against="Mgen"),
         Variant("Mgen"),
     ),
     references=(
-        Variant("UAGAN", {"task.target_labels": 1.0}, method=UAGAN()),
+        Variant("UAGAN", {"task.target_labels": 1.0}, method=UAGAN),
         Variant(
             "Target supervised",
             {"segmentation.supervision": "target", "task.target_labels": 1.0},
-            method=SupervisedUNet(),
+            method=SUPERVISED_UNET,
         ),
     ),
     selection="oracle",

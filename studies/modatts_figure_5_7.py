@@ -15,8 +15,8 @@ from itertools import permutations
 
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.baselines import AccSegNet, AttENT
-from medsearch.methods.modatts import MoDATTS
+from medsearch.methods.baselines import ACCSEGNET, ATTENT
+from medsearch.methods.modatts import MODATTS
 from medsearch.methods.modatts.reported import REPORTED
 from medsearch.study import Ablation, GroupedBars, Variant
 
@@ -26,16 +26,18 @@ CONTRASTS = {"T1": "t1", "T2": "t2", "T1ce": "t1ce", "FLAIR": "flair"}
 STUDY = Ablation(
     name="modatts_figure_5_7",
     question="How far does MoDATTS close the gap between no adaptation and target supervision, for every pair?",
-    method=MoDATTS(variant="self-supervised"),
+    method=MODATTS.configured(variant="self-supervised"),
     tasks={
         f"{source} → {target}": CrossModalityTask(source=CONTRASTS[source], target=CONTRASTS[target])
         for source, target in permutations(CONTRASTS, 2)
     },
     variants=(
         Variant("No adaptation", {"segmentation.supervision": "source"}, against="MoDATTS (3D)"),
-        Variant("AttENT", HALVES, method=AttENT(), against="MoDATTS (3D)"),
-        Variant("AccSegNet", HALVES, method=AccSegNet(), against="MoDATTS (3D)"),
-        Variant("MoDATTS (2D)", method=MoDATTS(variant="self-supervised", dimensions=2), against="MoDATTS (3D)"),
+        Variant("AttENT", HALVES, method=ATTENT, against="MoDATTS (3D)"),
+        Variant("AccSegNet", HALVES, method=ACCSEGNET, against="MoDATTS (3D)"),
+        Variant(
+            "MoDATTS (2D)", method=MODATTS.configured(variant="self-supervised", dimensions=2), against="MoDATTS (3D)"
+        ),
         Variant("MoDATTS (3D)"),
         Variant("Target supervised", {"segmentation.supervision": "target", "task.target_labels": 1.0}),
     ),

@@ -15,8 +15,8 @@ Cost        tiny: about two hours on two cores; --dry-run tells.
 
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.baselines import AccSegNet, AttENT
-from medsearch.methods.modatts import CROSSMODA, MoDATTS
+from medsearch.methods.baselines import ACCSEGNET, ATTENT
+from medsearch.methods.modatts import CROSSMODA, MODATTS
 from medsearch.methods.modatts.reported import REPORTED
 from medsearch.study import Ablation, Curves, Variant, grid
 
@@ -28,7 +28,7 @@ BRATS = (T1_TO_T2, T2_TO_T1)
 STUDY = Ablation(
     name="modatts_figure_5_8",
     question="How does target Dice fall when fewer source cases are annotated?",
-    method=MoDATTS(variant="self-supervised"),
+    method=MODATTS.configured(variant="self-supervised"),
     tasks={
         T1_TO_T2: CrossModalityTask(source="t1", target="t2"),
         T2_TO_T1: CrossModalityTask(source="t2", target="t1"),
@@ -40,11 +40,11 @@ STUDY = Ablation(
         *grid(
             FRACTIONS,
             label="Semi-supervised, {source_labels:.0%}",
-            method=MoDATTS(variant="semi-supervised"),
+            method=MODATTS.configured(variant="semi-supervised"),
             line="MoDATTS (semi-supervised)",
         ),
-        *grid(SLICES, label="AccSegNet, {source_labels:.0%}", method=AccSegNet(), line="AccSegNet", tasks=BRATS),
-        *grid(SLICES, label="AttENT, {source_labels:.0%}", method=AttENT(), line="AttENT", tasks=BRATS),
+        *grid(SLICES, label="AccSegNet, {source_labels:.0%}", method=ACCSEGNET, line="AccSegNet", tasks=BRATS),
+        *grid(SLICES, label="AttENT, {source_labels:.0%}", method=ATTENT, line="AttENT", tasks=BRATS),
     ),
     references=(
         Variant(

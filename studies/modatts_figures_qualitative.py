@@ -14,7 +14,7 @@ Cost        tiny: about half an hour on two cores; stages of Table 5.5 are found
 
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.modatts import CROSSMODA, MoDATTS
+from medsearch.methods.modatts import CROSSMODA, MODATTS
 from medsearch.study import Ablation, Panels, Variant
 
 T1CE_TO_HRT2 = "CrossMoDA : T1ce → hrT2"
@@ -28,7 +28,7 @@ PAIRS = {
 STUDY = Ablation(
     name="modatts_figures_qualitative",
     question="What do translations, residuals, attention and self-training look like?",
-    method=MoDATTS(variant="self-supervised"),
+    method=MODATTS.configured(variant="self-supervised"),
     tasks={
         **{label: CrossModalityTask(source=source, target=target) for label, (source, target) in PAIRS.items()},
         T1CE_TO_HRT2: CrossModalityTask(layout="crossmoda2022", source="ceT1", target="hrT2"),
@@ -37,7 +37,9 @@ STUDY = Ablation(
     variants=(
         Variant("w/o ST", {"task.source_labels": 1.0, "self_training.rounds": 0}, against="Proposed (Self-sup.)"),
         Variant("Proposed (Self-sup.)", {"task.source_labels": 1.0}),
-        Variant("Proposed (Semi-sup.)", {"task.source_labels": 0.01}, method=MoDATTS(variant="semi-supervised")),
+        Variant(
+            "Proposed (Semi-sup.)", {"task.source_labels": 0.01}, method=MODATTS.configured(variant="semi-supervised")
+        ),
     ),
     selection={**dict.fromkeys(PAIRS, "oracle"), T1CE_TO_HRT2: "pseudo-target"},
     seeds=(0,),

@@ -14,13 +14,13 @@ Cost        tiny: 10 to 15 minutes on two cores. small, paper: one GPU or more; 
 
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.modatts import MoDATTS
+from medsearch.methods.modatts import MODATTS
 from medsearch.study import TPE, FullLength, Search, Variant, choice, loguniform
 
 STUDY = Search(
     name="modatts_lambda_search",
     question="Which loss weights and network size make semi-supervised MoDATTS segment an unannotated contrast best?",
-    method=MoDATTS(variant="semi-supervised"),
+    method=MODATTS.configured(variant="semi-supervised"),
     task=CrossModalityTask(source="t1", target="t2", source_labels=1.0, target_labels=0.0),
     space={
         "segmentation.weights.rec": loguniform(5, 200),

@@ -19,7 +19,7 @@ Cost        tiny: about an hour on two cores; --dry-run tells, once a stage was 
 
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.modatts import MoDATTS
+from medsearch.methods.modatts import MODATTS
 from medsearch.study import FullLength, Group, Reaching, Refinement, StagedSearch, loguniform
 
 WEIGHTS = "segmentation.weights"
@@ -28,7 +28,7 @@ WHOLE = FullLength(because="adversarial learning curves cross: what leads early 
 STUDY = StagedSearch(
     name="modatts_staged_search",
     question="Which weights does semi-supervised MoDATTS need, tuned generation first and λ_seg last?",
-    method=MoDATTS(variant="semi-supervised"),
+    method=MODATTS.configured(variant="semi-supervised"),
     task=CrossModalityTask(source="t1", target="t2"),
     groups=(
         Group(

@@ -14,7 +14,7 @@ Cost        tiny: about 10 minutes on two cores; --dry-run tells.
 from medsearch.cli import run
 from medsearch.core.reported import relabelled
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.modatts import CROSSMODA, MoDATTS
+from medsearch.methods.modatts import CROSSMODA, MODATTS
 from medsearch.methods.modatts.reported import REPORTED
 from medsearch.study import Ablation, GroupedBars, Variant
 
@@ -23,7 +23,7 @@ COLUMN = "CrossMoDA : T1ce → hrT2"
 STUDY = Ablation(
     name="modatts_table_5_3",
     question="How well does MoDATTS segment vestibular schwannomas in hrT2, trained on annotated T1ce alone?",
-    method=MoDATTS(variant="self-supervised"),
+    method=MODATTS.configured(variant="self-supervised"),
     tasks={COLUMN: CrossModalityTask(layout="crossmoda2022", source="ceT1", target="hrT2")},
     fixed=CROSSMODA,
     variants=(Variant("MoDATTS"),),

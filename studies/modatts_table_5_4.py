@@ -11,7 +11,7 @@ Cost        tiny: about 20 minutes on two cores; --dry-run tells.
 
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.modatts import MoDATTS
+from medsearch.methods.modatts import MODATTS
 from medsearch.methods.modatts.reported import REPORTED
 from medsearch.study import Ablation, GroupedBars, Variant
 
@@ -20,7 +20,7 @@ FRACTIONS = (0.0, 0.1, 0.2, 0.3, 0.5)
 STUDY = Ablation(
     name="modatts_table_5_4",
     question="Which fraction of the target must be annotated to match a target-supervised model?",
-    method=MoDATTS(variant="self-supervised"),
+    method=MODATTS.configured(variant="self-supervised"),
     tasks={f"{part:.0%}": CrossModalityTask(source="t2", target="t1ce", target_labels=part) for part in FRACTIONS},
     variants=(Variant("T1ce Dice Score"),),
     references=(Variant("Target supervised", {"segmentation.supervision": "target", "task.target_labels": 1.0}),),

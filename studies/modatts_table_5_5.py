@@ -19,12 +19,12 @@ Cost        tiny: under 45 minutes on two cores, both columns, two seeds; --dry-
 
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.modatts import CROSSMODA, MoDATTS
+from medsearch.methods.modatts import CROSSMODA, MODATTS
 from medsearch.methods.modatts.reported import REPORTED
 from medsearch.study import Ablation, GroupedBars, Variant
 
 BRATS, CROSSMODA_2022 = "BraTS : T1 → T2", "CrossMoDA : T1ce → hrT2"
-SELF, SEMI = MoDATTS(variant="self-supervised"), MoDATTS(variant="semi-supervised")
+SELF, SEMI = MODATTS.configured(variant="self-supervised"), MODATTS.configured(variant="semi-supervised")
 ALL, FEW = {"task.source_labels": 1.0}, {"task.source_labels": 0.01}
 
 STUDY = Ablation(

@@ -13,14 +13,14 @@ Cost        tiny: minutes after ssbr_cyclegan_table_1, of which the first seed i
 
 from medsearch.cli import run
 from medsearch.data.synthesis.task import SynthesisTask
-from medsearch.methods.ssbr_cyclegan import SSBRCycleGAN
+from medsearch.methods.ssbr_cyclegan import SSBR_CYCLEGAN
 from medsearch.methods.ssbr_cyclegan.recipe import TABLE_1
 from medsearch.study import Ablation, Panels, Variant
 
 STUDY = Ablation(
     name="ssbr_cyclegan_figures",
     question="What does each method make of slices that nothing was trained on?",
-    method=SSBRCycleGAN(),
+    method=SSBR_CYCLEGAN,
     tasks={"CT → ceCT": SynthesisTask(), "ceCT → CT": SynthesisTask(direction="backward")},
     variants=tuple(Variant(row, knobs) for row, knobs in TABLE_1.items()),
     selection="none",

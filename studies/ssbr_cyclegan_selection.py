@@ -13,8 +13,8 @@ Cost        tiny: minutes after ssbr_cyclegan_table_1, of which all but the firs
 
 from medsearch.cli import run
 from medsearch.data.synthesis.task import SynthesisTask
-from medsearch.methods.cyclegan import CycleGAN
-from medsearch.methods.ssbr_cyclegan import SSBRCycleGAN
+from medsearch.methods.cyclegan import CYCLEGAN
+from medsearch.methods.ssbr_cyclegan import SSBR_CYCLEGAN
 from medsearch.methods.ssbr_cyclegan.recipe import TABLE_1
 from medsearch.study import Ablation, Variant
 
@@ -24,10 +24,10 @@ PAIRED = ("PBS", "AFFINE REG.", "SSBR selection")
 STUDY = Ablation(
     name="ssbr_cyclegan_selection",
     question="Does it help a CycleGAN on CT at all to be shown slices of one place in two bodies?",
-    method=SSBRCycleGAN(),
+    method=SSBR_CYCLEGAN,
     tasks={"CT → ceCT": SynthesisTask(), "ceCT → CT": SynthesisTask(direction="backward")},
     variants=(
-        Variant(PLAIN, method=CycleGAN()),
+        Variant(PLAIN, method=CYCLEGAN),
         *(Variant(row, TABLE_1[row], against=PLAIN) for row in PAIRED),
     ),
     selection="none",

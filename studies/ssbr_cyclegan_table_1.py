@@ -17,7 +17,7 @@ Cost        tiny: about half an hour on two cores; --dry-run tells.
 from medsearch.cli import run
 from medsearch.core.reported import relabelled
 from medsearch.data.synthesis.task import SynthesisTask
-from medsearch.methods.ssbr_cyclegan import SSBRCycleGAN
+from medsearch.methods.ssbr_cyclegan import SSBR_CYCLEGAN
 from medsearch.methods.ssbr_cyclegan.recipe import TABLE_1
 from medsearch.methods.ssbr_cyclegan.reported import CECT_TO_CT, CT_TO_CECT, REPORTED
 from medsearch.study import Ablation, Variant
@@ -34,7 +34,7 @@ AGAINST = {
 STUDY = Ablation(
     name="ssbr_cyclegan_table_1",
     question="What do slice selection, anatomical constraint, input addition and binary mask add to a CycleGAN on CT?",
-    method=SSBRCycleGAN(),
+    method=SSBR_CYCLEGAN,
     tasks={"CT → ceCT": SynthesisTask(), "ceCT → CT": SynthesisTask(direction="backward")},
     variants=tuple(Variant(row, knobs, against=AGAINST.get(row, "")) for row, knobs in TABLE_1.items()),
     selection="none",

@@ -15,7 +15,7 @@ Cost        tiny: about 45 minutes on two cores; --dry-run tells.
 
 from medsearch.cli import run
 from medsearch.data.synthesis.task import SynthesisTask
-from medsearch.methods.ssbr_cyclegan import SSBRCycleGAN
+from medsearch.methods.ssbr_cyclegan import SSBR_CYCLEGAN
 from medsearch.methods.ssbr_cyclegan.recipe import TABLE_1
 from medsearch.study import TPE, FullLength, Search, Variant, choice, loguniform, uniform
 
@@ -24,7 +24,7 @@ REGRESSOR, WEIGHTS, GENERATOR = "regressor.weights", "translation.weights", "tra
 STUDY = Search(
     name="ssbr_cyclegan_weight_search",
     question="Which weights and which generator make CT and ceCT most alike, and for how many hours of training?",
-    method=SSBRCycleGAN(),
+    method=SSBR_CYCLEGAN,
     task=SynthesisTask(validation_pairs=0.5),
     space={
         f"{WEIGHTS}.acl": loguniform(0.1, 10),

@@ -14,7 +14,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # the suite has a worker per core
 CHECKED = [f"medsearch.{floor}" for floor in ("methods", "training", "networks", "losses")]
 install_import_hook(CHECKED, "beartype.beartype")  # before the first of them is imported
 from medsearch.stages.store import Store  # noqa: E402
-from tests.methods.ssbr_cyclegan.micro_ssbr import SSBR  # noqa: E402
+from tests.methods.ssbr_cyclegan.micro_ssbr import MICRO_SSBR  # noqa: E402
 from tests.micro import Micro  # noqa: E402
 from tests.micro_bodies import TASK as BODIES  # noqa: E402
 from tests.micro_bodies import prepared_bodies  # noqa: E402
@@ -42,7 +42,7 @@ def micro(tmp_path_factory: pytest.TempPathFactory) -> Micro:
 def ct(tmp_path_factory: pytest.TempPathFactory) -> Micro:
     """Made-up CT of bodies, with and without contrast agent, and the store of what was trained on it."""
     folder = tmp_path_factory.mktemp("ct")
-    return Micro(prepared_bodies(folder), Store(folder / "stages"), SSBR, BODIES)
+    return Micro(prepared_bodies(folder), Store(folder / "stages"), MICRO_SSBR, BODIES)
 
 
 @pytest.fixture(scope="session")

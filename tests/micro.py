@@ -3,7 +3,7 @@
 Its numbers depend on no default of any scale, so that tests can hold them.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from medsearch.data.kinds import Prepared, Task, view
 from medsearch.data.preparation import prepare
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.data.volumes import write_volume
+from medsearch.methods.modatts import MODATTS
 from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
-from medsearch.methods.modatts.pipeline import pipeline
 from medsearch.methods.modatts.recipe import (
     MoDATTSRecipe,
     SegmentationRecipe,
@@ -28,8 +28,8 @@ from medsearch.methods.modatts.recipe import (
 from medsearch.networks.config import DiscriminatorConfig
 from medsearch.stages.context import Artifact, Runtime, StageContext
 from medsearch.stages.execution import Bench, run_stage
-from medsearch.stages.method import Selection
-from medsearch.stages.pipelines import Pipeline, Setting, StageRun
+from medsearch.stages.method import Method, Selection
+from medsearch.stages.pipelines import Setting, StageRun
 from medsearch.stages.stage import Epoch, Training
 from medsearch.stages.store import Store
 from medsearch.training.recipes import OptimiserRecipe
@@ -127,12 +127,12 @@ def _written(folder: Path, images: Mapping[str, np.ndarray], mask: np.ndarray) -
     return Case(folder.name, paths, folder / "seg.nii.gz")
 
 
-@dataclass(frozen=True)
-class Small:
-    """A method's recipe at this size, and what it means."""
+def small(method: Method, recipe: Any) -> Method:
+    """A method at this size."""
+    return replace(method, make_recipe=lambda **_: recipe)
 
-    recipe: Any = RECIPE
-    pipeline: Callable[..., Pipeline] = pipeline
+
+MICRO_MODATTS = small(MODATTS, RECIPE)
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ class Micro:
 
     prepared: Prepared
     store: Store
-    of: Small = Small()
+    of: Method = MICRO_MODATTS
     asked: Task = TASK
 
     @staticmethod

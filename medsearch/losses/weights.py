@@ -31,6 +31,23 @@ def require_weight(weights: Mapping[str, float]) -> None:
         raise BadInput(msg)
 
 
+class TermWeights:
+    """What recipes of a loss's weights have in common: those of all terms together are not 0."""
+
+    def terms(self) -> Mapping[str, float]:
+        """The weights of the terms, all fields unless a subclass says which."""
+        return vars(self)
+
+    def check(self) -> None:
+        """Refuse weights that are all 0.
+
+        Raises:
+            BadInput: they are.
+
+        """
+        require_weight(self.terms())
+
+
 SCHEDULE = ((0.01, 0.001), (0.1, 0.01), (0.4, 0.25), (0.7, 0.5), (1.0, 1.0))
 """Annotated fraction and factor of λ_seg (section 5.5.1)."""
 

@@ -7,9 +7,15 @@ A method declares its stages without torch, so that a plan can be made in a mome
     StageRun   one stage of a pipeline under a seed, on a cohort, with its content key    (pipelines)
     Store      finished and running stages by key, in a folder or at a URI                (store)
     run_stage  trains what is not stored, resumes what was interrupted                    (execution)
-    Method     what a study asks of a method                                              (method)
+    Method     a value: what its settings mean as a recipe, and a recipe as stages        (method)
 
-    synthesis  stages between the two contrasts of a synthesis task: a plain CycleGAN, its test on pairs
+A test exists once for each kind of task; a method says what its weights predict by:
+
+    SegmentationTest   tumours, scored on halves or slices    (segmentation; `testing` is what runs it)
+    SliceTest          the same, of a network that sees slices
+    SynthesisTest      images, scored on pairs                (synthesis; `pairs` is what runs it)
+
+`translating` trains any CycleGAN, given its batches and its total loss.
 
 Behind the store: `outputs` (which file is what), `index` (a thousand manifests at a glance), `bucket` (how stages lie
 at a URI), `sharing` (between there and a node's folder), `mirror` (of a running stage's state), `renewal` (of a stage

@@ -1,6 +1,6 @@
 """What a running stage is given."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic
@@ -62,3 +62,8 @@ class StageContext(Generic[V]):
     """Outputs; they appear in the store when the stage is finished."""
     checkpoint: Path
     """A resumable state lives here while the stage runs; its files are replaced as a whole, never changed in place."""
+
+
+def training_hours(artifacts: Iterable[Artifact]) -> float:
+    """How long these trained together, h, by their own records; a stage that several rows share counts in each."""
+    return sum(float(artifact.manifest["seconds"]) for artifact in artifacts) / 3600

@@ -11,6 +11,9 @@ from medsearch.data.kinds import Task, part_fingerprint
 from medsearch.stages.code import Code, code_of, code_that_travels
 from medsearch.stages.stage import Stage
 
+TEST = "test"
+"""The name of the node that reads test cases."""
+
 
 @dataclass(frozen=True)
 class Node:

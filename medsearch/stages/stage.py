@@ -29,8 +29,9 @@ class Stage(ABC):
 
     @property
     def batch(self) -> int | None:
-        """Samples of a whole optimiser step, which may be accumulated from parts; None where there is no such step."""
-        return None
+        """Samples of a whole optimiser step, which may be accumulated from parts; None where its recipe has none."""
+        found = getattr(self.recipe, "batch", None)
+        return found if isinstance(found, int) else None
 
     @property
     def epochs(self) -> int | None:

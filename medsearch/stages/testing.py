@@ -1,51 +1,68 @@
 """Test cases: predicted half by half, placed back in their volumes, scored, and written where there is no mask."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.data.geometry import Geometry, halves, place_halves
+from medsearch.data.hemispheres import SliceRule
 from medsearch.data.native import to_native
 from medsearch.data.views import Domain
 from medsearch.data.volumes import write_volume
 from medsearch.metrics.scoring import Scores, TestCase
+from medsearch.pictures.predictions import add_predictions, alike
+from medsearch.pictures.tiles import Gallery
 from medsearch.stages.context import StageContext
-from medsearch.stages.evaluation import EvaluationRecipe
+from medsearch.stages.stage import Epoch, Outcome, Training
 
 THRESHOLD = 0.5
 SHOWN = 4
-"""Cases of which a test stage draws pictures."""
-
-
-@dataclass
-class Tested:
-    """The scores of all cases, and some of those with a tumour, to be shown."""
-
-    scores: Scores
-    shown: list[TestCase] = field(default_factory=list)
-
-    def add(self, case: TestCase, context: StageContext) -> None:
-        """Score a case; write its prediction if there is nothing to score by."""
-        self.scores.add(case)
-        if case.truth is None:
-            write_prediction(case, context)
-        if len(self.shown) < SHOWN and (case.truth is None or case.truth.any()):
-            self.shown.append(case)
-
-
-def tested(predict: "Predict", context: StageContext, evaluation: EvaluationRecipe) -> Tested:
-    """Score a network that sees slices of whole hemispheres on every test case."""
-    slices = evaluation.slices if evaluation.scored == "slices" else None
-    of = Tested(Scores.of(context.task, hemispheres=True, slices=slices))
-    for case in predicted_cases(predict, context, domain=evaluation.domain, geometry=of.scores.geometry):
-        of.add(case, context)
-    return of
-
+"""Cases, each with a tumour, of which a test stage draws pictures."""
 
 Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Both halves of a subject (2, z, y, x) to probabilities of tumour of the same shape."""
+
+
+def nothing_else(gallery: Gallery, cases: Sequence[TestCase], scores: Scores) -> None:
+    """Show predictions alone."""
+
+
+@dataclass(frozen=True)
+class Predictor:
+    """What was trained, in eval mode. show: adds pictures of its own to those of predictions."""
+
+    predict: Predict
+    show: Callable[[Gallery, Sequence[TestCase], Scores], None] = nothing_else
+
+
+def scored(
+    predictor: Predictor,
+    context: StageContext,
+    *,
+    domain: Domain = "target",
+    hemispheres: bool = False,
+    slices: SliceRule | None = None,
+) -> Training:
+    """Score every test case of a domain, write what has no mask to score by, and show some.
+
+    hemispheres: halves are whole, whatever the task's crops are. slices: which of them are scored, where slices are.
+    """
+    scores = Scores.of(context.task, hemispheres=hemispheres, slices=slices)
+    shown: list[TestCase] = []
+    for case in predicted_cases(predictor.predict, context, domain=domain, geometry=scores.geometry):
+        scores.add(case)
+        if case.truth is None:
+            write_prediction(case, context)
+        if len(shown) < SHOWN and (case.truth is None or case.truth.any()):
+            shown.append(case)
+    gallery, cases = Gallery(context.directory), alike(shown)
+    add_predictions(gallery, cases, scores.rows)
+    predictor.show(gallery, cases, scores)
+    gallery.close()
+    yield Epoch(1, {})
+    return Outcome(scores.metrics, scores.notes)
 
 
 def predicted_cases(

@@ -22,13 +22,12 @@ from medsearch.core.recipes import plain
 from medsearch.data.cohorts import Roster
 from medsearch.data.kinds import Task, opened, view
 from medsearch.data.localised import localised, publish
-from medsearch.stages.context import Artifact, Runtime
+from medsearch.stages.context import Artifact, Runtime, training_hours
 from medsearch.stages.execution import Bench, run_stage, usage_now
 from medsearch.stages.lineage import due
 from medsearch.stages.memory import Meter, Usage
 from medsearch.stages.pipelines import Setting, StageRun
 from medsearch.stages.store import Store
-from medsearch.stages.timing import training_hours
 from medsearch.study.ledger import PlannedRun
 from medsearch.study.portions import EVERYTHING, Portion
 from medsearch.study.record import About, Role

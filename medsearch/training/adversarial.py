@@ -16,6 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 
+from medsearch.losses.adversarial import Scales
+from medsearch.training.precision import autocast
+from medsearch.training.runtime import Runtime
+
 Batch = TypeVar("Batch", bound=Sized)
 Out = TypeVar("Out")
 Terms = Mapping[str, Tensor]
@@ -75,6 +79,16 @@ class AdversarialStep(Generic[Batch, Out]):
         """The output without its graph; running statistics move in the other pass."""
         with torch.no_grad(), _untracked(self.generators):
             return self._run(batch, number)
+
+
+def discriminator_scores(
+    discriminator: Callable[[Tensor], Sequence[Tensor]], runtime: Runtime, *images: Tensor
+) -> list[Scales]:
+    """The fp32 scores of each batch of images, in one pass: discriminators normalise every sample by itself."""
+    with autocast(runtime):
+        scores = discriminator(torch.cat(images))
+    parts = [torch.split(scale.float(), [len(batch) for batch in images]) for scale in scores]
+    return [list(scales) for scales in zip(*parts, strict=True)]
 
 
 def supervised_step(

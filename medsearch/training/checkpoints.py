@@ -9,7 +9,7 @@ import os
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.paths import set_aside
 from medsearch.core.records import sync_directory, warn_once
+
+M = TypeVar("M", bound=nn.Module)
 
 RECORD = "medsearch"
 """The entry of a file's header: what was saved with the tensors, and the checksum of both."""
@@ -110,6 +112,17 @@ def load_modules(path: Path, modules: Mapping[str, nn.Module]) -> None:
     """
     tensors, _ = load_tensors(path)
     _fill(modules, tensors, path)
+
+
+def load_trained(module: M, path: Path, name: str, device: str) -> M:
+    """`module` on a device in eval mode, with what `save_modules` wrote of it as `name`.
+
+    Raises:
+        BadInput: names or shapes differ.
+
+    """
+    load_modules(path, {name: module})
+    return module.to(device).eval()
 
 
 def module_tensors(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:

@@ -15,13 +15,14 @@ from medsearch.data.augmentation.slices import augment_slice
 from medsearch.data.augmentation.tumours import vary_tumour
 from medsearch.data.augmentation.volumes import augment_volume
 from medsearch.data.units import Halves, Image, Mask, Unit
+from medsearch.training.prefetch import TensorBatch
 
 IGNORED = 2
 """In a pseudo-mask: neither tumour nor background, no part of the loss. No mask is ever interpolated."""
 
 
 @dataclass(frozen=True)
-class CropBatch:
+class CropBatch(TensorBatch):
     """Crops `x`, of which the first ones are annotated; `y` are their masks. `counted` is False at ignored voxels."""
 
     x: Float[Tensor, "crops 1 *space"]
@@ -34,11 +35,6 @@ class CropBatch:
     def __getitem__(self, part: slice) -> "CropBatch":
         """Some of the crops."""
         return CropBatch(self.x[part], self.y[part], None if self.counted is None else self.counted[part])
-
-    def to(self, device: str) -> "CropBatch":
-        """On another device."""
-        counted = None if self.counted is None else self.counted.to(device)
-        return CropBatch(self.x.to(device), self.y.to(device), counted)
 
 
 @dataclass(frozen=True)

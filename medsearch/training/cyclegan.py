@@ -20,18 +20,18 @@ from torch import Tensor, nn
 from medsearch.core.seeds import seed
 from medsearch.losses.adversarial import least_squares_d, least_squares_g
 from medsearch.losses.reconstruction import reconstruction
-from medsearch.networks.cyclegan import Cycled, Discriminators, Translators
-from medsearch.training.adversarial import AdversarialStep, Terms
-from medsearch.training.cyclegan_recipe import CycleGANRecipe
-from medsearch.training.image_pool import ImagePool
-from medsearch.training.judging import judged
+from medsearch.networks.cyclegan.discriminator import Discriminators
+from medsearch.networks.cyclegan.generator import Cycled, Translators
+from medsearch.training.adversarial import AdversarialStep, Terms, discriminator_scores
 from medsearch.training.optimisers import adam, set_rate
 from medsearch.training.precision import autocast
+from medsearch.training.prefetch import TensorBatch
+from medsearch.training.recipes import CycleGANRecipe
 from medsearch.training.runtime import Runtime
 
 
 @dataclass(frozen=True)
-class Unpaired:
+class Unpaired(TensorBatch):
     """As many images of each domain, in [-1, 1]."""
 
     x_s: Float[Tensor, "b 1 h w"]
@@ -48,10 +48,6 @@ class Unpaired:
     def __getitem__(self, part: slice) -> "Unpaired":
         """Some of both."""
         return Unpaired(self.x_s[part], self.x_t[part])
-
-    def to(self, device: str) -> "Unpaired":
-        """On another device."""
-        return Unpaired(self.x_s.to(device), self.x_t.to(device))
 
 
 @final
@@ -111,8 +107,8 @@ class CycleGAN:
         """Real images, and fakes of now and of earlier, told apart."""
         d, pools = self.discriminators, self.pools
         return {
-            "d_s": least_squares_d(*judged(d.d_s, self.runtime, of.x_s, pools["s"](of.x_ts.detach()))),
-            "d_t": least_squares_d(*judged(d.d_t, self.runtime, of.x_t, pools["t"](of.x_st.detach()))),
+            "d_s": least_squares_d(*discriminator_scores(d.d_s, self.runtime, of.x_s, pools["s"](of.x_ts.detach()))),
+            "d_t": least_squares_d(*discriminator_scores(d.d_t, self.runtime, of.x_t, pools["t"](of.x_st.detach()))),
         }
 
     def g_terms(self, of: Cycled, *, cyc: float, idt: float) -> dict[str, Tensor]:
@@ -129,8 +125,8 @@ class CycleGAN:
 
     def adversarial(self, of: Cycled) -> Float[Tensor, ""]:
         """How far fakes of either domain are from passing as real ones."""
-        (fake_s,) = judged(self.discriminators.d_s, self.runtime, of.x_ts)
-        (fake_t,) = judged(self.discriminators.d_t, self.runtime, of.x_st)
+        (fake_s,) = discriminator_scores(self.discriminators.d_s, self.runtime, of.x_ts)
+        (fake_t,) = discriminator_scores(self.discriminators.d_t, self.runtime, of.x_st)
         return least_squares_g(fake_s) + least_squares_g(fake_t)
 
 
@@ -144,3 +140,51 @@ def unchanged(of: Cycled) -> Float[Tensor, ""]:
     assert of.x_ss is not None
     assert of.x_tt is not None
     return reconstruction((of.x_s, of.x_ss), (of.x_t, of.x_tt))
+
+
+@final
+class ImagePool(nn.Module):
+    """The last so many generated images, more or less, and a generator of its own to draw among them.
+
+    For discriminators to see (Shrivastava et al. 2017).
+
+    Image by image: while there is room, the new one is stored and given back. Then, with probability 1/2, a stored one
+    is given back and the new one takes its place; otherwise the new one passes. A pool of size 0 passes all.
+
+    A module without weights: its state, the generator's included, goes into checkpoints and comes back bit for bit.
+    """
+
+    def __init__(self, size: int, *, shape: tuple[int, int, int], seed: int) -> None:
+        super().__init__()
+        self.images: Tensor
+        self.register_buffer("images", torch.zeros(size, *shape))
+        self._stored = 0
+        self._generator = torch.Generator().manual_seed(seed)
+
+    @torch.no_grad()
+    def forward(self, new: Float[Tensor, "_ c h w"]) -> Float[Tensor, "_ c h w"]:
+        """As many images as are given, of now and of earlier."""
+        return torch.stack([self._exchanged(image) for image in new]) if len(self.images) else new
+
+    def get_extra_state(self) -> Tensor:
+        """How many images are stored, and where the generator stands, as bytes."""
+        stored = torch.tensor([self._stored]).view(torch.uint8)
+        return torch.cat([stored, self._generator.get_state()])
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """What `get_extra_state` gave."""
+        state = state.cpu()
+        self._stored = int(state[:8].clone().view(torch.int64))
+        self._generator.set_state(state[8:].clone())
+
+    def _exchanged(self, new: Float[Tensor, "c h w"]) -> Float[Tensor, "c h w"]:
+        if self._stored < len(self.images):
+            self.images[self._stored] = new
+            self._stored += 1
+            return new
+        if not torch.rand((), generator=self._generator) > 0.5:
+            return new
+        place = int(torch.randint(len(self.images), (), generator=self._generator))
+        old = self.images[place].clone()
+        self.images[place] = new
+        return old

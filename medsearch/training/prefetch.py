@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
 from typing import Protocol, TypeVar
 
 from medsearch.training.adversarial import pieces
@@ -9,6 +10,7 @@ from medsearch.training.runtime import Runtime
 
 Item = TypeVar("Item")
 Part = TypeVar("Part", bound="Parted")
+Moved = TypeVar("Moved", bound="TensorBatch")
 
 
 class Parted(Protocol):
@@ -20,6 +22,16 @@ class Parted(Protocol):
 
     def to(self: Part, device: str, /) -> Part:
         """On another device."""
+
+
+class TensorBatch:
+    """A dataclass of tensors, and of other such batches."""
+
+    def to(self: Moved, device: str) -> Moved:
+        """On another device."""
+        values = {part.name: getattr(self, part.name) for part in fields(self)}  # type: ignore[arg-type]
+        moved = {name: value.to(device) for name, value in values.items() if hasattr(value, "to")}
+        return replace(self, **moved)  # type: ignore[type-var]
 
 
 def micro_batches(batches: Iterator[Part], runtime: Runtime) -> Iterator[list[Part]]:

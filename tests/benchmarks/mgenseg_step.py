@@ -17,10 +17,9 @@ from rich import print
 
 from medsearch.core.recipes import override
 from medsearch.data.views import Domain
-from medsearch.methods.mgenseg import MGenSeg, training
+from medsearch.methods.mgenseg import MGENSEG, training
 from medsearch.methods.mgenseg.batches import Batch, Side
-from medsearch.methods.mgenseg.networks import Discriminators, MGenSegNet
-from medsearch.methods.mgenseg.passes import Wanted
+from medsearch.methods.mgenseg.networks import Discriminators, MGenSegNet, Wanted
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 from medsearch.methods.mgenseg.training import MGenSegTraining
 from medsearch.networks.norms import one_estimate
@@ -129,7 +128,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--times", type=int, default=2)
     options = parser.parse_args()
-    recipe = MGenSeg(scale=options.scale).recipe.segmentation
+    recipe = MGENSEG.at(options.scale).recipe.segmentation
     print(f"{options.scale}, batch {options.batch}, {options.threads} threads: seconds by the clock, by the processor")
     for name, change in WITHOUT.items():
         of = Bare(override(recipe, change), options.threads)

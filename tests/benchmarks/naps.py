@@ -2,14 +2,15 @@
 
 import os
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from medsearch.core.recipes import recipe
 from medsearch.stages.context import StageContext
-from medsearch.stages.method import BY_MASKS, Selection
-from medsearch.stages.pipelines import Node, Pipeline
+from medsearch.stages.method import Method, Selection
+from medsearch.stages.pipelines import Node
 from medsearch.stages.stage import Epoch, Outcome, Stage, Training
 
 
@@ -34,30 +35,13 @@ class Nap(Stage):
         return Outcome({"test/dice": 0.5})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Napping:
-    """The method."""
+def make_nodes(recipe: NapRecipe, selection: Selection) -> Iterator[Node]:
+    yield Node("test", Nap(recipe))
 
-    recipe: NapRecipe = field(default_factory=NapRecipe)
-    scale: str = "tiny"
-    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
 
-    @property
-    def name(self) -> str:
-        return "napping"
-
-    @property
-    def task_knobs(self) -> dict[str, Any]:
-        return {}
-
-    def at(self, scale: str) -> "Napping":
-        return replace(self, scale=scale)
-
-    def pipeline(self, recipe: NapRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
-        return Pipeline((Node("test", Nap(recipe)),))
-
-    def reported(self) -> dict[str, Any]:
-        return {}
+NAPPING = Method(
+    name="napping", make_recipe=lambda scale: NapRecipe(), make_nodes=make_nodes, settings={"scale": "tiny"}
+)
 
 
 def sleep(seconds: float, file: Path) -> None:

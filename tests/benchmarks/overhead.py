@@ -19,7 +19,7 @@ from medsearch.data.tasks import CrossModalityTask
 from medsearch.study import Ablation, Variant
 from medsearch.study.cluster import Resources, cluster
 from medsearch.study.execution import Site, run_sweep
-from tests.benchmarks.naps import Napping, sleep
+from tests.benchmarks.naps import NAPPING, sleep
 from tests.study import toy
 
 TARGETS = {1.0: 0.15, 30.0: 0.05}
@@ -49,7 +49,7 @@ def ours(load: Load, home: Path) -> None:
     study = Ablation(
         name="naps",
         question="What does orchestration cost?",
-        method=Napping(),
+        method=NAPPING,
         tasks={"t1 to t2": CrossModalityTask()},
         fixed={"seconds": load.seconds},
         variants=rows,

@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from rich import print
 
-from medsearch.methods.ssbr_cyclegan.constraint import total
-from medsearch.methods.ssbr_cyclegan.recipe import Weights, preset
+from medsearch.methods.ssbr_cyclegan.recipe import Weights, make_recipe
 from medsearch.methods.ssbr_cyclegan.registering import ByRegistration
-from medsearch.methods.ssbr_cyclegan.regressor import Regressor, scores
+from medsearch.methods.ssbr_cyclegan.regression import Regressor, scores
 from medsearch.methods.ssbr_cyclegan.selection import ByPosition, ByScore, Cached, Pairing, Patient, Scores
+from medsearch.methods.ssbr_cyclegan.translation import total
 from medsearch.networks.config import Scale
 from medsearch.training.cyclegan import CycleGAN, Unpaired
 from medsearch.training.runtime import Runtime
@@ -59,7 +59,7 @@ def timed(call: Callable[..., object], times: int) -> NDArray[np.float64]:
 
 def step(scale: Scale, side: int, runtime: Runtime) -> Callable[..., object]:
     """A step of the CycleGAN without constraint, as PBS's row has it."""
-    recipe = preset(scale).translation
+    recipe = make_recipe(scale).translation
     gan = CycleGAN(recipe.cyclegan, root=0, size=(side, side), runtime=runtime)
     gan.begin(1)
     take = gan.step(lambda of: total(gan, of, Weights(acl=0.0), regressor=None))
@@ -77,7 +77,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     runtime, (slices, side) = Runtime(threads=options.threads), SIZES[options.scale]
     a, b = patient("a", slices, side), patient("b", slices + slices // 8, side, contrast=1)
-    regressor = Regressor(preset(options.scale).regressor.network).eval()
+    regressor = Regressor(make_recipe(options.scale).regressor.network).eval()
     ways = strategies(regressor, runtime).items()
     took = {name: timed(partial(selected, of, a, b), options.times) for name, of in ways}
     print(f"{options.scale}: {slices} and {len(b)} slices of {side} x {side}, {options.threads} threads, {COUNT} pairs")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.micro import Micro, Small, drained
+from tests.micro import Micro, drained
 
-from .studies.steady import Steady, SteadyRecipe
+from .studies.steady import STEADY
 
 
 @pytest.mark.parametrize("epochs", range(4))
@@ -15,7 +15,7 @@ def test_a_stage_that_dies_after_any_epoch_ends_alike(
     micro: Micro, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, epochs: int
 ) -> None:
     monkeypatch.setenv("STEADY_WORK", str(tmp_path))
-    run = replace(micro, of=Small(SteadyRecipe(), Steady().pipeline)).runs()["translation"]
+    run = replace(micro, of=STEADY).runs()["translation"]
     undisturbed, killed = (
         micro.context(run, tmp_path / home / "stages" / run.key / "outputs") for home in ("undisturbed", "killed")
     )

@@ -14,12 +14,12 @@ STUDY = """
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.study import FullLength, Random, Search, uniform
-from own.method import Own
+from own.method import OWN
 
 STUDY = Search(
     name="edited",
     question="Which weight makes the toy best?",
-    method=Own(),
+    method=OWN,
     task=CrossModalityTask(),
     space={"segmentation.weights.b": uniform(0, 1)},
     selection="oracle",

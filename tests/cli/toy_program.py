@@ -15,7 +15,7 @@ from tests.study import toy
 STUDY = Search(
     name="toy_program",
     question="Which λ makes the toy best?",
-    method=toy.Toy(base=override(toy.ToyRecipe(), json.loads(os.environ.get("TOY", "{}")))),
+    method=toy.TOY.configured(base=override(toy.ToyRecipe(), json.loads(os.environ.get("TOY", "{}")))),
     task=CrossModalityTask(),
     space={"segmentation.weights.a": loguniform(0.1, 1000)},
     selection="oracle",

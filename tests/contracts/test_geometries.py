@@ -13,22 +13,22 @@ import torch
 from medsearch.core.recipes import override
 from medsearch.data.hemispheres import hemispheres
 from medsearch.data.layouts import TUMOUR_LAYOUTS
-from medsearch.methods.baselines import UAGAN, AccSegNet, AttENT, SupervisedUNet
+from medsearch.methods.baselines import ACCSEGNET, ATTENT, SUPERVISED_UNET, UAGAN
 from medsearch.methods.baselines.accsegnet.networks import AccSegNet as AccSegNetwork
-from medsearch.methods.baselines.accsegnet.patches import Projections
-from medsearch.methods.baselines.attent.deeplab import DeepLab
-from medsearch.methods.baselines.attent.discriminator import MapDiscriminator
-from medsearch.methods.baselines.attent.translator import Translator as AttENTTranslator
-from medsearch.methods.baselines.drawing import Pair
+from medsearch.methods.baselines.accsegnet.networks import Projections
+from medsearch.methods.baselines.attent.networks import DeepLab, MapDiscriminator
+from medsearch.methods.baselines.attent.networks import Translator as AttENTTranslator
+from medsearch.methods.baselines.slices import Pair
 from medsearch.methods.baselines.uagan.networks import Generator, Judge
-from medsearch.methods.baselines.unet.network import UNet
-from medsearch.methods.mgenseg import GenSeg, MGenSeg
+from medsearch.methods.baselines.unet.training import UNet
+from medsearch.methods.mgenseg import GENSEG, MGENSEG
 from medsearch.methods.mgenseg.networks import OTHER, Discriminators, MGenSegNet
-from medsearch.methods.modatts import MoDATTS
+from medsearch.methods.modatts import MODATTS
 from medsearch.methods.modatts.segmentor import Segmentor
 from medsearch.methods.modatts.translator import Translator
+from medsearch.networks.cyclegan.discriminator import PatchDiscriminator
 from medsearch.networks.discriminator import MultiScaleDiscriminator
-from medsearch.networks.patch_discriminator import PatchDiscriminator
+from medsearch.stages.method import Method
 from medsearch.training.crops import CropBatch
 
 SCALES = ("tiny", "small", "paper")
@@ -43,7 +43,7 @@ def _without_memory() -> Iterator[None]:
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("name", TUMOUR_LAYOUTS)
 def test_slices_fit_the_translator(name: str, scale: str) -> None:
-    recipe, side = MoDATTS(scale=scale).recipe.translation, TUMOUR_LAYOUTS[name].geometries[scale].slice_size
+    recipe, side = MODATTS.at(scale).recipe.translation, TUMOUR_LAYOUTS[name].geometries[scale].slice_size
     x = torch.zeros(2, 1, side, side)
     assert Translator(recipe).translate(x).shape == x.shape
     assert all(score.shape[2:].numel() for score in MultiScaleDiscriminator(recipe.discriminator)(x))
@@ -53,7 +53,7 @@ def test_slices_fit_the_translator(name: str, scale: str) -> None:
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("name", TUMOUR_LAYOUTS)
 def test_crops_fit_the_segmentor(name: str, scale: str, dimensions: int) -> None:
-    recipe = MoDATTS(scale=scale, dimensions=dimensions).recipe.segmentation
+    recipe = MODATTS.configured(scale=scale, dimensions=dimensions).recipe.segmentation
     x = torch.zeros(1, 1, *TUMOUR_LAYOUTS[name].geometries[scale].crop[-dimensions:])
     segmentor = Segmentor(recipe)
     latent = segmentor.encoder(x)
@@ -83,12 +83,12 @@ def pair(x: torch.Tensor) -> Pair:
 
 
 def test_hemispheres_fit_the_supervised_u_net(x: torch.Tensor, scale: str) -> None:
-    assert UNet(SupervisedUNet(scale=scale).recipe.segmentation.network)(x).shape == x.shape
+    assert UNet(SUPERVISED_UNET.at(scale).recipe.segmentation.network)(x).shape == x.shape
 
 
 @pytest.mark.parametrize("preset", ["compared", "official"])
 def test_hemispheres_fit_accsegnet(x: torch.Tensor, scale: str, preset: str) -> None:
-    recipe = AccSegNet(scale=scale, preset=preset).recipe.segmentation
+    recipe = ACCSEGNET.configured(scale=scale, preset=preset).recipe.segmentation
     network = AccSegNetwork(recipe)
     out = network(pair(x))
     assert out.x_st.shape == network.segment_source(x).shape == x.shape
@@ -99,7 +99,7 @@ def test_hemispheres_fit_accsegnet(x: torch.Tensor, scale: str, preset: str) -> 
 
 
 def test_hemispheres_fit_attent(x: torch.Tensor, scale: str) -> None:
-    recipe = AttENT(scale=scale).recipe
+    recipe = ATTENT.at(scale).recipe
     out = AttENTTranslator(recipe.translation)(pair(x))
     assert out.x_st.shape == out.x_tst.shape == x.shape
     assert judges(PatchDiscriminator(recipe.translation.discriminator), x)
@@ -110,7 +110,7 @@ def test_hemispheres_fit_attent(x: torch.Tensor, scale: str) -> None:
 
 @pytest.mark.parametrize("preset", ["compared", "official"])
 def test_hemispheres_fit_uagan(x: torch.Tensor, scale: str, preset: str) -> None:
-    recipe = UAGAN(scale=scale, preset=preset).recipe.segmentation
+    recipe = UAGAN.configured(scale=scale, preset=preset).recipe.segmentation
     logits, image = Generator(recipe.network)(x, torch.zeros(2, 2))
     assert logits.shape == image.shape == x.shape
     real, contrast = Judge(recipe.discriminator, (x.shape[2], x.shape[3]))(x)
@@ -118,8 +118,8 @@ def test_hemispheres_fit_uagan(x: torch.Tensor, scale: str, preset: str) -> None
     assert contrast.shape == (2, 2)
 
 
-@pytest.mark.parametrize("method", [MGenSeg(), GenSeg()])
-def test_hemispheres_fit_m_genseg(x: torch.Tensor, scale: str, method: MGenSeg) -> None:
+@pytest.mark.parametrize("method", [MGENSEG, GENSEG])
+def test_hemispheres_fit_m_genseg(x: torch.Tensor, scale: str, method: Method) -> None:
     plain = {"network.spectral_norm": False, "discriminator.spectral_norm": False}  # which want numbers
     recipe = override(method.at(scale).recipe.segmentation, plain)
     network = MGenSegNet(recipe)

@@ -16,8 +16,10 @@ from medsearch.core.recipes import knobs
 from medsearch.stages.execution import run_stage
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.store import Store
-from tests.contracts.walks import MODATTS, WALKS, Values, Walk
+from tests.contracts.walks import METHODS, WALKS
+from tests.methods.modatts.walk import MODATTS
 from tests.micro import Micro, drained
+from tests.walk import Values, Walk
 
 
 def another(walk: Walk, knob: str, value: Any) -> Any:
@@ -104,10 +106,23 @@ def test_what_is_declared_inert_is(trained: Callable[[str], Trained], method: st
     assert trained(method)(knob, {knob: WALKS[method].others[knob]}) == trained(method)(knob, {})
 
 
+def test_every_method_that_is_shipped_is_walked() -> None:
+    assert {method.name for method in METHODS} == set(WALKS) == {walk.small.name for walk in WALKS.values()}
+
+
 def test_rounds_and_folds_are_nodes(micro: Micro) -> None:
     assert MODATTS.wiring == ("self_training.rounds", "ensemble.folds")
     assert [len(micro.runs({"self_training.rounds": rounds})) for rounds in (0, 1, 3)] == [3, 4, 6]
     assert [len(micro.runs({"ensemble.folds": folds})) for folds in (1, 2, 3)] == [4, 2 + 2 * 2, 2 + 3 * 2]
+
+
+@pytest.mark.parametrize("method", WALKS)
+def test_a_training_says_its_batch_and_a_test_has_none(micro: Micro, ct: Micro, method: str) -> None:
+    """What runs out of memory is cut into parts of it."""
+    walk = WALKS[method]
+    runs = replace(ct if walk.synthesis else micro, of=walk.small).runs(test=True)
+    assert {node for node, run in runs.items() if run.stage.batch is None} == {"test", "synthesis"} & set(runs)
+    assert list(runs)[-1] == "test"
 
 
 @pytest.mark.parametrize("method", WALKS)

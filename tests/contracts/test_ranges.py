@@ -136,7 +136,7 @@ def test_so_is_every_numeric_knob_of_a_task(task: Any) -> None:
         if all(isinstance(part, int | float) for part in parts):
             checked += 1
             with pytest.raises(BadInput, match=f"knob 'task.{knob}' takes .*nan"):
-                setup(toy.Toy(), task, {f"task.{knob}": next(planted(value, math.nan))})
+                setup(toy.TOY, task, {f"task.{knob}": next(planted(value, math.nan))})
     assert checked > 5
 
 
@@ -144,7 +144,7 @@ def searched(**changes: Any) -> Search:
     declared: dict[str, Any] = {
         "name": "bounds",
         "question": "Which?",
-        "method": toy.Toy(),
+        "method": toy.TOY,
         "task": CrossModalityTask(),
         "space": {"segmentation.weights.b": uniform(0, 1)},
         "selection": "oracle",

@@ -2,7 +2,7 @@
 
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.modatts import MoDATTS
+from medsearch.methods.modatts import MODATTS
 from medsearch.study import (
     FullLength,
     Group,
@@ -18,7 +18,7 @@ WHOLE = FullLength(because="one epoch has no rungs")
 STUDY = StagedSearch(
     name="small_staged_search",
     question="Does it pay to tune the translation before the segmentor?",
-    method=MoDATTS(variant="semi-supervised"),
+    method=MODATTS.configured(variant="semi-supervised"),
     task=CrossModalityTask(source="t1", target="t2", source_labels=1.0, target_labels=0.0),
     groups=(
         Group(

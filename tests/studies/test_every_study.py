@@ -16,7 +16,14 @@ from tests.studies.shipped import FOLDER, shipped
 
 STUDIES = sorted(FOLDER.glob("*.py"))
 TASKS = ("medsearch.data.tasks", "medsearch.data.synthesis.task")
-ALLOWED = ("medsearch.cli", "medsearch.study", "medsearch.methods", *TASKS, "medsearch.core.reported")
+ALLOWED = (
+    "medsearch.cli",
+    "medsearch.study",
+    "medsearch.methods",
+    "medsearch.stages.method",
+    *TASKS,
+    "medsearch.core.reported",
+)
 
 
 def loaded(file: Path) -> Search | StagedSearch | Ablation:

@@ -34,7 +34,7 @@ def ablation(*, toy_knobs: Mapping[str, Any] | None = None, **changes: Any) -> A
     declared: dict[str, Any] = {
         "name": "toy_ablation",
         "question": "What does width contribute to the toy?",
-        "method": toy.Toy(base=override(toy.ToyRecipe(), toy_knobs or {})),
+        "method": toy.TOY.configured(base=override(toy.ToyRecipe(), toy_knobs or {})),
         "tasks": TASKS,
         "variants": ROWS,
         "selection": "oracle",

@@ -33,7 +33,7 @@ FULL = FullLength(because="a toy")
 
 def search(**changes: Any) -> Search:
     """The toy search; `toy` in `changes` sets knobs of the method itself."""
-    method = toy.Toy(base=override(toy.ToyRecipe(), changes.pop("toy", {})))
+    method = toy.TOY.configured(base=override(toy.ToyRecipe(), changes.pop("toy", {})))
     declared: dict[str, Any] = {
         "name": "toy_search",
         "question": "Which weights make the toy best?",

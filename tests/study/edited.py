@@ -15,7 +15,6 @@ METHOD = '''\
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-from medsearch.stages.pipelines import Node, Pipeline
 from medsearch.stages.stage import Epoch, Outcome
 from tests.study import toy
 
@@ -33,16 +32,13 @@ class Segmentation(toy.SegmentationStage):
         return Outcome({{"validation/dice": best}})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Own(toy.Toy):
-    def at(self, scale):
-        return replace(self, scale=scale)
+def make_nodes(recipe, selection):
+    for node in toy.make_nodes(recipe, selection):
+        own = node.name == "segmentation"
+        yield replace(node, stage=Segmentation(recipe.segmentation)) if own else node
 
-    def pipeline(self, recipe, *, selection, test=False):
-        nodes = super().pipeline(recipe, selection=selection, test=test).nodes
-        own = (replace(node, stage=Segmentation(recipe.segmentation)) if node.name == "segmentation" else node
-               for node in nodes)
-        return Pipeline(tuple(own))
+
+OWN = replace(toy.TOY, make_nodes=make_nodes)
 '''
 SHIFT = '''\
 """How far off the toy is."""

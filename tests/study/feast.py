@@ -1,14 +1,15 @@
 """A method of two stages whose need of memory is known: a small one that all trials share, and a larger one."""
 
 import json
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from medsearch.core.recipes import override, recipe
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.stages.method import BY_MASKS, Selection
-from medsearch.stages.pipelines import Node, Pipeline
+from medsearch.stages.method import Method, Selection
+from medsearch.stages.pipelines import Node
 from medsearch.study.samplers import Random
 from medsearch.study.schedulers import FullLength
 from medsearch.study.search import Search
@@ -25,35 +26,18 @@ class FeastRecipe:
     main: Appetite = field(default_factory=lambda: Appetite(sample=800))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Feast:
-    base: FeastRecipe = field(default_factory=FeastRecipe)
-    scale: str = "tiny"
-    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
+def make_nodes(recipe: FeastRecipe, selection: Selection) -> Iterator[Node]:
+    yield Node("starter", Hungry(recipe=recipe.starter))
+    yield Node("main", Hungry(recipe=recipe.main), {"x": "starter"})
+    yield Node("test", Hungry(recipe=Appetite(epochs=1, batch=0, base=100)), {"x": "main"})
 
-    @property
-    def name(self) -> str:
-        return "feast"
 
-    @property
-    def recipe(self) -> FeastRecipe:
-        return self.base
-
-    @property
-    def task_knobs(self) -> dict[str, Any]:
-        return {}
-
-    def at(self, scale: str) -> "Feast":
-        return replace(self, scale=scale)
-
-    def pipeline(self, recipe: FeastRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
-        starter = Node("starter", Hungry(recipe=recipe.starter))
-        main = Node("main", Hungry(recipe=recipe.main), {"x": "starter"})
-        last = Node("test", Hungry(recipe=Appetite(epochs=1, batch=0, base=100)), {"x": "main"})
-        return Pipeline((starter, main, last) if test else (starter, main))
-
-    def reported(self) -> dict[str, Any]:
-        return {}
+FEAST = Method(
+    name="feast",
+    make_recipe=lambda base, scale: base,
+    make_nodes=make_nodes,
+    settings={"base": FeastRecipe(), "scale": "tiny"},
+)
 
 
 def feast(*, knobs: dict[str, Any] | None = None, **changes: Any) -> Search:
@@ -61,7 +45,7 @@ def feast(*, knobs: dict[str, Any] | None = None, **changes: Any) -> Search:
     declared: dict[str, Any] = {
         "name": "feast",
         "question": "How much is too much?",
-        "method": Feast(base=override(FeastRecipe(), knobs or {})),
+        "method": FEAST.configured(base=override(FeastRecipe(), knobs or {})),
         "task": CrossModalityTask(),
         "space": {"main.weight": uniform(0.1, 1.0)},
         "selection": "oracle",

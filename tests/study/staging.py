@@ -43,7 +43,7 @@ def staged(**changes: Any) -> StagedSearch:
     declared: dict[str, Any] = {
         "name": "toy_staged",
         "question": "Which weights make the toy best?",
-        "method": toy.Toy(base=override(toy.ToyRecipe(), changes.pop("toy", {}))),
+        "method": toy.TOY.configured(base=override(toy.ToyRecipe(), changes.pop("toy", {}))),
         "task": CrossModalityTask(),
         "groups": (FIRST, SECOND),
         "selection": "oracle",

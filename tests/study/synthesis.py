@@ -6,6 +6,7 @@ chance: a seed moves a score by as much.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
@@ -15,8 +16,8 @@ from medsearch.core.recipes import override, recipe
 from medsearch.core.reported import Reported
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import StageContext
-from medsearch.stages.method import Selection
-from medsearch.stages.pipelines import Node, Pipeline
+from medsearch.stages.method import Method, Selection
+from medsearch.stages.pipelines import Node
 from medsearch.stages.stage import Epoch, Outcome, Training
 from medsearch.study.ablation import Ablation
 from medsearch.study.samplers import NSGA2
@@ -127,40 +128,26 @@ def _case(index: int, ssim: float) -> dict[str, Any]:
     }
 
 
-@dataclass(frozen=True, kw_only=True)
-class ToySynthesis:
-    """The method. `base` is its recipe, so that a test may set anything."""
+def make_nodes(recipe: SynthesisRecipe, selection: Selection) -> Iterator[Node]:
+    yield Node("regressor", RegressorStage(recipe.regressor))
+    yield Node("cyclegan", CycleganStage(recipe.cyclegan), {"regressor": "regressor"})
+    yield Node("test", PairedTest(), {"model": "cyclegan"})
 
-    base: SynthesisRecipe = field(default_factory=SynthesisRecipe)
-    scale: str = "tiny"
-    rules: ClassVar[tuple[Selection, ...]] = ("none",)
 
-    @property
-    def name(self) -> str:
-        return "toy_synthesis"
-
-    @property
-    def recipe(self) -> SynthesisRecipe:
-        return self.base
-
-    @property
-    def task_knobs(self) -> dict[str, Any]:
-        return {}
-
-    def at(self, scale: str) -> "ToySynthesis":
-        return replace(self, scale=scale)
-
-    def pipeline(self, recipe: SynthesisRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
-        nodes = [
-            Node("regressor", RegressorStage(recipe.regressor)),
-            Node("cyclegan", CycleganStage(recipe.cyclegan), {"regressor": "regressor"}),
-        ]
-        return Pipeline((*nodes, Node("test", PairedTest(), {"model": "cyclegan"})) if test else tuple(nodes))
+TOY_SYNTHESIS = Method(
+    name="toy_synthesis",
+    title="ToySynthesis",
+    make_recipe=lambda base, scale: base,
+    make_nodes=make_nodes,
+    settings={"base": SynthesisRecipe(), "scale": "tiny"},
+    rules=("none",),
+)
+"""The method. `base` is its recipe, so that a test may set anything."""
 
 
 def weight_search(**changes: Any) -> Search:
     """SSIM against training time over weights and width."""
-    method = ToySynthesis(base=override(SynthesisRecipe(), changes.pop("toy", {})))
+    method = TOY_SYNTHESIS.configured(base=override(SynthesisRecipe(), changes.pop("toy", {})))
     declared: dict[str, Any] = {
         "name": "toy_weight_search",
         "question": "Which weights and which width are worth their time?",
@@ -224,7 +211,7 @@ def table(**changes: Any) -> Ablation:
     declared: dict[str, Any] = {
         "name": "toy_table_1",
         "question": "What does a wider generator bring?",
-        "method": ToySynthesis(),
+        "method": TOY_SYNTHESIS,
         "tasks": {
             FORTH: CrossModalityTask(source="t1", target="t2"),
             BACK: CrossModalityTask(source="t2", target="t1"),

@@ -70,7 +70,7 @@ def test_numbers_settle_by_scale() -> None:
     what = Ablation(
         name="scaled",
         question="?",
-        method=toy.Toy(scale="paper"),
+        method=toy.TOY.at("paper"),
         tasks=TASKS,
         variants=(Variant("a", {"polish.epochs": {"tiny": 1, "small": 2, "paper": 3}}),),
         selection="oracle",
@@ -90,7 +90,7 @@ def test_a_scale_without_a_number_is_refused() -> None:
         Ablation(
             name="scaled",
             question="?",
-            method=toy.Toy(scale="paper"),
+            method=toy.TOY.at("paper"),
             tasks=TASKS,
             variants=(Variant("a"),),
             selection="oracle",
@@ -110,7 +110,7 @@ def test_a_row_s_knobs_stand_above_the_column_s_and_those_above_the_study_s() ->
 
 
 def test_a_row_may_bring_another_configuration_of_the_method() -> None:
-    other = toy.Toy(base=toy.ToyRecipe(polish=toy.Polish(epochs=7)))
+    other = toy.TOY.configured(base=toy.ToyRecipe(polish=toy.Polish(epochs=7)))
     what = ablation(variants=(Variant("a"), Variant("b", method=other)))
     epochs = {row.label: what.setup(row, FORTH).recipe.polish.epochs for row in what.rows}
     assert epochs == {"a": 1, "b": 7}

@@ -39,11 +39,11 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Package
 
 
 def own_search(package: Package) -> Search:
-    return search(method=package.method().Own(), trials=3, finalists=1, nuisance={})
+    return search(method=package.method().OWN, trials=3, finalists=1, nuisance={})
 
 
 def own_ablation(package: Package) -> Ablation:
-    return ablation(method=package.method().Own())
+    return ablation(method=package.method().OWN)
 
 
 def place_of(study: Search | Ablation, home: Path, recompute: Recompute = "changed") -> Workplace:
@@ -212,7 +212,7 @@ def test_the_page_names_every_commit_and_what_has_changed(kind: str, package: Pa
             carry_out(conduct(one, home, place))
             folder = place.study(one.name)
         else:
-            groups = staged(method=package.method().Own(), seeds=seeds, refinement=None)
+            groups = staged(method=package.method().OWN, seeds=seeds, refinement=None)
             assert len(list(carry_out_staged(groups, home))) == 2
             folder = place.study(groups.name)
         return rebuild(folder, place.store)
@@ -231,9 +231,9 @@ def test_the_page_names_every_commit_and_what_has_changed(kind: str, package: Pa
 def test_a_group_that_was_run_anew_is_not_accused_by_those_after_it(package: Package, tmp_path: Path) -> None:
     """Interrupted after the first group of a staged search whose code was edited: each has the code it ran with."""
     home = tmp_path / "home"
-    list(carry_out_staged(staged(method=package.method().Own(), refinement=None), home))
+    list(carry_out_staged(staged(method=package.method().OWN, refinement=None), home))
     package.edit("shift.py", "by=0.0", "by=0.25")
-    of = staged(method=package.method().Own(), refinement=None)
+    of = staged(method=package.method().OWN, refinement=None)
     place = anew(of, toy.workplace(home), "changed")
     before = trained(home)
     carry_out_search(next(of.searches(of.stand_in)), place)

@@ -7,8 +7,8 @@ found in the middle of a study, by a worker; a ledger that is lost while the sam
 import json
 import re
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,8 +19,9 @@ from medsearch.core import records
 from medsearch.core.errors import Damaged
 from medsearch.reporting.search.collect import collect
 from medsearch.stages.context import StageContext
+from medsearch.stages.method import Selection
 from medsearch.stages.outputs import MANIFEST
-from medsearch.stages.pipelines import Node, Pipeline
+from medsearch.stages.pipelines import Node
 from medsearch.stages.stage import Outcome, Training
 from medsearch.study.identity import choose, open_study
 from medsearch.study.jobs import End, Job, Planner
@@ -58,18 +59,18 @@ class Segmenting(toy.SegmentationStage):
         return Outcome({name: value + (sum(taken) % 97) * 1e-3 for name, value in outcome.metrics.items()})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Weighty(toy.Toy):
-    """The toy method, whose translations leave weights that segmentations take."""
+def weighty_nodes(recipe: toy.ToyRecipe, selection: Selection) -> Iterator[Node]:
+    """Those of the toy, whose translations leave weights that segmentations take."""
+    own = {"translation": Translating(recipe.translation), "segmentation": Segmenting(recipe.segmentation)}
+    for node in toy.make_nodes(recipe, selection):
+        yield replace(node, stage=own.get(node.name, node.stage))
 
-    def pipeline(self, recipe: toy.ToyRecipe, **asked: Any) -> Pipeline:
-        first, second, *rest = super().pipeline(recipe, **asked).nodes
-        translating = Node(first.name, Translating(recipe.translation))
-        return Pipeline((translating, Node(second.name, Segmenting(recipe.segmentation), second.upstream), *rest))
+
+WEIGHTY = replace(toy.TOY, make_nodes=weighty_nodes)
 
 
 def study(trials: int = 2) -> Any:
-    return search(method=Weighty(), trials=trials, finalists=1, sampler=Random())
+    return search(method=WEIGHTY, trials=trials, finalists=1, sampler=Random())
 
 
 def run(home: Path, trials: int = 2, **how: Any) -> None:

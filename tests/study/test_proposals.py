@@ -151,12 +151,12 @@ def test_what_cannot_be_run_is_no_result(tmp_path: Path) -> None:
 def test_tuples_survive_the_storage(tmp_path: Path) -> None:
     from medsearch.data.tasks import CrossModalityTask
     from medsearch.study import FullLength
-    from tests.study.toy import Toy
+    from tests.study.toy import TOY
 
     what = Search(
         name="tuples",
         question="?",
-        method=Toy(),
+        method=TOY,
         task=CrossModalityTask(),
         space={"task.geometry.depth": choice([(0, 2), (1, 3)]), "segmentation.weights.b": uniform(0, 1)},
         selection="source",

@@ -12,7 +12,7 @@ from medsearch.data.layouts import layout
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.study import ASHA, GP, NSGA2, FullLength, Median, Search, Variant, choice, loguniform, uniform
 from tests.study.drive import FULL, search
-from tests.study.toy import Toy
+from tests.study.toy import TOY
 
 BOTH = {"validation/dice": "maximize", "validation/cost": "minimize"}
 
@@ -63,7 +63,7 @@ def test_selection_scheduler_and_its_reason_have_no_default() -> None:
     whole: dict[str, Any] = {
         "name": "s",
         "question": "?",
-        "method": Toy(),
+        "method": TOY,
         "task": CrossModalityTask(),
         "space": {"segmentation.weights.a": uniform(0.1, 1)},
         "selection": "source",
@@ -94,7 +94,7 @@ def test_a_scale_settles_every_number() -> None:
         scheduler=ASHA(grace={"tiny": 2, "paper": 100}, because="x"),
         published={},
     )
-    tiny, paper = declared.settled, replace(declared, method=Toy(scale="paper"))
+    tiny, paper = declared.settled, replace(declared, method=TOY.at("paper"))
     assert (declared.trials, tiny.trials, tiny.seeds, tiny.scheduler.at("tiny")) == (3, 3, (0,), tiny.scheduler)
     assert declared.task.geometry == layout("brats2020").geometries["tiny"]
     assert paper.settled.trials == 3, "a settled search stays settled"
@@ -102,7 +102,7 @@ def test_a_scale_settles_every_number() -> None:
     whole = Search(
         name="s",
         question="?",
-        method=Toy(),
+        method=TOY,
         task=CrossModalityTask(),
         space={"segmentation.weights.a": {"tiny": loguniform(1, 2), "paper": loguniform(1, 200)}},
         selection="source",

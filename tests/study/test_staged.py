@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput, StudyFailed
 from medsearch.core.recipes import knobs
-from medsearch.methods.modatts import MoDATTS
+from medsearch.methods.modatts import MODATTS
 from medsearch.study import ASHA, Best, Group, Reaching, Refinement, choice, integers, loguniform, uniform
 from medsearch.study.course import frozen_by_now
 from medsearch.study.freezing import Standing, freeze, standing
@@ -109,7 +109,7 @@ def test_a_stage_that_the_last_group_switches_off_may_be_the_refinement_s() -> N
         name="last", space={seg: loguniform(1, 10)}, trials=2, scheduler=FULL, fixed={"self_training.rounds": 0}
     )
     of = staged(
-        method=MoDATTS(variant="semi-supervised").at("tiny"),
+        method=MODATTS.configured(variant="semi-supervised").at("tiny"),
         groups=(student, last),
         published={},
         weights=(),

@@ -9,7 +9,8 @@ import math
 import os
 import signal
 import time
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,8 +25,8 @@ from medsearch.data.once import made_once
 from medsearch.data.prepared import CASES
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import StageContext
-from medsearch.stages.method import BY_MASKS, Selection
-from medsearch.stages.pipelines import Node, Pipeline
+from medsearch.stages.method import Method, Selection
+from medsearch.stages.pipelines import Node
 from medsearch.stages.stage import Epoch, Outcome, Stage, Training
 from medsearch.study.jobs import Workplace
 from tests.study.headers import ABOUT
@@ -176,41 +177,21 @@ def accident(kind: str, context: StageContext) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Toy:
-    """The method. `base` is its recipe, so that a test may set anything."""
+def make_nodes(recipe: ToyRecipe, selection: Selection) -> Iterator[Node]:
+    yield Node("translation", TranslationStage(recipe.translation))
+    yield Node("segmentation", SegmentationStage(recipe.segmentation), {"translator": "translation"})
+    yield Node("polish", PolishStage(recipe.polish), {"model": "segmentation"})
+    yield Node("test", TestStage(), {"model": "polish"})
 
-    base: ToyRecipe = field(default_factory=ToyRecipe)
-    scale: str = "tiny"
-    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
 
-    @property
-    def name(self) -> str:
-        return "toy"
-
-    @property
-    def recipe(self) -> ToyRecipe:
-        return self.base
-
-    @property
-    def task_knobs(self) -> dict[str, Any]:
-        return {}
-
-    def at(self, scale: str) -> "Toy":
-        return replace(self, scale=scale)
-
-    def pipeline(self, recipe: ToyRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
-        nodes = [
-            Node("translation", TranslationStage(recipe.translation)),
-            Node("segmentation", SegmentationStage(recipe.segmentation), {"translator": "translation"}),
-            Node("polish", PolishStage(recipe.polish), {"model": "segmentation"}),
-        ]
-        if test:
-            nodes.append(Node("test", TestStage(), {"model": "polish"}))
-        return Pipeline(tuple(nodes))
-
-    def reported(self) -> dict[str, Any]:
-        return {}
+TOY = Method(
+    name="toy",
+    title="Toy",
+    make_recipe=lambda base, scale: base,
+    make_nodes=make_nodes,
+    settings={"base": ToyRecipe(), "scale": "tiny"},
+)
+"""The method. `base` is its recipe, so that a test may set anything."""
 
 
 def workplace(home: Path, subjects: int = 12) -> Workplace:

@@ -1,3 +1,5 @@
+"""Adversarial steps, and discriminators' scores."""
+
 from collections.abc import Sequence
 from typing import Literal
 
@@ -7,7 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from medsearch.training.adversarial import AdversarialStep, pieces, supervised_step
+from medsearch.networks.discriminator import MultiScaleDiscriminator
+from medsearch.training.adversarial import AdversarialStep, discriminator_scores, pieces, supervised_step
+from medsearch.training.runtime import Runtime
+from tests.micro import RECIPE
 
 
 class Toy:
@@ -153,3 +158,17 @@ def test_pieces_cover_a_batch_once_and_in_order(count: int, size: int) -> None:
     assert [item for part in parts for item in part] == items
     assert all(parts)
     assert all(len(part) <= size for part in parts) if size else len(parts) == bool(count)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_batches_judged_together_score_as_they_do_alone_and_in_fp32(precision: str) -> None:
+    torch.manual_seed(0)
+    judge, runtime = MultiScaleDiscriminator(RECIPE.segmentation.discriminator), Runtime(precision=precision)
+    real, fake = torch.randn(2, 1, 8, 16, 8), torch.randn(3, 1, 8, 16, 8)
+    together = discriminator_scores(judge, runtime, real, fake)
+    for scores, images in zip(together, (real, fake), strict=True):
+        (alone,) = discriminator_scores(judge, runtime, images)
+        assert len(scores) == len(alone) == 2
+        for one, other in zip(scores, alone, strict=True):
+            assert one.dtype == torch.float32
+            torch.testing.assert_close(one, other, atol=0.02 if precision == "bf16" else 1e-5, rtol=1e-3)

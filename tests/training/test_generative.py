@@ -1,4 +1,4 @@
-"""Eqs. 5.6-5.10, one image at a time, against the joined passes."""
+"""Eqs. 5.6-5.10, one image at a time, against the joined passes; and mode dropping."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from medsearch.methods.modatts.segmentor import Segmentor, predict
-from medsearch.training.generative import codes_found_again, from_both, from_presence
+from medsearch.training.generative import codes_found_again, diversity, from_both, from_presence
 from medsearch.training.runtime import Runtime
 from tests.micro import RECIPE
 
@@ -111,3 +111,20 @@ def test_a_2d_network_segments_a_volume_slice_by_slice() -> None:
         torch.testing.assert_close(found[index, :, z], net(x[index : index + 1, :, z])[0].detach(), **CLOSE)
     one = predict(net, x[:, :, 5], Runtime())
     torch.testing.assert_close(one, found[:, :, 5], **CLOSE)
+
+
+def residuals(*maps: list[float]) -> torch.Tensor:
+    """One image of three pixels under several codes."""
+    return torch.tensor(maps, dtype=torch.float32).view(len(maps), 1, 1, 1, 3)
+
+
+def test_diversity_is_0_where_codes_do_not_matter_and_1_where_tumours_never_meet() -> None:
+    assert diversity(residuals([1, 2, 0], [1, 2, 0], [1, 2, 0])).tolist() == [0.0]
+    assert diversity(residuals([1, 0, 0], [0, 2, 0], [0, 0, 3])).tolist() == [1.0]
+    assert diversity(residuals([1, 0, 0], [1, 1, 0])).tolist() == [pytest.approx(1 / 3)]
+    assert diversity(residuals([1, 0, 0], [-1, 0, 0])).tolist() == [1.0]
+
+
+def test_no_tumour_at_all_is_no_diversity() -> None:
+    """Faint residuals that differ are still nothing."""
+    assert diversity(residuals([1e-5, 0, 0], [0, 1e-5, 0])).tolist() == [0.0]

@@ -1,8 +1,8 @@
 """The methods that chapters 4 and 5 of the thesis compare with, under one roof for what they share.
 
-    SupervisedUNet    unet         one domain's masks, or both domains', and no adaptation
-    AccSegNet         accsegnet    CycleGAN or CUT with anatomy constraints, segmentor on translated slices
-    AttENT            attent       translation with attention, then adversarial entropy minimisation
+    SUPERVISED_UNET   unet         one domain's masks, or both domains', and no adaptation
+    ACCSEGNET         accsegnet    CycleGAN or CUT with anatomy constraints, segmentor on translated slices
+    ATTENT            attent       translation with attention, then adversarial entropy minimisation
     UAGAN             uagan        both domains' masks, one generator for segmentation and translation
 
 Every one sees axial slices of whole hemispheres, diseased ones by M-GenSeg's rule, augmented alike and scored alike.
@@ -12,12 +12,12 @@ slices of 1 % tumour or more, where the released code comes to more than 4 %, an
 it takes all four together. Ours with either: forward passes are in bf16 on GPUs that have it, unless a study is run
 with --precision fp32 as those codes are, and the warp of slices holds their edges (`data.augmentation.slices`).
 
-    recipe, reads, drawing, fitting, selecting, optimising, testing    what they share
+    recipe, reads, slices    what they share
 """
 
-from medsearch.methods.baselines.accsegnet import AccSegNet
-from medsearch.methods.baselines.attent import AttENT
+from medsearch.methods.baselines.accsegnet import ACCSEGNET
+from medsearch.methods.baselines.attent import ATTENT
 from medsearch.methods.baselines.uagan import UAGAN
-from medsearch.methods.baselines.unet import SupervisedUNet
+from medsearch.methods.baselines.unet import SUPERVISED_UNET
 
-__all__ = ["UAGAN", "AccSegNet", "AttENT", "SupervisedUNet"]
+__all__ = ["ACCSEGNET", "ATTENT", "SUPERVISED_UNET", "UAGAN"]

@@ -1,4 +1,4 @@
-"""Which parts of a task the baselines read to train, and to pick their best epoch."""
+"""Which parts of a task all baselines read to train, and to pick their best epoch."""
 
 from typing import Literal
 

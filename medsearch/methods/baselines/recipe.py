@@ -1,10 +1,9 @@
 """Knobs that all baselines have."""
 
-from medsearch.core.errors import BadInput
 from medsearch.core.ranges import FractionBelowOne, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from medsearch.core.recipes import recipe
 from medsearch.networks.config import refuse
-from medsearch.training.decay import linear_decay
+from medsearch.training.recipes import linear_decay
 
 PRESETS = ("compared", "official")
 
@@ -56,6 +55,10 @@ class TrainedByAdam:
         """
         refuse_longer("optimiser.decay_epochs", self.optimiser.decay_epochs, self.epochs)
 
+    def rate(self, epoch: int) -> float:
+        """The learning rate of an epoch, counted from 1."""
+        return self.optimiser.rate(epoch, self.epochs)
+
 
 def refuse_longer(knob: str, part: int, epochs: int) -> None:
     """Refuse a part of the training, `part` epochs set by `knob`, that is longer than all of it.
@@ -69,14 +72,3 @@ def refuse_longer(knob: str, part: int, epochs: int) -> None:
 
 PLAIN = AdamRecipe(amsgrad=False)
 """Adam without AMSGrad, with the weight decay of all released trainings."""
-
-
-def refuse_names(method: str, presets: tuple[str, ...], preset: str, scale: str) -> None:
-    """Raise unless there is such a preset, and such a scale.
-
-    Raises:
-        BadInput: with those that there are.
-    """
-    if preset not in presets or scale not in ("tiny", "small", "paper"):
-        msg = f"{method} has presets {', '.join(presets)} and scales tiny, small, paper; got {preset!r} at {scale!r}"
-        raise BadInput(msg)

@@ -16,10 +16,11 @@ from medsearch.losses.weights import annotated_share
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 from medsearch.training.adversarial import emphasis
 from medsearch.training.crops import CropBatch, Crops
+from medsearch.training.prefetch import TensorBatch
 
 
 @dataclass(frozen=True)
-class Side:
+class Side(TensorBatch):
     """Slices of one modality: diseased `p`, annotated ones first, healthy `a`, and sampled codes `u` for these."""
 
     p: CropBatch
@@ -35,10 +36,6 @@ class Side:
         """Some of both."""
         p, share = self.p[part], len(range(len(self))[part]) / len(self)
         return Side(p, self.a[part], self.u[part], emphasis(len(p.y), len(self.p.y), share=share))
-
-    def to(self, device: str) -> "Side":
-        """On another device."""
-        return Side(self.p.to(device), self.a.to(device), self.u.to(device), self.emphasis)
 
 
 @dataclass(frozen=True)

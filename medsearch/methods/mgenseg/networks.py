@@ -1,21 +1,31 @@
-"""M-GenSeg's generators (Fig. 4.1): what one modality has, and the translation between two.
+"""M-GenSeg's networks (Fig. 4.1), and one forward pass: what each modality's images become (section 4.3.1).
 
 At paper scale encoders have 1.537M parameters each, common decoders 1.619M, residual/segmentation decoders 4.901M,
 translation decoders 1.896M: 19.904M in all; the six discriminators have 7.270M each, 43.618M in all.
+
+Images that take the same network go through it together. Only the batch norms of the attention gates can tell: they see
+diseased and healthy images at once. Passes that feed no loss are left out: the released code decodes pseudo-images to
+residuals and translates images to their own modality with weights of 0.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import final
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from medsearch.data.views import Domain
+from medsearch.losses.codes import LatentCodes
+from medsearch.methods.mgenseg.batches import Batch, Side
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 from medsearch.networks.discriminator import MultiScaleDiscriminator
 from medsearch.networks.genseg.config import GenSegConfig
 from medsearch.networks.genseg.decoders import CommonDecoder, ResidualSegmentationDecoder, TranslationDecoder
 from medsearch.networks.genseg.encoder import GenSegEncoder
 from medsearch.networks.latent import Latent
+from medsearch.training.generative import FromAbsence, FromPresence, codes_found_again, from_both, from_presence
 
 Slices = Float[Tensor, "batch 1 height width"]
 
@@ -95,3 +105,95 @@ class Discriminators(nn.Module):
         self.presence = nn.ModuleDict({domain: judge() for domain in here})
         self.absence = nn.ModuleDict({domain: judge() for domain in here})
         self.modality = nn.ModuleDict({domain: judge() for domain in here if len(here) == 2})
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which parts of the method any loss looks at."""
+
+    generation: bool
+    translation: bool
+    segmentation: bool
+
+    @staticmethod
+    def by(weights: Mapping[str, float]) -> "Wanted":
+        """By the normalised λ of Eq. 4.5."""
+        return Wanted(
+            generation=any(weights[f"gen.{term}"] for term in ("adv", "rec", "lat")),
+            translation=any(weights[f"mod.{term}"] for term in ("adv", "cyc")),
+            segmentation=weights["seg"] > 0,
+        )
+
+
+@dataclass(frozen=True)
+class Generated:
+    """Eqs. 4.1 and 4.2 in one modality."""
+
+    p: FromPresence
+    a: FromAbsence | None
+    codes: LatentCodes
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Images of one modality, diseased ones first: S, S^T and S^TS, or T, T^S and T^ST."""
+
+    diseased: int
+    x: Tensor
+    there: Tensor
+    back: Tensor
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A batch and what came of it, by modality; ŷ of annotated images, and of their translations if there are any."""
+
+    batch: Batch
+    generated: Mapping[Domain, Generated]
+    cycles: Mapping[Domain, Cycle]
+    y_hats: Mapping[Domain, tuple[Tensor, ...]]
+
+
+def forward(net: MGenSegNet, batch: Batch, recipe: SegmentationRecipe, wanted: Wanted) -> Pass:
+    """All that some loss looks at."""
+    generated: dict[Domain, Generated] = {}
+    cycles: dict[Domain, Cycle] = {}
+    y_hats: dict[Domain, tuple[Tensor, ...]] = {}
+    both = wanted.generation and recipe.translate == "both"
+    healthy_too = wanted.translation and recipe.translate_modality == "all"
+    for domain, side in batch.sides.items():
+        everything = torch.cat([side.p.x, side.a.x])
+        latent = net.of(domain).encoder(everything if both or (healthy_too and net.shared) else side.p.x)
+        if wanted.generation:
+            generated[domain] = _generated(net.of(domain), side, latent, both=both)
+        annotated = len(side.p.y) if wanted.segmentation else 0
+        found = [net.of(domain).segment(latent[:annotated])] if annotated else []
+        if wanted.translation:
+            x = everything if healthy_too else side.p.x
+            codes = latent[: len(x)] if net.shared else net.encode_for_translation(x, domain)
+            cycles[domain], translated = _cycle(net, domain, x, codes=codes, diseased=len(side.p.x))
+            if annotated:
+                there = cycles[domain].there[:annotated]
+                seen = translated[:annotated] if net.shared else net.of(OTHER[domain]).encoder(there)
+                found.append(net.of(OTHER[domain]).segment(seen))
+        y_hats[domain] = tuple(y_hat.float() for y_hat in found)
+    return Pass(batch, generated, cycles, y_hats)
+
+
+def _generated(genseg: GenSegNet, side: Side, latent: Latent, *, both: bool) -> Generated:
+    """Diseased images made healthy and, if `both`, healthy ones diseased; and their codes found again."""
+    x_p, a = side.p.x, None
+    if both:
+        p, a = from_both(genseg, x_p, x_a=side.a.x, codes=latent, u=side.u)
+    else:
+        latent = latent[: len(x_p)]
+        p = from_presence(genseg, x_p, latent)
+    return Generated(p, a, codes_found_again(genseg, latent, p, a))
+
+
+def _cycle(net: MGenSegNet, domain: Domain, x: Tensor, *, codes: Latent, diseased: int) -> tuple[Cycle, Latent]:
+    """There and back, from the codes of `x`; and those of the translated images."""
+    other = OTHER[domain]
+    there = net.translate(codes, domain).float()
+    translated = net.encode_for_translation(there, other)
+    return Cycle(diseased, x, there, net.translate(translated, other).float()), translated

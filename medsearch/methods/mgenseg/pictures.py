@@ -1,4 +1,7 @@
-"""What a reader wants to see of a trained M-GenSeg (Fig. 4.2): tumours taken off, and where every decoder looks."""
+"""A trained M-GenSeg before test cases, and what a reader wants to see of it (Fig. 4.2).
+
+That is: predictions, tumours taken off, and where every decoder looks.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 
@@ -7,20 +10,34 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from medsearch.data.views import Domain
-from medsearch.methods.mgenseg.networks import MGenSegNet
-from medsearch.methods.mgenseg.passes import Wanted
+from medsearch.methods.mgenseg.networks import MGenSegNet, Wanted
+from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 from medsearch.metrics.scoring import Scores, TestCase
 from medsearch.networks.genseg.blocks import Gate
 from medsearch.networks.latent import Latent
 from medsearch.pictures.panels import Plane
-from medsearch.pictures.predictions import add_predictions, residual_tiles
+from medsearch.pictures.predictions import residual_tiles
 from medsearch.pictures.sections import Half, grey, half, limits, shades
 from medsearch.pictures.tiles import Gallery, Tile
 from medsearch.stages.context import StageContext
+from medsearch.stages.segmentation import EvaluationRecipe
+from medsearch.stages.testing import Predictor
+from medsearch.training.checkpoints import load_trained
 from medsearch.training.generative import from_presence
+from medsearch.training.inference import slicewise
+from medsearch.training.precision import prepare_torch
 
 LEVELS = 2
 """The finest gates, whose attention is shown: coarser ones are a few pixels wide."""
+
+
+def predictor(recipe: SegmentationRecipe, evaluation: EvaluationRecipe, context: StageContext) -> Predictor:
+    """What was trained upstream, before slices of the modality that is scored."""
+    prepare_torch(context.runtime)
+    upstream, domain = context.upstream["segmentation"], evaluation.domain
+    net = load_trained(MGenSegNet(recipe), upstream.file("weights.safetensors"), "net", context.runtime.device)
+    pictures = Pictures(context, net, domain, Wanted.by(upstream.manifest["notes"]["weights"]))
+    return Predictor(slicewise(net.of(domain), context.runtime), pictures.draw)
 
 
 class Pictures:
@@ -32,16 +49,13 @@ class Pictures:
     def __init__(self, context: StageContext, net: MGenSegNet, domain: Domain, trained: Wanted) -> None:
         self.context, self.net, self.domain, self.trained = context, net, domain, trained
         self.genseg = net.of(domain)
-        self.gallery = Gallery(context.directory)
 
     @torch.no_grad()
-    def draw(self, cases: Sequence[TestCase], scores: Scores) -> None:
-        """Everything that the networks have to show."""
-        add_predictions(self.gallery, cases, scores.rows)
+    def draw(self, gallery: Gallery, cases: Sequence[TestCase], scores: Scores) -> None:
+        """Everything that the networks have to show beside predictions."""
         if self.trained.generation:
-            self.gallery.add("residuals", list(residual_tiles(cases, scores.geometry, self._made_healthy)))
-        self.gallery.add("attention", list(self._attention(cases, scores)))
-        self.gallery.close()
+            gallery.add("residuals", list(residual_tiles(cases, scores.geometry, self._made_healthy)))
+        gallery.add("attention", list(self._attention(cases, scores)))
 
     def _encoded(self, crop: Half) -> tuple[Tensor, Latent]:
         x = torch.from_numpy(crop.image[crop.z])[None, None].to(self.context.runtime.device)

@@ -3,15 +3,15 @@
 from dataclasses import field
 from typing import Any, Literal
 
-from medsearch.core.errors import BadInput
 from medsearch.core.ranges import NonNegativeFloat, PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
 from medsearch.data.views import Domain
-from medsearch.losses.weights import require_weight
+from medsearch.losses.weights import TermWeights
 from medsearch.networks.config import DiscriminatorConfig, Scale
 from medsearch.networks.genseg.config import GenSegConfig
-from medsearch.stages.evaluation import EvaluationRecipe
+from medsearch.stages.method import require_known
+from medsearch.stages.segmentation import EvaluationRecipe
 from medsearch.training.recipes import OptimiserRecipe
 
 Modalities = Literal["source and target", "source", "target"]
@@ -35,7 +35,7 @@ class ModalityWeights:
 
 
 @recipe
-class Weights:
+class Weights(TermWeights):
     """λ of Eq. 4.5, normalised to sum 1 before use."""
 
     gen: GenSegWeights = field(default_factory=GenSegWeights)
@@ -45,16 +45,9 @@ class Weights:
     seg_schedule: Literal["by annotated fraction", "constant"] = "constant"
     """The best λ_seg varies with the fraction (4.3.3), how is not printed: constant as released, or as in 5.5.1."""
 
-    def check(self) -> None:
-        """Refuse weights that are all 0.
-
-        Raises:
-            BadInput: they are.
-
-        """
-        require_weight(
-            {"seg": self.seg, **vars(self.mod), **{f"gen.{term}": value for term, value in vars(self.gen).items()}}
-        )
+    def terms(self) -> dict[str, float]:
+        """Of which one must have a weight."""
+        return {"seg": self.seg, **vars(self.mod), **{f"gen.{term}": value for term, value in vars(self.gen).items()}}
 
 
 @recipe
@@ -123,21 +116,24 @@ _SIZES: dict[Scale, dict[str, Any]] = {
 }
 
 
-def preset(name: str, scale: Scale) -> MGenSegRecipe:
+def make_recipe(preset: str, scale: Scale) -> MGenSegRecipe:
     """The recipe of a preset (`paper`, `released`, `scheduled`) and a scale (`tiny`, `small`, `paper`).
 
     Raises:
         BadInput: one of the names is unknown.
 
     """
-    if name not in _PRESETS or scale not in _SIZES:
-        presets, scales = ", ".join(_PRESETS), ", ".join(_SIZES)
-        msg = f"M-GenSeg has presets {presets} and scales {scales}; got {name!r} at {scale!r}"
-        raise BadInput(msg)
+    require_known("M-GenSeg", scale, preset, _PRESETS)
     sized = MGenSegRecipe(
         segmentation=SegmentationRecipe(network=GenSegConfig.at(scale), discriminator=_discriminator(scale))
     )
-    return override(sized, {**_PRESETS[name], **_SIZES[scale]})
+    return override(sized, {**_PRESETS[preset], **_SIZES[scale]})
+
+
+def make_genseg_recipe(modality: Domain, scale: Scale) -> MGenSegRecipe:
+    """M-GenSeg's values in the paper, without a second modality."""
+    alone = {"segmentation.modalities": modality, "evaluation.domain": modality}
+    return override(make_recipe("paper", scale), alone)
 
 
 def _discriminator(scale: Scale) -> DiscriminatorConfig:

@@ -1,14 +1,23 @@
 """M-GenSeg as stages: segmentation, trained end to end, then its test; torch is imported when they start."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from medsearch.core.errors import BadInput
 from medsearch.data.views import whole
-from medsearch.methods.mgenseg.recipe import SegmentationRecipe
+from medsearch.methods.mgenseg.recipe import MGenSegRecipe, SegmentationRecipe
 from medsearch.stages.context import StageContext
-from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.method import SELECTING, Selection
+from medsearch.stages.pipelines import Node
+from medsearch.stages.segmentation import EvaluationRecipe, SegmentationTest
 from medsearch.stages.stage import Stage, Training
+
+if TYPE_CHECKING:
+    from medsearch.stages.testing import Predictor
+
+OWN: dict[str, Selection] = {"source": "source", "target": "oracle"}
+"""The rule of GenSeg alone, by its modality: it has no other labels than those that it trains with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,11 +28,6 @@ class Segmentation(Stage):
     version: ClassVar[int] = 2
     recipe: SegmentationRecipe
     selection: Selection
-
-    @property
-    def batch(self) -> int:
-        """Slices of each kind a step: diseased and healthy ones of every modality."""
-        return self.recipe.batch
 
     def reads(self) -> frozenset[str]:
         """Images, known masks and all image-level labels; source images beside target ones, if the rule allows it."""
@@ -43,20 +47,37 @@ class Segmentation(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Test(Stage):
-    """Scores on test cases of one modality, and pictures; the only stage that reads them."""
+class Test(SegmentationTest):
+    """The test of one modality."""
 
     name: ClassVar[str] = "mgenseg_test"
     version: ClassVar[int] = 1
     recipe: SegmentationRecipe
     evaluation: EvaluationRecipe
 
-    def reads(self) -> frozenset[str]:
-        """Test images and masks of the modality."""
-        return self.evaluation.reads()
+    @property
+    def evaluated(self) -> EvaluationRecipe:
+        """Where slices are scored."""
+        return self.evaluation
 
-    def train(self, context: StageContext) -> Training:
-        """Nothing is trained: one pass over the test cases."""
-        from medsearch.methods.mgenseg.evaluation import evaluate
+    def predictor(self, context: StageContext) -> "Predictor":
+        """The networks of that modality."""
+        from medsearch.methods.mgenseg.pictures import predictor
 
-        return evaluate(self.recipe, self.evaluation, context)
+        return predictor(self.recipe, self.evaluation, context)
+
+
+def nodes(recipe: MGenSegRecipe, selection: Selection) -> Iterator[Node]:
+    """The training and its test. GenSeg alone is selected by its own labels, whatever the study's rule.
+
+    Raises:
+        BadInput: the modality that is to be tested was not trained.
+
+    """
+    modalities, tested = recipe.segmentation.modalities, recipe.evaluation.domain
+    if tested not in recipe.segmentation.domains:
+        msg = f"knob 'evaluation.domain' is {tested!r}, but segmentation.modalities={modalities!r} trains no {tested}"
+        raise BadInput(msg)
+    yield Node("segmentation", Segmentation(recipe=recipe.segmentation, selection=OWN.get(modalities, selection)))
+    test = Test(recipe=recipe.segmentation, evaluation=recipe.evaluation)
+    yield Node("test", test, {"segmentation": "segmentation"})

@@ -6,41 +6,36 @@ from functools import partial
 import torch
 from torch import Tensor, nn
 
-from medsearch.core.seeds import generator, seed
 from medsearch.losses.weights import normalised, scheduled
 from medsearch.methods.mgenseg import losses
 from medsearch.methods.mgenseg.batches import Batch, Drawing
-from medsearch.methods.mgenseg.measures import measured
-from medsearch.methods.mgenseg.networks import OTHER, Discriminators, MGenSegNet
-from medsearch.methods.mgenseg.passes import Pass, Wanted, forward
+from medsearch.methods.mgenseg.networks import OTHER, Discriminators, MGenSegNet, Pass, Wanted, forward
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
-from medsearch.methods.mgenseg.validation import Validation
+from medsearch.methods.mgenseg.validation import Validation, measured
 from medsearch.networks.norms import one_estimate
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep
+from medsearch.training.adversarial import discriminator_scores
 from medsearch.training.checkpoints import save_modules
-from medsearch.training.judging import judged
-from medsearch.training.loop import Loop, run
+from medsearch.training.fitting import AdversarialTraining
+from medsearch.training.inference import micro_dice
 from medsearch.training.optimisers import amsgrad
-from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import micro_batches
-from medsearch.training.selecting import micro_dice
+from medsearch.training.precision import autocast
 
 Pairs = Iterator[tuple[str, nn.Module, Tensor, Tensor]]
 """Of every discriminator at work: its λ, itself, real images and generated ones."""
 
 
-class MGenSegTraining:
+class MGenSegTraining(AdversarialTraining[StageContext]):
     """Everything that the stage holds while it trains."""
 
     def __init__(self, recipe: SegmentationRecipe, selection: Selection, context: StageContext) -> None:
-        prepare_torch(context.runtime)
-        torch.manual_seed(seed(context.seed, "mgenseg", "initialisation"))
-        self.recipe, self.context, self.device = recipe, context, context.runtime.device
+        super().__init__(recipe, context, "mgenseg")
         self.net = MGenSegNet(recipe).to(self.device)
         self.discriminators = Discriminators(recipe).to(self.device)
+        self.modules = {"net": self.net, "discriminators": self.discriminators}
+        self.judges = (self.discriminators,)
         self.optimisers = {
             "g": amsgrad([self.net], recipe.optimiser),
             "d": amsgrad([self.discriminators], recipe.optimiser),
@@ -49,11 +44,6 @@ class MGenSegTraining:
         self.validation = Validation(recipe, selection, context.task)
         self.weights = _weights(recipe, self.drawing.annotated_fraction)
         self.wanted = Wanted.by(self.weights)
-
-    @property
-    def modules(self) -> dict[str, nn.Module]:
-        """Every network by name."""
-        return {"net": self.net, "discriminators": self.discriminators}
 
     def forward(self, batch: Batch) -> Pass:
         """All that some loss looks at; every spectrum is estimated once."""
@@ -65,7 +55,7 @@ class MGenSegTraining:
         terms: dict[str, Tensor] = {}
         with one_estimate():
             for name, judge, x, x_hat in self._pairs(of):
-                real, fake = judged(judge, self.context.runtime, x, x_hat.detach())
+                real, fake = discriminator_scores(judge, self.context.runtime, x, x_hat.detach())
                 hinge = self.weights[name] * losses.adversarial_d(real, fake)
                 terms[f"d.{name}"] = terms.get(f"d.{name}", torch.zeros((), device=self.device)) + hinge
         return terms
@@ -106,7 +96,7 @@ class MGenSegTraining:
         terms = {name: torch.zeros((), device=self.device) for name in ("gen.adv", "mod.adv")}
         with one_estimate():
             for name, judge, _, x_hat in self._pairs(of):
-                (fake,) = judged(judge, self.context.runtime, x_hat)
+                (fake,) = discriminator_scores(judge, self.context.runtime, x_hat)
                 terms[name] = terms[name] + losses.adversarial_g(fake)
         return terms
 
@@ -124,19 +114,8 @@ class MGenSegTraining:
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One pass over the diseased slices."""
-        for module in self.modules.values():
-            module.train()
-        step = AdversarialStep(
-            forward=self.forward,
-            d_terms=self.d_terms,
-            g_terms=self.g_terms,
-            optimiser_d=self.optimisers["d"],
-            optimiser_g=self.optimisers["g"],
-            generators=(self.net,),
-            discriminators=(self.discriminators,),
-        )
-        rng = generator(self.context.seed, "mgenseg", "epoch", epoch)
-        yield from map(step, micro_batches(self.drawing.batches(rng), self.context.runtime))
+        self.begin_epoch(epoch)
+        yield from self.adversarial(self.drawing.batches(self.rng(epoch)))
 
     def validate(self) -> dict[str, float]:
         """Dice over all pixels of the diseased validation slices at 0.5 (the paper's checkpoint rule)."""
@@ -173,16 +152,7 @@ def _weights(recipe: SegmentationRecipe, annotated_fraction: float) -> dict[str,
 def train(recipe: SegmentationRecipe, selection: Selection, context: StageContext) -> Training:
     """Train; keep the epoch with the highest validation Dice, or the last one where nothing learns to segment."""
     training = MGenSegTraining(recipe, selection, context)
-    loop = Loop(
-        modules=training.modules,
-        optimisers=training.optimisers,
-        steps=training.steps,
-        validate=training.validate,
-        epochs=recipe.epochs,
-        validate_every=recipe.validate_every,
-        keep=("net",),
-    )
-    best = yield from run(loop, root=seed(context.seed, "mgenseg"), checkpoint=context.checkpoint)
+    best = yield from training.fit(keep=("net",))
     epoch = recipe.epochs
     if training.wanted.segmentation:
         epoch = best.epoch

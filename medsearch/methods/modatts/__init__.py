@@ -7,9 +7,9 @@
     Eq. 5.6-5.10   training.generative: from_presence, from_both
     Eq. 5.11       losses.reconstruction; L_lat: losses.latent
     Eq. 5.12       segmentation.SegmentationTraining.g_terms      losses.weights
-    Eq. 5.13       self_training.train (λ_st = λ_pT)
+    Eq. 5.13       segmentation.train_round (λ_st = λ_pT)
     Table 5.1      medsearch.networks.discriminator     Table 5.2    networks.medformer
-    5 folds        pipeline, evaluation            Figures 5.4-5.6, 5.9, 5.10    pictures, focus, attention
+    5 folds        stages, pictures.voting         Figures 5.4-5.6, 5.9, 5.10    pictures, attention
 
 Departures from the paper, all as the released code does (which is the side to take where the paper's table and the
 trained sizes disagree): discriminators have four strided convolutions of kernel 3; slices are padded to 256 x 256;
@@ -31,48 +31,22 @@ Folds are cut at the segmentation stage behind one translator, begin from the sa
 their probabilities; of the tumours, the smallest third and the more heterogeneous half of the largest third come twice.
 """
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from medsearch.methods.modatts.recipe import CROSSMODA, make_recipe
+from medsearch.methods.modatts.stages import nodes
+from medsearch.stages.method import Method
 
-from medsearch.methods.modatts.pipeline import pipeline
-from medsearch.methods.modatts.recipe import CROSSMODA, MoDATTSRecipe, Variant, preset
-from medsearch.networks.config import Dimensions, Scale
-from medsearch.stages.method import BY_MASKS, Selection
-from medsearch.stages.pipelines import Pipeline
+__all__ = ["CROSSMODA", "MODATTS"]
 
-__all__ = ["CROSSMODA", "MoDATTS"]
+MODATTS = Method(
+    name="modatts",
+    title="MoDATTS",
+    make_recipe=make_recipe,
+    make_nodes=nodes,
+    settings={"variant": "semi-supervised", "preset": "paper", "scale": "paper", "dimensions": 3},
+    wants={"released": {"normalisation": "joint"}},
+)
+"""In one of its variants, `self-supervised` or `semi-supervised`, and presets, `paper` or `released`.
 
-
-@dataclass(frozen=True, kw_only=True)
-class MoDATTS:
-    """The method in one of its variants, at a scale; knobs are those of `recipe`."""
-
-    variant: Variant = "semi-supervised"
-    preset: str = "paper"
-    scale: Scale = "paper"
-    dimensions: Dimensions = 3
-    """2: the segmentation stage sees axial slices (the paper's comparison with 2D methods)."""
-    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
-
-    @property
-    def name(self) -> str:
-        """The package's name."""
-        return "modatts"
-
-    @property
-    def recipe(self) -> MoDATTSRecipe:
-        """The preset's values at this scale."""
-        return preset(self.preset, self.scale, variant=self.variant, dimensions=self.dimensions)
-
-    @property
-    def task_knobs(self) -> dict[str, str]:
-        """What the preset wants of the task: the released code normalises all contrasts together."""
-        return {"normalisation": "joint"} if self.preset == "released" else {}
-
-    def at(self, scale: Scale) -> "MoDATTS":
-        """The same method in another set of sizes."""
-        return replace(self, scale=scale)
-
-    def pipeline(self, recipe: MoDATTSRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
-        """The stages that `recipe` means."""
-        return pipeline(recipe, selection=selection, test=test)
+With `dimensions` 2 the segmentation stage sees axial slices: the paper's comparison with 2D methods. The released code
+normalises all contrasts together.
+"""

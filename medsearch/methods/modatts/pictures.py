@@ -1,4 +1,7 @@
-"""What a reader wants to see of a trained model: predictions over masks, tumours removed, translations, attention.
+"""Trained segmentors before test cases, and what a reader wants to see of them.
+
+That is: predictions over masks, tumours removed, translations, attention. Several segmentors, one of each fold, vote
+by the mean of their probabilities.
 
 Axial slices as a radiologist sees them: front up, the patient's right on the left (arrays are in LPS order).
 """
@@ -11,21 +14,63 @@ import torch
 from numpy.typing import NDArray
 
 from medsearch.data.geometry import Box
-from medsearch.methods.modatts.focus import decoder_tiles, encoder_tiles
-from medsearch.methods.modatts.segmentor import Segmentor
-from medsearch.methods.modatts.synthesis import translate_volume
+from medsearch.methods.modatts.attention import decoder_tiles, encoder_tiles
+from medsearch.methods.modatts.recipe import SegmentationRecipe, SynthesisRecipe, TranslationRecipe
+from medsearch.methods.modatts.segmentor import Segmentor, predict
+from medsearch.methods.modatts.synthesis import WEIGHTS, load_translator, translate_volume
 from medsearch.methods.modatts.translator import Translator
-from medsearch.metrics.scoring import Row, TestCase
+from medsearch.metrics.scoring import Scores, TestCase
 from medsearch.pictures.panels import Mask, Plane
-from medsearch.pictures.predictions import add_predictions, residual_tiles
+from medsearch.pictures.predictions import residual_tiles
 from medsearch.pictures.sections import Half, fullest, grey, half, limits, window
 from medsearch.pictures.tiles import Gallery, Tile
 from medsearch.stages.context import StageContext
-from medsearch.stages.testing import SHOWN
+from medsearch.stages.testing import SHOWN, Predict, Predictor
+from medsearch.training.checkpoints import load_trained
 from medsearch.training.generative import from_presence
+from medsearch.training.precision import prepare_torch
 
 ATTENDED = 2
 """Cases whose attention is shown."""
+
+
+def predictor(
+    recipe: SegmentationRecipe,
+    context: StageContext,
+    *,
+    translation: TranslationRecipe | None,
+    synthesis: SynthesisRecipe,
+) -> Predictor:
+    """The segmentors upstream; translations and attention are shown too if there is a translator upstream."""
+    prepare_torch(context.runtime)
+    segmentors, translator = load_segmentors(recipe, context), None
+    if translation is not None:
+        artifact, weights = context.upstream["translation"], WEIGHTS[synthesis.checkpoint]
+        translator = load_translator(translation, artifact, weights, context.runtime.device)
+    return Predictor(voting(segmentors, context), Pictures(context, segmentors[0], translator).draw)
+
+
+def load_segmentors(recipe: SegmentationRecipe, context: StageContext) -> list[Segmentor]:
+    """Those upstream, in the order of their folds, in eval mode."""
+    loaded = []
+    roles = [role for role in context.upstream if role.startswith("segmentor")]
+    for role in sorted(roles, key=lambda role: (len(role), role)):  # 2 before 10
+        weights = context.upstream[role].file("weights.safetensors")
+        loaded.append(load_trained(Segmentor(recipe), weights, "segmentor", context.runtime.device))
+    return loaded
+
+
+def voting(segmentors: Sequence[Segmentor], context: StageContext) -> Predict:
+    """The mean of their probabilities."""
+
+    @torch.no_grad()
+    def predicted(crops: NDArray[np.float32]) -> NDArray[np.float32]:
+        x = torch.from_numpy(crops).unsqueeze(1).to(context.runtime.device)
+        votes = torch.stack([predict(segmentor, x, context.runtime)[:, 0] for segmentor in segmentors])
+        mean: NDArray[np.float32] = votes.mean(0).cpu().numpy()
+        return mean
+
+    return predicted
 
 
 @dataclass(frozen=True)
@@ -44,19 +89,16 @@ class Pictures:
 
     def __init__(self, context: StageContext, segmentor: Segmentor, translator: Translator | None) -> None:
         self.context, self.segmentor, self.translator = context, segmentor, translator
-        self.gallery = Gallery(context.directory)
 
-    def draw(self, cases: Sequence[TestCase], rows: Sequence[Row]) -> None:
-        """Everything that these models have to show."""
-        add_predictions(self.gallery, cases, rows)
+    def draw(self, gallery: Gallery, cases: Sequence[TestCase], scores: Scores) -> None:
+        """Everything that these models have to show beside predictions."""
         if self.segmentor.generative:
-            tiles = residual_tiles(cases, self.context.task.geometry, self._made_healthy)
-            self.gallery.add("residuals", list(tiles))
+            tiles = residual_tiles(cases, scores.geometry, self._made_healthy)
+            gallery.add("residuals", list(tiles))
         sources = list(self._translatable(cases)) if self.translator is not None else []
-        self.gallery.add("translations", list(self._translations(sources)))
+        gallery.add("translations", list(self._translations(sources)))
         for part, seen in self._attention(cases[:ATTENDED], sources[:ATTENDED]).items():
-            self.gallery.add("attention", list(seen), name=f"attention_{part}")
-        self.gallery.close()
+            gallery.add("attention", list(seen), name=f"attention_{part}")
 
     def _translatable(self, cases: Sequence[TestCase]) -> Iterator[Translatable]:
         """The test cases' own source images, or else annotated sources that the translator did not train on."""

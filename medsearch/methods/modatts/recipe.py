@@ -2,36 +2,26 @@
 
 import dataclasses
 from dataclasses import field
-from functools import cache
 from typing import Annotated, Any, Literal
 
-from medsearch.core.errors import BadInput
 from medsearch.core.ranges import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from medsearch.core.recipes import LATER, WHEREABOUTS, knobs, override, recipe
-from medsearch.losses.weights import require_weight
+from medsearch.losses.weights import TermWeights
 from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
 from medsearch.networks.config import Dimensions, DiscriminatorConfig, Scale
+from medsearch.stages.method import require_known
 from medsearch.training.recipes import OptimiserRecipe
 
 Variant = Literal["self-supervised", "semi-supervised"]
 
 
 @recipe
-class TranslationWeights:
+class TranslationWeights(TermWeights):
     """λ of Eq. 5.4, normalised to sum 1 before use."""
 
     adv: NonNegativeFloat = 1.0
     seg: NonNegativeFloat = 1.0
     cyc: NonNegativeFloat = 10.0
-
-    def check(self) -> None:
-        """Refuse weights that are all 0.
-
-        Raises:
-            BadInput: they are.
-
-        """
-        require_weight(vars(self))
 
 
 @recipe
@@ -61,7 +51,7 @@ class SynthesisRecipe:
 
 
 @recipe
-class SegmentationWeights:
+class SegmentationWeights(TermWeights):
     """λ of Eq. 5.12, normalised to sum 1 before use."""
 
     adv: NonNegativeFloat = 5.0
@@ -71,14 +61,9 @@ class SegmentationWeights:
     seg_schedule: Literal["by annotated fraction", "constant"] = "by annotated fraction"
     """100, 50, 25, 1, 0.1 at 100, 70, 40, 10, 1 % of the source annotated (section 5.5.1), scaled with `seg`."""
 
-    def check(self) -> None:
-        """Refuse weights that are all 0.
-
-        Raises:
-            BadInput: they are.
-
-        """
-        require_weight({name: getattr(self, name) for name in ("adv", "rec", "lat", "seg")})
+    def terms(self) -> dict[str, float]:
+        """Of which one must have a weight."""
+        return {name: getattr(self, name) for name in ("adv", "rec", "lat", "seg")}
 
 
 @recipe
@@ -190,18 +175,15 @@ RELEASED: dict[str, Any] = {
 """Where the released code's values differ from the paper's."""
 
 
-@cache
-def preset(name: str, scale: Scale, *, variant: Variant, dimensions: Dimensions = 3) -> MoDATTSRecipe:
+def make_recipe(variant: Variant, preset: str, *, scale: Scale, dimensions: Dimensions = 3) -> MoDATTSRecipe:
     """The recipe of a preset (`paper`, `released`), a scale (`tiny`, `small`, `paper`) and a variant, in 2D or 3D.
 
     Raises:
         BadInput: one of the names is unknown.
 
     """
-    if name not in ("paper", "released") or scale not in SCALES:
-        msg = f"MoDATTS has presets paper, released and scales {', '.join(SCALES)}; got {name!r} at {scale!r}"
-        raise BadInput(msg)
-    chosen = override(MoDATTSRecipe(), {} if name == "paper" else RELEASED)
+    require_known("MoDATTS", scale, preset, ("paper", "released"))
+    chosen = override(MoDATTSRecipe(), {} if preset == "paper" else RELEASED)
     sized = SCALES[scale](chosen, variant)
     return sized if dimensions == 3 else override(sized, _in_2d(scale, variant))
 

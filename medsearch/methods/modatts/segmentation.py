@@ -1,39 +1,41 @@
-"""Target-modality segmentation: section 5.4.2, Eqs. 5.5-5.12, and the rounds of Eq. 5.13 that go on from it."""
+"""Target-modality segmentation: section 5.4.2, Eqs. 5.5-5.12, and the rounds of self-training of Eq. 5.13."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from medsearch.core.seeds import generator, seed
+from medsearch.core.seeds import generator
+from medsearch.data.units import Unit
 from medsearch.losses.weights import normalised, scheduled
 from medsearch.methods.modatts import losses
-from medsearch.methods.modatts.batches import Triple, drawn
-from medsearch.methods.modatts.recipe import SegmentationRecipe
+from medsearch.methods.modatts.recipe import SegmentationRecipe, SelfTrainingRecipe
 from medsearch.methods.modatts.segmentor import Segmentor, predict
-from medsearch.methods.modatts.supervision import Supervision, supervision
+from medsearch.methods.modatts.supervision import Supervision, Triple, drawn, supervision
 from medsearch.networks.discriminator import MultiScaleDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep, supervised_step
+from medsearch.training.adversarial import discriminator_scores, pieces
 from medsearch.training.checkpoints import load_modules, save_tensors
-from medsearch.training.diversity import diversity, residuals
+from medsearch.training.crops import IGNORED, Crops
+from medsearch.training.fitting import AdversarialTraining
 from medsearch.training.generative import (
     FromAbsence,
     FromPresence,
     codes_found_again,
+    diversity,
     from_both,
     from_presence,
+    residuals,
 )
-from medsearch.training.judging import judged
-from medsearch.training.loop import Loop, run
+from medsearch.training.inference import micro_dice
 from medsearch.training.optimisers import amsgrad
-from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import micro_batches
-from medsearch.training.selecting import micro_dice
+from medsearch.training.precision import autocast
 
 WEIGHTS = "weights.safetensors"
 
@@ -50,14 +52,12 @@ class Pass:
     codes: losses.LatentCodes
 
 
-class SegmentationTraining:
+class SegmentationTraining(AdversarialTraining[StageContext]):
     """Everything that the segmentation stage and the self-training rounds hold while they train."""
 
     def __init__(self, recipe: SegmentationRecipe, context: StageContext, given: Supervision) -> None:
-        prepare_torch(context.runtime)
-        torch.manual_seed(seed(context.seed, "segmentation", "initialisation"))
-        self.recipe, self.context, self.given = recipe, context, given
-        self.device, self.generative = context.runtime.device, recipe.generative
+        super().__init__(recipe, context, "segmentation")
+        self.given, self.generative = given, recipe.generative
         self.segmentor = Segmentor(recipe).to(self.device)
         self.modules: dict[str, nn.Module] = {"segmentor": self.segmentor}
         self.optimisers = {"g": amsgrad([self.segmentor], recipe.optimiser)}
@@ -65,8 +65,9 @@ class SegmentationTraining:
             judges = replace(recipe.discriminator, dimensions=recipe.network.dimensions)
             self.d_p = MultiScaleDiscriminator(judges).to(self.device)
             self.d_a = MultiScaleDiscriminator(judges).to(self.device)
+            self.judges = (self.d_p, self.d_a)
             self.modules |= {"d_p": self.d_p, "d_a": self.d_a}
-            self.optimisers["d"] = amsgrad([self.d_p, self.d_a], recipe.optimiser)
+            self.optimisers["d"] = amsgrad(self.judges, recipe.optimiser)
         weights, seg = recipe.weights, recipe.weights.seg
         if weights.seg_schedule == "by annotated fraction":
             seg = scheduled(seg, given.annotated_fraction)
@@ -90,10 +91,10 @@ class SegmentationTraining:
     def d_terms(self, of: Pass) -> dict[str, Tensor]:
         """Eq. 5.1 between X_A and X_PA, X_P and X_AP, scaled by the generator's weight as released."""
         lam, runtime = self.weights["adv"], self.context.runtime
-        real, fake = judged(self.d_a, runtime, of.batch.healthy.x, of.p.x_pa.detach())
+        real, fake = discriminator_scores(self.d_a, runtime, of.batch.healthy.x, of.p.x_pa.detach())
         terms = {"d_a": lam * losses.adversarial_d(real, fake)}
         if of.a is not None:
-            real, fake = judged(self.d_p, runtime, of.p.x_p, of.a.x_ap.detach())
+            real, fake = discriminator_scores(self.d_p, runtime, of.p.x_p, of.a.x_ap.detach())
             terms["d_p"] = lam * losses.adversarial_d(real, fake)
         return terms
 
@@ -108,10 +109,10 @@ class SegmentationTraining:
         }
 
     def _adversarial(self, p: FromPresence, a: FromAbsence | None) -> Tensor:
-        (fake,) = judged(self.d_a, self.context.runtime, p.x_pa)
+        (fake,) = discriminator_scores(self.d_a, self.context.runtime, p.x_pa)
         loss = losses.adversarial_g(fake)
         if a is not None:
-            (fake,) = judged(self.d_p, self.context.runtime, a.x_ap)
+            (fake,) = discriminator_scores(self.d_p, self.context.runtime, a.x_ap)
             loss = loss + losses.adversarial_g(fake)
         return loss
 
@@ -124,25 +125,10 @@ class SegmentationTraining:
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One epoch."""
-        for module in self.modules.values():
-            module.train()
+        self.begin_epoch(epoch)
         rng = generator(self.context.seed, "segmentation", self.given.name, "epoch", epoch)
-        step = self._adversarial_step() if self.generative else self._supervised_step
-        yield from map(step, micro_batches(drawn(self.recipe, self.given, rng), self.context.runtime))
-
-    def _adversarial_step(self) -> AdversarialStep[Triple, Pass]:
-        return AdversarialStep(
-            forward=self.forward,
-            d_terms=self.d_terms,
-            g_terms=self.g_terms,
-            optimiser_d=self.optimisers["d"],
-            optimiser_g=self.optimisers["g"],
-            generators=(self.segmentor,),
-            discriminators=(self.d_p, self.d_a),
-        )
-
-    def _supervised_step(self, batches: list[Triple]) -> dict[str, Tensor]:
-        return supervised_step(batches, self.supervised_terms, self.optimisers["g"])
+        batches = drawn(self.recipe, self.given, rng)
+        yield from self.adversarial(batches) if self.generative else self.supervised(batches, self.supervised_terms)
 
     def validate(self) -> dict[str, float]:
         """Dice over all voxels of the diseased validation crops at 0.5 (the paper's checkpoint rule)."""
@@ -183,17 +169,8 @@ def mode_dropping(training: SegmentationTraining) -> dict[str, float]:
 
 def fit(training: SegmentationTraining, epochs: int) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
-    context, name = training.context, training.given.name
-    loop = Loop(
-        modules=training.modules,
-        optimisers=training.optimisers,
-        steps=training.steps,
-        validate=training.validate,
-        epochs=epochs,
-        validate_every=training.recipe.validate_every,
-    )
-    best = yield from run(loop, root=seed(context.seed, name), checkpoint=context.checkpoint)
-    save_tensors(context.directory / WEIGHTS, best.tensors)
+    best = yield from training.fit(training.given.name, epochs=epochs)
+    save_tensors(training.context.directory / WEIGHTS, best.tensors)
     metrics = {"validation/dice": best.value, **mode_dropping(training)}
     return Outcome(metrics, {"best_epoch": best.epoch, "weights": training.weights})
 
@@ -201,3 +178,40 @@ def fit(training: SegmentationTraining, epochs: int) -> Training:
 def train(recipe: SegmentationRecipe, selection: Selection, context: StageContext) -> Training:
     """The segmentation stage: Eq. 5.12, or Eq. 5.5 alone for the self-supervised variant and the references."""
     return fit(SegmentationTraining(recipe, context, supervision(recipe, selection, context)), recipe.epochs)
+
+
+def train_round(
+    recipe: SelfTrainingRecipe, segmentation: SegmentationRecipe, *, selection: Selection, context: StageContext
+) -> Training:
+    """One round. True target labels stay; every other diseased target crop gets the teacher's prediction."""
+    teacher = context.upstream["teacher"]
+    given = supervision(segmentation, selection, context)
+    training = SegmentationTraining(segmentation, context, given)
+    load_modules(teacher.file("weights.safetensors"), training.modules)
+    labelled = pseudo_labelled(training, recipe)
+    training.given = replace(given, diseased=labelled, name=f"self_training/{teacher.key}")
+    return fit(training, recipe.epochs)
+
+
+def pseudo_labelled(training: SegmentationTraining, recipe: SelfTrainingRecipe) -> Crops:
+    """The diseased target crops with the teacher's thresholded predictions where no mask is known.
+
+    Departs from the paper in its self-supervised variant, as released: it too knows which halves are diseased.
+    """
+    crops, runtime = training.given.diseased, training.context.runtime
+    unknown = [index for index in range(len(crops)) if index not in crops.annotated]
+    masks: dict[Unit, NDArray[np.uint8]] = {}
+    for part in pieces(len(unknown), runtime.at_once(training.recipe.batch)):
+        x = crops.load(unknown[part], None).x.to(runtime.device)
+        found = pseudo_mask(predict(training.segmentor, x, runtime)[:, 0], recipe)
+        masks |= dict(zip((crops.halves.units[index] for index in unknown[part]), found, strict=True))
+    return Crops(crops.halves, masks.get)
+
+
+def pseudo_mask(y_hat: torch.Tensor, recipe: SelfTrainingRecipe) -> NDArray[np.uint8]:
+    """1 above α; below it 0, or `IGNORED` between 1 - α and α when uncertain voxels are to be left out."""
+    mask = (y_hat > recipe.threshold).to(torch.uint8)
+    if recipe.uncertain == "ignore":
+        mask[(y_hat > 1 - recipe.threshold) & (y_hat <= recipe.threshold)] = IGNORED
+    found: NDArray[np.uint8] = mask.cpu().numpy()
+    return found

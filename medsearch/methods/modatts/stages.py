@@ -1,13 +1,23 @@
-"""MoDATTS as stages: what each reads and takes; the training itself is imported when it starts.
+"""MoDATTS as stages: what each reads, and takes from which; the training itself is imported when it starts.
 
-translation ──> synthesis ──> segmentation ──> self_training_1 ──> ... ──> test
+    translation ─> synthesis ─┬─> segmentation ──────────> self_training_1 ────────────> ... ─┬─> test
+                              or, with `ensemble.folds` k of 2 or more,                       │
+                              ├─> segmentation_fold_1 ──> self_training_1_fold_1 ──> ... ─────┤
+                              └─> segmentation_fold_k ──> self_training_1_fold_k ──> ... ─────┘
+
+Folds cut the source side's training and validation cases, all of which synthesis translates; so one translator serves
+all of them, and its own validation cases train some.
 """
 
-from dataclasses import dataclass
-from typing import ClassVar
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from medsearch.core.files import require_content
+from medsearch.core.errors import BadInput
+from medsearch.core.files import digest, require_content
 from medsearch.methods.modatts.recipe import (
+    MoDATTSRecipe,
     SegmentationRecipe,
     SelfTrainingRecipe,
     SynthesisRecipe,
@@ -15,7 +25,12 @@ from medsearch.methods.modatts.recipe import (
 )
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
+from medsearch.stages.pipelines import Node
+from medsearch.stages.segmentation import SegmentationTest
 from medsearch.stages.stage import Stage, Training
+
+if TYPE_CHECKING:
+    from medsearch.stages.testing import Predictor
 
 VALIDATION_READS = {
     "source": ("source.validation.images", "source.validation.masks", "source.validation.presence"),
@@ -38,11 +53,6 @@ class Translation(Stage):
     recipe: TranslationRecipe
     imagenet: str = ""
     """Digest of the ImageNet weights that the encoders start from; empty: random."""
-
-    @property
-    def batch(self) -> int:
-        """Slices a step."""
-        return self.recipe.batch
 
     def reads(self) -> frozenset[str]:
         """Never a target mask, never a test case."""
@@ -86,11 +96,6 @@ class Segmentation(Stage):
     recipe: SegmentationRecipe
     selection: Selection
 
-    @property
-    def batch(self) -> int:
-        """Crops (slices in 2D) a step."""
-        return self.recipe.batch
-
     def reads(self) -> frozenset[str]:
         """Depends on what supervises: pseudo-target volumes come from upstream, with the source's masks."""
         parts = {
@@ -128,17 +133,14 @@ class SelfTraining(Stage):
 
     def train(self, context: StageContext) -> Training:
         """Eq. 5.13."""
-        from medsearch.methods.modatts.self_training import train
+        from medsearch.methods.modatts.segmentation import train_round
 
-        return train(self.recipe, self.segmentation, selection=self.selection, context=context)
+        return train_round(self.recipe, self.segmentation, selection=self.selection, context=context)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Test(Stage):
-    """Scores on test cases, and pictures; the only stage that reads them. Finalists and references alone have it.
-
-    Its segmentor upstream, or several that vote, segment under one recipe.
-    """
+class Test(SegmentationTest):
+    """The test of a segmentor, or of several that vote, under one recipe. Finalists and references alone have it."""
 
     name: ClassVar[str] = "test"
     version: ClassVar[int] = 2
@@ -151,12 +153,83 @@ class Test(Stage):
 
         Where nobody's test images are of both contrasts, these are validation cases.
         """
-        parts = {"target.test.images", "target.test.masks", "target.test.presence"}
         sources = {"source.test.images", "source.validation.images", "source.validation.masks"}
-        return frozenset(parts | sources if self.translation else parts)
+        return super().reads() | (sources if self.translation else frozenset())
 
-    def train(self, context: StageContext) -> Training:
-        """Nothing is trained: one pass over the test cases."""
-        from medsearch.methods.modatts.evaluation import evaluate
+    def predictor(self, context: StageContext) -> "Predictor":
+        """The segmentors, with the translator that they were trained behind."""
+        from medsearch.methods.modatts.pictures import predictor
 
-        return evaluate(self.recipe, context, translation=self.translation, synthesis=self.synthesis)
+        return predictor(self.recipe, context, translation=self.translation, synthesis=self.synthesis)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One of the segmentors: what its nodes' names end in, and in which knobs of the task they differ."""
+
+    suffix: str = ""
+    task: Mapping[str, Any] = field(default_factory=dict)
+
+
+def nodes(recipe: MoDATTSRecipe, selection: Selection) -> Iterator[Node]:
+    """Translation, synthesis, segmentation and the rounds of self-training, or a reference's segmentation; the test.
+
+    A reference is selected on the labels it trains with, whatever the study's rule: it has no others.
+
+    Raises:
+        BadInput: the recipe names a file of weights that is not there, or a number of folds that cannot be.
+    """
+    folds = _folds(recipe)
+    if recipe.segmentation.supervision == "pseudo-target":
+        translation = _translation(recipe)
+        chains = [list(_adaptation(recipe, selection, fold)) for fold in folds]
+    else:
+        translation = []
+        own: Selection = "source" if recipe.segmentation.supervision == "source" else "oracle"
+        stage = Segmentation(recipe=recipe.segmentation, selection=own)
+        chains = [[Node(f"segmentation{fold.suffix}", stage, task=fold.task)] for fold in folds]
+    yield from (*translation, *(node for chain in chains for node in chain))
+    yield _test(recipe, [chain[-1].name for chain in chains], adapted=bool(translation))
+
+
+def _folds(recipe: MoDATTSRecipe) -> list[Fold]:
+    """One without a suffix where the source is not cut: a model trained on target labels alone has no source."""
+    count = recipe.ensemble.folds
+    if count < 1:
+        msg = f"knob 'ensemble.folds' is the number of segmentors that vote, 1 or more; got {count}"
+        raise BadInput(msg)
+    if count == 1 or recipe.segmentation.supervision == "target":
+        return [Fold()]
+    return [Fold(f"_fold_{number + 1}", {"folds": count, "fold": number}) for number in range(count)]
+
+
+def _translation(recipe: MoDATTSRecipe) -> list[Node]:
+    imagenet = digest(recipe.translation.imagenet, knob=KNOB, wanted=WEIGHTS)
+    return [
+        Node("translation", Translation(recipe=recipe.translation, imagenet=imagenet)),
+        Node(
+            "synthesis",
+            Synthesis(recipe=recipe.synthesis, translation=recipe.translation),
+            {"translation": "translation"},
+        ),
+    ]
+
+
+def _adaptation(recipe: MoDATTSRecipe, selection: Selection, fold: Fold) -> Iterator[Node]:
+    """The segmentor of one fold, and its rounds of self-training."""
+    stage = Segmentation(recipe=recipe.segmentation, selection=selection)
+    name = f"segmentation{fold.suffix}"
+    yield Node(name, stage, {"synthesis": "synthesis"}, fold.task)
+    one_round = dataclasses.replace(recipe.self_training, rounds=1)  # a round does not depend on how many follow
+    student = SelfTraining(recipe=one_round, segmentation=recipe.segmentation, selection=selection)
+    for number in range(1, recipe.self_training.rounds + 1):
+        teacher, name = name, f"self_training_{number}{fold.suffix}"
+        yield Node(name, student, {"teacher": teacher, "synthesis": "synthesis"}, fold.task)
+
+
+def _test(recipe: MoDATTSRecipe, segmentors: list[str], *, adapted: bool) -> Node:
+    translation = recipe.translation if adapted else None
+    stage = Test(recipe=recipe.segmentation, translation=translation, synthesis=recipe.synthesis)
+    roles = ["segmentor"] if len(segmentors) == 1 else [f"segmentor_{place}" for place in range(1, len(segmentors) + 1)]
+    upstream = dict(zip(roles, segmentors, strict=True)) | ({"translation": "translation"} if adapted else {})
+    return Node("test", stage, upstream)

@@ -1,21 +1,29 @@
-"""What the segmentation stage learns from and is selected on, for each kind of supervision and each selection rule."""
+"""What the segmentation stage learns from and is selected on, by supervision and selection rule, and its batches."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from medsearch.core.errors import BadInput
 from medsearch.data.augmentation.tumours import heterogeneity, repeats
+from medsearch.data.geometry import Triple as Size
 from medsearch.data.geometry import halves
 from medsearch.data.sources import domain_source
-from medsearch.data.units import Halves, Source, half_crops, half_slices
+from medsearch.data.units import Halves, Source, cycled, half_crops, half_slices
 from medsearch.data.views import Domain, TaskView
 from medsearch.losses.weights import annotated_share
-from medsearch.methods.modatts.data import pseudo_target
+from medsearch.methods.modatts.networks.config import MedformerConfig
 from medsearch.methods.modatts.recipe import SegmentationRecipe
+from medsearch.methods.modatts.synthesis import pseudo_target
 from medsearch.stages.context import Artifact, StageContext
 from medsearch.stages.method import Selection
-from medsearch.training.crops import Crops
+from medsearch.training.adversarial import emphasis
+from medsearch.training.crops import CropBatch, Crops
+from medsearch.training.prefetch import TensorBatch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,3 +141,55 @@ def _require_enough(recipe: SegmentationRecipe, given: Supervision) -> None:
         if fault:
             msg = f"the split leaves {problem}, add cases, or change task.split_seed"
             raise BadInput(msg)
+
+
+@dataclass(frozen=True)
+class Triple(TensorBatch):
+    """One batch: annotated synthetic crops, diseased target crops (some annotated), healthy ones with sampled u."""
+
+    synthetic: CropBatch
+    diseased: CropBatch
+    healthy: CropBatch
+    u: Tensor
+    emphasis: tuple[float, float] = (1.0, 1.0)
+    """Of the Dice of synthetic and of target crops, where this is a part of a batch that has not its share of them."""
+
+    def __len__(self) -> int:
+        return max(len(crops.x) for crops in (self.synthetic, self.diseased, self.healthy))
+
+    def __getitem__(self, part: slice) -> "Triple":
+        """Some of every kind."""
+        share = len(range(len(self))[part]) / len(self)
+        synthetic, diseased = self.synthetic[part], self.diseased[part]
+        weights = (
+            emphasis(len(synthetic.y), len(self.synthetic.y), share=share),
+            emphasis(len(diseased.y), len(self.diseased.y), share=share),
+        )
+        return Triple(synthetic, diseased, self.healthy[part], self.u[part], weights)
+
+
+def drawn(recipe: SegmentationRecipe, given: Supervision, rng: np.random.Generator) -> Iterator[Triple]:
+    """One epoch: every list of crops is cycled to its length. Lists that no term looks at stay empty.
+
+    Without translation only the annotated ones among the target crops are loaded.
+    """
+    known, size = given.diseased.annotated, recipe.batch
+    diseased = given.diseased if recipe.generative or known else given.diseased.none()
+    healthy = given.healthy if recipe.generative else given.healthy.none()
+    length = math.ceil(given.epoch / size)
+    lists = (cycled(len(crops), size, length, rng) for crops in (given.synthetic, diseased, healthy))
+    augmenting = rng if recipe.augment else None
+    for synthetic, sick, well in zip(*lists, strict=True):
+        of_use = sick if recipe.generative else [index for index in sick if index in known]
+        yield Triple(
+            given.synthetic.load(synthetic, augmenting),
+            diseased.load(of_use, augmenting),
+            healthy.load(well, augmenting),
+            _sampled(recipe.sized_network, len(well), crop=given.healthy.halves.source.geometry.crop, rng=rng),
+        )
+
+
+def _sampled(network: MedformerConfig, count: int, *, crop: Size, rng: np.random.Generator) -> Tensor:
+    """U ~ N(0, I) for healthy crops, in the shape of the bottleneck."""
+    space = (side // math.prod(network.scales) for side in crop[-network.dimensions :])
+    return torch.from_numpy(rng.standard_normal((count, network.unique_channels, *space), dtype=np.float32))

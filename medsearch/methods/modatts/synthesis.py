@@ -1,20 +1,26 @@
-"""Synthetic target data: every source slice through E_S and G_T, stacked back into volumes (section 5.5.1)."""
+"""Synthetic target data (section 5.5.1): every source slice through E_S and G_T, stacked into volumes."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from medsearch.core.records import write_json
+from medsearch.core.records import read_json, write_json
 from medsearch.data.geometry import padded_slices, unpad_slices
-from medsearch.data.units import Volume
-from medsearch.data.views import SplitName
-from medsearch.methods.modatts.data import PSEUDO_TARGET, SUBJECTS
+from medsearch.data.units import Source, Volume
+from medsearch.data.views import SplitName, TaskView
 from medsearch.methods.modatts.recipe import SynthesisRecipe, TranslationRecipe
 from medsearch.methods.modatts.translator import Translator
 from medsearch.stages.context import Artifact, StageContext
 from medsearch.stages.stage import Epoch, Outcome, Training
-from medsearch.training.checkpoints import load_modules
+from medsearch.training.checkpoints import load_trained
 from medsearch.training.precision import autocast, prepare_torch
 
+PSEUDO_TARGET = "pseudo_target.npy"
+SUBJECTS = "subjects.json"
 WEIGHTS = {"last": "weights.safetensors", "best": "best.safetensors"}
 SLICES = 16
 """Slices per forward pass."""
@@ -23,9 +29,7 @@ SPLITS: tuple[SplitName, ...] = ("train", "validation")
 
 def load_translator(recipe: TranslationRecipe, translation: Artifact, weights: str, device: str) -> Translator:
     """A trained translator in eval mode."""
-    translator = Translator(recipe)
-    load_modules(translation.file(weights), {"translator": translator})
-    return translator.to(device).eval()
+    return load_trained(Translator(recipe), translation.file(weights), "translator", device)
 
 
 @torch.no_grad()
@@ -55,3 +59,23 @@ def synthesise(recipe: SynthesisRecipe, translation: TranslationRecipe, context:
     write_json(context.directory / SUBJECTS, [subject for _, subject in places])
     yield Epoch(1, {})
     return Outcome(notes={"volumes": len(places)})
+
+
+def pseudo_target(task: TaskView, split: SplitName, synthesis: Artifact) -> Source:
+    """Translated source volumes of one split with the source's masks (Y_pT = Y_S)."""
+    volumes, places = synthesised(synthesis)
+    return Source(
+        subjects=task.subjects("source", split),
+        image=lambda subject: volumes[places[subject]],
+        mask=partial(task.mapped_mask, "source", split),
+        presence=partial(task.presence, "source", split),
+        tumour_areas=partial(task.tumour_areas, "source", split),
+        box=task.box,
+        geometry=task.geometry,
+    )
+
+
+def synthesised(synthesis: Artifact) -> tuple[NDArray[np.floating[Any]], Mapping[str, int]]:
+    """The memory-mapped pseudo-target volumes (n, Z, Y, X) and each subject's place."""
+    subjects = read_json(synthesis.file(SUBJECTS))
+    return np.load(synthesis.file(PSEUDO_TARGET), mmap_mode="r"), {name: i for i, name in enumerate(subjects)}

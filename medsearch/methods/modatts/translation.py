@@ -1,31 +1,100 @@
-"""Tumour-aware cross-modality translation: section 5.4.1, Eqs. 5.1-5.4."""
+"""Tumour-aware cross-modality translation: section 5.4.1, Eqs. 5.1-5.4.
+
+It looks at slices of both contrasts to train on, and at diseased source slices to select by.
+"""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from numpy.typing import NDArray
+from torch import Tensor
 
-from medsearch.core.seeds import generator, seed
+from medsearch.core.errors import BadInput
+from medsearch.data.augmentation.slices import augment_slice
+from medsearch.data.sources import domain_source
+from medsearch.data.units import Image, Mask, Slices, batches, cycled
+from medsearch.data.views import TaskView
 from medsearch.losses.weights import normalised
 from medsearch.methods.modatts import losses
 from medsearch.methods.modatts.networks.imagenet import load_imagenet
 from medsearch.methods.modatts.recipe import TranslationRecipe
-from medsearch.methods.modatts.slices import Diseased, Drawing
 from medsearch.methods.modatts.translator import SliceBatch, Translated, Translator
 from medsearch.metrics.overlap import MicroDice
 from medsearch.networks.discriminator import MultiScaleDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.adversarial import AdversarialStep, pieces
+from medsearch.training.adversarial import discriminator_scores, pieces
 from medsearch.training.checkpoints import save_modules, save_tensors
-from medsearch.training.judging import judged
-from medsearch.training.loop import Loop, run
+from medsearch.training.fitting import AdversarialTraining
 from medsearch.training.optimisers import amsgrad
-from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.prefetch import micro_batches
+from medsearch.training.precision import autocast
+
+
+class Drawing:
+    """Training slices; no mask of the target is asked for."""
+
+    def __init__(self, recipe: TranslationRecipe, task: TaskView) -> None:
+        self.recipe = recipe
+        self.source = Slices(domain_source(task, "source", "train"))
+        self.target = Slices(domain_source(task, "target", "train", masks=False))
+
+    def batches(self, rng: np.random.Generator) -> Iterator[SliceBatch]:
+        """One pass over the source slices, each batch beside as many random target slices."""
+        order = list(batches(len(self.source), self.recipe.batch, rng))
+        others = cycled(len(self.target), self.recipe.batch, len(order), rng)
+        for source, target in zip(order, others, strict=True):
+            yield self.load(source, target[: len(source)], rng)
+
+    def load(self, source: Sequence[int], target: Sequence[int], rng: np.random.Generator) -> SliceBatch:
+        """Cut and augment slices; keep the masks that Eq. 5.3 counts, and put their slices first."""
+        loaded = [self._augmented(self.source[index], rng) for index in source]
+        loaded.sort(key=lambda one: not self._counts(one[1]))
+        y_s = [y for _, y in loaded if y is not None and self._counts(y)]
+        x_s = _tensor([x for x, _ in loaded])
+        x_t = _tensor([self._augmented(self.target[index], rng)[0] for index in target])
+        return SliceBatch(x_s, x_t, _tensor(y_s) if y_s else x_s[:0])
+
+    def _counts(self, mask: Mask | None) -> bool:
+        return mask is not None and (self.recipe.empty_slices or bool(mask.any()))
+
+    def _augmented(self, one: tuple[Image, Mask | None], rng: np.random.Generator) -> tuple[Image, Mask | None]:
+        return augment_slice(*one, rng) if self.recipe.augment else one
+
+
+class Diseased:
+    """The source's validation slices with tumour.
+
+    Raises:
+        BadInput: there is none.
+
+    """
+
+    def __init__(self, task: TaskView) -> None:
+        self.slices = Slices(domain_source(task, "source", "validation"))
+        masks = ((index, self.slices.mask(index)) for index in range(len(self.slices)))
+        self.indices = [index for index, mask in masks if mask is not None and mask.any()]
+        if not self.indices:
+            msg = "no validation slice of the source holds a tumour to select by; add cases or change task.split_seed"
+            raise BadInput(msg)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def load(self, part: slice) -> tuple[Tensor, Tensor]:
+        """Some slices and their masks."""
+        pairs = [self.slices[index] for index in self.indices[part]]
+        return _tensor([x for x, _ in pairs]), _tensor([y for _, y in pairs if y is not None])
+
+
+def _tensor(arrays: Sequence[NDArray[Any]]) -> Tensor:
+    """(n, 1, H, W)."""
+    return torch.from_numpy(np.stack(arrays)[:, None].astype(np.float32))
+
 
 LOG = logging.getLogger(__name__)
 
@@ -38,31 +107,26 @@ class Pass:
     out: Translated
 
 
-class TranslationTraining:
+class TranslationTraining(AdversarialTraining[StageContext]):
     """Everything that the translation stage holds while it trains."""
 
     def __init__(self, recipe: TranslationRecipe, context: StageContext) -> None:
-        prepare_torch(context.runtime)
-        torch.manual_seed(seed(context.seed, "translation", "initialisation"))
-        self.recipe, self.context, self.device = recipe, context, context.runtime.device
+        super().__init__(recipe, context, "translation")
         self.weights = normalised(vars(recipe.weights))
         self.translator = Translator(recipe)
         judges = replace(recipe.discriminator, dimensions=2)
         self.d_s, self.d_t = MultiScaleDiscriminator(judges), MultiScaleDiscriminator(judges)
         self.encoders_from = _start_encoders(self.translator, recipe.imagenet)
+        self.modules = {"translator": self.translator, "d_s": self.d_s, "d_t": self.d_t}
+        self.judges = (self.d_s, self.d_t)
         for module in self.modules.values():
             module.to(self.device)
         self.optimisers = {
             "g": amsgrad([self.translator], recipe.optimiser),
-            "d": amsgrad([self.d_s, self.d_t], recipe.optimiser),
+            "d": amsgrad(self.judges, recipe.optimiser),
         }
         self.drawing = Drawing(recipe, context.task)
         self.validation = Diseased(context.task)
-
-    @property
-    def modules(self) -> dict[str, nn.Module]:
-        """Every network by name."""
-        return {"translator": self.translator, "d_s": self.d_s, "d_t": self.d_t}
 
     def forward(self, batch: SliceBatch) -> Pass:
         """Both cycles and, unless λ_seg is 0, the two segmentations of the source."""
@@ -72,8 +136,8 @@ class TranslationTraining:
     def d_terms(self, of: Pass) -> dict[str, Tensor]:
         """Eq. 5.1 for D_S and D_T, scaled by the generator's weight as released."""
         lam, runtime = self.weights["adv"], self.context.runtime
-        real_s, fake_s = judged(self.d_s, runtime, of.batch.x_s, of.out.x_ts.detach())
-        real_t, fake_t = judged(self.d_t, runtime, of.batch.x_t, of.out.x_st.detach())
+        real_s, fake_s = discriminator_scores(self.d_s, runtime, of.batch.x_s, of.out.x_ts.detach())
+        real_t, fake_t = discriminator_scores(self.d_t, runtime, of.batch.x_t, of.out.x_st.detach())
         return {
             "d_s": lam * losses.adversarial_d(real_s, fake_s),
             "d_t": lam * losses.adversarial_d(real_t, fake_t),
@@ -82,8 +146,8 @@ class TranslationTraining:
     def g_terms(self, of: Pass) -> dict[str, Tensor]:
         """Eq. 5.4, one term a line."""
         lam, batch, out = self.weights, of.batch, of.out
-        (fake_s,) = judged(self.d_s, self.context.runtime, out.x_ts)
-        (fake_t,) = judged(self.d_t, self.context.runtime, out.x_st)
+        (fake_s,) = discriminator_scores(self.d_s, self.context.runtime, out.x_ts)
+        (fake_t,) = discriminator_scores(self.d_t, self.context.runtime, out.x_st)
         return {
             "seg": lam["seg"] * batch.emphasis * _tumour_aware(batch, out),
             "adv": lam["adv"] * (losses.adversarial_g(fake_s) + losses.adversarial_g(fake_t)),
@@ -92,19 +156,8 @@ class TranslationTraining:
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One pass over the source slices, each batch beside as many random target slices."""
-        for module in self.modules.values():
-            module.train()
-        step = AdversarialStep(
-            forward=self.forward,
-            d_terms=self.d_terms,
-            g_terms=self.g_terms,
-            optimiser_d=self.optimisers["d"],
-            optimiser_g=self.optimisers["g"],
-            generators=(self.translator,),
-            discriminators=(self.d_s, self.d_t),
-        )
-        rng = generator(self.context.seed, "translation", "epoch", epoch)
-        yield from map(step, micro_batches(self.drawing.batches(rng), self.context.runtime))
+        self.begin_epoch(epoch)
+        yield from self.adversarial(self.drawing.batches(self.rng(epoch)))
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -136,18 +189,7 @@ def _tumour_aware(batch: SliceBatch, out: Translated) -> Tensor:
 def train(recipe: TranslationRecipe, context: StageContext) -> Training:
     """Train; hand on the last state (the paper's choice) and the best one (the released code's)."""
     training = TranslationTraining(recipe, context)
-    loop = Loop(
-        modules=training.modules,
-        optimisers=training.optimisers,
-        steps=training.steps,
-        validate=training.validate,
-        epochs=recipe.epochs,
-        validate_every=recipe.validate_every,
-        best="validation/loss",
-        better=min,
-        keep=("translator",),
-    )
-    best = yield from run(loop, root=seed(context.seed, "translation"), checkpoint=context.checkpoint)
+    best = yield from training.fit(best="validation/loss", better=min, keep=("translator",))
     save_modules(context.directory / "weights.safetensors", {"translator": training.translator})
     save_tensors(context.directory / "best.safetensors", best.tensors)
     return Outcome(training.validate(), {"best_epoch": best.epoch, "encoders_from": training.encoders_from})

@@ -8,12 +8,13 @@ from torch import Tensor, nn
 from medsearch.methods.modatts.networks.transunet import CupDecoder, TransUNetEncoder
 from medsearch.methods.modatts.recipe import TranslationRecipe
 from medsearch.training.adversarial import emphasis
+from medsearch.training.prefetch import TensorBatch
 
 Slice = Float[Tensor, "batch 1 height width"]
 
 
 @dataclass(frozen=True)
-class SliceBatch:
+class SliceBatch(TensorBatch):
     """Slices of both contrasts; `y_s` are the masks that Eq. 5.3 counts, of the first slices of `x_s`."""
 
     x_s: Slice
@@ -30,10 +31,6 @@ class SliceBatch:
         x_s, y_s = self.x_s[part], self.y_s[part]
         weight = emphasis(len(y_s), len(self.y_s), share=len(x_s) / len(self))
         return SliceBatch(x_s, self.x_t[part], y_s, weight)
-
-    def to(self, device: str) -> "SliceBatch":
-        """On another device."""
-        return SliceBatch(self.x_s.to(device), self.x_t.to(device), self.y_s.to(device), self.emphasis)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.methods.ssbr_cyclegan.masking import BACKGROUND
-from medsearch.methods.ssbr_cyclegan.selection import Numbers, Pairs, Patient, drawn
+from medsearch.methods.ssbr_cyclegan.selection import AIR, Numbers, Pairs, Patient, drawn
 
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
@@ -49,7 +48,7 @@ class ByRegistration:
             found = beginning(fixed, moving)
             among = np.arange(len(a))
         numbers = drawn(among, count, rng)
-        return Pairs(numbers, numbers, _array(sitk.Resample(moving, fixed, found, sitk.sitkLinear, BACKGROUND)))
+        return Pairs(numbers, numbers, _array(sitk.Resample(moving, fixed, found, sitk.sitkLinear, AIR)))
 
 
 def reached(fixed: "sitk.Image", moving: "sitk.Image", found: "sitk.Transform") -> Numbers:

@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 LOG = logging.getLogger(__name__)
+AIR = -1.0
+"""In the normalised range of slices."""
 JITTER, MARGIN = (-5, 5), 5
 """Yang et al.'s code draws from -5 to 4, the upper end of numpy's range being open; their text says [-5, 5]."""
 

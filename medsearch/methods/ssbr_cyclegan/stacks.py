@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medsearch.core.errors import BadInput
+from medsearch.training.prefetch import TensorBatch
 
 Sampling = Literal["equal-steps", "random"]
 Numbers = NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class StackBatch:
+class StackBatch(TensorBatch):
     """Stacks of slices in [-1, 1], superior ones first, and their body masks; `of` so many in the whole batch."""
 
     x: Float[Tensor, "k p 1 h w"]
@@ -32,10 +33,6 @@ class StackBatch:
     def __getitem__(self, part: slice) -> "StackBatch":
         """Some of the stacks."""
         return StackBatch(self.x[part], self.bm[part], self.of)
-
-    def to(self, device: str) -> "StackBatch":
-        """On another device."""
-        return StackBatch(self.x.to(device), self.bm.to(device), self.of)
 
     @property
     def emphasis(self) -> float:

@@ -1,15 +1,28 @@
 """The method as stages: body regressor, CycleGAN under its constraint, test; torch is imported when they start."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from medsearch.core.files import require_content
+from medsearch.core.files import digest, require_content
 from medsearch.data.synthesis.views import SynthesisView
-from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
-from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WANTED, InferenceRecipe, RegressorRecipe, TranslationRecipe
+from medsearch.methods.ssbr_cyclegan.recipe import (
+    KNOB,
+    WANTED,
+    InferenceRecipe,
+    RegressorConfig,
+    RegressorRecipe,
+    SSBRCycleGANRecipe,
+    TranslationRecipe,
+)
 from medsearch.stages.context import StageContext
+from medsearch.stages.method import Selection
+from medsearch.stages.pipelines import Node
 from medsearch.stages.stage import Stage, Training
-from medsearch.stages.synthesis.cyclegan import TESTED, UNPAIRED, UNSEEN, TranslationStage
+from medsearch.stages.synthesis import UNPAIRED, UNSEEN, CycleGANStage, SynthesisTest
+
+if TYPE_CHECKING:
+    from medsearch.training.inference import SliceTranslator
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +53,7 @@ class BodyRegressor(Stage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Translation(TranslationStage):
+class Translation(CycleGANStage):
     """A CycleGAN between both domains, on slices that show the same anatomy."""
 
     name: ClassVar[str] = "ssbr_translation"
@@ -56,21 +69,34 @@ class Translation(TranslationStage):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Test(Stage):
-    """Scores on pairs, and pictures; the only stage that reads test pairs."""
+class Test(SynthesisTest):
+    """The test of the trained translators."""
 
     name: ClassVar[str] = "ssbr_test"
     version: ClassVar[int] = 2
     recipe: InferenceRecipe
     translation: TranslationRecipe
 
-    def reads(self) -> frozenset[str]:
-        """Those of a plain CycleGAN's test."""
-        return TESTED
+    def translator(self, context: StageContext[SynthesisView]) -> "SliceTranslator":
+        """With the binary mask, if the recipe has it."""
+        from medsearch.methods.ssbr_cyclegan.translation import trained
 
-    def train(self, context: StageContext[SynthesisView]) -> Training:
-        """Nothing is trained: one pass over the test cases."""
-        from medsearch.methods.ssbr_cyclegan.masking import synthesising
-        from medsearch.stages.synthesis.testing import tested
+        return trained(self.recipe, self.translation, context)
 
-        return tested(synthesising(self.recipe, self.translation.cyclegan, context), context)
+
+def nodes(recipe: SSBRCycleGANRecipe, selection: Selection) -> Iterator[Node]:
+    """The regressor if anything looks at its scores, without which there is none; the translation, and its test.
+
+    Raises:
+        BadInput: the file that the regressor should start from is not there.
+
+    """
+    regressed = {"regressor": "regressor"} if recipe.translation.regressed else {}
+    if regressed:
+        weights = digest(recipe.regressor.imagenet, knob=KNOB, wanted=WANTED)
+        yield Node("regressor", BodyRegressor(recipe=recipe.regressor, imagenet=weights))
+    network = recipe.regressor.network if regressed else None
+    translation = Translation(recipe=recipe.translation, regressor=network, selection=selection)
+    yield Node("translation", translation, regressed)
+    test = Test(recipe=recipe.inference, translation=recipe.translation)
+    yield Node("test", test, {"translation": "translation", **regressed})

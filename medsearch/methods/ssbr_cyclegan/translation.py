@@ -1,27 +1,40 @@
-"""The CycleGAN's training on slices of one place in two bodies: CycleGAN's terms and Eq. 5."""
+"""The CycleGAN's training on slices of one place in two bodies, CycleGAN's terms and Eq. 5; its mask at inference."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
 from medsearch.core.seeds import generator
 from medsearch.data.synthesis.views import Abdomen, Side, SynthesisView
-from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
-from medsearch.methods.ssbr_cyclegan.constraint import total
-from medsearch.methods.ssbr_cyclegan.recipe import TranslationRecipe
+from medsearch.methods.ssbr_cyclegan.losses import acl
+from medsearch.methods.ssbr_cyclegan.recipe import InferenceRecipe, RegressorConfig, TranslationRecipe, Weights
 from medsearch.methods.ssbr_cyclegan.registering import ByRegistration
-from medsearch.methods.ssbr_cyclegan.regressor import Regressor, scores
-from medsearch.methods.ssbr_cyclegan.selection import ByPosition, ByScore, Cached, Pairing, Patient, Scores, patients
-from medsearch.networks.cyclegan import Cycled
+from medsearch.methods.ssbr_cyclegan.regression import Regressor, scores
+from medsearch.methods.ssbr_cyclegan.selection import (
+    AIR,
+    ByPosition,
+    ByScore,
+    Cached,
+    Pairing,
+    Patient,
+    Scores,
+    patients,
+)
+from medsearch.networks.cyclegan.generator import Cycled
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Training
-from medsearch.stages.synthesis.translating import Translating, begun, training_cases
-from medsearch.training.checkpoints import load_modules
-from medsearch.training.cyclegan import Unpaired
+from medsearch.stages.translating import Translating, build_cyclegan, trained_translator, training_cases
+from medsearch.training.checkpoints import load_trained
+from medsearch.training.cyclegan import CycleGAN, Unpaired
+from medsearch.training.inference import SliceTranslator, as_it_is
+from medsearch.training.precision import autocast
+from medsearch.training.runtime import Runtime
 
 
 @dataclass(frozen=True)
@@ -45,7 +58,7 @@ class PairedTranslation:
         self, recipe: TranslationRecipe, regressor: RegressorConfig | None, context: StageContext[SynthesisView]
     ) -> None:
         self.recipe, self.context = recipe, context
-        self.gan = begun(recipe.cyclegan, recipe.weights, context)
+        self.gan = build_cyclegan(recipe.cyclegan, recipe.weights, context)
         self.regressor = _frozen(regressor, context) if regressor else None
         self.patients = {side: _patients(context.task, side) for side in ("source", "target")}
         self.selection = self._strategy()
@@ -85,9 +98,8 @@ def _patients(view: SynthesisView, side: Side) -> list[Patient]:
 
 def _frozen(config: RegressorConfig, context: StageContext[SynthesisView]) -> Regressor:
     """The trained regressor; what passes through it leaves it as it is."""
-    regressor = Regressor(config)
-    load_modules(context.upstream["regressor"].file("weights.safetensors"), {"regressor": regressor})
-    return regressor.to(context.runtime.device).eval().requires_grad_(False)
+    weights = context.upstream["regressor"].file("weights.safetensors")
+    return load_trained(Regressor(config), weights, "regressor", context.runtime.device).requires_grad_(False)
 
 
 def train(
@@ -95,3 +107,37 @@ def train(
 ) -> Training:
     """Train to the last epoch."""
     return PairedTranslation(recipe, regressor, context).translating.train()
+
+
+def total(gan: CycleGAN, of: Cycled, lam: Weights, *, regressor: Regressor | None) -> dict[str, Tensor]:
+    """The loss that generators minimise: CycleGAN's, and Eq. 5 where it has a weight."""
+    terms = gan.g_terms(of, cyc=lam.cyc, idt=lam.idt)
+    return {**terms, "acl": lam.acl * constraint(regressor, of, runtime=gan.runtime)} if lam.acl else terms
+
+
+def constraint(regressor: Regressor | None, of: Cycled, *, runtime: Runtime) -> Float[Tensor, ""]:
+    """Eq. 5 each way, through a frozen regressor in eval mode."""
+    assert regressor is not None
+    with autocast(runtime):
+        with torch.no_grad():
+            real = regressor(torch.cat([of.x_s, of.x_t]))
+        fake = regressor(torch.cat([of.x_st, of.x_ts]))
+    (s, t), (st, ts) = (scores.chunk(2) for scores in (real, fake))
+    return acl(s, st) + acl(t, ts)
+
+
+def masked(fake: Float[Tensor, "b 1 h w"], body: Bool[Tensor, "b h w"]) -> Float[Tensor, "b 1 h w"]:
+    """`fake` within the body mask of its input, background elsewhere: the binary mask at inference (section 2)."""
+    return torch.where(body.unsqueeze(1), fake, AIR)
+
+
+def within_body(made: Float[Tensor, "b 1 h w"], of: Abdomen) -> Float[Tensor, "b 1 h w"]:
+    """What was made of a case, background where the case has no body."""
+    return masked(made, torch.from_numpy(of.bodies()) > 0)
+
+
+def trained(
+    recipe: InferenceRecipe, translation: TranslationRecipe, context: StageContext[SynthesisView]
+) -> SliceTranslator:
+    """The trained translator, with the mask if the recipe has it."""
+    return trained_translator(translation.cyclegan, context, within_body if recipe.binary_mask else as_it_is)

@@ -1,51 +1,14 @@
 """MoDATTS at a size that trains in seconds: two rows that share their translation, real checkpoints, real resuming."""
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar
-
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.modatts.pipeline import pipeline
-from medsearch.methods.modatts.recipe import MoDATTSRecipe
-from medsearch.stages.method import BY_MASKS, Selection
-from medsearch.stages.pipelines import Pipeline
 from medsearch.study import Ablation, Variant
-from tests.micro import RECIPE
-
-
-@dataclass(frozen=True, kw_only=True)
-class Micro:
-    """The method."""
-
-    scale: str = "tiny"
-    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
-
-    @property
-    def name(self) -> str:
-        return "modatts"
-
-    @property
-    def recipe(self) -> MoDATTSRecipe:
-        return RECIPE
-
-    @property
-    def task_knobs(self) -> dict[str, Any]:
-        return {}
-
-    def at(self, scale: str) -> "Micro":
-        return replace(self, scale=scale)
-
-    def pipeline(self, recipe: MoDATTSRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
-        return pipeline(recipe, selection=selection, test=test)
-
-    def reported(self) -> dict[str, Any]:
-        return {}
-
+from tests.micro import MICRO_MODATTS
 
 STUDY = Ablation(
     name="micro_modatts",
     question="Does self-training contribute to next to nothing?",
-    method=Micro(),
+    method=MICRO_MODATTS.at("tiny"),
     tasks={"t1 to t2": CrossModalityTask(source="t1", target="t2")},
     fixed={
         "task.geometry.slice_size": 32,

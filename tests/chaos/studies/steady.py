@@ -7,8 +7,8 @@ STEADY_PACE is the length of an epoch in seconds; it is no part of the recipe, s
 
 import os
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -17,8 +17,8 @@ import numpy as np
 from medsearch.core.recipes import recipe
 from medsearch.core.records import append_line, read_json, write_json
 from medsearch.stages.context import StageContext
-from medsearch.stages.method import BY_MASKS, Selection
-from medsearch.stages.pipelines import Node, Pipeline
+from medsearch.stages.method import Method, Selection
+from medsearch.stages.pipelines import Node
 from medsearch.stages.stage import Epoch, Outcome, Stage, Training
 
 CASES = 6
@@ -95,40 +95,15 @@ class SteadyTest(Stage):
         return Outcome(metrics, notes={"cases": rows})
 
 
-@dataclass(frozen=True, kw_only=True)
-class Steady:
-    """The method."""
+def make_nodes(recipe: SteadyRecipe, selection: Selection) -> Iterator[Node]:
+    yield Node("translation", SteadyTranslation(recipe.translation))
+    yield Node("segmentation", SteadySegmentation(recipe.segmentation), {"translator": "translation"})
+    yield Node("test", SteadyTest(), {"model": "segmentation"})
 
-    base: SteadyRecipe = field(default_factory=SteadyRecipe)
-    scale: str = "tiny"
-    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
 
-    @property
-    def name(self) -> str:
-        return "steady"
-
-    @property
-    def recipe(self) -> SteadyRecipe:
-        return self.base
-
-    @property
-    def task_knobs(self) -> dict[str, Any]:
-        return {}
-
-    def at(self, scale: str) -> "Steady":
-        return replace(self, scale=scale)
-
-    def pipeline(self, recipe: SteadyRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
-        nodes = [
-            Node("translation", SteadyTranslation(recipe.translation)),
-            Node("segmentation", SteadySegmentation(recipe.segmentation), {"translator": "translation"}),
-        ]
-        if test:
-            nodes.append(Node("test", SteadyTest(), {"model": "segmentation"}))
-        return Pipeline(tuple(nodes))
-
-    def reported(self) -> dict[str, Any]:
-        return {}
+STEADY = Method(
+    name="steady", make_recipe=lambda scale: SteadyRecipe(), make_nodes=make_nodes, settings={"scale": "tiny"}
+)
 
 
 def _validation(state: Mapping[str, float]) -> dict[str, float]:

@@ -3,12 +3,12 @@
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.study import FullLength, Random, Search, Variant, uniform
-from tests.chaos.studies.steady import Steady
+from tests.chaos.studies.steady import STEADY
 
 STUDY = Search(
     name="steady_search",
     question="Which rate makes a number best?",
-    method=Steady(),
+    method=STEADY,
     task=CrossModalityTask(source="t1", target="t2"),
     space={"segmentation.rate": uniform(3.6, 4.0)},
     selection="oracle",

@@ -3,12 +3,12 @@
 from medsearch.cli import run
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.study import Ablation, Variant
-from tests.chaos.studies.steady import Steady
+from tests.chaos.studies.steady import STEADY
 
 STUDY = Ablation(
     name="steady_sweep",
     question="What do rates contribute to a number?",
-    method=Steady(),
+    method=STEADY,
     tasks={"t1 to t2": CrossModalityTask(source="t1", target="t2")},
     variants=(
         Variant("as proposed"),

@@ -7,39 +7,39 @@ from dataclasses import replace
 from typing import Any
 
 from medsearch.core.recipes import override
-from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
-from medsearch.methods.baselines.accsegnet.pipeline import pipeline as accsegnet_pipeline
-from medsearch.methods.baselines.accsegnet.recipe import OFFICIAL, AccSegNetRecipe, PatchNCERecipe
+from medsearch.methods.baselines import ACCSEGNET, ATTENT, SUPERVISED_UNET, UAGAN
+from medsearch.methods.baselines.accsegnet.recipe import OFFICIAL, AccSegNetRecipe, PatchNCERecipe, SqueezeUNetConfig
 from medsearch.methods.baselines.accsegnet.recipe import SegmentationRecipe as AccSegNetSegmentation
-from medsearch.methods.baselines.attent.config import DeepLabConfig, MapDiscriminatorConfig
-from medsearch.methods.baselines.attent.pipeline import pipeline as attent_pipeline
-from medsearch.methods.baselines.attent.recipe import AttENTRecipe, TranslationRecipe
+from medsearch.methods.baselines.attent.recipe import (
+    AttENTRecipe,
+    DeepLabConfig,
+    MapDiscriminatorConfig,
+    TranslationRecipe,
+)
 from medsearch.methods.baselines.attent.recipe import SegmentationRecipe as AttENTSegmentation
 from medsearch.methods.baselines.recipe import PLAIN, AdamRecipe
-from medsearch.methods.baselines.uagan.config import JudgeConfig, UAGANConfig
-from medsearch.methods.baselines.uagan.pipeline import pipeline as uagan_pipeline
 from medsearch.methods.baselines.uagan.recipe import OFFICIAL as UAGAN_DIFFERS
+from medsearch.methods.baselines.uagan.recipe import JudgeConfig, UAGANConfig, UAGANRecipe
 from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe as UAGANSegmentation
-from medsearch.methods.baselines.uagan.recipe import UAGANRecipe
-from medsearch.methods.baselines.unet.pipeline import pipeline as unet_pipeline
 from medsearch.methods.baselines.unet.recipe import SegmentationRecipe as UNetSegmentation
 from medsearch.methods.baselines.unet.recipe import SupervisedUNetRecipe
-from medsearch.networks.cyclegan_config import PatchDiscriminatorConfig, ResNetGeneratorConfig
+from medsearch.networks.cyclegan.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
 from medsearch.networks.genseg.config import GenSegConfig
-from tests.micro import Micro, Small
+from tests.micro import Micro, small
 
 ADAM = AdamRecipe(lr=1e-3)
 EPOCHS: dict[str, Any] = {"epochs": 2, "batch": 6}
 
-UNET = Small(
+MICRO_SUPERVISED_UNET = small(
+    SUPERVISED_UNET,
     SupervisedUNetRecipe(
         segmentation=UNetSegmentation(
             network=GenSegConfig(channels=(4, 6, 8), unique=2, wide=3, head=3), optimiser=ADAM, **EPOCHS
         )
     ),
-    unet_pipeline,
 )
-ACCSEGNET = Small(
+MICRO_ACCSEGNET = small(
+    ACCSEGNET,
     AccSegNetRecipe(
         segmentation=AccSegNetSegmentation(
             generator=ResNetGeneratorConfig(
@@ -52,11 +52,11 @@ ACCSEGNET = Small(
             **EPOCHS,
         )
     ),
-    accsegnet_pipeline,
 )
 SHORT: dict[str, Any] = {"segmentation.epochs": 2, "segmentation.batch": 6, "segmentation.optimiser.decay_epochs": 1}
-ACCSEGNET_OFFICIAL = Small(override(ACCSEGNET.recipe, {**OFFICIAL, **SHORT}), accsegnet_pipeline)
-ATTENT = Small(
+MICRO_ACCSEGNET_OFFICIAL = small(ACCSEGNET, override(MICRO_ACCSEGNET.recipe, {**OFFICIAL, **SHORT}))
+MICRO_ATTENT = small(
+    ATTENT,
     AttENTRecipe(
         translation=TranslationRecipe(
             generator=ResNetGeneratorConfig(width=4, blocks=1, up="bilinear", skips="gated", initialisation="default"),
@@ -71,9 +71,9 @@ ATTENT = Small(
             **EPOCHS,
         ),
     ),
-    attent_pipeline,
 )
-UAGAN = Small(
+MICRO_UAGAN = small(
+    UAGAN,
     UAGANRecipe(
         segmentation=UAGANSegmentation(
             network=UAGANConfig(width=4, levels=2),
@@ -83,7 +83,6 @@ UAGAN = Small(
             batch=3,
         )
     ),
-    uagan_pipeline,
 )
 SMALLER: dict[str, Any] = {
     **UAGAN_DIFFERS,
@@ -93,14 +92,14 @@ SMALLER: dict[str, Any] = {
     "segmentation.optimiser.decay_epochs": 1,
     "segmentation.weights.shape_epochs": 1,
 }
-UAGAN_OFFICIAL = Small(override(UAGAN.recipe, SMALLER), uagan_pipeline)
+MICRO_UAGAN_OFFICIAL = small(UAGAN, override(MICRO_UAGAN.recipe, SMALLER))
 METHODS = {
-    "uagan": UAGAN,
-    "uagan_official": UAGAN_OFFICIAL,
-    "attent": ATTENT,
-    "supervised_unet": UNET,
-    "accsegnet": ACCSEGNET,
-    "accsegnet_official": ACCSEGNET_OFFICIAL,
+    "uagan": MICRO_UAGAN,
+    "uagan_official": MICRO_UAGAN_OFFICIAL,
+    "attent": MICRO_ATTENT,
+    "supervised_unet": MICRO_SUPERVISED_UNET,
+    "accsegnet": MICRO_ACCSEGNET,
+    "accsegnet_official": MICRO_ACCSEGNET_OFFICIAL,
 }
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from medsearch.methods.baselines.accsegnet.networks import AccSegNet
-from medsearch.methods.baselines.attent.deeplab import DeepLab
-from medsearch.methods.baselines.drawing import diseased
+from medsearch.methods.baselines.attent.networks import DeepLab
+from medsearch.methods.baselines.slices import diseased
 from medsearch.methods.baselines.uagan.networks import Generator
-from medsearch.methods.baselines.unet.network import UNet
+from medsearch.methods.baselines.unet.training import UNet
 from medsearch.stages.context import Artifact
 from medsearch.training.checkpoints import save_modules
 from tests.golden import Numbers, compare, two_steps
@@ -165,7 +165,7 @@ NETWORKS = {
 def held(case: str, found: Numbers) -> None:
     method, node = case.split()
     folder = {"supervised_unet": "unet"}.get(method, method.removesuffix("_official"))
-    where = f"methods/baselines/{folder}/pipeline.py"
+    where = f"methods/baselines/{folder}/stages.py"
     compare(GOLDEN.get(case, {}), found, stage=node, case=case, where=where)
 
 

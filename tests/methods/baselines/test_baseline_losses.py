@@ -8,16 +8,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from medsearch.methods.baselines.accsegnet import losses as accsegnet
-from medsearch.methods.baselines.accsegnet.mind import MIND, mind_distance
-from medsearch.methods.baselines.accsegnet.patches import Projections
+from medsearch.methods.baselines.accsegnet.losses import MIND, mind_distance
+from medsearch.methods.baselines.accsegnet.networks import Projections
 from medsearch.methods.baselines.accsegnet.recipe import PatchNCERecipe
 from medsearch.methods.baselines.attent import losses as attent
 from medsearch.methods.baselines.attent.translation import averaged
 from medsearch.methods.baselines.uagan import losses as uagan
 from medsearch.methods.baselines.uagan.recipe import Weights
 from medsearch.methods.baselines.uagan.training import balanced, grown
-from medsearch.networks.cyclegan_config import ResNetGeneratorConfig
-from medsearch.networks.resnet_generator import ResNetGenerator
+from medsearch.networks.cyclegan.config import ResNetGeneratorConfig
+from medsearch.networks.cyclegan.generator import ResNetGenerator
 
 
 def near(number: float) -> object:

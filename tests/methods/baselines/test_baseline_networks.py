@@ -7,22 +7,19 @@ import torch
 from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
-from medsearch.methods.baselines import UAGAN, AccSegNet, AttENT, SupervisedUNet
-from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
-from medsearch.methods.baselines.accsegnet.mind import MIND
+from medsearch.methods.baselines import ACCSEGNET, ATTENT, SUPERVISED_UNET, UAGAN
+from medsearch.methods.baselines.accsegnet.losses import MIND
 from medsearch.methods.baselines.accsegnet.networks import AccSegNet as AccSegNetworks
-from medsearch.methods.baselines.accsegnet.patches import Projections
-from medsearch.methods.baselines.accsegnet.unet import SqueezeUNet
-from medsearch.methods.baselines.attent.config import DeepLabConfig, MapDiscriminatorConfig
-from medsearch.methods.baselines.attent.deeplab import DeepLab
-from medsearch.methods.baselines.attent.discriminator import MapDiscriminator
-from medsearch.methods.baselines.attent.translator import Translator
-from medsearch.methods.baselines.uagan.config import JudgeConfig, UAGANConfig
+from medsearch.methods.baselines.accsegnet.networks import Projections, SqueezeUNet
+from medsearch.methods.baselines.accsegnet.recipe import SqueezeUNetConfig
+from medsearch.methods.baselines.attent.networks import DeepLab, MapDiscriminator, Translator
+from medsearch.methods.baselines.attent.recipe import DeepLabConfig, MapDiscriminatorConfig
 from medsearch.methods.baselines.uagan.networks import Generator, Judge
-from medsearch.methods.baselines.unet.network import UNet
+from medsearch.methods.baselines.uagan.recipe import JudgeConfig, UAGANConfig
+from medsearch.methods.baselines.unet.training import UNet
+from medsearch.networks.cyclegan.discriminator import PatchDiscriminator
+from medsearch.networks.cyclegan.generator import ResNetGenerator
 from medsearch.networks.genseg.config import GenSegConfig
-from medsearch.networks.patch_discriminator import PatchDiscriminator
-from medsearch.networks.resnet_generator import ResNetGenerator
 
 SIZES = {"paper": (240, 120), "small": (120, 60), "tiny": (60, 30)}
 
@@ -36,14 +33,14 @@ def trainable(network: nn.Module) -> int:
 
 
 COUNTS: dict[str, tuple[Callable[[], nn.Module], int, float]] = {
-    "U-Net": (lambda: UNet(SupervisedUNet().recipe.segmentation.network), 6_437_138, 6.437),
-    "AccSegNet generator": (lambda: ResNetGenerator(AccSegNet().recipe.segmentation.generator), 11_365_633, 11.366),
-    "AccSegNet segmentor": (lambda: SqueezeUNet(AccSegNet().recipe.segmentation.network), 13_836_137, 13.836),
-    "AttENT generator": (lambda: ResNetGenerator(AttENT().recipe.translation.generator), 11_169_642, 11.170),
-    "AttENT DeepLab": (lambda: DeepLab(AttENT().recipe.segmentation.network), 42_610_766, 42.611),
-    "AttENT maps": (lambda: MapDiscriminator(AttENT().recipe.segmentation.discriminator), 2_763_713, 2.764),
-    "UAGAN generator": (lambda: Generator(UAGAN().recipe.segmentation.network), 14_951_938, 14.952),
-    "UAGAN judge": (lambda: Judge(UAGAN().recipe.segmentation.discriminator, (240, 120)), 44_731_330, 44.731),
+    "U-Net": (lambda: UNet(SUPERVISED_UNET.recipe.segmentation.network), 6_437_138, 6.437),
+    "AccSegNet generator": (lambda: ResNetGenerator(ACCSEGNET.recipe.segmentation.generator), 11_365_633, 11.366),
+    "AccSegNet segmentor": (lambda: SqueezeUNet(ACCSEGNET.recipe.segmentation.network), 13_836_137, 13.836),
+    "AttENT generator": (lambda: ResNetGenerator(ATTENT.recipe.translation.generator), 11_169_642, 11.170),
+    "AttENT DeepLab": (lambda: DeepLab(ATTENT.recipe.segmentation.network), 42_610_766, 42.611),
+    "AttENT maps": (lambda: MapDiscriminator(ATTENT.recipe.segmentation.discriminator), 2_763_713, 2.764),
+    "UAGAN generator": (lambda: Generator(UAGAN.recipe.segmentation.network), 14_951_938, 14.952),
+    "UAGAN judge": (lambda: Judge(UAGAN.recipe.segmentation.discriminator, (240, 120)), 44_731_330, 44.731),
 }
 
 
@@ -60,10 +57,10 @@ def test_what_is_trained_of_the_others() -> None:
     with torch.device("meta"):
         assert trainable(DeepLab(DeepLabConfig())) == 42_505_422  # norms' scales and shifts are frozen
         assert trainable(UNet(GenSegConfig())) == 6_437_138 - 3_391  # norms and head of the residual
-        discriminators = [PatchDiscriminator(AccSegNet().recipe.segmentation.discriminator) for _ in range(2)]
+        discriminators = [PatchDiscriminator(ACCSEGNET.recipe.segmentation.discriminator) for _ in range(2)]
         assert round(sum(map(parameters, discriminators)) / 1e6, 3) == 5.525
-        whole = AccSegNetworks(AccSegNet().recipe.segmentation)
-        translator = Translator(AttENT().recipe.translation)
+        whole = AccSegNetworks(ACCSEGNET.recipe.segmentation)
+        translator = Translator(ATTENT.recipe.translation)
     mind = MIND()
     assert (parameters(mind), sum(kernel.numel() for kernel in mind.buffers())) == (0, 11_052)
     assert round((parameters(whole) + 11_052) / 1e6, 3) == 36.578  # the released count has MIND's kernels in it
@@ -72,7 +69,7 @@ def test_what_is_trained_of_the_others() -> None:
 
 def test_uagan_s_official_form_has_four_levels() -> None:
     with torch.device("meta"):
-        generator = Generator(UAGAN(preset="official").recipe.segmentation.network)
+        generator = Generator(UAGAN.configured(preset="official").recipe.segmentation.network)
     assert parameters(generator) == 60_442_114
     assert len(generator.encode_mask.levels) == 4
 
@@ -97,7 +94,7 @@ def generating(config: UAGANConfig) -> nn.Module:
 
 SEGMENTING: dict[str, Callable[[str], nn.Module]] = {
     "U-Net": lambda scale: UNet(GenSegConfig.at(scale)),
-    "AccSegNet": lambda scale: SqueezeUNet(AccSegNet(scale=scale).recipe.segmentation.network),
+    "AccSegNet": lambda scale: SqueezeUNet(ACCSEGNET.at(scale).recipe.segmentation.network),
     "DeepLab": lambda scale: DeepLab(DeepLabConfig.at(scale)),
     "UAGAN": lambda scale: generating(UAGANConfig.at(scale)),
 }
@@ -145,9 +142,9 @@ def test_what_is_too_small_is_refused() -> None:
         Judge(JudgeConfig(width=2), (60, 30))
     with pytest.raises(BadInput, match="60x30 is too small for 5 stride-2 layers"):
         maps(MapDiscriminatorConfig(channels=(2, 2, 2, 2)))(torch.rand(1, 1, 60, 30))
-    generator = ResNetGenerator(AccSegNet(scale="tiny").recipe.segmentation.generator)
+    generator = ResNetGenerator(ACCSEGNET.at("tiny").recipe.segmentation.generator)
     with pytest.raises(BadInput, match="must be among the generator's encoder's, 0 to 14"):
-        Projections(AccSegNet().recipe.segmentation.patches, generator)
+        Projections(ACCSEGNET.recipe.segmentation.patches, generator)
 
 
 def test_a_squeeze_leaves_a_channel() -> None:

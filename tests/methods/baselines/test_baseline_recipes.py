@@ -10,17 +10,15 @@ import torch
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs, override, require_consistent
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.baselines import UAGAN, AccSegNet, AttENT, SupervisedUNet
-from medsearch.methods.baselines.optimising import adam, set_rate
+from medsearch.methods.baselines import ACCSEGNET, ATTENT, SUPERVISED_UNET, UAGAN
 from medsearch.methods.baselines.recipe import AdamRecipe
-from medsearch.methods.cyclegan import CycleGAN
-from medsearch.methods.mgenseg import MGenSeg
-from medsearch.methods.modatts import MoDATTS
-from medsearch.methods.ssbr_cyclegan import SSBRCycleGAN
+from medsearch.methods.baselines.slices import adam
 from medsearch.networks.config import Scale
-from medsearch.networks.resnet_generator import ResNetGenerator
+from medsearch.networks.cyclegan.generator import ResNetGenerator
 from medsearch.stages.method import Method
 from medsearch.study.setups import setup
+from medsearch.training.optimisers import set_rate
+from tests.contracts.walks import METHODS
 
 SHARED = {"optimiser.lr": 1e-4, "optimiser.betas": (0.5, 0.999), "optimiser.decay_epochs": 0, "augment": True}
 AMSGRAD = {**SHARED, "optimiser.weight_decay": 1e-4, "optimiser.amsgrad": True}
@@ -32,9 +30,9 @@ def under(stage: str, values: dict[str, object]) -> dict[str, object]:
 
 
 COMPARED: list[tuple[Method, dict[str, object]]] = [
-    (SupervisedUNet(), under("segmentation", {**AMSGRAD, "epochs": 300, "batch": 15, "supervision": "source"})),
+    (SUPERVISED_UNET, under("segmentation", {**AMSGRAD, "epochs": 300, "batch": 15, "supervision": "source"})),
     (
-        AccSegNet(),
+        ACCSEGNET,
         under(
             "segmentation",
             {
@@ -49,7 +47,7 @@ COMPARED: list[tuple[Method, dict[str, object]]] = [
         ),
     ),
     (
-        AttENT(),
+        ATTENT,
         {
             **under("translation", {**AMSGRAD, "epochs": 100, "batch": 10, "weights.adv": 1, "weights.cyc": 4}),
             **under("segmentation", {**PLAIN, "epochs": 200, "batch": 25, "translator": "last", "deeplab": ""}),
@@ -60,7 +58,7 @@ COMPARED: list[tuple[Method, dict[str, object]]] = [
         },
     ),
     (
-        UAGAN(),
+        UAGAN,
         under(
             "segmentation",
             {
@@ -79,7 +77,7 @@ COMPARED: list[tuple[Method, dict[str, object]]] = [
 ]
 OFFICIAL: list[tuple[Method, dict[str, object]]] = [
     (
-        AccSegNet(preset="official"),
+        ACCSEGNET.configured(preset="official"),
         under(
             "segmentation",
             {
@@ -96,7 +94,7 @@ OFFICIAL: list[tuple[Method, dict[str, object]]] = [
         ),
     ),
     (
-        UAGAN(preset="official"),
+        UAGAN.configured(preset="official"),
         under(
             "segmentation",
             {
@@ -134,10 +132,10 @@ def test_smaller_scales_change_sizes_and_how_long_is_trained_alone(method: Metho
         assert changed
 
 
-@pytest.mark.parametrize("method", [SupervisedUNet, AccSegNet, AttENT, UAGAN])
-def test_unknown_presets_are_refused(method: type) -> None:
+@pytest.mark.parametrize("method", [SUPERVISED_UNET, ACCSEGNET, ATTENT, UAGAN], ids=str)
+def test_unknown_presets_are_refused(method: Method) -> None:
     with pytest.raises(BadInput, match=r"presets compared.*got 'paper' at 'tiny'"):
-        _ = method(preset="paper", scale="tiny").recipe
+        _ = method.configured(preset="paper", scale="tiny").recipe
 
 
 def test_rates_fall_to_the_end() -> None:
@@ -145,7 +143,7 @@ def test_rates_fall_to_the_end() -> None:
     assert [settings.rate(epoch, 4) for epoch in (1, 2, 3, 4)] == [3, 3, 2, 1]
     assert AdamRecipe(lr=3.0).rate(4, 4) == 3
     optimiser = adam([torch.nn.Linear(1, 1)], settings)
-    set_rate([optimiser], settings, 3, 4)
+    set_rate([optimiser], settings.rate(3, 4))
     assert optimiser.param_groups[0]["lr"] == 2
 
 
@@ -159,32 +157,26 @@ def test_frozen_weights_are_not_the_optimiser_s() -> None:
 
 def test_plans_are_made_without_torch() -> None:
     code = (
-        "import sys; from medsearch.methods.baselines import UAGAN, AccSegNet, AttENT, SupervisedUNet\n"
-        "for of in (UAGAN(), AccSegNet(), AttENT(), SupervisedUNet()):\n"
+        "import sys; from medsearch.methods.baselines import UAGAN, ACCSEGNET, ATTENT, SUPERVISED_UNET\n"
+        "for of in (UAGAN, ACCSEGNET, ATTENT, SUPERVISED_UNET):\n"
         "    of.pipeline(of.recipe, selection='oracle', test=True)\n"
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-METHODS = [
-    *(method for method, _ in (*COMPARED, *OFFICIAL)),
-    CycleGAN(),
-    MGenSeg(),
-    MoDATTS(),
-    SSBRCycleGAN(),
-]
+ALL = (*METHODS, *(method for method, _ in OFFICIAL))
 
 
 @pytest.mark.parametrize("scale", ["tiny", "small", "paper"])
-@pytest.mark.parametrize("method", METHODS, ids=lambda of: f"{of.name} {getattr(of, 'preset', '')}")
+@pytest.mark.parametrize("method", ALL, ids=str)
 def test_no_rate_of_any_method_begins_below_the_one_that_is_set(method: Any, scale: Scale) -> None:
     """Of every training whose optimiser may decay over a part of its epochs, in every preset and size."""
     recipe = method.at(scale).recipe
     require_consistent(recipe)
     known = knobs(recipe)
     decays = [knob for knob in known if knob.endswith("optimiser.decay_epochs")]
-    assert bool(decays) == isinstance(method, (UAGAN, AttENT, AccSegNet, SupervisedUNet))
+    assert bool(decays) == (method.name in {of.name for of in (UAGAN, ATTENT, ACCSEGNET, SUPERVISED_UNET)})
     for knob in decays:
         stage = knob.removesuffix(".optimiser.decay_epochs")
         epochs = known[f"{stage}.epochs"]
@@ -198,14 +190,14 @@ def test_no_rate_of_any_method_begins_below_the_one_that_is_set(method: Any, sca
 
 
 def test_a_weight_that_would_never_be_reached_is_refused() -> None:
-    recipe = UAGAN(preset="official", scale="tiny").recipe
+    recipe = UAGAN.configured(preset="official", scale="tiny").recipe
     with pytest.raises(BadInput, match=r"^segmentation: weights.shape_epochs 4 must be at most epochs 3$"):
         require_consistent(override(recipe, {"segmentation.weights.shape_epochs": 4}))
 
 
 @pytest.mark.parametrize("down", ["strided", "anti-aliased"])
 def test_layers_that_the_generator_does_not_have_are_refused_before_it_is_built(down: str) -> None:
-    recipe = AccSegNet(preset="official", scale="tiny").recipe
+    recipe = ACCSEGNET.configured(preset="official", scale="tiny").recipe
     for blocks in (1, 3):
         sizes = {"segmentation.generator.blocks": blocks, "segmentation.generator.down": down}
         sized = override(recipe, sizes)
@@ -218,7 +210,7 @@ def test_layers_that_the_generator_does_not_have_are_refused_before_it_is_built(
 
 
 def test_a_study_of_knobs_that_do_not_go_together_is_refused_in_one_line() -> None:
-    method = UAGAN(scale="tiny")
+    method = UAGAN.at("tiny")
     assert BadInput.exit_code == 2
     with pytest.raises(BadInput, match=r"^segmentation: optimiser.decay_epochs 9 must be at most epochs 3$"):
         setup(method, CrossModalityTask(), {"segmentation.optimiser.decay_epochs": 9})

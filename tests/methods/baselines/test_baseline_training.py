@@ -15,14 +15,13 @@ from torch import nn
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override
 from medsearch.data.views import TaskView
-from medsearch.methods.baselines import AttENT
-from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
-from medsearch.methods.baselines.accsegnet.unet import SqueezeUNet
-from medsearch.methods.baselines.attent.config import DeepLabConfig
-from medsearch.methods.baselines.attent.deeplab import DeepLab
+from medsearch.methods.baselines import ATTENT
+from medsearch.methods.baselines.accsegnet.networks import SqueezeUNet
+from medsearch.methods.baselines.accsegnet.recipe import SqueezeUNetConfig
 from medsearch.methods.baselines.attent.losses import as_map, entropy_map
-from medsearch.methods.baselines.attent.pretrained import load_backbone, start_backbone
-from medsearch.methods.baselines.drawing import Pair, both_contrasts
+from medsearch.methods.baselines.attent.networks import DeepLab, load_backbone, start_backbone
+from medsearch.methods.baselines.attent.recipe import DeepLabConfig
+from medsearch.methods.baselines.slices import Pair, both_contrasts
 from medsearch.methods.baselines.uagan.training import segmenting, slice_size
 from medsearch.training.crops import CropBatch
 from tests.methods.baselines.micro_baselines import METHODS, of
@@ -337,7 +336,7 @@ def test_a_file_s_content_is_in_the_key_and_where_it_lies_is_not(micro: Micro, t
     upstream = translation_artifact(run.stage, tmp_path / "translation")
     with pytest.raises(BadInput, match=r"a\.pth' is not what it was"):
         run.stage.train(micro.context(run, tmp_path, upstream=upstream))
-    method = AttENT(scale="tiny")
+    method = ATTENT.at("tiny")
     with pytest.raises(BadInput, match=r"segmentation\.deeplab.*no file"):
         method.pipeline(override(method.recipe, {"segmentation.deeplab": "nowhere.pth"}), selection="source")
 

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 
 from medsearch.methods.baselines.accsegnet.training import SegmentationTraining as AccSegNetTraining
+from medsearch.methods.baselines.attent.networks import Translator
 from medsearch.methods.baselines.attent.segmentation import SegmentationTraining as AttENTTraining
 from medsearch.methods.baselines.attent.translation import TranslationTraining
-from medsearch.methods.baselines.attent.translator import Translator
 from medsearch.methods.baselines.uagan.training import SegmentationTraining as UAGANTraining
 from medsearch.methods.baselines.uagan.training import segmenting
 from medsearch.methods.baselines.unet.training import SegmentationTraining as UNetTraining

@@ -1,9 +1,9 @@
 """The method at a size that trains in a second: the SSBR CycleGAN's networks, without what they look at."""
 
-from medsearch.methods.cyclegan import Recipe, pipeline
-from medsearch.stages.synthesis.cyclegan import CycleGANTranslationRecipe
+from medsearch.methods.cyclegan import CYCLEGAN
+from medsearch.methods.cyclegan.recipe import PlainCycleGANRecipe, TranslationRecipe
 from tests.methods.ssbr_cyclegan.micro_ssbr import RECIPE as SSBR
-from tests.micro import Small
+from tests.micro import small
 
-RECIPE = Recipe(translation=CycleGANTranslationRecipe(cyclegan=SSBR.translation.cyclegan))
-CYCLEGAN = Small(RECIPE, pipeline)
+RECIPE = PlainCycleGANRecipe(translation=TranslationRecipe(cyclegan=SSBR.translation.cyclegan))
+MICRO_CYCLEGAN = small(CYCLEGAN, RECIPE)

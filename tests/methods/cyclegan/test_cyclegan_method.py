@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from medsearch.core.recipes import knobs
-from medsearch.methods.cyclegan import CycleGAN
-from medsearch.methods.ssbr_cyclegan import SSBRCycleGAN
+from medsearch.methods.cyclegan import CYCLEGAN
+from medsearch.methods.ssbr_cyclegan import SSBR_CYCLEGAN
 from medsearch.stages.context import Artifact
 from tests.golden import Numbers, compare
-from tests.methods.cyclegan.micro_cyclegan import CYCLEGAN
+from tests.methods.cyclegan.micro_cyclegan import MICRO_CYCLEGAN
 from tests.methods.ssbr_cyclegan.test_ssbr_golden import seeded
 from tests.micro import Micro, drained
 
@@ -27,18 +27,18 @@ GOLDEN: Numbers = {
 
 @pytest.fixture
 def plain(ct: Micro) -> Micro:
-    return replace(ct, of=CYCLEGAN)
+    return replace(ct, of=MICRO_CYCLEGAN)
 
 
 @pytest.mark.parametrize("scale", ["tiny", "small", "paper"])
 def test_sizes_are_those_of_the_method_that_it_is_compared_with(scale: str) -> None:
-    of, ours = (knobs(method.at(scale).recipe) for method in (SSBRCycleGAN(), CycleGAN()))
+    of, ours = (knobs(method.at(scale).recipe) for method in (SSBR_CYCLEGAN, CYCLEGAN))
     assert {knob: of[knob] for knob in ours} == {**ours, "translation.cyclegan.input_addition": True}
     assert not ours["translation.cyclegan.input_addition"]
 
 
 def test_published_values() -> None:
-    found = knobs(CycleGAN().recipe)
+    found = knobs(CYCLEGAN.recipe)
     wanted = {"weights.cyc": 10.0, "weights.idt": 0.5, "cyclegan.pool": 50, "cyclegan.optimiser.lr": 2e-4}
     assert {knob: found[f"translation.{knob}"] for knob in wanted} == wanted
 
@@ -57,7 +57,7 @@ def test_a_test(plain: Micro, tmp_path: Path) -> None:
     folder.mkdir()
     run = plain.runs(test=True)["test"]
     _, outcome = drained(run.stage.train(plain.context(run, folder, upstream=upstream)))
-    compare(GOLDEN, dict(outcome.metrics), stage="test", case="test", where="stages/synthesis/cyclegan.py")
+    compare(GOLDEN, dict(outcome.metrics), stage="test", case="test", where="methods/cyclegan/stages.py")
 
 
 def test_trained_and_tested_in_both_directions(plain: Micro) -> None:

@@ -2,11 +2,11 @@ from dataclasses import replace
 
 import pytest
 
-from medsearch.methods.mgenseg.pipeline import pipeline
+from medsearch.methods.mgenseg import MGENSEG
 from medsearch.methods.mgenseg.recipe import MGenSegRecipe, SegmentationRecipe
 from medsearch.networks.config import DiscriminatorConfig
 from medsearch.networks.genseg.config import GenSegConfig
-from tests.micro import OPTIMISER, Micro, Small
+from tests.micro import OPTIMISER, Micro, small
 
 RECIPE = MGenSegRecipe(
     segmentation=SegmentationRecipe(
@@ -19,7 +19,10 @@ RECIPE = MGenSegRecipe(
 )
 
 
+MICRO_MGENSEG = small(MGENSEG, RECIPE)
+
+
 @pytest.fixture(scope="session")
 def heads(micro: Micro) -> Micro:
     """M-GenSeg on the six heads."""
-    return replace(micro, of=Small(RECIPE, pipeline))
+    return replace(micro, of=MICRO_MGENSEG)

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from medsearch.core.recipes import override
-from medsearch.methods.mgenseg import GenSeg, MGenSeg
+from medsearch.methods.mgenseg import GENSEG, MGENSEG
 from medsearch.methods.mgenseg.networks import Discriminators, MGenSegNet
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 
@@ -30,7 +30,7 @@ def test_unshared_latent_spaces_cost_two_encoders() -> None:
 
 
 def test_genseg_alone_is_half_without_its_translator() -> None:
-    recipe = override(GenSeg().recipe.segmentation, {"network.spectral_norm": False})
+    recipe = override(GENSEG.recipe.segmentation, {"network.spectral_norm": False})
     with torch.device("meta"):
         net = MGenSegNet(recipe)
     assert count(net) == 1_536_510 + 1_619_271 + 4_900_628
@@ -39,7 +39,7 @@ def test_genseg_alone_is_half_without_its_translator() -> None:
 @pytest.mark.parametrize(("scale", "size"), [("tiny", (60, 30)), ("small", (120, 60)), ("paper", (240, 120))])
 def test_every_scale_fits_its_slices(scale: str, size: tuple[int, int]) -> None:
     plain = {"network.spectral_norm": False, "discriminator.spectral_norm": False}
-    recipe = override(MGenSeg(scale=scale).recipe.segmentation, plain)  # type: ignore[arg-type]
+    recipe = override(MGENSEG.at(scale).recipe.segmentation, plain)  # type: ignore[arg-type]
     with torch.device("meta"):
         net, judges, x = MGenSegNet(recipe), Discriminators(recipe), torch.empty(1, 1, *size)
         translated = net.translate(net.encode_for_translation(x, "source"), "source")

@@ -1,13 +1,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from medsearch.data.views import TaskView
 from medsearch.methods.mgenseg.pictures import attended
-from medsearch.methods.mgenseg.validation import Validation
+from medsearch.methods.mgenseg.validation import Validation, average_precision
 from medsearch.networks.genseg.config import GenSegConfig
 from medsearch.networks.genseg.decoders import CommonDecoder
 from medsearch.networks.genseg.encoder import GenSegEncoder
@@ -73,3 +74,9 @@ def test_attention_is_that_of_the_finest_gates_first() -> None:
     torch.testing.assert_close(torch.from_numpy(finest), seen[0][0, 0])
     assert coarser.shape == (24, 12)
     assert not (coarser == finest).all()
+
+
+def test_average_precision_by_hand() -> None:
+    scores, truths = np.array([0.9, 0.8, 0.7, 0.1]), np.array([1.0, 0.0, 1.0, 0.0])
+    assert average_precision(scores, truths) == pytest.approx((1 + 2 / 3) / 2)
+    assert average_precision(np.ones(10), np.arange(10) < 3) == pytest.approx(0.3)

@@ -8,7 +8,7 @@ import torch
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override
-from medsearch.methods.modatts import MoDATTS
+from medsearch.methods.modatts import MODATTS
 from medsearch.methods.modatts.networks import imagenet
 from medsearch.methods.modatts.networks.config import TransUNetConfig
 from medsearch.methods.modatts.networks.transunet import TransUNetEncoder
@@ -18,7 +18,7 @@ from medsearch.methods.modatts.translator import Translator
 
 
 def test_a_file_that_is_not_there_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    method = MoDATTS(scale="tiny")
+    method = MODATTS.at("tiny")
     recipe = override(method.recipe, {"translation.imagenet": str(tmp_path / "R50+ViT-B_16.npz")})
     with pytest.raises(BadInput, match=r"translation\.imagenet.*R50\+ViT-B_16\.npz"):
         method.pipeline(recipe, selection="source")

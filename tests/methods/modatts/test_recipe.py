@@ -5,11 +5,12 @@ from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs, plain
 from medsearch.data.layouts import TUMOUR_LAYOUTS
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.methods.modatts import MoDATTS
-from medsearch.methods.modatts.recipe import SegmentationRecipe, preset
+from medsearch.methods.modatts import MODATTS
+from medsearch.methods.modatts.recipe import SegmentationRecipe, make_recipe
 from medsearch.methods.modatts.segmentor import Segmentor
 from medsearch.methods.modatts.translator import Translator
 from medsearch.networks.discriminator import MultiScaleDiscriminator
+from medsearch.stages.method import Method
 from medsearch.study import FullLength, Search, uniform
 
 # facts of the released code, section 8, rows 1, 4, 5, 7, 8; row 9 is a knob of the task
@@ -25,20 +26,23 @@ RELEASED = {
 }
 
 
-def differing(one: MoDATTS, other: MoDATTS) -> dict[str, tuple[object, object]]:
+def differing(one: Method, other: Method) -> dict[str, tuple[object, object]]:
     before, after = knobs(one.recipe), knobs(other.recipe)
     return {knob: (before[knob], after[knob]) for knob in before if before[knob] != after[knob]}
 
 
 @pytest.mark.parametrize("variant", ["semi-supervised", "self-supervised"])
 def test_presets_differ_where_paper_and_code_do(variant: str) -> None:
-    assert differing(MoDATTS(variant=variant), MoDATTS(variant=variant, preset="released")) == RELEASED
-    assert MoDATTS().task_knobs == {}
-    assert MoDATTS(preset="released").task_knobs == {"normalisation": "joint"}
+    assert (
+        differing(MODATTS.configured(variant=variant), MODATTS.configured(variant=variant, preset="released"))
+        == RELEASED
+    )
+    assert MODATTS.task_knobs == {}
+    assert MODATTS.configured(preset="released").task_knobs == {"normalisation": "joint"}
 
 
 def test_the_papers_values() -> None:
-    recipe = MoDATTS().recipe
+    recipe = MODATTS.recipe
     assert plain(recipe.translation.weights) == {"adv": 1.0, "seg": 1.0, "cyc": 10.0}
     assert (recipe.translation.epochs, recipe.translation.batch) == (200, 15)
     weights = plain(recipe.segmentation.weights)
@@ -50,7 +54,7 @@ def test_the_papers_values() -> None:
 
 
 def test_variants_differ_in_their_network_and_in_nothing_else() -> None:
-    found = differing(MoDATTS(variant="semi-supervised"), MoDATTS(variant="self-supervised"))
+    found = differing(MODATTS.configured(variant="semi-supervised"), MODATTS.configured(variant="self-supervised"))
     assert {knob for knob in found if not knob.startswith("segmentation.network.")} == {"segmentation.variant"}
     assert found["segmentation.network.channels"] == ((16, 32, 64, 128, 256), (32, 64, 128, 256, 320))
     assert found["segmentation.network.unique_fraction"] == (0.25, 0.0)
@@ -58,7 +62,7 @@ def test_variants_differ_in_their_network_and_in_nothing_else() -> None:
 
 @pytest.mark.parametrize("scale", ["tiny", "small", "paper"])
 def test_two_dimensions_change_what_slices_need(scale: str) -> None:
-    found = differing(MoDATTS(scale=scale), MoDATTS(scale=scale, dimensions=2))
+    found = differing(MODATTS.at(scale), MODATTS.configured(scale=scale, dimensions=2))
     expected = {"segmentation.network.dimensions", "segmentation.discriminator.dimensions", "segmentation.batch"}
     sizes = {"segmentation.network.codes", "segmentation.discriminator.scales"}
     assert expected <= set(found) <= expected | sizes
@@ -70,7 +74,10 @@ def test_two_dimensions_change_what_slices_need(scale: str) -> None:
 @pytest.mark.parametrize("scale", ["tiny", "small"])
 @pytest.mark.parametrize("layout", TUMOUR_LAYOUTS)
 def test_networks_of_every_scale_take_its_geometry(layout: str, scale: str, dimensions: int) -> None:
-    recipe, geometry = MoDATTS(scale=scale, dimensions=dimensions).recipe, TUMOUR_LAYOUTS[layout].geometries[scale]
+    recipe, geometry = (
+        MODATTS.configured(scale=scale, dimensions=dimensions).recipe,
+        TUMOUR_LAYOUTS[layout].geometries[scale],
+    )
     crop = torch.zeros(1, 1, *geometry.crop[3 - dimensions :])
     with torch.no_grad():
         assert Segmentor(recipe.segmentation)(crop).shape == crop.shape
@@ -81,21 +88,23 @@ def test_networks_of_every_scale_take_its_geometry(layout: str, scale: str, dime
 
 
 def test_a_method_at_another_scale_keeps_the_rest() -> None:
-    method = MoDATTS(variant="self-supervised", preset="released", dimensions=2)
-    assert method.at("tiny") == MoDATTS(variant="self-supervised", preset="released", dimensions=2, scale="tiny")
+    method = MODATTS.configured(variant="self-supervised", preset="released", dimensions=2)
+    assert method.at("tiny") == MODATTS.configured(
+        variant="self-supervised", preset="released", dimensions=2, scale="tiny"
+    )
     assert method.at("tiny").name == "modatts"
 
 
 @pytest.mark.parametrize(("name", "scale"), [("published", "tiny"), ("released ", "paper")])
 def test_unknown_names_are_refused(name: str, scale: str) -> None:
     with pytest.raises(BadInput, match="MoDATTS has presets paper, released and scales tiny, small, paper"):
-        preset(name, scale, variant="semi-supervised")
+        make_recipe("semi-supervised", name, scale=scale)
 
 
 @pytest.mark.parametrize("width", [0.25, 0.5, 1.5, 2.0])
 @pytest.mark.parametrize("scale", ["tiny", "small", "paper"])
 def test_width_scales_every_level_and_still_fits_a_network(width: float, scale: str) -> None:
-    recipe = SegmentationRecipe(network=MoDATTS(scale=scale).recipe.segmentation.network, width=width)
+    recipe = SegmentationRecipe(network=MODATTS.at(scale).recipe.segmentation.network, width=width)
     sized = recipe.sized_network
     pairs = zip(sized.channels, recipe.network.channels, strict=True)
     assert all(0 < new % 4 + 1 == 1 and abs(new - width * old) <= 4 for new, old in pairs)
@@ -116,7 +125,7 @@ def test_the_released_preset_reaches_the_task_of_a_study() -> None:
     search = Search(
         name="released",
         question="?",
-        method=MoDATTS(preset="released", scale="tiny"),
+        method=MODATTS.configured(preset="released", scale="tiny"),
         task=CrossModalityTask(),
         space={"segmentation.weights.rec": uniform(1, 2)},
         selection="oracle",

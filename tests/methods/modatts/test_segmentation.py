@@ -7,9 +7,8 @@ import pytest
 import torch
 
 from medsearch.methods.modatts import losses
-from medsearch.methods.modatts.batches import Triple, drawn
 from medsearch.methods.modatts.segmentation import SegmentationTraining
-from medsearch.methods.modatts.supervision import supervision
+from medsearch.methods.modatts.supervision import Triple, drawn, supervision
 from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.store import Store
 from medsearch.training import loop as loops

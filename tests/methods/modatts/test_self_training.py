@@ -6,9 +6,8 @@ import pytest
 import torch
 
 from medsearch.methods.modatts.recipe import SelfTrainingRecipe
-from medsearch.methods.modatts.segmentation import SegmentationTraining
+from medsearch.methods.modatts.segmentation import SegmentationTraining, pseudo_labelled, pseudo_mask
 from medsearch.methods.modatts.segmentor import predict
-from medsearch.methods.modatts.self_training import pseudo_labelled, pseudo_mask
 from medsearch.methods.modatts.supervision import supervision
 from medsearch.training.checkpoints import load_modules, load_tensors
 from medsearch.training.crops import IGNORED

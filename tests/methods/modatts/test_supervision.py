@@ -7,8 +7,8 @@ import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.data.geometry import halves
-from medsearch.methods.modatts.data import synthesised
 from medsearch.methods.modatts.supervision import Supervision, supervision
+from medsearch.methods.modatts.synthesis import synthesised
 from tests.micro import Micro, flat
 
 

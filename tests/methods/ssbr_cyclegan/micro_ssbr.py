@@ -1,12 +1,15 @@
 """The method at a size that trains in a second, on made-up bodies."""
 
-from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
-from medsearch.methods.ssbr_cyclegan.pipeline import pipeline
-from medsearch.methods.ssbr_cyclegan.recipe import RegressorRecipe, SSBRCycleGANRecipe, TranslationRecipe
-from medsearch.networks.cyclegan_config import PatchDiscriminatorConfig, ResNetGeneratorConfig
-from medsearch.training.cyclegan_recipe import CycleGANRecipe
-from medsearch.training.recipes import OptimiserRecipe
-from tests.micro import Small
+from medsearch.methods.ssbr_cyclegan import SSBR_CYCLEGAN
+from medsearch.methods.ssbr_cyclegan.recipe import (
+    RegressorConfig,
+    RegressorRecipe,
+    SSBRCycleGANRecipe,
+    TranslationRecipe,
+)
+from medsearch.networks.cyclegan.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
+from medsearch.training.recipes import CycleGANRecipe, OptimiserRecipe
+from tests.micro import small
 
 RECIPE = SSBRCycleGANRecipe(
     regressor=RegressorRecipe(
@@ -30,4 +33,4 @@ RECIPE = SSBRCycleGANRecipe(
         )
     ),
 )
-SSBR = Small(RECIPE, pipeline)
+MICRO_SSBR = small(SSBR_CYCLEGAN, RECIPE)

@@ -4,17 +4,15 @@ from torch import Tensor, nn
 
 from medsearch.core.recipes import override
 from medsearch.methods.ssbr_cyclegan import losses
-from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
-from medsearch.methods.ssbr_cyclegan.constraint import constraint, total
-from medsearch.methods.ssbr_cyclegan.masking import masked
-from medsearch.methods.ssbr_cyclegan.recipe import RegressorWeights, Weights
-from medsearch.methods.ssbr_cyclegan.regressor import Regressor, terms
+from medsearch.methods.ssbr_cyclegan.recipe import RegressorConfig, RegressorWeights, Weights
+from medsearch.methods.ssbr_cyclegan.regression import Regressor, terms
 from medsearch.methods.ssbr_cyclegan.stacks import StackBatch
-from medsearch.networks.cyclegan import Cycled
-from medsearch.networks.cyclegan_config import PatchDiscriminatorConfig, ResNetGeneratorConfig
+from medsearch.methods.ssbr_cyclegan.translation import constraint, masked, total
+from medsearch.networks.cyclegan.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
+from medsearch.networks.cyclegan.generator import Cycled
 from medsearch.training.adversarial import supervised_step
 from medsearch.training.cyclegan import CycleGAN, Unpaired, cycle, unchanged
-from medsearch.training.cyclegan_recipe import CycleGANRecipe
+from medsearch.training.recipes import CycleGANRecipe
 from medsearch.training.runtime import Runtime
 
 RECIPE = CycleGANRecipe(

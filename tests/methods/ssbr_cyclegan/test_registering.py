@@ -3,7 +3,7 @@ import pytest
 import SimpleITK as sitk  # noqa: N813
 
 from medsearch.methods.ssbr_cyclegan import registering
-from medsearch.methods.ssbr_cyclegan.registering import BACKGROUND, ByRegistration, as_image, beginning, registered
+from medsearch.methods.ssbr_cyclegan.registering import AIR, ByRegistration, as_image, beginning, registered
 from medsearch.methods.ssbr_cyclegan.selection import Pairs
 from tests.methods.ssbr_cyclegan.bodies import LENGTH, SIDE, patient
 
@@ -43,7 +43,7 @@ def test_equal_numbers_are_then_equal_places() -> None:
     assert len(set(of.a.tolist())) == 12
     both, either = (x_a > -0.5) & (x_b > -0.5), (x_a > -0.5) | (x_b > -0.5)
     assert both.sum() / either.sum() > 0.93
-    assert of.resampled.min() >= BACKGROUND
+    assert of.resampled.min() >= AIR
 
 
 def test_repeated_runs_differ_by_rounding_alone() -> None:

@@ -4,12 +4,12 @@ import sys
 import pytest
 
 from medsearch.core.recipes import fingerprint, knobs, override
-from medsearch.methods.ssbr_cyclegan import SSBRCycleGAN
-from medsearch.methods.ssbr_cyclegan.recipe import TABLE_1, RegressorRecipe, preset
+from medsearch.methods.ssbr_cyclegan import SSBR_CYCLEGAN
+from medsearch.methods.ssbr_cyclegan.recipe import TABLE_1, RegressorRecipe, make_recipe
 
 
 def test_defaults_are_the_paper_s_and_those_of_what_it_builds_on() -> None:
-    found = knobs(preset("paper"))
+    found = knobs(make_recipe("paper"))
     expected = {
         "regressor.weights.order": 0.005,
         "regressor.weights.anat": 1,
@@ -35,9 +35,9 @@ def test_defaults_are_the_paper_s_and_those_of_what_it_builds_on() -> None:
 
 
 def test_table_1_has_six_rows_that_add_one_thing_each() -> None:
-    rows = {label: override(preset("paper"), changes) for label, changes in TABLE_1.items()}
+    rows = {label: override(make_recipe("paper"), changes) for label, changes in TABLE_1.items()}
     assert len(rows) == len({fingerprint(row) for row in rows.values()}) == 6
-    assert rows["+ binary mask"] == preset("paper")
+    assert rows["+ binary mask"] == make_recipe("paper")
     changed = []
     for one, other in (
         ("PBS", "SSBR selection"),
@@ -58,21 +58,21 @@ def test_table_1_has_six_rows_that_add_one_thing_each() -> None:
 
 
 def test_rows_without_scores_need_no_regressor_and_the_mask_no_other_translation() -> None:
-    rows = {label: override(preset("tiny"), changes).translation for label, changes in TABLE_1.items()}
+    rows = {label: override(make_recipe("tiny"), changes).translation for label, changes in TABLE_1.items()}
     assert [row.regressed for row in rows.values()] == [False, False, True, True, True, True]
     assert rows["+ input addition"] == rows["+ binary mask"]
 
 
 @pytest.mark.parametrize("scale", ["tiny", "small"])
 def test_smaller_scales_are_smaller(scale: str) -> None:
-    small, paper = preset(scale), preset("paper")
+    small, paper = make_recipe(scale), make_recipe("paper")
     assert small.regressor.iterations < paper.regressor.iterations
     assert small.translation.cyclegan.all_epochs < paper.translation.cyclegan.all_epochs
     assert small.translation.cyclegan.batch == {"small": 8, "tiny": 4}[scale]
 
 
 def test_stages_say_how_many_epochs_they_take() -> None:
-    pipeline = SSBRCycleGAN(scale="tiny").pipeline(preset("tiny"), selection="none", test=True)
+    pipeline = SSBR_CYCLEGAN.at("tiny").pipeline(make_recipe("tiny"), selection="none", test=True)
     assert {node.name: node.stage.epochs for node in pipeline.nodes} == {
         "regressor": 12,
         "translation": 40,
@@ -81,9 +81,10 @@ def test_stages_say_how_many_epochs_they_take() -> None:
 
 
 def test_another_scale_is_refused_by_name() -> None:
-    code = "from medsearch.methods.ssbr_cyclegan.recipe import preset; preset('huge')"  # here, types are checked first
+    # here, types would be checked first
+    code = "from medsearch.methods.ssbr_cyclegan.recipe import make_recipe; make_recipe('huge')"
     found = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
-    assert "BadInput: the SSBR CycleGAN has scales paper, small, tiny; got 'huge'" in found.stderr
+    assert "BadInput: the SSBR CycleGAN has scales tiny, small, paper; got 'huge'" in found.stderr
 
 
 def test_iterations_come_in_epochs_of_which_the_last_may_be_shorter() -> None:

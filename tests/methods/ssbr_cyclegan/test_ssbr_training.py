@@ -9,15 +9,13 @@ import torch
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import read_json
-from medsearch.methods.ssbr_cyclegan.masking import synthesising
 from medsearch.methods.ssbr_cyclegan.recipe import InferenceRecipe
 from medsearch.methods.ssbr_cyclegan.regression import Regression, order_kept
 from medsearch.methods.ssbr_cyclegan.selection import Patient
-from medsearch.methods.ssbr_cyclegan.translation import PairedTranslation
-from medsearch.stages.context import Runtime
+from medsearch.methods.ssbr_cyclegan.translation import PairedTranslation, trained
+from medsearch.stages.context import Runtime, training_hours
 from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.store import Store
-from medsearch.stages.timing import training_hours
 from medsearch.training.cyclegan import Unpaired
 from tests.methods.ssbr_cyclegan.micro_ssbr import RECIPE
 from tests.micro import Micro, drained
@@ -171,8 +169,7 @@ def test_the_mask_puts_background_where_the_input_has_no_body(ct: Micro, tmp_pat
     context = ct.context(ct.runs(selection="none", test=True)["test"], tmp_path)
     given, _ = context.task.pair("test", context.task.pairs("test")[0])
     plain, cut = (
-        synthesising(InferenceRecipe(binary_mask=mask), RECIPE.translation.cyclegan, context)(given)
-        for mask in (False, True)
+        trained(InferenceRecipe(binary_mask=mask), RECIPE.translation, context)(given) for mask in (False, True)
     )
     inside = given.bodies() > 0
     assert np.array_equal(plain[inside], cut[inside])

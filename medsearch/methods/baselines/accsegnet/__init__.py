@@ -1,7 +1,7 @@
 """AccSegNet (Zhou et al. 2021), as the thesis's code compares with it, and as its authors released it.
 
-    networks    accsegnet.networks, unet, patches; medsearch.networks.resnet_generator, patch_discriminator
-    losses      accsegnet.losses, mind; medsearch.losses.adversarial, dice
+    networks    accsegnet.networks; medsearch.networks.cyclegan
+    losses      accsegnet.losses; medsearch.losses.adversarial, dice
     total       accsegnet.training.SegmentationTraining.g_terms
     stages      segmentation (translation and segmentation at once) -> test
 
@@ -30,43 +30,15 @@ resist the inversion of intensities that T1 to T2 is (background is 0 here, -1 i
 without it is lost as well.
 """
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from medsearch.methods.baselines.accsegnet.recipe import make_recipe
+from medsearch.methods.baselines.accsegnet.stages import nodes
+from medsearch.stages.method import Method
 
-from medsearch.methods.baselines.accsegnet.pipeline import pipeline
-from medsearch.methods.baselines.accsegnet.recipe import AccSegNetRecipe, preset
-from medsearch.networks.config import Scale
-from medsearch.stages.method import BY_MASKS, Selection
-from medsearch.stages.pipelines import Pipeline
-
-
-@dataclass(frozen=True, kw_only=True)
-class AccSegNet:
-    """The method in one of its presets, `compared` or `official`, at a scale; knobs are those of `recipe`."""
-
-    preset: str = "compared"
-    scale: Scale = "paper"
-    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
-
-    @property
-    def name(self) -> str:
-        """The method's."""
-        return "accsegnet"
-
-    @property
-    def recipe(self) -> AccSegNetRecipe:
-        """The preset's values at this scale."""
-        return preset(self.preset, self.scale)
-
-    @property
-    def task_knobs(self) -> dict[str, str]:
-        """Nothing is wanted of the task."""
-        return {}
-
-    def at(self, scale: Scale) -> "AccSegNet":
-        """The same method in another set of sizes."""
-        return replace(self, scale=scale)
-
-    def pipeline(self, recipe: AccSegNetRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
-        """The stages that `recipe` means."""
-        return pipeline(recipe, selection=selection, test=test)
+ACCSEGNET = Method(
+    name="accsegnet",
+    title="AccSegNet",
+    make_recipe=make_recipe,
+    make_nodes=nodes,
+    settings={"preset": "compared", "scale": "paper"},
+)
+"""In one of its presets, `compared` or `official`."""

@@ -1,22 +1,53 @@
 """AccSegNet's knobs. Defaults are the comparison's; `official` is what its authors released."""
 
 from dataclasses import field
-from functools import cache
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from medsearch.core.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from medsearch.core.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
-from medsearch.losses.weights import require_weight
-from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
-from medsearch.methods.baselines.recipe import PRESETS, AdamRecipe, TrainedByAdam, refuse_names
+from medsearch.losses.weights import TermWeights
+from medsearch.methods.baselines.recipe import PRESETS, AdamRecipe, TrainedByAdam
 from medsearch.networks.config import Scale, refuse
-from medsearch.networks.cyclegan_config import PatchDiscriminatorConfig, ResNetGeneratorConfig
-from medsearch.stages.evaluation import EvaluationRecipe
+from medsearch.networks.cyclegan.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
+from medsearch.stages.method import require_known
+from medsearch.stages.segmentation import EvaluationRecipe
 
 
 @recipe
-class Weights:
+class SqueezeUNetConfig:
+    """A U-Net with channel and spatial squeeze-and-excitation.
+
+    width: channels of the first level; each one below has twice as many, but the last as many as the one above.
+    levels: five have 1, 2, 4, 8 and 8 times the width.
+    reduction: of the channels within the channel-wise squeeze.
+    """
+
+    width: PositiveInt = 64
+    levels: Annotated[int, Range(2)] = 5
+    reduction: PositiveInt = 2
+
+    @classmethod
+    def at(cls, scale: Scale) -> "SqueezeUNetConfig":
+        """The sizes for one scale."""
+        return override(cls(), _SEGMENTOR[scale])
+
+    def check(self) -> None:
+        """Refuse sizes that fit no network.
+
+        Raises:
+            BadInput: with the knob and what it must satisfy.
+        """
+        refuse((self.reduction > self.width, f"reduction {self.reduction} must be from 1 to width {self.width}"))
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of the levels, fine to coarse."""
+        return tuple(self.width * 2 ** min(level, self.levels - 2) for level in range(self.levels))
+
+
+@recipe
+class Weights(TermWeights):
     """Of the terms, as they are: nothing is normalised. A term of weight 0 is not computed.
 
     adv: of the generators. idt: identity. cyc: cycle ("contraste"). ana: 1 - corr². nce: PatchNCE. mind: MIND.
@@ -30,15 +61,6 @@ class Weights:
     nce: NonNegativeFloat = 0.0
     mind: NonNegativeFloat = 0.0
     seg: NonNegativeFloat = 1.0
-
-    def check(self) -> None:
-        """Refuse weights that are all 0.
-
-        Raises:
-            BadInput: they are.
-
-        """
-        require_weight(vars(self))
 
 
 @recipe
@@ -126,19 +148,19 @@ OFFICIAL: dict[str, Any] = {
 """Where the authors' released code differs from the comparison's."""
 
 
-@cache
-def preset(name: str, scale: Scale) -> AccSegNetRecipe:
+def make_recipe(preset: str, scale: Scale) -> AccSegNetRecipe:
     """The recipe of a preset (`compared`, `official`) at a scale.
 
     Raises:
         BadInput: one of the names is unknown.
     """
-    refuse_names("AccSegNet", PRESETS, name, scale)
-    chosen = override(AccSegNetRecipe(), OFFICIAL if name == "official" else {})
+    require_known("AccSegNet", scale, preset, PRESETS)
+    chosen = override(AccSegNetRecipe(), OFFICIAL if preset == "official" else {})
     sized = override(chosen, {f"segmentation.{knob}": value for knob, value in _SIZES[scale].items()})
-    return override(sized, _OFFICIAL_SIZES[scale] if name == "official" else {})
+    return override(sized, _OFFICIAL_SIZES[scale] if preset == "official" else {})
 
 
+_SEGMENTOR: dict[Scale, dict[str, object]] = {"paper": {}, "small": {"width": 24}, "tiny": {"width": 8}}
 _SIZES: dict[Scale, dict[str, Any]] = {
     "paper": {},
     "small": {

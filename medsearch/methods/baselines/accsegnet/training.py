@@ -1,33 +1,24 @@
 """AccSegNet's training, translation and segmentation at once, and its test."""
 
-from collections.abc import Iterator, Mapping
-
 import torch
 from torch import Tensor, nn
 
-from medsearch.core.seeds import seed
 from medsearch.data.views import Domain
 from medsearch.losses.adversarial import adversarial_d, adversarial_g, least_squares_d, least_squares_g
 from medsearch.losses.dice import dice
 from medsearch.methods.baselines.accsegnet import losses
-from medsearch.methods.baselines.accsegnet.mind import MIND, mind_distance
-from medsearch.methods.baselines.accsegnet.networks import AccSegNet, Translated
-from medsearch.methods.baselines.accsegnet.patches import Projections
+from medsearch.methods.baselines.accsegnet.networks import AccSegNet, Projections, Translated
 from medsearch.methods.baselines.accsegnet.recipe import SegmentationRecipe
-from medsearch.methods.baselines.drawing import Pair, both_contrasts
-from medsearch.methods.baselines.fitting import adversarial_steps, fitted
-from medsearch.methods.baselines.optimising import adam
 from medsearch.methods.baselines.reads import SelectedOn
-from medsearch.methods.baselines.selecting import training_mode, validation_slices
-from medsearch.methods.baselines.testing import scored
-from medsearch.networks.patch_discriminator import PatchDiscriminator
+from medsearch.methods.baselines.slices import ContrastsTraining, Pair, adam, both_contrasts, validation_slices
+from medsearch.networks.cyclegan.discriminator import PatchDiscriminator
 from medsearch.stages.context import StageContext
-from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.checkpoints import load_modules, save_tensors
-from medsearch.training.judging import judged
+from medsearch.training.adversarial import discriminator_scores
+from medsearch.training.checkpoints import load_trained, save_tensors
+from medsearch.training.fitting import training_mode
+from medsearch.training.inference import Segment, micro_dice
 from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.selecting import Segment, micro_dice
 
 REAL_FAKE = {
     "hinge": (adversarial_d, adversarial_g),
@@ -36,17 +27,15 @@ REAL_FAKE = {
 DICE = {"plain": dice, "squared": losses.squared_dice}
 
 
-class SegmentationTraining:
+class SegmentationTraining(ContrastsTraining):
     """Everything that the stage holds while it trains."""
 
     def __init__(self, recipe: SegmentationRecipe, *, of: SelectedOn, context: StageContext) -> None:
-        prepare_torch(context.runtime)
-        torch.manual_seed(seed(context.seed, "accsegnet", "initialisation"))
-        self.recipe, self.context, self.device = recipe, context, context.runtime.device
+        super().__init__(recipe, context, "accsegnet")
         self.network, self.d_t = AccSegNet(recipe), PatchDiscriminator(recipe.discriminator)
         self.d_s = PatchDiscriminator(recipe.discriminator) if recipe.form == "cycle" else None
         self.projections = Projections(recipe.patches, self.network.to_t) if recipe.weights.nce else None
-        self.mind = MIND().to(self.device)
+        self.mind = losses.MIND().to(self.device)
         named = {"network": self.network, "d_t": self.d_t, "d_s": self.d_s, "projections": self.projections}
         self.modules: dict[str, nn.Module] = {name: of for name, of in named.items() if of is not None}
         training_mode((module.to(self.device) for module in self.modules.values()), on=True)
@@ -65,9 +54,11 @@ class SegmentationTraining:
     def d_terms(self, of: Translated) -> dict[str, Tensor]:
         """Real and translated slices, told apart."""
         real_fake, _ = REAL_FAKE[self.recipe.adversarial]
-        terms = {"d_t": real_fake(*judged(self.d_t, self.context.runtime, of.batch.target.x, of.x_st.detach()))}
+        terms = {
+            "d_t": real_fake(*discriminator_scores(self.d_t, self.context.runtime, of.batch.target.x, of.x_st.detach()))
+        }
         if self.d_s is not None and of.x_ts is not None:
-            real, fake = judged(self.d_s, self.context.runtime, of.batch.source.x, of.x_ts.detach())
+            real, fake = discriminator_scores(self.d_s, self.context.runtime, of.batch.source.x, of.x_ts.detach())
             terms["d_s"] = real_fake(real, fake)
         return terms
 
@@ -81,7 +72,7 @@ class SegmentationTraining:
             "ana": (lam.ana, _anatomy),
             "nce": (lam.nce, self._nce),
             # the official loss is a sum over the batch
-            "mind": (lam.mind * self.recipe.batch, lambda of: mind_distance(self.mind, x_s, of.x_st)),
+            "mind": (lam.mind * self.recipe.batch, lambda of: losses.mind_distance(self.mind, x_s, of.x_st)),
         }
         found = {name: (weight, term(of)) for name, (weight, term) in terms.items() if weight}
         return {
@@ -91,10 +82,10 @@ class SegmentationTraining:
 
     def _adversarial(self, of: Translated) -> Tensor:
         _, fooled = REAL_FAKE[self.recipe.adversarial]
-        (fake_t,) = judged(self.d_t, self.context.runtime, of.x_st)
+        (fake_t,) = discriminator_scores(self.d_t, self.context.runtime, of.x_st)
         if self.d_s is None or of.x_ts is None:
             return fooled(fake_t)
-        (fake_s,) = judged(self.d_s, self.context.runtime, of.x_ts)
+        (fake_s,) = discriminator_scores(self.d_s, self.context.runtime, of.x_ts)
         return fooled(fake_t) + fooled(fake_s)
 
     def _nce(self, of: Translated) -> Tensor:
@@ -113,10 +104,6 @@ class SegmentationTraining:
         if not lam or not len(y):
             return {}
         return {"seg": lam * DICE[self.recipe.dice](y, torch.cat([of.y_hat_st, of.y_hat_t]))}
-
-    def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
-        """One epoch."""
-        yield from adversarial_steps(self, epoch, "accsegnet")
 
     def validate(self) -> dict[str, float]:
         """Dice on target slices, or on source slices by way of their translation."""
@@ -146,18 +133,16 @@ def _anatomy(of: Translated) -> Tensor:
 def train(recipe: SegmentationRecipe, *, of: SelectedOn, context: StageContext) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
     training = SegmentationTraining(recipe, of=of, context=context)
-    best = yield from fitted(training, "accsegnet", keep=("network",))
+    best = yield from training.fit(keep=("network",))
     save_tensors(context.directory / "weights.safetensors", best.tensors)
     return Outcome(
         {"validation/dice": best.value}, {"best_epoch": best.epoch, "selected_on": list(training.validation)}
     )
 
 
-def test(recipe: EvaluationRecipe, segmentation: SegmentationRecipe, context: StageContext) -> Training:
-    """Score the test cases."""
+def trained(segmentation: SegmentationRecipe, domain: Domain, context: StageContext) -> Segment:
+    """Segments slices of a domain by what was trained upstream."""
     prepare_torch(context.runtime)
-    network = AccSegNet(segmentation)
-    load_modules(context.upstream["segmentor"].file("weights.safetensors"), {"network": network})
-    network.to(context.runtime.device).eval()
-    segment = network.segmentor if recipe.domain == "target" else network.segment_source
-    return scored(segment, context, recipe)
+    weights = context.upstream["segmentor"].file("weights.safetensors")
+    network = load_trained(AccSegNet(segmentation), weights, "network", context.runtime.device)
+    return network.segmentor if domain == "target" else network.segment_source

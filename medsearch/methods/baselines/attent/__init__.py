@@ -1,7 +1,7 @@
 """AttENT (Li et al. 2021) as the thesis's code compares with it: translation with attention, then adversarial entropy.
 
-    translation     attent.translation; medsearch.networks.resnet_generator (gated skips), patch_discriminator
-    segmentation    attent.segmentation, losses, deeplab, discriminator; medsearch.losses.adversarial
+    translation     attent.translation, networks; medsearch.networks.cyclegan (gated skips)
+    segmentation    attent.segmentation, losses, networks; medsearch.losses.adversarial
     test            target cases are translated to the source contrast, then segmented
 
 Parameters at the paper's sizes: a generator 11.170 M, a discriminator of images 2.763 M, DeepLab 42.505 M trained of
@@ -23,43 +23,15 @@ translation, in one mean with those of the source, as released. Departs from the
 then translated as they are drawn, by generators in eval mode, instead of written translated once for all.
 """
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from medsearch.methods.baselines.attent.recipe import make_recipe
+from medsearch.methods.baselines.attent.stages import nodes
+from medsearch.stages.method import Method
 
-from medsearch.methods.baselines.attent.pipeline import pipeline
-from medsearch.methods.baselines.attent.recipe import AttENTRecipe, preset
-from medsearch.networks.config import Scale
-from medsearch.stages.method import BY_MASKS, Selection
-from medsearch.stages.pipelines import Pipeline
-
-
-@dataclass(frozen=True, kw_only=True)
-class AttENT:
-    """The method at a scale; knobs are those of `recipe`."""
-
-    preset: str = "compared"
-    scale: Scale = "paper"
-    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
-
-    @property
-    def name(self) -> str:
-        """The method's."""
-        return "attent"
-
-    @property
-    def recipe(self) -> AttENTRecipe:
-        """The values at this scale."""
-        return preset(self.preset, self.scale)
-
-    @property
-    def task_knobs(self) -> dict[str, str]:
-        """Nothing is wanted of the task."""
-        return {}
-
-    def at(self, scale: Scale) -> "AttENT":
-        """The same method in another set of sizes."""
-        return replace(self, scale=scale)
-
-    def pipeline(self, recipe: AttENTRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
-        """The stages that `recipe` means."""
-        return pipeline(recipe, selection=selection, test=test)
+ATTENT = Method(
+    name="attent",
+    title="AttENT",
+    make_recipe=make_recipe,
+    make_nodes=nodes,
+    settings={"preset": "compared", "scale": "paper"},
+)
+"""With the settings of the code that the thesis compares by; there is no other preset."""

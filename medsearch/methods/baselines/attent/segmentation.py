@@ -1,32 +1,23 @@
 """AttENT's second stage: segmentation in the source domain, where target slices are brought by translation."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from medsearch.core.seeds import seed
 from medsearch.data.views import Domain
 from medsearch.losses.adversarial import adversarial_d, adversarial_g
 from medsearch.methods.baselines.attent import losses
-from medsearch.methods.baselines.attent.deeplab import DeepLab
-from medsearch.methods.baselines.attent.discriminator import MapDiscriminator
-from medsearch.methods.baselines.attent.pretrained import start_backbone
+from medsearch.methods.baselines.attent.networks import DeepLab, MapDiscriminator, load_translator, start_backbone
 from medsearch.methods.baselines.attent.recipe import SegmentationRecipe, TranslationRecipe
-from medsearch.methods.baselines.attent.translator import load_translator
-from medsearch.methods.baselines.drawing import Pair, both_contrasts
-from medsearch.methods.baselines.fitting import adversarial_steps, fitted
-from medsearch.methods.baselines.optimising import adam
-from medsearch.methods.baselines.selecting import training_mode, validation_slices
-from medsearch.methods.baselines.testing import scored
+from medsearch.methods.baselines.slices import ContrastsTraining, Pair, adam, both_contrasts, validation_slices
 from medsearch.stages.context import StageContext
-from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.method import SELECTING, Selection
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.checkpoints import load_modules, save_tensors
+from medsearch.training.checkpoints import load_trained, save_tensors
+from medsearch.training.fitting import training_mode
+from medsearch.training.inference import Segment, micro_dice
 from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.selecting import Segment, micro_dice
 
 
 @dataclass(frozen=True)
@@ -38,7 +29,7 @@ class Outputs:
     target: tuple[Tensor, Tensor]
 
 
-class SegmentationTraining:
+class SegmentationTraining(ContrastsTraining):
     """Everything that the stage holds while it trains."""
 
     def __init__(
@@ -49,9 +40,7 @@ class SegmentationTraining:
         selection: Selection,
         context: StageContext,
     ) -> None:
-        prepare_torch(context.runtime)
-        torch.manual_seed(seed(context.seed, "attent", "segmentation", "initialisation"))
-        self.recipe, self.context, self.device = recipe, context, context.runtime.device
+        super().__init__(recipe, context, "attent", "segmentation")
         self.selection: Selection = selection
         self.network = DeepLab(recipe.network)
         self.d_main, self.d_aux = MapDiscriminator(recipe.discriminator), MapDiscriminator(recipe.discriminator)
@@ -114,10 +103,6 @@ class SegmentationTraining:
             scores: Tensor = self.d_aux(losses.as_map(p))
         return scores.float()
 
-    def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
-        """One epoch."""
-        yield from adversarial_steps(self, epoch, "attent", "segmentation")
-
     def validate(self) -> dict[str, float]:
         """Dice of target slices (`oracle`), of source slices, or of these by the way that target slices come."""
         training_mode(self.modules.values(), on=False)
@@ -149,7 +134,7 @@ def train(
 ) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
     training = SegmentationTraining(recipe, translation=translation, selection=selection, context=context)
-    best = yield from fitted(training, "attent", "segmentation", keep=("network",))
+    best = yield from training.fit(keep=("network",))
     save_tensors(context.directory / "weights.safetensors", best.tensors)
     notes = {
         "best_epoch": best.epoch,
@@ -159,22 +144,18 @@ def train(
     return Outcome({"validation/dice": best.value}, notes)
 
 
-def test(
-    recipe: EvaluationRecipe,
-    segmentation: SegmentationRecipe,
-    *,
-    translation: TranslationRecipe,
-    context: StageContext,
-) -> Training:
-    """Score the test cases; those of the target are translated first."""
+def trained(
+    segmentation: SegmentationRecipe, domain: Domain, *, translation: TranslationRecipe, context: StageContext
+) -> Segment:
+    """Segments slices of a domain by what was trained upstream; those of the target are translated first."""
     prepare_torch(context.runtime)
-    network, device = DeepLab(segmentation.network), context.runtime.device
-    load_modules(context.upstream["segmentor"].file("weights.safetensors"), {"network": network})
-    network.to(device).eval()
-    translator = load_translator(translation, context.upstream["translation"], segmentation.translator, device)
+    upstream, device = context.upstream, context.runtime.device
+    weights = upstream["segmentor"].file("weights.safetensors")
+    network = load_trained(DeepLab(segmentation.network), weights, "network", device)
+    translator = load_translator(translation, upstream["translation"], segmentation.translator, device)
 
     def segment(x: Tensor) -> Tensor:
-        y_hat: Tensor = network(x if recipe.domain == "source" else translator.as_source(x))[0]
+        y_hat: Tensor = network(x if domain == "source" else translator.as_source(x))[0]
         return y_hat
 
-    return scored(segment, context, recipe)
+    return segment

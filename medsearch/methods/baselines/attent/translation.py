@@ -1,37 +1,30 @@
 """AttENT's first stage: a CycleGAN with gated skips, on diseased slices."""
 
-from collections.abc import Iterator, Mapping
-
 import torch
 from torch import Tensor, nn
 
-from medsearch.core.seeds import seed
 from medsearch.data.hemispheres import SliceRule
 from medsearch.losses.adversarial import Scales, adversarial_d, adversarial_g
 from medsearch.losses.reconstruction import l1
 from medsearch.losses.weights import normalised
+from medsearch.methods.baselines.attent.networks import WEIGHTS, Cycled, Translator
 from medsearch.methods.baselines.attent.recipe import TranslationRecipe
-from medsearch.methods.baselines.attent.translator import WEIGHTS, Cycled, Translator
-from medsearch.methods.baselines.drawing import SHARE, Pair, both_contrasts, diseased, require
-from medsearch.methods.baselines.fitting import adversarial_steps, fitted
-from medsearch.methods.baselines.optimising import adam
-from medsearch.methods.baselines.selecting import training_mode
-from medsearch.networks.patch_discriminator import PatchDiscriminator
+from medsearch.methods.baselines.slices import SHARE, ContrastsTraining, Pair, adam, both_contrasts, diseased, require
+from medsearch.networks.cyclegan.discriminator import PatchDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
+from medsearch.training.adversarial import discriminator_scores
 from medsearch.training.checkpoints import save_modules, save_tensors
 from medsearch.training.crops import Crops
-from medsearch.training.judging import judged
-from medsearch.training.precision import autocast, prepare_torch
+from medsearch.training.fitting import training_mode
+from medsearch.training.precision import autocast
 
 
-class TranslationTraining:
+class TranslationTraining(ContrastsTraining):
     """Everything that the stage holds while it trains."""
 
     def __init__(self, recipe: TranslationRecipe, slices: SliceRule, context: StageContext) -> None:
-        prepare_torch(context.runtime)
-        torch.manual_seed(seed(context.seed, "attent", "translation", "initialisation"))
-        self.recipe, self.context, self.device = recipe, context, context.runtime.device
+        super().__init__(recipe, context, "attent", "translation")
         self.weights = normalised(vars(recipe.weights))
         self.translator = Translator(recipe).to(self.device)
         self.d_s = PatchDiscriminator(recipe.discriminator).to(self.device)
@@ -52,8 +45,8 @@ class TranslationTraining:
     def d_terms(self, of: Cycled) -> dict[str, Tensor]:
         """Hinge between whole images, scaled by the generator's weight as released."""
         lam, runtime = self.weights["adv"], self.context.runtime
-        real_s, fake_s = judged(self.d_s, runtime, of.batch.source.x, of.x_ts.detach())
-        real_t, fake_t = judged(self.d_t, runtime, of.batch.target.x, of.x_st.detach())
+        real_s, fake_s = discriminator_scores(self.d_s, runtime, of.batch.source.x, of.x_ts.detach())
+        real_t, fake_t = discriminator_scores(self.d_t, runtime, of.batch.target.x, of.x_st.detach())
         return {
             "d_s": lam * adversarial_d(averaged(real_s), averaged(fake_s)),
             "d_t": lam * adversarial_d(averaged(real_t), averaged(fake_t)),
@@ -62,16 +55,12 @@ class TranslationTraining:
     def g_terms(self, of: Cycled) -> dict[str, Tensor]:
         """The total loss, one term a line."""
         lam = self.weights
-        (fake_s,) = judged(self.d_s, self.context.runtime, of.x_ts)
-        (fake_t,) = judged(self.d_t, self.context.runtime, of.x_st)
+        (fake_s,) = discriminator_scores(self.d_s, self.context.runtime, of.x_ts)
+        (fake_t,) = discriminator_scores(self.d_t, self.context.runtime, of.x_st)
         return {
             "adv": lam["adv"] * (adversarial_g(fake_s) + adversarial_g(fake_t)),
             "cyc": lam["cyc"] * (l1(of.x_sts, of.batch.source.x) + l1(of.x_tst, of.batch.target.x)),
         }
-
-    def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
-        """One epoch."""
-        yield from adversarial_steps(self, epoch, "attent", "translation")
 
     @torch.no_grad()
     def validate(self) -> dict[str, float]:
@@ -93,8 +82,7 @@ def averaged(scores: Scales) -> list[Tensor]:
 def train(recipe: TranslationRecipe, slices: SliceRule, context: StageContext) -> Training:
     """Train; keep the last state, and the epoch that reconstructs validation slices best."""
     training = TranslationTraining(recipe, slices, context)
-    names = ("attent", "translation")
-    best = yield from fitted(training, *names, keep=("translator",), best="validation/loss", better=min)
+    best = yield from training.fit(keep=("translator",), best="validation/loss", better=min)
     save_modules(context.directory / WEIGHTS["last"], {"translator": training.translator})
     save_tensors(context.directory / WEIGHTS["best"], best.tensors)
     return Outcome({"validation/loss": best.value}, {"best_epoch": best.epoch, "weights": training.weights})

@@ -28,43 +28,15 @@ Choice where the facts are silent: as compared, the betas are the other methods'
 are hemispheres, drawn and augmented as all other methods' are, in batches that hold as many of either contrast.
 """
 
-from dataclasses import dataclass, replace
-from typing import ClassVar
+from medsearch.methods.baselines.uagan.recipe import make_recipe
+from medsearch.methods.baselines.uagan.stages import nodes
+from medsearch.stages.method import Method
 
-from medsearch.methods.baselines.uagan.pipeline import pipeline
-from medsearch.methods.baselines.uagan.recipe import UAGANRecipe, preset
-from medsearch.networks.config import Scale
-from medsearch.stages.method import BY_MASKS, Selection
-from medsearch.stages.pipelines import Pipeline
-
-
-@dataclass(frozen=True, kw_only=True)
-class UAGAN:
-    """The method in one of its presets, `compared` or `official`, at a scale; knobs are those of `recipe`."""
-
-    preset: str = "compared"
-    scale: Scale = "paper"
-    rules: ClassVar[tuple[Selection, ...]] = BY_MASKS
-
-    @property
-    def name(self) -> str:
-        """The method's."""
-        return "uagan"
-
-    @property
-    def recipe(self) -> UAGANRecipe:
-        """The preset's values at this scale."""
-        return preset(self.preset, self.scale)
-
-    @property
-    def task_knobs(self) -> dict[str, str]:
-        """Nothing is wanted of the task."""
-        return {}
-
-    def at(self, scale: Scale) -> "UAGAN":
-        """The same method in another set of sizes."""
-        return replace(self, scale=scale)
-
-    def pipeline(self, recipe: UAGANRecipe, *, selection: Selection, test: bool = False) -> Pipeline:
-        """The stages that `recipe` means."""
-        return pipeline(recipe, selection=selection, test=test)
+UAGAN = Method(
+    name="uagan",
+    title="UAGAN",
+    make_recipe=make_recipe,
+    make_nodes=nodes,
+    settings={"preset": "compared", "scale": "paper"},
+)
+"""In one of its presets, `compared` or `official`."""

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from medsearch.methods.baselines.uagan.config import CONTRASTS
+from medsearch.methods.baselines.uagan.recipe import CONTRASTS
 
 
 def hinge_d(real: Tensor, fake: Tensor) -> Float[Tensor, ""]:

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
-from medsearch.methods.baselines.uagan.config import CONTRASTS, JudgeConfig, UAGANConfig
+from medsearch.methods.baselines.uagan.recipe import CONTRASTS, JudgeConfig, UAGANConfig
 
 SLOPE = 0.01
 FIRST_SLOPE = 0.001

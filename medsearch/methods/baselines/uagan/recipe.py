@@ -1,23 +1,63 @@
 """UAGAN's knobs. Defaults are the comparison's; `official` is what its authors released."""
 
 from dataclasses import field, replace
-from functools import cache
 from typing import Any, Literal
 
-from medsearch.core.ranges import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt
+from medsearch.core.ranges import Fraction, FractionBelowOne, NonNegativeFloat, NonNegativeInt, PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
-from medsearch.losses.weights import require_weight
-from medsearch.methods.baselines.recipe import PLAIN, PRESETS, AdamRecipe, TrainedByAdam, refuse_longer, refuse_names
-from medsearch.methods.baselines.uagan.config import JudgeConfig, UAGANConfig
+from medsearch.losses.weights import TermWeights
+from medsearch.methods.baselines.recipe import PLAIN, PRESETS, AdamRecipe, TrainedByAdam, refuse_longer
 from medsearch.networks.config import Scale
-from medsearch.stages.evaluation import EvaluationRecipe
+from medsearch.stages.method import require_known
+from medsearch.stages.segmentation import EvaluationRecipe
 
 Asked = Literal["shuffled", "other"]
+CONTRASTS = 2
+"""Source and target, of which a batch holds as many images each."""
 
 
 @recipe
-class Weights:
+class UAGANConfig:
+    """The generator with its two streams.
+
+    width: channels of the first level; each level below has twice as many.
+    levels: of both encoders, the shared centre not counted.
+    dropout: of the skips of the last level.
+    bounded: translated images are in (-1, 1), by a tanh.
+    """
+
+    width: PositiveInt = 64
+    levels: PositiveInt = 3
+    dropout: FractionBelowOne = 0.5
+    bounded: bool = True
+
+    @classmethod
+    def at(cls, scale: Scale) -> "UAGANConfig":
+        """The sizes for one scale."""
+        return override(cls(), _GENERATOR[scale])
+
+    @property
+    def channels(self) -> tuple[int, ...]:
+        """Of the levels, fine to coarse."""
+        return tuple(self.width * 2**level for level in range(self.levels))
+
+
+@recipe
+class JudgeConfig:
+    """UAGAN's discriminator: `layers` stride-2 convolutions, of `width` channels and twice as many each time."""
+
+    width: PositiveInt = 64
+    layers: PositiveInt = 6
+
+    @classmethod
+    def at(cls, scale: Scale) -> "JudgeConfig":
+        """The sizes for one scale."""
+        return override(cls(), _JUDGE[scale])
+
+
+@recipe
+class Weights(TermWeights):
     """Of the terms.
 
     adv: of fooling the discriminator. cls: of the contrast that is asked for. rec: of the image that comes back.
@@ -35,14 +75,9 @@ class Weights:
     normalised: bool = True
     shape_epochs: NonNegativeInt = 0
 
-    def check(self) -> None:
-        """Refuse weights that are all 0.
-
-        Raises:
-            BadInput: they are.
-
-        """
-        require_weight({name: getattr(self, name) for name in ("adv", "cls", "rec", "seg", "gp")})
+    def terms(self) -> dict[str, float]:
+        """Of which one must have a weight."""
+        return {name: getattr(self, name) for name in ("adv", "cls", "rec", "seg", "gp")}
 
 
 @recipe
@@ -107,18 +142,17 @@ OFFICIAL: dict[str, Any] = {
 """Where the authors' released code differs from the comparison's: of the batch of 8, half is of each contrast."""
 
 
-@cache
-def preset(name: str, scale: Scale) -> UAGANRecipe:
+def make_recipe(preset: str, scale: Scale) -> UAGANRecipe:
     """The recipe of a preset (`compared`, `official`) at a scale.
 
     Raises:
         BadInput: one of the names is unknown.
     """
-    refuse_names("UAGAN", PRESETS, name, scale)
+    require_known("UAGAN", scale, preset, PRESETS)
     segmentation = SegmentationRecipe(network=UAGANConfig.at(scale), discriminator=JudgeConfig.at(scale))
-    chosen = override(replace(UAGANRecipe(), segmentation=segmentation), OFFICIAL if name == "official" else {})
+    chosen = override(replace(UAGANRecipe(), segmentation=segmentation), OFFICIAL if preset == "official" else {})
     sized = override(chosen, _SIZES[scale])
-    return override(sized, _OFFICIAL_SIZES[scale] if name == "official" else {})
+    return override(sized, _OFFICIAL_SIZES[scale] if preset == "official" else {})
 
 
 _SIZES: dict[Scale, dict[str, Any]] = {
@@ -137,4 +171,10 @@ _OFFICIAL_SIZES: dict[Scale, dict[str, Any]] = {
     "paper": {},
     "small": {"segmentation.optimiser.decay_epochs": 16, "segmentation.weights.shape_epochs": 24},
     "tiny": {"segmentation.optimiser.decay_epochs": 1, "segmentation.weights.shape_epochs": 2},
+}
+_GENERATOR: dict[Scale, dict[str, object]] = {"paper": {}, "small": {"width": 24}, "tiny": {"width": 8}}
+_JUDGE: dict[Scale, dict[str, object]] = {
+    "paper": {},
+    "small": {"width": 24, "layers": 5},
+    "tiny": {"width": 16, "layers": 4},
 }

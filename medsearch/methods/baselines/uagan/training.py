@@ -1,35 +1,29 @@
 """UAGAN's training and test."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from medsearch.core.seeds import seed
 from medsearch.data.hemispheres import hemispheres
 from medsearch.data.views import Domain, TaskView
 from medsearch.losses.dice import dice
 from medsearch.losses.reconstruction import l1
 from medsearch.losses.weights import normalised
-from medsearch.methods.baselines.drawing import Drawing, Pair, both_contrasts
-from medsearch.methods.baselines.fitting import adversarial_steps, fitted
-from medsearch.methods.baselines.optimising import adam
 from medsearch.methods.baselines.reads import SelectedOn, sides
-from medsearch.methods.baselines.selecting import training_mode, validation_slices
-from medsearch.methods.baselines.testing import scored
-from medsearch.methods.baselines.uagan import losses
-from medsearch.methods.baselines.uagan.config import CONTRASTS
-from medsearch.methods.baselines.uagan.networks import Generator, Judge
-from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe, Weights
+from medsearch.methods.baselines.slices import ContrastsTraining, Drawing, Pair, adam, both_contrasts, validation_slices
+from medsearch.methods.baselines.uagan import losses, networks
+from medsearch.methods.baselines.uagan.networks import Judge
+from medsearch.methods.baselines.uagan.recipe import CONTRASTS, SegmentationRecipe, Weights
 from medsearch.stages.context import StageContext
-from medsearch.stages.evaluation import EvaluationRecipe
 from medsearch.stages.stage import Outcome, Training
-from medsearch.training.checkpoints import load_modules, save_tensors
+from medsearch.training.checkpoints import load_trained, save_tensors
 from medsearch.training.crops import CropBatch
+from medsearch.training.fitting import training_mode
+from medsearch.training.inference import Segment, micro_dice
 from medsearch.training.precision import autocast, prepare_torch
-from medsearch.training.selecting import Segment, micro_dice
 
 DOMAINS = sides("both")
 AT_ONCE = 16
@@ -60,7 +54,7 @@ class Mixed:
     x_rec: Tensor
 
 
-class SegmentationTraining:
+class SegmentationTraining(ContrastsTraining):
     """Everything that the stage holds while it trains.
 
     Raises:
@@ -68,11 +62,9 @@ class SegmentationTraining:
     """
 
     def __init__(self, recipe: SegmentationRecipe, *, of: SelectedOn, context: StageContext) -> None:
-        prepare_torch(context.runtime)
-        torch.manual_seed(seed(context.seed, "uagan", "initialisation"))
-        self.recipe, self.context, self.device = recipe, context, context.runtime.device
+        super().__init__(recipe, context, "uagan")
         self.weights = balanced(recipe.weights)
-        self.generator = Generator(recipe.network).to(self.device)
+        self.generator = networks.Generator(recipe.network).to(self.device)
         self.judge = Judge(recipe.discriminator, slice_size(context.task)).to(self.device)
         self.modules: dict[str, nn.Module] = {"generator": self.generator, "judge": self.judge}
         self.judges = (self.judge,)
@@ -139,10 +131,10 @@ class SegmentationTraining:
             return dice(y, torch.sigmoid(logits))
         return losses.cross_entropy(y, logits, self.recipe.tumour_weight)
 
-    def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
+    def steps(self, epoch: int) -> Generator[Mapping[str, Tensor], None, None]:
         """One epoch."""
         steps, whole = self.drawing.steps(self.recipe.batch), self.recipe.weights.shape_epochs
-        with closing(adversarial_steps(self, epoch, "uagan")) as each:
+        with closing(super().steps(epoch)) as each:
             for number in range(1, steps + 1):
                 self.shape = grown((epoch - 1) * steps + number, steps * whole)
                 yield next(each)
@@ -184,7 +176,7 @@ def one_hot(domain: Domain, count: int, device: torch.device) -> Tensor:
     return torch.eye(CONTRASTS, device=device)[DOMAINS.index(domain)].expand(count, -1)
 
 
-def segmenting(network: Generator, domain: Domain) -> Segment:
+def segmenting(network: networks.Generator, domain: Domain) -> Segment:
     """Probabilities of tumour in slices of a domain; the other stream is asked for a slice's own contrast."""
 
     def segment(x: Tensor) -> Tensor:
@@ -201,16 +193,15 @@ def _parts(batch: Pair) -> tuple[CropBatch, CropBatch]:
 def train(recipe: SegmentationRecipe, *, of: SelectedOn, context: StageContext) -> Training:
     """Train and keep the epoch with the highest validation Dice."""
     training = SegmentationTraining(recipe, of=of, context=context)
-    best = yield from fitted(training, "uagan", keep=("generator",))
+    best = yield from training.fit(keep=("generator",))
     save_tensors(context.directory / "weights.safetensors", best.tensors)
     notes = {"best_epoch": best.epoch, "selected_on": list(training.validation), "weights": training.weights}
     return Outcome({"validation/dice": best.value}, notes)
 
 
-def test(recipe: EvaluationRecipe, segmentation: SegmentationRecipe, context: StageContext) -> Training:
-    """Score the test cases."""
+def trained(segmentation: SegmentationRecipe, domain: Domain, context: StageContext) -> Segment:
+    """Segments slices of a domain by what was trained upstream."""
     prepare_torch(context.runtime)
-    network = Generator(segmentation.network)
-    load_modules(context.upstream["segmentor"].file("weights.safetensors"), {"generator": network})
-    network.to(context.runtime.device).eval()
-    return scored(segmenting(network, recipe.domain), context, recipe)
+    weights = context.upstream["segmentor"].file("weights.safetensors")
+    network = load_trained(networks.Generator(segmentation.network), weights, "generator", context.runtime.device)
+    return segmenting(network, domain)

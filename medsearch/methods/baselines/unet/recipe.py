@@ -1,17 +1,17 @@
 """The supervised U-Net's knobs."""
 
 from dataclasses import field
-from functools import cache
 from typing import Any
 
 from medsearch.core.ranges import PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.data.hemispheres import SliceRule
 from medsearch.methods.baselines.reads import Supervision
-from medsearch.methods.baselines.recipe import AdamRecipe, TrainedByAdam, refuse_names
+from medsearch.methods.baselines.recipe import AdamRecipe, TrainedByAdam
 from medsearch.networks.config import Scale
 from medsearch.networks.genseg.config import GenSegConfig
-from medsearch.stages.evaluation import EvaluationRecipe
+from medsearch.stages.method import require_known
+from medsearch.stages.segmentation import EvaluationRecipe
 
 
 @recipe
@@ -38,14 +38,13 @@ class SupervisedUNetRecipe:
     evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)
 
 
-@cache
-def preset(name: str, scale: Scale) -> SupervisedUNetRecipe:
+def make_recipe(preset: str, scale: Scale) -> SupervisedUNetRecipe:
     """The recipe at a scale; there is one preset, `compared`.
 
     Raises:
         BadInput: one of the names is unknown.
     """
-    refuse_names("SupervisedUNet", ("compared",), name, scale)
+    require_known("SupervisedUNet", scale, preset, ("compared",))
     segmentation = SegmentationRecipe(network=GenSegConfig.at(scale))
     return override(SupervisedUNetRecipe(segmentation=segmentation), _SIZES[scale])
 

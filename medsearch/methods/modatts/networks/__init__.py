@@ -2,7 +2,7 @@
 
 | part of the paper | here |
 |---|---|
-| E_S, E_T (5.4.1): TransUNet R50-ViT-B/16 | `transunet.TransUNetEncoder`: `resnet.ResNetV2`, `transformer` layers |
+| E_S, E_T (5.4.1): TransUNet R50-ViT-B/16 | `transunet.TransUNetEncoder`: `transunet.ResNetV2`, `transformer` layers |
 | G_S, G_T, G_S^seg, G_T^seg (5.4.1) | `transunet.CupDecoder`, tanh for an image, sigmoid for a mask |
 | D_S, D_T; D_P, D_A (table 5.1) | `medsearch.networks.discriminator.MultiScaleDiscriminator`, 2D or 3D |
 | E (table 5.2): Medformer | `medformer.MedformerEncoder`, which answers a `networks.latent.Latent` with codes c and u |

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
-from medsearch.methods.modatts.networks.resnet import ResNetV2
 from medsearch.methods.modatts.networks.transformer import TransformerLayer
-from medsearch.methods.modatts.networks.transunet import TransUNetEncoder
+from medsearch.methods.modatts.networks.transunet import ResNetV2, TransUNetEncoder
 
 POSITIONS = "Transformer/posembed_input/pos_embedding"
 Wanted = tuple[str, Tensor, Callable[[Tensor], Tensor]]  # the array's name, what it fills, how its layout becomes ours

@@ -4,9 +4,14 @@ import torch.nn.functional as F
 
 from medsearch.core.errors import BadInput
 from medsearch.methods.modatts.networks.config import TransUNetConfig
-from medsearch.methods.modatts.networks.resnet import ResNetV2, StandardisedConvolution, group_norm
 from medsearch.methods.modatts.networks.transformer import TransformerLayer
-from medsearch.methods.modatts.networks.transunet import CupDecoder, TransUNetEncoder
+from medsearch.methods.modatts.networks.transunet import (
+    CupDecoder,
+    ResNetV2,
+    StandardisedConvolution,
+    TransUNetEncoder,
+    group_norm,
+)
 
 CONFIG = TransUNetConfig.at("tiny")
 

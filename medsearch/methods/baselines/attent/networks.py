@@ -1,0 +1,209 @@
+"""AttENT's networks: two generators, DeepLab-v2 on ResNet-101 with two outputs, and discriminators of its maps.
+
+DeepLab is as ADVENT has it, behind a 1x1 convolution to its three channels. At the paper's sizes 42 505 422 parameters
+are trained of 42 610 766 (42.505 of 42.611 M measured): scales and shifts of batch norms are frozen, their running
+statistics are not. A discriminator of maps has 2 763 713 parameters (2.764 M measured).
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import final
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from medsearch.core.errors import BadInput
+from medsearch.methods.baselines.attent.recipe import DeepLabConfig, MapDiscriminatorConfig, TranslationRecipe
+from medsearch.methods.baselines.slices import Pair
+from medsearch.networks import published
+from medsearch.networks.cyclegan.generator import ResNetGenerator
+from medsearch.stages.context import Artifact
+from medsearch.training.checkpoints import load_trained
+
+EXPANSION = 4
+Features = Float[Tensor, "b _ _ _"]
+
+
+@final
+class Bottleneck(nn.Module):
+    """1x1 (strided), 3x3 (dilated), 1x1 around a shortcut; parts are named as in published checkpoints."""
+
+    def __init__(self, inputs: int, width: int, *, stride: int = 1, dilation: int = 1) -> None:
+        super().__init__()
+        outputs = width * EXPANSION
+        self.conv1, self.bn1 = nn.Conv2d(inputs, width, 1, stride=stride, bias=False), _frozen(width)
+        self.conv2 = nn.Conv2d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
+        self.bn2 = _frozen(width)
+        self.conv3, self.bn3 = nn.Conv2d(width, outputs, 1, bias=False), _frozen(outputs)
+        self.downsample = None
+        if inputs != outputs or stride != 1:
+            self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), _frozen(outputs))
+
+    def forward(self, x: Features) -> Features:
+        """Four times as many channels as its width."""
+        y = torch.relu(self.bn1(self.conv1(x)))
+        y = torch.relu(self.bn2(self.conv2(y)))
+        y = self.bn3(self.conv3(y))
+        return torch.relu(y + (x if self.downsample is None else self.downsample(x)))
+
+
+@final
+class Output(nn.Module):
+    """The sum of parallel dilated convolutions to one logit."""
+
+    def __init__(self, inputs: int, dilations: Sequence[int]) -> None:
+        super().__init__()
+        self.conv2d_list = nn.ModuleList(nn.Conv2d(inputs, 1, 3, padding=d, dilation=d) for d in dilations)
+
+    def forward(self, x: Features) -> Features:
+        """Logits of tumour."""
+        return torch.stack([conv(x) for conv in self.conv2d_list]).sum(0)
+
+
+@final
+class DeepLab(nn.Module):
+    """Images to probabilities of tumour, main and auxiliary."""
+
+    def __init__(self, config: DeepLabConfig) -> None:
+        super().__init__()
+        w, units = config.width, config.units
+        self.to_rgb = nn.Conv2d(1, 3, 1)
+        self.conv1, self.bn1 = nn.Conv2d(3, w, 7, stride=2, padding=3, bias=False), _frozen(w)
+        self.layer1 = _stage(w, w, units[0])
+        self.layer2 = _stage(w * 4, w * 2, units[1], stride=2)
+        self.layer3 = _stage(w * 8, w * 4, units[2], dilation=2)
+        self.layer4 = _stage(w * 16, w * 8, units[3], dilation=4)
+        self.layer5, self.layer6 = Output(w * 16, config.dilations), Output(w * 32, config.dilations)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d) and module is not self.to_rgb:
+                nn.init.normal_(module.weight, 0.0, 0.01)
+        if config.rgb_deviation:
+            nn.init.normal_(self.to_rgb.weight, 0.0, config.rgb_deviation)
+
+    def forward(self, x: Float[Tensor, "b 1 h w"]) -> tuple[Float[Tensor, "b 1 h w"], Float[Tensor, "b 1 h w"]]:
+        """Main and auxiliary output, upsampled to the image's size, in fp32."""
+        y = torch.relu(self.bn1(self.conv1(self.to_rgb(x))))
+        y = F.max_pool2d(y, 3, stride=2, padding=1, ceil_mode=True)
+        third = self.layer3(self.layer2(self.layer1(y)))
+        outputs = self.layer6(self.layer4(third)), self.layer5(third)
+        main, auxiliary = (
+            torch.sigmoid(F.interpolate(of.float(), size=x.shape[2:], mode="bilinear", align_corners=True))
+            for of in outputs
+        )
+        return main, auxiliary
+
+
+def _stage(inputs: int, width: int, units: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+    rest = [Bottleneck(width * EXPANSION, width, dilation=dilation) for _ in range(units - 1)]
+    return nn.Sequential(Bottleneck(inputs, width, stride=stride, dilation=dilation), *rest)
+
+
+def _frozen(channels: int) -> nn.BatchNorm2d:
+    return nn.BatchNorm2d(channels).requires_grad_(False)
+
+
+SLOPE = 0.2
+CHANNELS = 2
+"""Of a map: what tumour and background have of it."""
+
+
+@final
+class MapDiscriminator(nn.Module):
+    """Judges patches of a map.
+
+    Raises:
+        BadInput: a map is too small for its layers.
+    """
+
+    def __init__(self, config: MapDiscriminatorConfig) -> None:
+        super().__init__()
+        self.halvings = len(config.channels) + 1
+        layers: list[nn.Module] = []
+        for before, after in pairwise((CHANNELS, *config.channels)):
+            layers += [nn.Conv2d(before, after, 4, stride=2, padding=1), nn.LeakyReLU(SLOPE)]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(config.channels[-1], 1, 4, stride=2, padding=1))
+
+    def forward(self, x: Float[Tensor, "b 2 h w"]) -> Float[Tensor, "b 1 h2 w2"]:
+        """Scores of the patches; above 0 is the source domain."""
+        if min(x.shape[2:]) < 2**self.halvings:
+            msg = (
+                f"a map of {x.shape[2]}x{x.shape[3]} is too small for {self.halvings} stride-2 layers; take fewer "
+                "channels"
+            )
+            raise BadInput(msg)
+        y: Tensor = self.layers(x)
+        return y
+
+
+LOG = logging.getLogger(__name__)
+WANTED = "a DeepLab-v2 or ResNet-101 checkpoint"
+
+
+def start_backbone(network: DeepLab, path: str) -> str:
+    """Fill the backbone from the file, if a path is given; say where its weights are from.
+
+    Raises:
+        BadInput: the file cannot be read, or does not fit.
+    """
+    if not path:
+        LOG.warning("DeepLab starts from random weights; knob segmentation.deeplab takes the path of %s", WANTED)
+        return "random (no weights given)"
+    load_backbone(network, Path(path))
+    return path
+
+
+def load_backbone(network: DeepLab, path: Path) -> None:
+    """Overwrite every tensor of the backbone, or none; see `start_backbone`."""
+    published.load_backbone(network, path, wanted=WANTED)
+
+
+Slices = Float[Tensor, "_ 1 _ _"]
+WEIGHTS = {"last": "weights.safetensors", "best": "best.safetensors"}
+
+
+@dataclass(frozen=True)
+class Cycled:
+    """A batch, its translations, and these translated back."""
+
+    batch: Pair
+    x_st: Slices
+    x_ts: Slices
+    x_sts: Slices
+    x_tst: Slices
+
+
+@final
+class Translator(nn.Module):
+    """G_T and G_S."""
+
+    def __init__(self, recipe: TranslationRecipe) -> None:
+        super().__init__()
+        self.to_t, self.to_s = ResNetGenerator(recipe.generator), ResNetGenerator(recipe.generator)
+
+    def forward(self, batch: Pair) -> Cycled:
+        """Both cycles."""
+        x_st, x_ts = self.to_t(batch.source.x), self.to_s(batch.target.x)
+        x_sts, x_tst = self.to_s(x_st), self.to_t(x_ts)
+        return Cycled(batch, *(x.float() for x in (x_st, x_ts, x_sts, x_tst)))
+
+    @torch.no_grad()
+    def as_source(self, x_t: Slices) -> Slices:
+        """Target slices as the segmentor knows them; no gradient."""
+        x_ts: Tensor = self.to_s(x_t)
+        return x_ts.float()
+
+    @torch.no_grad()
+    def there_and_back(self, x_s: Slices) -> Slices:
+        """Source slices by the way that target slices come: through the target contrast; no gradient."""
+        return self.as_source(self.to_t(x_s))
+
+
+def load_translator(recipe: TranslationRecipe, artifact: Artifact, which: str, device: str) -> Translator:
+    """In eval mode, without gradients."""
+    weights = artifact.file(WEIGHTS[which])
+    return load_trained(Translator(recipe), weights, "translator", device).requires_grad_(False)

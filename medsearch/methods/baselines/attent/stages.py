@@ -1,0 +1,100 @@
+"""AttENT's stages, and what they read; the training itself is imported when it starts.
+
+translation ──> segmentation ──> test
+           └─────────────────────┘
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from medsearch.core.files import digest, require_content
+from medsearch.data.hemispheres import SliceRule
+from medsearch.methods.baselines.attent.recipe import AttENTRecipe, SegmentationRecipe, TranslationRecipe
+from medsearch.methods.baselines.reads import adapting, unannotated
+from medsearch.stages.context import StageContext
+from medsearch.stages.method import SELECTING, Selection
+from medsearch.stages.pipelines import Node
+from medsearch.stages.segmentation import SliceTest
+from medsearch.stages.stage import Stage, Training
+
+if TYPE_CHECKING:
+    from medsearch.training.inference import Segment
+
+KNOB, WEIGHTS = "segmentation.deeplab", "weights of DeepLab-v2 or of an ImageNet ResNet-101"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translation(Stage):
+    """A CycleGAN with gated skips between diseased slices of both contrasts."""
+
+    name: ClassVar[str] = "attent_translation"
+    version: ClassVar[int] = 1
+    recipe: TranslationRecipe
+    slices: SliceRule
+
+    def reads(self) -> frozenset[str]:
+        """No mask; the weak labels of slices tell which are diseased."""
+        parts = (*unannotated("source", "train"), *unannotated("target", "train"))
+        return frozenset((*parts, *unannotated("source", "validation")))
+
+    def train(self, context: StageContext) -> Training:
+        """Hinge and cycle."""
+        from medsearch.methods.baselines.attent.translation import train
+
+        return train(self.recipe, self.slices, context)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmentation(Stage):
+    """Segmentation in the source domain."""
+
+    name: ClassVar[str] = "attent_segmentation"
+    version: ClassVar[int] = 2
+    recipe: SegmentationRecipe
+    translation: TranslationRecipe
+    selection: Selection
+    deeplab: str = ""
+    """Digest of the weights that the backbone starts from; empty: random."""
+
+    def reads(self) -> frozenset[str]:
+        """Both domains' training parts; target masks are those of the labelled fraction."""
+        return adapting(SELECTING[self.selection])
+
+    def train(self, context: StageContext) -> Training:
+        """Cross-entropy and adversarial entropy minimisation."""
+        from medsearch.methods.baselines.attent.segmentation import train
+
+        require_content(self.recipe.deeplab, self.deeplab, knob=KNOB, wanted=WEIGHTS)
+        return train(self.recipe, translation=self.translation, selection=self.selection, context=context)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Test(SliceTest):
+    """The test of a trained segmentor, behind the translation that it was trained with."""
+
+    name: ClassVar[str] = "attent_test"
+    version: ClassVar[int] = 1
+    segmentation: SegmentationRecipe
+    translation: TranslationRecipe
+
+    def segment(self, context: StageContext) -> "Segment":
+        """Source slices as they are, target slices translated."""
+        from medsearch.methods.baselines.attent.segmentation import trained
+
+        return trained(self.segmentation, self.recipe.domain, translation=self.translation, context=context)
+
+
+def nodes(recipe: AttENTRecipe, selection: Selection) -> Iterator[Node]:
+    """Translation, segmentation, and the test.
+
+    Raises:
+        BadInput: the recipe names a file of weights that is not there.
+    """
+    translation, segmentation = recipe.translation, recipe.segmentation
+    weights = digest(segmentation.deeplab, knob=KNOB, wanted=WEIGHTS)
+    stage = Segmentation(recipe=segmentation, translation=translation, selection=selection, deeplab=weights)
+    test = Test(recipe=recipe.evaluation, segmentation=segmentation, translation=translation)
+    yield Node("translation", Translation(recipe=translation, slices=segmentation.slices))
+    yield Node("segmentation", stage, {"translation": "translation"})
+    yield Node("test", test, {"segmentor": "segmentation", "translation": "translation"})

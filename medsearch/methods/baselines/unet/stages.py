@@ -1,0 +1,62 @@
+"""The supervised U-Net's stages, and what they read; the training itself is imported when it starts.
+
+segmentation ──> test
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from medsearch.data.views import whole
+from medsearch.methods.baselines.reads import sides, validation
+from medsearch.methods.baselines.unet.recipe import SegmentationRecipe, SupervisedUNetRecipe
+from medsearch.stages.context import StageContext
+from medsearch.stages.method import Selection
+from medsearch.stages.pipelines import Node
+from medsearch.stages.segmentation import SliceTest
+from medsearch.stages.stage import Stage, Training
+
+if TYPE_CHECKING:
+    from medsearch.training.inference import Segment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmentation(Stage):
+    """Supervised by one domain's masks, or both."""
+
+    name: ClassVar[str] = "supervised_unet_segmentation"
+    version: ClassVar[int] = 1
+    recipe: SegmentationRecipe
+
+    def reads(self) -> frozenset[str]:
+        """Training and validation parts of the domains that supervise."""
+        supervision = self.recipe.supervision
+        parts = (part for domain in sides(supervision) for part in whole(domain, "train"))
+        return frozenset((*parts, *validation(supervision)))
+
+    def train(self, context: StageContext) -> Training:
+        """Eq. 4.3."""
+        from medsearch.methods.baselines.unet.training import train
+
+        return train(self.recipe, context)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Test(SliceTest):
+    """The test of a trained segmentor."""
+
+    name: ClassVar[str] = "supervised_unet_test"
+    version: ClassVar[int] = 1
+    segmentation: SegmentationRecipe
+
+    def segment(self, context: StageContext) -> "Segment":
+        """Slices of either domain alike."""
+        from medsearch.methods.baselines.unet.training import trained
+
+        return trained(self.segmentation, context)
+
+
+def nodes(recipe: SupervisedUNetRecipe, selection: Selection) -> Iterator[Node]:  # noqa: ARG001
+    """One training and its test; whatever the rule, the model is selected on the labels that it trains with."""
+    yield Node("segmentation", Segmentation(recipe=recipe.segmentation))
+    yield Node("test", Test(recipe=recipe.evaluation, segmentation=recipe.segmentation), {"segmentor": "segmentation"})
