@@ -15,7 +15,7 @@ from medsearch.data.cohorts import Cohort, fingerprint
 
 if TYPE_CHECKING:
     from medsearch.data.kinds import Task
-    from medsearch.data.phantoms import Specification
+    from medsearch.phantoms import Specification
     from medsearch.study.jobs import Workplace
 
 PACKAGES = ("torch", "ray", "optuna", "mlflow", "monai", "numpy")
@@ -70,7 +70,7 @@ class Data:
         return written
 
     def _require_use_of_anatomy(self, tasks: Sequence["Task"]) -> None:
-        from medsearch.data.phantoms import PHANTOMS
+        from medsearch.phantoms import PHANTOMS
 
         phantoms = [layout for layout in _by_layout(tasks) if layout not in self.folders]
         if self.anatomy and not any("anatomy" in PHANTOMS[layout].knobs for layout in phantoms if layout in PHANTOMS):
@@ -124,7 +124,7 @@ class Chosen:
 
 def phantom_spec(options: DataOptions, spacing: float) -> "Specification":
     """The phantom that stands in for missing data."""
-    from medsearch.data.phantoms import PHANTOMS, specified
+    from medsearch.phantoms import PHANTOMS, specified
 
     if options.layout not in PHANTOMS:
         msg = f"layout {options.layout!r} has no phantom; give --data DIR"
@@ -173,7 +173,7 @@ def choose(options: DataOptions, tasks: Sequence["Task"], say: Callable[[str], N
 
 
 def _phantom(options: DataOptions, spacing: float, say: Callable[[str], None]) -> Path:
-    from medsearch.data.phantoms import PHANTOMS
+    from medsearch.phantoms import PHANTOMS
 
     folder = phantom_folder(options, spacing)
     spec = phantom_spec(options, spacing)

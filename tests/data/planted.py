@@ -11,7 +11,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from medsearch.data.phantoms.abdomen.series import SeriesHeader, write_series
+from medsearch.phantoms.abdomen.series import SeriesHeader, write_series
 
 PLANTED = "PLANTED"
 """Whatever is planted holds this word; it must be found nowhere but in the files themselves."""

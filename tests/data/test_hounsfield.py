@@ -8,8 +8,8 @@ import pytest
 from medsearch.data.inspection import inspect_cases
 from medsearch.data.judges import CaseJudge, StackValues
 from medsearch.data.layouts import LAYOUTS
-from medsearch.data.phantoms.abdomen.series import SeriesHeader, write_series
 from medsearch.data.volumes import read_volume, write_volume
+from medsearch.phantoms.abdomen.series import SeriesHeader, write_series
 from tests.data import abdomens
 
 SHAPE = (24, 22, 40)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.spreadsheets import read_csv
-from medsearch.data.phantoms import PHANTOMS
+from medsearch.phantoms import PHANTOMS
 from medsearch.study.ablation_plan import plan_sweep
 from tests.studies.small_table_5_5 import ROWS, STUDY
 

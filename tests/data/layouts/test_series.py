@@ -7,7 +7,7 @@ import pydicom
 import pytest
 
 from medsearch.data.layouts.series import Choice, SeriesRule, chosen
-from medsearch.data.phantoms.abdomen.series import SeriesHeader, write_scout, write_series
+from medsearch.phantoms.abdomen.series import SeriesHeader, write_scout, write_series
 from tests.data import planted
 
 SUPINE = SeriesRule(lying="supine")
