@@ -1,6 +1,7 @@
-"""Smooth random fields that do not depend on the grid on which they are looked at.
+"""Fields over a head or a trunk: smooth random ones, and depths whose levels bound a body.
 
-Cubic B-splines with random coefficients: the same subject can be drawn at any voxel size.
+A smooth field consists of cubic B-splines with random coefficients and does not depend on the grid on which it is
+looked at: the same subject can be drawn at any voxel size. Of a depth, what is less deep than a level is inside.
 """
 
 from dataclasses import dataclass
@@ -61,3 +62,22 @@ def _bspline(distance: Array) -> Array:
     near = 2 / 3 - distance**2 + distance**3 / 2
     far = np.clip(2 - distance, 0, None) ** 3 / 6
     return np.where(distance < 1, near, far).astype(np.float32)
+
+
+_EDGE_MM = 1.5
+
+
+def inside(depth: Array, below: float) -> Array:
+    """One where `depth` is less than `below`, zero where more, with an edge of `_EDGE_MM`."""
+    return np.asarray(np.clip((below - depth) / _EDGE_MM + 0.5, 0, 1), dtype=np.float32)
+
+
+def level(depth: Array, available: Array, voxels: float) -> float:
+    """The level of `depth` below which the available shares add up to `voxels` (or all there is)."""
+    candidates = np.isfinite(depth) & (available > 0)
+    order = np.argsort(depth[candidates])
+    filled = np.cumsum(available[candidates][order], dtype=np.float64)
+    if not len(filled):
+        return -np.inf
+    last = min(int(np.searchsorted(filled, voxels)), len(filled) - 1)
+    return float(depth[candidates][order[last]])

@@ -1,11 +1,12 @@
 """Where a phantom's voxels lie.
 
 Head coordinates are mm from a point near the anterior commissure: x to the right, y to the front, z up; the midline
-is x = 0. Files are laid out as BraTS's: a box of 240 x 240 x 155 mm, first axis to the left, second to the back,
-third up, with the midline in the middle of the first axis.
+is x = 0. A `Grid` is part of a file laid out as BraTS's: a box of 240 x 240 x 155 mm, first axis to the left, second to
+the back, third up, with the midline in the middle of the first axis. A `Box` is anywhere, and its voxels' edges may
+differ from axis to axis.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -109,3 +110,63 @@ def block_mean(array: Array, factor: int | tuple[int, int, int]) -> Array:
     *front, x, y, z = array.shape
     blocks = array.reshape(*front, x // a, a, y // b, b, z // c, c)
     return np.asarray(blocks.mean(axis=(-1, -3, -5)), dtype=np.float32)
+
+
+Point = tuple[float, float, float]
+Triple = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Box:
+    """Voxels: the middle of the first (mm), the step to the next along each axis (mm, signed), and how many."""
+
+    start: Point
+    steps: Point
+    shape: Triple
+
+    @classmethod
+    def around(cls, centre: Point, field: Point, steps: Point) -> "Box":
+        """A box of about `field` mm with its middle at `centre`."""
+        x, y, z = (max(1, round(size / abs(step))) for size, step in zip(field, steps, strict=True))
+        a, b, c = (at - step * (n - 1) / 2 for at, step, n in zip(centre, steps, (x, y, z), strict=True))
+        return cls((a, b, c), steps, (x, y, z))
+
+    @property
+    def axes(self) -> tuple[Array, Array, Array]:
+        """Head coordinates in mm of the voxels' middles, per axis."""
+        x, y, z = (
+            (start + step * np.arange(size)).astype(np.float32)
+            for start, step, size in zip(self.start, self.steps, self.shape, strict=True)
+        )
+        return x, y, z
+
+    def points(self) -> tuple[Array, Array, Array]:
+        """Head coordinates in mm of every voxel's middle, broadcastable to (x, y, z)."""
+        x, y, z = self.axes
+        return x[:, None, None], y[None, :, None], z[None, None, :]
+
+    @property
+    def voxel_ml(self) -> float:
+        """The volume of a voxel."""
+        return float(abs(np.prod(self.steps))) / 1000
+
+    @property
+    def affine(self) -> npt.NDArray[np.float64]:
+        """Voxel indices to head coordinates, (4, 4)."""
+        matrix = np.diag([*self.steps, 1.0])
+        matrix[:3, 3] = self.start
+        return matrix
+
+    def finer(self, factors: Triple) -> "Box":
+        """The same place with every voxel cut into as many as `factors` says, per axis."""
+        steps = tuple(step / factor for step, factor in zip(self.steps, factors, strict=True))
+        start = tuple(at - (old - new) / 2 for at, old, new in zip(self.start, self.steps, steps, strict=True))
+        x, y, z = (size * factor for size, factor in zip(self.shape, factors, strict=True))
+        return Box((start[0], start[1], start[2]), (steps[0], steps[1], steps[2]), (x, y, z))
+
+    def layers(self, first: int, last: int) -> "Box":
+        """Its slices `first` to `last`, last excluded, along the third axis."""
+        x, y, z = self.start
+        return replace(
+            self, start=(x, y, z + first * self.steps[2]), shape=(*self.shape[:2], min(last, self.shape[2]) - first)
+        )

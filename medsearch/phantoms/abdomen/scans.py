@@ -10,8 +10,7 @@ import numpy.typing as npt
 from medsearch.core.seeds import generator
 from medsearch.data.axial import FIELD_OF_VIEW
 from medsearch.phantoms.abdomen.bodies import Body
-from medsearch.phantoms.abdomen.canvas import Canvas
-from medsearch.phantoms.abdomen.organs import Bowel, draw_body
+from medsearch.phantoms.abdomen.organs import Bowel, Canvas, draw_body
 from medsearch.phantoms.abdomen.series import Triple
 from medsearch.phantoms.grids import Array
 

@@ -10,20 +10,59 @@ or `unpaired/{CT,ceCT}/<subject>.nii.gz` beside `paired/`. The numbers of withdr
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import numpy as np
 
+from medsearch.core import recipes
+from medsearch.core.ranges import NonNegativeInt, PositiveInt, Range
+from medsearch.core.recipes import recipe
 from medsearch.data.concurrency import concurrently
 from medsearch.data.layouts.images import PAIRED
 from medsearch.data.layouts.nifti_folders import UNPAIRED
 from medsearch.data.layouts.tcia import ARCHIVES, WITHDRAWN
 from medsearch.data.volumes import write_volume
+from medsearch.phantoms.abdomen.bodies import CONTRASTS
 from medsearch.phantoms.abdomen.scans import COLONOGRAPHY, PANCREAS, Scan, Subject
 from medsearch.phantoms.abdomen.scans import PAIRED as IN_PAIRS
 from medsearch.phantoms.abdomen.series import SeriesHeader, write_scout, write_series
-from medsearch.phantoms.abdomen.spec import AbdomenSpec, NiftiFoldersSpec
-from medsearch.phantoms.abdomen.tissues import CONTRASTS
 from medsearch.phantoms.writing import written
+
+ABDOMEN_VERSION = 1
+"""Raised whenever the same specification yields other images."""
+
+
+@recipe
+class AbdomenSpec:
+    """`cases` people without and as many with contrast agent, nobody in both, and `pairs` others seen both ways.
+
+    `spacing`: of pixels, mm; slices are 432 mm wide, and a quarter to half again as far apart as pixels.
+    """
+
+    cases: PositiveInt = 12
+    pairs: NonNegativeInt = 6
+    spacing: Annotated[float, Range(0.8, 7)] = 4.5
+    seed: NonNegativeInt = 0
+
+    layout: ClassVar[str] = "abdominal_ct"
+
+    @property
+    def subjects(self) -> int:
+        """How many people there will be."""
+        return 2 * self.cases + self.pairs
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the files would: with the specification, the layout, or their version."""
+        return recipes.fingerprint([recipes.plain(self), self.layout, ABDOMEN_VERSION])
+
+
+@recipe
+class NiftiFoldersSpec(AbdomenSpec):
+    """The same people in the generic folders."""
+
+    layout: ClassVar[str] = "nifti_folders"
+
 
 LABEL_FOLDER = "TCIA_pancreas_labels-02-05-2017"
 

@@ -14,8 +14,7 @@ import numpy.typing as npt
 
 from medsearch.phantoms.grids import Array
 from medsearch.phantoms.templates import LABELS, Template, levelled, mni152, softened
-from medsearch.phantoms.tissues import NORMAL
-from medsearch.phantoms.vestibular.tissues import HEAD
+from medsearch.phantoms.tissues import HEAD, NORMAL
 
 TOP_MM, BOTTOM_MM = 45.0, -100.0
 """The part of the head that is kept, head coordinates: the slabs of both centres lie within, in any pose."""

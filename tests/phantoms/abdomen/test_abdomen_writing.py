@@ -15,8 +15,8 @@ from medsearch.data.abdomen import body_mask
 from medsearch.data.checks import check
 from medsearch.data.volumes import read_volume, stored_volume
 from medsearch.phantoms import AbdomenSpec, NiftiFoldersSpec, specified, write_abdominal_ct, write_nifti_folders
-from medsearch.phantoms.abdomen.canvas import Canvas
-from medsearch.phantoms.abdomen.tissues import TISSUES, draw_hu
+from medsearch.phantoms.abdomen.bodies import TISSUES, draw_hu
+from medsearch.phantoms.abdomen.organs import Canvas
 from medsearch.phantoms.abdomen.writing import pancreas_names, person
 from tests.data import abdomens
 

@@ -7,7 +7,7 @@ import pytest
 
 from medsearch.data.layouts import layout
 from medsearch.phantoms import write_crossmoda
-from medsearch.phantoms.vestibular.subjects import VestibularSubject, vestibular_subject
+from medsearch.phantoms.vestibular.writing import VestibularSubject, vestibular_subject
 from tests.phantoms.vestibular.written_vestibular import SPEC, WrittenCohort
 
 CONTOURS = Path(

@@ -11,7 +11,7 @@ from medsearch.core.records import read_json
 from medsearch.data.checks import check
 from medsearch.data.volumes import read_volume
 from medsearch.phantoms import CrossModa2021Spec, CrossModa2022Spec, PhantomSpec, write_crossmoda
-from medsearch.phantoms.vestibular.subjects import VestibularSubject
+from medsearch.phantoms.vestibular.writing import VestibularSubject
 from tests.phantoms.vestibular.written_vestibular import SPEC, WrittenCohort
 
 TINY = CrossModa2022Spec(cases=3, spacing=4.0, seed=3)

@@ -5,11 +5,10 @@ import pytest
 from scipy import ndimage
 
 from medsearch.phantoms.anatomy import Anatomy
+from medsearch.phantoms.grids import Box
 from medsearch.phantoms.templates import Template, label_maps, mni152
-from medsearch.phantoms.tissues import NORMAL
-from medsearch.phantoms.vestibular.boxes import Box
+from medsearch.phantoms.tissues import HEAD, NORMAL
 from medsearch.phantoms.vestibular.heads import mni152_head, whole_labelled_head
-from medsearch.phantoms.vestibular.tissues import HEAD
 
 BOX = Box.around((0.0, -16.0, -30.0), (200, 230, 100), (2.0, 2.0, 2.0))
 

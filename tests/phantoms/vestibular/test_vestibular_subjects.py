@@ -3,8 +3,8 @@ import pytest
 from scipy import ndimage
 
 from medsearch.phantoms import CrossModa2022Spec
-from medsearch.phantoms.vestibular.subjects import COCHLEA, VS, VestibularSubject, vestibular_subject
-from medsearch.phantoms.vestibular.tissues import GROWN, HEAD
+from medsearch.phantoms.tissues import GROWN, HEAD
+from medsearch.phantoms.vestibular.writing import COCHLEA, VS, VestibularSubject, vestibular_subject
 from tests.phantoms.vestibular.written_vestibular import SPEC
 
 TISSUES = (*HEAD, *GROWN)
@@ -115,7 +115,7 @@ def test_volumes_in_layers_are_those_at_once(
     subjects: list[VestibularSubject], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = subjects[0].scan()
-    monkeypatch.setattr("medsearch.phantoms.vestibular.subjects._LAYER_POINTS", 60_000)
+    monkeypatch.setattr("medsearch.phantoms.vestibular.writing._LAYER_POINTS", 60_000)
     for one, other in zip(whole, subjects[0].scan(), strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 from medsearch.phantoms.signals import balanced, flash
-from medsearch.phantoms.tissues import NORMAL, draw_tissues
-from medsearch.phantoms.vestibular.tissues import GROWN, HEAD, TISSUES
+from medsearch.phantoms.tissues import GROWN, HEAD, HEAD_TISSUES, NORMAL, draw_tissues
 
-WHITE, TUMOUR = TISSUES["white matter"], TISSUES["schwannoma"]
+WHITE, TUMOUR = HEAD_TISSUES["white matter"], HEAD_TISSUES["schwannoma"]
 
 
 def test_the_table_holds_every_tissue() -> None:
-    assert set(TISSUES) == {*HEAD, *GROWN}
+    assert set(HEAD_TISSUES) == {*HEAD, *GROWN}
     assert HEAD[: len(NORMAL)] == NORMAL
 
 
@@ -25,13 +24,13 @@ def test_schwannomas_light_up_after_gadolinium() -> None:
 def test_schwannomas_are_dark_in_the_bright_cistern() -> None:
     """CISS relative to white matter: tumour .95, fluid 3.06, to the accuracy of the table."""
     assert balanced(TUMOUR) / balanced(WHITE) == pytest.approx(0.95, rel=0.03)
-    assert balanced(TISSUES["fluid"]) / balanced(WHITE) == pytest.approx(3.06, rel=0.03)
+    assert balanced(HEAD_TISSUES["fluid"]) / balanced(WHITE) == pytest.approx(3.06, rel=0.03)
 
 
 def test_bone_is_black_and_fluid_dark_in_t1() -> None:
-    assert flash(TISSUES["bone"]) < 0.02 * flash(WHITE)
-    assert balanced(TISSUES["bone"]) < 0.02 * balanced(WHITE)
-    assert flash(TISSUES["fluid"]) < 0.35 * flash(WHITE)
+    assert flash(HEAD_TISSUES["bone"]) < 0.02 * flash(WHITE)
+    assert balanced(HEAD_TISSUES["bone"]) < 0.02 * balanced(WHITE)
+    assert flash(HEAD_TISSUES["fluid"]) < 0.35 * flash(WHITE)
 
 
 @pytest.mark.parametrize(
@@ -46,13 +45,13 @@ def test_bone_is_black_and_fluid_dark_in_t1() -> None:
 def test_relaxation_times_at_15_lie_in_published_ranges(
     tissue: str, t1: tuple[float, float], t2: tuple[float, float]
 ) -> None:
-    assert t1[0] <= TISSUES[tissue].t1 <= t1[1]
-    assert t2[0] <= TISSUES[tissue].t2 <= t2[1]
+    assert t1[0] <= HEAD_TISSUES[tissue].t1 <= t1[1]
+    assert t2[0] <= HEAD_TISSUES[tissue].t2 <= t2[1]
 
 
 def test_subjects_scatter_around_this_table() -> None:
-    drawn = [draw_tissues(np.random.default_rng(number), TISSUES) for number in range(300)]
-    assert all(set(one) == set(TISSUES) for one in drawn)
+    drawn = [draw_tissues(np.random.default_rng(number), HEAD_TISSUES) for number in range(300)]
+    assert all(set(one) == set(HEAD_TISSUES) for one in drawn)
     times = [one["schwannoma"].t1 for one in drawn]
     assert np.median(times) == pytest.approx(TUMOUR.t1, rel=0.02)
     assert 0.05 < np.std(times) / TUMOUR.t1 < 0.10
