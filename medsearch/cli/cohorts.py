@@ -14,7 +14,7 @@ from medsearch.core.terminal import interactive
 from medsearch.data.cohorts import Cohort, fingerprint
 
 if TYPE_CHECKING:
-    from medsearch.data.kinds import Task
+    from medsearch.data.tasks import Task
     from medsearch.phantoms import Specification
     from medsearch.study.jobs import Workplace
 
@@ -102,9 +102,7 @@ class Data:
 
 def spacing_of(tasks: Sequence["Task"]) -> float:
     """The shortest voxel edge of these tasks, by which a phantom's spacing goes, mm."""
-    from medsearch.data.kinds import finest_voxel
-
-    return finest_voxel(tasks[0])
+    return tasks[0].geometry.finest_voxel
 
 
 def _by_layout(tasks: Sequence["Task"]) -> dict[str, list["Task"]]:
@@ -149,9 +147,8 @@ def choose(options: DataOptions, tasks: Sequence["Task"], say: Callable[[str], N
     """
     root = options.data or _phantom(options, spacing_of(tasks), say)
     from medsearch.data.checks import check
-    from medsearch.data.kinds import required_contrasts
 
-    needed = [required_contrasts(task) for task in tasks]
+    needed = [task.required_contrasts for task in tasks]
     cache = options.home / "cohorts" / "checks"
     checked = check(
         root, options.layout, required=sorted(frozenset().union(*needed)) if all(needed) else None, cache=cache
@@ -212,7 +209,7 @@ class Arrays:
 
     def __call__(self, task: "Task") -> Path:
         """The folder of the arrays for `task`."""
-        from medsearch.data.kinds import prepare
+        from medsearch.data.preparation import prepare
 
         return prepare(self.cohort, self.fingerprint, task=task, folder=self.folder).directory
 

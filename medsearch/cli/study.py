@@ -18,7 +18,7 @@ from medsearch.core.terminal import interactive, say, show
 from medsearch.stages.code import forget
 
 if TYPE_CHECKING:
-    from medsearch.data.kinds import Task
+    from medsearch.data.tasks import Task
     from medsearch.study import Ablation, Search, StagedSearch
     from medsearch.study.execution import Site
     from medsearch.study.jobs import Workplace

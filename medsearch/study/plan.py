@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, final
 from medsearch.core.machine import cores
 from medsearch.core.recipes import fingerprint, plain
 from medsearch.core.terminal import say, show
-from medsearch.data.kinds import Task, pretended
+from medsearch.data.tasks import Task
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.stage import Stage
 from medsearch.stages.store import Store
@@ -248,7 +248,7 @@ def _scaled(manifest: Mapping[str, Any], epochs: int | None) -> float:
 
 def pretended_place(task: Task) -> Workplace:
     """Stands in for data that are not there: only counts are taken from it."""
-    return Workplace(home=Path("nowhere"), cohort="unknown", roster=pretended(task), prepared=unprepared)
+    return Workplace(home=Path("nowhere"), cohort="unknown", roster=task.pretended_roster(), prepared=unprepared)
 
 
 def duration(hours: float | None) -> str:

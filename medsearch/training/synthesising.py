@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medsearch.data.synthesis.views import Abdomen, SynthesisView
+from medsearch.data.views import Abdomen, SynthesisView
 from medsearch.networks.cyclegan import Translator, Translators
 from medsearch.training.precision import autocast
 from medsearch.training.runtime import Runtime

@@ -18,9 +18,9 @@ from rich import print
 from scipy.stats import spearmanr
 
 from medsearch.core.records import read_json
-from medsearch.data.axial import AxialGeometry
-from medsearch.data.synthesis.prepared import PreparedStacks
-from medsearch.data.synthesis.views import Abdomen
+from medsearch.data.geometry import AxialGeometry
+from medsearch.data.prepared import PreparedStacks
+from medsearch.data.views import Abdomen
 from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
 from medsearch.methods.ssbr_cyclegan.regressor import Regressor, scores
 from medsearch.methods.ssbr_cyclegan.selection import ByPosition, ByScore, Pairing, Pairs, Patient

@@ -18,7 +18,7 @@ from medsearch.core.remote import Remote, Unreachable, remote_at
 from medsearch.data import localised as module
 from medsearch.data.localised import localised, publish
 from medsearch.data.once import record_contents
-from medsearch.data.prepared import PreparedCohort
+from medsearch.data.prepared import PreparedVolumes
 from tests.bucket import Buckets
 
 NAME = "prepared-0123-4mm-each-v1"
@@ -51,7 +51,7 @@ def names(folder: Path) -> set[str]:
 def test_a_copy_holds_what_was_prepared(source: str | Path, tmp_path: Path) -> None:
     copy = localised(source, tmp_path / "cache")
     assert copy == tmp_path / "cache" / NAME
-    cohort = PreparedCohort(copy)
+    cohort = PreparedVolumes(copy)
     assert cohort.subjects == ("a", "b")
     np.testing.assert_array_equal(cohort.image("t1"), IMAGE)
     np.testing.assert_array_equal(cohort.mask, IMAGE.astype(np.uint8))
@@ -71,7 +71,7 @@ def test_a_copy_that_lost_something_is_made_again(source: str | Path, tmp_path: 
     copy = localised(source, tmp_path / "cache")
     (copy / "image-t1.npy").write_bytes(b"torn")
     (copy / "mask.npy").unlink()
-    np.testing.assert_array_equal(PreparedCohort(localised(source, tmp_path / "cache")).image("t1"), IMAGE)
+    np.testing.assert_array_equal(PreparedVolumes(localised(source, tmp_path / "cache")).image("t1"), IMAGE)
 
 
 def test_a_file_that_is_torn_at_the_source_is_never_taken(
@@ -150,7 +150,7 @@ def test_a_kill_leaves_no_half_and_what_was_copied_is_not_copied_again(
         "download",
         lambda self, name, path, *, wanted: copied.append(name) or download(self, name, path, wanted=wanted),
     )
-    np.testing.assert_array_equal(PreparedCohort(localised(prepared, cache)).image("t1"), IMAGE)
+    np.testing.assert_array_equal(PreparedVolumes(localised(prepared, cache)).image("t1"), IMAGE)
     assert len(copied) == 3 - files
 
 
@@ -254,7 +254,7 @@ def test_a_damaged_copy_is_set_aside_and_made_again(
     copy = localised(prepared, tmp_path / "cache")
     damage(copy / name)
     again = localised(prepared, tmp_path / "cache")
-    np.testing.assert_array_equal(PreparedCohort(again).image("t1"), IMAGE)
+    np.testing.assert_array_equal(PreparedVolumes(again).image("t1"), IMAGE)
     assert len(list((tmp_path / "cache").glob(f"{NAME}.damaged-*"))) == 1
     assert f"{copy / name} " in caplog.text
 
@@ -285,7 +285,7 @@ def test_arrays_that_were_changed_at_the_uri_are_published_anew(
     with pytest.raises(BadInput, match="or not all of them yet"):
         localised(uri, tmp_path / "cache")
     assert publish(prepared, base) == uri
-    np.testing.assert_array_equal(PreparedCohort(localised(uri, tmp_path / "cache")).image("t1"), IMAGE)
+    np.testing.assert_array_equal(PreparedVolumes(localised(uri, tmp_path / "cache")).image("t1"), IMAGE)
 
 
 def test_published_names_stay_below_the_copy(buckets: Buckets, prepared: Path, tmp_path: Path) -> None:
@@ -300,19 +300,19 @@ def test_an_array_that_is_damaged_while_it_is_used_is_not_mapped(
     prepared: Path, damage: Callable[[Path], None]
 ) -> None:
     record_contents(prepared)
-    assert PreparedCohort(prepared).image("t1").shape == IMAGE.shape
+    assert PreparedVolumes(prepared).image("t1").shape == IMAGE.shape
     damage(prepared / "image-t1.npy")
     with pytest.raises(Damaged, match=r"image-t1\.npy (was changed|has \d+ bytes)"):
-        PreparedCohort(prepared).image("t1")
+        PreparedVolumes(prepared).image("t1")
     assert not prepared.exists()
 
 
 def test_an_array_of_before_digests_that_was_cut_is_named(prepared: Path) -> None:
     cut(prepared / "image-t1.npy")
     with pytest.raises(Damaged, match=r"image-t1\.npy is no whole array .*; run again"):
-        PreparedCohort(prepared).image("t1")
+        PreparedVolumes(prepared).image("t1")
 
 
 def test_arrays_stay_mapped(prepared: Path) -> None:
     record_contents(prepared)
-    assert isinstance(PreparedCohort(prepared).image("t1"), np.memmap)
+    assert isinstance(PreparedVolumes(prepared).image("t1"), np.memmap)

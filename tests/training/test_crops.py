@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from medsearch.core.recipes import override
 from medsearch.data.sources import domain_source
 from medsearch.data.units import Halves, Unit, half_crops, half_slices
-from medsearch.data.views import PARTS, TaskView
+from medsearch.data.views import TaskView
 from medsearch.training.crops import IGNORED, Crops
 from tests.micro import TASK, Micro
 
@@ -18,7 +18,7 @@ def sides(micro: Micro) -> Callable[..., tuple[Halves, Halves]]:
     """Diseased and healthy target halves (or their slices) under a fraction of labels."""
 
     def made(labels: float, *, flat: bool = False) -> tuple[Halves, Halves]:
-        view = TaskView(micro.prepared, override(TASK, {"target_labels": labels}), PARTS)
+        view = TaskView(micro.prepared, override(TASK, {"target_labels": labels}), TASK.parts)
         source = domain_source(view, "target", "train")
         return half_slices(source) if flat else half_crops(source)
 

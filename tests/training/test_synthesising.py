@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from medsearch.data.kinds import view
+from medsearch.data.views import view
 from medsearch.networks.cyclegan import Translator
 from medsearch.stages.context import Runtime
 from medsearch.training.synthesising import Synthesising

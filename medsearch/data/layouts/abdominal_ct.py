@@ -16,9 +16,9 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from medsearch.data.axial import AxialGeometry
 from medsearch.data.cohorts import Cohort, Finding
 from medsearch.data.folders import visible
+from medsearch.data.geometry import AxialGeometry
 from medsearch.data.layouts.folders import unexpected
 from medsearch.data.layouts.images import PAIRED, Found, leaving, paired_cases, unique
 from medsearch.data.layouts.scales import AXIAL

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from medsearch.data.axial import AxialGeometry
+from medsearch.data.geometry import AxialGeometry
 
 AXIAL: Mapping[str, AxialGeometry] = MappingProxyType(
     {"tiny": AxialGeometry(slice_size=64), "small": AxialGeometry(), "paper": AxialGeometry()}

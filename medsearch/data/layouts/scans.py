@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
-from medsearch.data.axial import AxialGeometry
 from medsearch.data.cohorts import Cohort, Finding
-from medsearch.data.geometry import Geometry
+from medsearch.data.geometry import AxialGeometry, Geometry
 
 Scoring = Literal["diseased halves", "diseased slices", "whole volume"]
 """Where a test case is scored: in the halves that its weak label calls diseased, or everywhere."""

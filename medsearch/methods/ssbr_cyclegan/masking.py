@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from medsearch.data.synthesis.views import Abdomen, SynthesisView
+from medsearch.data.views import Abdomen, SynthesisView
 from medsearch.methods.ssbr_cyclegan.recipe import InferenceRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.synthesis.testing import translator_of

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from medsearch.core.seeds import generator, seed
-from medsearch.data.synthesis.views import SIDES, Abdomen, SynthesisView
+from medsearch.data.views import DOMAINS, Abdomen, SynthesisView
 from medsearch.methods.ssbr_cyclegan.recipe import RegressorRecipe
 from medsearch.methods.ssbr_cyclegan.regressor import Regressor, scores, start_from_imagenet, terms
 from medsearch.methods.ssbr_cyclegan.stacks import StackBatch, require_slices, stacks
@@ -38,9 +38,9 @@ class Regression:
         self.started_from = start_from_imagenet(self.regressor, recipe.imagenet)
         self.optimiser = adam([self.regressor], recipe.optimiser, amsgrad=False)
         view = context.task
-        self.training = [view.abdomen(side, "train", name) for side in SIDES for name in view.subjects(side, "train")]
+        self.training = [view.abdomen(side, "train", name) for side in DOMAINS for name in view.subjects(side, "train")]
         self.unseen = [
-            view.abdomen(side, "validation", name) for side in SIDES for name in view.subjects(side, "validation")
+            view.abdomen(side, "validation", name) for side in DOMAINS for name in view.subjects(side, "validation")
         ]
         require_slices({of.subject: len(of) for of in self.training}, recipe.slices)
 

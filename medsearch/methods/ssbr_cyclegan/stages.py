@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from medsearch.core.files import require_content
-from medsearch.data.synthesis.views import SynthesisView
+from medsearch.data.views import SynthesisView
 from medsearch.methods.ssbr_cyclegan.config import RegressorConfig
 from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WANTED, InferenceRecipe, RegressorRecipe, TranslationRecipe
 from medsearch.stages.context import StageContext

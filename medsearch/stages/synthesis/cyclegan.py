@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from medsearch.core.ranges import NonNegativeFloat
 from medsearch.core.recipes import recipe
-from medsearch.data.synthesis.views import SynthesisView
+from medsearch.data.views import SynthesisView
 from medsearch.networks.config import Scale
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection

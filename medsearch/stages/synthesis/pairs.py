@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.data.synthesis.views import Abdomen, SynthesisView
+from medsearch.data.views import Abdomen, SynthesisView
 from medsearch.metrics import images
 from medsearch.metrics.scoring import Row
 

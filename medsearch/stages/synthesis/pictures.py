@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from medsearch.data.synthesis.views import Abdomen, Side, SynthesisView
+from medsearch.data.views import Abdomen, Domain, SynthesisView
 from medsearch.metrics.scoring import Row
 from medsearch.pictures.panels import Panel, Plane
 from medsearch.pictures.tiles import Gallery, Tile
@@ -42,7 +42,7 @@ class Pictures:
     def _unpaired(self, make: Synthesise) -> Iterator[Tile]:
         """Cases that nothing was trained on, of the contrast that is given."""
         view = self.context.task
-        side: Side = "source" if view.task.direction == "forward" else "target"
+        side: Domain = "source" if view.task.direction == "forward" else "target"
         for subject in view.subjects(side, "validation")[:SHOWN]:
             of = view.abdomen(side, "validation", subject)
             made = make(of)

@@ -1,6 +1,6 @@
 """The test of trained translators: scores on pairs, pictures, and what the training took."""
 
-from medsearch.data.synthesis.views import SynthesisView
+from medsearch.data.views import SynthesisView
 from medsearch.networks.cyclegan import Translator, Translators
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Epoch, Outcome, Training

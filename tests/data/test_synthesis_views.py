@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from medsearch.core.errors import BadInput, UndeclaredRead
 from medsearch.core.recipes import override
 from medsearch.data.cohorts import Roster
-from medsearch.data.synthesis.prepared import PreparedStacks
-from medsearch.data.synthesis.task import SynthesisTask, split
-from medsearch.data.synthesis.views import PARTS, SynthesisView, part_fingerprint
+from medsearch.data.prepared import PreparedStacks
+from medsearch.data.tasks import SynthesisTask, split
+from medsearch.data.views import SynthesisView, part_fingerprint
 from tests.micro_bodies import TASK, prepared_bodies
 
 ROSTER = Roster(
@@ -33,7 +33,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> PreparedStacks:
 
 
 def view(prepared: PreparedStacks, *parts: str, **task: object) -> SynthesisView:
-    return SynthesisView(prepared, replace(TASK, **task), frozenset(parts or PARTS))
+    return SynthesisView(prepared, replace(TASK, **task), frozenset(parts or SynthesisTask.parts))
 
 
 def test_images_are_the_abdomen_in_the_window(prepared: PreparedStacks) -> None:
@@ -62,9 +62,9 @@ def test_a_pair_is_given_and_wanted_in_the_tasks_direction(prepared: PreparedSta
         assert given.images().mean() > wanted.images().mean()
 
 
-@pytest.mark.parametrize("part", sorted(PARTS))
+@pytest.mark.parametrize("part", sorted(SynthesisTask.parts))
 def test_what_was_not_declared_cannot_be_read(prepared: PreparedStacks, part: str) -> None:
-    of, everything = view(prepared, *(PARTS - {part})), view(prepared)
+    of, everything = view(prepared, *(SynthesisTask.parts - {part})), view(prepared)
     side, name, _ = part.split(".")
     with pytest.raises(UndeclaredRead, match=rf"part '{part}' was not declared"):
         of.pairs(name) if side == "paired" else of.subjects(side, name)
@@ -81,7 +81,7 @@ def test_someone_from_another_part_is_refused(prepared: PreparedStacks) -> None:
 
 def test_a_part_that_does_not_exist_is_refused(prepared: PreparedStacks) -> None:
     for call in (lambda: view(prepared, "target.train.masks"), lambda: part_fingerprint(TASK, "f", ROSTER, "paired.x")):
-        with pytest.raises(BadInput, match=r"^no part '.*' in a synthesis task; there are paired.test.images"):
+        with pytest.raises(BadInput, match=r"^no part '.*' in a SynthesisTask; there are paired.test.images"):
             call()
 
 
@@ -115,7 +115,7 @@ CHANGES = {
 }
 
 
-@given(st.sampled_from(sorted(PARTS)), st.sampled_from(sorted(CHANGES)))
+@given(st.sampled_from(sorted(SynthesisTask.parts)), st.sampled_from(sorted(CHANGES)))
 def test_a_part_has_another_fingerprint_exactly_when_it_holds_something_else(part: str, change: str) -> None:
     base = SynthesisTask(validation_pairs=0.3)
     other = override(base, CHANGES[change])
@@ -131,5 +131,5 @@ def test_a_part_has_another_fingerprint_exactly_when_it_holds_something_else(par
 
 
 def test_another_cohort_is_another_part() -> None:
-    for part in PARTS:
+    for part in SynthesisTask.parts:
         assert part_fingerprint(TASK, "f", ROSTER, part) != part_fingerprint(TASK, "g", ROSTER, part)

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medsearch.data.axial import AxialGeometry
 from medsearch.data.checks import check
-from medsearch.data.synthesis.preparation import prepare_stacks
-from medsearch.data.synthesis.task import SynthesisTask
+from medsearch.data.geometry import AxialGeometry
+from medsearch.data.preparation import prepare
+from medsearch.data.tasks import SynthesisTask
 from tests.data.abdomens import CROP
 
 
@@ -22,7 +22,7 @@ def test_a_real_abdomen_becomes_a_stack(tmp_path: Path) -> None:
     assert [finding.fatal for finding in checked.findings] == [False]
     assert "without pairs nothing can be tested" in str(checked.findings[0])
     task = SynthesisTask(layout="nifti_folders", geometry=AxialGeometry(slice_size=64))
-    stacks = prepare_stacks(checked.cohort, "real", task=task, folder=tmp_path / "prepared")
+    stacks = prepare(checked.cohort, "real", task=task, folder=tmp_path / "prepared")
     measured = stacks.measured("somebody", "CT")
     assert measured["found"]
     assert measured["region"][0] == 0

@@ -9,9 +9,9 @@ import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override
+from medsearch.data import preparation
 from medsearch.data.cohorts import Cohort
-from medsearch.data.synthesis import preparation
-from medsearch.data.synthesis.preparation import AIR, axial, prepare_stacks, resized, stacks_directory
+from medsearch.data.preparation import AIR, axial, prepare, resized
 from medsearch.data.volumes import Volume, read_volume, write_volume
 from tests.micro_bodies import AFFINE, TASK, body, prepared_bodies, write_bodies
 
@@ -67,7 +67,7 @@ def test_what_no_scanner_measures_does_not_become_air(tmp_path: Path) -> None:
     hu[24, 24, 8] = 40_000
     write_volume(tmp_path / "bodies" / "ct-0" / "CT.nii.gz", hu, AFFINE)
     task = override(TASK, {"geometry.slice_size": 48})
-    assert prepare_stacks(cohort, "f", task=task, folder=tmp_path).stack("ct-0", "CT").max() == 32_767
+    assert prepare(cohort, "f", task=task, folder=tmp_path).stack("ct-0", "CT").max() == 32_767
 
 
 def test_an_image_that_is_not_square_gets_air_beside_it() -> None:
@@ -102,20 +102,20 @@ def test_stacks_hold_what_the_files_hold(tmp_path: Path) -> None:
 
 def test_they_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cohort = write_bodies(tmp_path / "bodies", unpaired=1, pairs=0)
-    prepare_stacks(cohort, "f", task=TASK, folder=tmp_path)
+    prepare(cohort, "f", task=TASK, folder=tmp_path)
     monkeypatch.setattr(preparation, "read_volume", None)
-    prepare_stacks(cohort, "f", task=replace(TASK, direction="backward", source="ceCT", target="CT"), folder=tmp_path)
+    prepare(cohort, "f", task=replace(TASK, direction="backward", source="ceCT", target="CT"), folder=tmp_path)
 
 
 @pytest.mark.parametrize("knob", ["geometry.slice_size", "body.above"])
 def test_sizes_and_rules_have_folders_of_their_own(knob: str, tmp_path: Path) -> None:
     other = override(TASK, {knob: 32 if knob.endswith("size") else -400.0})
-    assert stacks_directory(tmp_path, "f", other) != stacks_directory(tmp_path, "f", TASK)
+    assert other.folder_name("f") != TASK.folder_name("f")
 
 
 def test_a_cohort_without_cases_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"^cohort empty in .* has no usable case; run `medsearch check` on it$"):
-        prepare_stacks(Cohort("empty", tmp_path, "abdominal_ct", ("CT",), ()), "f", task=TASK, folder=tmp_path)
+        prepare(Cohort("empty", tmp_path, "abdominal_ct", ("CT",), ()), "f", task=TASK, folder=tmp_path)
 
 
 def test_a_case_without_the_contrast_is_named(tmp_path: Path) -> None:
@@ -136,7 +136,7 @@ def test_padding_of_any_depth_counts_as_air(padding: int, tmp_path: Path) -> Non
     stacks = {}
     for depth in (AIR, padding):
         write_volume(tmp_path / "bodies" / "ct-0" / "CT.nii.gz", np.where(beyond[..., None], depth, hu), AFFINE)
-        prepared = prepare_stacks(cohort, f"f{depth}", task=task, folder=tmp_path)
+        prepared = prepare(cohort, f"f{depth}", task=task, folder=tmp_path)
         stacks[depth] = prepared.stack("ct-0", "CT"), prepared.body("ct-0", "CT"), prepared.measured("ct-0", "CT")
     assert (hu[beyond] > 0).any(), "the body reaches the circle"
     assert np.array_equal(stacks[AIR][0], stacks[padding][0])

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
 from medsearch.data.cohorts import Roster
-from medsearch.data.synthesis.task import SynthesisTask, split
+from medsearch.data.tasks import SynthesisTask, split
 
 names = st.sets(st.text("abcdef0123", min_size=1, max_size=6), min_size=2, max_size=90).map(sorted)
 tasks = st.builds(
