@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from medsearch.phantoms import Specification
     from medsearch.study.jobs import Workplace
 
+CHECKS = "checks"
+"""The folder beside the cohorts that remembers what files hold."""
 PACKAGES = ("torch", "ray", "optuna", "mlflow", "monai", "numpy")
 
 
@@ -149,7 +151,7 @@ def choose(options: DataOptions, tasks: Sequence["Task"], say: Callable[[str], N
     from medsearch.data.checks import check
 
     needed = [task.required_contrasts for task in tasks]
-    cache = options.home / "cohorts" / "checks"
+    cache = options.home / "cohorts" / CHECKS
     checked = check(
         root, options.layout, required=sorted(frozenset().union(*needed)) if all(needed) else None, cache=cache
     )
@@ -183,10 +185,11 @@ def workplace(
     options: DataOptions, chosen: Chosen, *, store: str | None = None, cache: Path | None = None
 ) -> "Workplace":
     """Where the study runs: its home, the cohort's fingerprint, and arrays that are prepared at the first use."""
+    from medsearch.data.inspection import DIGESTS
     from medsearch.study.jobs import Workplace
 
     cohorts = options.home.resolve() / "cohorts"
-    content = fingerprint(chosen.cohort, cohorts / "digests.json")
+    content = fingerprint(chosen.cohort, cohorts / CHECKS / DIGESTS)
 
     return Workplace(
         home=options.home.resolve(),

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from medsearch.core.errors import BadInput
 from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.geometry import Geometry, Triple
+from medsearch.data.image_files import Volume
 from medsearch.data.registration import Atlas, Fit, Measure, RegistrationFailed
 from medsearch.data.resampling import MAJORITY, Image
-from medsearch.data.volumes import Volume, read_volume
+from medsearch.data.volumes import read_volume
 
 Matrix = NDArray[np.float64]  # (4, 4)
 

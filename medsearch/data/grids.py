@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,16 @@ from medsearch.data.registration import REGISTRATION_VERSION, Fit, RegistrationF
 from medsearch.data.resampling import Image, image_on_grid, mask_on_grid
 from medsearch.data.volumes import read_volume
 
-Read = tuple[dict[str, Image], NDArray[np.uint8]]
+
+class GridCase(NamedTuple):
+    """A case on a common grid: its images by contrast, its mask (Z, Y, X), and what to record of how it came there.
+
+    The mask is 0 everywhere where the case has none.
+    """
+
+    images: Mapping[str, Image]
+    mask: NDArray[np.uint8]
+    about: Mapping[str, Any]
 
 
 class Grid(Protocol):
@@ -35,16 +44,13 @@ class Grid(Protocol):
     def record(self) -> Mapping[str, Any]:
         """What is to be known of the grid itself."""
 
-    def read(self, case: Case) -> Read:
-        """The case's images by contrast and its mask (Z, Y, X), zeros where it has none, on the grid.
+    def read(self, case: Case) -> GridCase:
+        """The case on the grid; each of its files is read once.
 
         Raises:
             BadInput: a file cannot be brought there; the message names it.
 
         """
-
-    def described(self, case: Case) -> Mapping[str, Any]:
-        """What is to be known of how the case came there."""
 
 
 def grid_of(cohort: Cohort, kind: TumourLayout, geometry: Geometry, *, memory: Path) -> Grid:
@@ -63,22 +69,31 @@ def grid_of(cohort: Cohort, kind: TumourLayout, geometry: Geometry, *, memory: P
 
 @dataclass(frozen=True)
 class AsGiven:
-    """All files lie on one grid already, up to their orientation and voxel size."""
+    """All files lie on one grid already, up to their orientation and voxel size.
+
+    first: the image by which the grid is known, until its case is read.
+    """
 
     kind: TumourLayout
     spacing: Spacing
     shape: Triple
+    first: dict[Path, Image]
     record: Mapping[str, Any] = field(default_factory=dict)
 
     @staticmethod
     def of(cohort: Cohort, kind: TumourLayout, spacing: Spacing) -> "AsGiven":
         """The grid of the first case at `spacing`."""
-        deep, high, wide = image_on_grid(read_volume(next(iter(cohort.cases[0].images.values()))), spacing).values.shape
-        return AsGiven(kind, spacing, (deep, high, wide))
+        path = next(iter(cohort.cases[0].images.values()))
+        image = image_on_grid(read_volume(path), spacing)
+        deep, high, wide = image.values.shape
+        return AsGiven(kind, spacing, (deep, high, wide), {path: image})
 
-    def read(self, case: Case) -> Read:
+    def read(self, case: Case) -> GridCase:
         """As `Grid.read`."""
-        images = {contrast: image_on_grid(read_volume(path), self.spacing) for contrast, path in case.images.items()}
+        images = {
+            contrast: self.first.pop(path) if path in self.first else image_on_grid(read_volume(path), self.spacing)
+            for contrast, path in case.images.items()
+        }
         mask = np.zeros(self.shape, np.uint8)
         grids = {case.images[contrast]: image.values.shape for contrast, image in images.items()}
         if case.mask is not None:
@@ -89,11 +104,7 @@ class AsGiven:
                 where = f"case {case.subject}: {path} has (z, y, x) grid {grid}"
                 msg = f"{where}, the cohort {self.shape}; resample or exclude it"
                 raise BadInput(msg)
-        return images, mask
-
-    def described(self, case: Case) -> Mapping[str, Any]:  # noqa: ARG002
-        """Nothing: files are where they are."""
-        return {}
+        return GridCase(images, mask, {})
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,20 +141,18 @@ class Registered:
         """Who the atlas is, and where the block lies in it."""
         return {"atlas": self.atlas.subject, "affine": self.block.affine.tolist()}
 
-    def read(self, case: Case) -> Read:
-        """As `Grid.read`."""
-        laid = self.laid[case.subject].matrix
-        images = {contrast: self.block.image(read_volume(path), laid) for contrast, path in case.images.items()}
-        if case.mask is None:
-            return images, np.zeros(self.shape, np.uint8)
-        return images, self.block.mask(read_volume(case.mask), laid, self.kind.tumour)
-
-    def described(self, case: Case) -> Mapping[str, Any]:
-        """How the case lies on the atlas, and its own grid, so that a prediction can be written there."""
-        volume = read_volume(next(iter(case.images.values())))
-        native = {"shape": list(volume.array.shape), "affine": volume.affine.tolist()}
+    def read(self, case: Case) -> GridCase:
+        """As `Grid.read`, about: how the case lies on the atlas, and its own grid, to write predictions there."""
         fit = self.laid[case.subject]
-        return {"laid": fit.matrix.tolist(), "likeness": fit.likeness, "overlap": fit.overlap, "native": native}
+        volumes = {contrast: read_volume(path) for contrast, path in case.images.items()}
+        images = {contrast: self.block.image(volume, fit.matrix) for contrast, volume in volumes.items()}
+        mask = np.zeros(self.shape, np.uint8)
+        if case.mask is not None:
+            mask = self.block.mask(read_volume(case.mask), fit.matrix, self.kind.tumour)
+        own = next(iter(volumes.values()))
+        native = {"shape": list(own.array.shape), "affine": own.affine.tolist()}
+        about = {"laid": fit.matrix.tolist(), "likeness": fit.likeness, "overlap": fit.overlap, "native": native}
+        return GridCase(images, mask, about)
 
 
 def _line_fault(line: Mapping[str, Any]) -> str:

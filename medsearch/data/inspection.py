@@ -1,11 +1,12 @@
 """What the files of a case hold: the facts from which `checks` judges, gathered in one reading of each file.
 
-Facts are numbers only. They are kept in a JSON file under the digests of the contents: no content is read twice.
+The same reading hashes the file. Facts are numbers only; they are kept in a JSON file under the digests of the
+contents, so that no content is read twice.
 """
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,13 @@ from medsearch.core.errors import Damaged
 from medsearch.core.records import read_record, write_sealed
 from medsearch.data.cohorts import Digests
 from medsearch.data.concurrency import concurrently
+from medsearch.data.image_files import Contents, UnreadableVolume, Volume, read_files
 from medsearch.data.nifti_geometry import HeaderGeometry
 from medsearch.data.outlines import laid_on, misfit
-from medsearch.data.volumes import UnreadableVolume, Volume, files_of, read_bytes, stored_volume
+from medsearch.data.volumes import stored_volume
 
+DIGESTS = "digests.json"
+"""The file in the cache's folder that remembers what files hold; `cohorts.fingerprint` takes it, too."""
 INSPECTION_VERSION = 4
 """Raised whenever the facts of an unchanged file would come out otherwise."""
 
@@ -75,54 +79,57 @@ class CaseFacts:
 def inspect_cases(cases: Sequence[Mapping[str, Path]], cache: Path | None) -> list[CaseFacts]:
     """The facts of every case, given its files by what they are ("mask" or a contrast), two cases at a time.
 
-    `cache`: the folder that remembers digests and facts.
+    `cache`: the folder that remembers digests and facts; what is known there is not read again.
     """
-    reachable = [_reachable(files) for files in cases]
-    known, keys = _remembered(cache), _keys([good for good, _ in reachable], cache)
-    unknown = [number for number, key in enumerate(keys) if key not in known]
-    fresh = concurrently(lambda number: _inspect(reachable[number][0]), unknown)
+    inspection = _Inspection(cache)
     try:
-        known.update((keys[number], facts) for number, facts in zip(unknown, fresh, strict=True))
+        return list(concurrently(inspection.case, cases))
     finally:  # interrupted, what was read so far is kept
-        if cache is not None and unknown:
-            write_sealed(_facts_file(cache), known)
-    return [
-        CaseFacts({**known[key].files, **faults}, known[key].outside)
-        for key, (_, faults) in zip(keys, reachable, strict=True)
-    ]
+        inspection.save()
 
 
-def _reachable(files: Mapping[str, Path]) -> tuple[dict[str, Path], dict[str, FileFacts]]:
-    """The files that can be opened, and what is wrong with the others."""
-    good, faults = {}, {}
-    for kind, path in files.items():
-        try:
-            for file in files_of(path):
-                if not file.is_dir():
-                    read_bytes(file, limit=1)
-            good[kind] = path
-        except UnreadableVolume as error:
-            within = "" if error.path == path else f"{error.path.name} "
-            faults[kind] = FileFacts(problem=f"{within}{error.problem}", remedy=error.remedy)
-    return good, faults
+class _Inspection:
+    """What is known of cases by their contents, and what is read of the others: each file once, for both."""
+
+    def __init__(self, cache: Path | None) -> None:
+        self._digests = None if cache is None else Digests(cache / DIGESTS)
+        self._file = None if cache is None else cache / f"inspections-{INSPECTION_VERSION}.json"
+        self._known, self._changed = _remembered(self._file), False
+
+    def case(self, files: Mapping[str, Path]) -> CaseFacts:
+        """The facts of one case."""
+        names: dict[str, str] = {}
+        contents: dict[str, Contents] = {}
+        faults: dict[str, FileFacts] = {}
+        for kind, path in files.items():
+            try:
+                names[kind], contents[kind] = self._read(path)
+            except UnreadableVolume as error:
+                within = "" if error.path == path else f"{error.path.name} "
+                faults[kind] = FileFacts(problem=f"{within}{error.problem}", remedy=error.remedy)
+        key = recipes.fingerprint(names)
+        if key not in self._known:
+            self._known[key] = _inspect({kind: files[kind] for kind in names}, contents)
+            self._changed = True
+        return CaseFacts({**self._known[key].files, **faults}, self._known[key].outside)
+
+    def save(self) -> None:
+        """Write down what was read."""
+        if self._digests is not None:
+            self._digests.save()
+        if self._file is not None and self._changed:
+            write_sealed(self._file, self._known)
+
+    def _read(self, path: Path) -> tuple[str, Contents]:
+        """A name for a file's content, without a cache for its path; and its bytes, where they had to be read."""
+        return (str(path), read_files(path)) if self._digests is None else self._digests.read(path)
 
 
-def _keys(cases: Sequence[Mapping[str, Path]], cache: Path | None) -> list[str]:
-    """A name for the content of each case; without a cache, for its paths."""
-    paths: Iterable[Path] = (path for files in cases for path in files.values())
-    names = {path: str(path) for path in paths} if cache is None else Digests(cache / "digests.json").of(paths)
-    return [recipes.fingerprint({kind: names[path] for kind, path in files.items()}) for files in cases]
-
-
-def _facts_file(cache: Path) -> Path:
-    return cache / f"inspections-{INSPECTION_VERSION}.json"
-
-
-def _remembered(cache: Path | None) -> dict[str, CaseFacts]:
-    if cache is None:
+def _remembered(file: Path | None) -> dict[str, CaseFacts]:
+    if file is None:
         return {}
     try:
-        return {key: _restored(plain) for key, plain in read_record(_facts_file(cache)).items()}
+        return {key: _restored(plain) for key, plain in read_record(file).items()}
     except (FileNotFoundError, Damaged, TypeError, KeyError, AttributeError):  # none yet, or damaged: read again
         return {}
 
@@ -139,13 +146,14 @@ def _tuples(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
 
 
-def _inspect(files: Mapping[str, Path]) -> CaseFacts:
+def _inspect(files: Mapping[str, Path], contents: dict[str, Contents]) -> CaseFacts:
+    """The facts of files; the bytes of each are dropped once it is decoded."""
     facts: dict[str, FileFacts] = {}
     image: Volume | None = None
     outside = -1.0
     for kind, path in sorted(files.items(), key=lambda file: file[0] in (MASK, LABEL)):
         try:
-            volume = stored_volume(path)
+            volume = stored_volume(path, contents.pop(kind))
             if kind == LABEL and image is not None:
                 volume = laid_on(volume, image)
         except UnreadableVolume as error:

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from medsearch.data.volumes import UnreadableVolume, Volume, stored_volume
+from medsearch.data.image_files import UnreadableVolume, Volume
+from medsearch.data.volumes import stored_volume
 
 SOFT_TISSUE = (-50.0, 200.0)
 """HU of an abdominal organ, with agent or without. Turned the wrong way, an outline of the pancreas mostly lies in fat,

@@ -23,12 +23,13 @@ from medsearch.data.cohorts import Case, Cohort, require_cases
 from medsearch.data.concurrency import concurrently
 from medsearch.data.geometry import Triple, bounding_box, presence
 from medsearch.data.grids import grid_of
+from medsearch.data.image_files import Volume
 from medsearch.data.layouts import tumour_layout
 from medsearch.data.once import made_once
 from medsearch.data.prepared import CASES, Prepared, PreparedStacks, PreparedVolumes
 from medsearch.data.resampling import MAJORITY, Image, area_weights, averaged, finite
 from medsearch.data.tasks import CrossModalityTask, SynthesisTask, Task
-from medsearch.data.volumes import Volume, read_volume
+from medsearch.data.volumes import read_volume
 
 LOG = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def _write_volumes(cohort: Cohort, task: CrossModalityTask, aside: Path, *, memo
 
     def one(numbered: tuple[int, Case]) -> dict[str, Any]:
         index, case = numbered
-        images, mask = grid.read(case)
+        images, mask, about = grid.read(case)
         statistics = _statistics(case, images, joint=task.normalisation == "joint")
         for contrast, image in images.items():
             arrays[contrast][index] = _normalised(image, *statistics[contrast])
@@ -82,7 +83,7 @@ def _write_volumes(cohort: Cohort, task: CrossModalityTask, aside: Path, *, memo
             "weak_label": case.presence,
             "patient": case.patient,
             "statistics": statistics,
-            **grid.described(case),
+            **about,
         }
 
     # Threads suffice: gunzip and NumPy let go of the interpreter, and nothing is copied between processes.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from medsearch.data.edges import LEAST_OVERLAP, Edges, Matrix, edges_of, matched, probed
-from medsearch.data.volumes import Volume
+from medsearch.data.image_files import Volume
 
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813

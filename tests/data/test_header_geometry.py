@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 
 from medsearch.data.checks import check
 from medsearch.data.cohorts import Finding
+from medsearch.data.image_files import UnreadableVolume
 from medsearch.data.inspection import inspect_cases
 from medsearch.data.judges import CaseJudge, StackValues, TumourValues
 from medsearch.data.layouts import LAYOUTS, TUMOUR_LAYOUTS, tumour_layout
 from medsearch.data.nifti_geometry import skewness, turn
-from medsearch.data.volumes import UnreadableVolume, read_volume
+from medsearch.data.volumes import read_volume
 from tests.data import broken
 
 SHAPE = (12, 10, 40)

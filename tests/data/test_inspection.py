@@ -48,11 +48,11 @@ def test_an_interrupted_inspection_keeps_what_it_has_read(tmp_path: Path, monkey
     cases = [{"t1": saved(tmp_path / f"{n}.nii.gz", np.full((2, 2, 2), n, np.int16))} for n in range(30)]
     inspect, read = inspection._inspect, []
 
-    def failing(files: dict[str, Path]) -> CaseFacts:
+    def failing(files: dict[str, Path], *contents: object) -> CaseFacts:
         read.append(files["t1"])
         if len(read) == 10:
             raise KeyboardInterrupt
-        return inspect(files)
+        return inspect(files, *contents)
 
     monkeypatch.setattr(inspection, "_inspect", failing)
     with pytest.raises(KeyboardInterrupt):

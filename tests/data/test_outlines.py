@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medsearch.data.image_files import UnreadableVolume, Volume
 from medsearch.data.outlines import laid_on, misfit, read_outline
-from medsearch.data.volumes import UnreadableVolume, Volume, stored_volume, write_volume
+from medsearch.data.volumes import stored_volume, write_volume
 from tests.data import abdomens
 
 PLACE = Path("outline.nii.gz")

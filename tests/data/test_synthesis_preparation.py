@@ -11,8 +11,9 @@ from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override
 from medsearch.data import preparation
 from medsearch.data.cohorts import Cohort
+from medsearch.data.image_files import Volume
 from medsearch.data.preparation import AIR, axial, prepare, resized
-from medsearch.data.volumes import Volume, read_volume, write_volume
+from medsearch.data.volumes import read_volume, write_volume
 from tests.micro_bodies import AFFINE, TASK, body, prepared_bodies, write_bodies
 
 

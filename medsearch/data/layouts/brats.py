@@ -20,8 +20,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from medsearch.data.cohorts import Case, Cohort, Finding
-from medsearch.data.folders import visible
 from medsearch.data.geometry import Geometry
+from medsearch.data.image_files import visible
 from medsearch.data.layouts.folders import links_leaving, strays_among, unexpected
 from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan, Scoring
 

@@ -22,8 +22,8 @@ from types import MappingProxyType
 from typing import Literal
 
 from medsearch.data.cohorts import Case, Cohort, Finding, Part
-from medsearch.data.folders import visible
 from medsearch.data.geometry import Geometry
+from medsearch.data.image_files import visible
 from medsearch.data.layouts.folders import links_leaving, unexpected
 from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan, Scoring
 from medsearch.data.layouts.weak_labels import WEAK_LABELS, WeakLabels, read_weak_labels

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from medsearch.data.cohorts import Case, Finding
-from medsearch.data.folders import visible
+from medsearch.data.image_files import visible
 from medsearch.data.layouts.folders import links_leaving, strays_among, unexpected
 
 PAIRED = "paired"

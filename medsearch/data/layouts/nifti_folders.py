@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medsearch.data.cohorts import Case, Cohort, Finding
-from medsearch.data.folders import visible
 from medsearch.data.geometry import AxialGeometry
+from medsearch.data.image_files import visible
 from medsearch.data.layouts.folders import unexpected
 from medsearch.data.layouts.images import PAIRED, Found, Images, leaving, paired_cases, unique
 from medsearch.data.layouts.scales import AXIAL

@@ -11,7 +11,7 @@ from medsearch.core.ranges import Fraction, PositiveInt
 from medsearch.core.recipes import recipe
 from medsearch.data.dicom import first_slice
 from medsearch.data.dicom_slices import Lying, Slice
-from medsearch.data.folders import visible
+from medsearch.data.image_files import visible
 
 
 @recipe

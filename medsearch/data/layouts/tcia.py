@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medsearch.data.cohorts import Case, Finding
-from medsearch.data.folders import visible
+from medsearch.data.image_files import visible
 from medsearch.data.layouts.images import Found, Images
 from medsearch.data.layouts.series import SeriesRule, chosen
 

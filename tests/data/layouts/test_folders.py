@@ -7,7 +7,7 @@ import pytest
 
 from medsearch.data.cohorts import Case, Cohort, fingerprint
 from medsearch.data.dicom import read_series
-from medsearch.data.folders import visible
+from medsearch.data.image_files import visible
 from medsearch.data.layouts import LAYOUTS, layout
 from medsearch.data.layouts.scans import Scan
 from tests.data import planted
