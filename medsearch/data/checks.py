@@ -1,7 +1,7 @@
 """Checking a cohort: every fault becomes one line that names the case, the file, and the remedy.
 
 The layout looks at the names, `inspection` reads every file once; here the facts are judged, those of one case by
-`judges`. A fatal fault excludes its subject, or refuses the cohort where it has none; the others are warnings.
+`case_validation`. A fatal fault excludes its subject, or refuses the cohort where it has none; the others are warnings.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medsearch.core.errors import BadInput, printable
-from medsearch.data.agreement import common_grid, described, turns
+from medsearch.data.case_validation import EXCLUDE, MOST_TURN, CaseValidation, StackValues, TumourValues
 from medsearch.data.cohorts import Cohort, Finding
+from medsearch.data.grid_consistency import common_grid, described, turns
 from medsearch.data.inspection import LABEL, MASK, CaseFacts, inspect_cases
-from medsearch.data.judges import EXCLUDE, MOST_TURN, CaseJudge, StackValues, TumourValues
 from medsearch.data.layouts import LAYOUTS, TUMOUR_LAYOUTS, tumour_layout
 from medsearch.data.layouts import layout as layout_named
 from medsearch.data.layouts.recognition import refusal
@@ -70,7 +70,7 @@ def check(
     findings = [*scan.findings]
     findings += _about_names(cohort)
     for case, paths, found in zip(cohort.cases, files, facts, strict=True):
-        findings += CaseJudge(case.subject, paths, found, kind, values).findings()
+        findings += CaseValidation(case.subject, paths, found, kind, values).findings()
     if kind.grids == "one":
         findings += _about_cohort_grid(cohort, files, facts, kind.grid_tolerance)
     findings += _about_duplicates(cohort, files, facts)

@@ -2,6 +2,11 @@
 
 The same reading hashes the file. Facts are numbers only; they are kept in a JSON file under the digests of the
 contents, so that no content is read twice.
+
+An organ's outline may lie beside a CT, as those of Pancreas-CT do. They were released without a grid to trust: whatever
+their headers say, voxels are stored along the columns, rows and slices of the DICOM images, that is to the left, to the
+back and up. Against a CT that a converter has stored from back to front (dcm2niix does), as their headers claim for
+them too, they are upside down along y; so they are brought onto the CT's grid before they are judged.
 """
 
 import dataclasses
@@ -21,7 +26,6 @@ from medsearch.data.cohorts import Digests
 from medsearch.data.concurrency import concurrently
 from medsearch.data.image_files import Contents, UnreadableVolume, Volume, read_files
 from medsearch.data.nifti_geometry import HeaderGeometry
-from medsearch.data.outlines import laid_on, misfit
 from medsearch.data.volumes import stored_volume
 
 DIGESTS = "digests.json"
@@ -155,7 +159,7 @@ def _inspect(files: Mapping[str, Path], contents: dict[str, Contents]) -> CaseFa
         try:
             volume = stored_volume(path, contents.pop(kind))
             if kind == LABEL and image is not None:
-                volume = laid_on(volume, image)
+                volume = on_image_grid(volume, image)
         except UnreadableVolume as error:
             facts[kind] = FileFacts(problem=error.problem, remedy=error.remedy)
             continue
@@ -209,3 +213,48 @@ def _outside(image: Volume, mask: Volume) -> float:
     if image.array.shape != marked.shape or not marked.any():
         return -1.0
     return float(np.count_nonzero(marked & (image.array == 0)) / np.count_nonzero(marked))
+
+
+SOFT_TISSUE = (-50.0, 200.0)
+"""HU of an abdominal organ, with agent or without. Turned the wrong way, an outline of the pancreas mostly lies in fat,
+though by chance it may fall on another organ."""
+
+_LPS = np.diag([-1.0, -1.0, 1.0])
+_SAME_MM = 0.5
+
+
+def on_image_grid(outline: Volume, image: Volume) -> Volume:
+    """An outline on the grid of its image: (x, y, z) as the image's, and the image's affine.
+
+    An affine that is the image's is trusted; otherwise voxels are taken in the released order.
+
+    Raises:
+        UnreadableVolume: the numbers of voxels differ.
+    """
+    trusted = outline.array.shape == image.array.shape and _agree(outline.affine, image.affine)
+    array = outline.array if trusted else _turned(outline.array, image)
+    if array.shape != image.array.shape:
+        ours, theirs = ("x".join(map(str, shape)) for shape in (array.shape, image.array.shape))
+        raise UnreadableVolume(outline.path, f"has {ours} voxels, its CT {theirs}", "give the label of this very CT")
+    return Volume(array=array, affine=image.affine, path=outline.path)
+
+
+def misfit(outline: Volume, image: Volume) -> float:
+    """The share of the outlined voxels that are no soft tissue in the image, both on one grid; -1 without any."""
+    values = image.array[np.rint(outline.array) > 0]
+    if not values.size:
+        return -1.0
+    return float(np.mean((values < SOFT_TISSUE[0]) | (values > SOFT_TISSUE[1])))
+
+
+def _agree(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> bool:
+    return bool(np.abs(one - other).max() < _SAME_MM)
+
+
+def _turned(array: npt.NDArray[np.generic], image: Volume) -> npt.NDArray[np.generic]:
+    """An array along left, back and up, turned to run along the image's own axes."""
+    directions = image.affine[:3, :3] / np.linalg.norm(image.affine[:3, :3], axis=0)
+    along = _LPS @ directions  # by rows: how far each of left, back and up goes along each axis of the image
+    order = np.abs(along).argmax(axis=0)
+    turned = np.transpose(array, order)
+    return np.flip(turned, tuple(axis for axis in range(3) if along[order[axis], axis] < 0))

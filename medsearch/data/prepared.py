@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.records import read_record
+from medsearch.data.atomic_folder import REMEDY, set_aside, verified_file
 from medsearch.data.cohorts import Roster
 from medsearch.data.geometry import Box, Spacing, Triple
-from medsearch.data.once import REMEDY, set_aside, verified_file
 from medsearch.data.resampling import MAJORITY
 
 CASES = "cases.json"

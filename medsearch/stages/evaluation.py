@@ -4,7 +4,7 @@ from dataclasses import field
 from typing import Literal
 
 from medsearch.core.recipes import recipe
-from medsearch.data.hemispheres import SliceRule
+from medsearch.data.patches import SliceRule
 from medsearch.data.views import Domain, whole
 
 

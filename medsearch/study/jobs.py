@@ -20,7 +20,7 @@ from medsearch.core.errors import BadInput, Damaged, Diverged, MedsearchError, e
 from medsearch.core.paths import child
 from medsearch.core.recipes import plain
 from medsearch.data.cohorts import Roster
-from medsearch.data.localised import localised, publish
+from medsearch.data.node_cache import local_copy, publish
 from medsearch.data.tasks import Task
 from medsearch.data.views import view
 from medsearch.stages.context import Artifact, Runtime
@@ -296,7 +296,7 @@ def _performed(
     job: Job, store: Store, *, runtime: Runtime, portion: Portion, meter: Meter | None, memory: int
 ) -> Generator[Report, None, End]:
     try:
-        prepared = job.runs[0].task.arrays(localised(job.prepared, job.cache))
+        prepared = job.runs[0].task.arrays(local_copy(job.prepared, job.cache))
         bench = Bench(store, prepared, runtime, meter or DeviceMeter(runtime))
         artifacts: dict[str, Artifact] = {}
         needed = due(job.runs, store, ends=[run.key for run in job.runs[-1:]])

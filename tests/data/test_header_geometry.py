@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medsearch.data.case_validation import CaseJudge, StackValues, TumourValues
 from medsearch.data.checks import check
 from medsearch.data.cohorts import Finding
 from medsearch.data.image_files import UnreadableVolume
 from medsearch.data.inspection import inspect_cases
-from medsearch.data.judges import CaseJudge, StackValues, TumourValues
 from medsearch.data.layouts import LAYOUTS, TUMOUR_LAYOUTS, tumour_layout
 from medsearch.data.nifti_geometry import skewness, turn
 from medsearch.data.volumes import read_volume

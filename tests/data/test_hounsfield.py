@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medsearch.data.case_validation import CaseJudge, StackValues
 from medsearch.data.inspection import inspect_cases
-from medsearch.data.judges import CaseJudge, StackValues
 from medsearch.data.layouts import LAYOUTS
 from medsearch.data.volumes import read_volume, write_volume
 from medsearch.phantoms.abdomen.series import SeriesHeader, write_series

@@ -13,11 +13,11 @@ import pytest
 from medsearch.core.errors import BadInput
 from medsearch.core.records import write_json
 from medsearch.data import grids, preparation
+from medsearch.data.atomic_folder import FILES
 from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.geometry import Geometry, bounding_box, outside_crops, padded_slices, unpad_slices
 from medsearch.data.layouts import layout
 from medsearch.data.layouts.brats import RELEASES
-from medsearch.data.once import FILES
 from medsearch.data.preparation import prepare
 from medsearch.data.prepared import CASES, PreparedVolumes
 from medsearch.data.tasks import CrossModalityTask

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.errors import BadInput
-from medsearch.data.once import record_contents
+from medsearch.data.atomic_folder import record_contents
 from medsearch.data.prepared import PreparedVolumes
 from medsearch.data.tasks import CrossModalityTask, split
 from medsearch.data.views import TaskView

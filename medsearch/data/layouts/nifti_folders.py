@@ -14,10 +14,8 @@ from pathlib import Path
 from medsearch.data.cohorts import Case, Cohort, Finding
 from medsearch.data.geometry import AxialGeometry
 from medsearch.data.image_files import visible
-from medsearch.data.layouts.folders import unexpected
-from medsearch.data.layouts.images import PAIRED, Found, Images, leaving, paired_cases, unique
-from medsearch.data.layouts.scales import AXIAL
-from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan
+from medsearch.data.layouts.images import AXIAL, PAIRED, Found, Images, leaving, paired_cases, unique
+from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan, unexpected
 
 UNPAIRED = "unpaired"
 

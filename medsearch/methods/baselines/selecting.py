@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from torch import nn
 
-from medsearch.data.hemispheres import SliceRule
+from medsearch.data.patches import SliceRule
 from medsearch.data.views import Domain, TaskView
 from medsearch.methods.baselines.drawing import SHARE, diseased, require
 from medsearch.methods.baselines.reads import SelectedOn, sides

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from medsearch.data.geometry import Triple as Size
-from medsearch.data.units import cycled
+from medsearch.data.patches import cycled
 from medsearch.methods.modatts.networks.config import MedformerConfig
 from medsearch.methods.modatts.recipe import SegmentationRecipe
 from medsearch.methods.modatts.supervision import Supervision

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.core.records import read_json
-from medsearch.data.units import Source
+from medsearch.data.patches import VolumeSource
 from medsearch.data.views import SplitName, TaskView
 from medsearch.stages.context import Artifact
 
@@ -16,10 +16,10 @@ PSEUDO_TARGET = "pseudo_target.npy"
 SUBJECTS = "subjects.json"
 
 
-def pseudo_target(task: TaskView, split: SplitName, synthesis: Artifact) -> Source:
+def pseudo_target(task: TaskView, split: SplitName, synthesis: Artifact) -> VolumeSource:
     """Translated source volumes of one split with the source's masks (Y_pT = Y_S)."""
     volumes, places = synthesised(synthesis)
-    return Source(
+    return VolumeSource(
         subjects=task.subjects("source", split),
         image=lambda subject: volumes[places[subject]],
         mask=partial(task.mapped_mask, "source", split),

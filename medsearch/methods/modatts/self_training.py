@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medsearch.data.units import Unit
+from medsearch.data.patches import PatchIndex
 from medsearch.methods.modatts.recipe import SegmentationRecipe, SelfTrainingRecipe
 from medsearch.methods.modatts.segmentation import SegmentationTraining, fit
 from medsearch.methods.modatts.segmentor import predict
@@ -39,7 +39,7 @@ def pseudo_labelled(training: SegmentationTraining, recipe: SelfTrainingRecipe) 
     """
     crops, runtime = training.given.diseased, training.context.runtime
     unknown = [index for index in range(len(crops)) if index not in crops.annotated]
-    masks: dict[Unit, NDArray[np.uint8]] = {}
+    masks: dict[PatchIndex, NDArray[np.uint8]] = {}
     for part in pieces(len(unknown), runtime.at_once(training.recipe.batch)):
         x = crops.load(unknown[part], None).x.to(runtime.device)
         found = pseudo_mask(predict(training.segmentor, x, runtime)[:, 0], recipe)

@@ -10,8 +10,7 @@ from torch import Tensor
 
 from medsearch.core.errors import BadInput
 from medsearch.data.augmentation.slices import augment_slice
-from medsearch.data.sources import domain_source
-from medsearch.data.units import Image, Mask, Slices, batches, cycled
+from medsearch.data.patches import Image, Mask, Slices, batches, cycled, domain_source
 from medsearch.data.views import TaskView
 from medsearch.methods.modatts.recipe import TranslationRecipe
 from medsearch.methods.modatts.translator import SliceBatch

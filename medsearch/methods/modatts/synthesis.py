@@ -5,7 +5,7 @@ import torch
 
 from medsearch.core.records import write_json
 from medsearch.data.geometry import padded_slices, unpad_slices
-from medsearch.data.units import Volume
+from medsearch.data.patches import Volume
 from medsearch.data.views import SplitName
 from medsearch.methods.modatts.data import PSEUDO_TARGET, SUBJECTS
 from medsearch.methods.modatts.recipe import SynthesisRecipe, TranslationRecipe

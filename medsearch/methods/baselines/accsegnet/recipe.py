@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from medsearch.core.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from medsearch.core.recipes import override, recipe
-from medsearch.data.hemispheres import SliceRule
+from medsearch.data.patches import SliceRule
 from medsearch.losses.weights import require_weight
 from medsearch.methods.baselines.accsegnet.config import SqueezeUNetConfig
 from medsearch.methods.baselines.recipe import PRESETS, AdamRecipe, TrainedByAdam, refuse_names

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from medsearch.core.ranges import Fraction, NonNegativeFloat, NonNegativeInt, PositiveInt
 from medsearch.core.recipes import override, recipe
-from medsearch.data.hemispheres import SliceRule
+from medsearch.data.patches import SliceRule
 from medsearch.losses.weights import require_weight
 from medsearch.methods.baselines.recipe import PLAIN, PRESETS, AdamRecipe, TrainedByAdam, refuse_longer, refuse_names
 from medsearch.methods.baselines.uagan.config import JudgeConfig, UAGANConfig

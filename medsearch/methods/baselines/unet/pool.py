@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from medsearch.data.hemispheres import SliceRule
-from medsearch.data.units import cycled
+from medsearch.data.patches import SliceRule, cycled
 from medsearch.data.views import Domain, TaskView
 from medsearch.methods.baselines.drawing import diseased, only_annotated
 from medsearch.methods.baselines.reads import Supervision, sides

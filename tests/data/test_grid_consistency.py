@@ -1,6 +1,6 @@
 import numpy as np
 
-from medsearch.data.agreement import common_grid, described, difference
+from medsearch.data.grid_consistency import common_grid, described, difference
 from medsearch.data.inspection import CaseFacts, FileFacts
 
 

@@ -21,12 +21,20 @@ from medsearch.core.ownership import private_folder
 from medsearch.core.paths import below
 from medsearch.core.records import sealed, sync_directory, warn_once
 from medsearch.core.remote import Remote, each, local_sizes, remote_at
-from medsearch.data.once import FILES, as_record, contents_of, damage_of, decoded_contents, set_aside, write_contents
+from medsearch.data.atomic_folder import (
+    FILES,
+    as_record,
+    contents_of,
+    damage_of,
+    decoded_contents,
+    set_aside,
+    write_contents,
+)
 from medsearch.data.prepared import CASES
 
 
 def publish(prepared: Path, uri: str) -> str:
-    """Upload prepared arrays below `uri` unless they are there; the URI to give to `localised`.
+    """Upload prepared arrays below `uri` unless they are there; the URI to give to `local_copy`.
 
     Raises:
         Unreachable: `uri` does not answer, or refuses.
@@ -42,7 +50,7 @@ def publish(prepared: Path, uri: str) -> str:
     return there
 
 
-def localised(prepared: str | Path, cache: Path | None) -> Path:
+def local_copy(prepared: str | Path, cache: Path | None) -> Path:
     """The folder to read prepared arrays from: a copy under `cache` on this node, made now if need be.
 
     prepared: a folder, or what `publish` returned. cache: None: a folder is read where it lies.

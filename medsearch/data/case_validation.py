@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from medsearch.data.agreement import common_grid, difference, edges_in_words, matrix
 from medsearch.data.cohorts import Finding
+from medsearch.data.grid_consistency import common_grid, difference, edges_in_words, matrix
 from medsearch.data.inspection import AIR_HU, DENSE_HU, LABEL, MASK, TISSUE_HU, CaseFacts, FileFacts
 from medsearch.data.layouts import Layout, TumourLayout
 from medsearch.data.nifti_geometry import HeaderGeometry, Matrix, directions, skewness, turn
@@ -176,7 +176,7 @@ def _contradictions(header: HeaderGeometry, affine: Matrix, shape: tuple[int, ..
 
 
 @dataclass(frozen=True)
-class CaseJudge:
+class CaseValidation:
     """One case's facts, turned into findings."""
 
     subject: str

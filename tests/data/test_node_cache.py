@@ -15,9 +15,9 @@ from medsearch.core import remote as remote_module
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.records import warn_once, write_json
 from medsearch.core.remote import Remote, Unreachable, remote_at
-from medsearch.data import localised as module
-from medsearch.data.localised import localised, publish
-from medsearch.data.once import record_contents
+from medsearch.data import node_cache as module
+from medsearch.data.atomic_folder import record_contents
+from medsearch.data.node_cache import local_copy, publish
 from medsearch.data.prepared import PreparedVolumes
 from tests.bucket import Buckets
 
@@ -49,7 +49,7 @@ def names(folder: Path) -> set[str]:
 
 
 def test_a_copy_holds_what_was_prepared(source: str | Path, tmp_path: Path) -> None:
-    copy = localised(source, tmp_path / "cache")
+    copy = local_copy(source, tmp_path / "cache")
     assert copy == tmp_path / "cache" / NAME
     cohort = PreparedVolumes(copy)
     assert cohort.subjects == ("a", "b")
@@ -60,18 +60,18 @@ def test_a_copy_holds_what_was_prepared(source: str | Path, tmp_path: Path) -> N
 
 
 def test_a_copy_is_made_once(source: str | Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    copy = localised(source, tmp_path / "cache")
+    copy = local_copy(source, tmp_path / "cache")
     before = {path.name: path.stat().st_ino for path in copy.iterdir()}
     monkeypatch.setattr(Remote, "download", None)  # whoever copies again fails
-    assert localised(source, tmp_path / "cache") == copy
+    assert local_copy(source, tmp_path / "cache") == copy
     assert {path.name: path.stat().st_ino for path in copy.iterdir()} == before
 
 
 def test_a_copy_that_lost_something_is_made_again(source: str | Path, tmp_path: Path) -> None:
-    copy = localised(source, tmp_path / "cache")
+    copy = local_copy(source, tmp_path / "cache")
     (copy / "image-t1.npy").write_bytes(b"torn")
     (copy / "mask.npy").unlink()
-    np.testing.assert_array_equal(PreparedVolumes(localised(source, tmp_path / "cache")).image("t1"), IMAGE)
+    np.testing.assert_array_equal(PreparedVolumes(local_copy(source, tmp_path / "cache")).image("t1"), IMAGE)
 
 
 def test_a_file_that_is_torn_at_the_source_is_never_taken(
@@ -81,14 +81,14 @@ def test_a_file_that_is_torn_at_the_source_is_never_taken(
     uri = publish(prepared, buckets.new())
     Remote(uri).write("image-t1.npy", b"torn")
     with pytest.raises(Damaged, match=r"image-t1\.npy has 4 bytes, 608 were stored"):
-        localised(uri, tmp_path / "cache")
+        local_copy(uri, tmp_path / "cache")
     assert not (tmp_path / "cache" / NAME).exists()
 
 
 def test_without_a_cache_a_folder_is_read_where_it_lies(prepared: Path) -> None:
-    assert localised(prepared, None) == prepared
+    assert local_copy(prepared, None) == prepared
     with pytest.raises(BadInput, match=r"s3://bucket/x must be copied to be read; give a cache folder"):
-        localised("s3://bucket/x?region=here", None)
+        local_copy("s3://bucket/x?region=here", None)
 
 
 def test_arrays_are_published_once_and_completely_or_not_at_all(
@@ -109,21 +109,21 @@ def test_arrays_are_published_once_and_completely_or_not_at_all(
         publish(prepared, uri)
     there = uri.replace("?", f"/{NAME}?")
     with pytest.raises(BadInput, match=rf"no prepared arrays at s3://\S+/a/prefix/{NAME}, or not all of them yet"):
-        localised(there, tmp_path / "cache")
+        local_copy(there, tmp_path / "cache")
     assert publish(prepared, uri) == there
     count = len(sent)
     assert publish(prepared, uri) == there
     assert len(sent) == count
-    assert localised(there, tmp_path / "cache").is_dir()
+    assert local_copy(there, tmp_path / "cache").is_dir()
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
 from medsearch.core.remote import Remote
-from medsearch.data import localised
+from medsearch.data import node_cache
 
-localised.each = lambda of, items: [of(item) for item in items]
+node_cache.each = lambda of, items: [of(item) for item in items]
 download, done = Remote.download, []
 def counting(self, name, path, *, wanted):
     if len(done) == int(sys.argv[3]):
@@ -131,7 +131,7 @@ def counting(self, name, path, *, wanted):
     download(self, name, path, wanted=wanted)
     done.append(name)
 Remote.download = counting
-localised.localised(sys.argv[1], Path(sys.argv[2]))
+node_cache.local_copy(sys.argv[1], Path(sys.argv[2]))
 """
 
 
@@ -150,7 +150,7 @@ def test_a_kill_leaves_no_half_and_what_was_copied_is_not_copied_again(
         "download",
         lambda self, name, path, *, wanted: copied.append(name) or download(self, name, path, wanted=wanted),
     )
-    np.testing.assert_array_equal(PreparedVolumes(localised(prepared, cache)).image("t1"), IMAGE)
+    np.testing.assert_array_equal(PreparedVolumes(local_copy(prepared, cache)).image("t1"), IMAGE)
     assert len(copied) == 3 - files
 
 
@@ -163,7 +163,7 @@ def copy_and_note(prepared: Path, cache: Path, log: Path) -> None:
         real(where, copy)
 
     module._copy = noted
-    localised(prepared, cache)
+    local_copy(prepared, cache)
 
 
 def test_processes_that_ask_at_once_wait_for_the_first(prepared: Path, tmp_path: Path) -> None:
@@ -183,24 +183,24 @@ def test_no_room_is_said_before_anything_is_copied(
 ) -> None:
     monkeypatch.setattr(module.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
     with pytest.raises(BadInput, match=r"a copy of prepared-\S+ needs 0.0 GB, 0.0 GB are free; make room"):
-        localised(prepared, tmp_path / "cache")
+        local_copy(prepared, tmp_path / "cache")
 
 
 def test_a_folder_without_arrays_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadInput, match=r"no prepared arrays in \S+empty: it has no cases.json"):
-        localised(tmp_path / "empty", tmp_path / "cache")
+        local_copy(tmp_path / "empty", tmp_path / "cache")
 
 
 def test_a_cache_is_its_user_s_alone(prepared: Path, tmp_path: Path) -> None:
-    localised(prepared, tmp_path / "deep" / "cache")
+    local_copy(prepared, tmp_path / "deep" / "cache")
     assert (tmp_path / "deep" / "cache").stat().st_mode & 0o7777 == 0o700
 
 
 def test_a_cache_that_others_could_fill_is_refused_before_anything_in_it_is_read(
     prepared: Path, tmp_path: Path
 ) -> None:
-    whole = localised(prepared, tmp_path / "whole")
+    whole = local_copy(prepared, tmp_path / "whole")
     np.save(whole / "image-t1.npy", np.full_like(IMAGE, 66))  # of the same size
     (tmp_path / "whole").chmod(0o777)
     (tmp_path / "link").symlink_to(tmp_path / "whole")
@@ -212,7 +212,7 @@ def test_a_cache_that_others_could_fill_is_refused_before_anything_in_it_is_read
         planted["theirs"] = "belongs to user 12345"
     for name, why in planted.items():
         with pytest.raises(BadInput, match=why):
-            localised(prepared, tmp_path / name)
+            local_copy(prepared, tmp_path / name)
 
 
 def test_a_link_in_the_cache_leads_nowhere(prepared: Path, tmp_path: Path) -> None:
@@ -221,12 +221,12 @@ def test_a_link_in_the_cache_leads_nowhere(prepared: Path, tmp_path: Path) -> No
     cache.mkdir(mode=0o700)
     (cache / f".{NAME}.lock").symlink_to(victim)
     with pytest.raises(BadInput, match="is a link"):
-        localised(prepared, cache)
+        local_copy(prepared, cache)
     (cache / f".{NAME}.lock").unlink()
     (cache / f".{NAME}").mkdir()
     (cache / f".{NAME}" / ".image-t1.npy.fetched").symlink_to(victim)
     with pytest.raises(Unreachable, match="symbolic links"):
-        localised(prepared, cache)
+        local_copy(prepared, cache)
     assert victim.read_text() == "precious"
 
 
@@ -251,9 +251,9 @@ def test_a_damaged_copy_is_set_aside_and_made_again(
 ) -> None:
     warn_once.cache_clear()
     record_contents(prepared)
-    copy = localised(prepared, tmp_path / "cache")
+    copy = local_copy(prepared, tmp_path / "cache")
     damage(copy / name)
-    again = localised(prepared, tmp_path / "cache")
+    again = local_copy(prepared, tmp_path / "cache")
     np.testing.assert_array_equal(PreparedVolumes(again).image("t1"), IMAGE)
     assert len(list((tmp_path / "cache").glob(f"{NAME}.damaged-*"))) == 1
     assert f"{copy / name} " in caplog.text
@@ -267,7 +267,7 @@ def test_damaged_arrays_are_not_copied(
     record_contents(prepared)
     damage(prepared / "image-t1.npy")
     with pytest.raises(Damaged, match=r"image-t1\.npy (was changed|has \d+ bytes)"):
-        localised(prepared, tmp_path / "cache")
+        local_copy(prepared, tmp_path / "cache")
     assert not prepared.exists(), "whoever prepares the cohort makes them anew"
     assert len(list(prepared.parent.glob(f"{NAME}.damaged-*"))) == 1
 
@@ -281,18 +281,18 @@ def test_arrays_that_were_changed_at_the_uri_are_published_anew(
     uri = publish(prepared, base)
     Remote(uri).write("image-t1.npy", (prepared / "image-t1.npy").read_bytes()[:-1] + b"!")
     with pytest.raises(Damaged, match=r"image-t1\.npy was changed since it was stored"):
-        localised(uri, tmp_path / "cache")
+        local_copy(uri, tmp_path / "cache")
     with pytest.raises(BadInput, match="or not all of them yet"):
-        localised(uri, tmp_path / "cache")
+        local_copy(uri, tmp_path / "cache")
     assert publish(prepared, base) == uri
-    np.testing.assert_array_equal(PreparedVolumes(localised(uri, tmp_path / "cache")).image("t1"), IMAGE)
+    np.testing.assert_array_equal(PreparedVolumes(local_copy(uri, tmp_path / "cache")).image("t1"), IMAGE)
 
 
 def test_published_names_stay_below_the_copy(buckets: Buckets, prepared: Path, tmp_path: Path) -> None:
     uri = publish(prepared, buckets.new())
     Remote(uri).write("files.json", b'{"../../victim": 4}')
     with pytest.raises(Damaged, match=r"files\.json names the file '../../victim'"):
-        localised(uri, tmp_path / "cache")
+        local_copy(uri, tmp_path / "cache")
 
 
 @pytest.mark.parametrize("damage", [flip, cut, swap], ids=lambda of: of.__name__)

@@ -7,7 +7,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from medsearch.data.geometry import Geometry, halves, padded_slices
-from medsearch.data.units import Halves, Slices, Source, Unit, batches, cycled, half_crops, half_slices
+from medsearch.data.patches import (
+    HemispherePatches,
+    PatchIndex,
+    Slices,
+    VolumeSource,
+    batches,
+    cycled,
+    half_crops,
+    half_slices,
+)
 
 GEOMETRY = Geometry(spacing=(10.0, 10.0, 10.0), slice_size=16, depth=(2, 6), crop=(4, 6, 4))
 SHAPE = (8, 12, 10)
@@ -35,7 +44,7 @@ def tumour_areas(subject: str) -> NDArray[np.int64]:
     return areas
 
 
-SOURCE = Source(
+SOURCE = VolumeSource(
     subjects=("a", "b"),
     image=volume,
     mask=mask,
@@ -65,8 +74,8 @@ def test_slices_are_those_of_the_depth_range_subject_by_subject() -> None:
 
 def test_halves_are_told_apart_by_presence() -> None:
     diseased, healthy = half_crops(SOURCE)
-    assert diseased.units == (Unit("a", 0),)
-    assert healthy.units == (Unit("a", 1), Unit("b", 0), Unit("b", 1))
+    assert diseased.units == (PatchIndex("a", 0),)
+    assert healthy.units == (PatchIndex("a", 1), PatchIndex("b", 0), PatchIndex("b", 1))
     image, marked = diseased[0]
     np.testing.assert_array_equal(image, halves(volume("a"), GEOMETRY, BOX)[0])
     assert (image.dtype, image.shape, marked.sum()) == (np.float32, GEOMETRY.crop, 1)
@@ -75,7 +84,7 @@ def test_halves_are_told_apart_by_presence() -> None:
 
 def test_slices_of_halves_are_their_crops_planes_with_their_own_label() -> None:
     diseased, healthy = half_slices(SOURCE)
-    assert diseased.units == (Unit("a", 0, 3),)  # slice 7 is beyond the crop
+    assert diseased.units == (PatchIndex("a", 0, 3),)  # slice 7 is beyond the crop
     assert len(healthy) == 15
     for list_ in (diseased, healthy):
         for index, (subject, side, z) in enumerate(list_.units):
@@ -94,7 +103,7 @@ def test_slices_of_little_brain_are_left_out() -> None:
 
     diseased, healthy = half_slices(dataclasses.replace(SOURCE, image=nearly_empty))
     assert diseased.units == ()
-    assert healthy.units == (Unit("a", 1, 5), Unit("b", 1, 5))
+    assert healthy.units == (PatchIndex("a", 1, 5), PatchIndex("b", 1, 5))
 
 
 def test_only_what_is_cut_is_copied() -> None:
@@ -106,7 +115,7 @@ def test_only_what_is_cut_is_copied() -> None:
             return super().astype(*args, **kwargs)
 
     watched = dataclasses.replace(SOURCE, image=lambda subject: volume(subject).view(Watched))
-    assert Halves(watched, (Unit("a", 0), Unit("a", 1, 4)))[1][0].shape == (6, 4)
+    assert HemispherePatches(watched, (PatchIndex("a", 0), PatchIndex("a", 1, 4)))[1][0].shape == (6, 4)
     assert Slices(watched)[0][0].dtype == np.float32
 
 
@@ -133,5 +142,5 @@ def test_orders_are_those_of_the_generator() -> None:
 
 @pytest.mark.parametrize("z", [0, 7])
 def test_a_slice_outside_the_depth_range_can_still_be_cut(z: int) -> None:
-    image, _ = Halves(SOURCE, (Unit("a", 1, z),))[0]
+    image, _ = HemispherePatches(SOURCE, (PatchIndex("a", 1, z),))[0]
     np.testing.assert_array_equal(image, volume("a")[z, 3:9, 5:9])
