@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsearch.data.case_validation import CaseJudge, StackValues, TumourValues
+from medsearch.data.case_validation import CaseValidation, StackValues, TumourValues
 from medsearch.data.checks import check
 from medsearch.data.cohorts import Finding
 from medsearch.data.image_files import UnreadableVolume
@@ -71,7 +71,7 @@ def write(
 def findings(path: Path, layout: str, kind: str = "CT") -> list[Finding]:
     facts = inspect_cases([{kind: path}], path.parent / "cache")[0]
     values = TumourValues(tumour_layout(layout), phantom=False) if layout in TUMOUR_LAYOUTS else StackValues()
-    return list(CaseJudge("a", {kind: path}, facts, LAYOUTS[layout], values).findings())
+    return list(CaseValidation("a", {kind: path}, facts, LAYOUTS[layout], values).findings())
 
 
 def floats(*numbers: float) -> bytes:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medsearch.data.case_validation import CaseJudge, StackValues
+from medsearch.data.case_validation import CaseValidation, StackValues
 from medsearch.data.inspection import inspect_cases
 from medsearch.data.layouts import LAYOUTS
 from medsearch.data.volumes import read_volume, write_volume
@@ -33,7 +33,7 @@ def window(low: float, high: float, hu: np.ndarray) -> np.ndarray:
 
 def faults(path: Path, contrast: str = "CT") -> list[str]:
     facts = inspect_cases([{contrast: path}], None)[0]
-    found = CaseJudge("a", {contrast: path}, facts, LAYOUTS["nifti_folders"], StackValues()).findings()
+    found = CaseValidation("a", {contrast: path}, facts, LAYOUTS["nifti_folders"], StackValues()).findings()
     return [finding.problem for finding in found if finding.fatal]
 
 
