@@ -101,11 +101,11 @@ def damages(directory: Path, *, again: bool = False) -> list[Damaged]:
         contents = contents_of(directory)
     except Damaged as error:
         return [error]
-    verified, found = verified_in(directory.parent), []
+    verified, damaged = verified_in(directory.parent), []
     for name, content in contents.items():
         if problem := verified.problem(f"{directory.name}/{name}", content, again=again):
-            found.append(Damaged(directory / name, problem, REMEDY))
-    return found
+            damaged.append(Damaged(directory / name, problem, REMEDY))
+    return damaged
 
 
 def verified_file(directory: Path, name: str) -> Path:

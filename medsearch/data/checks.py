@@ -69,8 +69,8 @@ def check(
     values = TumourValues(tumour_layout(layout), cohort.phantom) if layout in TUMOUR_LAYOUTS else StackValues()
     findings = [*scan.findings]
     findings += _about_names(cohort)
-    for case, paths, found in zip(cohort.cases, files, facts, strict=True):
-        findings += CaseValidation(case.subject, paths, found, kind, values).findings()
+    for case, paths, case_facts in zip(cohort.cases, files, facts, strict=True):
+        findings += CaseValidation(case.subject, paths, case_facts, kind, values).findings()
     if kind.grids == "one":
         findings += _about_cohort_grid(cohort, files, facts, kind.grid_tolerance)
     findings += _about_duplicates(cohort, files, facts)
@@ -117,15 +117,15 @@ def _about_duplicates(
 ) -> Iterator[Finding]:
     """The same image twice: under two subjects it may end up in two splits, in one subject a contrast is lost."""
     first: dict[str, tuple[str, str]] = {}
-    for case, paths, found in zip(cohort.cases, files, facts, strict=True):
-        told = set()
-        for kind, image in found.files.items():
+    for case, paths, case_facts in zip(cohort.cases, files, facts, strict=True):
+        named = set()
+        for kind, image in case_facts.files.items():
             if kind in (MASK, LABEL) or image.problem is not None or image.low == image.high:
                 continue
             subject, contrast = first.setdefault(image.content, (case.subject, kind))
             if subject == case.subject and contrast != kind:
                 yield Finding(subject, paths[kind], f"is the same image as {contrast}", f"restore it, {EXCLUDE}")
-            elif subject != case.subject and subject not in told:
-                told.add(subject)
+            elif subject != case.subject and subject not in named:
+                named.add(subject)
                 remedy = "keep one of the two cases"
                 yield Finding(case.subject, paths[kind], f"is the same image as {subject}'s {contrast}", remedy)

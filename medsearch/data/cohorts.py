@@ -87,7 +87,7 @@ class Cohort:
     def only(self, contrasts: Collection[str]) -> "Cohort":
         """The cohort as if it had no other contrasts than these."""
         kept = tuple(contrast for contrast in self.contrasts if contrast in contrasts)
-        cases = (replace(one, images={c: path for c, path in one.images.items() if c in kept}) for one in self.cases)
+        cases = (replace(case, images={c: path for c, path in case.images.items() if c in kept}) for case in self.cases)
         return replace(self, contrasts=kept, cases=tuple(cases))
 
 

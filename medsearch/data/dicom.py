@@ -92,19 +92,19 @@ def first_slice(folder: Path) -> Slice | None:
 
 def _ordered(slices: Sequence[Slice], folder: Path) -> list[Slice]:
     """The slices of one series, in the order of their positions along the normal."""
-    series = Counter(one.series for one in slices)
+    series = Counter(each.series for each in slices)
     if len(series) > 1:
         counts = " and ".join(str(count) for count in sorted(series.values(), reverse=True))
         raise UnreadableVolume(folder, f"{len(series)} series are mixed here ({counts} slices)", _SPLIT)
-    if all(one.localizer for one in slices):
+    if all(each.localizer for each in slices):
         raise UnreadableVolume(folder, "holds a localizer (scout) only", "give the folder of an axial series")
-    _require_same([one.size for one in slices], "size", slices, 0.0)
-    _require_same([one.spacing for one in slices], "pixel spacing", slices, _SAME_SPACING)
-    _require_same([one.axes.ravel() for one in slices], "direction", slices, _SAME_DIRECTION)
+    _require_same([each.size for each in slices], "size", slices, 0.0)
+    _require_same([each.spacing for each in slices], "pixel spacing", slices, _SAME_SPACING)
+    _require_same([each.axes.ravel() for each in slices], "direction", slices, _SAME_DIRECTION)
     if len(slices) < _FEWEST:
         remedy = "give the folder of a whole series"
         raise UnreadableVolume(folder, f"holds {len(slices)} slices only, which make no volume", remedy)
-    return sorted(slices, key=lambda one: float(one.position @ slices[0].normal))
+    return sorted(slices, key=lambda each: float(each.position @ slices[0].normal))
 
 
 def _require_same(values: Sequence[npt.ArrayLike], what: str, slices: Sequence[Slice], tolerance: float) -> None:
@@ -123,11 +123,11 @@ def _step(slices: Sequence[Slice], folder: Path) -> npt.NDArray[np.float64]:
         UnreadableVolume: the slices are no even stack along their normal.
     """
     normal = slices[0].normal
-    positions = np.array([one.position for one in slices])
+    positions = np.array([each.position for each in slices])
     along = positions @ normal
     gaps = np.diff(along)
     _require_even(along, gaps, folder)
-    if any(one.tilted for one in slices) or _sheared(positions, along, normal):
+    if any(each.tilted for each in slices) or _sheared(positions, along, normal):
         raise UnreadableVolume(folder, "was taken with a tilted gantry, so its slices are sheared", _UNTILT)
     return np.asarray(normal * (along[-1] - along[0]) / len(gaps))
 

@@ -21,11 +21,11 @@ def common_grid(facts: CaseFacts, tolerance: float) -> FileFacts | None:
 
     `tolerance`: as for `difference`. The mask, where no image can be read; None, where nothing can.
     """
-    readable = {kind: found for kind, found in facts.files.items() if found.problem is None}
-    images = [found for kind, found in readable.items() if kind not in (MASK, LABEL)]
+    readable = {kind: file for kind, file in facts.files.items() if file.problem is None}
+    images = [file for kind, file in readable.items() if kind not in (MASK, LABEL)]
     if not images:
         return readable.get(MASK)
-    return max(images, key=lambda one: sum(difference(one, other, tolerance) is None for other in images))
+    return max(images, key=lambda image: sum(difference(image, other, tolerance) is None for other in images))
 
 
 def difference(one: FileFacts, other: FileFacts, tolerance: float) -> str | None:
@@ -61,12 +61,12 @@ def edges_in_words(edges: npt.ArrayLike) -> str:
 
 def turns(facts: Sequence[FileFacts]) -> list[float]:
     """By how many degrees each grid is turned against the one that most of them lie along."""
-    along = [directions(matrix(one.affine)) for one in facts]
+    along = [directions(matrix(grid.affine)) for grid in facts]
     alike = (
-        np.array([one.ravel() for one in along]) @ np.array([one.ravel() for one in along]).T
+        np.array([grid.ravel() for grid in along]) @ np.array([grid.ravel() for grid in along]).T
     )  # 3 where they are one
     usual = along[int((alike > 3 - _SAME_TRACE).sum(axis=1).argmax())]
-    return [turn(one, usual) for one in along]
+    return [turn(grid, usual) for grid in along]
 
 
 def _spacing(facts: FileFacts) -> tuple[float, ...]:

@@ -132,8 +132,8 @@ class Block:
         wider = np.linalg.norm(steps[:3, :3], axis=1)  # voxels of the file along each of its axes, per new voxel
         blurred = gaussian_filter(values, _BLUR * np.sqrt(np.maximum(wider**2 - 1, 0)), mode="nearest")
         output = self.shape[::-1]
-        found = affine_transform(blurred, steps[:3, :3], steps[:3, 3], output_shape=output, order=1, cval=0.0)
-        return np.ascontiguousarray(found.T, dtype=np.float32)
+        resampled = affine_transform(blurred, steps[:3, :3], steps[:3, 3], output_shape=output, order=1, cval=0.0)
+        return np.ascontiguousarray(resampled.T, dtype=np.float32)
 
 
 def centroid(case: Case, registered: Matrix, tumour: Sequence[int]) -> Matrix | None:

@@ -53,14 +53,14 @@ class Slices:
 
     def __getitem__(self, index: int) -> tuple[Image, Mask | None]:
         """Image and mask of one slice, (S, S) each; the mask is None where it is unknown."""
-        subject, one = self._place(index)
-        return padded_slices(self.source.image(subject), one)[0].astype(np.float32), self.mask(index)
+        subject, flat = self._place(index)
+        return padded_slices(self.source.image(subject), flat)[0].astype(np.float32), self.mask(index)
 
     def mask(self, index: int) -> Mask | None:
         """The mask alone."""
-        subject, one = self._place(index)
+        subject, flat = self._place(index)
         mask = self.source.mask(subject)
-        return None if mask is None else padded_slices(mask, one)[0]
+        return None if mask is None else padded_slices(mask, flat)[0]
 
     def _place(self, index: int) -> tuple[str, Geometry]:
         low, high = self.source.geometry.depth

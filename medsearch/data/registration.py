@@ -232,16 +232,16 @@ def _method(measure: Measure, pair: Edges | _Pair) -> "sitk.ImageRegistrationMet
     return method
 
 
-def _refuse(found: Fit, least: float) -> None:
-    left, scales, right = np.linalg.svd(found.matrix[:3, :3])
+def _refuse(fit: Fit, least: float) -> None:
+    left, scales, right = np.linalg.svd(fit.matrix[:3, :3])
     turned = np.degrees(np.arccos(np.clip((np.trace(left @ right) - 1) / 2, -1, 1)))
-    if found.likeness < least:
-        msg = f"the two stay unlike ({found.likeness:.3f}, at least {least:g} is expected)"
-    elif found.overlap < LEAST_OVERLAP:
-        msg = f"it covers {found.overlap:.0%} of the atlas only"
+    if fit.likeness < least:
+        msg = f"the two stay unlike ({fit.likeness:.3f}, at least {least:g} is expected)"
+    elif fit.overlap < LEAST_OVERLAP:
+        msg = f"it covers {fit.overlap:.0%} of the atlas only"
     elif scales.min() < _LEAST_SCALE or scales.max() > _MOST_SCALE:
         msg = f"it would have to be scaled {scales.min():.2f} to {scales.max():.2f} times"
-    elif turned > _MOST_DEGREES or np.linalg.det(found.matrix[:3, :3]) < 0:
+    elif turned > _MOST_DEGREES or np.linalg.det(fit.matrix[:3, :3]) < 0:
         msg = f"it would have to be turned by {turned:.0f} degrees, or mirrored"
     else:
         return

@@ -257,7 +257,7 @@ class SynthesisView(View[SynthesisTask, PreparedStacks]):
 
         """
         self._require_member(f"paired.{name}.images", subject)
-        given, wanted = (self.prepared.stack(subject, one) for one in (self.task.given, self.task.wanted))
+        given, wanted = (self.prepared.stack(subject, contrast) for contrast in (self.task.given, self.task.wanted))
         if given.shape != wanted.shape:
             msg = (
                 f"case {subject}: {self.task.given} has {given.shape} slices, rows and columns, {self.task.wanted} "

@@ -50,18 +50,20 @@ class AbdominalCT:
             return Scan(Cohort(self.name, root, self.name, self.contrasts, ()), (fault,))
         only, unread = listed(root / NO_POLYP)
         archives = [archive for archive in ARCHIVES if archive.contrast in wanted]
-        found = [archive.cases(root, only if archive.contrast == "CT" else None) for archive in archives]
-        found.append(self._pairs(root, wanted))
-        cases, twice = unique([case for one in found for case in one.cases])
+        groups = [archive.cases(root, only if archive.contrast == "CT" else None) for archive in archives]
+        groups.append(self._pairs(root, wanted))
+        cases, twice = unique([case for group in groups for case in group.cases])
         labelled = any("ceCT" in case.images and case.part is None for case in cases)
         outlines = labels(root) if labelled else {}
-        findings = [*_about_root(root), *unread, *(finding for one in found for finding in one.findings), *twice]
+        findings = [*_about_root(root), *unread, *(finding for group in groups for finding in group.findings), *twice]
         subjects = frozenset(case.subject for case in cases)
         findings += [*without_image(outlines, subjects), *leaving(cases, root), *_unlisted(only, subjects, root)]
         phantom = (root / PHANTOM_RECORD).is_file()
         name = f"{self.name}-phantom" if phantom else self.name
         cohort = Cohort(name, root, self.name, self.contrasts, cases, phantom=phantom)
-        return Scan(cohort, tuple(findings), {one: path for one, path in outlines.items() if one in subjects})
+        return Scan(
+            cohort, tuple(findings), {subject: path for subject, path in outlines.items() if subject in subjects}
+        )
 
     def _pairs(self, root: Path, wanted: Collection[str]) -> Found:
         folder = root / PAIRED

@@ -141,14 +141,16 @@ class CrossMoDA:
         wanted = {*(self.contrasts if required is None else required), "Label"}
         folders = _Folders.under(root, self.name)
         findings = [*folders.findings(root)]
-        found = [_PartFolder(folder, part, self.centres) for part, folder in folders.parts.items()]
-        for one in found:
-            findings += [*one.findings(wanted), *links_leaving(one.paths, root)]
-        findings += _twice(found)
+        parts = [_PartFolder(folder, part, self.centres) for part, folder in folders.parts.items()]
+        for part in parts:
+            findings += [*part.findings(wanted), *links_leaving(part.paths, root)]
+        findings += _twice(parts)
         table = folders.file(WEAK_LABELS)
-        subjects = [subject for one in found for subject in one.subjects]
+        subjects = [subject for part in parts for subject in part.subjects]
         weak = read_weak_labels(table, subjects) if table else WeakLabels()
-        cases = {case.subject: case for one in reversed(found) for case in one.cases(weak.sides)}  # the first part wins
+        cases = {
+            case.subject: case for part in reversed(parts) for case in part.cases(weak.sides)
+        }  # the first part wins
         ordered = tuple(cases[subject] for subject in dict.fromkeys(subjects))
         findings += [*weak.findings, *_unlabelled(ordered, table or root)]
         phantom = folders.file(PHANTOM_RECORD) is not None
@@ -269,14 +271,14 @@ class _PartFolder:
             )
 
 
-def _twice(found: list[_PartFolder]) -> Iterator[Finding]:
+def _twice(parts: list[_PartFolder]) -> Iterator[Finding]:
     """A subject in two parts: what is learned from one would be tested, or translated, on the other."""
     first: dict[str, Path] = {}
-    for one in found:
-        for subject in one.subjects:
-            where = first.setdefault(subject, one.folder)
-            if where != one.folder:
-                yield Finding(subject, one.folder, f"holds a case that is in {where.name} too", "keep one of the two")
+    for part in parts:
+        for subject in part.subjects:
+            where = first.setdefault(subject, part.folder)
+            if where != part.folder:
+                yield Finding(subject, part.folder, f"holds a case that is in {where.name} too", "keep one of the two")
 
 
 def _unlabelled(cases: tuple[Case, ...], where: Path) -> Iterator[Finding]:

@@ -58,19 +58,19 @@ def chosen(subject: Path, rule: SeriesRule) -> Choice:
     Originals go before derived series, which show the same slices again, thicker or turned. Of equal ones the first by
     name. A subject whose only files are no slices keeps them, so that a check says why.
     """
-    found = [_series(folder) for folder in _folders(subject)]
-    if not found:
+    candidates = [_series(folder) for folder in _folders(subject)]
+    if not candidates:
         return Choice(None, "holds no file", "put its series there, or leave out the case")
-    axial = [series for series in found if _is_axial(series)]
+    axial = [series for series in candidates if _is_axial(series)]
     whole = [series for series in axial if series.slice and series.slice.original] or axial
     most = max((series.count for series in whole), default=0)
     least = max(rule.fewest, rule.share * most)
     taken = [series for series in whole if series.count >= least and _lies(series, rule)]
     if taken:
         return Choice(_first(taken).folder)
-    if not any(series.slice for series in found):
-        return Choice(_first(found).folder)
-    return Choice(None, _lacking(found, whole, rule), "add it, or leave out the case")
+    if not any(series.slice for series in candidates):
+        return Choice(_first(candidates).folder)
+    return Choice(None, _lacking(candidates, whole, rule), "add it, or leave out the case")
 
 
 def _series(folder: Path) -> Series:
@@ -78,9 +78,9 @@ def _series(folder: Path) -> Series:
     return Series(folder, files * (one.frames if one else 1), one)
 
 
-def _lacking(found: Sequence[Series], whole: Sequence[Series], rule: SeriesRule) -> str:
+def _lacking(candidates: Sequence[Series], whole: Sequence[Series], rule: SeriesRule) -> str:
     if not whole:
-        return f"has no axial CT among its {len(found)} series"
+        return f"has no axial CT among its {len(candidates)} series"
     if rule.lying and not any(_lies(series, rule) for series in whole):
         return f"has no {rule.lying} series among its {len(whole)} axial ones"
     which = f"{rule.lying} " if rule.lying else ""
@@ -88,12 +88,12 @@ def _lacking(found: Sequence[Series], whole: Sequence[Series], rule: SeriesRule)
 
 
 def _first(series: Sequence[Series]) -> Series:
-    return min(series, key=lambda one: (-one.count, one.folder))
+    return min(series, key=lambda candidate: (-candidate.count, candidate.folder))
 
 
 def _is_axial(series: Series) -> bool:
-    one = series.slice
-    return one is not None and one.axial and not one.localizer
+    first = series.slice
+    return first is not None and first.axial and not first.localizer
 
 
 def _lies(series: Series, rule: SeriesRule) -> bool:
@@ -106,11 +106,11 @@ def _files(folder: Path) -> list[Path]:
 
 def _folders(subject: Path) -> list[Path]:
     """The folder and all below it that hold files, in the order of names."""
-    found = [subject] if _files(subject) else []
+    folders = [subject] if _files(subject) else []
     for path in visible(subject):
         if path.is_dir():
-            found += _folders(path)
-    return found
+            folders += _folders(path)
+    return folders
 
 
 WITHDRAWN = ("PANCREAS_0025", "PANCREAS_0070")
@@ -186,16 +186,16 @@ def labels(root: Path) -> dict[str, Path]:
     places = [
         folder for base in bases(root) for folder in (*base.glob(LABELS), *base.glob(f"{ARCHIVES[0].folder}/{LABELS}"))
     ]
-    found: dict[str, Path] = {}
+    outlines: dict[str, Path] = {}
     for path in [path for place in sorted(places) if place.is_dir() for path in visible(place)]:
         if match := _LABEL.fullmatch(path.name):
-            found.setdefault(f"PANCREAS_{match['number']}", path)
-    return found
+            outlines.setdefault(f"PANCREAS_{match['number']}", path)
+    return outlines
 
 
-def without_image(found: dict[str, Path], subjects: Collection[str]) -> Iterator[Finding]:
+def without_image(outlines: dict[str, Path], subjects: Collection[str]) -> Iterator[Finding]:
     """Labels of nobody here."""
-    for subject, path in found.items():
+    for subject, path in outlines.items():
         if subject not in subjects:
             why = "whose CT was withdrawn" if subject in WITHDRAWN else "whose CT is not here"
             yield Finding(subject, path, f"labels a case {why}", "it is passed over", fatal=False)
