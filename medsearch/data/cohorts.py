@@ -8,8 +8,8 @@ from typing import Literal
 
 from medsearch.core import recipes
 from medsearch.core.errors import BadInput, Damaged, printable
+from medsearch.core.machine import concurrently
 from medsearch.core.records import read_record, write_sealed
-from medsearch.data.concurrency import concurrently
 from medsearch.data.image_files import Contents, UnreadableVolume, files_of, missing, read_bytes, read_files
 
 Part = Literal["source", "target", "test"]

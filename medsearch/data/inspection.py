@@ -21,9 +21,9 @@ import numpy.typing as npt
 
 from medsearch.core import recipes
 from medsearch.core.errors import Damaged
+from medsearch.core.machine import concurrently
 from medsearch.core.records import read_record, write_sealed
 from medsearch.data.cohorts import Digests
-from medsearch.data.concurrency import concurrently
 from medsearch.data.image_files import Contents, UnreadableVolume, Volume, read_files
 from medsearch.data.nifti_geometry import HeaderGeometry
 from medsearch.data.volumes import stored_volume

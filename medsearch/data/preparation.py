@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput, printable
-from medsearch.core.machine import cores
+from medsearch.core.machine import concurrently, cores
 from medsearch.core.records import write_json
 from medsearch.data.abdomen import Region, abdominal_region, body_mask
 from medsearch.data.atomic_folder import made_once
 from medsearch.data.cohorts import Case, Cohort, require_cases
-from medsearch.data.concurrency import concurrently
 from medsearch.data.geometry import Triple, bounding_box, presence
 from medsearch.data.grids import grid_of
 from medsearch.data.image_files import Volume

@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from medsearch.core.errors import BadInput
+from medsearch.core.machine import concurrently
 from medsearch.core.records import read_record, write_json
 from medsearch.core.spreadsheets import csv_text
-from medsearch.data.concurrency import concurrently
 from medsearch.data.layouts.brats import RELEASES
 from medsearch.data.layouts.scans import PHANTOM_RECORD
 from medsearch.data.volumes import write_volume

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset
 from medsearch.data.dicom import first_slice, read_series
 from medsearch.data.dicom_slices import FRAME_TAGS, read_slices
 from medsearch.data.image_files import UnreadableVolume
-from medsearch.data.layouts.tcia import SeriesRule, chosen
+from medsearch.data.layouts.abdominal_ct import SeriesRule, chosen
 from medsearch.data.volumes import read_volume
 from tests.data import enhanced, planted
 

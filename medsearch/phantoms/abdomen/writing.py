@@ -15,12 +15,12 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from medsearch.core import recipes
+from medsearch.core.machine import concurrently
 from medsearch.core.ranges import NonNegativeInt, PositiveInt, Range
 from medsearch.core.recipes import recipe
-from medsearch.data.concurrency import concurrently
+from medsearch.data.layouts.abdominal_ct import ARCHIVES, WITHDRAWN
 from medsearch.data.layouts.images import PAIRED
 from medsearch.data.layouts.nifti_folders import UNPAIRED
-from medsearch.data.layouts.tcia import ARCHIVES, WITHDRAWN
 from medsearch.data.volumes import write_volume
 from medsearch.phantoms.abdomen.bodies import CONTRASTS
 from medsearch.phantoms.abdomen.scans import COLONOGRAPHY, PANCREAS, Scan, Subject

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from medsearch.core.errors import BadInput
+from medsearch.core.machine import concurrently
 from medsearch.core.seeds import generator
 from medsearch.core.spreadsheets import csv_text
-from medsearch.data.concurrency import concurrently
 from medsearch.data.volumes import write_volume
 from medsearch.phantoms.anatomy import Anatomy
 from medsearch.phantoms.fields import SmoothField

@@ -6,7 +6,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from medsearch.data.layouts.tcia import Choice, SeriesRule, chosen
+from medsearch.data.layouts.abdominal_ct import Choice, SeriesRule, chosen
 from medsearch.phantoms.abdomen.series import SeriesHeader, write_scout, write_series
 from tests.data import planted
 
