@@ -120,7 +120,7 @@ class TaskView(View[CrossModalityTask, PreparedVolumes]):
     def mapped_image(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.float16]:
         """As `image`, but the read-only array on disk: nothing is read until a part of it is copied."""
         index = self._index(domain, split, "images", subject)
-        contrast = self.task.contrasts(f"{domain}.")[domain]
+        contrast = self.task.contrasts(f"{domain}.{split}.images")[domain]
         if contrast not in self.prepared.case(subject)["statistics"]:
             msg = f"case {subject} has no {contrast} image; exclude it or add the file"
             raise BadInput(msg)
