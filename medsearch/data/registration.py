@@ -120,7 +120,7 @@ def _array(image: "sitk.Image") -> NDArray[np.float64]:
 
 
 REGISTRATION_VERSION = 1
-"""Raised whenever equal files would be laid otherwise; then `data.prepared.VERSION` is, too."""
+"""Raised whenever equal files would be laid otherwise; then `PreparedVolumes.VERSION` is, too."""
 
 WORKING_MM = 2.0
 _MARGIN_MM = 8.0
