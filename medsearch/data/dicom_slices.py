@@ -231,6 +231,15 @@ def read_pixels(slices: Sequence[Slice], content: bytes) -> list[npt.NDArray[Any
     Raises:
         BadSlice: the pixels are missing, cut off, or stored in a way that nothing here unpacks.
     """
+    try:
+        return _images(slices, content)
+    except BadSlice:
+        raise
+    except Exception:  # as of a header: a tag holds what it must not
+        raise BadSlice(*_DAMAGED) from None
+
+
+def _images(slices: Sequence[Slice], content: bytes) -> list[npt.NDArray[Any]]:
     path, frames = slices[0].path, slices[0].frames
     header = _header(path, content, pixels=True)
     packed = _is_packed(header)
