@@ -62,9 +62,11 @@ class View(ABC, Generic[T, P]):
             UndeclaredRead: no kind of this part was declared.
 
         """
-        if not any(f"{domain}.{split}.{kind}" in self.reads for kind in KINDS):
-            raise UndeclaredRead(self._undeclared(f"{domain}.{split}"))
-        return self._split.members(f"{domain}.{split}")
+        where = f"{domain}.{split}"
+        parts = [part for part in self.task.parts if part.startswith(f"{where}.")]
+        if not self.reads.intersection(parts):
+            raise UndeclaredRead(self._undeclared(parts[0] if len(parts) == 1 else where))
+        return self._split.members(where)
 
     def require_served(self) -> None:
         """Refuse a case that lacks what a declared part needs of it, before anything is trained on the others.
