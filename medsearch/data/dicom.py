@@ -61,10 +61,10 @@ def _slices(folder: Path, contents: Contents, images: dict[Path, list[npt.NDArra
     for path in files:
         if path.is_dir():
             raise UnreadableVolume(folder, f"holds a folder ({path.name}) beside slices", "give the series' own folder")
-        content = contents[path] if path in contents else read_bytes(path)
         try:
+            content = contents[path] if path in contents else read_bytes(path)
             slices = read_slices(path, content)
-        except BadSlice as bad:
+        except (BadSlice, UnreadableVolume) as bad:
             raise UnreadableVolume(folder, f"{path.name} {bad.problem}", bad.remedy) from None
         try:
             images[path] = read_pixels(slices, content)
