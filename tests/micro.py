@@ -13,9 +13,10 @@ import numpy as np
 from medsearch.core.recipes import override
 from medsearch.data.cohorts import Case, Cohort, Part
 from medsearch.data.geometry import Geometry
-from medsearch.data.kinds import Prepared, Task, view
 from medsearch.data.preparation import prepare
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.prepared import Prepared
+from medsearch.data.tasks import CrossModalityTask, Task
+from medsearch.data.views import view
 from medsearch.data.volumes import write_volume
 from medsearch.methods.modatts import MODATTS
 from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.data.axial import AxialGeometry
 from medsearch.data.cohorts import Case, Cohort
-from medsearch.data.synthesis.preparation import prepare_stacks
-from medsearch.data.synthesis.prepared import PreparedStacks
-from medsearch.data.synthesis.task import SynthesisTask
+from medsearch.data.geometry import AxialGeometry
+from medsearch.data.preparation import prepare
+from medsearch.data.prepared import PreparedStacks
+from medsearch.data.tasks import SynthesisTask
 from medsearch.data.volumes import write_volume
 
 SIDE = 48
@@ -59,4 +59,4 @@ def _case(root: Path, subject: str, number: int, contrasts: Sequence[str]) -> Ca
 
 def prepared_bodies(root: Path, task: SynthesisTask = TASK) -> PreparedStacks:
     """The bodies under `root`, prepared."""
-    return prepare_stacks(write_bodies(root / "bodies"), "micro", task=task, folder=root / "cohorts")
+    return prepare(write_bodies(root / "bodies"), "micro", task=task, folder=root / "cohorts")

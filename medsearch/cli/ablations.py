@@ -8,7 +8,7 @@ from pathlib import Path
 from medsearch.cli.cohorts import Data
 from medsearch.cli.options import resources, slots
 from medsearch.core.terminal import say
-from medsearch.data.kinds import Task
+from medsearch.data.tasks import Task
 from medsearch.study.ablation import Ablation
 from medsearch.study.code import anew
 from medsearch.study.jobs import Workplace

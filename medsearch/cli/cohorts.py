@@ -14,11 +14,13 @@ from medsearch.core.terminal import interactive
 from medsearch.data.cohorts import Cohort, fingerprint
 
 if TYPE_CHECKING:
-    from medsearch.data.kinds import Task
-    from medsearch.data.phantoms import Specification
+    from medsearch.data.tasks import Task
+    from medsearch.phantoms import Specification
     from medsearch.study.jobs import Workplace
     from medsearch.study.record import About
 
+CHECKS = "checks"
+"""The folder beside the cohorts that remembers what files hold."""
 PACKAGES = ("torch", "ray", "optuna", "mlflow", "monai", "numpy")
 
 
@@ -71,7 +73,7 @@ class Data:
         return written
 
     def _require_use_of_anatomy(self, tasks: Sequence["Task"]) -> None:
-        from medsearch.data.phantoms import PHANTOMS
+        from medsearch.phantoms import PHANTOMS
 
         phantoms = [layout for layout in _by_layout(tasks) if layout not in self.folders]
         if self.anatomy and not any("anatomy" in PHANTOMS[layout].knobs for layout in phantoms if layout in PHANTOMS):
@@ -103,9 +105,7 @@ class Data:
 
 def spacing_of(tasks: Sequence["Task"]) -> float:
     """The shortest voxel edge of these tasks, by which a phantom's spacing goes, mm."""
-    from medsearch.data.kinds import finest_voxel
-
-    return finest_voxel(tasks[0])
+    return tasks[0].geometry.finest_voxel
 
 
 def _by_layout(tasks: Sequence["Task"]) -> dict[str, list["Task"]]:
@@ -125,7 +125,7 @@ class Chosen:
 
 def phantom_spec(options: DataOptions, spacing: float) -> "Specification":
     """The phantom that stands in for missing data."""
-    from medsearch.data.phantoms import PHANTOMS, specified
+    from medsearch.phantoms import PHANTOMS, specified
 
     if options.layout not in PHANTOMS:
         msg = f"layout {options.layout!r} has no phantom; give --data DIR"
@@ -150,10 +150,9 @@ def choose(options: DataOptions, tasks: Sequence["Task"], say: Callable[[str], N
     """
     root = options.data or _phantom(options, spacing_of(tasks), say)
     from medsearch.data.checks import check
-    from medsearch.data.kinds import required_contrasts
 
-    needed = [required_contrasts(task) for task in tasks]
-    cache = options.home / "cohorts" / "checks"
+    needed = [task.required_contrasts for task in tasks]
+    cache = options.home / "cohorts" / CHECKS
     checked = check(
         root, options.layout, required=sorted(frozenset().union(*needed)) if all(needed) else None, cache=cache
     )
@@ -174,7 +173,7 @@ def choose(options: DataOptions, tasks: Sequence["Task"], say: Callable[[str], N
 
 
 def _phantom(options: DataOptions, spacing: float, say: Callable[[str], None]) -> Path:
-    from medsearch.data.phantoms import PHANTOMS
+    from medsearch.phantoms import PHANTOMS
 
     folder = phantom_folder(options, spacing)
     spec = phantom_spec(options, spacing)
@@ -187,10 +186,11 @@ def workplace(
     options: DataOptions, chosen: Chosen, *, store: str | None = None, cache: Path | None = None
 ) -> "Workplace":
     """Where the study runs: its home, the cohort's fingerprint, and arrays that are prepared at the first use."""
+    from medsearch.data.inspection import DIGESTS
     from medsearch.study.jobs import Workplace
 
     cohorts = options.home.resolve() / "cohorts"
-    content = fingerprint(chosen.cohort, cohorts / "digests.json")
+    content = fingerprint(chosen.cohort, cohorts / CHECKS / DIGESTS)
 
     return Workplace(
         home=options.home.resolve(),
@@ -213,7 +213,7 @@ class Arrays:
 
     def __call__(self, task: "Task") -> Path:
         """The folder of the arrays for `task`."""
-        from medsearch.data.kinds import prepare
+        from medsearch.data.preparation import prepare
 
         return prepare(self.cohort, self.fingerprint, task=task, folder=self.folder).directory
 

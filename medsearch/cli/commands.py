@@ -99,7 +99,7 @@ def _check(options: argparse.Namespace) -> int:
 
 
 def _phantom(options: argparse.Namespace) -> int:
-    from medsearch.data.phantoms import PHANTOMS, specified
+    from medsearch.phantoms import PHANTOMS, specified
 
     if options.layout not in PHANTOMS:
         msg = f"no phantom for layout {options.layout!r}; there are {', '.join(PHANTOMS)}"

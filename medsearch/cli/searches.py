@@ -8,7 +8,7 @@ from medsearch.cli.cohorts import Data
 from medsearch.cli.options import resources, slots
 from medsearch.core.records import write_sealed
 from medsearch.core.terminal import say
-from medsearch.data.kinds import Task
+from medsearch.data.tasks import Task
 from medsearch.study.code import anew, lines, stored_keys, trained_by
 from medsearch.study.jobs import Workplace
 from medsearch.study.ledger import Ledger

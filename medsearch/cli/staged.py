@@ -11,7 +11,7 @@ from medsearch.cli.cohorts import Data
 from medsearch.cli.options import resources, slots
 from medsearch.cli.searches import say_stored, say_trained, tasks_of, write_importances
 from medsearch.core.terminal import say
-from medsearch.data.kinds import Task
+from medsearch.data.tasks import Task
 from medsearch.study.code import anew
 from medsearch.study.jobs import Workplace
 from medsearch.study.search import Search

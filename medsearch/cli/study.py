@@ -15,7 +15,7 @@ from medsearch.core.terminal import interactive, say
 from medsearch.stages.code import forget
 
 if TYPE_CHECKING:
-    from medsearch.data.kinds import Task
+    from medsearch.data.tasks import Task
     from medsearch.study import Ablation, Search, StagedSearch
 
 

@@ -1,8 +1,11 @@
-"""What the machine under a process gives it."""
+"""What the machine under a process gives it, and work on many files at once in as many threads as that allows."""
 
 import math
 import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import medsearch
 
@@ -58,3 +61,19 @@ def _quota(group: Path) -> list[float]:
     except (OSError, ValueError, ZeroDivisionError):  # none here, or "max"
         return []
     return [share] if share > 0 else []
+
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+_WORKERS = 2
+"""Volumes are large, and the machine may be shared: more threads would cost memory before they save time."""
+
+
+def concurrently(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """The result of `work` on every item, in order. Left early (an error, Ctrl-C), it begins no further item."""
+    pool = ThreadPoolExecutor(max_workers=min(_WORKERS, cores()))
+    try:
+        yield from pool.map(work, items)
+    finally:
+        pool.shutdown(cancel_futures=True)

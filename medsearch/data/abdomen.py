@@ -79,7 +79,7 @@ def body_mask(hu: Volume, spacing: tuple[float, float, float], rule: BodyRule | 
     parts, count = ndimage.label(tissue)
     if not count:
         return np.zeros(hu.shape, bool)
-    sizes = sum(np.bincount(one.ravel(), minlength=count + 1) for one in parts)  # all at once would be copied
+    sizes = sum(np.bincount(plane.ravel(), minlength=count + 1) for plane in parts)  # all at once would be copied
     largest = parts == np.asarray(sizes)[1:].argmax() + 1
     return _filled(largest)
 
@@ -88,7 +88,7 @@ def _filled(mask: Mask) -> Mask:
     """Every slice without holes."""
     from scipy import ndimage
 
-    return np.stack([ndimage.binary_fill_holes(one) for one in mask])
+    return np.stack([ndimage.binary_fill_holes(plane) for plane in mask])
 
 
 def abdominal_region(hu: Volume, body: Mask, spacing: float, rule: RegionRule | None = None) -> Region:

@@ -1,7 +1,7 @@
 """Checking a cohort: every fault becomes one line that names the case, the file, and the remedy.
 
 The layout looks at the names, `inspection` reads every file once; here the facts are judged, those of one case by
-`judges`. A fatal fault excludes its subject, or refuses the cohort where it has none; the others are warnings.
+`case_validation`. A fatal fault excludes its subject, or refuses the cohort where it has none; the others are warnings.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medsearch.core.errors import BadInput, printable
-from medsearch.data.agreement import common_grid, described, turns
+from medsearch.data.case_validation import EXCLUDE, MOST_TURN, CaseValidation, StackValues, TumourValues
 from medsearch.data.cohorts import Cohort, Finding
+from medsearch.data.grid_consistency import common_grid, described, turns
 from medsearch.data.inspection import LABEL, MASK, CaseFacts, inspect_cases
-from medsearch.data.judges import EXCLUDE, MOST_TURN, CaseJudge, StackValues, TumourValues
 from medsearch.data.layouts import LAYOUTS, TUMOUR_LAYOUTS, tumour_layout
 from medsearch.data.layouts import layout as layout_named
 from medsearch.data.layouts.recognition import refusal
@@ -69,8 +69,8 @@ def check(
     values = TumourValues(tumour_layout(layout), cohort.phantom) if layout in TUMOUR_LAYOUTS else StackValues()
     findings = [*scan.findings]
     findings += _about_names(cohort)
-    for case, paths, found in zip(cohort.cases, files, facts, strict=True):
-        findings += CaseJudge(case.subject, paths, found, kind, values).findings()
+    for case, paths, case_facts in zip(cohort.cases, files, facts, strict=True):
+        findings += CaseValidation(case.subject, paths, case_facts, kind, values).findings()
     if kind.grids == "one":
         findings += _about_cohort_grid(cohort, files, facts, kind.grid_tolerance)
     findings += _about_duplicates(cohort, files, facts)
@@ -117,15 +117,15 @@ def _about_duplicates(
 ) -> Iterator[Finding]:
     """The same image twice: under two subjects it may end up in two splits, in one subject a contrast is lost."""
     first: dict[str, tuple[str, str]] = {}
-    for case, paths, found in zip(cohort.cases, files, facts, strict=True):
-        told = set()
-        for kind, image in found.files.items():
+    for case, paths, case_facts in zip(cohort.cases, files, facts, strict=True):
+        named = set()
+        for kind, image in case_facts.files.items():
             if kind in (MASK, LABEL) or image.problem is not None or image.low == image.high:
                 continue
             subject, contrast = first.setdefault(image.content, (case.subject, kind))
             if subject == case.subject and contrast != kind:
                 yield Finding(subject, paths[kind], f"is the same image as {contrast}", f"restore it, {EXCLUDE}")
-            elif subject != case.subject and subject not in told:
-                told.add(subject)
+            elif subject != case.subject and subject not in named:
+                named.add(subject)
                 remedy = "keep one of the two cases"
                 yield Finding(case.subject, paths[kind], f"is the same image as {subject}'s {contrast}", remedy)

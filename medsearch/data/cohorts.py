@@ -8,9 +8,9 @@ from typing import Literal
 
 from medsearch.core import recipes
 from medsearch.core.errors import BadInput, Damaged, printable
+from medsearch.core.machine import concurrently
 from medsearch.core.records import read_record, write_sealed
-from medsearch.data.concurrency import concurrently
-from medsearch.data.volumes import UnreadableVolume, files_of
+from medsearch.data.image_files import Contents, UnreadableVolume, files_of, missing, read_bytes, read_files
 
 Part = Literal["source", "target", "test"]
 """Where a data set's own folders put a case."""
@@ -87,7 +87,7 @@ class Cohort:
     def only(self, contrasts: Collection[str]) -> "Cohort":
         """The cohort as if it had no other contrasts than these."""
         kept = tuple(contrast for contrast in self.contrasts if contrast in contrasts)
-        cases = (replace(one, images={c: path for c, path in one.images.items() if c in kept}) for one in self.cases)
+        cases = (replace(case, images={c: path for c, path in case.images.items() if c in kept}) for case in self.cases)
         return replace(self, contrasts=kept, cases=tuple(cases))
 
 
@@ -130,6 +130,7 @@ class Digests:
 
     def __init__(self, cache: Path) -> None:
         self._cache = cache
+        self._changed = False
         try:
             self._known: dict[str, str] = read_record(cache)
         except (FileNotFoundError, Damaged):  # none yet, or damaged: hashing again restores it
@@ -142,12 +143,32 @@ class Digests:
             UnreadableVolume: a file cannot be read.
         """
         keys = {path: _state(path) for path in paths}
-        missing = [path for path, key in keys.items() if key not in self._known]
-        if missing:
-            fresh = concurrently(_digest, missing)
-            self._known.update((keys[path], digest) for path, digest in zip(missing, fresh, strict=True))
-            write_sealed(self._cache, self._known)
+        for _ in concurrently(self.read, [path for path, key in keys.items() if key not in self._known]):
+            pass
+        self.save()
         return {path: self._known[key] for path, key in keys.items()}
+
+    def read(self, path: Path) -> tuple[str, dict[Path, bytes]]:
+        """The digest of a file or folder, and the bytes that were read for it: none of what is known already.
+
+        Raises:
+            UnreadableVolume: a file is missing, empty, or may not be read.
+        """
+        key = _state(path)
+        if key in self._known:
+            for file in files_of(path):
+                if not file.is_dir():
+                    read_bytes(file, limit=1)
+            return self._known[key], {}
+        contents = read_files(path)
+        self._known[key], self._changed = _digest(path, contents), True
+        return self._known[key], contents
+
+    def save(self) -> None:
+        """Remember what was hashed since the file was read."""
+        if self._changed:
+            write_sealed(self._cache, self._known)
+            self._changed = False
 
 
 def fingerprint(cohort: Cohort, digests_cache: Path) -> str:
@@ -173,21 +194,21 @@ def _said(case: Case) -> tuple[dict[str, object], ...]:
 
 
 def _state(path: Path) -> str:
+    """What a file or folder is known by while nobody has changed it."""
     try:
         states = [(entry.name, entry.stat()) for entry in files_of(path)]
-    except OSError:
-        raise UnreadableVolume(path, "cannot be found", "put the file there, or leave out the case") from None
+    except FileNotFoundError:
+        raise UnreadableVolume(path, *missing(path)) from None
+    except OSError as error:
+        raise UnreadableVolume(path, f"cannot be read ({type(error).__name__})", "check its permissions") from None
     if not path.is_dir():
         return f"{path.resolve()}:{states[0][1].st_size}:{states[0][1].st_mtime_ns}"
     listed = [(name, stat.st_size, stat.st_mtime_ns) for name, stat in states]
     return f"{path.resolve()}:{recipes.fingerprint(listed)}"
 
 
-def _digest(path: Path) -> str:
+def _digest(path: Path, contents: Contents) -> str:
     if path.is_dir():
-        return recipes.fingerprint(sorted(_digest(entry) for entry in files_of(path)))
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-    except OSError:
-        raise UnreadableVolume(path, "cannot be read", "check its permissions, or leave out the case") from None
+        return recipes.fingerprint(sorted(_digest(entry, contents) for entry in files_of(path)))
+    content = contents[path] if path in contents else read_bytes(path)
+    return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -8,7 +8,7 @@ to RAS, mm.
 
 import contextlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from medsearch.data.dicom_slices import BadSlice, Slice, read_pixels, read_slices
-from medsearch.data.volumes import UnreadableVolume, Volume, files_of
+from medsearch.data.image_files import NOTHING_READ, Contents, UnreadableVolume, Volume, files_of, read_bytes
 
-__all__ = ["first_slice", "read_series", "slices_of"]
+__all__ = ["first_slice", "read_series"]
 
 _LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _SAME_DIRECTION, _SAME_SPACING = 1e-3, 1e-3
@@ -34,53 +34,52 @@ _AGAIN = "copy or download the series again"
 _UNTILT = "undo the tilt when converting it to NIfTI (dcm2niix does), and give that file"
 
 
-def read_series(folder: Path) -> Volume:
+def read_series(folder: Path, contents: Contents = NOTHING_READ) -> Volume:
     """The volume of the one CT series in `folder`: (x, y, z) in HU, int16 where that holds it, else float32.
+
+    Each file is read once, those of `contents` not again.
 
     Raises:
         UnreadableVolume: a file that is none of the series' slices, several series, a missing slice or uneven spacing,
             a tilted gantry, another modality, a localizer, or slices that differ in size or direction.
     """
-    slices = _ordered(slices_of(folder), folder)
+    images: dict[Path, list[npt.NDArray[Any]] | BadSlice] = {}
+    slices = _ordered(list(_slices(folder, contents, images)), folder)
     step = _step(slices, folder)
-    arrays = _pixels(slices, folder)
+    arrays = [_array(one, images[one.path], folder) for one in slices]
     if any(array.shape != slices[0].size for array in arrays):
         raise UnreadableVolume(folder, "holds images of another size than their headers say", _AGAIN)
     return Volume(array=np.stack(arrays, axis=-1), affine=_affine(slices[0], step), path=folder)
 
 
-def _pixels(slices: Sequence[Slice], folder: Path) -> list[npt.NDArray[Any]]:
-    """The images (columns, rows) of all slices in their order; each file is read once."""
-    places: dict[Path, list[int]] = {}
-    for index, one in enumerate(slices):
-        places.setdefault(one.path, []).append(index)
-    arrays: dict[int, npt.NDArray[Any]] = {}
-    for path, indices in places.items():
-        try:
-            images = read_pixels([slices[index] for index in indices])
-        except BadSlice as bad:
-            raise UnreadableVolume(folder, f"{path.name} {bad.problem}", bad.remedy) from None
-        arrays.update((index, image.T) for index, image in zip(indices, images, strict=True))
-    return [arrays[index] for index in range(len(slices))]
+def _slices(folder: Path, contents: Contents, images: dict[Path, list[npt.NDArray[Any]] | BadSlice]) -> Iterator[Slice]:
+    """The headers of all slices in the order of the files' names; `images` takes each file's images, or their fault.
 
-
-def slices_of(folder: Path) -> list[Slice]:
-    """The headers of the files in a folder, in the order of names.
-
-    Raises:
-        UnreadableVolume: there is no file, or one that is no slice of a CT series.
+    What is wrong with the series as a whole is said first, so that a fault of images is not raised here.
     """
-    found = []
-    for path in files_of(folder):
+    files = files_of(folder)
+    for path in files:
         if path.is_dir():
             raise UnreadableVolume(folder, f"holds a folder ({path.name}) beside slices", "give the series' own folder")
         try:
-            found += read_slices(path)
-        except BadSlice as bad:
+            content = contents[path] if path in contents else read_bytes(path)
+            slices = read_slices(path, content)
+        except (BadSlice, UnreadableVolume) as bad:
             raise UnreadableVolume(folder, f"{path.name} {bad.problem}", bad.remedy) from None
-    if not found:
+        try:
+            images[path] = read_pixels(slices, content)
+        except BadSlice as bad:
+            images[path] = bad
+        yield from slices
+    if not files:
         raise UnreadableVolume(folder, "holds no slice", "put the files of one CT series there")
-    return found
+
+
+def _array(one: Slice, images: list[npt.NDArray[Any]] | BadSlice, folder: Path) -> npt.NDArray[Any]:
+    """The image (columns, rows) of a slice among those of its file."""
+    if isinstance(images, BadSlice):
+        raise UnreadableVolume(folder, f"{one.path.name} {images.problem}", images.remedy) from None
+    return images[one.frame].T
 
 
 def first_slice(folder: Path) -> Slice | None:
@@ -93,19 +92,19 @@ def first_slice(folder: Path) -> Slice | None:
 
 def _ordered(slices: Sequence[Slice], folder: Path) -> list[Slice]:
     """The slices of one series, in the order of their positions along the normal."""
-    series = Counter(one.series for one in slices)
+    series = Counter(each.series for each in slices)
     if len(series) > 1:
         counts = " and ".join(str(count) for count in sorted(series.values(), reverse=True))
         raise UnreadableVolume(folder, f"{len(series)} series are mixed here ({counts} slices)", _SPLIT)
-    if all(one.localizer for one in slices):
+    if all(each.localizer for each in slices):
         raise UnreadableVolume(folder, "holds a localizer (scout) only", "give the folder of an axial series")
-    _require_same([one.size for one in slices], "size", slices, 0.0)
-    _require_same([one.spacing for one in slices], "pixel spacing", slices, _SAME_SPACING)
-    _require_same([one.axes.ravel() for one in slices], "direction", slices, _SAME_DIRECTION)
+    _require_same([each.size for each in slices], "size", slices, 0.0)
+    _require_same([each.spacing for each in slices], "pixel spacing", slices, _SAME_SPACING)
+    _require_same([each.axes.ravel() for each in slices], "direction", slices, _SAME_DIRECTION)
     if len(slices) < _FEWEST:
         remedy = "give the folder of a whole series"
         raise UnreadableVolume(folder, f"holds {len(slices)} slices only, which make no volume", remedy)
-    return sorted(slices, key=lambda one: float(one.position @ slices[0].normal))
+    return sorted(slices, key=lambda each: float(each.position @ slices[0].normal))
 
 
 def _require_same(values: Sequence[npt.ArrayLike], what: str, slices: Sequence[Slice], tolerance: float) -> None:
@@ -124,11 +123,11 @@ def _step(slices: Sequence[Slice], folder: Path) -> npt.NDArray[np.float64]:
         UnreadableVolume: the slices are no even stack along their normal.
     """
     normal = slices[0].normal
-    positions = np.array([one.position for one in slices])
+    positions = np.array([each.position for each in slices])
     along = positions @ normal
     gaps = np.diff(along)
     _require_even(along, gaps, folder)
-    if any(one.tilted for one in slices) or _sheared(positions, along, normal):
+    if any(each.tilted for each in slices) or _sheared(positions, along, normal):
         raise UnreadableVolume(folder, "was taken with a tilted gantry, so its slices are sheared", _UNTILT)
     return np.asarray(normal * (along[-1] - along[0]) / len(gaps))
 

@@ -8,6 +8,7 @@ warning of pydicom's is passed on.
 """
 
 import contextlib
+import io
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
@@ -146,13 +147,15 @@ class Slice:
         return abs(self.tilt) > _TILT_DEGREES
 
 
-def read_slices(path: Path) -> list[Slice]:
+def read_slices(path: Path, content: bytes | None = None) -> list[Slice]:
     """The headers of the slices in one file of a CT series: one, or those of an enhanced CT in the order of its frames.
+
+    content: the file's bytes, where they have been read; otherwise no more than the header is.
 
     Raises:
         BadSlice: not DICOM, not a CT image, without a place in space or without the scale to HU, or damaged.
     """
-    header = _header(path, pixels=False)
+    header = _header(path, content, pixels=False)
     try:
         if str(header.get("Modality", "")).strip() != "CT":
             raise BadSlice(*_NOT_CT)
@@ -221,15 +224,24 @@ def _slice(path: Path, whole: Any, frame: int, frames: int, group: "Mapping[str,
     )
 
 
-def read_pixels(slices: Sequence[Slice]) -> list[npt.NDArray[Any]]:
-    """The images (rows, columns) of slices of one file, in HU: int16 where slope and intercept are whole numbers and it
-    fits, else float32.
+def read_pixels(slices: Sequence[Slice], content: bytes) -> list[npt.NDArray[Any]]:
+    """The images (rows, columns) of all slices of one file, in HU, from its bytes: int16 where slope and intercept are
+    whole numbers and it fits, else float32.
 
     Raises:
         BadSlice: the pixels are missing, cut off, or stored in a way that nothing here unpacks.
     """
+    try:
+        return _images(slices, content)
+    except BadSlice:
+        raise
+    except Exception:  # as of a header: a tag holds what it must not
+        raise BadSlice(*_DAMAGED) from None
+
+
+def _images(slices: Sequence[Slice], content: bytes) -> list[npt.NDArray[Any]]:
     path, frames = slices[0].path, slices[0].frames
-    header = _header(path, pixels=True)
+    header = _header(path, content, pixels=True)
     packed = _is_packed(header)
     if "PixelData" not in header:
         raise BadSlice(*_CUT_OFF)
@@ -275,7 +287,7 @@ def _completed(header: Any) -> bool:
     return True
 
 
-def _header(path: Path, *, pixels: bool) -> Any:
+def _header(path: Path, content: bytes | None, *, pixels: bool) -> Any:
     import pydicom
     from pydicom import config
 
@@ -284,22 +296,22 @@ def _header(path: Path, *, pixels: bool) -> Any:
     warnings.filterwarnings("ignore", module=r"pydicom\b")  # for good: contexts of filters are not for threads
     logging.getLogger("pydicom").setLevel(logging.CRITICAL + 1)
     try:
-        bare = _begins_with_meta(path)
-        return pydicom.dcmread(path, specific_tags=tags, stop_before_pixels=not pixels, force=bare)
+        with path.open("rb") if content is None else io.BytesIO(content) as file:
+            bare = _begins_with_meta(file.read(132))
+            file.seek(0)
+            return pydicom.dcmread(file, specific_tags=tags, stop_before_pixels=not pixels, force=bare)
     except BadSlice:
         raise
     except Exception:  # as above
         raise BadSlice(*_NOT_DICOM) from None
 
 
-def _begins_with_meta(path: Path) -> bool:
-    """Whether a file has no preamble but does begin with its meta-information, which says how it is encoded.
+def _begins_with_meta(start: bytes) -> bool:
+    """Whether a file, by its first 132 bytes, has no preamble but its meta-information, which says how it is encoded.
 
     Raises:
         BadSlice: it begins with the image's own tags, so that nothing says it.
     """
-    with path.open("rb") as file:
-        start = file.read(132)
     if start[128:] == b"DICM" or len(start) < _LEAST_LENGTH:
         return False
     group, element = int.from_bytes(start[:2], "little"), int.from_bytes(start[2:4], "little")

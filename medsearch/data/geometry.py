@@ -1,17 +1,19 @@
-"""Where a network looks in a volume: padded slices, half-brain crops, and the exact way back.
+"""The sizes that a method sees, and where it looks in a volume: padded slices, half-brain crops, and the way back.
+
+`Geometry` is of volumes on one grid, `AxialGeometry` of stacks of axial slices, each on a grid of its own.
 
 Arrays are indexed (z, y, x). An image and its mask go through the same windows, so they cannot come apart
 (the released code cuts masks one slice off its images). Windows may reach beyond the volume: what lies there is 0,
 the background, and is dropped on the way back.
 """
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput
-from medsearch.core.ranges import NonNegativeInt, PositiveFloat, PositiveInt
+from medsearch.core.ranges import HounsfieldUnits, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from medsearch.core.recipes import recipe
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]  # (low, high) per axis z, y, x; high excluded
@@ -40,6 +42,40 @@ class Geometry:
         if not self.depth[0] < self.depth[1]:
             msg = f"geometry {self} has no slice; depth is (first, last + 1), depth[0] < depth[1]"
             raise BadInput(msg)
+
+    @property
+    def finest_voxel(self) -> float:
+        """The shortest edge of a voxel, mm."""
+        return min(self.spacing)
+
+
+FIELD_OF_VIEW = 432.0
+"""Width of a slice that holds a grown body, mm."""
+MULTIPLE = 4
+"""Generators halve a slice twice."""
+
+
+@recipe
+class AxialGeometry:
+    """What becomes of a CT slice before a network sees it.
+
+    slice_size: the side to which square slices are resized, pixels (paper 000, section 3: 512 to 128).
+    window: the HU that become -1 and 1; what lies beyond is cut off. Paper 000 states none: air to dense bone.
+    """
+
+    slice_size: Annotated[int, Range(MULTIPLE, step=MULTIPLE)] = 128
+    window: tuple[HounsfieldUnits, HounsfieldUnits] = (-1000.0, 1000.0)
+
+    def __post_init__(self) -> None:
+        """Refuse a window without values."""
+        if not self.window[0] < self.window[1]:
+            msg = f"geometry {self}: the window is (low, high) in HU, low < high"
+            raise BadInput(msg)
+
+    @property
+    def finest_voxel(self) -> float:
+        """The edge of a pixel where a slice is as wide as a body needs, mm."""
+        return FIELD_OF_VIEW / self.slice_size
 
 
 SCALES = ("tiny", "small", "paper")

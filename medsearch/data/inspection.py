@@ -1,11 +1,17 @@
 """What the files of a case hold: the facts from which `checks` judges, gathered in one reading of each file.
 
-Facts are numbers only. They are kept in a JSON file under the digests of the contents: no content is read twice.
+The same reading hashes the file. Facts are numbers only; they are kept in a JSON file under the digests of the
+contents, so that no content is read twice.
+
+An organ's outline may lie beside a CT, as those of Pancreas-CT do. They were released without a grid to trust: whatever
+their headers say, voxels are stored along the columns, rows and slices of the DICOM images, that is to the left, to the
+back and up. Against a CT that a converter has stored from back to front (dcm2niix does), as their headers claim for
+them too, they are upside down along y; so they are brought onto the CT's grid before they are judged.
 """
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +21,15 @@ import numpy.typing as npt
 
 from medsearch.core import recipes
 from medsearch.core.errors import Damaged
+from medsearch.core.machine import concurrently
 from medsearch.core.records import read_record, write_sealed
 from medsearch.data.cohorts import Digests
-from medsearch.data.concurrency import concurrently
+from medsearch.data.image_files import Contents, UnreadableVolume, Volume, read_files
 from medsearch.data.nifti_geometry import HeaderGeometry
-from medsearch.data.outlines import laid_on, misfit
-from medsearch.data.volumes import UnreadableVolume, Volume, files_of, read_bytes, stored_volume
+from medsearch.data.volumes import stored_volume
 
+DIGESTS = "digests.json"
+"""The file in the cache's folder that remembers what files hold; `cohorts.fingerprint` takes it, too."""
 INSPECTION_VERSION = 4
 """Raised whenever the facts of an unchanged file would come out otherwise."""
 
@@ -75,54 +83,57 @@ class CaseFacts:
 def inspect_cases(cases: Sequence[Mapping[str, Path]], cache: Path | None) -> list[CaseFacts]:
     """The facts of every case, given its files by what they are ("mask" or a contrast), two cases at a time.
 
-    `cache`: the folder that remembers digests and facts.
+    `cache`: the folder that remembers digests and facts; what is known there is not read again.
     """
-    reachable = [_reachable(files) for files in cases]
-    known, keys = _remembered(cache), _keys([good for good, _ in reachable], cache)
-    unknown = [number for number, key in enumerate(keys) if key not in known]
-    fresh = concurrently(lambda number: _inspect(reachable[number][0]), unknown)
+    inspection = _Inspection(cache)
     try:
-        known.update((keys[number], facts) for number, facts in zip(unknown, fresh, strict=True))
+        return list(concurrently(inspection.case, cases))
     finally:  # interrupted, what was read so far is kept
-        if cache is not None and unknown:
-            write_sealed(_facts_file(cache), known)
-    return [
-        CaseFacts({**known[key].files, **faults}, known[key].outside)
-        for key, (_, faults) in zip(keys, reachable, strict=True)
-    ]
+        inspection.save()
 
 
-def _reachable(files: Mapping[str, Path]) -> tuple[dict[str, Path], dict[str, FileFacts]]:
-    """The files that can be opened, and what is wrong with the others."""
-    good, faults = {}, {}
-    for kind, path in files.items():
-        try:
-            for file in files_of(path):
-                if not file.is_dir():
-                    read_bytes(file, limit=1)
-            good[kind] = path
-        except UnreadableVolume as error:
-            within = "" if error.path == path else f"{error.path.name} "
-            faults[kind] = FileFacts(problem=f"{within}{error.problem}", remedy=error.remedy)
-    return good, faults
+class _Inspection:
+    """What is known of cases by their contents, and what is read of the others: each file once, for both."""
+
+    def __init__(self, cache: Path | None) -> None:
+        self._digests = None if cache is None else Digests(cache / DIGESTS)
+        self._file = None if cache is None else cache / f"inspections-{INSPECTION_VERSION}.json"
+        self._known, self._changed = _remembered(self._file), False
+
+    def case(self, files: Mapping[str, Path]) -> CaseFacts:
+        """The facts of one case."""
+        names: dict[str, str] = {}
+        contents: dict[str, Contents] = {}
+        faults: dict[str, FileFacts] = {}
+        for kind, path in files.items():
+            try:
+                names[kind], contents[kind] = self._read(path)
+            except UnreadableVolume as error:
+                within = "" if error.path == path else f"{error.path.name} "
+                faults[kind] = FileFacts(problem=f"{within}{error.problem}", remedy=error.remedy)
+        key = recipes.fingerprint(names)
+        if key not in self._known:
+            self._known[key] = _inspect({kind: files[kind] for kind in names}, contents)
+            self._changed = True
+        return CaseFacts({**self._known[key].files, **faults}, self._known[key].outside)
+
+    def save(self) -> None:
+        """Write down what was read."""
+        if self._digests is not None:
+            self._digests.save()
+        if self._file is not None and self._changed:
+            write_sealed(self._file, self._known)
+
+    def _read(self, path: Path) -> tuple[str, Contents]:
+        """A name for a file's content, without a cache for its path; and its bytes, where they had to be read."""
+        return (str(path), read_files(path)) if self._digests is None else self._digests.read(path)
 
 
-def _keys(cases: Sequence[Mapping[str, Path]], cache: Path | None) -> list[str]:
-    """A name for the content of each case; without a cache, for its paths."""
-    paths: Iterable[Path] = (path for files in cases for path in files.values())
-    names = {path: str(path) for path in paths} if cache is None else Digests(cache / "digests.json").of(paths)
-    return [recipes.fingerprint({kind: names[path] for kind, path in files.items()}) for files in cases]
-
-
-def _facts_file(cache: Path) -> Path:
-    return cache / f"inspections-{INSPECTION_VERSION}.json"
-
-
-def _remembered(cache: Path | None) -> dict[str, CaseFacts]:
-    if cache is None:
+def _remembered(file: Path | None) -> dict[str, CaseFacts]:
+    if file is None:
         return {}
     try:
-        return {key: _restored(plain) for key, plain in read_record(_facts_file(cache)).items()}
+        return {key: _restored(plain) for key, plain in read_record(file).items()}
     except (FileNotFoundError, Damaged, TypeError, KeyError, AttributeError):  # none yet, or damaged: read again
         return {}
 
@@ -139,15 +150,16 @@ def _tuples(plain: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
 
 
-def _inspect(files: Mapping[str, Path]) -> CaseFacts:
+def _inspect(files: Mapping[str, Path], contents: dict[str, Contents]) -> CaseFacts:
+    """The facts of files; the bytes of each are dropped once it is decoded."""
     facts: dict[str, FileFacts] = {}
     image: Volume | None = None
     outside = -1.0
     for kind, path in sorted(files.items(), key=lambda file: file[0] in (MASK, LABEL)):
         try:
-            volume = stored_volume(path)
+            volume = stored_volume(path, contents.pop(kind))
             if kind == LABEL and image is not None:
-                volume = laid_on(volume, image)
+                volume = on_image_grid(volume, image)
         except UnreadableVolume as error:
             facts[kind] = FileFacts(problem=error.problem, remedy=error.remedy)
             continue
@@ -201,3 +213,48 @@ def _outside(image: Volume, mask: Volume) -> float:
     if image.array.shape != marked.shape or not marked.any():
         return -1.0
     return float(np.count_nonzero(marked & (image.array == 0)) / np.count_nonzero(marked))
+
+
+SOFT_TISSUE = (-50.0, 200.0)
+"""HU of an abdominal organ, with agent or without. Turned the wrong way, an outline of the pancreas mostly lies in fat,
+though by chance it may fall on another organ."""
+
+_LPS = np.diag([-1.0, -1.0, 1.0])
+_SAME_MM = 0.5
+
+
+def on_image_grid(outline: Volume, image: Volume) -> Volume:
+    """An outline on the grid of its image: (x, y, z) as the image's, and the image's affine.
+
+    An affine that is the image's is trusted; otherwise voxels are taken in the released order.
+
+    Raises:
+        UnreadableVolume: the numbers of voxels differ.
+    """
+    trusted = outline.array.shape == image.array.shape and _agree(outline.affine, image.affine)
+    array = outline.array if trusted else _turned(outline.array, image)
+    if array.shape != image.array.shape:
+        ours, theirs = ("x".join(map(str, shape)) for shape in (array.shape, image.array.shape))
+        raise UnreadableVolume(outline.path, f"has {ours} voxels, its CT {theirs}", "give the label of this very CT")
+    return Volume(array=array, affine=image.affine, path=outline.path)
+
+
+def misfit(outline: Volume, image: Volume) -> float:
+    """The share of the outlined voxels that are no soft tissue in the image, both on one grid; -1 without any."""
+    values = image.array[np.rint(outline.array) > 0]
+    if not values.size:
+        return -1.0
+    return float(np.mean((values < SOFT_TISSUE[0]) | (values > SOFT_TISSUE[1])))
+
+
+def _agree(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> bool:
+    return bool(np.abs(one - other).max() < _SAME_MM)
+
+
+def _turned(array: npt.NDArray[np.generic], image: Volume) -> npt.NDArray[np.generic]:
+    """An array along left, back and up, turned to run along the image's own axes."""
+    directions = image.affine[:3, :3] / np.linalg.norm(image.affine[:3, :3], axis=0)
+    along = _LPS @ directions  # by rows: how far each of left, back and up goes along each axis of the image
+    order = np.abs(along).argmax(axis=0)
+    turned = np.transpose(array, order)
+    return np.flip(turned, tuple(axis for axis in range(3) if along[order[axis], axis] < 0))

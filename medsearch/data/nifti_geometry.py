@@ -2,7 +2,7 @@
 
 A header may say it three times: as a matrix (sform), as a rotation with voxel sizes (qform), and as voxel sizes alone
 (pixdim). The sform is taken where it is coded, else the qform, as nibabel does; whether they agree is judged in
-`judges`.
+`case_validation`.
 """
 
 from collections.abc import Callable

@@ -1,9 +1,7 @@
 """Prepared arrays, as every trial of a node maps them into memory.
 
-image-<contrast>.npy    (cases, Z, Y, X) float16 in [-1, 1], background 0
-mask.npy                (cases, Z, Y, X) uint8, whole tumour = 1
-cases.json              shape, spacing, and what was measured of each case
-files.json              what each of these holds; written last
+A folder holds the arrays of a cohort for a geometry: volumes on one grid, or stacks of slices each on its own. Beside
+them lie `cases.json`, with what was measured of each case, and `files.json`, written last, with what each file holds.
 """
 
 from abc import ABC, abstractmethod
@@ -11,34 +9,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.records import read_record
+from medsearch.data.atomic_folder import REMEDY, set_aside, verified_file
 from medsearch.data.cohorts import Roster
 from medsearch.data.geometry import Box, Spacing, Triple
-from medsearch.data.once import REMEDY, set_aside, verified_file
-
-VERSION = 1
-"""Raised whenever equal files would give other arrays; part of the folder's name and of every data fingerprint."""
+from medsearch.data.resampling import MAJORITY
 
 CASES = "cases.json"
-MASK = "mask.npy"
-
-
-def image_file(contrast: str) -> str:
-    """The name of a contrast's array."""
-    return f"image-{contrast}.npy"
 
 
 @dataclass(frozen=True)
-class PreparedFolder(ABC):
+class PreparedArrays(ABC):
     """A folder of prepared arrays, opened on first use and shared between processes; what travels is the path."""
 
     directory: Path
+
+    VERSION: ClassVar[int]
+    """Raised whenever equal files would give other arrays; part of the folder's name and of every data fingerprint."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {"directory": self.directory}
@@ -108,8 +101,21 @@ class PreparedFolder(ABC):
 
 
 @dataclass(frozen=True)
-class PreparedCohort(PreparedFolder):
-    """The arrays of a cohort on one grid; each case's record has its box, presence, annotation, and statistics."""
+class PreparedVolumes(PreparedArrays):
+    """Volumes on one grid; each case's record has its box, presence, annotation, and statistics.
+
+    image-<contrast>.npy    (cases, Z, Y, X) float16 in [-1, 1], background 0
+    mask.npy                (cases, Z, Y, X) uint8, whole tumour = 1
+    cases.json              shape, spacing, and what was measured of each case
+    """
+
+    VERSION: ClassVar[int] = 1
+    MASK: ClassVar[str] = "mask.npy"
+
+    @staticmethod
+    def image_file(contrast: str) -> str:
+        """The name of a contrast's array."""
+        return f"image-{contrast}.npy"
 
     @property
     def shape(self) -> Triple:
@@ -148,7 +154,7 @@ class PreparedCohort(PreparedFolder):
     @cached_property
     def mask(self) -> NDArray[np.uint8]:
         """(cases, Z, Y, X) of 0 and 1."""
-        return self.mapped(MASK)
+        return self.mapped(self.MASK)
 
     @cached_property
     def _images(self) -> dict[str, NDArray[np.float16]]:
@@ -162,12 +168,94 @@ class PreparedCohort(PreparedFolder):
 
         """
         if contrast not in self._images:
-            path = self.directory / image_file(contrast)
+            path = self.directory / self.image_file(contrast)
             if not path.exists():
                 msg = f"no contrast {contrast!r} in the cohort; it has {', '.join(self.record['contrasts'])}"
                 raise BadInput(msg)
             self._images[contrast] = self.mapped(path.name)
         return self._images[contrast]
+
+    def to_native(self, subject: str, mask: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+        """A mask (Z, Y, X) of a registered case on the grid of its file: (x, y, z) of 0 and 1, and the file's affine.
+
+        Between voxels the mask is interpolated and cut at a half, so that fine files get no coarse steps.
+
+        Raises:
+            BadInput: the cohort was not registered, or the mask is not on its grid.
+
+        """
+        from scipy.ndimage import affine_transform
+
+        own = self.case(subject)
+        if "native" not in own:
+            msg = f"case {subject} of {self.directory.name} was not registered; its file lies on the prepared grid"
+            raise BadInput(msg)
+        if mask.shape != self.shape:
+            msg = f"case {subject}: the mask has (z, y, x) grid {mask.shape}, the cohort {self.shape}; place it there"
+            raise BadInput(msg)
+        affine = np.array(own["native"]["affine"])
+        steps = np.linalg.inv(np.array(own["laid"]) @ np.array(self.record["affine"])) @ affine
+        shape, marked = tuple(own["native"]["shape"]), mask.T.astype(np.float32)
+        share = affine_transform(marked, steps[:3, :3], steps[:3, 3], output_shape=shape, order=1, mode="grid-constant")
+        return (share >= MAJORITY).astype(np.uint8), affine
+
+
+@dataclass(frozen=True)
+class PreparedStacks(PreparedArrays):
+    """Stacks of axial slices of CT, each on a grid of its own.
+
+    <contrast>-<number>.npy         (Z, Y, X) int16, HU; superior slice first, as wide as high
+    <contrast>-<number>-body.npy    (Z, Y, X) uint8, the body with its air = 1
+    cases.json                      size, and what was measured of each stack
+    """
+
+    VERSION: ClassVar[int] = 2
+
+    @staticmethod
+    def image_file(contrast: str, number: int) -> str:
+        """The name of one case's slices in a contrast."""
+        return f"{contrast}-{number:04d}.npy"
+
+    @staticmethod
+    def body_file(contrast: str, number: int) -> str:
+        """The name of the masks that go with them."""
+        return f"{contrast}-{number:04d}-body.npy"
+
+    @cached_property
+    def roster(self) -> Roster:
+        """Who may be divided, and what the data set's folders say of them."""
+        cases = self.record["cases"]
+        return Roster(
+            self.subjects,
+            {case["subject"]: case["part"] for case in cases if case["part"]},
+            contrasts={case["subject"]: tuple(case["stacks"]) for case in cases},
+        )
+
+    def stack(self, subject: str, contrast: str) -> NDArray[np.int16]:
+        """(Z, Y, X) HU."""
+        self.measured(subject, contrast)
+        return self.mapped(self.image_file(contrast, self.index(subject)))
+
+    def body(self, subject: str, contrast: str) -> NDArray[np.uint8]:
+        """(Z, Y, X) of 0 and 1."""
+        self.measured(subject, contrast)
+        return self.mapped(self.body_file(contrast, self.index(subject)))
+
+    def measured(self, subject: str, contrast: str) -> Mapping[str, Any]:
+        """What was measured of a stack: slices, spacing (z, y, x; mm), region (first and last slice), if it was found.
+
+        Raises:
+            BadInput: no such subject, or it has no image in this contrast.
+
+        """
+        stacks: Mapping[str, Mapping[str, Any]] = self.case(subject)["stacks"]
+        if contrast not in stacks:
+            msg = f"case {subject} has no {contrast} image; exclude it or add the file"
+            raise BadInput(msg)
+        return stacks[contrast]
+
+
+Prepared: TypeAlias = PreparedVolumes | PreparedStacks
 
 
 def _as_box(sides: list[list[int]]) -> Box:

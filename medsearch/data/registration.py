@@ -4,23 +4,123 @@ The measure is the mutual information across contrasts and the correlation withi
 about 2 mm first: a resolution at which an affine of a head is found to a fraction of a voxel, in seconds. First a rigid
 motion is sought, by edges and then by the measure; the affine begins there. Transforms are (4, 4) matrices from
 millimetres of the atlas to millimetres of the case, in NIfTI's world (x right, y front, z up).
+
+A registration begins with two volumes' edges, which say in any contrast where skin, skull and brain end: the gradients'
+magnitudes of smoothed volumes. Unlike mutual information they have no far optimum in which two slabs of a head hardly
+overlap.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from medsearch.data.edges import LEAST_OVERLAP, Edges, Matrix, edges_of, matched, probed
-from medsearch.data.volumes import Volume
+from medsearch.data.image_files import Volume
 
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
 
+Matrix = NDArray[np.float64]  # (4, 4)
+
+LEAST_OVERLAP = 0.5
+_SMOOTHING_MM, _SHRINK = 2.5, 2
+_UP_MM, _BACK_MM = range(-36, 37, 6), (-12, 0, 12)
+_STARTS = 2
+_EVERY = 3  # edges are compared at every so many voxels
+
+
+def edges_of(image: "sitk.Image") -> "sitk.Image":
+    """The magnitude of the gradient, at half the resolution."""
+    import SimpleITK as sitk  # noqa: N813
+
+    return sitk.BinShrink(sitk.GradientMagnitudeRecursiveGaussian(image, _SMOOTHING_MM), [_SHRINK] * 3)
+
+
+def probed(affine: Callable[[tuple[float, ...]], Sequence[float]]) -> Matrix:
+    """The matrix of a function of points that is affine."""
+    origin, *ends = (np.array(affine(tuple(point))) for point in np.vstack([np.zeros(3), np.eye(3)]))
+    matrix = np.eye(4)
+    matrix[:3, :3] = np.stack([end - origin for end in ends], axis=1)
+    matrix[:3, 3] = origin
+    return matrix
+
+
+def matched(fixed: "sitk.Image", transform: "sitk.Transform", moving: "sitk.Image") -> Matrix:
+    """From voxels (x, y, z) of one volume to voxels of the other."""
+    return (
+        np.linalg.inv(probed(moving.TransformContinuousIndexToPhysicalPoint))
+        @ probed(transform.TransformPoint)
+        @ probed(fixed.TransformContinuousIndexToPhysicalPoint)
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Edges:
+    """The edges of two volumes, and how well they fall on each other under a transform from the first to the second."""
+
+    fixed: "sitk.Image"
+    moving: "sitk.Image"
+
+    def starts(self) -> "list[sitk.Euler3DTransform]":
+        """The best of many shifts along the body and from front to back, where fields of view differ most."""
+        import SimpleITK as sitk  # noqa: N813
+
+        kinds = sitk.CenteredTransformInitializerFilter
+        tried = []
+        for kind in (kinds.GEOMETRY, kinds.MOMENTS):  # the middles of the fields of view, or of what they show
+            middle = sitk.CenteredTransformInitializer(self.fixed, self.moving, sitk.Euler3DTransform(), kind)
+            for up, back in product(_UP_MM, _BACK_MM):
+                start = sitk.Euler3DTransform(middle)
+                start.SetTranslation(np.add(start.GetTranslation(), (0, back, up)).tolist())
+                tried.append(start)
+        return sorted(tried, key=self.score, reverse=True)[:_STARTS]
+
+    def score(self, transform: "sitk.Transform") -> float:
+        """Squared correlation, less where less overlaps: on a thin slice of air any two volumes agree."""
+        seen = self._seen(transform)
+        inside = np.isfinite(seen)
+        if inside.mean() < LEAST_OVERLAP:
+            return -1.0
+        return float(inside.mean() * np.corrcoef(self._probes[1][inside], seen[inside])[0, 1] ** 2)
+
+    def overlap(self, transform: "sitk.Transform") -> float:
+        """The share of the first volume that lies within the second."""
+        return float(np.isfinite(self._seen(transform)).mean())
+
+    def _seen(self, transform: "sitk.Transform") -> NDArray[np.float64]:
+        """The second volume where the probes of the first lie in it; NaN outside."""
+        from scipy import ndimage
+
+        there = matched(self.fixed, transform, self.moving)
+        at = there[:3, :3] @ self._probes[0] + there[:3, 3:]
+        seen: NDArray[np.float64] = ndimage.map_coordinates(self._moving, at, order=1, cval=np.nan)
+        return seen
+
+    @cached_property
+    def _probes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Indices (x, y, z) of every so many voxels of the first volume, (3, n), and its values there."""
+        values = _array(self.fixed)
+        at = np.stack(np.meshgrid(*(np.arange(0, size, _EVERY) for size in values.shape), indexing="ij")).reshape(3, -1)
+        return at.astype(np.float64), values[tuple(at)]
+
+    @cached_property
+    def _moving(self) -> NDArray[np.float64]:
+        return _array(self.moving)
+
+
+def _array(image: "sitk.Image") -> NDArray[np.float64]:
+    import SimpleITK as sitk  # noqa: N813
+
+    array: NDArray[np.float64] = sitk.GetArrayFromImage(image).T.astype(np.float64)
+    return array
+
+
 REGISTRATION_VERSION = 1
-"""Raised whenever equal files would be laid otherwise; then `data.prepared.VERSION` is, too."""
+"""Raised whenever equal files would be laid otherwise; then `PreparedVolumes.VERSION` is, too."""
 
 WORKING_MM = 2.0
 _MARGIN_MM = 8.0
@@ -232,16 +332,16 @@ def _method(measure: Measure, pair: Edges | _Pair) -> "sitk.ImageRegistrationMet
     return method
 
 
-def _refuse(found: Fit, least: float) -> None:
-    left, scales, right = np.linalg.svd(found.matrix[:3, :3])
+def _refuse(fit: Fit, least: float) -> None:
+    left, scales, right = np.linalg.svd(fit.matrix[:3, :3])
     turned = np.degrees(np.arccos(np.clip((np.trace(left @ right) - 1) / 2, -1, 1)))
-    if found.likeness < least:
-        msg = f"the two stay unlike ({found.likeness:.3f}, at least {least:g} is expected)"
-    elif found.overlap < LEAST_OVERLAP:
-        msg = f"it covers {found.overlap:.0%} of the atlas only"
+    if fit.likeness < least:
+        msg = f"the two stay unlike ({fit.likeness:.3f}, at least {least:g} is expected)"
+    elif fit.overlap < LEAST_OVERLAP:
+        msg = f"it covers {fit.overlap:.0%} of the atlas only"
     elif scales.min() < _LEAST_SCALE or scales.max() > _MOST_SCALE:
         msg = f"it would have to be scaled {scales.min():.2f} to {scales.max():.2f} times"
-    elif turned > _MOST_DEGREES or np.linalg.det(found.matrix[:3, :3]) < 0:
+    elif turned > _MOST_DEGREES or np.linalg.det(fit.matrix[:3, :3]) < 0:
         msg = f"it would have to be turned by {turned:.0f} degrees, or mirrored"
     else:
         return

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput
 from medsearch.data.geometry import Spacing
-from medsearch.data.volumes import Volume
+from medsearch.data.image_files import Volume
 
 SAME = 0.01  # spacings closer than this (relative) are one grid
 MAJORITY = 0.5

@@ -1,47 +1,103 @@
 """A task as one stage may see it: the parts that the stage declared to read, and nothing else.
 
-A part is named "<domain>.<split>.<kind>", such as "target.train.images". What a stage reads decides its key, so a read
-outside the declaration raises, whether by mistake or to peek at target labels.
+A part is named "<domain>.<split>.<kind>", such as "target.train.images" or "paired.test.images". What a stage reads
+decides its key, so a read outside the declaration raises, whether by mistake or to peek at target labels. A `TaskView`
+shows volumes on one grid, a `SynthesisView` stacks of slices, each on its own.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import product
-from typing import Literal
+from typing import Any, Generic, Literal, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.core.errors import BadInput, UndeclaredRead
-from medsearch.core.recipes import fingerprint, plain
+from medsearch.core.recipes import fingerprint
 from medsearch.data.cohorts import Roster
-from medsearch.data.geometry import Box, Geometry, Spacing, Triple
-from medsearch.data.prepared import VERSION, PreparedCohort
-from medsearch.data.tasks import CrossModalityTask, Split, split
-from medsearch.data.undeclared import undeclared
+from medsearch.data.geometry import AxialGeometry, Box, Geometry, Spacing, Triple
+from medsearch.data.prepared import Prepared, PreparedStacks, PreparedVolumes
+from medsearch.data.tasks import CrossModalityTask, Question, Split, SynthesisTask, Task, split
 
 Domain = Literal["source", "target"]
 SplitName = Literal["train", "validation", "test"]
+Stack = NDArray[np.float32]
 
-DOMAINS = ("source", "target")
+DOMAINS: tuple[Domain, ...] = ("source", "target")
 SPLITS = ("train", "validation", "test")
 KINDS = ("images", "masks", "presence")
-PARTS = frozenset(".".join(names) for names in product(DOMAINS, SPLITS, KINDS))
+
+T = TypeVar("T", bound=Task)
+P = TypeVar("P", bound=Prepared)
 
 
 @dataclass(frozen=True)
-class TaskView:
-    """A task over prepared arrays, limited to the parts in `reads`."""
+class View(ABC, Generic[T, P]):
+    """A task over prepared arrays, limited to the parts in `reads`.
 
-    prepared: PreparedCohort
-    task: CrossModalityTask
+    Raises:
+        BadInput: the task has no such part.
+
+    """
+
+    prepared: P
+    task: T
     reads: frozenset[str]
 
     def __post_init__(self) -> None:
         """Refuse parts that do not exist."""
-        for part in sorted(self.reads - PARTS):
-            _parsed(part)
+        for part in sorted(self.reads):
+            require_part(self.task, part)
+
+    @cached_property
+    def _split(self) -> Split:
+        return split(self.task, self.prepared.roster)
+
+    def subjects(self, domain: str, split: SplitName) -> tuple[str, ...]:
+        """Who is in "<domain>.<split>", in the split's order.
+
+        Raises:
+            UndeclaredRead: no kind of this part was declared.
+
+        """
+        where = f"{domain}.{split}"
+        parts = [part for part in self.task.parts if part.startswith(f"{where}.")]
+        if not self.reads.intersection(parts):
+            raise UndeclaredRead(self._undeclared(parts[0] if len(parts) == 1 else where))
+        return self._split.members(where)
+
+    def require_served(self) -> None:
+        """Refuse a case that lacks what a declared part needs of it, before anything is trained on the others.
+
+        Raises:
+            BadInput: an image, a mask or a weak label is missing, or a part that must have a case has none.
+
+        """
+        for part in sorted(self.reads):
+            self._serve(part, self._split.members(part))
+
+    @abstractmethod
+    def _serve(self, part: str, subjects: tuple[str, ...]) -> None:
+        """Refuse one of a part's cases that lacks what the part is."""
+
+    def _require_member(self, part: str, subject: str) -> None:
+        """Refuse a part that was not declared, and a subject that is not in it."""
+        if part not in self.reads:
+            raise UndeclaredRead(self._undeclared(part))
+        if subject not in self._split.members(part):
+            msg = f"subject {subject!r} is not in {part}; ask the view for those that are"
+            raise BadInput(msg)
+
+    def _undeclared(self, part: str) -> str:
+        reads = sorted(self.reads)
+        return f"part {part!r} was not declared; the stage reads {reads}: add the part to its reads() or leave it"
+
+
+@dataclass(frozen=True)
+class TaskView(View[CrossModalityTask, PreparedVolumes]):
+    """A segmentation over volumes on one grid."""
 
     @property
     def geometry(self) -> Geometry:
@@ -58,33 +114,6 @@ class TaskView:
         """Voxel size along z, y and x, mm."""
         return self.prepared.spacing
 
-    @cached_property
-    def _split(self) -> Split:
-        return split(self.task, self.prepared.roster)
-
-    def require_served(self) -> None:
-        """Refuse a case that lacks what a declared part needs of it, before anything is trained on the others.
-
-        Raises:
-            BadInput: an image, a mask or a weak label is missing.
-
-        """
-        for domain, name, kind in map(_parsed, sorted(self.reads)):
-            serve = {"images": self.mapped_image, "masks": self.mapped_mask, "presence": self.presence}[kind]
-            for subject in _members(self._split, domain, name):
-                serve(domain, name, subject)
-
-    def subjects(self, domain: Domain, split: SplitName) -> tuple[str, ...]:
-        """Who is in this part, in the split's order.
-
-        Raises:
-            UndeclaredRead: no kind of this part was declared.
-
-        """
-        if not any(f"{domain}.{split}.{kind}" in self.reads for kind in KINDS):
-            raise UndeclaredRead(undeclared(f"{domain}.{split}", self.reads))
-        return _members(self._split, domain, split)
-
     def image(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.float32]:
         """One volume of the domain's contrast, (Z, Y, X) in [-1, 1], background 0."""
         volume: NDArray[np.float32] = self.mapped_image(domain, split, subject).astype(np.float32)
@@ -93,7 +122,7 @@ class TaskView:
     def mapped_image(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.float16]:
         """As `image`, but the read-only array on disk: nothing is read until a part of it is copied."""
         index = self._index(domain, split, "images", subject)
-        contrast = _contrast(self.task, domain)
+        contrast = self.task.contrasts(f"{domain}.{split}.images")[domain]
         if contrast not in self.prepared.case(subject)["statistics"]:
             msg = f"case {subject} has no {contrast} image; exclude it or add the file"
             raise BadInput(msg)
@@ -111,7 +140,7 @@ class TaskView:
     def mapped_mask(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.uint8] | None:
         """As `mask`, but the read-only array on disk."""
         index = self._index(domain, split, "masks", subject)
-        if split == "train" and subject not in _labelled(self._split, domain):
+        if split == "train" and subject not in self._split.labelled(domain):
             return None
         if split == "test" and not self.prepared.case(subject)["annotated"]:
             return None
@@ -146,19 +175,141 @@ class TaskView:
         """The subject's brain box, voxels."""
         return self.prepared.boxes[self.prepared.index(subject)]
 
+    def _serve(self, part: str, subjects: tuple[str, ...]) -> None:
+        domain, name, kind = part.split(".")
+        serve = {"images": self.mapped_image, "masks": self.mapped_mask, "presence": self.presence}[kind]
+        for subject in subjects:
+            serve(cast(Domain, domain), cast(SplitName, name), subject)
+
     def _index(self, domain: Domain, split: SplitName, kind: str, subject: str) -> int:
-        part = f"{domain}.{split}.{kind}"
-        if part not in self.reads:
-            raise UndeclaredRead(undeclared(part, self.reads))
-        if subject not in _members(self._split, domain, split):
-            msg = f"subject {subject!r} is not in {domain}.{split}; ask TaskView.subjects for those that are"
-            raise BadInput(msg)
+        self._require_member(f"{domain}.{split}.{kind}", subject)
         return self.prepared.index(subject)
 
     def _require_annotation(self, subject: str, lack: str = "no mask", remedy: str = "the file") -> None:
         if not self.prepared.case(subject)["annotated"]:
             msg = f"case {subject} has {lack}, but the task needs it; add {remedy}, or exclude the case"
             raise BadInput(msg)
+
+
+@dataclass(frozen=True)
+class Abdomen:
+    """The abdominal slices of one image, superior first, mapped from disk.
+
+    hu: (Z, Y, X) HU. body: (Z, Y, X), 1 in the body. window: the HU that -1 and 1 stand for. spacing: (z, y, x), mm.
+    """
+
+    subject: str
+    hu: NDArray[np.int16]
+    body: NDArray[np.uint8]
+    window: tuple[float, float]
+    spacing: tuple[float, float, float]
+
+    def __len__(self) -> int:
+        return len(self.hu)
+
+    def images(self, slices: Any = slice(None)) -> Stack:
+        """(n, Y, X) in [-1, 1]; `slices` indexes the stack."""
+        low, high = self.window
+        clipped = np.clip(self.hu[slices], low, high).astype(np.float32)
+        scaled: Stack = (clipped - np.float32(low)) * np.float32(2 / (high - low)) - 1
+        return scaled
+
+    def bodies(self, slices: Any = slice(None)) -> Stack:
+        """(n, Y, X) of 0 and 1."""
+        mask: Stack = self.body[slices].astype(np.float32)
+        return mask
+
+
+@dataclass(frozen=True)
+class SynthesisView(View[SynthesisTask, PreparedStacks]):
+    """A synthesis over stacks of axial slices: unpaired cases to train on, pairs to validate and test on."""
+
+    @property
+    def geometry(self) -> AxialGeometry:
+        """The task's sizes."""
+        return self.task.geometry
+
+    def abdomen(self, side: Domain, name: Literal["train", "validation"], subject: str) -> Abdomen:
+        """One unpaired case.
+
+        Raises:
+            UndeclaredRead: the part was not declared.
+            BadInput: the subject is not in it.
+
+        """
+        part = f"{side}.{name}.images"
+        self._require_member(part, subject)
+        return self._abdomen(subject, self.task.contrasts(part)[side])
+
+    def pairs(self, name: Literal["validation", "test"]) -> tuple[str, ...]:
+        """Whose images there are in both contrasts.
+
+        Raises:
+            UndeclaredRead: the part was not declared.
+
+        """
+        return self.subjects("paired", name)
+
+    def pair(self, name: Literal["validation", "test"], subject: str) -> tuple[Abdomen, Abdomen]:
+        """What is given and what is wanted, in the task's direction, over the abdomen of the given image.
+
+        Raises:
+            UndeclaredRead: the part was not declared.
+            BadInput: the subject is not in it, or its two images are not on one grid.
+
+        """
+        self._require_member(f"paired.{name}.images", subject)
+        given, wanted = (self.prepared.stack(subject, contrast) for contrast in (self.task.given, self.task.wanted))
+        if given.shape != wanted.shape:
+            msg = (
+                f"case {subject}: {self.task.given} has {given.shape} slices, rows and columns, {self.task.wanted} "
+                f"{wanted.shape}; bring the pair onto one grid"
+            )
+            raise BadInput(msg)
+        where = self._region(subject, self.task.given)
+        return self._abdomen(subject, self.task.given, where), self._abdomen(subject, self.task.wanted, where)
+
+    def _serve(self, part: str, subjects: tuple[str, ...]) -> None:
+        if not subjects:
+            remedy = "add pairs, or change task.validation_pairs" if part.startswith("paired") else "add cases"
+            msg = f"no case is in {part}, which a stage reads; {remedy}"
+            raise BadInput(msg)
+        for subject in subjects:
+            for contrast in self.task.contrasts(part).values():
+                self.prepared.measured(subject, contrast)
+
+    def _region(self, subject: str, contrast: str) -> slice:
+        first, last = self.prepared.measured(subject, contrast)["region"]
+        return slice(first, last + 1)
+
+    def _abdomen(self, subject: str, contrast: str, where: slice | None = None) -> Abdomen:
+        where = where or self._region(subject, contrast)
+        deep, high, wide = self.prepared.measured(subject, contrast)["spacing"]
+        return Abdomen(
+            subject,
+            self.prepared.stack(subject, contrast)[where],
+            self.prepared.body(subject, contrast)[where],
+            self.geometry.window,
+            (deep, high, wide),
+        )
+
+
+def view(prepared: Prepared, task: Task, reads: frozenset[str]) -> TaskView | SynthesisView:
+    """The task over its arrays, limited to the parts in `reads`.
+
+    Raises:
+        BadInput: the task has no such part.
+        TypeError: the arrays are another task's.
+
+    """
+    match task, prepared:
+        case CrossModalityTask(), PreparedVolumes():
+            return TaskView(prepared, task, reads)
+        case SynthesisTask(), PreparedStacks():
+            return SynthesisView(prepared, task, reads)
+        case _:
+            msg = f"{type(prepared).__name__} holds no arrays for a {type(task).__name__}"
+            raise TypeError(msg)
 
 
 def whole(domain: Domain, split: SplitName) -> tuple[str, ...]:
@@ -173,79 +324,46 @@ def domains(parts: Iterable[str]) -> dict[str, str]:
     belong to translated images.
     """
     read = frozenset(parts)
-    found = {}
+    owners: dict[str, str] = {}
     for name in SPLITS:
         kinds = KINDS if name == "train" else ("masks",)
         here = [domain for domain in DOMAINS if any(f"{domain}.{name}.{kind}" in read for kind in kinds)]
         if here:
-            found[name] = here[0] if len(here) == 1 else "both"
+            owners[name] = here[0] if len(here) == 1 else "both"
         if here == ["source"] and f"source.{name}.images" not in read:
-            found[name] = "pseudo-target"
-    return found
+            owners[name] = "pseudo-target"
+    return owners
 
 
-def part_fingerprint(task: CrossModalityTask, cohort: str, roster: Roster, part: str) -> str:
+def require_part(task: Task, part: str) -> None:
+    """Refuse a part that does not exist.
+
+    Raises:
+        BadInput: the task has none of that name.
+
+    """
+    if part not in task.parts:
+        msg = f"no part {part!r} in a {type(task).__name__}; there are {', '.join(sorted(task.parts))}"
+        raise BadInput(msg)
+
+
+def part_fingerprint(task: Task, cohort: str, roster: Roster, part: str) -> str:
     """Changes when what `part` holds does, and with it whenever any file of the cohort does; reads no array.
 
     cohort: the fingerprint of the files. roster: who is included.
 
     Raises:
-        BadInput: no such part.
+        BadInput: the task has no such part.
 
     """
-    return _fingerprint(_Asked(repr(task), cohort, part, roster, task))
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """A question that a plan asks thousands of times. Tasks go by what they show: 1 and 1.0 are equal, keys are not."""
-
-    shown: str
-    cohort: str
-    part: str
-    roster: Roster = field(hash=False)
-    task: CrossModalityTask = field(compare=False)
+    return _fingerprint(Question.of(task, roster), cohort, part)
 
 
 @lru_cache(maxsize=10_000)
-def _fingerprint(asked: _Asked) -> str:
-    task, (domain, name, kind) = asked.task, _parsed(asked.part)
-    drawn = split(task, asked.roster)
-    held: dict[str, object] = {
-        "cohort": asked.cohort,
-        "version": VERSION,
-        "geometry": _sizes(task.geometry),
-        "subjects": _members(drawn, domain, name),
-    }
-    if kind == "images" and held["subjects"]:
-        held |= {"contrast": _contrast(task, domain), "normalisation": task.normalisation}
-    if kind == "masks" and name == "train":
-        held["labelled"] = frozenset(_labelled(drawn, domain))
-    return fingerprint({"kind": kind, **held})
-
-
-def _parsed(part: str) -> tuple[Domain, SplitName, str]:
-    if part not in PARTS:
-        msg = f"no part {part!r}; a part is <source|target>.<train|validation|test>.<images|masks|presence>"
-        raise BadInput(msg)
-    domain, name, kind = part.split(".")
-    return domain, name, kind  # type: ignore[return-value]
-
-
-def _members(drawn: Split, domain: Domain, name: SplitName) -> tuple[str, ...]:
-    members: tuple[str, ...] = getattr(drawn, f"{name}_{domain}")
-    return members
-
-
-def _sizes(geometry: Geometry) -> dict[str, object]:
-    """A geometry by its fields; a cube goes by its edge, so that arrays made before voxels had three keep their key."""
-    edges = geometry.spacing
-    return {**plain(geometry), "spacing": edges[0] if len(set(edges)) == 1 else edges}
-
-
-def _labelled(drawn: Split, domain: Domain) -> tuple[str, ...]:
-    return drawn.labelled_source if domain == "source" else drawn.labelled_target
-
-
-def _contrast(task: CrossModalityTask, domain: Domain) -> str:
-    return task.source if domain == "source" else task.target
+def _fingerprint(question: Question, cohort: str, part: str) -> str:
+    """As `part_fingerprint`, which a plan asks thousands of times."""
+    task = question.task
+    require_part(task, part)
+    drawn = split(task, question.roster)
+    held = {"cohort": cohort, "version": task.arrays.VERSION, "subjects": drawn.members(part)}
+    return fingerprint({**held, **task.content(part, drawn)})

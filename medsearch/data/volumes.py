@@ -1,6 +1,6 @@
-"""Volumes: NIfTI files in and out, with errors that name the file and never quote its header.
+"""Volumes in and out: NIfTI files, and folders with the slices of one CT series (see `dicom`), which are read only.
 
-Where a volume is read, it may also be a folder: the slices of one CT series (see `dicom`). A header may hold a
+Errors name the file and never quote its header. A header may hold a
 patient's name (`descrip`, `db_name`); so no message here carries text from a file, and no message of nibabel's is
 passed on.
 """
@@ -8,7 +8,6 @@ passed on.
 import gzip
 import logging
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -16,40 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from medsearch.core.errors import BadInput
-from medsearch.data.folders import visible
+from medsearch.data.dicom import read_series
+from medsearch.data.image_files import NOTHING_READ, Contents, UnreadableVolume, Volume, read_bytes
 from medsearch.data.nifti_geometry import HeaderGeometry, is_usable
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _NIFTI2_HEADER_SIZE = (540).to_bytes(4, "little"), (540).to_bytes(4, "big")
 _NO_GEOMETRY = "has a header without a usable geometry", "restore its affine, or convert it again"
 _SMALLER = {"bool": np.uint8, "int64": np.int32, "uint64": np.uint32, "float64": np.float32, "float16": np.float32}
-
-
-class UnreadableVolume(BadInput):
-    """A file does not hold a 3D volume; says which, why, and what to do."""
-
-    def __init__(self, path: Path, problem: str, remedy: str) -> None:
-        super().__init__(f"{path}: {problem}; {remedy}")
-        self.path, self.problem, self.remedy = path, problem, remedy
-
-
-@dataclass(frozen=True, eq=False)
-class Volume:
-    """A 3D image: `array` (x, y, z), `affine` (4, 4) from voxel indices to millimetres, and the file it came from.
-
-    header: what a NIfTI file says of its geometry, of which `affine` is one reading; None: it is no NIfTI file.
-    """
-
-    array: npt.NDArray[Any]
-    affine: npt.NDArray[np.float64]
-    path: Path
-    header: HeaderGeometry | None = None
-
-    @property
-    def spacing(self) -> tuple[float, float, float]:
-        """Voxel edge lengths in mm along (x, y, z)."""
-        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
-        return float(x), float(y), float(z)
 
 
 def read_volume(path: Path) -> Volume:
@@ -65,42 +38,11 @@ def read_volume(path: Path) -> Volume:
     return Volume(array=stored.array.astype(np.float32), affine=stored.affine, path=path)
 
 
-def stored_volume(path: Path) -> Volume:
-    """As `read_volume`, in the type that the volume is stored with."""
+def stored_volume(path: Path, contents: Contents = NOTHING_READ) -> Volume:
+    """As `read_volume`, in the type that the volume is stored with; files of `contents` are not read again."""
     if path.is_dir():
-        from medsearch.data.dicom import read_series
-
-        return read_series(path)
-    return decode_volume(read_bytes(path), path)
-
-
-def files_of(path: Path) -> list[Path]:
-    """The files that a volume is: itself, or what lies in its folder in the order of names (see `folders.visible`)."""
-    if not path.is_dir():
-        return [path]
-    try:
-        return visible(path)
-    except OSError as error:
-        raise UnreadableVolume(path, f"cannot be read ({type(error).__name__})", "check its permissions") from None
-
-
-def read_bytes(path: Path, limit: int = -1) -> bytes:
-    """A file's bytes as stored; at most `limit` of them, if given.
-
-    Raises:
-        UnreadableVolume: the file is missing, empty, or may not be read.
-    """
-    try:
-        with path.open("rb") as file:
-            content = file.read(limit)
-    except FileNotFoundError:
-        problem = "is a link to a file that does not exist" if path.is_symlink() else "does not exist"
-        raise UnreadableVolume(path, problem, "put the file there, or leave out the case") from None
-    except OSError as error:
-        raise UnreadableVolume(path, f"cannot be read ({type(error).__name__})", "check its permissions") from None
-    if not content:
-        raise UnreadableVolume(path, "is empty (0 bytes)", "copy or download it again")
-    return content
+        return read_series(path, contents)
+    return decode_volume(contents[path] if path in contents else read_bytes(path), path)
 
 
 def decode_volume(content: bytes, path: Path) -> Volume:

@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 
 from medsearch.core.recipes import plain
 from medsearch.data.geometry import Box, Geometry, Spacing, halves, outside_crops
-from medsearch.data.hemispheres import SliceRule
-from medsearch.data.hemispheres import hemispheres as whole_halves
 from medsearch.data.layouts import tumour_layout
 from medsearch.data.layouts.scans import Scoring
+from medsearch.data.patches import SliceRule
+from medsearch.data.patches import hemispheres as whole_halves
 from medsearch.data.views import TaskView
 from medsearch.metrics.crossmoda import ASSD_FORM, crossmoda_assd, crossmoda_dice
 from medsearch.metrics.overlap import MicroDice, dice

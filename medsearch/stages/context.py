@@ -3,20 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Generic
+from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
-from medsearch.data.views import TaskView
+from medsearch.data.views import TaskView, View
 from medsearch.training.runtime import Runtime
-
-if TYPE_CHECKING:
-    from medsearch.data.kinds import View
 
 __all__ = ["Artifact", "Runtime", "StageContext"]
 
 
-V = TypeVar("V", bound="View", default=TaskView)
+V = TypeVar("V", bound=View[Any, Any], default=TaskView)
 """What a stage sees of its task: of tumours to segment, unless it says otherwise."""
 
 

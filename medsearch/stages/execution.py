@@ -16,8 +16,8 @@ from medsearch import __version__
 from medsearch.core.errors import Diverged
 from medsearch.core.recipes import plain
 from medsearch.core.records import warn_once
-from medsearch.data.kinds import Prepared, view
-from medsearch.data.views import domains
+from medsearch.data.prepared import Prepared
+from medsearch.data.views import domains, view
 from medsearch.stages.code import Code, mark, record
 from medsearch.stages.context import Artifact, Runtime, StageContext
 from medsearch.stages.memory import Ladder, Meter, Usage, clear, taken

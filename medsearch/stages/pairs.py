@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.data.synthesis.views import Abdomen, Side, SynthesisView
+from medsearch.data.views import Abdomen, Domain, SynthesisView
 from medsearch.metrics import images
 from medsearch.metrics.scoring import Row
 from medsearch.pictures.panels import Panel, Plane
@@ -126,7 +126,7 @@ class Pictures:
     def _unpaired(self, make: Synthesise) -> Iterator[Tile]:
         """Cases that nothing was trained on, of the contrast that is given."""
         view = self.context.task
-        side: Side = "source" if view.task.direction == "forward" else "target"
+        side: Domain = "source" if view.task.direction == "forward" else "target"
         for subject in view.subjects(side, "validation")[:SHOWN]:
             of = view.abdomen(side, "validation", subject)
             made = make(of)

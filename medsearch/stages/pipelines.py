@@ -7,7 +7,8 @@ from typing import Any
 
 from medsearch.core.recipes import fingerprint, override
 from medsearch.data.cohorts import Roster
-from medsearch.data.kinds import Task, part_fingerprint
+from medsearch.data.tasks import Task
+from medsearch.data.views import part_fingerprint
 from medsearch.stages.code import Code, code_of, code_that_travels
 from medsearch.stages.stage import Stage
 

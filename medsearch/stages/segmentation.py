@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from medsearch.core.recipes import recipe
-from medsearch.data.hemispheres import SliceRule
+from medsearch.data.patches import SliceRule
 from medsearch.data.views import Domain, whole
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Stage, Training

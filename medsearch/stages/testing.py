@@ -7,8 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.data.geometry import Geometry, halves, place_halves
-from medsearch.data.hemispheres import SliceRule
-from medsearch.data.native import to_native
+from medsearch.data.patches import SliceRule
 from medsearch.data.views import Domain
 from medsearch.data.volumes import write_volume
 from medsearch.metrics.scoring import Scores, TestCase
@@ -97,4 +96,4 @@ def write_prediction(case: TestCase, context: StageContext) -> None:
     write_volume(folder / f"{case.subject}.nii.gz", case.prediction.transpose(2, 1, 0), affine)
     if "native" in prepared.case(case.subject):
         (folder / "native").mkdir(exist_ok=True)
-        write_volume(folder / "native" / f"{case.subject}.nii.gz", *to_native(prepared, case.subject, case.prediction))
+        write_volume(folder / "native" / f"{case.subject}.nii.gz", *prepared.to_native(case.subject, case.prediction))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import final
 
 from medsearch.core.seeds import seed
-from medsearch.data.synthesis.views import Abdomen, Side, SynthesisView
+from medsearch.data.views import Abdomen, Domain, SynthesisView
 from medsearch.networks.cyclegan.generator import Cycled, Translators
 from medsearch.stages.context import StageContext
 from medsearch.stages.pairs import PairScores, made_pairs
@@ -26,7 +26,7 @@ from medsearch.training.prefetch import micro_batches
 from medsearch.training.recipes import CycleGANRecipe, CycleGANWeights
 
 
-def training_cases(view: SynthesisView, side: Side) -> list[Abdomen]:
+def training_cases(view: SynthesisView, side: Domain) -> list[Abdomen]:
     """Every case that a side is trained on, in the split's order."""
     return [view.abdomen(side, "train", name) for name in view.subjects(side, "train")]
 

@@ -14,7 +14,7 @@ from medsearch.core.errors import BadInput
 from medsearch.core.ranges import NonNegativeInt, PositiveFloat, require
 from medsearch.core.recipes import knobs
 from medsearch.core.reported import Reported
-from medsearch.data.kinds import Task
+from medsearch.data.tasks import Task
 from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Pipeline
 from medsearch.study.figures import Curves, Figure

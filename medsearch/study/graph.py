@@ -15,7 +15,7 @@ from typing import Any, final
 
 from medsearch.core.errors import BadInput
 from medsearch.core.seeds import generator
-from medsearch.data.kinds import Task
+from medsearch.data.tasks import Task
 from medsearch.stages.pipelines import Setting, StageRun
 from medsearch.stages.store import Store
 from medsearch.study.ablation import Ablation

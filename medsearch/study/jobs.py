@@ -20,8 +20,9 @@ from medsearch.core.errors import BadInput, Damaged, Diverged, MedsearchError, e
 from medsearch.core.paths import child
 from medsearch.core.recipes import plain
 from medsearch.data.cohorts import Roster
-from medsearch.data.kinds import Task, opened, view
-from medsearch.data.localised import localised, publish
+from medsearch.data.node_cache import local_copy, publish
+from medsearch.data.tasks import Task
+from medsearch.data.views import view
 from medsearch.stages.context import Artifact, Runtime, training_hours
 from medsearch.stages.execution import Bench, run_stage, usage_now
 from medsearch.stages.lineage import due
@@ -123,7 +124,7 @@ def require_served(runs: Iterable[StageRun], place: Callable[[Task], Workplace])
     for run in runs:
         reads[run.task] = reads.get(run.task, frozenset()) | run.stage.reads()
     for task, parts in reads.items():
-        view(opened(task, place(task).prepared(task)), task, parts).require_served()
+        view(task.arrays(place(task).prepared(task)), task, parts).require_served()
 
 
 def _below(uri: str, name: str) -> str:
@@ -295,7 +296,7 @@ def _performed(
     job: Job, store: Store, *, runtime: Runtime, portion: Portion, meter: Meter | None, memory: int
 ) -> Generator[Report, None, End]:
     try:
-        prepared = opened(job.runs[0].task, localised(job.prepared, job.cache))
+        prepared = job.runs[0].task.arrays(local_copy(job.prepared, job.cache))
         bench = Bench(store, prepared, runtime, meter or DeviceMeter(runtime))
         artifacts: dict[str, Artifact] = {}
         needed = due(job.runs, store, ends=[run.key for run in job.runs[-1:]])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from medsearch.core.recipes import fingerprint, plain
 from medsearch.core.terminal import say, show
-from medsearch.data.kinds import Task, pretended
+from medsearch.data.tasks import Task
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.stage import Stage
 from medsearch.study.jobs import Workplace, unprepared
@@ -213,7 +213,7 @@ def pretended_place(task: Task) -> Workplace:
     return Workplace(
         home=Path("nowhere"),
         cohort="unknown",
-        roster=pretended(task),
+        roster=task.pretended_roster(),
         prepared=unprepared,
         about=About(cohort="unknown", phantom=False),
     )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, final
 
 from medsearch.core.errors import BadInput
 from medsearch.core.ranges import NonNegativeInt, PositiveInt, require
-from medsearch.data.kinds import Task
+from medsearch.data.tasks import Task
 from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Pipeline
 from medsearch.study.ledger import reference_name

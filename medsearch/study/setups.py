@@ -16,7 +16,7 @@ from medsearch.core.errors import BadInput
 from medsearch.core.ranges import NonNegativeInt, require
 from medsearch.core.recipes import knobs as knobs_of
 from medsearch.core.recipes import override, require_consistent
-from medsearch.data.kinds import Task, layout_of
+from medsearch.data.tasks import Task
 from medsearch.stages.method import Method
 
 V = TypeVar("V")
@@ -72,7 +72,7 @@ def sized(task: T, scale: str) -> T:
         BadInput: no such layout for such a task, or no such scale of it.
 
     """
-    geometries = layout_of(task).geometries
+    geometries = task.data_set.geometries
     if scale not in geometries:
         msg = f"no scale {scale!r}; choose one of {', '.join(geometries)}"
         raise BadInput(msg)

@@ -16,7 +16,7 @@ from typing import Any, final
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs
-from medsearch.data.kinds import Task
+from medsearch.data.tasks import Task
 from medsearch.stages.method import Method, Selection
 from medsearch.study.groups import Group, settled
 from medsearch.study.refinement import FROZEN, Refinement, around

@@ -16,9 +16,9 @@ from medsearch.core.locks import free
 from medsearch.core.paths import DAMAGED, is_set_aside
 from medsearch.core.records import SEAL, faulty_lines, read_json, read_record
 from medsearch.core.remote import each
-from medsearch.data.once import FILES
-from medsearch.data.once import damages as array_damages
-from medsearch.data.once import set_aside_damaged as set_arrays_aside
+from medsearch.data.atomic_folder import FILES
+from medsearch.data.atomic_folder import damages as array_damages
+from medsearch.data.atomic_folder import set_aside_damaged as set_arrays_aside
 from medsearch.data.prepared import CASES
 from medsearch.stages import sharing
 from medsearch.stages.bucket import Bucket, outputs_folder

@@ -14,7 +14,7 @@ from torch import Tensor
 from medsearch.data.augmentation.slices import augment_slice
 from medsearch.data.augmentation.tumours import vary_tumour
 from medsearch.data.augmentation.volumes import augment_volume
-from medsearch.data.units import Halves, Image, Mask, Unit
+from medsearch.data.patches import HemispherePatches, Image, Mask, PatchIndex
 from medsearch.training.prefetch import TensorBatch
 
 IGNORED = 2
@@ -44,8 +44,8 @@ class Crops:
     With augmentation, tumours become brighter or darker by up to the share `tumour_intensity`.
     """
 
-    halves: Halves
-    pseudo: Callable[[Unit], Mask | None] = lambda _: None
+    halves: HemispherePatches
+    pseudo: Callable[[PatchIndex], Mask | None] = lambda _: None
     tumour_intensity: float = 0.0
 
     def __len__(self) -> int:

@@ -18,14 +18,14 @@ from rich import print
 from scipy.stats import spearmanr
 
 from medsearch.core.records import read_json
-from medsearch.data.axial import AxialGeometry
-from medsearch.data.phantoms import AbdomenSpec
-from medsearch.data.phantoms.abdomen.writing import pair_names, person
-from medsearch.data.synthesis.prepared import PreparedStacks
-from medsearch.data.synthesis.views import Abdomen
+from medsearch.data.geometry import AxialGeometry
+from medsearch.data.prepared import PreparedStacks
+from medsearch.data.views import Abdomen
 from medsearch.methods.ssbr_cyclegan.recipe import RegressorConfig
 from medsearch.methods.ssbr_cyclegan.regression import Regressor, scores
 from medsearch.methods.ssbr_cyclegan.selection import ByPosition, ByScore, Pairing, Pairs, Patient
+from medsearch.phantoms import AbdomenSpec
+from medsearch.phantoms.abdomen.writing import pair_names, person
 from medsearch.training.checkpoints import load_modules
 from medsearch.training.runtime import Runtime
 

@@ -6,9 +6,7 @@ import pytest
 
 from medsearch.cli.cohorts import Data
 from medsearch.core.errors import BadInput
-from medsearch.data.kinds import Task
-from medsearch.data.synthesis.task import SynthesisTask
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.tasks import CrossModalityTask, SynthesisTask, Task
 
 BRAIN, CT = CrossModalityTask(), SynthesisTask()
 

@@ -13,7 +13,7 @@ from medsearch.cli.ablations import AskingAblation
 from medsearch.cli.options import Asked, parser, require_values
 from medsearch.cli.staged import AskingStaged
 from medsearch.core.errors import BadInput
-from medsearch.data.kinds import Task
+from medsearch.data.tasks import Task
 from medsearch.study import uniform
 from medsearch.study.jobs import Workplace
 from medsearch.study.ledger import Ledger, PlannedRun

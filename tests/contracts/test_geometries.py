@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from medsearch.core.recipes import override
-from medsearch.data.hemispheres import hemispheres
 from medsearch.data.layouts import TUMOUR_LAYOUTS
+from medsearch.data.patches import hemispheres
 from medsearch.methods.baselines import ACCSEGNET, ATTENT, SUPERVISED_UNET, UAGAN
 from medsearch.methods.baselines.accsegnet.networks import AccSegNet as AccSegNetwork
 from medsearch.methods.baselines.accsegnet.networks import Projections

@@ -18,7 +18,7 @@ from medsearch.data.layouts import (
     layout,
     tumour_layout,
 )
-from medsearch.data.phantoms import PHANTOMS
+from medsearch.phantoms import PHANTOMS
 
 
 @pytest.mark.parametrize("name", LAYOUTS)

@@ -16,8 +16,7 @@ import medsearch
 from medsearch.core.errors import BadInput
 from medsearch.core.ranges import Range, fit, numbers_of
 from medsearch.core.recipes import knobs, override, require_consistent
-from medsearch.data.synthesis.task import SynthesisTask
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.data.tasks import CrossModalityTask, SynthesisTask
 from medsearch.study import FullLength, Search, choice, integers, loguniform, uniform
 from medsearch.study.setups import setup
 from medsearch.study.variants import Variant

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from medsearch.data.phantoms import AbdomenSpec, write_abdominal_ct
-from medsearch.data.phantoms.abdomen.scans import Scan
-from medsearch.data.phantoms.abdomen.writing import person
+from medsearch.phantoms import AbdomenSpec, write_abdominal_ct
+from medsearch.phantoms.abdomen.scans import Scan
+from medsearch.phantoms.abdomen.writing import person
 
 SPEC = AbdomenSpec(cases=4, pairs=2, spacing=6.75, seed=0)
 KINDS = {"pancreas": SPEC.cases, "colonography": SPEC.cases, "paired": SPEC.pairs}

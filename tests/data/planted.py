@@ -11,7 +11,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 
-from medsearch.data.phantoms.abdomen.series import SeriesHeader, write_series
+from medsearch.phantoms.abdomen.series import SeriesHeader, write_series
 
 PLANTED = "PLANTED"
 """Whatever is planted holds this word; it must be found nowhere but in the files themselves."""
@@ -202,6 +202,7 @@ BROKEN: Mapping[str, Broken] = {
         one(_raw("NumberOfFrames", "IS", f"{PLANTED}^NAME")), r"1-003\.dcm has a header that", MOVE
     ),
     "several columns": Broken(one(_raw("Columns", "US", [12, 12])), r"1-003\.dcm has a header that is damaged", MOVE),
+    "several high bits": Broken(one(_raw("HighBit", "US", [11, 15])), r"1-003\.dcm has a header that is damaged", MOVE),
     "no syntax": Broken(one(_lose_syntax), r"1-003\.dcm ", "again"),
     "pixels without size": Broken(one(_set(PixelSpacing=[0, 0])), r"1-003\.dcm does not say where it lies", MOVE),
     "a slope of nothing": Broken(one(_set(RescaleSlope=0)), r"1-003\.dcm lacks the slope", "export the original"),

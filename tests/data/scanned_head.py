@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medsearch.data.volumes import Volume
+from medsearch.data.image_files import Volume
 
 # (centre, radii, ceT1, hrT2) of ellipsoids, each painted over those before; mm, x right, y front, z up
 _BODIES = (

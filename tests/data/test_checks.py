@@ -86,9 +86,9 @@ def test_content_is_read_once(root: Path, tmp_path: Path, monkeypatch: pytest.Mo
     read: list[Path] = []
     stored = inspection.stored_volume
 
-    def counting(path: Path) -> inspection.Volume:
+    def counting(path: Path, *contents: object) -> inspection.Volume:
         read.append(path)
-        return stored(path)
+        return stored(path, *contents)
 
     monkeypatch.setattr(inspection, "stored_volume", counting)
     broken.edited("seg", broken.filled(3))(root)

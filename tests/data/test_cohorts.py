@@ -9,8 +9,8 @@ import pytest
 from medsearch.core.errors import BadInput
 from medsearch.core.records import read_record
 from medsearch.data.cohorts import Case, Cohort, Finding, fingerprint
+from medsearch.data.image_files import UnreadableVolume
 from medsearch.data.layouts import LAYOUTS, layout
-from medsearch.data.volumes import UnreadableVolume
 
 
 def moved(cohort: Cohort, to: Path) -> Cohort:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from medsearch.data.cohorts import Case, Cohort, fingerprint
 from medsearch.data.dicom import read_series
 from medsearch.data.dicom_slices import TAGS, read_slices
+from medsearch.data.image_files import UnreadableVolume
 from medsearch.data.inspection import inspect_cases
-from medsearch.data.volumes import UnreadableVolume, read_volume, stored_volume
+from medsearch.data.volumes import read_volume, stored_volume
 from tests.data import planted
 
 AFFINE = np.array([[-2.0, 0, 0, 11], [0, -2.5, 0, 9], [0, 0, 5.0, -300], [0, 0, 0, 1]])

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medsearch.data.case_validation import CaseValidation, StackValues, TumourValues
 from medsearch.data.checks import check
 from medsearch.data.cohorts import Finding
+from medsearch.data.image_files import UnreadableVolume
 from medsearch.data.inspection import inspect_cases
-from medsearch.data.judges import CaseJudge, StackValues, TumourValues
 from medsearch.data.layouts import LAYOUTS, TUMOUR_LAYOUTS, tumour_layout
 from medsearch.data.nifti_geometry import skewness, turn
-from medsearch.data.volumes import UnreadableVolume, read_volume
+from medsearch.data.volumes import read_volume
 from tests.data import broken
 
 SHAPE = (12, 10, 40)
@@ -70,7 +71,7 @@ def write(
 def findings(path: Path, layout: str, kind: str = "CT") -> list[Finding]:
     facts = inspect_cases([{kind: path}], path.parent / "cache")[0]
     values = TumourValues(tumour_layout(layout), phantom=False) if layout in TUMOUR_LAYOUTS else StackValues()
-    return list(CaseJudge("a", {kind: path}, facts, LAYOUTS[layout], values).findings())
+    return list(CaseValidation("a", {kind: path}, facts, LAYOUTS[layout], values).findings())
 
 
 def floats(*numbers: float) -> bytes:

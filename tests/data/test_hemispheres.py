@@ -5,8 +5,14 @@ import pytest
 from numpy.typing import NDArray
 
 from medsearch.data.geometry import Geometry, halves, place_halves
-from medsearch.data.hemispheres import SliceRule, hemisphere_slices, hemisphere_source, hemispheres
-from medsearch.data.units import Source, Unit
+from medsearch.data.patches import (
+    PatchIndex,
+    SliceRule,
+    VolumeSource,
+    hemisphere_slices,
+    hemisphere_source,
+    hemispheres,
+)
 from medsearch.data.views import TaskView
 from tests.micro import TASK, Micro
 
@@ -24,7 +30,7 @@ def test_whole_hemispheres_hold_every_voxel(shape: tuple[int, int, int]) -> None
     np.testing.assert_array_equal(place_halves(both, shape, whole, BOX), volume)
 
 
-def source(brain: list[int], tumour: list[int]) -> Source:
+def source(brain: list[int], tumour: list[int]) -> VolumeSource:
     """Slice z has that many voxels of brain in the half at low x, and of tumour; the other half is empty."""
     volume, areas = np.zeros(SHAPE, np.float16), np.zeros((2, SHAPE[0]), np.int64)
     for z, count in enumerate(brain):
@@ -34,7 +40,7 @@ def source(brain: list[int], tumour: list[int]) -> Source:
     def image(_: str) -> NDArray[np.float16]:
         return volume
 
-    return Source(
+    return VolumeSource(
         subjects=("a",),
         image=image,
         mask=lambda _: None,
@@ -48,9 +54,11 @@ def source(brain: list[int], tumour: list[int]) -> Source:
 def test_a_slice_is_diseased_from_a_share_of_its_brain_healthy_without_tumour_and_else_unseen() -> None:
     of = source(brain=[100, 100, 100, 50, 25, 26], tumour=[0, 3, 4, 2, 0, 0])
     diseased, healthy = hemisphere_slices(of, SliceRule(diseased_share=0.04))
-    assert diseased.units == (Unit("a", 0, 2), Unit("a", 0, 3))
-    assert healthy.units == (Unit("a", 0, 0), Unit("a", 0, 5))  # a quarter of the slice must be exceeded
-    assert hemisphere_slices(of, SliceRule(diseased_share=0.03))[0].units == tuple(Unit("a", 0, z) for z in (1, 2, 3))
+    assert diseased.units == (PatchIndex("a", 0, 2), PatchIndex("a", 0, 3))
+    assert healthy.units == (PatchIndex("a", 0, 0), PatchIndex("a", 0, 5))  # a quarter of the slice must be exceeded
+    assert hemisphere_slices(of, SliceRule(diseased_share=0.03))[0].units == tuple(
+        PatchIndex("a", 0, z) for z in (1, 2, 3)
+    )
     assert diseased[0][0].shape == (10, 10)
 
 

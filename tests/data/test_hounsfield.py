@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medsearch.data.case_validation import CaseValidation, StackValues
 from medsearch.data.inspection import inspect_cases
-from medsearch.data.judges import CaseJudge, StackValues
 from medsearch.data.layouts import LAYOUTS
-from medsearch.data.phantoms.abdomen.series import SeriesHeader, write_series
 from medsearch.data.volumes import read_volume, write_volume
+from medsearch.phantoms.abdomen.series import SeriesHeader, write_series
 from tests.data import abdomens
 
 SHAPE = (24, 22, 40)
@@ -33,7 +33,7 @@ def window(low: float, high: float, hu: np.ndarray) -> np.ndarray:
 
 def faults(path: Path, contrast: str = "CT") -> list[str]:
     facts = inspect_cases([{contrast: path}], None)[0]
-    found = CaseJudge("a", {contrast: path}, facts, LAYOUTS["nifti_folders"], StackValues()).findings()
+    found = CaseValidation("a", {contrast: path}, facts, LAYOUTS["nifti_folders"], StackValues()).findings()
     return [finding.problem for finding in found if finding.fatal]
 
 

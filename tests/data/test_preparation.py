@@ -13,13 +13,13 @@ import pytest
 from medsearch.core.errors import BadInput
 from medsearch.core.records import write_json
 from medsearch.data import grids, preparation
+from medsearch.data.atomic_folder import FILES
 from medsearch.data.cohorts import Case, Cohort
 from medsearch.data.geometry import Geometry, bounding_box, outside_crops, padded_slices, unpad_slices
 from medsearch.data.layouts import layout
 from medsearch.data.layouts.brats import RELEASES
-from medsearch.data.once import FILES
-from medsearch.data.preparation import PreparedCohort, prepare, prepared_directory
-from medsearch.data.prepared import CASES
+from medsearch.data.preparation import prepare
+from medsearch.data.prepared import CASES, PreparedVolumes
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.data.volumes import write_volume
 from tests.data.conftest import CONTRASTS, LPS
@@ -33,12 +33,12 @@ PATIENT = REALDATA / "brain_ms" / "patient19"
 Writer = Callable[..., Cohort]
 
 
-def brain_values(prepared: PreparedCohort, contrast: str, case: int) -> np.ndarray:
+def brain_values(prepared: PreparedVolumes, contrast: str, case: int) -> np.ndarray:
     image = prepared.image(contrast)[case].astype(np.float64)
     return image[image != 0]
 
 
-def everything(prepared: PreparedCohort) -> list[np.ndarray]:
+def everything(prepared: PreparedVolumes) -> list[np.ndarray]:
     return [np.array(prepared.image(contrast)) for contrast in prepared.record["contrasts"]] + [np.array(prepared.mask)]
 
 
@@ -59,7 +59,7 @@ def test_joint_statistics_are_over_all_contrasts(write_cohort: Writer, tmp_path:
     assert values.mean() == pytest.approx(0, abs=1e-4)
     assert values.std() == pytest.approx(0.2, abs=1e-4)
     assert abs(brain_values(prepared, "t1", 0).mean()) > 1e-3
-    assert prepared.directory != prepared_directory(tmp_path / "arrays", "f", TASK)
+    assert prepared.directory != tmp_path / "arrays" / TASK.folder_name("f")
 
 
 def test_outliers_are_clipped(write_case: Callable[..., Case], head: Callable[..., tuple], tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_arrays_made_when_voxels_had_one_edge_are_read(write_cohort: Writer, tmp
     record = {name: value for name, value in prepared.record.items() if name != "spacing"}
     write_json(prepared.directory / CASES, {**record, "spacing": 4.0})
     (prepared.directory / FILES).unlink()  # nor did they keep digests then
-    assert PreparedCohort(prepared.directory).spacing == prepared.spacing == (4.0, 4.0, 4.0)
+    assert PreparedVolumes(prepared.directory).spacing == prepared.spacing == (4.0, 4.0, 4.0)
 
 
 def test_arrays_are_made_once_and_shared_read_only(write_cohort: Writer, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_processes_that_ask_at_once_get_the_same_arrays(write_cohort: Writer, tm
     for process in others:
         process.join(60)
     assert [process.exitcode for process in others] == [0, 0]
-    assert [path.name for path in folder.glob("[!.]*")] == [prepared_directory(folder, "f", TASK).name]
+    assert [path.name for path in folder.glob("[!.]*")] == [TASK.folder_name("f")]
     alone = prepare(cohort, "f", task=TASK, folder=tmp_path / "alone")
     for one, other in zip(everything(prepare(cohort, "f", task=TASK, folder=folder)), everything(alone), strict=True):
         np.testing.assert_array_equal(one, other)
@@ -166,7 +166,7 @@ def test_a_kill_leaves_nothing_half_made(write_cohort: Writer, tmp_path: Path) -
     process.start()
     process.join(60)
     assert process.exitcode == -signal.SIGKILL
-    assert not prepared_directory(folder, "f", TASK).exists()
+    assert not (folder / TASK.folder_name("f")).exists()
     prepared = prepare(cohort, "f", task=TASK, folder=folder)
     alone = prepare(cohort, "f", task=TASK, folder=tmp_path / "alone")
     for one, other in zip(everything(prepared), everything(alone), strict=True):
@@ -227,7 +227,7 @@ def test_unusable_case_is_named(
     cohort = Cohort("x", tmp_path, "brats2020", tuple(good), cases)
     with pytest.raises(BadInput, match=says):
         prepare(cohort, "f", task=TASK, folder=tmp_path / "arrays")
-    assert not prepared_directory(tmp_path / "arrays", "f", TASK).exists()
+    assert not (tmp_path / "arrays" / TASK.folder_name("f")).exists()
 
 
 def test_empty_cohort_and_unknown_names_are_refused(write_cohort: Writer, tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_real_labelled_case(scale: str, tmp_path: Path) -> None:
     _check_real(prepared, task.geometry)
 
 
-def _check_real(prepared: PreparedCohort, g: Geometry) -> None:
+def _check_real(prepared: PreparedVolumes, g: Geometry) -> None:
     mask, box = prepared.mask[0], prepared.boxes[0]
     lesions, brain = mask.sum() * prepared.record["voxel_volume"], np.count_nonzero(prepared.image("t1")[0])
     assert 35e3 < lesions < 55e3  # mm3; 49.8 ml at 1 mm

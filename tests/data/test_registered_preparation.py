@@ -12,11 +12,10 @@ from medsearch.core.records import read_lines
 from medsearch.data.checks import check
 from medsearch.data.cohorts import Cohort
 from medsearch.data.layouts import layout
-from medsearch.data.native import to_native
 from medsearch.data.preparation import prepare
-from medsearch.data.prepared import PreparedCohort
+from medsearch.data.prepared import PreparedVolumes
 from medsearch.data.tasks import CrossModalityTask
-from medsearch.data.views import PARTS, TaskView
+from medsearch.data.views import TaskView
 from medsearch.data.volumes import read_volume, write_volume
 from medsearch.metrics.overlap import dice
 from tests.data.scanned_head import Scanner, pose
@@ -38,7 +37,7 @@ SOURCES = [subject for (folder, subject) in SCANS if folder == "training_source"
 class Written:
     root: Path
     cohort: Cohort
-    prepared: PreparedCohort
+    prepared: PreparedVolumes
 
 
 @pytest.fixture(scope="module")
@@ -96,8 +95,8 @@ def test_a_mask_comes_back_to_the_file_it_was_made_from(written: Written) -> Non
         if case.mask is None:
             continue
         volume = read_volume(case.mask)
-        found, affine = to_native(
-            written.prepared, case.subject, written.prepared.mask[written.prepared.index(case.subject)]
+        found, affine = written.prepared.to_native(
+            case.subject, written.prepared.mask[written.prepared.index(case.subject)]
         )
         np.testing.assert_allclose(affine, volume.affine)
         assert (found.shape, found.dtype) == (volume.array.shape, np.uint8)
@@ -106,11 +105,11 @@ def test_a_mask_comes_back_to_the_file_it_was_made_from(written: Written) -> Non
 
 def test_what_is_not_on_the_prepared_grid_has_no_way_back(written: Written) -> None:
     with pytest.raises(BadInput, match=r"crossmoda2022_etz_0: the mask has \(z, y, x\) grid \(2, 2, 2\)"):
-        to_native(written.prepared, "crossmoda2022_etz_0", np.zeros((2, 2, 2), np.uint8))
+        written.prepared.to_native("crossmoda2022_etz_0", np.zeros((2, 2, 2), np.uint8))
 
 
 def test_a_view_has_the_weak_label_of_the_table_and_no_mask_of_a_test_case(written: Written) -> None:
-    view = TaskView(written.prepared, TASK, PARTS)
+    view = TaskView(written.prepared, TASK, TASK.parts)
     assert view.presence("target", "train", "crossmoda2021_ldn_106") == (False, True)
     assert view.presence("source", "train", view.subjects("source", "train")[0]) == (False, True)
     assert view.mask("target", "test", "crossmoda2022_etz_105") is None

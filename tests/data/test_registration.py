@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medsearch.data.image_files import Volume
 from medsearch.data.registration import Atlas, Fit, Measure, RegistrationFailed
-from medsearch.data.volumes import Volume
 from tests.data.scanned_head import Scanner, pose
 
 PLACES = np.random.default_rng(0).uniform((-50, -55, -47), (50, 45, 3), (200, 3))

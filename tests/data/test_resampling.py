@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
+from medsearch.data.image_files import Volume
 from medsearch.data.resampling import image_on_grid, mask_on_grid
-from medsearch.data.volumes import Volume
 
 FILE = Path("case/case_t1.nii.gz")
 

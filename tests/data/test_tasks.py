@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override
 from medsearch.data.cohorts import Part, Roster
-from medsearch.data.tasks import CrossModalityTask, Split
+from medsearch.data.tasks import CrossModalityTask, Split, SynthesisTask, Task
 from medsearch.data.tasks import split as split_roster
+from medsearch.data.views import part_fingerprint
 
 BRATS = [f"BraTS20_Training_{number:03d}" for number in range(1, 370)]
 names = st.sets(st.text("abcdef0123", min_size=1, max_size=6), min_size=4, max_size=60).map(sorted)
@@ -99,7 +100,8 @@ def test_fractions_are_not_inflated_by_rounding() -> None:
 def test_seed_moves_everything() -> None:
     one, other = (split(CrossModalityTask(split_seed=seed, target_labels=0.4), BRATS) for seed in (0, 1))
     for field in dataclasses.fields(Split):
-        assert getattr(one, field.name) != getattr(other, field.name)
+        pairs = field.name.endswith("_paired")  # of which no segmentation has any
+        assert pairs == (getattr(one, field.name) == getattr(other, field.name))
 
 
 def test_overlap_shuffles_each_side_on_its_own() -> None:
@@ -298,3 +300,24 @@ def test_few_patients_with_many_cases_are_few() -> None:
     cases = {f"a-{visit}": "a" for visit in range(6)}
     with pytest.raises(BadInput, match="1 usable patients"):
         split_roster(CrossModalityTask(), Roster(tuple(cases), patients=cases))
+
+
+@pytest.mark.parametrize("task", [CrossModalityTask(split_seed=411), SynthesisTask(split_seed=411)])
+def test_a_split_is_drawn_once_for_a_task_and_a_cohort(task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many parts a plan asks for, in whatever order, and though others ask in between."""
+    draws, draw = [], type(task).draw
+
+    def counted(self: Task, roster: Roster) -> Split:
+        draws.append((self, roster))
+        return draw(self, roster)
+
+    monkeypatch.setattr(type(task), "draw", counted)
+    roster = task.pretended_roster()
+    fewer = dataclasses.replace(roster, subjects=roster.subjects[1:])
+    for part in sorted(task.parts):
+        for cohort in ("f", "g"):
+            for subjects in (roster, fewer):
+                part_fingerprint(task, cohort, subjects, part)
+    assert draws == [(task, roster), (task, fewer)]
+    part_fingerprint(dataclasses.replace(task, split_seed=412), "f", roster, "source.train.images")
+    assert len(draws) == 3

@@ -13,16 +13,16 @@ from medsearch.core.errors import BadInput, UndeclaredRead
 from medsearch.data.cohorts import Case, Cohort, Roster
 from medsearch.data.layouts import layout
 from medsearch.data.preparation import prepare
-from medsearch.data.prepared import PreparedCohort
+from medsearch.data.prepared import PreparedVolumes
 from medsearch.data.tasks import CrossModalityTask, split
-from medsearch.data.views import PARTS, TaskView, domains, part_fingerprint
+from medsearch.data.views import TaskView, domains, part_fingerprint
 
 GEOMETRIES = layout("brats2020").geometries
 TASK = CrossModalityTask(geometry=GEOMETRIES["tiny"])
 SUBJECTS = tuple(f"case-{number:02d}" for number in range(12))
 ROSTER = Roster(SUBJECTS)
 
-Prepared = dict[str, PreparedCohort]
+Prepared = dict[str, PreparedVolumes]
 tasks = st.builds(
     CrossModalityTask,
     source=st.sampled_from(["t1", "flair"]),
@@ -85,7 +85,7 @@ def test_fingerprint_changes_exactly_when_the_content_does(
 ) -> None:
     prepared: Prepared = request.getfixturevalue(kind)
     roster = prepared["joint"].roster
-    for part in sorted(PARTS):
+    for part in sorted(CrossModalityTask.parts):
         same = part_fingerprint(one, "f", roster, part) == part_fingerprint(other, "f", roster, part)
         assert same == (held(prepared, one, part) == held(prepared, other, part)), part
 
@@ -97,7 +97,7 @@ def test_a_fold_changes_the_source_s_training_and_validation_only() -> None:
 
 
 def test_who_has_a_mask_or_a_weak_label_is_the_case_s_own(parted: Prepared) -> None:
-    view = TaskView(parted["joint"], TASK, PARTS)
+    view = TaskView(parted["joint"], TASK, CrossModalityTask.parts)
     assert view.presence("target", "train", "case-05") == (True, False)
     assert {*view.subjects("target", "validation")} <= {"case-07", "case-08", "case-09"}
     assert view.mask("target", "test", "case-10") is None
@@ -112,7 +112,7 @@ def changed(task: CrossModalityTask, **knobs: object) -> set[str]:
     after = dataclasses.replace(task, **knobs)
     return {
         part
-        for part in PARTS
+        for part in CrossModalityTask.parts
         if part_fingerprint(task, "f", ROSTER, part) != part_fingerprint(after, "f", ROSTER, part)
     }
 
@@ -130,27 +130,29 @@ def test_contrast_changes_its_images_only() -> None:
 
 
 def test_normalisation_changes_images_only() -> None:
-    assert changed(TASK, normalisation="joint") == {part for part in PARTS if part.endswith(".images")}
+    assert changed(TASK, normalisation="joint") == {
+        part for part in CrossModalityTask.parts if part.endswith(".images")
+    }
 
 
 def test_split_seed_and_geometry_change_everything() -> None:
-    assert changed(TASK, split_seed=1) == PARTS
-    assert changed(TASK, geometry=GEOMETRIES["small"]) == PARTS
+    assert changed(TASK, split_seed=1) == CrossModalityTask.parts
+    assert changed(TASK, geometry=GEOMETRIES["small"]) == CrossModalityTask.parts
 
 
 def test_other_files_change_everything_and_the_order_of_subjects_nothing() -> None:
-    for part in PARTS:
+    for part in CrossModalityTask.parts:
         now = part_fingerprint(TASK, "f", ROSTER, part)
         assert part_fingerprint(TASK, "g", ROSTER, part) != now
         assert part_fingerprint(TASK, "f", Roster(SUBJECTS[::-1]), part) == now
 
 
-@pytest.mark.parametrize("part", sorted(PARTS))
+@pytest.mark.parametrize("part", sorted(CrossModalityTask.parts))
 def test_only_the_declared_part_can_be_read(prepared: Prepared, part: str) -> None:
     view = TaskView(prepared["per-contrast"], TASK, frozenset({part}))
-    for other in PARTS:
+    for other in CrossModalityTask.parts:
         domain, name, kind = other.split(".")
-        everyone = TaskView(view.prepared, TASK, PARTS).subjects(domain, name)
+        everyone = TaskView(view.prepared, TASK, CrossModalityTask.parts).subjects(domain, name)
         read = {"images": view.image, "masks": view.mask, "presence": view.presence}[kind]
         if other == part:
             assert read(domain, name, everyone[0]) is not None or part == "target.train.masks"
@@ -171,7 +173,7 @@ def test_mapped_arrays_are_guarded_alike(prepared: Prepared) -> None:
 
 
 def test_a_subject_of_another_part_is_refused(prepared: Prepared) -> None:
-    view = TaskView(prepared["per-contrast"], TASK, PARTS)
+    view = TaskView(prepared["per-contrast"], TASK, CrossModalityTask.parts)
     for domain, one, other in itertools.product(("source", "target"), *[("train", "validation", "test")] * 2):
         if one != other:
             with pytest.raises(BadInput, match=f"is not in {domain}.{other}"):
@@ -180,7 +182,7 @@ def test_a_subject_of_another_part_is_refused(prepared: Prepared) -> None:
 
 def test_view_hands_out_the_right_arrays(prepared: Prepared) -> None:
     arrays = prepared["per-contrast"]
-    view = TaskView(arrays, TASK, PARTS)
+    view = TaskView(arrays, TASK, CrossModalityTask.parts)
     for domain, contrast in (("source", "t1"), ("target", "t2")):
         for subject in view.subjects(domain, "validation"):
             index = arrays.index(subject)
@@ -212,7 +214,7 @@ def test_slices_have_weak_labels_of_their_own(prepared: Prepared) -> None:
 @pytest.mark.parametrize("labels", [0.0, 0.5, 1.0])
 def test_masks_of_unlabelled_training_subjects_are_hidden(prepared: Prepared, labels: float) -> None:
     task = dataclasses.replace(TASK, target_labels=labels)
-    view = TaskView(prepared["per-contrast"], task, PARTS)
+    view = TaskView(prepared["per-contrast"], task, CrossModalityTask.parts)
     seen = {s for s in view.subjects("target", "train") if view.mask("target", "train", s) is not None}
     assert seen == set(split(task, ROSTER).labelled_target)
     for name in ("validation", "test"):
@@ -229,7 +231,7 @@ def test_cases_that_lack_what_is_asked_for_are_named(
     bare = write_case(tmp_path / "bare" / shown, images, None)
     cases = tuple(bare if case.subject == shown else case for case in cohort.cases)
     arrays = prepare(dataclasses.replace(cohort, cases=cases), "f", task=TASK, folder=tmp_path / "arrays")
-    view = TaskView(arrays, TASK, PARTS)
+    view = TaskView(arrays, TASK, CrossModalityTask.parts)
     with pytest.raises(BadInput, match=f"case {shown} has no t2 image"):
         view.image("target", "validation", shown)
     with pytest.raises(BadInput, match=f"case {shown} has no mask"):

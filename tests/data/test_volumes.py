@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
-from medsearch.data.volumes import UnreadableVolume, read_volume, write_volume
+from medsearch.data.image_files import UnreadableVolume
+from medsearch.data.volumes import read_volume, write_volume
 
 AFFINE = np.array([[-2.0, 0, 0, 5], [0, -2.0, 0, 239], [0, 0, 3.0, -7], [0, 0, 0, 1]])
 

@@ -5,7 +5,7 @@ import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.data.geometry import Geometry
-from medsearch.data.hemispheres import SliceRule, hemispheres
+from medsearch.data.patches import SliceRule, hemispheres
 from medsearch.metrics.overlap import MicroDice
 from medsearch.metrics.scoring import Row, Scores, add_crops, diseased_part, means, score_halves
 from medsearch.metrics.scoring import TestCase as Case

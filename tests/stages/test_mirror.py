@@ -12,7 +12,7 @@ import torch
 
 from medsearch.core.paths import set_aside
 from medsearch.core.records import write_json
-from medsearch.data.prepared import PreparedCohort
+from medsearch.data.prepared import PreparedVolumes
 from medsearch.stages import mirror
 from medsearch.stages.context import Runtime, StageContext
 from medsearch.stages.execution import Bench, run_stage
@@ -170,18 +170,18 @@ class Slow(Counter):
 TRAINING = run_of(Slow(recipe=Counting(epochs=40)), seed=4)
 
 
-def subjects_only(folder: Path) -> PreparedCohort:
+def subjects_only(folder: Path) -> PreparedVolumes:
     """All that the counting stage reads of a cohort."""
     case = {"box": [[0, 4]] * 3, "presence": [True, True], "annotated": True, "statistics": {}}
     cases = [{"subject": f"case-{number}", **case} for number in range(12)]
     write_json(folder / "cases.json", {"contrasts": ["t1", "t2"], "cases": cases})
-    return PreparedCohort(folder)
+    return PreparedVolumes(folder)
 
 
 TRAINED = """
 import sys
 from pathlib import Path
-from medsearch.data.prepared import PreparedCohort
+from medsearch.data.prepared import PreparedVolumes
 from medsearch.stages import mirror
 from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.context import Runtime
@@ -189,7 +189,7 @@ from medsearch.stages.store import Store
 from tests.stages.test_mirror import TRAINING
 
 mirror.EVERY_S = 0.2
-bench = Bench(Store(Path(sys.argv[1]), sys.argv[2]), PreparedCohort(Path(sys.argv[3])), Runtime())
+bench = Bench(Store(Path(sys.argv[1]), sys.argv[2]), PreparedVolumes(Path(sys.argv[3])), Runtime())
 for _ in run_stage(bench, TRAINING):
     pass
 """

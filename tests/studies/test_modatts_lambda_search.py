@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from medsearch.data.phantoms import write_brain_phantom
+from medsearch.phantoms import write_brain_phantom
 
 SMALL = Path(__file__).with_name("small_lambda_search.py")
 SHIPPED = SMALL.parents[2] / "studies" / "modatts_lambda_search.py"

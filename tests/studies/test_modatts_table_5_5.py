@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.spreadsheets import read_csv
-from medsearch.data.phantoms import PHANTOMS
+from medsearch.phantoms import PHANTOMS
 from medsearch.study.ablation_plan import plan_ablation
 from medsearch.study.ledger import Ledger
 from medsearch.study.record import AblationHeader

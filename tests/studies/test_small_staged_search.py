@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from medsearch.data.phantoms import write_brain_phantom
+from medsearch.phantoms import write_brain_phantom
 
 FILE = Path(__file__).with_name("small_staged_search.py")
 NAME = "small_staged_search"

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.spreadsheets import read_csv
-from medsearch.data.phantoms import PHANTOMS
+from medsearch.phantoms import PHANTOMS
 from tests.data.planted import PLANTED, plant
 from tests.studies.small_ssbr_table_1 import ROWS
 

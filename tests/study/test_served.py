@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.errors import BadInput
-from medsearch.data.once import record_contents
-from medsearch.data.prepared import PreparedCohort
+from medsearch.data.atomic_folder import record_contents
+from medsearch.data.prepared import PreparedVolumes
 from medsearch.data.tasks import CrossModalityTask, split
 from medsearch.data.views import TaskView
 from medsearch.study.execution import run_search, run_sweep
@@ -41,14 +41,14 @@ def test_a_study_stops_before_it_trains(tmp_path: Path) -> None:
 def test_a_weak_label_stands_in_for_a_mask(tmp_path: Path) -> None:
     place, task = workplace(tmp_path), CrossModalityTask()
     subject = split(task, place.roster).train_target[0]
-    view = TaskView(PreparedCohort(place.prepared(task)), task, frozenset({"target.train.presence"}))
+    view = TaskView(PreparedVolumes(place.prepared(task)), task, frozenset({"target.train.presence"}))
     view.require_served()
     lacking(place.prepared(task), subject, annotated=False)
-    view = TaskView(PreparedCohort(place.prepared(task)), task, view.reads)
+    view = TaskView(PreparedVolumes(place.prepared(task)), task, view.reads)
     with pytest.raises(BadInput, match=f"case {subject} has neither a weak label nor a mask"):
         view.require_served()
     lacking(place.prepared(task), subject, weak_label=[True, False])
-    TaskView(PreparedCohort(place.prepared(task)), task, view.reads).require_served()
+    TaskView(PreparedVolumes(place.prepared(task)), task, view.reads).require_served()
 
 
 def test_unlabelled_training_cases_and_test_cases_need_no_mask(tmp_path: Path) -> None:
@@ -57,4 +57,4 @@ def test_unlabelled_training_cases_and_test_cases_need_no_mask(tmp_path: Path) -
     for subject in (*drawn.train_target, *drawn.test_target):
         lacking(place.prepared(task), subject, annotated=False)
     reads = frozenset({"target.train.masks", "target.test.masks"})
-    TaskView(PreparedCohort(place.prepared(task)), task, reads).require_served()
+    TaskView(PreparedVolumes(place.prepared(task)), task, reads).require_served()

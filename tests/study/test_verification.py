@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.records import write_json, write_sealed
-from medsearch.data.once import made_once
+from medsearch.data.atomic_folder import made_once
 from medsearch.data.prepared import CASES
 from medsearch.stages.outputs import JOURNAL, LOCK, MANIFEST, THINNED
 from medsearch.stages.stage import Epoch

@@ -20,8 +20,8 @@ from medsearch.core.errors import Diverged
 from medsearch.core.ranges import PositiveFloat, PositiveInt
 from medsearch.core.recipes import recipe
 from medsearch.core.records import append_line, read_json, write_json
+from medsearch.data.atomic_folder import made_once
 from medsearch.data.cohorts import Roster
-from medsearch.data.once import made_once
 from medsearch.data.prepared import CASES
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import StageContext

@@ -6,26 +6,25 @@ import torch
 from numpy.typing import NDArray
 
 from medsearch.core.recipes import override
-from medsearch.data.sources import domain_source
-from medsearch.data.units import Halves, Unit, half_crops, half_slices
-from medsearch.data.views import PARTS, TaskView
+from medsearch.data.patches import HemispherePatches, PatchIndex, domain_source, half_crops, half_slices
+from medsearch.data.views import TaskView
 from medsearch.training.crops import IGNORED, Crops
 from tests.micro import TASK, Micro
 
 
 @pytest.fixture
-def sides(micro: Micro) -> Callable[..., tuple[Halves, Halves]]:
+def sides(micro: Micro) -> Callable[..., tuple[HemispherePatches, HemispherePatches]]:
     """Diseased and healthy target halves (or their slices) under a fraction of labels."""
 
-    def made(labels: float, *, flat: bool = False) -> tuple[Halves, Halves]:
-        view = TaskView(micro.prepared, override(TASK, {"target_labels": labels}), PARTS)
+    def made(labels: float, *, flat: bool = False) -> tuple[HemispherePatches, HemispherePatches]:
+        view = TaskView(micro.prepared, override(TASK, {"target_labels": labels}), TASK.parts)
         source = domain_source(view, "target", "train")
         return half_slices(source) if flat else half_crops(source)
 
     return made
 
 
-def thirds(unit: Unit) -> NDArray[np.uint8]:
+def thirds(unit: PatchIndex) -> NDArray[np.uint8]:
     """Background, tumour and ignored voxels in layers."""
     mask = np.zeros((8, 16, 8), np.uint8)
     mask[:, 6:], mask[:, 11:] = 1, IGNORED
@@ -33,7 +32,9 @@ def thirds(unit: Unit) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize("flat", [False, True])
-def test_crops_come_as_they_are_without_augmentation(sides: Callable[..., tuple[Halves, Halves]], flat: bool) -> None:
+def test_crops_come_as_they_are_without_augmentation(
+    sides: Callable[..., tuple[HemispherePatches, HemispherePatches]], flat: bool
+) -> None:
     halves, _ = sides(1.0, flat=flat)
     batch = Crops(halves).load([1, 0], None)
     assert batch.counted is None
@@ -44,7 +45,7 @@ def test_crops_come_as_they_are_without_augmentation(sides: Callable[..., tuple[
     assert batch.x.shape[2:] == ((16, 8) if flat else (8, 16, 8))
 
 
-def test_annotated_crops_come_first(sides: Callable[..., tuple[Halves, Halves]]) -> None:
+def test_annotated_crops_come_first(sides: Callable[..., tuple[HemispherePatches, HemispherePatches]]) -> None:
     halves, _ = sides(0.5)
     crops = Crops(halves)
     (known,) = crops.annotated
@@ -56,7 +57,9 @@ def test_annotated_crops_come_first(sides: Callable[..., tuple[Halves, Halves]])
         np.testing.assert_array_equal(batch.y[0, 0], halves[known][1])
 
 
-def test_pseudo_masks_never_replace_true_ones(sides: Callable[..., tuple[Halves, Halves]]) -> None:
+def test_pseudo_masks_never_replace_true_ones(
+    sides: Callable[..., tuple[HemispherePatches, HemispherePatches]],
+) -> None:
     halves, _ = sides(0.5)
     crops = Crops(halves, thirds)
     assert crops.annotated == {0, 1}
@@ -68,7 +71,9 @@ def test_pseudo_masks_never_replace_true_ones(sides: Callable[..., tuple[Halves,
 
 
 @pytest.mark.parametrize("flat", [False, True])
-def test_ignored_voxels_survive_augmentation(sides: Callable[..., tuple[Halves, Halves]], flat: bool) -> None:
+def test_ignored_voxels_survive_augmentation(
+    sides: Callable[..., tuple[HemispherePatches, HemispherePatches]], flat: bool
+) -> None:
     """No third label is ever made of two others, and the ignored share stays about what it was."""
     halves, _ = sides(0.0, flat=flat)
     crops, shares = Crops(halves, thirds), []
@@ -82,7 +87,9 @@ def test_ignored_voxels_survive_augmentation(sides: Callable[..., tuple[Halves, 
     assert np.mean(shares) == pytest.approx(5 / 16, abs=0.05)
 
 
-def test_the_same_generator_gives_the_same_crops(sides: Callable[..., tuple[Halves, Halves]]) -> None:
+def test_the_same_generator_gives_the_same_crops(
+    sides: Callable[..., tuple[HemispherePatches, HemispherePatches]],
+) -> None:
     crops = Crops(sides(1.0)[0])
     one, two, other = (crops.load([0, 1], np.random.default_rng(seed)) for seed in (3, 3, 4))
     assert torch.equal(one.x, two.x)
@@ -90,7 +97,9 @@ def test_the_same_generator_gives_the_same_crops(sides: Callable[..., tuple[Halv
     assert not torch.equal(one.x, other.x)
 
 
-def test_parts_of_a_batch_keep_masks_with_their_crops(sides: Callable[..., tuple[Halves, Halves]]) -> None:
+def test_parts_of_a_batch_keep_masks_with_their_crops(
+    sides: Callable[..., tuple[HemispherePatches, HemispherePatches]],
+) -> None:
     batch = Crops(sides(0.5)[0], lambda unit: thirds(unit)).load([0, 1], None)
     parts = [batch[slice(0, 1)], batch[slice(1, 2)]]
     assert torch.equal(torch.cat([part.y for part in parts]), batch.y)
@@ -99,7 +108,7 @@ def test_parts_of_a_batch_keep_masks_with_their_crops(sides: Callable[..., tuple
     assert [len(unknown[slice(place, place + 1)].y) for place in (0, 1)] == [1, 0]
 
 
-def test_an_empty_list_gives_nothing(sides: Callable[..., tuple[Halves, Halves]]) -> None:
+def test_an_empty_list_gives_nothing(sides: Callable[..., tuple[HemispherePatches, HemispherePatches]]) -> None:
     empty = Crops(sides(1.0)[0]).none()
     assert len(empty) == 0
     assert empty.annotated == frozenset()
@@ -109,7 +118,7 @@ def test_an_empty_list_gives_nothing(sides: Callable[..., tuple[Halves, Halves]]
 
 @pytest.mark.parametrize("flat", [False, True])
 def test_tumours_change_their_brightness_only_in_training(
-    sides: Callable[..., tuple[Halves, Halves]], flat: bool
+    sides: Callable[..., tuple[HemispherePatches, HemispherePatches]], flat: bool
 ) -> None:
     halves, _ = sides(1.0, flat=flat)
     varied = Crops(halves, tumour_intensity=0.9)
@@ -123,5 +132,7 @@ def test_tumours_change_their_brightness_only_in_training(
     )
 
 
-def test_an_empty_list_keeps_what_is_done_to_crops(sides: Callable[..., tuple[Halves, Halves]]) -> None:
+def test_an_empty_list_keeps_what_is_done_to_crops(
+    sides: Callable[..., tuple[HemispherePatches, HemispherePatches]],
+) -> None:
     assert Crops(sides(1.0)[0], tumour_intensity=0.9).none().tumour_intensity == 0.9

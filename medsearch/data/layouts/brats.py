@@ -20,10 +20,9 @@ from pathlib import Path
 from types import MappingProxyType
 
 from medsearch.data.cohorts import Case, Cohort, Finding
-from medsearch.data.folders import visible
 from medsearch.data.geometry import Geometry
-from medsearch.data.layouts.folders import links_leaving, strays_among, unexpected
-from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan, Scoring
+from medsearch.data.image_files import visible
+from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan, Scoring, links_leaving, strays_among, unexpected
 
 _CONTRASTS = ("flair", "t1", "t1ce", "t2")
 _TABLES = re.compile(r"name_mapping\.csv|survival_info\.csv|.*mapping.*\.(csv|xlsx)", re.IGNORECASE)

@@ -4,7 +4,7 @@
         training_source/<CASE>_{ceT1,Label}.nii[.gz]      source_training/
         training_target/<CASE>_hrT2.nii[.gz]              target_training/
         validation/<CASE>_hrT2.nii[.gz]                   target_validation/; these are the test cases
-        weak_labels.csv                                   optional, see `weak_labels`
+        weak_labels.csv                                   optional
         infos_source_training.csv                         optional, not read
 
 <CASE> is crossmoda2021_ldn_<i> (London, in both years) or crossmoda2022_etz_<i> (Tilburg, from 2022 on); <i> may be 0.
@@ -12,8 +12,18 @@ Mask labels: 1 the schwannoma, 2 the cochleas, which are no tumour. Whoever hold
 puts them beside the images as <CASE>_Label; the public data has none.
 
 Images are as acquired: each on a grid of its own, not aligned with each other, the skull in place.
+
+Weak labels say on which side of each person there is tumour (thesis, section 5.5.1):
+
+    case,side
+    crossmoda2021_ldn_106,left
+    crossmoda2022_etz_0,right
+
+`side` is the patient's own left or right, as the affine of the file has it, not the left or right of a picture, in
+which radiologists see the patient's right on the left. It may also be "both" or "none". More columns may follow.
 """
 
+import csv
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,11 +32,62 @@ from types import MappingProxyType
 from typing import Literal
 
 from medsearch.data.cohorts import Case, Cohort, Finding, Part
-from medsearch.data.folders import visible
 from medsearch.data.geometry import Geometry
-from medsearch.data.layouts.folders import links_leaving, unexpected
-from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan, Scoring
-from medsearch.data.layouts.weak_labels import WEAK_LABELS, WeakLabels, read_weak_labels
+from medsearch.data.image_files import visible
+from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan, Scoring, links_leaving, unexpected
+
+WEAK_LABELS = "weak_labels.csv"
+SIDES: Mapping[str, tuple[bool, bool]] = {
+    "right": (True, False),
+    "left": (False, True),
+    "both": (True, True),
+    "none": (False, False),
+}
+"""What each word says of the low and of the high half of x, which runs towards the patient's left."""
+
+
+@dataclass(frozen=True)
+class WeakLabels:
+    """The sides by case, and what is wrong with the table."""
+
+    sides: Mapping[str, tuple[bool, bool]] = field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+
+
+def read_weak_labels(table: Path, subjects: Collection[str]) -> WeakLabels:
+    """The table's sides for `subjects`; a table that cannot be trusted refuses the cohort."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as file:
+            lines = csv.DictReader(file)
+            columns = lines.fieldnames = [column.strip().lower() for column in lines.fieldnames or ()]
+            rows = [(lines.line_num, row) for row in lines]
+    except (OSError, ValueError, csv.Error):
+        return WeakLabels(findings=(Finding(None, table, "cannot be read as a table", "save it as CSV in UTF-8"),))
+    if missing := [column for column in ("case", "side") if column not in columns]:
+        problem = f"has no column {missing[0]!r}"
+        return WeakLabels(findings=(Finding(None, table, problem, "begin it with the line case,side"),))
+    told = [(number, _word(row["case"]), _word(row["side"]).lower()) for number, row in rows]
+    sides = {case: SIDES[side] for _, case, side in told if side in SIDES}
+    return WeakLabels(sides, tuple(_faults(told, table, frozenset(subjects))))
+
+
+def _word(cell: object) -> str:
+    return cell.strip() if isinstance(cell, str) else ""
+
+
+def _faults(told: list[tuple[int, str, str]], table: Path, subjects: frozenset[str]) -> Iterator[Finding]:
+    first: dict[str, int] = {}
+    for number, case, side in told:
+        if case not in subjects:
+            problem = f"line {number} names {case!r}, which is no case here"
+            yield Finding(None, table, problem, "correct the name, or delete the line")
+        elif side not in SIDES:
+            problem = f"line {number} gives {case} the side {side!r}"
+            yield Finding(case, table, problem, f"write {', '.join(SIDES)}, in the patient's own terms")
+        elif first.setdefault(case, number) != number:
+            problem = f"lines {first[case]} and {number} are both about {case}"
+            yield Finding(case, table, problem, "keep one of them")
+
 
 Kind = Literal["ceT1", "hrT2", "Label"]
 
@@ -80,14 +141,16 @@ class CrossMoDA:
         wanted = {*(self.contrasts if required is None else required), "Label"}
         folders = _Folders.under(root, self.name)
         findings = [*folders.findings(root)]
-        found = [_PartFolder(folder, part, self.centres) for part, folder in folders.parts.items()]
-        for one in found:
-            findings += [*one.findings(wanted), *links_leaving(one.paths, root)]
-        findings += _twice(found)
+        parts = [_PartFolder(folder, part, self.centres) for part, folder in folders.parts.items()]
+        for part in parts:
+            findings += [*part.findings(wanted), *links_leaving(part.paths, root)]
+        findings += _twice(parts)
         table = folders.file(WEAK_LABELS)
-        subjects = [subject for one in found for subject in one.subjects]
+        subjects = [subject for part in parts for subject in part.subjects]
         weak = read_weak_labels(table, subjects) if table else WeakLabels()
-        cases = {case.subject: case for one in reversed(found) for case in one.cases(weak.sides)}  # the first part wins
+        cases = {
+            case.subject: case for part in reversed(parts) for case in part.cases(weak.sides)
+        }  # the first part wins
         ordered = tuple(cases[subject] for subject in dict.fromkeys(subjects))
         findings += [*weak.findings, *_unlabelled(ordered, table or root)]
         phantom = folders.file(PHANTOM_RECORD) is not None
@@ -208,14 +271,14 @@ class _PartFolder:
             )
 
 
-def _twice(found: list[_PartFolder]) -> Iterator[Finding]:
+def _twice(parts: list[_PartFolder]) -> Iterator[Finding]:
     """A subject in two parts: what is learned from one would be tested, or translated, on the other."""
     first: dict[str, Path] = {}
-    for one in found:
-        for subject in one.subjects:
-            where = first.setdefault(subject, one.folder)
-            if where != one.folder:
-                yield Finding(subject, one.folder, f"holds a case that is in {where.name} too", "keep one of the two")
+    for part in parts:
+        for subject in part.subjects:
+            where = first.setdefault(subject, part.folder)
+            if where != part.folder:
+                yield Finding(subject, part.folder, f"holds a case that is in {where.name} too", "keep one of the two")
 
 
 def _unlabelled(cases: tuple[Case, ...], where: Path) -> Iterator[Finding]:

@@ -1,14 +1,25 @@
-"""Images as layouts of whole CT volumes name them: a NIfTI file, or a folder with one DICOM series."""
+"""Images as layouts of whole CT volumes name them: a NIfTI file, or a folder with one DICOM series.
+
+Their sizes no data set prescribes: slices are resized to a number of pixels.
+"""
 
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 
 from medsearch.data.cohorts import Case, Finding
-from medsearch.data.folders import visible
-from medsearch.data.layouts.folders import links_leaving, strays_among, unexpected
+from medsearch.data.geometry import AxialGeometry
+from medsearch.data.image_files import visible
+from medsearch.data.layouts.scans import links_leaving, strays_among, unexpected
+
+AXIAL: Mapping[str, AxialGeometry] = MappingProxyType(
+    {"tiny": AxialGeometry(slice_size=64), "small": AxialGeometry(), "paper": AxialGeometry()}
+)
+"""Paper 000's 128 x 128 pixels, and half of it for two CPU cores."""
+
 
 PAIRED = "paired"
 """The folder of the cases that come in every contrast."""

@@ -11,13 +11,11 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from medsearch.data.axial import AxialGeometry
 from medsearch.data.cohorts import Case, Cohort, Finding
-from medsearch.data.folders import visible
-from medsearch.data.layouts.folders import unexpected
-from medsearch.data.layouts.images import PAIRED, Found, Images, leaving, paired_cases, unique
-from medsearch.data.layouts.scales import AXIAL
-from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan
+from medsearch.data.geometry import AxialGeometry
+from medsearch.data.image_files import visible
+from medsearch.data.layouts.images import AXIAL, PAIRED, Found, Images, leaving, paired_cases, unique
+from medsearch.data.layouts.scans import PHANTOM_RECORD, Grids, Scan, unexpected
 
 UNPAIRED = "unpaired"
 
@@ -40,13 +38,13 @@ class NiftiFolders:
         """The cases under `root`, contrast by contrast, then the pairs; and the faults that names show."""
         unpaired = _unpaired(root, required)
         contrasts = dict.fromkeys(contrast for case in unpaired.cases for contrast in case.images)
-        found = [unpaired, _paired(root, tuple(required or contrasts), required or ())]
-        cases, twice = unique([case for one in found for case in one.cases])
+        groups = [unpaired, _paired(root, tuple(required or contrasts), required or ())]
+        cases, twice = unique([case for group in groups for case in group.cases])
         named = dict.fromkeys([*(required or ()), *(contrast for case in cases for contrast in case.images)])
         phantom = (root / PHANTOM_RECORD).is_file()
         name = f"{self.name}-phantom" if phantom else self.name
         cohort = Cohort(name, root, self.name, tuple(named), cases, phantom=phantom)
-        findings = [finding for one in found for finding in one.findings]
+        findings = [finding for group in groups for finding in group.findings]
         return Scan(cohort, (*_about_root(root), *findings, *twice, *leaving(cases, root)))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from medsearch.data.cohorts import Finding
-from medsearch.data.folders import visible
+from medsearch.data.image_files import visible
 from medsearch.data.layouts.brats import RELEASES, BraTS
 from medsearch.data.layouts.scans import Layout
 

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
-from medsearch.data.hemispheres import SliceRule, hemisphere_slices, hemisphere_source
-from medsearch.data.units import cycled
+from medsearch.data.patches import SliceRule, cycled, hemisphere_slices, hemisphere_source
 from medsearch.data.views import Domain, SplitName, TaskView
 from medsearch.methods.baselines.reads import SelectedOn, sides
 from medsearch.methods.baselines.recipe import AdamRecipe

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.core.seeds import generator
-from medsearch.data.synthesis.views import Abdomen, SynthesisView
+from medsearch.data.views import Abdomen, SynthesisView
 from medsearch.methods.cyclegan.recipe import TranslationRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Training

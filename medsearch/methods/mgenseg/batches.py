@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from medsearch.core.errors import BadInput
-from medsearch.data.hemispheres import hemisphere_slices, hemisphere_source
-from medsearch.data.units import cycled
+from medsearch.data.patches import cycled, hemisphere_slices, hemisphere_source
 from medsearch.data.views import Domain, TaskView
 from medsearch.losses.weights import annotated_share
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe

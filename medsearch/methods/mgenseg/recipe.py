@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from medsearch.core.ranges import NonNegativeFloat, PositiveInt
 from medsearch.core.recipes import override, recipe
-from medsearch.data.hemispheres import SliceRule
+from medsearch.data.patches import SliceRule
 from medsearch.data.views import Domain
 from medsearch.losses.weights import TermWeights
 from medsearch.networks.config import DiscriminatorConfig, Scale

@@ -21,8 +21,7 @@ from torch import Tensor
 
 from medsearch.core.errors import BadInput
 from medsearch.core.seeds import generator
-from medsearch.data.hemispheres import hemisphere_slices, hemisphere_source
-from medsearch.data.units import Halves
+from medsearch.data.patches import HemispherePatches, hemisphere_slices, hemisphere_source
 from medsearch.data.views import Domain, TaskView
 from medsearch.methods.mgenseg.networks import MGenSegNet, Wanted
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
@@ -86,7 +85,7 @@ class Validation:
             return self.main.diseased.none(), self.main.diseased.none()
         source = hemisphere_source(self.task, "source", "validation", masks=False)
         both = tuple(unit for unit in target.units if unit.subject in source.subjects)
-        return Crops(Halves(source, both)), Crops(Halves(target.source, both))
+        return Crops(HemispherePatches(source, both)), Crops(HemispherePatches(target.source, both))
 
     def pairs(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Source and target images of the paired slices."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from medsearch.core.seeds import generator
-from medsearch.data.units import Unit
+from medsearch.data.patches import PatchIndex
 from medsearch.losses.weights import normalised, scheduled
 from medsearch.methods.modatts import losses
 from medsearch.methods.modatts.recipe import SegmentationRecipe, SelfTrainingRecipe
@@ -200,7 +200,7 @@ def pseudo_labelled(training: SegmentationTraining, recipe: SelfTrainingRecipe) 
     """
     crops, runtime = training.given.diseased, training.context.runtime
     unknown = [index for index in range(len(crops)) if index not in crops.annotated]
-    masks: dict[Unit, NDArray[np.uint8]] = {}
+    masks: dict[PatchIndex, NDArray[np.uint8]] = {}
     for part in pieces(len(unknown), runtime.at_once(training.recipe.batch)):
         x = crops.load(unknown[part], None).x.to(runtime.device)
         found = pseudo_mask(predict(training.segmentor, x, runtime)[:, 0], recipe)

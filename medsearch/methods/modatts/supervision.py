@@ -12,8 +12,7 @@ from medsearch.core.errors import BadInput
 from medsearch.data.augmentation.tumours import heterogeneity, repeats
 from medsearch.data.geometry import Triple as Size
 from medsearch.data.geometry import halves
-from medsearch.data.sources import domain_source
-from medsearch.data.units import Halves, Source, cycled, half_crops, half_slices
+from medsearch.data.patches import HemispherePatches, VolumeSource, cycled, domain_source, half_crops, half_slices
 from medsearch.data.views import Domain, TaskView
 from medsearch.losses.weights import annotated_share
 from medsearch.methods.modatts.networks.config import MedformerConfig
@@ -79,7 +78,7 @@ def supervision(recipe: SegmentationRecipe, selection: Selection, context: Stage
     return given
 
 
-def _annotating(recipe: SegmentationRecipe, task: TaskView, synthesis: Artifact | None) -> Source:
+def _annotating(recipe: SegmentationRecipe, task: TaskView, synthesis: Artifact | None) -> VolumeSource:
     """The volumes whose masks teach."""
     if recipe.supervision == "pseudo-target":
         assert synthesis is not None
@@ -87,11 +86,11 @@ def _annotating(recipe: SegmentationRecipe, task: TaskView, synthesis: Artifact 
     return domain_source(task, recipe.supervision, "train")
 
 
-def _by_presence(recipe: SegmentationRecipe, source: Source) -> tuple[Halves, Halves]:
+def _by_presence(recipe: SegmentationRecipe, source: VolumeSource) -> tuple[HemispherePatches, HemispherePatches]:
     return half_slices(source) if recipe.network.dimensions == 2 else half_crops(source)
 
 
-def upsampled(crops: Halves, times: int) -> Halves:
+def upsampled(crops: HemispherePatches, times: int) -> HemispherePatches:
     """Small tumours, and large heterogeneous ones, `times` in an epoch (`repeats`); slices come as often as their half.
 
     Raises:
@@ -107,7 +106,7 @@ def upsampled(crops: Halves, times: int) -> Halves:
     return replace(crops, units=tuple(unit for unit in crops.units for _ in range(turns.get(unit[:2], 1))))
 
 
-def _tumour(source: Source, subject: str, side: int) -> tuple[int, float]:
+def _tumour(source: VolumeSource, subject: str, side: int) -> tuple[int, float]:
     """Voxels and heterogeneity of the tumour in one crop."""
     mask, box = source.mask(subject), source.box(subject)
     assert mask is not None
@@ -115,7 +114,7 @@ def _tumour(source: Source, subject: str, side: int) -> tuple[int, float]:
     return int(np.count_nonzero(marked)), heterogeneity(image.astype(np.float32), marked)
 
 
-def _validation(selection: Selection, task: TaskView, synthesis: Artifact | None) -> Source:
+def _validation(selection: Selection, task: TaskView, synthesis: Artifact | None) -> VolumeSource:
     """The volumes that the rule allows to select by."""
     if selection == "pseudo-target":
         assert synthesis is not None

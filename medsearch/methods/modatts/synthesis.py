@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from medsearch.core.records import read_json, write_json
 from medsearch.data.geometry import padded_slices, unpad_slices
-from medsearch.data.units import Source, Volume
+from medsearch.data.patches import Volume, VolumeSource
 from medsearch.data.views import SplitName, TaskView
 from medsearch.methods.modatts.recipe import SynthesisRecipe, TranslationRecipe
 from medsearch.methods.modatts.translator import Translator
@@ -61,10 +61,10 @@ def synthesise(recipe: SynthesisRecipe, translation: TranslationRecipe, context:
     return Outcome(notes={"volumes": len(places)})
 
 
-def pseudo_target(task: TaskView, split: SplitName, synthesis: Artifact) -> Source:
+def pseudo_target(task: TaskView, split: SplitName, synthesis: Artifact) -> VolumeSource:
     """Translated source volumes of one split with the source's masks (Y_pT = Y_S)."""
     volumes, places = synthesised(synthesis)
-    return Source(
+    return VolumeSource(
         subjects=task.subjects("source", split),
         image=lambda subject: volumes[places[subject]],
         mask=partial(task.mapped_mask, "source", split),

@@ -16,8 +16,7 @@ from torch import Tensor
 
 from medsearch.core.errors import BadInput
 from medsearch.data.augmentation.slices import augment_slice
-from medsearch.data.sources import domain_source
-from medsearch.data.units import Image, Mask, Slices, batches, cycled
+from medsearch.data.patches import Image, Mask, Slices, batches, cycled, domain_source
 from medsearch.data.views import TaskView
 from medsearch.losses.weights import normalised
 from medsearch.methods.modatts import losses

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from medsearch.core.files import digest
-from medsearch.data.synthesis.views import SIDES, Abdomen, SynthesisView
+from medsearch.data.views import DOMAINS, Abdomen, SynthesisView
 from medsearch.methods.ssbr_cyclegan.losses import total
 from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WANTED, RegressorConfig, RegressorRecipe, RegressorWeights
 from medsearch.methods.ssbr_cyclegan.stacks import StackBatch, require_slices, stacks
@@ -114,9 +114,9 @@ class Regression(NetworkTraining[StageContext[SynthesisView]]):
         self.modules = {"regressor": self.regressor}
         self.optimisers = {"g": adam([self.regressor], recipe.optimiser, amsgrad=False)}
         view = context.task
-        self.training = [view.abdomen(side, "train", name) for side in SIDES for name in view.subjects(side, "train")]
+        self.training = [view.abdomen(side, "train", name) for side in DOMAINS for name in view.subjects(side, "train")]
         self.unseen = [
-            view.abdomen(side, "validation", name) for side in SIDES for name in view.subjects(side, "validation")
+            view.abdomen(side, "validation", name) for side in DOMAINS for name in view.subjects(side, "validation")
         ]
         require_slices({of.subject: len(of) for of in self.training}, recipe.slices)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from medsearch.core.files import digest, require_content
-from medsearch.data.synthesis.views import SynthesisView
+from medsearch.data.views import SynthesisView
 from medsearch.methods.ssbr_cyclegan.recipe import (
     KNOB,
     WANTED,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from medsearch.core.seeds import generator
-from medsearch.data.synthesis.views import Abdomen, Side, SynthesisView
+from medsearch.data.views import Abdomen, Domain, SynthesisView
 from medsearch.methods.ssbr_cyclegan.losses import acl
 from medsearch.methods.ssbr_cyclegan.recipe import InferenceRecipe, RegressorConfig, TranslationRecipe, Weights
 from medsearch.methods.ssbr_cyclegan.registering import ByRegistration
@@ -92,7 +92,7 @@ class PairedTranslation:
         return total(self.gan, of, self.recipe.weights, regressor=self.regressor)
 
 
-def _patients(view: SynthesisView, side: Side) -> list[Patient]:
+def _patients(view: SynthesisView, side: Domain) -> list[Patient]:
     return [Patient(of.subject, CaseSlices(of), of.spacing) for of in training_cases(view, side)]
 
 

@@ -12,8 +12,8 @@ import pytest
 from medsearch.cli import main
 from medsearch.data.checks import Checked, check
 from medsearch.data.layouts import layout
-from medsearch.data.phantoms import AbdomenSpec, write_abdominal_ct
 from medsearch.data.volumes import read_volume, write_volume
+from medsearch.phantoms import AbdomenSpec, write_abdominal_ct
 from tests.data import planted
 
 SPEC = AbdomenSpec(cases=2, pairs=1, spacing=6.75)

@@ -8,8 +8,8 @@ import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.data.checks import check
-from medsearch.data.phantoms import NiftiFoldersSpec, write_nifti_folders
 from medsearch.data.volumes import read_volume, write_volume
+from medsearch.phantoms import NiftiFoldersSpec, write_nifti_folders
 from tests.data import abdomens
 
 SPEC = NiftiFoldersSpec(cases=2, pairs=1, spacing=7.0)

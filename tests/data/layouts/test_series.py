@@ -6,8 +6,8 @@ import numpy as np
 import pydicom
 import pytest
 
-from medsearch.data.layouts.series import Choice, SeriesRule, chosen
-from medsearch.data.phantoms.abdomen.series import SeriesHeader, write_scout, write_series
+from medsearch.data.layouts.abdominal_ct import Choice, SeriesRule, chosen
+from medsearch.phantoms.abdomen.series import SeriesHeader, write_scout, write_series
 from tests.data import planted
 
 SUPINE = SeriesRule(lying="supine")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from medsearch.core.files import digest, require_content
-from medsearch.data.hemispheres import SliceRule
+from medsearch.data.patches import SliceRule
 from medsearch.methods.baselines.attent.recipe import AttENTRecipe, SegmentationRecipe, TranslationRecipe
 from medsearch.methods.baselines.reads import adapting, unannotated
 from medsearch.stages.context import StageContext

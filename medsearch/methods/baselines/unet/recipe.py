@@ -5,7 +5,7 @@ from typing import Any
 
 from medsearch.core.ranges import PositiveInt
 from medsearch.core.recipes import override, recipe
-from medsearch.data.hemispheres import SliceRule
+from medsearch.data.patches import SliceRule
 from medsearch.methods.baselines.reads import Supervision
 from medsearch.methods.baselines.recipe import AdamRecipe, TrainedByAdam
 from medsearch.networks.config import Scale

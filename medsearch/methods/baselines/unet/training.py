@@ -10,8 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from medsearch.data.hemispheres import SliceRule
-from medsearch.data.units import cycled
+from medsearch.data.patches import SliceRule, cycled
 from medsearch.data.views import Domain, TaskView
 from medsearch.losses.dice import dice
 from medsearch.methods.baselines.reads import Supervision, sides

@@ -1,6 +1,0 @@
-"""Heads with a vestibular schwannoma, in the layouts of CrossMoDA 2021 and 2022.
-
-A whole head around the posterior fossa (`heads`, from MNI152 or from label maps) under a deformation and a pose of its
-own, an inner ear on each side (`ears`), a tumour at one cerebellopontine angle (`schwannomas`), the sequences of two
-centres (`centres`, `subjects`), and the folders of the challenge (`writing`).
-"""

@@ -1,0 +1,82 @@
+"""What a phantom cohort is made from."""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated, ClassVar, Protocol
+
+from medsearch.core import recipes
+from medsearch.core.errors import BadInput
+from medsearch.core.ranges import NonNegativeInt, PositiveInt, Range
+from medsearch.core.recipes import recipe
+
+PHANTOM_VERSION = 1
+"""Raised whenever the same specification yields other images."""
+
+
+class Specification(Protocol):
+    """What every phantom cohort is made from: a recipe of its own, by which the cohort is known."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the files would."""
+        ...
+
+    @property
+    def subjects(self) -> int:
+        """How many people there will be."""
+        ...
+
+
+@recipe
+class PhantomSpec:
+    """A phantom cohort: `cases` subjects, the last `healthy` of them without a tumour, at `spacing` mm.
+
+    `anatomy`: a folder of label maps (see `templates`) whose heads are used in turn, instead of MNI152.
+    """
+
+    cases: PositiveInt = 40
+    spacing: Annotated[float, Range(0.5, 10)] = 4.0
+    seed: NonNegativeInt = 0
+    anatomy: str | None = None
+    healthy: NonNegativeInt = 0
+
+    layout: ClassVar[str] = "brats2020"
+
+    def __post_init__(self) -> None:
+        if self.healthy > self.cases:
+            msg = f"no phantom has {self.cases} cases with {self.healthy} healthy among them; ask for more cases"
+            raise BadInput(msg)
+
+    @property
+    def subjects(self) -> int:
+        """How many people there will be."""
+        return self.cases
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the images would: with the specification, its version, or the content of the label maps."""
+        from medsearch.phantoms.templates import label_maps
+
+        maps = [] if self.anatomy is None else label_maps(Path(self.anatomy))
+        digests = [hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest() for path in maps]
+        plain = {**recipes.plain(self), "anatomy": digests, "version": PHANTOM_VERSION}
+        return recipes.fingerprint(plain)
+
+
+@recipe
+class BraTS2021Spec(PhantomSpec):
+    """The same people in the files of BraTS 2021."""
+
+    layout: ClassVar[str] = "brats2021"
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the images would, or the layout."""
+        return recipes.fingerprint([super().fingerprint, self.layout])
+
+
+@recipe
+class BraTS2023Spec(BraTS2021Spec):
+    """The same people in the files of BraTS 2023, whose masks call enhancing tumour 3."""
+
+    layout: ClassVar[str] = "brats2023"
