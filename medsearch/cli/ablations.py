@@ -39,33 +39,34 @@ class AskingAblation:
 
     def print_plan(self, data: Data) -> None:
         """The plan needs no torch and no Ray, and trains nothing; files that were checked for it are remembered."""
-        from medsearch.study.ablation_plan import plan_sweep, render_plan
+        from medsearch.study.ablation_plan import plan_ablation
+        from medsearch.study.plan import render
 
         places = self._anew(data.written_places(self._tasks()))
         if places:
             say_redrawn(self.ablation, next(iter(places.values())))
         at_a_time = slots(resources(self.options))
-        render_plan(plan_sweep(self.ablation, places or None, slots=at_a_time, only=self.options.only))
+        render(plan_ablation(self.ablation, places or None, slots=at_a_time, only=self.options.only))
 
     def run(self, data: Data) -> Path:
         """Do what is left, write the report; return the study's folder."""
         from medsearch.cli.study import report, site, tracked
-        from medsearch.study.ablation_plan import plan_sweep
+        from medsearch.study.ablation_plan import plan_ablation
         from medsearch.study.execution import run_sweep
+        from medsearch.study.progress import progress
         from medsearch.study.savings import savings
-        from medsearch.study.sweep_progress import sweep_progress
 
         places, only = self._anew(data.places(self._tasks())), self.options.only
         place = next(iter(places.values()))
         say_redrawn(self.ablation, place)
         at_a_time = slots(resources(self.options))
-        forecast = plan_sweep(self.ablation, places, slots=at_a_time, only=only)
+        forecast = plan_ablation(self.ablation, places, slots=at_a_time, only=only)
         for line in forecast.notes:
             say(line)
         if forecast.left:
             data.prepare(places, self._tasks())
         with tracked(place, self.name, self.options):
-            with sweep_progress(self.ablation, forecast) as listener:
+            with progress(self.ablation, forecast) as listener:
                 ended = run_sweep(self.ablation, places, site(self.options, listener), only=only)
             report(ended.folder, place)
             say(str(savings(ended.graph, place.stored)))

@@ -37,13 +37,14 @@ class AskingSearch:
 
     def print_plan(self, data: Data) -> None:
         """The plan needs no torch and no Ray, and trains nothing; files that were checked for it are remembered."""
-        from medsearch.study.plan import plan, render
+        from medsearch.study.plan import render
+        from medsearch.study.search_plan import plan_search
 
         place = next(iter(data.written_places(self._tasks()).values()), None)
         if place is not None:
             say_stored(self.search, place)
         place = place and anew(self.search, place, self.options.recompute)
-        render(plan(self.search, place, slots=slots(resources(self.options))))
+        render(plan_search(self.search, place, slots=slots(resources(self.options))))
 
     def run(self, data: Data) -> Path:
         """Do what is left, write the report; return the study's folder."""

@@ -3,6 +3,7 @@
     MedsearchError      1   the study failed
     ├── BadInput        2   a file, a case or a knob is wrong: one line, with a remedy
     │   └── Damaged         a file that this program wrote is not as it was written
+    ├── StudyFailed     1   nothing of a study came to its end
     ├── UndeclaredRead  1   a stage asked for data that it did not declare
     ├── Diverged        1   a loss became non-finite: this trial failed, the others go on
     └── Interrupted   130   the user stopped the study, or its Ray cluster died; it can go on later
@@ -93,6 +94,10 @@ class Damaged(BadInput):
     def __reduce__(self) -> tuple[type["Damaged"], tuple[str, str, str]]:
         """It travels from workers to the driver."""
         return Damaged, (self.what, self.problem, self.remedy)
+
+
+class StudyFailed(MedsearchError):
+    """What every run of a study stands on could not be trained, or no run came to its end."""
 
 
 class UndeclaredRead(MedsearchError):

@@ -3,17 +3,17 @@
     search, spaces, samplers, schedulers    what a study file declares of a search; plain data, checked when loaded
     ablation, variants, figures             what it declares of a table or a figure
     staged, groups, rules, refinement       what it declares of a staged search: searches that stand on each other
-    plan, ablation_plan, staged_plan        what is left to do, without doing it
-    agenda, graph                           what comes next (pure): trials and their repeats; stage runs of all cells
+    plan                                    what is left to do, without doing it; search_plan, ablation_plan, staged_plan
+    run_order, graph                        what comes next (pure): trials and their repeats; stage runs of all cells
     jobs                                    one run as work that can be done anywhere
-    conductor, sweep                        hand out the jobs of a search, of an ablation; write down their ends
-    execution                               a conductor on Ray Tune: searcher, rungs, worker, cluster, interruption;
+    driver                                  hands out jobs and writes down their ends: search_driver, ablation_driver
+    execution                               a driver on Ray Tune: searcher, rungs, worker, cluster, interruption;
                                             cluster_loss and lost_workers say what becomes of it when processes die
     course, freezing, pinning, staged_run   the searches of a staged search one after another, and what each freezes
     code                                    which stored stages other code has trained, and whether they are anew
     identity, marks                         whether a folder, and trials in the sampler's storage, are this question's
-    progress, sweep_progress                the terminal while it runs
-    ledger, tracking                        what happened, on disk and in MLflow
+    progress                                the terminal while it runs
+    record, ledger, tracking                what a study is and what happened, on disk and in MLflow
 
 Ray, Optuna and MLflow are imported when they are needed, and nowhere else in the package.
 """

@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
-from medsearch.core.errors import BadInput, MedsearchError
+from medsearch.core.errors import BadInput, MedsearchError, StudyFailed
 from medsearch.core.recipes import plain
-from medsearch.study.conducting import StudyFailed
 from medsearch.study.freezing import Standing, freeze, standing
 from medsearch.study.groups import Group
 from medsearch.study.identity import MAY_GROW, differs

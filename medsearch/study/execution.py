@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, final
 from medsearch.core.locks import claimed
 from medsearch.stages.memory import Meter
 from medsearch.study.ablation import Ablation
+from medsearch.study.ablation_driver import AblationDriver, StageCounts
 from medsearch.study.ablation_header import begin, describe, winner
 from medsearch.study.cluster import Resources, cluster
 from medsearch.study.cluster_loss import explained
-from medsearch.study.conducting import Conducts
-from medsearch.study.conductor import Conductor
+from medsearch.study.driver import StudyDriver
 from medsearch.study.events import Listener, unheard
 from medsearch.study.graph import Graph, Grapher
 from medsearch.study.identity import choose, open_study
@@ -29,7 +29,7 @@ from medsearch.study.proposals import Proposals, sqlite
 from medsearch.study.room import Room
 from medsearch.study.schedulers import FullLength
 from medsearch.study.search import Search
-from medsearch.study.sweep import Standing, Sweep
+from medsearch.study.search_driver import SearchDriver
 
 if TYPE_CHECKING:
     from medsearch.study.rungs import Rungs
@@ -53,7 +53,7 @@ class SweepRun:
 
     folder: Path
     graph: Graph
-    standing: Standing
+    counts: StageCounts
     trained: bool
 
 
@@ -90,17 +90,17 @@ def run_search(search: Search, place: Workplace, site: Site | None = None, *, st
         ledger = Ledger(folder)
         open_study(planner, ledger)
         url = storage or sqlite(folder)
-        conductor = Conductor(planner, ledger=ledger, proposals=lambda: Proposals(search, url), listener=site.listener)
-        first = conductor.next()
+        driver = SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(search, url), listener=site.listener)
+        first = driver.next()
         if isinstance(first, Job):
             require_served(planner.kinds(), lambda _: place)
             with on_ray(site, place, interruption):
-                _fit(conductor, first, rungs=_recalled(conductor), place=place, site=site, interruption=interruption)
+                _fit(driver, first, rungs=_recalled(driver), place=place, site=site, interruption=interruption)
         place.store.adopt_renewed()
-        choose(ledger, conductor.finalists)
+        choose(ledger, driver.finalists)
         ledger.note_recovered()
-    conductor.require_result()
-    return SearchRun(folder=folder, finalists=conductor.finalists, runs=ledger.runs(), trained=isinstance(first, Job))
+    driver.require_result()
+    return SearchRun(folder=folder, finalists=driver.finalists, runs=ledger.runs(), trained=isinstance(first, Job))
 
 
 def run_sweep(
@@ -125,18 +125,18 @@ def run_sweep(
         ledger = Ledger(folder)
         grapher = Grapher(ablation, places, winner(ablation, place))
         begin(grapher, ledger)
-        sweep = Sweep(grapher, store=place.store, ledger=ledger, only=only, listener=site.listener)
-        first = sweep.next()
+        driver = AblationDriver(grapher, store=place.store, ledger=ledger, only=only, listener=site.listener)
+        first = driver.next()
         if isinstance(first, Job):
-            require_served((item.run for item in sweep.graph.items.values()), grapher.place)
+            require_served((item.run for item in driver.graph.items.values()), grapher.place)
             with on_ray(site, place, interruption):
-                _fit(sweep, first, rungs=_unjudged(), place=place, site=site, interruption=interruption)
+                _fit(driver, first, rungs=_unjudged(), place=place, site=site, interruption=interruption)
         place.store.adopt_renewed()
-        describe(grapher, ledger, sweep.failed)
+        describe(grapher, ledger, driver.failed)
         if not only:
             ledger.note_recovered()
-    sweep.require_result()
-    return SweepRun(folder=folder, graph=sweep.graph, standing=sweep.standing, trained=isinstance(first, Job))
+    driver.require_result()
+    return SweepRun(folder=folder, graph=driver.graph, counts=driver.counts, trained=isinstance(first, Job))
 
 
 @contextmanager
@@ -159,9 +159,9 @@ def on_ray(site: Site, place: Workplace, interruption: Interruption) -> Iterator
 
 
 def _fit(
-    conductor: Conducts, first: Job, *, rungs: "Rungs", place: Workplace, site: Site, interruption: Interruption
+    driver: StudyDriver, first: Job, *, rungs: "Rungs", place: Workplace, site: Site, interruption: Interruption
 ) -> None:
-    folder = conductor.ledger.folder / "ray"
+    folder = driver.ledger.folder / "ray"
     shutil.rmtree(folder, ignore_errors=True)  # earlier lives' snapshots, which nobody reads
     folder.mkdir(parents=True)
     from ray import tune
@@ -172,9 +172,9 @@ def _fit(
     from medsearch.study.worker import Worker, request
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    packing = Packing(site.resources, room=Room(), probes=Probes(place.probes), store=conductor.store)
+    packing = Packing(site.resources, room=Room(), probes=Probes(place.probes), store=driver.store)
     packing.require_room()
-    jobs = Jobs(conductor, rungs, packing=packing, first=first, meter=site.meter)
+    jobs = Jobs(driver, rungs, packing=packing, first=first, meter=site.meter)
     tuner = tune.Tuner(
         tune.with_resources(Worker, request),
         tune_config=tune.TuneConfig(
@@ -186,7 +186,7 @@ def _fit(
             trial_dirname_creator=_name,
         ),
         run_config=tune.RunConfig(
-            callbacks=[Watch(conductor, interruption)],
+            callbacks=[Watch(driver, interruption)],
             name="tune",
             storage_path=str(folder),
             verbose=0,
@@ -198,16 +198,16 @@ def _fit(
         tuner.fit()
 
 
-def _recalled(conductor: Conductor) -> "Rungs":
+def _recalled(driver: SearchDriver) -> "Rungs":
     """The scheduler of a search, with what it saw in earlier lives."""
     from medsearch.study.rungs import Rungs, recorded
 
-    search = conductor.search
+    search = driver.search
     maximise = search.objectives[search.metric] == "maximize"
     rungs = Rungs(search.settled.scheduler, maximise=maximise)
-    runs = [run for name, run in conductor.ledger.runs().items() if name not in conductor.reopened]
+    runs = [run for name, run in driver.ledger.runs().items() if name not in driver.reopened]
     open_runs = [run.run for run in runs if run.state == "running"]
-    rungs.recall(recorded(conductor.store, search, runs), open_runs=open_runs)
+    rungs.recall(recorded(driver.store, search, runs), open_runs=open_runs)
     return rungs
 
 

@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
+from medsearch.core.errors import StudyFailed
 from medsearch.stages.store import Store
-from medsearch.study.agenda import Plan, Progress, doomed, finalists, finished, searched
-from medsearch.study.conducting import StudyFailed
-from medsearch.study.conductor import plan_of, slot_of_record
 from medsearch.study.jobs import Planner
 from medsearch.study.ledger import Ledger, RunRecord
 from medsearch.study.ranking import ranking
 from medsearch.study.record import Frozen
 from medsearch.study.rules import Entrant, Rule, barred, metrics_of
+from medsearch.study.run_order import Plan, Progress, doomed, finalists, finished, run_id, searched
 from medsearch.study.search import Search
+from medsearch.study.search_driver import plan_of
 from medsearch.study.spaces import Choice
 
 
@@ -94,7 +94,7 @@ def _progress(planner: Planner, plan: Plan, runs: Mapping[str, RunRecord]) -> Pr
     over = [run for run in runs.values() if run.state != "running"]
     trials = {run.number: run for run in over if run.role == "trial" and run.number is not None}
     done = {number: run for number, run in trials.items() if run.state == "complete" and run.value is not None}
-    progress = Progress(ended={slot_of_record(run): run.state for run in over if run.state != "running"})
+    progress = Progress(ended={run_id(run): run.state for run in over if run.state != "running"})
     ranked = ranking(
         search,
         {number: run.values for number, run in done.items()},

@@ -107,6 +107,20 @@ class Graph:
                 heights[taken] = max(heights[taken], heights[key] + 1)
         return heights
 
+    @cached_property
+    def takers(self) -> dict[str, list[str]]:
+        """Which stage runs take the outputs of each."""
+        found: dict[str, list[str]] = {key: [] for key in self.items}
+        for key, item in self.items.items():
+            for taken in item.run.upstream.values():
+                found[taken].append(key)
+        return found
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where each stands in the order of `items`."""
+        return {key: place for place, key in enumerate(self.items)}
+
     def only(self, rows: Iterable[str]) -> "Graph":
         """What these rows ask for."""
         wanted = set(rows)

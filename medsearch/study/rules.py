@@ -10,9 +10,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
-from medsearch.core.errors import BadInput
+from medsearch.core.errors import BadInput, StudyFailed
 from medsearch.stages.store import Store
-from medsearch.study.conducting import StudyFailed
 from medsearch.study.ledger import RunRecord
 from medsearch.study.search import Search
 

@@ -1,6 +1,6 @@
-"""Between Ray Tune and the conductor: a searcher that hands out its jobs.
+"""Between Ray Tune and a study's driver: a searcher that hands out its jobs.
 
-It keeps nothing: when the driver dies, the conductor's ledger and storage say all, and Tune's own snapshots are never
+It keeps nothing: when the driver dies, its ledger and storage say all, and Tune's own snapshots are never
 read.
 """
 
@@ -14,7 +14,7 @@ from ray.tune.search import Searcher
 from medsearch.core.errors import BadInput
 from medsearch.stages.memory import Meter
 from medsearch.study.cluster_loss import require_cluster
-from medsearch.study.conducting import Conducts
+from medsearch.study.driver import StudyDriver
 from medsearch.study.events import Event
 from medsearch.study.interruption import Interruption, halting
 from medsearch.study.jobs import End, Job
@@ -28,20 +28,20 @@ from medsearch.study.worker import TrialPayload, end_of
 
 @final
 class Jobs(Searcher):  # type: ignore[misc]
-    """Tune's searcher: asks the conductor, answers None for "not yet" and FINISHED at the end.
+    """Tune's searcher: asks the driver, answers None for "not yet" and FINISHED at the end.
 
     packing: which share of a GPU a job gets, and whether there is room for it. No job is taken before there is room
     for one, so that a proposal knows all that has ended before it; one that needs more than is free waits, and none
-    overtakes it. first: a job that the conductor has handed out already. meter: what measures memory on the workers.
+    overtakes it. first: a job that the driver has handed out already. meter: what measures memory on the workers.
 
-    A job that comes back to have another share, or a GPU to itself, is under way all the while for the conductor.
+    A job that comes back to have another share, or a GPU to itself, is under way all the while for the driver.
     """
 
     def __init__(
-        self, conductor: Conducts, rungs: Rungs, *, packing: Packing, first: Job, meter: Meter | None = None
+        self, driver: StudyDriver, rungs: Rungs, *, packing: Packing, first: Job, meter: Meter | None = None
     ) -> None:
         super().__init__()
-        self.conductor = conductor
+        self.driver = driver
         self.rungs = rungs
         self.packing = packing
         self.meter = meter
@@ -86,7 +86,7 @@ class Jobs(Searcher):  # type: ignore[misc]
             if end.again:
                 self._waiting.appendleft(job)
             else:
-                self.conductor.ended(job.run, end)
+                self.driver.ended(job.run, end)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing: see the module's docstring."""
@@ -112,14 +112,14 @@ class Jobs(Searcher):  # type: ignore[misc]
             if not self._waiting:
                 if not self.packing.has_room(beside):
                     return "not yet"
-                job = self.conductor.next()
+                job = self.driver.next()
                 if not isinstance(job, Job):
                     return job
                 self._waiting.append(job)
             job = self._waiting[0]
             if (end := self.rungs.judged.pop(job.run, None)) is not None:
                 self._waiting.popleft()
-                self.conductor.ended(job.run, end)
+                self.driver.ended(job.run, end)
                 continue
             portion = self._portions.get(job.run) or self.packing.portion(job)
             self._portions[job.run] = portion
@@ -131,7 +131,7 @@ class Jobs(Searcher):  # type: ignore[misc]
     def _payload(self, handout: Handout) -> TrialPayload:
         return TrialPayload(
             job=handout.job,
-            store=self.conductor.store.only(handout.job.asked),
+            store=self.driver.store.only(handout.job.asked),
             runtime=self.packing.runtime(handout.portion),
             portion=handout.portion,
             share=self.packing.share(handout.portion),
@@ -152,15 +152,15 @@ class Jobs(Searcher):  # type: ignore[misc]
         event = Event(
             kind="epoch", run=job.run, planned=job.planned, node=result["node"], epoch=result["epoch"], metrics=metrics
         )
-        self.conductor.listener(event)
+        self.driver.listener(event)
 
 
 @final
 class Watch(Callback):  # type: ignore[misc]
     """Asks before each of Tune's steps, a tenth of a second apart, whether to stop; tells of dead workers."""
 
-    def __init__(self, conductor: Conducts, interruption: Interruption) -> None:
-        self.conductor = conductor
+    def __init__(self, driver: StudyDriver, interruption: Interruption) -> None:
+        self.driver = driver
         self.interruption = interruption
 
     def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002
@@ -170,4 +170,4 @@ class Watch(Callback):  # type: ignore[misc]
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:  # noqa: ARG002
         """A worker died, and its run begins again from its checkpoint."""
-        self.conductor.listener(Event(kind="retried", run=run_of(trial)))
+        self.driver.listener(Event(kind="retried", run=run_of(trial)))

@@ -12,9 +12,10 @@ from medsearch.core.machine import cores
 from medsearch.core.terminal import say, show
 from medsearch.study.course import Part, course
 from medsearch.study.jobs import Workplace
-from medsearch.study.plan import Forecast, duration, plan
+from medsearch.study.plan import Forecast, duration
 from medsearch.study.record import Frozen
 from medsearch.study.search import Search
+from medsearch.study.search_plan import plan_search
 from medsearch.study.staged import StagedSearch
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _outlook(part: Part, place: Workplace | None, slots: int) -> Outlook:
     return Outlook(
         search=part.search,
         ended=part.at.trials,
-        forecast=None if part.waits or part.foreign else plan(part.search, place, slots=slots),
+        forecast=None if part.waits or part.foreign else plan_search(part.search, place, slots=slots),
         waits=part.waits,
         frozen=part.frozen,
         refused=f"refused: its folder {part.foreign}" if part.foreign else _untold(part),

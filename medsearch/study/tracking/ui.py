@@ -10,9 +10,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from medsearch.core.errors import BadInput
+from medsearch.core.errors import BadInput, StudyFailed
 from medsearch.core.terminal import say
-from medsearch.study.conducting import StudyFailed
 from medsearch.study.databases import remedy
 from medsearch.study.tracking.backend import Backend, create_database, locate, quiet_mlflow
 from medsearch.study.tracking.saved import TAG, opened

@@ -1,7 +1,7 @@
-"""What a study does next: a pure function of the plan and of what has happened.
+"""What a search does next: a pure function of the plan and of what has happened.
 
     prefix of the first seed ──> trials ──> finalists x seeds, tested
-    references x seeds, prefixes of the other seeds: wherever a slot is free
+    references x seeds, prefixes of the other seeds: wherever there is room
 
 Nothing here runs, stores or waits.
 """
@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, final
 
-from medsearch.study.ledger import Role
+from medsearch.study.ledger import PlannedRun, Role, RunRecord
 
 Ended = Literal["complete", "cut", "failed"]
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Slot:
-    """A run that the study wants: known before its knobs are."""
+class RunId:
+    """Which run of a search: known before its knobs are."""
 
     role: Role
     seed: int
@@ -43,23 +43,28 @@ class Plan:
 class Progress:
     """What has happened: runs that ended, runs that are under way, and complete trials, best first."""
 
-    ended: Mapping[Slot, Ended] = field(default_factory=dict)
-    running: frozenset[Slot] = frozenset()
+    ended: Mapping[RunId, Ended] = field(default_factory=dict)
+    running: frozenset[RunId] = frozenset()
     ranking: Sequence[int] = ()
 
-    def has(self, slot: Slot) -> bool:
+    def has(self, run: RunId) -> bool:
         """Whether the run has ended or is under way."""
-        return slot in self.ended or slot in self.running
+        return run in self.ended or run in self.running
 
 
-def prefix(seed: int) -> Slot:
+def run_id(of: PlannedRun | RunRecord) -> RunId:
+    """Which run it is that is planned, or stands in the ledger."""
+    return RunId(role=of.role, seed=of.seed, number=of.number, label=of.label)
+
+
+def prefix(seed: int) -> RunId:
     """What all trials of a seed share."""
-    return Slot(role="prefix", seed=seed)
+    return RunId(role="prefix", seed=seed)
 
 
-def trial(plan: Plan, number: int) -> Slot:
+def trial(plan: Plan, number: int) -> RunId:
     """A trial, under the first seed."""
-    return Slot(role="trial", seed=plan.seeds[0], number=number)
+    return RunId(role="trial", seed=plan.seeds[0], number=number)
 
 
 def searched(plan: Plan, progress: Progress) -> bool:
@@ -77,11 +82,11 @@ def doomed(plan: Plan, progress: Progress) -> bool:
     return plan.prefixed and progress.ended.get(prefix(plan.seeds[0])) == "failed"
 
 
-def wanted(plan: Plan, progress: Progress) -> tuple[Slot, ...]:
+def wanted(plan: Plan, progress: Progress) -> tuple[RunId, ...]:
     """Runs that may begin now, the most urgent first. Empty while all that is left waits for runs under way."""
     if doomed(plan, progress):
         return ()
-    return tuple(slot for slot in _in_order(plan, progress) if not progress.has(slot))
+    return tuple(run for run in _in_order(plan, progress) if not progress.has(run))
 
 
 def finished(plan: Plan, progress: Progress) -> bool:
@@ -89,16 +94,16 @@ def finished(plan: Plan, progress: Progress) -> bool:
     return not progress.running and not wanted(plan, progress)
 
 
-def _in_order(plan: Plan, progress: Progress) -> list[Slot]:
+def _in_order(plan: Plan, progress: Progress) -> list[RunId]:
     first, *others = plan.seeds
-    slots = []
+    runs = []
     if plan.prefixed:
-        slots.append(prefix(first))
+        runs.append(prefix(first))
     if not plan.prefixed or progress.ended.get(prefix(first)) == "complete":
-        slots += [trial(plan, number) for number in range(plan.trials)]
-    slots += [Slot(role="reference", seed=seed, label=label) for seed in plan.seeds for label in plan.references]
+        runs += [trial(plan, number) for number in range(plan.trials)]
+    runs += [RunId(role="reference", seed=seed, label=label) for seed in plan.seeds for label in plan.references]
     if plan.prefixed and plan.finalists:
-        slots += [prefix(seed) for seed in others]
+        runs += [prefix(seed) for seed in others]
     chosen = finalists(plan, progress)
-    slots += [Slot(role="replicate", seed=seed, number=number) for seed in plan.seeds for number in chosen]
-    return slots
+    runs += [RunId(role="replicate", seed=seed, number=number) for seed in plan.seeds for number in chosen]
+    return runs
