@@ -5,7 +5,7 @@
     staged, groups, rules, refinement       what it declares of a staged search: searches that stand on each other
     plan                                    what is left to do, without doing it; search_plan, ablation_plan, staged_plan
     run_order, graph                        what comes next (pure): trials and their repeats; stage runs of all cells
-    jobs                                    one run as work that can be done anywhere
+    plan                                    what is left, without doing it: search_plan, ablation_plan, staged_plan
     driver                                  hands out jobs and writes down their ends: search_driver, ablation_driver
     execution                               a driver on Ray Tune: searcher, rungs, worker, cluster, interruption;
                                             cluster_loss and lost_workers say what becomes of it when processes die

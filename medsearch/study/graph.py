@@ -141,6 +141,7 @@ class Grapher:
     ablation: Ablation
     places: Mapping[str, Workplace]
     base: Mapping[str, Any] = field(default_factory=dict)
+    _cells: dict[tuple[str, str, int], Cell] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def place(self, task: Task) -> Workplace:
         """Where a task's data lie."""
@@ -164,7 +165,7 @@ class Grapher:
             candidates += tried
             if winner is not None or not tried:
                 more = winner.knobs if winner else {}
-                cells += [self._cell(row, column, seed, more) for seed in self.seeds]
+                cells += [self._cell_once(row, column, seed, more) for seed in self.seeds]
         return Graph(tuple(cells), tuple(candidates))
 
     @property
@@ -172,6 +173,13 @@ class Grapher:
         """The seeds of every cell."""
         assert isinstance(self.ablation.seeds, tuple)  # an ablation in use has a scale
         return self.ablation.seeds
+
+    def _cell_once(self, row: Variant, column: str, seed: int, more: Mapping[str, Any]) -> Cell:
+        """A cell: made once, as its keys take a millisecond, unless it stands on what candidates are worth by now."""
+        at = row.label, column, seed
+        if more or at not in self._cells:
+            self._cells[at] = self._cell(row, column, seed, more)
+        return self._cells[at]
 
     def _cell(self, row: Variant, column: str, seed: int, more: Mapping[str, Any]) -> Cell:
         runs = self._runs(row, column, seed, more, test=True)
