@@ -50,7 +50,7 @@ class AskingAblation:
 
     def run(self, data: Data) -> Path:
         """Do what is left, write the report; return the study's folder."""
-        from medsearch.cli.study import report, site, tracked
+        from medsearch.cli.running import report, site, tracked
         from medsearch.study.ablation_plan import plan_ablation
         from medsearch.study.execution import run_sweep
         from medsearch.study.progress import progress

@@ -48,7 +48,7 @@ class AskingSearch:
 
     def run(self, data: Data) -> Path:
         """Do what is left, write the report; return the study's folder."""
-        from medsearch.cli.study import report, site, tracked
+        from medsearch.cli.running import report, site, tracked
         from medsearch.study.execution import run_search
         from medsearch.study.progress import progress
 

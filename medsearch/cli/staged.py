@@ -62,7 +62,7 @@ class AskingStaged:
 
     def run(self, data: Data) -> Path:
         """Do what is left, write the reports of the searches and of the whole; return the study's folder."""
-        from medsearch.cli.study import report
+        from medsearch.cli.running import report
         from medsearch.study.staged_run import run_staged
 
         (place,) = data.places(self._tasks()).values()
@@ -83,7 +83,7 @@ class AskingStaged:
     @contextmanager
     def _around(self, search: Search, place: Workplace) -> Iterator["Site"]:
         """Track a search, show its progress, and write its report however it ends."""
-        from medsearch.cli.study import site, tracked
+        from medsearch.cli.running import site, tracked
         from medsearch.study.progress import progress
 
         number = self.staged.studies.index(search.name) + 1

@@ -1,31 +1,22 @@
 """The command line of a study file: `run(STUDY)` in its last line makes it a program."""
 
 import argparse
-import shlex
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from medsearch.cli.cohorts import Data
 from medsearch.cli.exits import exits
-from medsearch.cli.options import Asked, folders, parser, require_values, resources
+from medsearch.cli.options import Asked, folders, parser, require_values
 from medsearch.core.ownership import prepare_home
-from medsearch.core.remote import without_password
-from medsearch.core.terminal import interactive, say, show
+from medsearch.core.terminal import interactive, say
 from medsearch.stages.code import forget
 
 if TYPE_CHECKING:
     from medsearch.data.kinds import Task
     from medsearch.study import Ablation, Search, StagedSearch
-    from medsearch.study.execution import Site
-    from medsearch.study.jobs import Workplace
-    from medsearch.study.tracking import SyncReport
-
-TRACKING_PATIENCE_S = 20.0
-"""How long the end of a study waits for its tracking server before it says `medsearch sync`."""
 
 
 class Asking(Protocol):
@@ -133,47 +124,3 @@ def _asking(study: "Search | StagedSearch | Ablation", options: argparse.Namespa
     from medsearch.cli.searches import AskingSearch
 
     return AskingSearch.of(study, options)
-
-
-@contextmanager
-def tracked(place: "Workplace", study: str, options: argparse.Namespace) -> Iterator[None]:
-    """Bring MLflow along beside the study, and say at its end how far it is."""
-    from medsearch.study.tracking import start_follower
-
-    folder = place.study(study)
-    follower = start_follower(folder, place.store.root, options.tracking_uri, remote=place.remote)
-    try:
-        yield
-    except BaseException:
-        follower.finish(2.0)
-        raise
-    tell(folder, follower.finish(TRACKING_PATIENCE_S), given_uri=options.tracking_uri is not None, store=place.remote)
-
-
-def site(options: argparse.Namespace, listener: Any) -> "Site":
-    """Where runs are done, as the options say."""
-    from medsearch.study.execution import Site
-
-    return Site(resources=resources(options), address=options.address, listener=listener)
-
-
-def report(folder: Path, place: "Workplace") -> None:
-    """Write tables, figures and the page; print the summary."""
-    from medsearch.reporting.report import rebuild
-    from medsearch.reporting.terminal import summary
-
-    rebuild(folder, place.stored)
-    show(summary(folder, place.stored))
-
-
-def tell(folder: Path, sent: "SyncReport", *, given_uri: bool, store: str | None = None) -> None:
-    """Where to look, and what is left to send. `store`: URI of the store, if it is not in the home."""
-    home = f" --home {shlex.quote(str(folder.parent.parent))}"
-    say(f"page: {folder / 'report' / 'index.html'}")
-    there = f"{home}{f' --tracking-uri {shlex.quote(sent.uri)}' if given_uri else ''}"
-    if sent.behind:  # its last word is the command that mends it
-        say(f"tracking: {sent}{there}{f' --store {shlex.quote(without_password(store))}' if store else ''}")
-    else:
-        say(f"tracking: {sent}")
-        for line in sent.links() or [f"to compare runs: medsearch ui{there}"]:
-            say(line)

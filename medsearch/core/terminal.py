@@ -8,7 +8,7 @@ import io
 import os
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO, final
 
@@ -16,6 +16,7 @@ from medsearch.core.errors import spelt_out
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.table import Table
 
 REPLACING = ("ignore", "replace", "backslashreplace", "xmlcharrefreplace", "namereplace")
 """What an encoding may do with a character that it lacks, short of an error."""
@@ -132,3 +133,18 @@ def _occupy_descriptors() -> None:
                 os.dup2(nowhere, descriptor)
                 os.close(nowhere)
             os.set_inheritable(descriptor, True)
+
+
+def grid(headings: Sequence[str], rows: Sequence[Sequence[str]], *, bold: Sequence[int] = ()) -> "Table":
+    """A table of text cells, whose labels are never taken for markup."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for column, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if column else "left", overflow="fold")
+    for number, row in enumerate(rows):
+        # Text, not str: what stands in a label is never markup.
+        table.add_row(*(Text(cell) for cell in row), style="bold" if number in bold else None)
+    return table

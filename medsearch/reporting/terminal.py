@@ -1,6 +1,5 @@
 """The summary of a study in the terminal, with rich."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,6 @@ from medsearch.study.record import AblationHeader, StagedHeader
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.table import Table
 
 
 def summary(folder: Path, store: Store) -> "RenderableType":
@@ -36,18 +34,3 @@ def summary(folder: Path, store: Store) -> "RenderableType":
             from medsearch.reporting.search.terminal import summary_text
 
             return summary_text(collect(folder, store))
-
-
-def grid(headings: Sequence[str], rows: Sequence[Sequence[str]], *, bold: Sequence[int] = ()) -> "Table":
-    """A table of text cells, whose labels are never taken for markup."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for column, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if column else "left", overflow="fold")
-    for number, row in enumerate(rows):
-        # Text, not str: what stands in a label is never markup.
-        table.add_row(*(Text(cell) for cell in row), style="bold" if number in bold else None)
-    return table

@@ -3,7 +3,6 @@
     search, spaces, samplers, schedulers    what a study file declares of a search; plain data, checked when loaded
     ablation, variants, figures             what it declares of a table or a figure
     staged, groups, rules, refinement       what it declares of a staged search: searches that stand on each other
-    plan                                    what is left to do, without doing it; search_plan, ablation_plan, staged_plan
     run_order, graph                        what comes next (pure): trials and their repeats; stage runs of all cells
     plan                                    what is left, without doing it: search_plan, ablation_plan, staged_plan
     driver                                  hands out jobs and writes down their ends: search_driver, ablation_driver

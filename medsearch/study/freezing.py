@@ -8,9 +8,9 @@ from medsearch.core.errors import StudyFailed
 from medsearch.stages.store import Store
 from medsearch.study.jobs import Planner
 from medsearch.study.ledger import Ledger, RunRecord
-from medsearch.study.ranking import ranking
+from medsearch.study.ranking import barred, metrics_of, ranking
 from medsearch.study.record import Frozen
-from medsearch.study.rules import Entrant, Rule, barred, metrics_of
+from medsearch.study.rules import Entrant, Rule
 from medsearch.study.run_order import Plan, Progress, doomed, finalists, finished, run_id, searched
 from medsearch.study.search import Search
 from medsearch.study.search_driver import plan_of

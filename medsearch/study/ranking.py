@@ -5,11 +5,15 @@ taken from the front, first the best in the first objective, then always the one
 they stand for the whole of it and not for one end; what is left of them comes from the next front, taken likewise.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from medsearch.core.errors import StudyFailed
 from medsearch.core.recipes import fingerprint
+from medsearch.stages.store import Store
 from medsearch.study.fronts import Scores, fronts, scored, spread_out
+from medsearch.study.ledger import RunRecord
+from medsearch.study.rules import Entrant, Metrics
 from medsearch.study.search import Search
 
 
@@ -43,3 +47,28 @@ def _by_value(scores: Scores) -> tuple[int, ...]:
 
 def _by_front(scores: Scores) -> tuple[int, ...]:
     return tuple(number for front in fronts(scores) for number in spread_out(front, scores))
+
+
+def metrics_of(search: Search, store: Store) -> Metrics:
+    """What reads the metrics of a run of the search: its objectives, and what its scored stage measured beside them."""
+
+    def metrics(run: RunRecord) -> Mapping[str, float]:
+        scored = store.artifact(dict(run.stages)[search.scored(search.setup(run.knobs))])
+        return {**scored.metrics, **dict(zip(search.objectives, run.values, strict=False))}
+
+    return metrics
+
+
+def barred(search: Search, runs: Iterable[RunRecord], store: Store) -> frozenset[int]:
+    """The complete trials that the search's freeze rule does not allow, each by its own metrics.
+
+    None where it is not known: freezing says then what is amiss.
+    """
+    rule, metrics = search.freeze, metrics_of(search, store)
+    if rule is None or not search.settled.finalists:
+        return frozenset()
+    trials = [run for run in runs if run.role == "trial" and run.state == "complete" and run.value is not None]
+    try:
+        return frozenset(int(run.number or 0) for run in trials if not rule.allows(Entrant(trial=run), metrics))
+    except StudyFailed:
+        return frozenset()

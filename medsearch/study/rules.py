@@ -6,14 +6,12 @@ failed on no seed first; without finalists, trials by their own value.
 
 import math
 import statistics
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import final
 
 from medsearch.core.errors import BadInput, StudyFailed
-from medsearch.stages.store import Store
 from medsearch.study.ledger import RunRecord
-from medsearch.study.search import Search
 
 Metrics = Callable[[RunRecord], Mapping[str, float]]
 """What the scored stage of a run that ended reports."""
@@ -138,28 +136,3 @@ class Reaching:
 
 
 Rule = Best | Reaching
-
-
-def metrics_of(search: Search, store: Store) -> Metrics:
-    """What reads the metrics of a run of the search: its objectives, and what its scored stage measured beside them."""
-
-    def metrics(run: RunRecord) -> Mapping[str, float]:
-        scored = store.artifact(dict(run.stages)[search.scored(search.setup(run.knobs))])
-        return {**scored.metrics, **dict(zip(search.objectives, run.values, strict=False))}
-
-    return metrics
-
-
-def barred(search: Search, runs: Iterable[RunRecord], store: Store) -> frozenset[int]:
-    """The complete trials that the search's freeze rule does not allow, each by its own metrics.
-
-    None where it is not known: freezing says then what is amiss.
-    """
-    rule, metrics = search.freeze, metrics_of(search, store)
-    if rule is None or not search.settled.finalists:
-        return frozenset()
-    trials = [run for run in runs if run.role == "trial" and run.state == "complete" and run.value is not None]
-    try:
-        return frozenset(int(run.number or 0) for run in trials if not rule.allows(Entrant(trial=run), metrics))
-    except StudyFailed:
-        return frozenset()

@@ -15,8 +15,7 @@ from medsearch.study.events import Event, Listener, unheard
 from medsearch.study.jobs import End, Job, Planner, ancestors, stored_end
 from medsearch.study.ledger import FAILURES, Ledger, PlannedRun, RunRecord, trial_name
 from medsearch.study.proposals import Proposals
-from medsearch.study.ranking import ranking
-from medsearch.study.rules import barred
+from medsearch.study.ranking import barred, ranking
 from medsearch.study.run_order import Plan, Progress, RunId, doomed, finalists, prefix, run_id, searched, wanted
 from medsearch.study.search import Search
 

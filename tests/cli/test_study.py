@@ -11,7 +11,8 @@ import pytest
 from medsearch.cli import options
 from medsearch.cli.options import folders, slots
 from medsearch.cli.searches import AskingSearch
-from medsearch.cli.study import _put_to, tell
+from medsearch.cli.study import _put_to
+from medsearch.cli.running import tell
 from medsearch.core.errors import BadInput
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.study import Search, Variant, choice, cluster

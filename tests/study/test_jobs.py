@@ -11,7 +11,8 @@ from safetensors import SafetensorError
 from medsearch.core.errors import BadInput, Damaged, Diverged, UndeclaredRead
 from medsearch.core.records import read_record, write_sealed
 from medsearch.study.jobs import HOURS, End, Planner, ancestors, failure, refused_by_system, stored_end
-from medsearch.study.rules import Entrant, Reaching, metrics_of
+from medsearch.study.rules import Entrant, Reaching
+from medsearch.study.ranking import metrics_of
 from medsearch.study.samplers import TPE
 from tests.study import toy
 from tests.study.drive import carry_out, conduct, do, search

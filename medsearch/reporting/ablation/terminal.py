@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from medsearch.core.terminal import grid
 from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.answer import answer, warnings
 from medsearch.reporting.ablation.caption import failures
@@ -10,7 +11,6 @@ from medsearch.reporting.ablation.measure import Measure
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults
 from medsearch.reporting.ablation.sharing import spent
-from medsearch.reporting.terminal import grid
 from medsearch.reporting.wording import NOTHING, duration, percent
 
 if TYPE_CHECKING:

@@ -2,13 +2,13 @@
 
 from typing import TYPE_CHECKING
 
+from medsearch.core.terminal import grid
 from medsearch.reporting.search import frontier
 from medsearch.reporting.search.answer import answer, warnings
 from medsearch.reporting.search.caption import caption
 from medsearch.reporting.search.files import KNOB_HEADINGS, cells, headings, knob_cells
 from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import other_knobs, summary, weights
-from medsearch.reporting.terminal import grid
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from medsearch.core.terminal import grid
 from medsearch.reporting.search.files import cells, headings
 from medsearch.reporting.staged.answer import answer, frozen_row, rows, verdict, warnings
 from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.staged.tables import GROUP_HEADINGS, group_cells
-from medsearch.reporting.terminal import grid
 
 if TYPE_CHECKING:
     from rich.console import Group
