@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medsearch.core.errors import BadInput
-from medsearch.reporting.ablation.pictures import pictures_of, tiles_of
 from medsearch.reporting.ablation.results import (
     AblationResults,
     Candidate,
@@ -13,9 +12,9 @@ from medsearch.reporting.ablation.results import (
     Design,
     Run,
 )
-from medsearch.reporting.ablation.shelf import Shelf
-from medsearch.reporting.code import trained_by
+from medsearch.reporting.ablation.stored import StageResults, pictures_of, tiles_of
 from medsearch.reporting.evidence import Replicate, provenance
+from medsearch.reporting.provenance import trained_by
 from medsearch.stages.store import Store
 from medsearch.study import record
 from medsearch.study.ledger import Ledger
@@ -33,20 +32,20 @@ def collect(folder: Path, store: Store) -> AblationResults:
     if header is None:
         msg = f"no ablation in {folder}; run its file first, or name its folder's --home"
         raise BadInput(msg)
-    shelf = Shelf(folder, store)
-    cells = tuple(_cells(header, shelf))
-    pictures, left_out = pictures_of(cells, shelf, folder / "report")
+    stored = StageResults(folder, store)
+    cells = tuple(_cells(header, stored))
+    pictures, left_out = pictures_of(cells, stored, folder / "report")
     panels = header.figure is not None and header.figure.kind == "panels"
     return AblationResults(
         design=_design(header),
         columns=tuple(_column(column, header.scale) for column in header.columns),
         rows=header.rows,
         cells=cells,
-        candidates=tuple(_candidate(of, shelf) for of in header.candidates),
-        runs=(runs := tuple(_runs(header, shelf))),
+        candidates=tuple(_candidate(of, stored) for of in header.candidates),
+        runs=(runs := tuple(_runs(header, stored))),
         pictures=pictures,
         pictures_left_out=left_out,
-        tiles=tiles_of(cells, shelf, folder / "report") if panels else (),
+        tiles=tiles_of(cells, stored, folder / "report") if panels else (),
         trained=trained_by(header, (run.key for run in runs), store),
     )
 
@@ -83,12 +82,12 @@ def _column(of: record.Column, scale: str) -> Column:
     )
 
 
-def _cells(header: AblationHeader, shelf: Shelf) -> Iterator[Cell]:
+def _cells(header: AblationHeader, stored: StageResults) -> Iterator[Cell]:
     planned = {(cell.row, cell.column, cell.seed): cell for cell in header.cells}
     for row in header.rows:
         for column in row.columns:
             found = [planned.get((row.label, column, seed)) for seed in header.seeds]
-            replicates = (_replicate(seed, of, shelf) for seed, of in zip(header.seeds, found, strict=True))
+            replicates = (_replicate(seed, of, stored) for seed, of in zip(header.seeds, found, strict=True))
             first = next((of for of in found if of), None)
             yield Cell(
                 row=row.label,
@@ -98,18 +97,18 @@ def _cells(header: AblationHeader, shelf: Shelf) -> Iterator[Cell]:
             )
 
 
-def _replicate(seed: int, cell: record.Cell | None, shelf: Shelf) -> Replicate:
+def _replicate(seed: int, cell: record.Cell | None, stored: StageResults) -> Replicate:
     """A cell that is not in the header waits for the re-tuning of its row."""
     stages = cell.stages if cell else ()
-    artifact = shelf.artifact(stages[-1][1]) if stages else None
-    failure = None if artifact else shelf.failure(stages)
+    artifact = stored.artifact(stages[-1][1]) if stages else None
+    failure = None if artifact else stored.failure(stages)
     if failure:
         node, record = failure
         reason = f"{node}: {record.reason or 'no reason recorded'}"
         return Replicate(seed=seed, state="failed", stages=stages, reason=reason, cause=record.cause)
     if artifact is None:
         return Replicate(seed=seed, state="waiting", stages=stages)
-    test, seconds = artifact.manifest, [shelf.seconds(key) for _, key in stages]
+    test, seconds = artifact.manifest, [stored.seconds(key) for _, key in stages]
     notes = test.get("notes", {})
     return Replicate(
         seed=seed,
@@ -124,8 +123,8 @@ def _replicate(seed: int, cell: record.Cell | None, shelf: Shelf) -> Replicate:
     )
 
 
-def _candidate(of: record.Candidate, shelf: Shelf) -> Candidate:
-    failure = shelf.failure(of.stages) if of.value is None else None
+def _candidate(of: record.Candidate, stored: StageResults) -> Candidate:
+    failure = stored.failure(of.stages) if of.value is None else None
     return Candidate(
         row=of.row,
         column=of.column,
@@ -137,7 +136,7 @@ def _candidate(of: record.Candidate, shelf: Shelf) -> Candidate:
     )
 
 
-def _runs(header: AblationHeader, shelf: Shelf) -> Iterator[Run]:
+def _runs(header: AblationHeader, stored: StageResults) -> Iterator[Run]:
     """Distinct stage runs, in the order in which candidates and cells list them."""
     asked: dict[str, list[record.Cell | record.Candidate]] = {}
     nodes: dict[str, str] = {}
@@ -147,7 +146,7 @@ def _runs(header: AblationHeader, shelf: Shelf) -> Iterator[Run]:
             asked.setdefault(key, []).append(owner)
             nodes.setdefault(key, node)
     for key, owners in asked.items():
-        state, known = shelf.state(key), shelf.records.get(key)
+        state, known = stored.state(key), stored.records.get(key)
         first = owners[0]
         yield Run(
             node=nodes[key],
@@ -156,6 +155,6 @@ def _runs(header: AblationHeader, shelf: Shelf) -> Iterator[Run]:
             state=state,
             owners=tuple(dict.fromkeys((owner.row, owner.column) for owner in owners)),
             asked=len(owners),
-            seconds=shelf.seconds(key),
+            seconds=stored.seconds(key),
             reason=known.reason if known and state == "failed" else None,
         )

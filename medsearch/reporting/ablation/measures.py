@@ -15,14 +15,16 @@ import numpy as np
 
 from medsearch.core.reported import Reported, find
 from medsearch.reporting import comparison as comparing
-from medsearch.reporting.ablation.changes import CHANGE, RelativeChange
-from medsearch.reporting.ablation.measure import Key, Measure
+from medsearch.reporting.ablation.measure import CHANGE, Key, Measure, RelativeChange
 from medsearch.reporting.ablation.results import AblationResults, Column
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.metrics import metric_of, pooled
 from medsearch.reporting.power import forecast
 from medsearch.reporting.variance_components import Interval
 from medsearch.reporting.verdicts import Context, Measured, Verdict, verdict
+
+Block = tuple[Column, str]
+"""A column of the table in a metric."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +61,7 @@ class Measures:
         return iter(self.all.values())
 
     @property
-    def blocks(self) -> tuple[tuple[Column, str], ...]:
+    def blocks(self) -> tuple[Block, ...]:
         """The columns of the table: each task in each metric."""
         columns = self.results.columns
         return tuple((column, metric) for column in columns for metric in self.results.metrics_of(column.label))

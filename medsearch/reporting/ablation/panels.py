@@ -4,12 +4,12 @@
 "after" that of the row it is compared with.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
 
 from medsearch.reporting.ablation.results import AblationResults, Tile
+from medsearch.reporting.charts import Line, Panels
 from medsearch.study.record import Row
 
 CASES = 2
@@ -19,24 +19,6 @@ LINES = 16
 ROUNDS = "self_training.rounds"
 ENDS = ("given", "wanted")
 """Images of a case that are the same in every row: the first and the last of its line."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Line:
-    """A case: its title, and its tiles by the column of the figure."""
-
-    title: str
-    tiles: Mapping[str, Tile]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Panels:
-    """A figure of one kind."""
-
-    kind: str
-    whats: tuple[str, ...]
-    lines: tuple[Line, ...]
-    left_out: int = 0  # lines
 
 
 def panels(results: AblationResults, folder: Path) -> tuple[Panels, ...]:
@@ -53,7 +35,7 @@ def panels(results: AblationResults, folder: Path) -> tuple[Panels, ...]:
         if lines:
             whats = tuple(dict.fromkeys(what for line in lines[:LINES] for what in line.tiles))
             left_out = max(0, len(lines) - LINES)
-            found.append(Panels(kind=kind, whats=whats, lines=tuple(lines[:LINES]), left_out=left_out))
+            found.append(Panels(kind=kind, whats=whats, lines=tuple(lines[:LINES]), folder=folder, left_out=left_out))
     return tuple(found)
 
 

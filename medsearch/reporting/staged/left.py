@@ -14,9 +14,8 @@ from typing import Any
 from medsearch.reporting.comparison import Comparison, compare
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.metrics import full_words, metric_of, short
-from medsearch.reporting.search.answer import unfinished
-from medsearch.reporting.search.columns import DICE
-from medsearch.reporting.search.tables import Row, summary
+from medsearch.reporting.search.narrative import unfinished
+from medsearch.reporting.search.tables import DICE, Row, summary
 from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.statistics import by_seed, known
 from medsearch.reporting.variance_components import CONFIDENCE, Interval

@@ -7,7 +7,7 @@ from typing import Any
 from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import best_knobs, best_trial
 from medsearch.reporting.staged.results import Group, StagedResults
-from medsearch.reporting.wording import NOTHING, KnobName, counted, knob_names, listed, number, score
+from medsearch.reporting.wording import NOTHING, KnobName, counted, knob_names, listed, score, settings
 from medsearch.study.record import Axis, Frozen
 
 GROUP_HEADINGS = ("Group", "Frozen", "Tuned by", "Value", "Trials")
@@ -51,7 +51,7 @@ def settled(results: StagedResults, group: Group) -> str:
     names = names_of(results)
     if group.frozen is None:
         return f"{listed(names[knob].text for knob in group.space)}: not yet"
-    return listed(f"{names[knob].text} = {number(value)}" for knob, value in group.frozen.knobs.items())
+    return settings(group.frozen.knobs, names)
 
 
 def tuned_by(group: Group) -> str:
