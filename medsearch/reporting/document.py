@@ -7,13 +7,19 @@ What a cell or a paragraph holds are parts: strings, names of knobs, text that s
 """
 
 import math
+import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from pathlib import Path
 from typing import Any, Literal
 
 from medsearch.reporting.charts import AnyChart
+from medsearch.reporting.evidence import Picture
 from medsearch.reporting.wording import KnobName, score
 
+IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}
+"""What a page can show, by the end of a file's name."""
 STRIP = 170.0
 """The width of a small drawing, px."""
 Tone = Literal["", "good", "caution", "bad"]
@@ -307,6 +313,27 @@ def strip(
 def ruler(words: str, scale: tuple[float, float]) -> Ruler:
     """The heading of a column of strips that are drawn on `scale`."""
     return Ruler(f"{scale[0]:g}", words, f"{scale[1]:g}")
+
+
+def galleries(shown: Sequence[Picture], folder: Path) -> tuple[Gallery, ...]:
+    """Every picture, those of one title together; a relative path starts at `folder`, or else where we are."""
+    order = list(dict.fromkeys(picture.title for picture in shown))
+    grouped = groupby(sorted(shown, key=lambda p: order.index(p.title)), key=lambda p: p.title)
+    return tuple(Gallery(title[:1].upper() + title[1:], tuple(_image(p, folder) for p in of)) for title, of in grouped)
+
+
+def _image(picture: Picture, folder: Path) -> Image:
+    """The picture; a note in its place when the file cannot be shown."""
+    beside = folder / picture.path
+    path = beside if beside.is_file() else Path(picture.path)
+    media = IMAGES.get(path.suffix.lower(), "")
+    words = picture.note or picture.title
+    if not media or not path.is_file():
+        why = "is not there" if media else "is no png, jpg or svg"
+        return Image(words=words, missing=f"{picture.title}: the picture {path.name} {why}.")
+    content = path.read_bytes()
+    size = struct.unpack(">II", content[16:24]) if content[12:16] == b"IHDR" else None  # of a PNG's header
+    return Image(words=words, caption=picture.note, media=media, content=content, size=size)
 
 
 def rounded_ends(values: Sequence[float]) -> tuple[float, float]:

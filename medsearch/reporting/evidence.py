@@ -15,6 +15,16 @@ from medsearch.study.record import Column, OneTaskHeader, Skipped
 RunState = Literal["complete", "cut", "failed", "running", "waiting"]
 Truth = Literal["labels", "pairs"]
 """What the cohort's cases are scored by, and an oracle sees: outlines, or the image that should have been made."""
+TITLES = {
+    "translations": "Translations",
+    "residuals": "Residuals",
+    "predictions": "Predicted over true masks",
+    "self_training": "Before and after self-training",
+    "attention": "Attention of the most confident heads",
+    "attention_translation": "Attention of the most confident heads, translation",
+    "attention_segmentation": "Attention of the most confident heads, segmentation",
+}
+"""Titles of the pictures that stages store, by file name, in the order of a page; others follow under their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,3 +89,14 @@ def provenance(of: OneTaskHeader | Column, scale: str) -> Provenance:
         skipped=about.skipped,
         truth=about.truth,
     )
+
+
+def title_of(stem: str) -> str:
+    """The title of a picture's file."""
+    return TITLES.get(stem, stem)
+
+
+def place_of(title: str) -> int:
+    """Where pictures of that title come on a page."""
+    titles = list(TITLES.values())
+    return titles.index(title) if title in titles else len(titles)

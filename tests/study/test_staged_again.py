@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from medsearch.study.conductor import Conductor
 
 from medsearch.core.errors import BadInput
 from medsearch.reporting.staged.collect import collect
-from medsearch.reporting.staged.files import table_md
 from medsearch.study import Reaching, Refinement, StagedSearch, choice, loguniform, uniform
-from medsearch.study.conductor import Conductor
 from medsearch.study.course import course, frozen_by_now
 from medsearch.study.freezing import freeze, standing
 from medsearch.study.identity import choose, differs, open_study
@@ -25,6 +24,7 @@ from medsearch.study.search import Search
 from medsearch.study.staged import search_of
 from medsearch.study.staged_header import describe
 from medsearch.study.staged_plan import plan_staged, table
+from tests.reporting.written import files
 from tests.study import toy
 from tests.study.drive import do
 from tests.study.staging import FIRST, SECOND, WIDE, A, B, carry_out_search, carry_out_staged, place_in, staged
@@ -177,7 +177,7 @@ def test_the_loss_of_a_header_with_its_copy_is_said_with_what_follows(
 
 def table_of(place: Workplace) -> list[str]:
     """The lines of the groups and of the knobs, without the refinement's."""
-    text = table_md(collect(place.study("toy_staged"), place.store))
+    text = files(collect(place.study("toy_staged"), place.store))["table.md"]
     return [line for line in text.splitlines() if line.startswith("|")]
 
 

@@ -6,8 +6,7 @@ A table is the paper's, rows by blocks (a column in a metric), or what the numbe
 from collections.abc import Mapping, Sequence
 
 from medsearch.core.reported import Reported
-from medsearch.reporting.ablation.measure import CHANGE, Lost, Measure, RelativeChange
-from medsearch.reporting.ablation.measures import Block, Measures
+from medsearch.reporting.ablation.measures import CHANGE, Block, Lost, Measure, Measures, RelativeChange
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.metrics import metric_of
 from medsearch.reporting.variance_components import Interval

@@ -12,20 +12,16 @@ from pathlib import Path
 from medsearch.reporting import document as doc
 from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.cells import blocks_of, is_change, is_reported, parts_of, title_of
-from medsearch.reporting.ablation.charts import bars, curves
-from medsearch.reporting.ablation.measure import Measure, RelativeChange
-from medsearch.reporting.ablation.measures import Block, Measures
+from medsearch.reporting.ablation.charts import bars, caption_of, curves, panels
+from medsearch.reporting.ablation.measures import Block, Measure, Measures, RelativeChange
 from medsearch.reporting.ablation.narrative import answer, caption, failures, names_of, unfinished, warnings
-from medsearch.reporting.ablation.panels import caption_of, panels
-from medsearch.reporting.ablation.results import AblationResults, Candidate, Cell, Run
-from medsearch.reporting.ablation.sharing import spent
+from medsearch.reporting.ablation.results import AblationResults, Candidate, Cell, Run, spent
 from medsearch.reporting.ablation.tables import cases_csv, record, table_csv
 from medsearch.reporting.charts import AnyChart, Bars, Curves, Panels
 from medsearch.reporting.document import Document, Figure, Heading, Notes, Paragraph, Part, Printed, Section, Table
 from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.evidence import title_of as title_of_picture
 from medsearch.reporting.metrics import metric_of, short
-from medsearch.reporting.pictures import galleries
-from medsearch.reporting.pictures import title_of as title_of_picture
 from medsearch.reporting.provenance import badges, data_facts, program_facts, run_row, state
 from medsearch.reporting.verdicts import Verdict
 from medsearch.reporting.wording import (
@@ -64,12 +60,7 @@ SUMMARY = ("", "Measured", "Reported", "Verdict", "Difference", "p")
 
 def document(results: AblationResults, folder: Path) -> Document:
     """What `results` say, finished or not; pictures and tiles are found from `folder`."""
-    return document_of(Measures(results), folder)
-
-
-def document_of(measures: Measures, folder: Path) -> Document:
-    """As `document`, with every cell worked out already."""
-    results, design = measures.results, measures.results.design
+    measures, design = Measures(results), results.design
     figures = dict(_figures(measures, folder))
     notes = (*caption(measures), *cells.reasons(measures), *cells.unplaced(measures))
     return Document(
@@ -133,7 +124,7 @@ def _sections(measures: Measures, figures: Mapping[str, AnyChart], folder: Path)
         left_out = counted(results.pictures_left_out, "more picture")
         told = f"{left_out} of other cells lie beside their test stages, in stages/<key>/pictures."
         more = Paragraph((told,), "aside") if results.pictures_left_out else None
-        yield Section("Pictures", "Pictures", blocks=(*galleries(results.pictures, folder), more))
+        yield Section("Pictures", "Pictures", blocks=(*doc.galleries(results.pictures, folder), more))
     yield Section("Runs", "Every run", blocks=tuple(_runs(results)))
     yield Section("Provenance", "Provenance", blocks=tuple(_provenance(results)))
 

@@ -4,12 +4,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from medsearch.core.reported import Statistic
-from medsearch.reporting import change, comparison, statistics, verdicts
+from medsearch.reporting import comparison, statistics, verdicts
 from medsearch.reporting.ablation.cells import SURVIVORS, effect_interval, signed
-from medsearch.reporting.ablation.measure import CHANGE, Measure
-from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.ablation.results import AblationResults, Column
-from medsearch.reporting.ablation.sharing import shared
+from medsearch.reporting.ablation.measures import CHANGE, Measure, Measures
+from medsearch.reporting.ablation.results import AblationResults, Column, shared
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.metrics import directions, metric_of, unchanged
 from medsearch.reporting.provenance import code_line, other_code, phantom_warning, scale_warning
@@ -331,7 +329,7 @@ def _statistics(measures: Measures) -> Iterator[str]:
             {f"Share of “{of.row.label}” ({of.column.label})": found.basis for of, found in shares if found}
         )
     if measures.changes:
-        yield f"Change of Dice against the row compared with: {change.HOW}."
+        yield f"Change of Dice against the row compared with: {comparison.CHANGE_HOW}."
     if measures.comparisons or measures.shares or measures.changes:
         yield f"{HOW}{f'; {ONE_SEED}, so there are none' if len(design.seeds) < 2 else ''}."
     for mean in measures.mean_shares:

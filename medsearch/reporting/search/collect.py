@@ -8,8 +8,7 @@ from typing import Any
 
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.records import lacks, read_record, warn_once
-from medsearch.reporting.evidence import Picture, Replicate, provenance
-from medsearch.reporting.pictures import place_of, title_of
+from medsearch.reporting.evidence import Picture, Replicate, place_of, provenance, title_of
 from medsearch.reporting.provenance import trained_by
 from medsearch.reporting.search.results import (
     Design,

@@ -10,7 +10,6 @@ from medsearch.reporting import document as doc
 from medsearch.reporting.charts import Chart
 from medsearch.reporting.document import Block, Cell, Document, Figure, Heading, Notes, Paragraph, Part, Section, Table
 from medsearch.reporting.metrics import full_heading, full_words, metric_of, short
-from medsearch.reporting.pictures import galleries
 from medsearch.reporting.provenance import badges, data_facts, program_facts, run_row, state
 from medsearch.reporting.search import front as fronts
 from medsearch.reporting.search.charts import drawable
@@ -139,7 +138,7 @@ def _sections(
         curves = Figure(name="learning_curves", title="Learning curves", chart=charts["learning_curves"], follow=True)
         yield Section("Curves", "Learning curves, and what was cut", lead, (curves, *_early_stopping(results)))
     if results.pictures:
-        yield Section("Pictures", "Pictures", blocks=galleries(results.pictures, folder))
+        yield Section("Pictures", "Pictures", blocks=doc.galleries(results.pictures, folder))
     yield Section("Runs", "Every run", blocks=tuple(_runs(results)))
     yield Section("Provenance", "Provenance", blocks=(doc.facts(_facts(results)),))
 

@@ -11,20 +11,25 @@ from medsearch.reporting.search.document import measured_row, scale_of, seeds_he
 from medsearch.reporting.search.tables import DICE, Row, counted_runs, spread
 from medsearch.reporting.search.tables import tested as columns_of
 from medsearch.reporting.staged.left import left
-from medsearch.reporting.staged.narrative import answer, caption, frozen_row, rows, verdict, warnings
-from medsearch.reporting.staged.results import Group, StagedResults
-from medsearch.reporting.staged.tables import (
+from medsearch.reporting.staged.narrative import (
     GROUP_HEADINGS,
     KnobLine,
+    answer,
+    caption,
+    frozen_row,
     group_cells,
     knob_lines,
     measured,
     names_of,
     progress,
+    rows,
     settled,
     trials_of,
     tuned_by,
+    verdict,
+    warnings,
 )
+from medsearch.reporting.staged.results import Group, StagedResults
 from medsearch.reporting.storage import json_text
 from medsearch.reporting.variance_components import CONFIDENCE
 from medsearch.reporting.wording import NOTHING, listed, number, selection_rule, settings
