@@ -1,12 +1,13 @@
 """Where a study's numbers come from, and what must be said of that: its data, scale and code, and every run."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from medsearch.reporting.document import Cell, Fact, Part, Row, Text, Tone, code, label
 from medsearch.reporting.evidence import Provenance
-from medsearch.reporting.wording import NOTHING, counted, duration, listed
+from medsearch.reporting.wording import NOTHING, counted, duration, listed, oracle_chose
 from medsearch.stages.code import Trained, trained
+from medsearch.stages.method import Selection
 from medsearch.stages.store import Store
 from medsearch.study.record import Header
 
@@ -59,6 +60,16 @@ def phantom_warning(shown: str, where: str = "") -> str:
 def scale_warning(scale: str) -> str:
     """What must be said of a study that is smaller than the paper's."""
     return f"Scale {scale}: smaller than the paper's; the numbers are no reproduction of its results."
+
+
+def ground_warnings(origin: Provenance, rule: Selection) -> Iterator[str]:
+    """What must be said of a search's subjects, scale and selection rule."""
+    if origin.phantom:
+        yield phantom_warning("the search works,")
+    elif origin.scale != "paper":
+        yield scale_warning(origin.scale)
+    if rule == "oracle":
+        yield f"Oracle selection: {oracle_chose('the configuration', origin.truth)}"
 
 
 def badges(

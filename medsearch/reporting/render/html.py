@@ -5,7 +5,8 @@ template puts in is escaped, and control characters, which no page may hold, are
 """
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files as resources
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from medsearch.reporting.document import Document, Figure
 from medsearch.reporting.wording import html
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
+    from jinja2 import Environment
 
 MEDIA = {
     ".csv": "text/csv", ".md": "text/markdown", ".tex": "text/x-tex", ".json": "application/json", ".png": "image/png",
@@ -24,6 +25,24 @@ MEDIA = {
 
 def render(document: Document, files: Mapping[str, bytes]) -> str:
     """The page; `files` are those of the report that it may carry, by name."""
+    from markupsafe import Markup
+
+    charts = any(isinstance(block, Figure) for section in document.sections for block in section.blocks)
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            document=document,
+            files=files,
+            style=Markup(_own("page.css")),
+            script=Markup(_own("page.js")),
+            plotly=Markup(_library()) if charts else "",
+        )
+    )
+
+
+@cache
+def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader
     from markupsafe import Markup
 
@@ -35,26 +54,19 @@ def render(document: Document, files: Mapping[str, bytes]) -> str:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
-    filters: dict[str, Callable[[Any], Any]] = {
+    environment.filters |= {
         "kind": lambda of: type(of).__name__,
         "sentence": lambda text: Markup(html(spelt_out(text))),
-        "knob": lambda name: Markup(name.html),
+        "knob": lambda name: Markup(spelt_out(name.html)),
         "plotly": _plotly,
-        "carried": lambda name: _uri(MEDIA[PurePath(name).suffix], files[name]),
+        "carried": lambda name, files: _uri(MEDIA[PurePath(name).suffix], files[name]),
         "uri": lambda image: _uri(image.media, image.content),
-    }
-    environment.filters |= filters
-    charts = any(isinstance(block, Figure) for section in document.sections for block in section.blocks)
-    return environment.get_template("page.html").render(
-        document=document,
-        style=_own("page.css", Markup),
-        script=_own("page.js", Markup),
-        plotly=Markup(_library()) if charts else "",
-    )
+    }  # type: ignore[operator]
+    return environment
 
 
-def _own(name: str, markup: "type[Markup]") -> "Markup":
-    return markup(resources("medsearch.reporting.render").joinpath("templates", name).read_text(encoding="utf-8"))
+def _own(name: str) -> str:
+    return resources("medsearch.reporting.render").joinpath("templates", name).read_text(encoding="utf-8")
 
 
 def _uri(media: str, content: bytes) -> str:

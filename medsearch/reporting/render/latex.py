@@ -1,9 +1,13 @@
 """The tables of a document for an article, by booktabs and nothing else; all text in them is escaped."""
 
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 from medsearch.reporting.document import Document, Part, Text
 from medsearch.reporting.wording import KnobName, tex
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 class Latex(str):
@@ -14,6 +18,11 @@ class Latex(str):
 
 def render(document: Document) -> str:
     """One `table` environment for each table, and the notes, if there are any, under the first one's label."""
+    return _environment().get_template("tables.tex").render(document=document)
+
+
+@cache
+def _environment() -> "Environment":
     from jinja2 import Environment, PackageLoader
 
     environment = Environment(
@@ -30,7 +39,7 @@ def render(document: Document) -> str:
         keep_trailing_newline=True,
     )
     environment.filters |= {"latex": latex, "line": _line, "rules": _rules, "as_is": Latex}
-    return environment.get_template("tables.tex").render(document=document)
+    return environment
 
 
 def latex(part: Part) -> Latex:

@@ -7,7 +7,7 @@ from medsearch.reporting import statistics
 from medsearch.reporting.comparison import not_shared
 from medsearch.reporting.metrics import directions, full_words, metric_of, unchanged
 from medsearch.reporting.power import forecast
-from medsearch.reporting.provenance import code_line, other_code, phantom_warning, scale_warning
+from medsearch.reporting.provenance import code_line, ground_warnings, other_code
 from medsearch.reporting.search.front import answer_of, front, front_notes
 from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.reporting.search.tables import (
@@ -27,7 +27,7 @@ from medsearch.reporting.search.tables import (
 )
 from medsearch.reporting.statistics import Summary
 from medsearch.reporting.variance_components import CONFIDENCE, HOW, ONE_SEED, Interval
-from medsearch.reporting.wording import counted, listed, oracle_chose, percent, score, selection_rule, settings
+from medsearch.reporting.wording import counted, listed, percent, score, selection_rule, settings
 
 DISEASED = (
     "Test Dice and ASSD (mm) are over a case's diseased hemispheres, which weak labels name; whole volume is "
@@ -142,12 +142,7 @@ def warnings(results: SearchResults) -> tuple[str, ...]:
 
 
 def _warnings(results: SearchResults) -> Iterator[str]:
-    if results.provenance.phantom:
-        yield phantom_warning("the search works,")
-    elif results.provenance.scale != "paper":
-        yield scale_warning(results.provenance.scale)
-    if results.design.selection == "oracle":
-        yield f"Oracle selection: {oracle_chose('the configuration', results.provenance.truth)}"
+    yield from ground_warnings(results.provenance, results.design.selection)
     yield from other_code(results.trained)
     missing = unfinished(results)
     if missing:

@@ -148,7 +148,7 @@ class Row:
     @property
     def by_objective(self) -> Summary:
         """The value that the search ranks by, over seeds, of any row."""
-        return self._over_seeds("value")
+        return self.test("value")
 
     @property
     def tested(self) -> Summary:
@@ -156,8 +156,8 @@ class Row:
         return self.test(self.leading)
 
     def test(self, metric: str) -> Summary:
-        """A test metric, the mean over cases, over seeds."""
-        return self._over_seeds(metric)
+        """A test metric, the mean over cases, over seeds; "value": what the search ranks by."""
+        return statistics.over_seeds(self.replicates, metric, planned=self.planned)
 
     def objective(self, place: int) -> Summary:
         """The value of an objective of several, over seeds."""
@@ -168,30 +168,12 @@ class Row:
     @property
     def dice(self) -> Summary:
         """Test Dice over each case's diseased hemispheres, the mean over cases, over seeds."""
-        return self._over_seeds("test/dice")
-
-    @property
-    def dice_micro(self) -> Summary:
-        """Test Dice with the voxels of all cases pooled, over seeds."""
-        return self._over_seeds("test/dice_micro")
-
-    @property
-    def dice_volume(self) -> Summary:
-        """Test Dice over whole volumes, false tumour in healthy hemispheres included, over seeds."""
-        return self._over_seeds("test/dice_volume")
-
-    @property
-    def assd(self) -> Summary:
-        """Test average symmetric surface distance over seeds, mm."""
-        return self._over_seeds("test/assd")
+        return self.test("test/dice")
 
     @property
     def over_cases(self) -> Summary:
         """The test metric that leads, over cases, each the mean over seeds."""
         return statistics.over_cases(self.replicates, short(self.leading))
-
-    def _over_seeds(self, metric: str) -> Summary:
-        return statistics.over_seeds(self.replicates, metric, planned=self.planned)
 
 
 @dataclass(frozen=True)

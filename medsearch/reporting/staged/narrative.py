@@ -9,7 +9,7 @@ from typing import Any
 
 from medsearch.reporting.metrics import full_words, metric_of
 from medsearch.reporting.power import forecast
-from medsearch.reporting.provenance import code_line, other_code, phantom_warning, scale_warning
+from medsearch.reporting.provenance import code_line, ground_warnings, other_code
 from medsearch.reporting.search.narrative import unfinished
 from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import DICE, Row, best_knobs, best_trial, spread, summary
@@ -23,7 +23,6 @@ from medsearch.reporting.wording import (
     knob_names,
     listed,
     number,
-    oracle_chose,
     score,
     selection_rule,
     settings,
@@ -86,13 +85,7 @@ def warnings(results: StagedResults) -> tuple[str, ...]:
 
 
 def _warnings(results: StagedResults) -> Iterator[str]:
-    origin = results.provenance
-    if origin.phantom:
-        yield phantom_warning("the search works,")
-    elif origin.scale != "paper":
-        yield scale_warning(origin.scale)
-    if results.design.selection == "oracle":
-        yield f"Oracle selection: {oracle_chose('the configuration', origin.truth)}"
+    yield from ground_warnings(results.provenance, results.design.selection)
     if results.refused:
         yield f"{results.refused[0].upper()}{results.refused[1:]}."
     yield from other_code(results.trained)
