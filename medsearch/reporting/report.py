@@ -87,9 +87,9 @@ def document_of(results: "Results", folder: Path) -> Document:
 
 def summary_text(results: "Results") -> "Group":
     """The answer, what to beware of, and the tables as text, for `rich.console.Console.print`."""
-    from medsearch.reporting.render import terminal
+    from medsearch.reporting.render import text
 
-    return terminal.render(document_of(results, Path()))
+    return text.terminal_of(document_of(results, Path()))
 
 
 def write_report(results: "Results", folder: Path) -> Path:
@@ -114,12 +114,12 @@ def write_report(results: "Results", folder: Path) -> Path:
 
 def texts(document: Document) -> dict[str, bytes]:
     """Its files of text, by name."""
-    from medsearch.reporting.render import latex, markdown
+    from medsearch.reporting.render import latex, text
 
     found = {name: csv_text(lines) for name, lines in document.sheets.items()}
-    found["table.md"] = markdown.render(document)
+    found["table.md"] = text.markdown_of(document)
     found |= {"table.tex": latex.render(document)} if document.article else {}
-    return {name: text.encode() for name, text in (found | {"results.json": document.record}).items()}
+    return {name: content.encode() for name, content in (found | {"results.json": document.record}).items()}
 
 
 def figures(document: Document) -> dict[str, bytes]:

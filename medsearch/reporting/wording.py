@@ -2,16 +2,19 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from medsearch.reporting.evidence import Truth
 from medsearch.stages.method import Selection
 
 if TYPE_CHECKING:
     from medsearch.reporting.variance_components import Interval
+
+P = ParamSpec("P")
 
 NOTHING = "–"  # an empty cell
 
@@ -146,6 +149,16 @@ def listed(words: Iterable[Any]) -> str:
     """`a, b and c`."""
     *first, last = [str(word) for word in words] or [""]
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def gathered(lines: Callable[P, Iterator[str]]) -> Callable[P, tuple[str, ...]]:
+    """For a function that yields lines: it returns them all."""
+
+    @wraps(lines)
+    def gather(*given: P.args, **named: P.kwargs) -> tuple[str, ...]:
+        return tuple(lines(*given, **named))
+
+    return gather
 
 
 def slug(text: str) -> str:

@@ -16,7 +16,7 @@ from medsearch.reporting.ablation.charts import bars, caption_of, curves, panels
 from medsearch.reporting.ablation.measures import Block, Measure, Measures, RelativeChange
 from medsearch.reporting.ablation.narrative import answer, caption, failures, names_of, unfinished, warnings
 from medsearch.reporting.ablation.results import AblationResults, Candidate, Cell, Run, spent
-from medsearch.reporting.ablation.tables import cases_csv, record, table_csv
+from medsearch.reporting.ablation.sheets import cases_csv, record, table_csv
 from medsearch.reporting.charts import AnyChart, Bars, Curves, Panels
 from medsearch.reporting.document import Document, Figure, Heading, Notes, Paragraph, Part, Printed, Section, Table
 from medsearch.reporting.evidence import Replicate

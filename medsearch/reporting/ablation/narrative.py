@@ -15,6 +15,7 @@ from medsearch.reporting.variance_components import ALPHA, HOW, ONE_SEED
 from medsearch.reporting.wording import (
     KnobName,
     counted,
+    gathered,
     knob_names,
     listed,
     oracle_chose,
@@ -137,12 +138,9 @@ def _so_far(measures: Measures) -> str:
     return f"{len(tested)} of {counted(len(measures.all), 'cell')} have all their seeds."
 
 
-def warnings(measures: Measures) -> tuple[str, ...]:
+@gathered
+def warnings(measures: Measures) -> Iterator[str]:
     """What must stand beside the answer, not below it: phantoms, scale, oracle selection, what failed or is to come."""
-    return tuple(_warnings(measures))
-
-
-def _warnings(measures: Measures) -> Iterator[str]:
     results = measures.results
     phantoms = [column.label for column in results.columns if column.provenance.phantom]
     if phantoms:
@@ -179,11 +177,6 @@ def unfinished(results: AblationResults) -> str:
     return counted(waiting, "replicate") if waiting else ""
 
 
-def caption(measures: Measures) -> tuple[str, ...]:
-    """One line per matter; lines that tell of failures begin with "Failed"."""
-    return tuple(_caption(measures))
-
-
 def failures(results: AblationResults) -> tuple[str, ...]:
     """Every failed replicate and re-tuned configuration with its reason, one line each."""
     replicates = (
@@ -206,7 +199,9 @@ def names_of(results: AblationResults) -> dict[str, KnobName]:
     return knob_names(path for table in tables for path in table)
 
 
-def _caption(measures: Measures) -> Iterator[str]:
+@gathered
+def caption(measures: Measures) -> Iterator[str]:
+    """One line per matter; lines that tell of failures begin with "Failed"."""
     results = measures.results
     yield from _scores(measures)
     yield from _data(results)

@@ -27,7 +27,7 @@ from medsearch.reporting.search.tables import (
 )
 from medsearch.reporting.statistics import Summary
 from medsearch.reporting.variance_components import CONFIDENCE, HOW, ONE_SEED, Interval
-from medsearch.reporting.wording import counted, listed, percent, score, selection_rule, settings
+from medsearch.reporting.wording import counted, gathered, listed, percent, score, selection_rule, settings
 
 DISEASED = (
     "Test Dice and ASSD (mm) are over a case's diseased hemispheres, which weak labels name; whole volume is "
@@ -136,12 +136,9 @@ def _bounds(interval: Interval) -> str:
     return f" ({CONFIDENCE:.0%} interval {100 * low:.0f}–{100 * high:.0f}%)"
 
 
-def warnings(results: SearchResults) -> tuple[str, ...]:
+@gathered
+def warnings(results: SearchResults) -> Iterator[str]:
     """What must stand beside the answer, not below it: phantom data, oracle selection, unfinished or failed runs."""
-    return tuple(_warnings(results))
-
-
-def _warnings(results: SearchResults) -> Iterator[str]:
     yield from ground_warnings(results.provenance, results.design.selection)
     yield from other_code(results.trained)
     missing = unfinished(results)
@@ -187,12 +184,9 @@ def failures(results: SearchResults) -> tuple[str, ...]:
     return (*trials, *tested)
 
 
-def caption(results: SearchResults) -> tuple[str, ...]:
+@gathered
+def caption(results: SearchResults) -> Iterator[str]:
     """How to read the table, and on what it stands, one line per matter."""
-    return tuple(_caption(results))
-
-
-def _caption(results: SearchResults) -> Iterator[str]:
     design, origin = results.design, results.provenance
     rows = summary(results)
     cases = max((row.over_cases.n for row in rows), default=0)

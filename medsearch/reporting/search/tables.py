@@ -89,6 +89,11 @@ def leading_metric(results: SearchResults) -> str:
     return counterpart if results.provenance.truth == "pairs" or design.selection == "none" else DICE
 
 
+def shares(results: SearchResults) -> bool:
+    """Whether the table has a column of shares of the target-supervised model."""
+    return leading_metric(results) == DICE
+
+
 def reported(results: SearchResults) -> tuple[str, ...]:
     """Every test metric that a run reports: known ones in the order of `metrics`, then others by name."""
     found = {metric for run in _runs(results) for metric in run.metrics}

@@ -20,6 +20,7 @@ from medsearch.reporting.wording import (
     NOTHING,
     KnobName,
     counted,
+    gathered,
     knob_names,
     listed,
     number,
@@ -79,12 +80,9 @@ def verdict(results: StagedResults) -> str:
     return f"What was left on the table is not known yet: the refinement has ended {ended} trials."
 
 
-def warnings(results: StagedResults) -> tuple[str, ...]:
+@gathered
+def warnings(results: StagedResults) -> Iterator[str]:
     """What must stand beside the answer, not below it."""
-    return tuple(_warnings(results))
-
-
-def _warnings(results: StagedResults) -> Iterator[str]:
     yield from ground_warnings(results.provenance, results.design.selection)
     if results.refused:
         yield f"{results.refused[0].upper()}{results.refused[1:]}."
@@ -108,12 +106,9 @@ def _doubts(group: Group) -> Iterator[str]:
         yield f"Group {group.name}: {group.overtaken}."
 
 
-def caption(results: StagedResults) -> tuple[str, ...]:
+@gathered
+def caption(results: StagedResults) -> Iterator[str]:
     """How to read the tables, one line per matter."""
-    return tuple(_caption(results))
-
-
-def _caption(results: StagedResults) -> Iterator[str]:
     design = results.design
     yield (
         "Each group was searched with what the groups before it froze; knobs of later groups kept the value that the "

@@ -9,7 +9,8 @@ from markdown_it import MarkdownIt
 
 from medsearch.reporting import document as doc
 from medsearch.reporting.document import Document
-from medsearch.reporting.render import latex, markdown
+from medsearch.reporting.render import latex
+from medsearch.reporting.render import text as texts
 from tests.reporting.render.test_html import document
 
 
@@ -38,7 +39,7 @@ def test_latex_has_its_lines_and_no_command_from_outside(text: str) -> None:
 @settings(max_examples=60, deadline=None)
 @given(st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp"))))
 def test_a_markdown_table_is_one_table_whatever_stands_in_it(text: str) -> None:
-    tokens = MarkdownIt().enable("table").parse(markdown.render(tabled(text)))
+    tokens = MarkdownIt().enable("table").parse(texts.markdown_of(tabled(text)))
     assert sum(token.type == "table_open" for token in tokens) == 1
     assert sum(token.type in ("td_open", "th_open") for token in tokens) == 6
     assert not [token for token in tokens if token.type.startswith("html")]
