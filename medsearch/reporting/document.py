@@ -82,7 +82,7 @@ CellForm = Literal["number", "label", "drawing", "first", "alone", "absent"]
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """A cell of a table.
 
     name: of its column, for screens too narrow for columns. form: "first", "alone": of several, or the only one, under
@@ -96,10 +96,10 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class TableRow:
     """A line of a table. remarks: on lines of their own below it; failed: that they say why it failed."""
 
-    cells: tuple[Cell, ...]
+    cells: tuple[TableCell, ...]
     best: bool = False
     remarks: tuple[str, ...] = ()
     failed: bool = False
@@ -114,7 +114,7 @@ class Table:
     """
 
     head: tuple[Part, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[TableRow, ...]
     over: tuple[tuple[str, int], ...] = ()
     title: str = ""
     style: str = ""
@@ -161,7 +161,7 @@ class Facts:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Figure:
+class ChartFigure:
     """A chart. title: what it shows, in words. follow: a pointer over one line dims the others. wide: it scrolls."""
 
     name: str
@@ -208,7 +208,7 @@ class Files:
     names: tuple[str, ...]
 
 
-Block = Table | Notes | Findings | Paragraph | Heading | Facts | Figure | Printed | Gallery | Files
+Block = Table | Notes | Findings | Paragraph | Heading | Facts | ChartFigure | Printed | Gallery | Files
 
 
 @dataclass(frozen=True)
@@ -263,19 +263,19 @@ def code(text: str) -> Text:
     return Text((text,), "code")
 
 
-def label(*parts: Part) -> Cell:
+def label(*parts: Part) -> TableCell:
     """The first cell of a row, which names it."""
-    return Cell(parts, form="label")
+    return TableCell(parts, form="label")
 
 
-def drawing(of: Part) -> Cell:
+def drawing(of: Part) -> TableCell:
     """A cell that holds a drawing."""
-    return Cell((of,), form="drawing")
+    return TableCell((of,), form="drawing")
 
 
 def text_table(head: Sequence[Part], rows: Iterable[Sequence[Part]], **more: Any) -> Table:
     """A table whose cells are one part each, most of them text."""
-    lines = (Row(cells=tuple(Cell((part,)) for part in row)) for row in rows)
+    lines = (TableRow(cells=tuple(TableCell((part,)) for part in row)) for row in rows)
     return Table(head=tuple(head), rows=tuple(lines), **more)
 
 

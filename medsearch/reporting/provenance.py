@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
-from medsearch.reporting.document import Cell, Fact, Part, Row, Text, Tone, code, label
+from medsearch.reporting.document import Fact, Part, TableCell, TableRow, Text, Tone, code, label
 from medsearch.reporting.evidence import Provenance
 from medsearch.reporting.wording import NOTHING, counted, duration, listed, oracle_chose
 from medsearch.stages.code import Trained, trained
@@ -109,10 +109,10 @@ def program_facts(origin: Provenance, trained: Iterable[Trained]) -> tuple[Fact,
     )
 
 
-def run_row(name: str, *cells: Part, seconds: float | None, reason: str | None) -> Row:
+def run_row(name: str, *cells: Part, seconds: float | None, reason: str | None) -> TableRow:
     """A run with its time, and the reason of its failure on a line of its own."""
-    found = (label(name), *(Cell((part,)) for part in (*cells, duration(seconds))))
-    return Row(cells=found, remarks=(reason,) if reason else (), failed=True)
+    found = (label(name), *(TableCell((part,)) for part in (*cells, duration(seconds))))
+    return TableRow(cells=found, remarks=(reason,) if reason else (), failed=True)
 
 
 def state(of: str, more: str = "") -> Part:

@@ -18,7 +18,7 @@ from medsearch.reporting.ablation.narrative import answer, caption, failures, na
 from medsearch.reporting.ablation.results import AblationResults, Candidate, Cell, Run, spent
 from medsearch.reporting.ablation.sheets import cases_csv, record, table_csv
 from medsearch.reporting.charts import AnyChart, Bars, Curves, Panels
-from medsearch.reporting.document import Document, Figure, Heading, Notes, Paragraph, Part, Printed, Section, Table
+from medsearch.reporting.document import ChartFigure, Document, Heading, Notes, Paragraph, Part, Printed, Section, Table
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.evidence import title_of as title_of_picture
 from medsearch.reporting.metrics import metric_of, short
@@ -141,25 +141,25 @@ def _result(measures: Measures) -> Table:
     return Table(head=tuple(head), rows=rows, over=tuple(over), style="stack")
 
 
-def _row(row: records.Row, measures: Measures) -> doc.Row:
+def _row(row: records.Row, measures: Measures) -> doc.TableRow:
     found = [doc.label(row.label, doc.small("reference") if row.kind == "reference" else None)]
     for block in measures.blocks:
         column, metric = block
         name, span = title_of(block, measures), len([part for part in parts_of(block, measures) if part != "Verdict"])
         of = measures.get(row.label, column.label, metric)
         if of is None:
-            found.append(doc.Cell((cells.NOT_ASKED,), name, "absent", span))
+            found.append(doc.TableCell((cells.NOT_ASKED,), name, "absent", span))
             continue
-        found.append(doc.Cell(_measured(of), name, "first" if span > 1 else "alone"))
+        found.append(doc.TableCell(_measured(of), name, "first" if span > 1 else "alone"))
         if is_change(block, measures):
             change = measures.changes.get(of.key)
             reported = change.reported if change else None
             judged = doc.small(_badge(measures.verdicts.get(change.key))) if change and reported else None
-            found.append(doc.Cell((cells.change(change),), "Change"))
-            found.append(doc.Cell((cells.alone(reported) if reported else NOTHING, judged), "Reported"))
+            found.append(doc.TableCell((cells.change(change),), "Change"))
+            found.append(doc.TableCell((cells.alone(reported) if reported else NOTHING, judged), "Reported"))
         elif span > 1:
-            found.append(doc.Cell(_reported(of, measures), "Reported"))
-    return doc.Row(cells=tuple(found))
+            found.append(doc.TableCell(_reported(of, measures), "Reported"))
+    return doc.TableRow(cells=tuple(found))
 
 
 def _reported(of: Measure, measures: Measures) -> tuple[Part, ...]:
@@ -207,16 +207,16 @@ def _evidence(measures: Measures, block: Block) -> tuple[Heading, Table]:
     return Heading(title_of(block, measures)), Table(head=head, rows=tuple(rows), style="small stack")
 
 
-def _line(of: Measure, measures: Measures, texts: Mapping[str, str], *, scale: tuple[float, float]) -> doc.Row:
+def _line(of: Measure, measures: Measures, texts: Mapping[str, str], *, scale: tuple[float, float]) -> doc.TableRow:
     reported, below = measures.reported(of), _below(of, measures)
     paper, over, digits = reported.value if reported else None, of.seeds, of.known.digits
     seeds = doc.strip(over.values, over.mean, failed=over.failed, reported=paper, scale=scale, digits=digits)
     found = [doc.label(of.row.label), doc.drawing(seeds)]
     for name, text in texts.items():
-        found.append(doc.Cell((text, doc.small(*below[name]) if name in below else None), name))
+        found.append(doc.TableCell((text, doc.small(*below[name]) if name in below else None), name))
     if is_reported((of.column, of.metric), measures):
-        found.append(doc.Cell((_badge(measures.verdicts.get(of.key)),), "Verdict"))
-    return doc.Row(cells=tuple(found), remarks=tuple(_reasons(of, measures)))
+        found.append(doc.TableCell((_badge(measures.verdicts.get(of.key)),), "Verdict"))
+    return doc.TableRow(cells=tuple(found), remarks=tuple(_reasons(of, measures)))
 
 
 def _below(of: Measure, measures: Measures) -> dict[str, tuple[Part, ...]]:
@@ -275,7 +275,7 @@ def _shown(name: str, chart: AnyChart) -> Iterator[doc.Block]:
             yield Heading(f"{chart.title}: {chart.y}" if chart.title else chart.y)
             yield Paragraph((lead,))
             wide = len(chart.groups) * len(chart.rows) > WIDE
-            yield Figure(name=slug(f"{name}-0"), title=name, chart=chart, scrolls=True, wide=wide)
+            yield ChartFigure(name=slug(f"{name}-0"), title=name, chart=chart, scrolls=True, wide=wide)
         case Curves():
             lead = (
                 f"Over {chart.x}: mean and SD over seeds; reported values are hollow diamonds. "
@@ -286,7 +286,9 @@ def _shown(name: str, chart: AnyChart) -> Iterator[doc.Block]:
             for place, plot in enumerate(chart.plots):
                 if len(chart.plots) > 1:
                     yield Heading(plot.column, 4)
-                yield Figure(name=slug(f"{name}-{place}"), title=plot.column, chart=chart, place=place, scrolls=True)
+                yield ChartFigure(
+                    name=slug(f"{name}-{place}"), title=plot.column, chart=chart, place=place, scrolls=True
+                )
 
 
 # Every replicate and stage run, what was re-tuned, where the numbers come from.
@@ -314,13 +316,13 @@ def _runs(results: AblationResults) -> Iterator[Table]:
         )
 
 
-def _replicate(cell: Cell, run: Replicate, results: AblationResults) -> doc.Row:
+def _replicate(cell: Cell, run: Replicate, results: AblationResults) -> doc.TableRow:
     found = (score(run.metrics.get(metric), metric_of(metric).digits) for metric in results.metrics)
     told = (cell.column, str(run.seed), state(run.state), *found)
     return run_row(cell.row, *told, seconds=run.seconds, reason=run.reason)
 
 
-def _run(run: Run, results: AblationResults) -> doc.Row:
+def _run(run: Run, results: AblationResults) -> doc.TableRow:
     several = len(results.columns) > 1
     owners = "; ".join(f"{row} ({column})" if several else row for row, column in run.owners[:3])
     more = f" and {len(run.owners) - 3} more" if len(run.owners) > 3 else ""
@@ -328,12 +330,12 @@ def _run(run: Run, results: AblationResults) -> doc.Row:
     return run_row(run.node, *told, seconds=run.seconds, reason=run.reason)
 
 
-def _candidate(of: Candidate, knobs: tuple[str, ...], digits: int) -> doc.Row:
+def _candidate(of: Candidate, knobs: tuple[str, ...], digits: int) -> doc.TableRow:
     values = (number(of.knobs[path]) if path in of.knobs else "as set" for path in knobs)
     value = state("failed") if of.reason else score(of.value, digits)
     told = (of.column, str(of.number), *values, value, "chosen" if of.chosen else "")
-    found = (doc.label(of.row), *(doc.Cell((part,)) for part in told))
-    return doc.Row(cells=found, remarks=(of.reason,) if of.reason else (), failed=True)
+    found = (doc.label(of.row), *(doc.TableCell((part,)) for part in told))
+    return doc.TableRow(cells=found, remarks=(of.reason,) if of.reason else (), failed=True)
 
 
 def _provenance(results: AblationResults) -> Iterator[doc.Block]:

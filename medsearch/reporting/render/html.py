@@ -12,7 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from medsearch.core.errors import spelt_out
-from medsearch.reporting.document import Document, Figure
+from medsearch.reporting.document import ChartFigure, Document
 from medsearch.reporting.wording import html
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def render(document: Document, files: Mapping[str, bytes]) -> str:
     """The page; `files` are those of the report that it may carry, by name."""
     from markupsafe import Markup
 
-    charts = any(isinstance(block, Figure) for section in document.sections for block in section.blocks)
+    charts = any(isinstance(block, ChartFigure) for section in document.sections for block in section.blocks)
     return (
         _environment()
         .get_template("page.html")
@@ -73,7 +73,7 @@ def _uri(media: str, content: bytes) -> str:
     return f"data:{media};base64,{base64.b64encode(content).decode()}"
 
 
-def _plotly(of: Figure) -> dict[str, Any]:
+def _plotly(of: ChartFigure) -> dict[str, Any]:
     from medsearch.reporting.render.plotly_charts import figure
 
     return figure(of.chart, of.place)

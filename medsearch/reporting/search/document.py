@@ -6,7 +6,18 @@ from pathlib import Path
 
 from medsearch.reporting import document as doc
 from medsearch.reporting.charts import Chart
-from medsearch.reporting.document import Block, Cell, Document, Figure, Heading, Notes, Paragraph, Part, Section, Table
+from medsearch.reporting.document import (
+    Block,
+    ChartFigure,
+    Document,
+    Heading,
+    Notes,
+    Paragraph,
+    Part,
+    Section,
+    Table,
+    TableCell,
+)
 from medsearch.reporting.metrics import full_heading, full_words, metric_of
 from medsearch.reporting.provenance import badges, data_facts, program_facts, run_row, state
 from medsearch.reporting.search import front as fronts
@@ -19,8 +30,8 @@ from medsearch.reporting.search.sheets import front_csv, knobs_csv, record, tabl
 from medsearch.reporting.search.tables import (
     DICE,
     KnobRow,
-    Row,
     Tested,
+    TestedRow,
     best_trial,
     counted_runs,
     gain,
@@ -116,7 +127,7 @@ def _sections(
     if of is not None:
         lead = f"What no trial beats in all of {of.ways}: whoever wants more of one gives up some of another."
         title = "Pareto front: every trial by its first two objectives, the front, and finalists' means over seeds"
-        figure = Figure(name=FRONT, title=title, chart=charts[FRONT]) if FRONT in charts else None
+        figure = ChartFigure(name=FRONT, title=title, chart=charts[FRONT]) if FRONT in charts else None
         notes = Notes(tuple(front_notes(results)))
         yield Section("Front", "Pareto front", lead, (figure, *_front_table(results), notes))
     yield from _knob_section(results)
@@ -129,7 +140,9 @@ def _sections(
     if "learning_curves" in charts:
         lead = f"{results.design.value_name} of every trial by epoch of the searched stage. "
         lead += "A pointer over a curve dims the others."
-        curves = Figure(name="learning_curves", title="Learning curves", chart=charts["learning_curves"], follow=True)
+        curves = ChartFigure(
+            name="learning_curves", title="Learning curves", chart=charts["learning_curves"], follow=True
+        )
         yield Section("Curves", "Learning curves, and what was cut", lead, (curves, *_early_stopping(results)))
     if results.pictures:
         yield Section("Pictures", "Pictures", blocks=doc.galleries(results.pictures, folder))
@@ -138,7 +151,7 @@ def _sections(
 
 
 def _chart(chart: Chart, title: str, lead: str) -> tuple[Block, ...]:
-    figure = Figure(name=chart.name, title=title, chart=chart, follow=chart.name == PARALLEL)
+    figure = ChartFigure(name=chart.name, title=title, chart=chart, follow=chart.name == PARALLEL)
     return Heading(title), Paragraph((lead,)), figure
 
 
@@ -191,8 +204,8 @@ def objectives(results: SearchResults) -> tuple[str, ...]:
     return tuple(of.heading for of in found.objectives) if found else (results.design.value_name,)
 
 
-def searched_by(results: SearchResults, row: Row) -> tuple[str, ...]:
-    """A row's values by what was searched by, over seeds; empty for references, as `Row.validation`."""
+def searched_by(results: SearchResults, row: TestedRow) -> tuple[str, ...]:
+    """A row's values by what was searched by, over seeds; empty for references, as `TestedRow.validation`."""
     found = front(results)
     if found is None:
         return (spread(row.validation, results.design.value_digits),)
@@ -201,7 +214,7 @@ def searched_by(results: SearchResults, row: Row) -> tuple[str, ...]:
     return tuple(spread(row.objective(place), of.digits) for place, of in enumerate(found.objectives))
 
 
-def cells(results: SearchResults, row: Row) -> tuple[str, ...]:
+def cells(results: SearchResults, row: TestedRow) -> tuple[str, ...]:
     """A row of the summary as text, under `headings`."""
     texts = []
     for place, column in enumerate(tested(results)):
@@ -212,21 +225,23 @@ def cells(results: SearchResults, row: Row) -> tuple[str, ...]:
     return row.title, *searched_by(results, row), *texts, *([share_cell(row.share)] * shares(results))
 
 
-def summary_table(results: SearchResults, rows: Iterable[Row], best: Row | None) -> Table:
+def summary_table(results: SearchResults, rows: Iterable[TestedRow], best: TestedRow | None) -> Table:
     """The summary as text; the row `best` stands out."""
-    lines = (doc.Row(cells=tuple(Cell((text,)) for text in cells(results, row)), best=row == best) for row in rows)
+    lines = (
+        doc.TableRow(cells=tuple(TableCell((text,)) for text in cells(results, row)), best=row == best) for row in rows
+    )
     return Table(head=headings(results), rows=tuple(lines))
 
 
-def _result_table(results: SearchResults, rows: Sequence[Row]) -> Table:
+def _result_table(results: SearchResults, rows: Sequence[TestedRow]) -> Table:
     """The summary on the page, with every seed as a dot."""
     columns, scale, design = tested(results), scale_of(rows), results.design
     by = () if design.several else objectives(results)  # of several, the front's table has them
     share = [SHARE] * shares(results)
     lines = []
     for row in rows:
-        more = [Cell((share_cell(row.share),), name) for name in share]
-        more += [Cell((text,), name) for name, text in zip(by, searched_by(results, row), strict=False)]
+        more = [TableCell((share_cell(row.share),), name) for name in share]
+        more += [TableCell((text,), name) for name, text in zip(by, searched_by(results, row), strict=False)]
         lines.append(measured_row(row, columns, scale=scale, more=more, best=row.kind == "best"))
     head: tuple[Part, ...] = (
         "",
@@ -239,14 +254,14 @@ def _result_table(results: SearchResults, rows: Sequence[Row]) -> Table:
 
 
 def measured_row(
-    row: Row,
+    row: TestedRow,
     columns: Sequence[Tested],
     *,
     scale: tuple[float, float],
-    more: Iterable[Cell],
+    more: Iterable[TableCell],
     best: bool,
     title: str = "",
-) -> doc.Row:
+) -> doc.TableRow:
     """A row on a page: its title, every seed as a dot, its test metrics, and `more` cells."""
     of, (first, *others) = row.tested, columns
     failed = doc.small(f"{of.failed} failed", tone="bad") if of.failed else None
@@ -255,13 +270,13 @@ def measured_row(
     found = (
         doc.label(title or row.label, trial),
         doc.drawing(doc.strip(of.values, of.mean, failed=of.failed, scale=scale, digits=digits)),
-        Cell((spread(of, digits), doc.small(counted_runs(of)), failed), first.heading),
-        *(Cell((spread(row.test(column.metric), column.digits),), column.heading) for column in others),
+        TableCell((spread(of, digits), doc.small(counted_runs(of)), failed), first.heading),
+        *(TableCell((spread(row.test(column.metric), column.digits),), column.heading) for column in others),
     )
-    return doc.Row(cells=(*found, *more), best=best)
+    return doc.TableRow(cells=(*found, *more), best=best)
 
 
-def scale_of(rows: Sequence[Row]) -> tuple[float, float]:
+def scale_of(rows: Sequence[TestedRow]) -> tuple[float, float]:
     """The ends of the strips: 0 to 1 for Dice, elsewhere round numbers around every value."""
     if not rows or rows[0].leading == DICE:
         return 0.0, 1.0
@@ -286,12 +301,12 @@ def _front_table(results: SearchResults) -> tuple[Table, ...]:
     return (Table(head=(*fronts.head(of), *names), rows=tuple(rows), style="small stack"),)
 
 
-def _front_row(results: SearchResults, of: Front, trial: Trial, names: Sequence[str]) -> doc.Row:
+def _front_row(results: SearchResults, of: Front, trial: Trial, names: Sequence[str]) -> doc.TableRow:
     knobs = (number(trial.knobs.get(path)) for path in results.design.space)
     first, *rest = (*fronts.texts(of, trial), *knobs)
     repeated = of.repeated.get(trial.number)
-    others = (Cell((text,), name) for name, text in zip(names[1:], rest, strict=True))
-    return doc.Row(cells=(doc.label(first), *others), best=repeated is not None and repeated.row.kind == "best")
+    others = (TableCell((text,), name) for name, text in zip(names[1:], rest, strict=True))
+    return doc.TableRow(cells=(doc.label(first), *others), best=repeated is not None and repeated.row.kind == "best")
 
 
 def knob_cells(row: KnobRow) -> tuple[str, ...]:
@@ -319,17 +334,17 @@ def _knob_section(results: SearchResults) -> Iterator[Section]:
     )
 
 
-def _knob_row(row: KnobRow) -> doc.Row:
+def _knob_row(row: KnobRow) -> doc.TableRow:
     _, _, ours, paper = knob_cells(row)
     found = (
         doc.label(row.knob, doc.small(row.knob.path)),
-        Cell((number(row.found), None if row.searched else doc.small("fixed by the study")), "Best (measured)"),
-        Cell((number(row.published),), "Paper"),
-        Cell((ours,), "Share of the sum, best"),
-        Cell((paper,), "Share of the sum, paper"),
+        TableCell((number(row.found), None if row.searched else doc.small("fixed by the study")), "Best (measured)"),
+        TableCell((number(row.published),), "Paper"),
+        TableCell((ours,), "Share of the sum, best"),
+        TableCell((paper,), "Share of the sum, paper"),
         doc.drawing(doc.Shares(row.found_share, row.published_share)),
     )
-    return doc.Row(cells=found)
+    return doc.TableRow(cells=found)
 
 
 # Early stopping, every run, and where the numbers come from.
@@ -374,11 +389,11 @@ def _foretold(results: SearchResults) -> Iterator[Block]:
         bound = f"(rank correlation below {CROSSING})"
         text = f"Curves cross: at epoch {listed(crossing)} the order is not yet the final one {bound}."
     rows = (
-        doc.Row(
+        doc.TableRow(
             cells=(
                 doc.label(str(one.epoch)),
-                Cell((doc.Text((f"{one.correlation:.2f}",), tone="bad" if one.crosses else ""),), "Correlation"),
-                Cell((str(one.trials),), "Trials"),
+                TableCell((doc.Text((f"{one.correlation:.2f}",), tone="bad" if one.crosses else ""),), "Correlation"),
+                TableCell((str(one.trials),), "Trials"),
             )
         )
         for one in found
@@ -399,8 +414,8 @@ def _replayed(results: SearchResults) -> Iterator[Block]:
         lost = f"trial {listed(one.finalists_cut)}" if one.finalists_cut else "none"
         tone = "bad" if one.finalists_cut else ""
         texts: tuple[Part, ...] = (f"{len(one.cut)} of {one.trials}", doc.Text((lost,), tone=tone), percent(one.saved))
-        others = (Cell((text,), name) for name, text in zip(head[1:], texts, strict=True))
-        rows.append(doc.Row(cells=(doc.label(one.rule), *others)))
+        others = (TableCell((text,), name) for name, text in zip(head[1:], texts, strict=True))
+        rows.append(doc.TableRow(cells=(doc.label(one.rule), *others)))
     yield Heading("What a scheduler would have done")
     yield Paragraph((f"Replayed in trial order on {counted(found[0].trials, 'curve')} that ran to the end.",))
     yield Table(head=head, rows=tuple(rows), style="small few stack")
@@ -438,7 +453,7 @@ def _runs(results: SearchResults) -> Iterator[Block]:
         )
 
 
-def _trial(results: SearchResults, trial: Trial, paths: Iterable[str]) -> doc.Row:
+def _trial(results: SearchResults, trial: Trial, paths: Iterable[str]) -> doc.TableRow:
     design = results.design
     values = [score(trial.value, design.value_digits)]  # of one, what it was when it was cut
     if design.several:

@@ -11,7 +11,7 @@ from typing import final
 from medsearch.core.recipes import plain
 from medsearch.reporting.metrics import full_heading, full_words, metric_of
 from medsearch.reporting.search.results import SearchResults, Trial
-from medsearch.reporting.search.tables import Row, counted_runs, spread, summary
+from medsearch.reporting.search.tables import TestedRow, counted_runs, spread, summary
 from medsearch.reporting.statistics import Summary, known
 from medsearch.reporting.wording import NOTHING, counted, listed, score
 from medsearch.study.fronts import dominates, fronts, scored
@@ -51,7 +51,7 @@ class Objective:
 class Repeated:
     """A finalist over its seeds. beaten_by: trials whose means are at least as good in all objectives."""
 
-    row: Row
+    row: TestedRow
     means: tuple[Summary, ...]
     beaten_by: tuple[int, ...] = ()
 

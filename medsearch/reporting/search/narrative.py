@@ -12,7 +12,7 @@ from medsearch.reporting.search.front import answer_of, front, front_notes
 from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.reporting.search.tables import (
     DICE,
-    Row,
+    TestedRow,
     best_knobs,
     best_trial,
     forms,
@@ -106,7 +106,7 @@ def _setting(results: SearchResults) -> str:
     return settings({path: found[path] for path in paths}, names) or "the study's settings"
 
 
-def _share_in_words(results: SearchResults, best: Row) -> str:
+def _share_in_words(results: SearchResults, best: TestedRow) -> str:
     if best.share is None:
         return ""
     supervised = next(row for row in summary(results) if row.label == results.design.supervised)
@@ -114,7 +114,7 @@ def _share_in_words(results: SearchResults, best: Row) -> str:
     return f"{share} of the target-supervised model's {score(supervised.dice.mean)}"
 
 
-def _gain_in_words(results: SearchResults, best: Row) -> str:
+def _gain_in_words(results: SearchResults, best: TestedRow) -> str:
     reference, found = results.reference(results.design.no_adaptation), gain(results)
     if found is None or found.effect is None or reference is None:
         return ""

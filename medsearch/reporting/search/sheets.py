@@ -11,7 +11,7 @@ from medsearch.reporting.search.front import front
 from medsearch.reporting.search.narrative import answer, caption, warnings
 from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import (
-    Row,
+    TestedRow,
     gain,
     other_knobs,
     shares,
@@ -47,7 +47,7 @@ def record(results: SearchResults) -> str:
     return json_text(results, derived)
 
 
-def summaries(results: SearchResults) -> dict[str, Callable[[Row], Summary]]:
+def summaries(results: SearchResults) -> dict[str, Callable[[TestedRow], Summary]]:
     """Everything that is known of a row over its seeds, by the name of its columns in table.csv."""
     names = [column.name for column in tested(results)]
     names = [*CSV_DICE, *(name for name in names if name not in CSV_DICE)] if shares(results) else names
@@ -85,7 +85,7 @@ def table_csv(results: SearchResults) -> list[list[object]]:
     return lines
 
 
-def _gain(results: SearchResults, row: Row) -> list[object]:
+def _gain(results: SearchResults, row: TestedRow) -> list[object]:
     """A row's values under `GAIN`."""
     found = gain(results) if row.kind == "best" else None
     if found is None or found.effect is None:

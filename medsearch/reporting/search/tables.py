@@ -123,7 +123,7 @@ Kind = Literal["best", "finalist", "reference"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class TestedRow:
     """One row of the summary: a finalist or a reference, over its seeds."""
 
     label: str
@@ -221,7 +221,7 @@ def best_knobs(results: SearchResults) -> dict[str, Any]:
     return {**results.design.fixed, **searched}
 
 
-def summary(results: SearchResults) -> tuple[Row, ...]:
+def summary(results: SearchResults) -> tuple[TestedRow, ...]:
     """The best finalist, the other finalists, then the references in the study's order."""
     rows = []
     for place, finalist in enumerate(ranking(results)):
@@ -245,9 +245,9 @@ def best_label(results: SearchResults) -> str:
     return f"Best {results.design.value_words} (measured)" if results.design.several else "Best (measured)"
 
 
-def _row(results: SearchResults, of: Finalist | Reference, *, label: str, kind: str = "reference") -> Row:
+def _row(results: SearchResults, of: Finalist | Reference, *, label: str, kind: str = "reference") -> TestedRow:
     supervised = results.reference(results.design.supervised)
-    return Row(
+    return TestedRow(
         label=label,
         kind=cast(Kind, kind),
         replicates=of.replicates,

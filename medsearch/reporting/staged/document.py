@@ -4,11 +4,11 @@ import math
 from collections.abc import Iterator
 
 from medsearch.reporting import document as doc
-from medsearch.reporting.document import Cell, Document, Notes, Paragraph, Part, Section, Table
+from medsearch.reporting.document import Document, Notes, Paragraph, Part, Section, Table, TableCell
 from medsearch.reporting.metrics import full_words, metric_of
 from medsearch.reporting.provenance import badges, data_facts, program_facts
 from medsearch.reporting.search.document import measured_row, scale_of, seeds_heading, summary_table
-from medsearch.reporting.search.tables import DICE, Row, counted_runs, spread
+from medsearch.reporting.search.tables import DICE, TestedRow, counted_runs, spread
 from medsearch.reporting.search.tables import tested as columns_of
 from medsearch.reporting.staged.left import left
 from medsearch.reporting.staged.narrative import (
@@ -108,17 +108,17 @@ def _sections(results: StagedResults) -> Iterator[Section]:
     yield Section("Provenance", "Provenance", blocks=(doc.facts(_facts(results)),))
 
 
-def _group(results: StagedResults, group: Group) -> doc.Row:
+def _group(results: StagedResults, group: Group) -> doc.TableRow:
     why = f"trial {group.frozen.number}: {group.frozen.why}" if group.frozen else group.rule
     found = (
         doc.label(group.name),
-        Cell((doc.sentence(settled(results, group)), doc.small(why)), "Frozen"),
-        Cell((tuned_by(group),), "Tuned by"),
-        Cell((measured(group),), "Value"),
-        Cell((progress(group.search, group.trials),), "Trials"),
-        Cell((_link(group.study) if group.search is not None else NOTHING,), "Page"),
+        TableCell((doc.sentence(settled(results, group)), doc.small(why)), "Frozen"),
+        TableCell((tuned_by(group),), "Tuned by"),
+        TableCell((measured(group),), "Value"),
+        TableCell((progress(group.search, group.trials),), "Trials"),
+        TableCell((_link(group.study) if group.search is not None else NOTHING,), "Page"),
     )
-    return doc.Row(cells=found)
+    return doc.TableRow(cells=found)
 
 
 def _link(study: str) -> Part:
@@ -132,9 +132,9 @@ def _knobs(results: StagedResults) -> Section:
     lines = []
     for line in every:
         values = {"Frozen": line.frozen, "Refined": line.refined, "Paper": line.published}
-        numbers = (Cell((number(values[name]),), name) for name in shown)
+        numbers = (TableCell((number(values[name]),), name) for name in shown)
         name = doc.label(line.knob, doc.small(f"{line.knob.path}, group {line.group}"))
-        lines.append(doc.Row(cells=(name, doc.drawing(_place(line)), *numbers)))
+        lines.append(doc.TableRow(cells=(name, doc.drawing(_place(line)), *numbers)))
     where = results.design.published_in
     source = Paragraph((f"Paper: {where}.",), "aside") if where and results.design.published else None
     table = Table(head=("Knob", doc.Ruler("", "In its domain", ""), *shown), rows=tuple(lines), style="stack")
@@ -173,7 +173,7 @@ def _refinement(results: StagedResults) -> Section:
     for row in tested:
         is_frozen = row == frozen
         value = spread(row.by_objective, metric_of(metric).digits)
-        more = (Cell((value if row.kind != "reference" or is_frozen else NOTHING,), metric),)
+        more = (TableCell((value if row.kind != "reference" or is_frozen else NOTHING,), metric),)
         title = _title(results, row, frozen=is_frozen)
         lines.append(measured_row(row, columns, scale=scale, more=more, best=is_frozen, title=title))
     leading = tested[0].leading if tested else DICE
@@ -187,7 +187,7 @@ def _refinement(results: StagedResults) -> Section:
     return Section("Refinement", "What was left on the table", verdict(results), blocks)
 
 
-def _title(results: StagedResults, row: Row, *, frozen: bool) -> str:
+def _title(results: StagedResults, row: TestedRow, *, frozen: bool) -> str:
     best = "Refined, best" if results.refinement else "Best (measured)"
     title = row.label if row.kind == "reference" else row.label.replace("Best (measured)", best)
     return title + (", frozen" if frozen and row.label != FROZEN else "")

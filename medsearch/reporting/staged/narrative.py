@@ -12,7 +12,7 @@ from medsearch.reporting.power import forecast
 from medsearch.reporting.provenance import code_line, ground_warnings, other_code
 from medsearch.reporting.search.narrative import unfinished
 from medsearch.reporting.search.results import SearchResults
-from medsearch.reporting.search.tables import DICE, Row, best_knobs, best_trial, spread, summary
+from medsearch.reporting.search.tables import DICE, TestedRow, best_knobs, best_trial, spread, summary
 from medsearch.reporting.staged.left import left
 from medsearch.reporting.staged.results import Group, Refined, StagedResults
 from medsearch.reporting.variance_components import HOW as INTERVALS
@@ -37,13 +37,13 @@ HOW = (
 )
 
 
-def rows(results: StagedResults) -> tuple[Row, ...]:
+def rows(results: StagedResults) -> tuple[TestedRow, ...]:
     """What the last search tested; "Frozen" first, where there is a refinement."""
     found = summary(results.last) if results.last else ()
     return tuple(sorted(found, key=lambda row: row.label != FROZEN))
 
 
-def frozen_row(results: StagedResults) -> Row | None:
+def frozen_row(results: StagedResults) -> TestedRow | None:
     """The row of the frozen point: the refinement's own; without one, the last group's finalist that was frozen."""
     last = results.groups[-1].frozen
     if results.refinement is None:

@@ -11,7 +11,7 @@ from medsearch.reporting.ablation import charts
 from medsearch.reporting.ablation.collect import collect
 from medsearch.reporting.ablation.document import document
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.document import Figure
+from medsearch.reporting.document import ChartFigure
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.render import plotly_charts, print_charts
 from medsearch.reporting.report import figures
@@ -217,7 +217,7 @@ def test_files_are_pictures_and_the_same_again(made, results, tmp_path):
         image = Image.open(io.BytesIO(first[f"figures/{name}.png"]))
         assert image.size[0] > 900
         assert first[f"figures/{name}.svg"].startswith(b"<?xml")
-    blocks = [block for section in shown.sections for block in section.blocks if isinstance(block, Figure)]
+    blocks = [block for section in shown.sections for block in section.blocks if isinstance(block, ChartFigure)]
     assert len(blocks) == sum(len(getattr(chart, "plots", [chart])) for chart in shown.figures.values())
     for block in blocks:
         go.Figure(plotly_charts.figure(block.chart, block.place))  # plotly refuses what it does not know
@@ -231,6 +231,8 @@ def test_panels_are_files_too(pictured):
         "figures/translations.png", "figures/translations.svg",
     }  # fmt: skip
     panels = shown.figures["translations"]
-    assert not any(isinstance(b, Figure) and b.chart is panels for section in shown.sections for b in section.blocks)
+    assert not any(
+        isinstance(b, ChartFigure) and b.chart is panels for section in shown.sections for b in section.blocks
+    )
     with pytest.raises(TypeError, match="which plotly does not draw"):
         plotly_charts.figure(panels)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsearch.reporting import document as doc
-from medsearch.reporting.document import Cell, Document, Section, Table, Text
+from medsearch.reporting.document import Document, Section, Table, TableCell, Text
 from medsearch.reporting.render import html
 from medsearch.reporting.wording import KnobName
 from tests.reporting.outline import Outline
@@ -22,7 +22,7 @@ def document(text: str) -> Document:
         Text((text,), "badge", "bad", title=text), Text((text,), link=text), doc.Ruler(text, text, text),
         doc.Strip(words=text, ends=(text,)),
     )  # fmt: skip
-    row = doc.Row(cells=(doc.label(*parts), Cell(parts, text)), remarks=(text,), failed=True)
+    row = doc.TableRow(cells=(doc.label(*parts), TableCell(parts, text)), remarks=(text,), failed=True)
     blocks = (
         Table(head=(text, *parts), rows=(row,), over=((text, 2),), folded=text), doc.Notes((text,)),
         doc.Findings(((text, "bad", text),)), doc.Paragraph(parts), doc.Heading(text), doc.facts([(text, parts)]),
@@ -62,7 +62,7 @@ def test_text_is_shown_as_it_is_and_escape_sequences_are_spelt_out() -> None:
 
 def test_numbers_and_drawings_have_their_places() -> None:
     strip = doc.strip([0.25, 0.75], 0.5, failed=1, reported=0.1)
-    table = Table(head=("", "a"), rows=(doc.Row(cells=(doc.label("r"), doc.drawing(strip)), best=True),))
+    table = Table(head=("", "a"), rows=(doc.TableRow(cells=(doc.label("r"), doc.drawing(strip)), best=True),))
     shown = replace(document("x"), sections=(Section("Result", "x", blocks=(table,)),))
     outline = Outline(html.render(shown, {}))
     circles = [float(a["cx"]) for name, a in outline.elements if name == "circle"]
