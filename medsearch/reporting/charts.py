@@ -11,7 +11,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from medsearch.reporting.wording import KnobName
 
@@ -92,9 +92,27 @@ class Scale:
     ticks: tuple[tuple[float, str], ...]
 
 
+class Importance(NamedTuple):
+    """A bar: how much of the differences a knob explains; nuisance: whether it is not asked about."""
+
+    knob: KnobName
+    share: float
+    nuisance: bool
+
+    @property
+    def words(self) -> str:
+        """At the end of the bar."""
+        return f"{self.share:.0%}{' (nuisance)' if self.nuisance else ''}"
+
+    @property
+    def colour(self) -> str:
+        """Of the bar."""
+        return STYLES["complete" if self.nuisance else "best"].colour
+
+
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """Series in the order in which they are drawn, or bars: (knob, share, whether it is a nuisance).
+    """Series in the order in which they are drawn, or bars.
 
     name: of its files. marks: vertical lines, where and what.
     """
@@ -106,12 +124,18 @@ class Chart:
     series: tuple[Series, ...] = ()
     scales: tuple[Scale, ...] = ()
     marks: tuple[tuple[float, str], ...] = ()
-    bars: tuple[tuple[KnobName, float, bool], ...] = ()
+    bars: tuple[Importance, ...] = ()
 
     @property
     def empty(self) -> bool:
         """Whether there is nothing to draw."""
         return not self.series and not self.bars
+
+    @property
+    def labelled(self) -> tuple[tuple[Series, bool], ...]:
+        """Every series, and whether it is the first of its role, which a legend names once."""
+        roles = [series.role for series in self.series]
+        return tuple((series, roles.index(series.role) == place) for place, series in enumerate(self.series))
 
     def has_end(self, series: Series) -> bool:
         """Whether a line's last point is marked: where it was cut or failed, or when it is the only one."""

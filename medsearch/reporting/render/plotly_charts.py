@@ -20,12 +20,12 @@ from medsearch.reporting.charts import (
     Mark,
     Panels,
     Plot,
-    Scale,
     Series,
 )
 from medsearch.reporting.wording import html
 
 HEIGHTS = {"points": 340, "lines": 380, "parallel": 400, "bars": 90, "plane": 420}
+NOTE = {"xanchor": "left", "showarrow": False, "font": {"size": 11}}
 LEGEND = {"orientation": "h", "x": 0, "y": 1.02, "xanchor": "left", "yanchor": "bottom"}
 
 
@@ -49,27 +49,18 @@ def figure(chart: AnyChart, place: int = 0) -> dict[str, Any]:
 
 def _plane(chart: Chart) -> dict[str, Any]:
     layout = _layout(chart)
-    ticks = {"automargin": True} if chart.kind == "plane" else _whole(chart)
+    ticks: dict[str, Any] = {"automargin": True}
+    if chart.kind != "plane":  # trials and epochs are whole numbers, and so are their ticks
+        last = max((x for series in chart.series for x, _ in series.points), default=0)
+        step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 1000, last) if step >= last / 12)
+        ticks = {"tick0": 0, "dtick": step, "range": [-0.5 if chart.kind == "points" else 0, last + 0.6]}
     layout["xaxis"] = {"title": {"text": html(chart.x)}, "showgrid": False, **ticks}
     rangemode = "tozero" if chart.kind == "lines" else "normal"
     layout["yaxis"] = {"title": {"text": html(chart.y)}, "rangemode": rangemode, "automargin": True}
     layout["shapes"] = [_vertical(x, dash="dot", reference="paper") for x, _ in chart.marks]
-    layout["annotations"] = [_mark(x, text) for x, text in chart.marks]
+    top = {**NOTE, "y": 1, "yref": "paper", "yanchor": "top", "xshift": 3}
+    layout["annotations"] = [{**top, "x": x, "text": html(text)} for x, text in chart.marks]
     return {"data": _traces(chart), "layout": layout}
-
-
-def _mark(x: float, text: str) -> dict[str, Any]:
-    return {
-        "x": x, "y": 1, "yref": "paper", "xanchor": "left", "yanchor": "top", "xshift": 3, "text": html(text),
-        "showarrow": False, "font": {"size": 11},
-    }  # fmt: skip
-
-
-def _whole(chart: Chart) -> dict[str, Any]:
-    """Trials and epochs are whole numbers, and so are their ticks."""
-    last = max((x for series in chart.series for x, _ in series.points), default=0)
-    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 1000, last) if step >= last / 12)
-    return {"tick0": 0, "dtick": step, "range": [-0.5 if chart.kind == "points" else 0, last + 0.6]}
 
 
 def _parallel(chart: Chart) -> dict[str, Any]:
@@ -82,18 +73,17 @@ def _parallel(chart: Chart) -> dict[str, Any]:
     }  # fmt: skip
     layout["yaxis"] = {"visible": False, "range": [-0.04, 1.04]}
     layout["shapes"] = [_vertical(x, dash="solid", reference="y") for x in range(last + 1)]
-    layout["annotations"] = [tick for x, scale in enumerate(chart.scales) for tick in _scale_ticks(x, scale)]
+    layout["annotations"] = [
+        {**NOTE, "x": x, "xshift": 5, "y": height, "text": escape(text), "name": "tick"}
+        for x, scale in enumerate(chart.scales)
+        for height, text in scale.ticks
+    ]
     return {"data": _traces(chart), "layout": layout}
-
-
-def _scale_ticks(x: int, scale: Scale) -> list[dict[str, Any]]:
-    base = {"x": x, "xanchor": "left", "xshift": 5, "showarrow": False, "font": {"size": 11}}
-    return [{**base, "y": height, "text": escape(text), "name": "tick"} for height, text in scale.ticks]
 
 
 def _importances(chart: Chart) -> dict[str, Any]:
     layout = _layout(chart)
-    largest = max(share for _, share, _ in chart.bars) or 1
+    largest = max(one.share for one in chart.bars) or 1
     layout["height"] = HEIGHTS["bars"] + 38 * len(chart.bars)
     layout["xaxis"] = {"title": {"text": html(chart.x)}, "tickformat": ".0%", "range": [0, 1.15 * largest]}
     layout["yaxis"] = {"autorange": "reversed", "ticks": "", "automargin": True, "showgrid": False}
@@ -101,26 +91,21 @@ def _importances(chart: Chart) -> dict[str, Any]:
     bars = {
         "type": "bar",
         "orientation": "h",
-        "y": [name.html for name, _, _ in chart.bars],
-        "x": [share for _, share, _ in chart.bars],
-        "text": [f"{share:.0%}{' (nuisance)' if nuisance else ''}" for _, share, nuisance in chart.bars],
-        "hovertext": [escape(name.path) for name, _, _ in chart.bars],
+        "y": [one.knob.html for one in chart.bars],
+        "x": [one.share for one in chart.bars],
+        "text": [one.words for one in chart.bars],
+        "hovertext": [escape(one.knob.path) for one in chart.bars],
         "hoverinfo": "text",
         "textposition": "outside",
         "cliponaxis": False,
         "width": 0.62,
-        "marker": {"color": [STYLES["complete" if nuisance else "best"].colour for _, _, nuisance in chart.bars]},
+        "marker": {"color": [one.colour for one in chart.bars]},
     }
     return {"data": [bars], "layout": layout}
 
 
 def _traces(chart: Chart) -> list[dict[str, Any]]:
-    named: set[str] = set()
-    traces = []
-    for series in chart.series:
-        traces.append(_trace(chart, series, named=series.role not in named))
-        named.add(series.role)
-    return traces
+    return [_trace(chart, series, named=named) for series, named in chart.labelled]
 
 
 def _trace(chart: Chart, series: Series, *, named: bool) -> dict[str, Any]:
@@ -129,6 +114,10 @@ def _trace(chart: Chart, series: Series, *, named: bool) -> dict[str, Any]:
     ended = chart.has_end(series)
     x, y = ([point[axis] for point in series.points] for axis in (0, 1))
     notes = [html(note).replace("\n", "<br>") for note in series.notes]
+    look, spreads = (
+        {"type": "data", "thickness": 1.6, "width": 4, "color": style.colour},
+        zip(*series.spreads, strict=True),
+    )
     return {
         "type": "scatter",
         "mode": "markers" if scattered else "lines+markers" if ended else "lines",
@@ -148,15 +137,8 @@ def _trace(chart: Chart, series: Series, *, named: bool) -> dict[str, Any]:
         },
         "hovertext": notes if scattered else notes[0],
         "hoverinfo": "text",
-        **_spreads(series),
+        **{f"error_{axis}": {**look, "array": list(of)} for axis, of in zip("xy", spreads, strict=False)},
     }  # fmt: skip
-
-
-def _spreads(series: Series) -> dict[str, Any]:
-    """Error bars, where the points are means."""
-    look = {"type": "data", "thickness": 1.6, "width": 4, "color": STYLES[series.role].colour}
-    bars = zip(*series.spreads, strict=True)
-    return {f"error_{axis}": {**look, "array": list(of)} for axis, of in zip("xy", bars, strict=False)}
 
 
 def _vertical(x: float, *, dash: str, reference: str) -> dict[str, Any]:

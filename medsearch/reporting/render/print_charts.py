@@ -143,13 +143,9 @@ def _parallel(axes: "Axes", chart: Chart) -> None:
 
 
 def _importances(axes: "Axes", chart: Chart) -> None:
-    names = [name.mathtext for name, _, _ in chart.bars]
-    shares = [share for _, share, _ in chart.bars]
-    colours = [STYLES["complete" if nuisance else "best"].colour for _, _, nuisance in chart.bars]
-    drawn = axes.barh(range(len(names)), shares, color=colours, height=0.62)
-    axes.bar_label(
-        drawn, [f"{share:.0%}{' (nuisance)' if n else ''}" for _, share, n in chart.bars], padding=3, fontsize=8
-    )
+    names, shares = [one.knob.mathtext for one in chart.bars], [one.share for one in chart.bars]
+    drawn = axes.barh(range(len(names)), shares, color=[one.colour for one in chart.bars], height=0.62)
+    axes.bar_label(drawn, [one.words for one in chart.bars], padding=3, fontsize=8)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.set(xlabel=unmathed(chart.x), xlim=(0, max(shares) * 1.15 or 1))
@@ -158,10 +154,8 @@ def _importances(axes: "Axes", chart: Chart) -> None:
 
 
 def _series(axes: "Axes", chart: Chart) -> None:
-    named: set[str] = set()
-    for series in chart.series:
-        _draw_series(axes, chart, series, label="_" if series.role in named else STYLES[series.role].label)
-        named.add(series.role)
+    for series, named in chart.labelled:
+        _draw_series(axes, chart, series, label=STYLES[series.role].label if named else "_")
 
 
 def _draw_series(axes: "Axes", chart: Chart, series: Series, *, label: str) -> None:

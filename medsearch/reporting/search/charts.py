@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any
 
-from medsearch.reporting.charts import ORDER, Chart, Role, Scale, Series
+from medsearch.reporting.charts import ORDER, Chart, Importance, Role, Scale, Series
 from medsearch.reporting.metrics import full_words, metric_of
 from medsearch.reporting.search.early_stopping import rungs
 from medsearch.reporting.search.front import Front, Repeated, front
@@ -88,7 +88,7 @@ def importances(results: SearchResults) -> Chart:
     """How much of the spread of the values each knob explains, most important first."""
     names = names_of(results)
     ordered = sorted(results.importances.items(), key=lambda item: -item[1])
-    bars = tuple((names[path], share, path in results.design.nuisance) for path, share in ordered)
+    bars = tuple(Importance(names[path], share, path in results.design.nuisance) for path, share in ordered)
     return Chart(name="importances", kind="bars", x="Share of the importance", bars=bars)
 
 

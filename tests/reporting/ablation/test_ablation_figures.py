@@ -15,8 +15,7 @@ from medsearch.reporting.document import ChartFigure
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.render import plotly_charts, print_charts
 from medsearch.reporting.report import figures
-from medsearch.study import record
-from medsearch.study.record import Row
+from medsearch.study.record import Figure, Row
 from tests.reporting import made_up_ablation as made_up
 from tests.reporting.ablation.ablation_results import column, results, run
 from tests.reporting.made_up_ablation import BRATS, CROSSMODA, NO_ST, NO_TAMT, PROPOSED, SPARSE, SUPERVISED
@@ -91,7 +90,7 @@ def lines(**design):
         "best": (run(0, 0.85), run(1, 0.85)),
     }  # fmt: skip
     paper = Reported(paper="P", where="T", page=1, row="self 100%", column="task", metric="dice", value=0.863)
-    figure = record.Figure(kind="curves", x="task.source_labels")
+    figure = Figure(kind="curves", x="task.source_labels")
     made = results(rows, columns=(column(task={"source_labels": 0.01}),), figure=figure, reported=(paper,), **design)
     knobs = {"self 10%": {"task.source_labels": 0.1}, "self 100%": {"task.source_labels": 1.0}}
     knobs["semi 100%"] = knobs["self 100%"]
