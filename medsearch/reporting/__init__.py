@@ -5,9 +5,9 @@
     charts      what a chart shows, without a library; `render/` draws it for the page and for print
     search/     the results of a search, its words, its charts, and its document; likewise ablation/ and staged/
     evidence    what all rest on: replicates, provenance, pictures; `storage` reads and writes it as results.json
-    provenance  where the numbers come from, and what must be said of that; `pictures` that stages stored
+    provenance  where the numbers come from, and what must be said of that
     statistics  mean ± SD over seeds and over cases, by `variance_components`
-    comparison  is one row better than another? `change`: by how many %? `power`: how many seeds would show it?
+    comparison  is one row better than another, and by how many %? `power`: how many seeds would show it?
     metrics     what is known of a metric by its name: heading, unit, digits, which way is better, margin
     verdicts    does a measured value agree with a reported one?
     wording     how numbers, knobs and rules are written

@@ -273,6 +273,11 @@ def drawing(of: Part) -> TableCell:
     return TableCell((of,), form="drawing")
 
 
+def paragraphs(lines: Iterable[str], form: Literal["answer", "warning", "failure", "note"]) -> tuple[Paragraph, ...]:
+    """For a terminal, each in its style."""
+    return tuple(Paragraph((line,), form) for line in lines)
+
+
 def text_table(head: Sequence[Part], rows: Iterable[Sequence[Part]], **more: Any) -> Table:
     """A table whose cells are one part each, most of them text."""
     lines = (TableRow(cells=tuple(TableCell((part,)) for part in row)) for row in rows)

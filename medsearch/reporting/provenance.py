@@ -72,6 +72,11 @@ def ground_warnings(origin: Provenance, rule: Selection) -> Iterator[str]:
         yield f"Oracle selection: {oracle_chose('the configuration', origin.truth)}"
 
 
+def provisional(missing: str) -> tuple[str, ...]:
+    """What must be said while something is to come; missing: what, in words, empty where nothing is."""
+    return (f"Provisional: {missing} still to come. The same command goes on from here.",) if missing else ()
+
+
 def badges(
     origins: Iterable[Provenance], rules: Iterable[str], *, finished: bool, scale: str
 ) -> tuple[tuple[str, Tone], ...]:

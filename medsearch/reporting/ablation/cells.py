@@ -176,14 +176,12 @@ def parts_of(block: Block, measures: Measures) -> tuple[str, ...]:
 
 def is_reported(block: Block, measures: Measures) -> bool:
     """Whether the paper prints a value of any cell of the block."""
-    column, metric = block
-    return any(measures.reported(of) for of in measures.of_block(column.label, metric))
+    return any(measures.reported(of) for of in measures.of_block(block))
 
 
 def is_change(block: Block, measures: Measures) -> bool:
     """Whether the paper prints relative changes of a block, and no value."""
-    column, metric = block
-    found = (measures.changes.get(of.key) for of in measures.of_block(column.label, metric))
+    found = (measures.changes.get(of.key) for of in measures.of_block(block))
     return not is_reported(block, measures) and any(one and one.reported for one in found)
 
 
@@ -213,9 +211,8 @@ def main_row(row: Row, blocks: Sequence[Block], measures: Measures) -> list[str]
 
 def evidence(measures: Measures, block: Block) -> tuple[tuple[str, ...], list[Mapping[str, str]]]:
     """What a block's numbers stand on: headings that anything stands under, and a line for each row."""
-    column, metric = block
     found: list[Mapping[str, str]] = []
-    for of in measures.of_block(column.label, metric):
+    for of in measures.of_block(block):
         compared, moved = measures.comparisons.get(of.key), measures.changes.get(of.key)
         found.append(
             {

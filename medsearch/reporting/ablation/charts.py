@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from medsearch.reporting.ablation import cells
-from medsearch.reporting.ablation.measures import Measure, Measures
-from medsearch.reporting.ablation.narrative import names_of
-from medsearch.reporting.ablation.results import AblationResults, Tile
+from medsearch.reporting.ablation.measures import Block, Measure, Measures
+from medsearch.reporting.ablation.results import AblationResults, Tile, names_of
 from medsearch.reporting.charts import COLOURS, REFERENCE, Bars, Curve, Curves, Line, Mark, Panels, Plot
 from medsearch.reporting.metrics import full_heading
 from medsearch.reporting.statistics import known
@@ -52,7 +51,7 @@ def curves(measures: Measures, metric: str) -> Curves | None:
     """The figure in one metric; None while there is nothing to draw."""
     results = measures.results
     knob = results.design.figure.x
-    found = [_plot(measures, column.label, metric=metric, knob=knob) for column in results.columns]
+    found = [_plot(measures, (column, metric), knob) for column in results.columns]
     plots = tuple(plot for plot in found if any(not one.empty for curve in plot.curves for _, one in curve.points))
     if not plots:
         return None
@@ -70,18 +69,18 @@ def curves(measures: Measures, metric: str) -> Curves | None:
     )
 
 
-def _plot(measures: Measures, column: str, *, metric: str, knob: str) -> Plot:
+def _plot(measures: Measures, block: Block, knob: str) -> Plot:
     lines: dict[str, list[tuple[float, Mark]]] = {}
     levels = []
     named = any(row.line for row in measures.results.rows)
-    for of in measures.of_block(column, metric):
+    for of in measures.of_block(block):
         x, line = _x(of, measures, knob), of.row.line if named else of.row.method * (of.row.kind == "variant")
         if line and x is not None:
             lines.setdefault(line, []).append((x, mark(of, measures)))
         elif of.values:
             levels.append(mark(of, measures))
     made = (Curve(line=line, points=tuple(sorted(points, key=lambda p: p[0]))) for line, points in lines.items())
-    return Plot(column=column, curves=tuple(made), levels=tuple(levels))
+    return Plot(column=block[0].label, curves=tuple(made), levels=tuple(levels))
 
 
 def _x(of: Measure, measures: Measures, knob: str) -> float | None:

@@ -14,8 +14,8 @@ from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.cells import blocks_of, is_change, is_reported, parts_of, title_of
 from medsearch.reporting.ablation.charts import bars, caption_of, curves, panels
 from medsearch.reporting.ablation.measures import Block, Measure, Measures, RelativeChange
-from medsearch.reporting.ablation.narrative import answer, caption, failures, names_of, unfinished, warnings
-from medsearch.reporting.ablation.results import AblationResults, Candidate, Cell, Run, spent
+from medsearch.reporting.ablation.narrative import answer, caption, failures, unfinished, warnings
+from medsearch.reporting.ablation.results import AblationResults, Candidate, Cell, Run, names_of, spent
 from medsearch.reporting.ablation.sheets import cases_csv, record, table_csv
 from medsearch.reporting.charts import AnyChart, Bars, Curves, Panels
 from medsearch.reporting.document import ChartFigure, Document, Heading, Notes, Paragraph, Part, Printed, Section, Table
@@ -191,8 +191,7 @@ def _badge(verdict: Verdict | None) -> Part:
 
 
 def _evidence(measures: Measures, block: Block) -> tuple[Heading, Table]:
-    column, metric = block
-    every = measures.of_block(column.label, metric)
+    every = measures.of_block(block)
     names, lines = cells.evidence(measures, block)
     shown = [name for name in SHOWN if {name, f"Reported {name.lower()}"} & set(names)]
     values = [value for of in every for value in of.values.values()]
@@ -203,7 +202,7 @@ def _evidence(measures: Measures, block: Block) -> tuple[Heading, Table]:
         _line(of, measures, {name: line[name] for name in shown}, scale=scale)
         for of, line in zip(every, lines, strict=True)
     )
-    head: tuple[Part, ...] = ("", doc.ruler(f"{metric_of(metric).heading}, each seed", scale), *shown, *judged)
+    head: tuple[Part, ...] = ("", doc.ruler(f"{metric_of(block[1]).heading}, each seed", scale), *shown, *judged)
     return Heading(title_of(block, measures)), Table(head=head, rows=tuple(rows), style="small stack")
 
 
@@ -380,10 +379,10 @@ def _tables(measures: Measures) -> Iterator[Table]:
 
 def _summary(measures: Measures) -> Iterator[Table | Paragraph]:
     """The answer, its warnings, a compact table for each column and metric, failures, what sharing saved."""
-    yield Paragraph((answer(measures),), "answer")
-    yield from (Paragraph((line,), "warning") for line in warnings(measures))
+    yield from doc.paragraphs([answer(measures)], "answer")
+    yield from doc.paragraphs(warnings(measures), "warning")
     yield from (_compact(measures, block) for block in measures.blocks)
-    yield from (Paragraph((f"Failed: {line}",), "failure") for line in failures(measures.results))
+    yield from doc.paragraphs((f"Failed: {line}" for line in failures(measures.results)), "failure")
     saved = spent(measures.results)
     if saved.distinct:
         time = f"{duration(saved.shared)} instead of {duration(saved.alone)}, {percent(saved.saved)} saved"
@@ -392,9 +391,8 @@ def _summary(measures: Measures) -> Iterator[Table | Paragraph]:
 
 def _compact(measures: Measures, block: Block) -> Table:
     """Which seeds are missing, and why, is said under the tables."""
-    column, metric = block
     rows = []
-    for of in measures.of_block(column.label, metric):
+    for of in measures.of_block(block):
         reported, value = measures.reported(of), cells.measured(of)
         if not of.whole and of.values:
             value = f"{cells.mean_sd(of)} {cells.SURVIVORS} ({len(of.values)} of {of.planned})"
@@ -464,8 +462,7 @@ def _letter(verdict: Verdict | None) -> Part:
 
 
 def _printed_evidence(measures: Measures, block: Block, name: str) -> Table:
-    column, metric = block
-    every = measures.of_block(column.label, metric)
+    every = measures.of_block(block)
     numbers = _numbers(every)
     found, lines = cells.evidence(measures, block)
     headings = [heading for heading in found if heading in SHORT]
@@ -495,8 +492,7 @@ def _numbers(every: Iterable[Measure]) -> dict[str, str]:
 
 def _printed_changes(measures: Measures, block: Block, name: str) -> Iterator[Table]:
     """Relative changes measured beside reported; no table where there are none."""
-    column, metric = block
-    every, seeds = measures.of_block(column.label, metric), len(measures.results.design.seeds)
+    every, seeds = measures.of_block(block), len(measures.results.design.seeds)
     numbers = _numbers(every)
     rows: list[list[Part]] = []
     for change in (found for of in every if (found := measures.changes.get(of.key))):

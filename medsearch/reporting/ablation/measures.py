@@ -218,9 +218,10 @@ class Measures:
         """The measure; None where the row is not asked of the column."""
         return self.all.get((row, column, metric))
 
-    def of_block(self, column: str, metric: str) -> tuple[Measure, ...]:
+    def of_block(self, block: Block) -> tuple[Measure, ...]:
         """The cells of a column in a metric, row by row."""
-        found = (self.get(row.label, column, metric) for row in self.results.rows_of(column))
+        column, metric = block
+        found = (self.get(row.label, column.label, metric) for row in self.results.rows_of(column.label))
         return tuple(of for of in found if of)
 
     def reported_share(self, of: Measure) -> Reported | None:

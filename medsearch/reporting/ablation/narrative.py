@@ -7,16 +7,14 @@ from medsearch.core.reported import Statistic
 from medsearch.reporting import comparison, statistics, verdicts
 from medsearch.reporting.ablation.cells import SURVIVORS, effect_interval, signed
 from medsearch.reporting.ablation.measures import CHANGE, Measure, Measures
-from medsearch.reporting.ablation.results import AblationResults, Column, shared
+from medsearch.reporting.ablation.results import AblationResults, Column, names_of, shared
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.metrics import directions, metric_of, unchanged
-from medsearch.reporting.provenance import code_line, other_code, phantom_warning, scale_warning
+from medsearch.reporting.provenance import code_line, other_code, phantom_warning, provisional, scale_warning
 from medsearch.reporting.variance_components import ALPHA, HOW, ONE_SEED
 from medsearch.reporting.wording import (
-    KnobName,
     counted,
     gathered,
-    knob_names,
     listed,
     oracle_chose,
     percent,
@@ -159,9 +157,7 @@ def warnings(measures: Measures) -> Iterator[str]:
 
 def _incomplete(measures: Measures) -> Iterator[str]:
     results = measures.results
-    missing = unfinished(results)
-    if missing:
-        yield f"Provisional: {missing} still to come. The same command goes on from here."
+    yield from provisional(unfinished(results))
     failed = sum(run.state == "failed" for run in results.replicates)
     if failed:
         what = counted(failed, "replicate")
@@ -188,15 +184,6 @@ def failures(results: AblationResults) -> tuple[str, ...]:
     lost = (of for of in results.candidates if of.reason)
     candidates = (f"{of.row}, {of.column}, configuration {of.number}: {of.reason}" for of in lost)
     return (*replicates, *candidates)
-
-
-def names_of(results: AblationResults) -> dict[str, KnobName]:
-    """The short name of every knob that the results mention."""
-    design = results.design
-    tables = [design.fixed, *design.within.values(), *(row.knobs for row in results.rows)]
-    tables += [design.retuning.space] if design.retuning else []
-    tables += [design.base.knobs] if design.base else []
-    return knob_names(path for table in tables for path in table)
 
 
 @gathered

@@ -14,7 +14,7 @@ from functools import cached_property
 from medsearch.core.reported import Reported
 from medsearch.reporting.evidence import Picture, Provenance, Replicate, RunState
 from medsearch.reporting.metrics import DERIVED, metric_of, pooled, short
-from medsearch.reporting.wording import listed
+from medsearch.reporting.wording import KnobName, knob_names, listed
 from medsearch.stages.code import Trained
 from medsearch.stages.method import Selection
 from medsearch.study.record import Base, Figure, Knobs, Retuning, Row
@@ -209,6 +209,15 @@ class Spent:
     def saved(self) -> float:
         """The share of the time that was not spent; 0 before anything is stored."""
         return 1 - self.shared / self.alone if self.alone else 0.0
+
+
+def names_of(results: AblationResults) -> dict[str, KnobName]:
+    """The short name of every knob that the results mention."""
+    design = results.design
+    tables = [design.fixed, *design.within.values(), *(row.knobs for row in results.rows)]
+    tables += [design.retuning.space] if design.retuning else []
+    tables += [design.base.knobs] if design.base else []
+    return knob_names(path for table in tables for path in table)
 
 
 def shared(results: AblationResults) -> tuple[Shared, ...]:

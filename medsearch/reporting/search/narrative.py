@@ -7,7 +7,7 @@ from medsearch.reporting import statistics
 from medsearch.reporting.comparison import not_shared
 from medsearch.reporting.metrics import directions, full_words, metric_of, unchanged
 from medsearch.reporting.power import forecast
-from medsearch.reporting.provenance import code_line, ground_warnings, other_code
+from medsearch.reporting.provenance import code_line, ground_warnings, other_code, provisional
 from medsearch.reporting.search.front import answer_of, front, front_notes
 from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.reporting.search.tables import (
@@ -142,8 +142,7 @@ def warnings(results: SearchResults) -> Iterator[str]:
     yield from ground_warnings(results.provenance, results.design.selection)
     yield from other_code(results.trained)
     missing = unfinished(results)
-    if missing:
-        yield f"Provisional: {missing} still to come. The same command goes on from here."
+    yield from provisional(missing)
     best = next((row for row in summary(results) if row.kind == "best"), None)
     if best is not None and best.dice.n and best.share is None and not missing:
         yield f"No share of target supervised: '{results.design.supervised}' has no finished run with a score."

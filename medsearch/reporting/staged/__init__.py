@@ -2,6 +2,6 @@
 
 collect     from its header, and from its searches' own results, to `results`, plain data
 left        what the refinement found beyond the frozen point, with the interval of the difference
-tables      the lines of groups and knobs; `narrative` the words that go with them
+narrative   its groups and knobs as text, the answer, the warnings, the caption
 document    all of it, to be rendered, with a link to the page of each search
 """

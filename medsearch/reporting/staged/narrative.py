@@ -9,7 +9,7 @@ from typing import Any
 
 from medsearch.reporting.metrics import full_words, metric_of
 from medsearch.reporting.power import forecast
-from medsearch.reporting.provenance import code_line, ground_warnings, other_code
+from medsearch.reporting.provenance import code_line, ground_warnings, other_code, provisional
 from medsearch.reporting.search.narrative import unfinished
 from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import DICE, TestedRow, best_knobs, best_trial, spread, summary
@@ -92,8 +92,7 @@ def warnings(results: StagedResults) -> Iterator[str]:
         yield from _doubts(group)
     last = results.refinement.search if results.refinement else None
     missing = unfinished(last) if last else ""
-    if missing:
-        yield f"Provisional: {missing} of the refinement still to come. The same command goes on from here."
+    yield from provisional(f"{missing} of the refinement" if missing else "")
 
 
 def _doubts(group: Group) -> Iterator[str]:
