@@ -7,6 +7,8 @@ stand under the same name without `test/`.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
 from typing import Any, Literal
 
 from medsearch.core.reported import Unit
@@ -89,6 +91,11 @@ def provenance(of: OneTaskHeader | Column, scale: str) -> Provenance:
         skipped=about.skipped,
         truth=about.truth,
     )
+
+
+def digest(path: Path) -> bytes:
+    """By which pictures that are the same are known; empty where there is none."""
+    return blake2b(path.read_bytes()).digest() if path.exists() else b""
 
 
 def title_of(stem: str) -> str:

@@ -6,7 +6,7 @@ A table is the paper's, rows by blocks (a column in a metric), or what the numbe
 from collections.abc import Mapping, Sequence
 
 from medsearch.core.reported import Reported
-from medsearch.reporting.ablation.measures import CHANGE, Block, Lost, Measure, Measures, RelativeChange
+from medsearch.reporting.ablation.measures import CHANGE, Block, Measure, Measures, RelativeChange
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.metrics import metric_of
 from medsearch.reporting.variance_components import Interval
@@ -46,14 +46,12 @@ def lacking(of: Measure) -> str:
     """How many of the planned seeds have a value, and why the others have none: `2 of 3, seed 1 diverged`."""
     if of.seeds.waiting == of.planned:
         return "not yet"
-    words = dict.fromkeys(lost.word for lost in of.lost if lost.kind != "waiting")
-    reasons = [_seeds_that([lost for lost in of.lost if lost.word == word], word) for word in words]
+    seeds: dict[str, list[int]] = {}
+    for lost in (lost for lost in of.lost if lost.kind != "waiting"):
+        seeds.setdefault(lost.word, []).append(lost.seed)
+    reasons = [f"seed{'s' * (len(which) > 1)} {listed(which)} {word}" for word, which in seeds.items()]
     so_far = " so far" if of.seeds.waiting else ""
     return ", ".join([f"{len(of.values)} of {of.planned}{so_far}", *reasons])
-
-
-def _seeds_that(lost: list[Lost], word: str) -> str:
-    return f"seed{'s' * (len(lost) > 1)} {listed(one.seed for one in lost)} {word}"
 
 
 def over_cases(of: Measure | None) -> str:

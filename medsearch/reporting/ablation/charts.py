@@ -9,7 +9,6 @@ the row it is compared with.
 """
 
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.measures import Block, Measure, Measures
 from medsearch.reporting.ablation.results import AblationResults, Tile, names_of
 from medsearch.reporting.charts import COLOURS, REFERENCE, Bars, Curve, Curves, Line, Mark, Panels, Plot
+from medsearch.reporting.evidence import digest
 from medsearch.reporting.metrics import full_heading
 from medsearch.reporting.statistics import known
 from medsearch.reporting.wording import number
@@ -179,13 +179,9 @@ def _distinct(lines: Iterator[Line], folder: Path) -> list[Line]:
     """Rows that share a stage show the same images: once is enough."""
     found: dict[tuple[object, ...], Line] = {}
     for line in lines:
-        tiles = ((what, _content(folder / tile.path)) for what, tile in line.tiles.items())
+        tiles = ((what, digest(folder / tile.path)) for what, tile in line.tiles.items())
         found.setdefault(tuple(tiles), line)
     return list(found.values())
-
-
-def _content(path: Path) -> bytes:
-    return blake2b(path.read_bytes()).digest() if path.exists() else b""
 
 
 def _before_and_after(results: AblationResults) -> Iterator[list[Line]]:

@@ -6,7 +6,6 @@ Of all stage runs the store's index is read, of test stages the whole manifest.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, final
 
@@ -14,7 +13,7 @@ from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.paths import below
 from medsearch.core.records import lacks, read_json, warn_once
 from medsearch.reporting.ablation.results import AblationResults, Candidate, Cell, Column, Design, Run, Tile
-from medsearch.reporting.evidence import Picture, Replicate, RunState, place_of, provenance, title_of
+from medsearch.reporting.evidence import Picture, Replicate, RunState, digest, place_of, provenance, title_of
 from medsearch.reporting.provenance import trained_by
 from medsearch.reporting.wording import listed
 from medsearch.stages.context import Artifact
@@ -224,7 +223,7 @@ def pictures_of(cells: Sequence[Cell], stored: StageResults, report: Path) -> tu
     found: dict[str, dict[bytes, tuple[Path, Shown]]] = {}
     for cell, seed, folder in _tested(cells, stored):
         for path in sorted((folder / "pictures").glob("*.png")):
-            _, rows = found.setdefault(title_of(path.stem), {}).setdefault(_content(path), (path, {}))
+            _, rows = found.setdefault(title_of(path.stem), {}).setdefault(digest(path), (path, {}))
             rows.setdefault((cell.column, seed), []).append(cell.row)
     shown = [
         Picture(title=title, path=os.path.relpath(path, report), note=_note(rows))
@@ -236,10 +235,6 @@ def pictures_of(cells: Sequence[Cell], stored: StageResults, report: Path) -> tu
 
 def _note(rows: Shown) -> str:
     return "; ".join(f"{listed(labels)}, {column}, seed {seed}" for (column, seed), labels in rows.items())
-
-
-def _content(path: Path) -> bytes:
-    return blake2b(path.read_bytes()).digest()
 
 
 def tiles_of(cells: Sequence[Cell], stored: StageResults, report: Path) -> tuple[Tile, ...]:

@@ -39,7 +39,9 @@ def answer(measures: Measures) -> str:
     if not tested:
         return f"No answer yet: 0 of {counted(len(results.replicates), 'replicate')} were tested."
     sentences = (_differences(measures), _beside_the_paper(measures))
-    return " ".join(sentence for sentence in sentences if sentence) or _so_far(measures)
+    whole = sum(of.whole for of in measures)
+    so_far = f"{whole} of {counted(len(measures.all), 'cell')} have all their seeds."
+    return " ".join(sentence for sentence in sentences if sentence) or so_far
 
 
 def _differences(measures: Measures) -> str:
@@ -120,20 +122,11 @@ def _beside_the_paper(measures: Measures) -> str:
     kinds = Counter(verdict.kind for verdict in measures.verdicts.values())
     if not kinds:
         return ""
-    words = {"agrees": "{} agree", "lower": "{} are lower", "higher": "{} are higher"}
-    words |= {"underpowered": "{} are underpowered", "not comparable": "{} are not comparable"}
-    told = listed(_number_of(words[kind], kinds[kind]) for kind in words if kinds[kind])  # type: ignore[index]
+    one = {"agrees": "agrees", **{kind: f"is {kind}" for kind in ("lower", "higher", "underpowered", "not comparable")}}
+    several = {kind: words.replace("is ", "are ").replace("agrees", "agree") for kind, words in one.items()}
+    counts = ((kind, kinds[kind]) for kind in one if kinds[kind])  # type: ignore[index]
+    told = listed(f"{count} {(one if count == 1 else several)[kind]}" for kind, count in counts)
     return f"Of {counted(kinds.total(), 'reported value')}, {told}."
-
-
-def _number_of(words: str, count: int) -> str:
-    text = words.format(count)
-    return text.replace(" are ", " is ").replace(" agree", " agrees") if count == 1 else text
-
-
-def _so_far(measures: Measures) -> str:
-    tested = [of for of in measures if of.whole]
-    return f"{len(tested)} of {counted(len(measures.all), 'cell')} have all their seeds."
 
 
 @gathered

@@ -234,7 +234,7 @@ def _draw_bars(of: Bars, axes: "Axes") -> None:
         if one.missing:
             _annotate(of, one, axes)
     slant: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
-    names = [_wrapped(group) for group in of.groups]
+    names = [unmathed(group.replace(" : ", "\n")) for group in of.groups]
     axes.set_xticks(range(len(names)), names, **(slant if len(names) > CROWD else {}))
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel(of.y)
@@ -267,10 +267,6 @@ def _annotate(of: Bars, one: Mark, axes: "Axes") -> None:
     style: dict[str, Any] = {"rotation": 90, "fontsize": 6, "zorder": 5}
     style["bbox"] = {**BACKING, "boxstyle": "square,pad=0.15", "alpha": 0.8}
     axes.annotate(one.missing, (of.place(one), 0), **place, **style)
-
-
-def _wrapped(group: str) -> str:
-    return unmathed(group.replace(" : ", "\n"))
 
 
 def _curve_handles(axes: "Sequence[Axes]") -> dict[str, Any]:

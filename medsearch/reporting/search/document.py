@@ -135,7 +135,10 @@ def _sections(
     if found:
         why = results.no_importances
         missing = (Heading("Importances"), Paragraph((why,))) if why else ()
-        blocks = tuple(block for one in found for block in _chart(*one))
+        blocks: list[Block] = []
+        for chart, title, words in found:
+            figure = ChartFigure(name=chart.name, title=title, chart=chart, follow=chart.name == PARALLEL)
+            blocks += [Heading(title), Paragraph((words,)), figure]
         yield Section("Search", "How the search went", blocks=(*blocks, *missing))
     if "learning_curves" in charts:
         lead = f"{results.design.value_name} of every trial by epoch of the searched stage. "
@@ -148,11 +151,6 @@ def _sections(
         yield Section("Pictures", "Pictures", blocks=doc.galleries(results.pictures, folder))
     yield Section("Runs", "Every run", blocks=tuple(_runs(results)))
     yield Section("Provenance", "Provenance", blocks=(doc.facts(_facts(results)),))
-
-
-def _chart(chart: Chart, title: str, lead: str) -> tuple[Block, ...]:
-    figure = ChartFigure(name=chart.name, title=title, chart=chart, follow=chart.name == PARALLEL)
-    return Heading(title), Paragraph((lead,)), figure
 
 
 def _tiles(results: SearchResults) -> Iterator[tuple[str, str, str]]:

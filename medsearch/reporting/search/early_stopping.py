@@ -98,17 +98,13 @@ def _verdict(trial: Trial, finished: Sequence[Trial], needed: float | None) -> V
     epoch = trial.rung if trial.rung is not None else trial.points[-1][0] if trial.points else None
     value = trial.value if epoch is None else value_at(trial, epoch)
     value = trial.value if value is None else value
-    gains = [] if epoch is None else _gains(finished, epoch)
+    starts = [(trial.value, value_at(trial, epoch)) for trial in finished if epoch is not None]
+    gains = [final - start for final, start in starts if final is not None and start is not None]
     largest = max(gains, default=None)
     answer: Literal["could", "could not", "unknown"] = "unknown"
     if value is not None and needed is not None and largest is not None:
         answer = "could" if value + largest >= needed else "could not"
     return Verdict(trial.number, epoch, value, needed, largest, len(gains), answer)
-
-
-def _gains(finished: Sequence[Trial], epoch: int) -> list[float]:
-    starts = [(trial.value, value_at(trial, epoch)) for trial in finished]
-    return [final - start for final, start in starts if final is not None and start is not None]
 
 
 def foretelling(trials: Sequence[Trial], epochs: Sequence[int]) -> tuple[Foretelling, ...]:

@@ -137,11 +137,8 @@ def answer_of(of: Front) -> str:
     front_of = f"{many} of {counted(len(of.compared), 'complete trial')} are beaten by no other in {names}"
     if many == 1:
         return f"One trial beats or equals all {len(of.compared)} in {names}: {_place(of, first)}."
-    return f"There is no one best configuration but a front: {front_of}. {_ends(of, first, last)}{_over_seeds(of)}"
-
-
-def _ends(of: Front, first: Trial, last: Trial) -> str:
-    return f"It runs from {_place(of, first)} to {_place(of, last)}."
+    ends = f"It runs from {_place(of, first)} to {_place(of, last)}."
+    return f"There is no one best configuration but a front: {front_of}. {ends}{_over_seeds(of)}"
 
 
 def _place(of: Front, trial: Trial) -> str:

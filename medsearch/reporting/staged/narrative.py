@@ -124,7 +124,7 @@ def caption(results: StagedResults) -> Iterator[str]:
             f"The refinement moves {counted(len(results.refinement.knobs), 'knob')} together around the frozen point, "
             f"which is its first trial: {_reach(results, results.refinement)}. It has ended "
             f"{progress(results.refinement.search, results.refinement.trials)} trials. "
-            f"{HOW.format(words=_leading(results))}."
+            f"{HOW.format(words=full_words(next((row.leading for row in rows(results)), DICE)))}."
         )
         yield from _statistics(results)
         yield from _kept(results)
@@ -140,11 +140,6 @@ def _statistics(results: StagedResults) -> Iterator[str]:
     more = forecast([of], metric_of(found.leading))
     if more:
         yield f"{more}."
-
-
-def _leading(results: StagedResults) -> str:
-    """The test metric that leads, in words."""
-    return full_words(next((row.leading for row in rows(results)), DICE))
 
 
 def _reach(results: StagedResults, of: Refined) -> str:
@@ -218,7 +213,8 @@ def names_of(results: StagedResults) -> dict[str, KnobName]:
 def knob_lines(results: StagedResults) -> Iterator[KnobLine]:
     """Every searched knob, in the order of the groups."""
     names, point, published = names_of(results), results.point, results.design.published
-    found = _refined(results)
+    last = results.refinement.search if results.refinement else None
+    found = best_knobs(last) if last and last.finalists else {}
     for group in results.groups:
         for knob, axis in group.space.items():
             yield KnobLine(names[knob], group.name, axis, point.get(knob), found.get(knob), published.get(knob))
@@ -273,8 +269,3 @@ def trials_of(results: StagedResults) -> str:
     """All trials of the study, in words."""
     searches = [group.search for group in results.groups] + [results.refinement and results.refinement.search]
     return counted(sum(len(search.trials) for search in searches if search), "trial")
-
-
-def _refined(results: StagedResults) -> dict[str, Any]:
-    of = results.refinement
-    return best_knobs(of.search) if of and of.search and of.search.finalists else {}
