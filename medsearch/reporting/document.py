@@ -139,10 +139,10 @@ class Findings:
 
 @dataclass(frozen=True)
 class Paragraph:
-    """Text between other things. form: "lead" below a heading, "aside" below a table, "answer" in a terminal."""
+    """Text between other things. form: on a page "lead" below a heading, "aside" below a table; else in a terminal."""
 
     parts: tuple[Part, ...]
-    form: Literal["lead", "aside", "answer", "warning", "failure", "note", "plain"] = "lead"
+    form: Literal["lead", "aside", "answer", "warning", "failure", "note"] = "lead"
 
 
 @dataclass(frozen=True)
