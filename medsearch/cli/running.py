@@ -44,8 +44,7 @@ def site(options: argparse.Namespace, listener: Any) -> "Site":
 
 def report(folder: Path, place: "Workplace") -> None:
     """Write tables, figures and the page; print the summary."""
-    from medsearch.reporting.report import rebuild
-    from medsearch.reporting.terminal import summary
+    from medsearch.reporting.report import rebuild, summary
 
     rebuild(folder, place.stored)
     show(summary(folder, place.stored))

@@ -7,6 +7,8 @@ stand under the same name without `test/`.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
 from typing import Any, Literal
 
 from medsearch.core.reported import Unit
@@ -15,6 +17,16 @@ from medsearch.study.record import Column, OneTaskHeader, Skipped
 RunState = Literal["complete", "cut", "failed", "running", "waiting"]
 Truth = Literal["labels", "pairs"]
 """What the cohort's cases are scored by, and an oracle sees: outlines, or the image that should have been made."""
+TITLES = {
+    "translations": "Translations",
+    "residuals": "Residuals",
+    "predictions": "Predicted over true masks",
+    "self_training": "Before and after self-training",
+    "attention": "Attention of the most confident heads",
+    "attention_translation": "Attention of the most confident heads, translation",
+    "attention_segmentation": "Attention of the most confident heads, segmentation",
+}
+"""Titles of the pictures that stages store, by file name, in the order of a page; others follow under their own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,3 +91,19 @@ def provenance(of: OneTaskHeader | Column, scale: str) -> Provenance:
         skipped=about.skipped,
         truth=about.truth,
     )
+
+
+def digest(path: Path) -> bytes:
+    """By which pictures that are the same are known; empty where there is none."""
+    return blake2b(path.read_bytes()).digest() if path.exists() else b""
+
+
+def title_of(stem: str) -> str:
+    """The title of a picture's file."""
+    return TITLES.get(stem, stem)
+
+
+def place_of(title: str) -> int:
+    """Where pictures of that title come on a page."""
+    titles = list(TITLES.values())
+    return titles.index(title) if title in titles else len(titles)

@@ -1,10 +1,28 @@
-"""The report of a study, whatever its kind: rebuilt from its folder and the stage store."""
+"""The report of a study, whatever its kind: collected from its folder and the stage store, made a document, written.
+
+index.html, table.csv and more csv files, table.md, table.tex, results.json and figures/ lie in one folder.
+"""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from medsearch.core.records import write_bytes
+from medsearch.core.spreadsheets import csv_text
+from medsearch.reporting.document import Document
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger
 from medsearch.study.record import AblationHeader, StagedHeader
+
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from medsearch.reporting.ablation.results import AblationResults
+    from medsearch.reporting.search.results import SearchResults
+    from medsearch.reporting.staged.results import StagedResults
+
+    Results = AblationResults | SearchResults | StagedResults
+
+PAGE = "index.html"
 
 
 def rebuild(folder: Path, store: Store) -> Path:
@@ -14,19 +32,99 @@ def rebuild(folder: Path, store: Store) -> Path:
         BadInput: there is no study in `folder`.
 
     """
+    return write_report(collect(folder, store), folder / "report")
+
+
+def summary(folder: Path, store: Store) -> "Group":
+    """What the study in `folder` has come to, for `rich.console.Console.print`.
+
+    Raises:
+        BadInput: there is no study in `folder`.
+
+    """
+    return summary_text(collect(folder, store))
+
+
+def collect(folder: Path, store: Store) -> "Results":
+    """The results of the study in `folder` as plain data.
+
+    Raises:
+        BadInput: there is no study in `folder`.
+
+    """
     match Ledger(folder).header():
         case AblationHeader():
             from medsearch.reporting.ablation.collect import collect as collect_ablation
-            from medsearch.reporting.ablation.report import write_report as write_ablation
 
-            return write_ablation(collect_ablation(folder, store), folder / "report")
+            return collect_ablation(folder, store)
         case StagedHeader():
             from medsearch.reporting.staged.collect import collect as collect_staged
-            from medsearch.reporting.staged.report import write_report as write_staged
 
-            return write_staged(collect_staged(folder, store), folder / "report")
+            return collect_staged(folder, store)
         case _:
-            from medsearch.reporting.search.collect import collect
-            from medsearch.reporting.search.report import write_report
+            from medsearch.reporting.search.collect import collect as collect_search
 
-            return write_report(collect(folder, store), folder / "report")
+            return collect_search(folder, store)
+
+
+def document_of(results: "Results", folder: Path) -> Document:
+    """What `results` say; pictures are found from `folder`."""
+    from medsearch.reporting.ablation.results import AblationResults
+    from medsearch.reporting.staged.results import StagedResults
+
+    if isinstance(results, AblationResults):
+        from medsearch.reporting.ablation.document import document as of_ablation
+
+        return of_ablation(results, folder)
+    if isinstance(results, StagedResults):
+        from medsearch.reporting.staged.document import document as of_staged
+
+        return of_staged(results)
+    from medsearch.reporting.search.document import document as of_search
+
+    return of_search(results, folder)
+
+
+def summary_text(results: "Results") -> "Group":
+    """The answer, what to beware of, and the tables as text, for `rich.console.Console.print`."""
+    from medsearch.reporting.render import text
+
+    return text.terminal_of(document_of(results, Path()))
+
+
+def write_report(results: "Results", folder: Path) -> Path:
+    """Write the report of `results`, finished or not, into `folder`, and return the path of its page.
+
+    Every file is replaced as a whole, the page last, so that whoever reads meanwhile sees an old report or a new one.
+    Figures that these results cannot fill are removed.
+    """
+    from medsearch.reporting.render import html
+
+    folder.mkdir(parents=True, exist_ok=True)  # pictures are found from here
+    document = document_of(results, folder)
+    files = {**texts(document), **figures(document)}
+    page = html.render(document, files)
+    for name, content in (*files.items(), (PAGE, page.encode())):
+        write_bytes(folder / name, content)
+    for old in (folder / "figures").glob("*"):
+        if f"figures/{old.name}" not in files:
+            old.unlink()
+    return folder / PAGE
+
+
+def texts(document: Document) -> dict[str, bytes]:
+    """Its files of text, by name."""
+    from medsearch.reporting.render import latex, text
+
+    found = {name: csv_text(lines) for name, lines in document.sheets.items()}
+    found["table.md"] = text.markdown_of(document)
+    found |= {"table.tex": latex.render(document)} if document.article else {}
+    return {name: content.encode() for name, content in (found | {"results.json": document.record}).items()}
+
+
+def figures(document: Document) -> dict[str, bytes]:
+    """Its figures for print, by the name of their files."""
+    from medsearch.reporting.render import print_charts
+
+    drawn = (print_charts.files(name, chart) for name, chart in document.figures.items())
+    return {f"figures/{name}": content for files in drawn for name, content in files.items()}

@@ -2,16 +2,19 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from medsearch.reporting.evidence import Truth
 from medsearch.stages.method import Selection
 
 if TYPE_CHECKING:
     from medsearch.reporting.variance_components import Interval
+
+P = ParamSpec("P")
 
 NOTHING = "–"  # an empty cell
 
@@ -101,6 +104,11 @@ def number(value: Any) -> str:
     return re.sub(r"e([+-])0*", r"e\1", f"{value:.3g}").replace("e+", "e")
 
 
+def settings(knobs: Mapping[str, Any], names: Mapping[str, KnobName]) -> str:
+    """`λ_rec = 50 and width = 16`; empty without knobs."""
+    return listed(f"{names[path].text} = {number(value)}" for path, value in knobs.items())
+
+
 def score(value: float | None, digits: int = 3) -> str:
     """A score; `metrics` knows with how many digits."""
     return NOTHING if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
@@ -141,6 +149,21 @@ def listed(words: Iterable[Any]) -> str:
     """`a, b and c`."""
     *first, last = [str(word) for word in words] or [""]
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def gathered(lines: Callable[P, Iterator[str]]) -> Callable[P, tuple[str, ...]]:
+    """For a function that yields lines: it returns them all."""
+
+    @wraps(lines)
+    def gather(*given: P.args, **named: P.kwargs) -> tuple[str, ...]:
+        return tuple(lines(*given, **named))
+
+    return gather
+
+
+def slug(text: str) -> str:
+    """`text` as part of a LaTeX label or a file's name."""
+    return "".join(c if c.isalnum() else "-" for c in text)
 
 
 _TEX = {

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import t as student
 
-from medsearch.reporting.change import change
+from medsearch.reporting.comparison import change
 from medsearch.reporting.statistics import Summary
 from medsearch.reporting.variance_components import ONE_SEED
 

@@ -11,7 +11,6 @@ import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.reporting.staged.collect import collect
-from medsearch.reporting.staged.files import table_md
 from medsearch.study import Reaching, Refinement, StagedSearch, choice, loguniform, uniform
 from medsearch.study.course import course, frozen_by_now
 from medsearch.study.freezing import freeze, standing
@@ -26,6 +25,7 @@ from medsearch.study.search_driver import SearchDriver
 from medsearch.study.staged import search_of
 from medsearch.study.staged_header import describe
 from medsearch.study.staged_plan import plan_staged, table
+from tests.reporting.written import files
 from tests.study import toy
 from tests.study.drive import do
 from tests.study.headers import written
@@ -179,7 +179,7 @@ def test_the_loss_of_a_header_with_its_copy_is_said_with_what_follows(
 
 def table_of(place: Workplace) -> list[str]:
     """The lines of the groups and of the knobs, without the refinement's."""
-    text = table_md(collect(place.study("toy_staged"), place.store))
+    text = files(collect(place.study("toy_staged"), place.store))["table.md"]
     return [line for line in text.splitlines() if line.startswith("|")]
 
 

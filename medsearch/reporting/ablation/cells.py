@@ -1,14 +1,18 @@
-"""The text of every cell, the same in every table, on the page and in the terminal."""
+"""The text of every cell, the same in every table, on the page and in the terminal, and which cells stand where.
+
+A table is the paper's, rows by blocks (a column in a metric), or what the numbers of a block stand on.
+"""
+
+from collections.abc import Mapping, Sequence
 
 from medsearch.core.reported import Reported
-from medsearch.reporting.ablation.changes import CHANGE, RelativeChange
-from medsearch.reporting.ablation.measure import Lost, Measure
-from medsearch.reporting.ablation.measures import Measures
+from medsearch.reporting.ablation.measures import CHANGE, Block, Measure, Measures, RelativeChange
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.metrics import metric_of
 from medsearch.reporting.variance_components import Interval
 from medsearch.reporting.verdicts import Verdict
 from medsearch.reporting.wording import NOTHING, listed, percent, percent_interval, score
+from medsearch.study.record import Row
 
 SURVIVORS = "†"
 """Stands at a mean that lacks planned seeds."""
@@ -42,14 +46,12 @@ def lacking(of: Measure) -> str:
     """How many of the planned seeds have a value, and why the others have none: `2 of 3, seed 1 diverged`."""
     if of.seeds.waiting == of.planned:
         return "not yet"
-    words = dict.fromkeys(lost.word for lost in of.lost if lost.kind != "waiting")
-    reasons = [_seeds_that([lost for lost in of.lost if lost.word == word], word) for word in words]
+    seeds: dict[str, list[int]] = {}
+    for lost in (lost for lost in of.lost if lost.kind != "waiting"):
+        seeds.setdefault(lost.word, []).append(lost.seed)
+    reasons = [f"seed{'s' * (len(which) > 1)} {listed(which)} {word}" for word, which in seeds.items()]
     so_far = " so far" if of.seeds.waiting else ""
     return ", ".join([f"{len(of.values)} of {of.planned}{so_far}", *reasons])
-
-
-def _seeds_that(lost: list[Lost], word: str) -> str:
-    return f"seed{'s' * (len(lost) > 1)} {listed(one.seed for one in lost)} {word}"
 
 
 def over_cases(of: Measure | None) -> str:
@@ -148,3 +150,107 @@ def _points(value: float) -> str:
 def signed(value: float, digits: int) -> str:
     """A difference, `+0.012` or `−0.012`."""
     return f"{value:+.{digits}f}".replace("-", "−")
+
+
+PARTS = ("Measured", "Reported", "Verdict")
+"""Of a block that the paper prints, in the paper's table; of others, the first."""
+CHANGES = ("Measured", "Change", "Reported", "Verdict")
+"""Of a block of which the paper prints relative changes alone."""
+
+
+def title_of(block: Block, measures: Measures) -> str:
+    """The column's label, with the metric where there are several."""
+    column, metric = block
+    several = len(measures.results.metrics) > 1
+    return f"{column.label}, {metric_of(metric).heading}" if several else column.label
+
+
+def parts_of(block: Block, measures: Measures) -> tuple[str, ...]:
+    """What the paper's table says of each cell of a block."""
+    if is_reported(block, measures):
+        return PARTS
+    return CHANGES if is_change(block, measures) else PARTS[:1]
+
+
+def is_reported(block: Block, measures: Measures) -> bool:
+    """Whether the paper prints a value of any cell of the block."""
+    return any(measures.reported(of) for of in measures.of_block(block))
+
+
+def is_change(block: Block, measures: Measures) -> bool:
+    """Whether the paper prints relative changes of a block, and no value."""
+    found = (measures.changes.get(of.key) for of in measures.of_block(block))
+    return not is_reported(block, measures) and any(one and one.reported for one in found)
+
+
+def blocks_of(measures: Measures, most: int) -> list[tuple[Block, ...]]:
+    """The blocks of the table, `most` side by side."""
+    blocks = measures.blocks
+    return [blocks[start : start + most] for start in range(0, len(blocks), most)]
+
+
+def main_row(row: Row, blocks: Sequence[Block], measures: Measures) -> list[str]:
+    """A row of the paper's table: its label, then measured, reported and verdict of every block."""
+    texts = [row.label]
+    for block in blocks:
+        column, metric = block
+        of = measures.get(row.label, column.label, metric)
+        parts = {"Measured": measured(of)}
+        if of is not None and is_change(block, measures):
+            found = measures.changes.get(of.key)
+            parts["Change"], parts["Reported"] = change(found), printed(found.reported if found else None)
+            parts["Verdict"] = judged(measures.verdicts.get(found.key) if found else None)
+        elif of is not None:
+            parts["Reported"] = printed(measures.reported(of))
+            parts["Verdict"] = judged(measures.verdicts.get(of.key))
+        texts += [parts.get(part, "") for part in parts_of(block, measures)]
+    return texts
+
+
+def evidence(measures: Measures, block: Block) -> tuple[tuple[str, ...], list[Mapping[str, str]]]:
+    """What a block's numbers stand on: headings that anything stands under, and a line for each row."""
+    found: list[Mapping[str, str]] = []
+    for of in measures.of_block(block):
+        compared, moved = measures.comparisons.get(of.key), measures.changes.get(of.key)
+        found.append(
+            {
+                "": of.row.label,
+                "SD over cases": over_cases(of),
+                "Compared with": of.row.against if compared else NOTHING,
+                "Difference": effect(of, measures),
+                "p (Holm)": probability(compared),
+                "Wilcoxon (Holm)": of_models(compared),
+                "Share": share(of, measures),
+                "Reported share": printed(measures.reported_share(of)),
+                "Change": f"{change(moved)} {change_interval(moved)}".strip(),
+                "Reported change": printed(moved.reported if moved else None),
+                "Verdict on change": judged(measures.verdicts.get(moved.key) if moved else None),
+            }
+        )
+    headings = found[0] if found else {}
+    return tuple(name for name in headings if any(line[name] != NOTHING for line in found)), found
+
+
+def reasons(measures: Measures) -> tuple[str, ...]:
+    """Why verdicts are what they are, a line for all that are so for the same reason."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for (row, column, metric), verdict in measures.verdicts.items():
+        why = "; ".join((verdict.reason, *verdict.notes))
+        several = len(measures.results.metrics) > 1 or metric not in measures.results.metrics
+        name = metric_of(metric).heading if several else ""
+        where = ", ".join(filter(None, (column, name)))
+        found.setdefault((verdict.kind, why), []).append(f"“{row}” ({where})")
+    every = f"all {len(measures.verdicts)} cells beside a reported value"
+    return tuple(
+        f"Verdict “{kind}” in {every if 2 < len(places) == len(measures.verdicts) else listed(places)}: {why}."
+        for (kind, why), places in found.items()
+    )
+
+
+def unplaced(measures: Measures) -> tuple[str, ...]:
+    """Reported values that stand beside no cell, a line each."""
+    return tuple(
+        f"Reported, beside no cell: {value.row}, {value.column}: {metric_of(value.metric).words} "
+        f"{printed(value)} ({', '.join(filter(None, (value.where, f'p. {value.page}', value.statistic)))})."
+        for value in measures.unplaced
+    )

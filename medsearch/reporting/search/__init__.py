@@ -1,14 +1,10 @@
 """The report of a search.
 
 collect     from the ledger and the store to `results`, plain data
-cuts        could a trial that was stopped early have been a finalist? `replay`: what would a scheduler have cut?
-columns     which test metrics the table shows: those that the tests report
-front       of several objectives: what no trial beats, and finalists over seeds; `trade` its words and chart,
-            `frontier` its table
-tables      the rows of the summary and of the weights; `answer` and `caption` the words that go with them
-files       those as csv, md and tex; `terminal` as rich text
-charts      what the figures show (`parallel`: parallel coordinates; `palette`: colours), drawn by
-figures     for the page (plotly), and by `plates` for print (matplotlib)
-page        with `sections`, `stopping` and `origin`
-report      `write_report(results, folder)`, which writes all of them
+tables      rows over seeds, test metrics, knobs: what the tables show; `front` of several objectives
+early_stopping  could a trial that was stopped early have been a finalist? what would a scheduler have cut?
+narrative   the answer, the warnings, the caption
+charts      history, parallel coordinates, importances, learning curves, the front
+sheets      what files for programs hold: table.csv, knobs.csv, front.csv, results.json
+document    all of it, to be rendered
 """

@@ -1,60 +1,25 @@
-"""What the figures show, as data: `figures` draws it for the page, `plates` for print."""
+"""What the charts of a search show: history, parallel coordinates, importances, learning curves, the front."""
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from itertools import pairwise
+from typing import Any
 
+from medsearch.reporting.charts import ORDER, Chart, Importance, Role, Scale, Series
 from medsearch.reporting.metrics import full_words, metric_of
-from medsearch.reporting.search.palette import ORDER, Role
-from medsearch.reporting.search.replay import rungs
+from medsearch.reporting.search.early_stopping import rungs
+from medsearch.reporting.search.front import Front, Repeated, front
 from medsearch.reporting.search.results import SearchResults, Trial
-from medsearch.reporting.search.tables import names_of, ranking
+from medsearch.reporting.search.tables import names_of, ranking, spread
 from medsearch.reporting.statistics import known
-from medsearch.reporting.wording import KnobName, number, score
+from medsearch.reporting.wording import counted, listed, number, score
+from medsearch.study.record import Axis
 
 
-@dataclass(frozen=True)
-class Series:
-    """One line, or one set of points."""
-
-    role: Role
-    points: tuple[tuple[float, float], ...]
-    notes: tuple[str, ...] = ()  # one per point, or one for all: what a pointer over it is told
-    strength: float = 1.0  # 0 (faint) to 1
-    spreads: tuple[tuple[float, float], ...] = ()  # one per point, along x and y
-
-
-@dataclass(frozen=True)
-class Scale:
-    """A vertical axis of the parallel coordinates, at a whole x; heights run from 0 to 1."""
-
-    title: KnobName | str
-    ticks: tuple[tuple[float, str], ...]  # (height, value)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Chart:
-    """A figure: its series, in the order in which they are drawn."""
-
-    name: str  # of its files
-    kind: Literal["points", "lines", "parallel", "bars", "plane"]
-    x: str = ""
-    y: str = ""
-    series: tuple[Series, ...] = ()
-    scales: tuple[Scale, ...] = ()
-    marks: tuple[tuple[float, str], ...] = ()  # vertical lines: where, and what it is
-    bars: tuple[tuple[KnobName, float, bool], ...] = ()  # knob, share, whether it is a nuisance
-
-
-def has_end(chart: Chart, series: Series) -> bool:
-    """Whether a line's last point is marked: where it was cut or failed, or when it is the only one."""
-    return chart.kind == "lines" and (series.role in ("cut", "failed") or len(series.points) == 1)
-
-
-def is_scattered(chart: Chart, series: Series) -> bool:
-    """Whether its points stand for themselves and are no line."""
-    return chart.kind in ("points", "plane") and series.role not in ("frontier", "front line")
+def drawable(results: SearchResults) -> tuple[Chart, ...]:
+    """The charts that these results can fill."""
+    every = (front_chart(results), history(results), parallel(results), importances(results), learning_curves(results))
+    return tuple(chart for chart in every if not chart.empty)
 
 
 def roles(results: SearchResults) -> Mapping[int, Role]:
@@ -123,7 +88,7 @@ def importances(results: SearchResults) -> Chart:
     """How much of the spread of the values each knob explains, most important first."""
     names = names_of(results)
     ordered = sorted(results.importances.items(), key=lambda item: -item[1])
-    bars = tuple((names[path], share, path in results.design.nuisance) for path, share in ordered)
+    bars = tuple(Importance(names[path], share, path in results.design.nuisance) for path, share in ordered)
     return Chart(name="importances", kind="bars", x="Share of the importance", bars=bars)
 
 
@@ -142,3 +107,114 @@ def note_of(results: SearchResults, trial: Trial) -> str:
     all_of = [f"{full_words(metric)} = {score(value, metric_of(metric).digits)}" for metric, value in values]
     first = f"Trial {trial.number}, {state}" + ("" if all_of else f": {score(trial.value, design.value_digits)}")
     return "\n".join([first, *all_of, *told, trial.reason or ""]).strip()
+
+
+def parallel(results: SearchResults) -> Chart:
+    """Each trial as a line over its knobs to its value; empty with fewer than two trials that have one."""
+    told = [trial for trial in results.trials if known(trial.value)]
+    paths = tuple(results.design.space) or tuple(dict.fromkeys(path for trial in told for path in trial.knobs))
+    if len(told) < 2 or not paths:
+        return Chart(name="parallel_coordinates", kind="parallel")
+    axes = {path: _axis(results, path) for path in paths}
+    values = [float(trial.value) for trial in told if trial.value is not None]
+    value_axis = Axis(low=min(values), high=max(values))
+    names = names_of(results)
+    digits = results.design.value_digits
+    ends = ((0.0, score(min(values), digits)), (1.0, score(max(values), digits)))
+    scales = [*(Scale(names[path], _ticks(axes[path])) for path in paths), Scale(results.design.value_name, ends)]
+    return Chart(
+        name="parallel_coordinates",
+        kind="parallel",
+        series=ordered(_line(results, trial, axes, value_axis) for trial in results.trials),
+        scales=tuple(scales),
+    )
+
+
+def _line(results: SearchResults, trial: Trial, axes: Mapping[str, Axis], value_axis: Axis) -> Series:
+    heights = [(x, _height(axis, trial.knobs.get(path))) for x, (path, axis) in enumerate(axes.items())]
+    end = _height(value_axis, trial.value) if trial.value is not None else None
+    points = tuple((float(x), height) for x, height in [*heights, (len(axes), end)] if height is not None)
+    return Series(roles(results)[trial.number], points, (note_of(results, trial),), 0.3 + 0.7 * (end or 0.0))
+
+
+def _axis(results: SearchResults, path: str) -> Axis:
+    """The declared range of a knob, widened to what was tried; of an undeclared one, what was tried."""
+    axis = results.design.space.get(path, Axis())
+    tried = [trial.knobs[path] for trial in results.trials if path in trial.knobs]
+    if axis.options or not all(known(value) for value in tried):
+        return Axis(options=(*axis.options, *(v for v in dict.fromkeys(tried) if v not in axis.options)))
+    bounds = [float(value) for value in (*tried, axis.low, axis.high) if value is not None]
+    return Axis(
+        low=min(bounds, default=0.0), high=max(bounds, default=1.0), log=axis.log and min(bounds, default=0) > 0
+    )
+
+
+def _height(axis: Axis, value: Any) -> float | None:
+    if axis.options:
+        return (axis.options.index(value) + 0.5) / len(axis.options) if value in axis.options else None
+    if not known(value) or axis.low is None or axis.high is None:
+        return None
+    if axis.low == axis.high:
+        return 0.5
+    low, high, at = (math.log(v) if axis.log else float(v) for v in (axis.low, axis.high, value))
+    return (at - low) / (high - low)
+
+
+def _ticks(axis: Axis) -> tuple[tuple[float, str], ...]:
+    if axis.options:
+        return tuple(((i + 0.5) / len(axis.options), number(choice)) for i, choice in enumerate(axis.options))
+    low, high = float(axis.low or 0), float(axis.high or 0)
+    inner = [low + (high - low) / 2]
+    if axis.log:
+        inner = [10.0**k for k in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
+    ticks = [
+        (height, number(float(f"{v:.3g}"))) for v in (low, *inner, high) if (height := _height(axis, v)) is not None
+    ]
+    kept = [tick for tick in ticks[1:-1] if 0.08 < tick[0] < 0.92]
+    return tuple(dict.fromkeys((ticks[0], *kept, ticks[-1])))
+
+
+def front_chart(results: SearchResults) -> Chart:
+    """Every compared trial by its first two objectives, the front, and finalists' means with their spread."""
+    of = front(results)
+    if of is None or len(of.objectives) < 2 or not of.compared:
+        return Chart(name="pareto_front", kind="plane")
+    series = [
+        Series("front line", _stairs(of), ("the front",)),
+        _points(results, of.dominated, "dominated"),
+        _points(results, of.trials, "front"),
+    ]
+    series += [_mean(of, one) for one in of.repeated.values() if all(mean.n for mean in one.means)]
+    second, first = of.objectives[1], of.objectives[0]
+    x, y = (f"{one.heading}, {one.better} is better" for one in (second, first))
+    return Chart(name="pareto_front", kind="plane", x=x, y=y, series=tuple(one for one in series if one.points))
+
+
+def _points(results: SearchResults, trials: tuple[Trial, ...], role: str) -> Series:
+    points = tuple((trial.values[1], trial.values[0]) for trial in trials)
+    return Series(role, points, tuple(note_of(results, trial) for trial in trials))  # type: ignore[arg-type]
+
+
+def _stairs(of: Front) -> tuple[tuple[float, float], ...]:
+    """The border of what the front beats: between two of its trials, the worse value of each objective."""
+    if len(of.trials) < 2 or len(of.objectives) > 2:
+        return ()
+    at = sorted((trial.values[1], trial.values[0]) for trial in of.trials)
+    upward = of.objectives[1].direction == "maximize"
+    stairs: list[tuple[float, float]] = []
+    for (x, y), (after, above) in pairwise(at):
+        stairs += [(x, y), (x, above) if upward else (after, y)]
+    return (*stairs, at[-1])
+
+
+def _mean(of: Front, one: Repeated) -> Series:
+    y, x = one.means[0], one.means[1]
+    pairs = zip(of.objectives, one.means, strict=True)
+    note = listed(f"{objective.words} {spread(mean, objective.digits)}" for objective, mean in pairs)
+    role = "mean of the best" if one.row.kind == "best" else "mean"
+    return Series(
+        role,  # type: ignore[arg-type]
+        ((x.mean or 0.0, y.mean or 0.0),),
+        (f"{one.row.title}, over {counted(y.n, 'seed')}: {note}",),
+        spreads=((x.sd or 0.0, y.sd or 0.0),),
+    )

@@ -8,8 +8,8 @@ from typing import Any
 
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.records import lacks, read_record, warn_once
-from medsearch.reporting.code import trained_by
-from medsearch.reporting.evidence import Picture, Replicate, provenance
+from medsearch.reporting.evidence import Picture, Replicate, place_of, provenance, title_of
+from medsearch.reporting.provenance import trained_by
 from medsearch.reporting.search.results import (
     Design,
     Finalist,
@@ -20,7 +20,6 @@ from medsearch.reporting.search.results import (
     Trial,
 )
 from medsearch.reporting.search.tables import ranking
-from medsearch.reporting.titles import place_of, title_of
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger, RunRecord, trial_of
 from medsearch.study.record import SearchHeader, way_of

@@ -1,25 +1,129 @@
-"""The rows of the summary table and of the table of weights, as data; `files`, `terminal` and `page` draw them."""
+"""The rows and columns of the tables of a search, as data.
 
-from collections.abc import Mapping, Sequence
+Test metrics have columns where the test stages report them. A segmentation study has Dice's columns, also before
+anything was tested. Another one has what its tests report, first the counterpart of what it searched by (SSIM on test
+cases, where it searched by SSIM on validation cases).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, final
 
 from medsearch.reporting import comparison, statistics
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.evidence import Replicate
-from medsearch.reporting.metrics import short
-from medsearch.reporting.search.columns import DICE, leading_metric
+from medsearch.reporting.metrics import METRICS, full_heading, full_words, metric_of, short
 from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
 from medsearch.reporting.statistics import Summary, known
 from medsearch.reporting.variance_components import Interval
 from medsearch.reporting.wording import NOTHING, KnobName, knob_names, percent_interval, score
 
+DICE = "test/dice"
+SEGMENTATION = {DICE: "Test Dice", "test/dice_volume": "Whole volume", "test/assd": "ASSD (mm)"}
+"""What a segmentation study's table shows, in any case."""
+RUNS = {DICE: "Test Dice", "test/dice_volume": "whole volume", "test/dice_micro": "pooled voxels"}
+COUNTERPARTS = {"hours": "training_hours"}
+"""Where a test stage names a metric otherwise than a training stage does."""
+NARROW = {"test/dice_volume": "Whole"}
+
+
+@final
+@dataclass(frozen=True)
+class Tested:
+    """A column: a test metric, how it is headed on a page, and in an article's narrow column."""
+
+    metric: str
+    heading: str
+
+    @property
+    def name(self) -> str:
+        """As cases and files name it."""
+        return short(self.metric)
+
+    @property
+    def narrow(self) -> str:
+        """The heading where there is little room."""
+        return NARROW.get(self.metric, self.heading)
+
+    @property
+    def words(self) -> str:
+        """Within a sentence: `test Dice`."""
+        return full_words(self.metric)
+
+    @property
+    def digits(self) -> int:
+        """After the point."""
+        return metric_of(self.metric).digits
+
+
+def tested(results: SearchResults) -> tuple[Tested, ...]:
+    """The columns of the summary, the one that leads first."""
+    found, leading = reported(results), leading_metric(results)
+    if leading == DICE:
+        more = [metric for metric in found if not metric.startswith("test/dice") and not metric.startswith("test/assd")]
+        shown = {**SEGMENTATION, **{metric: metric_of(metric).heading for metric in more}}
+        return tuple(Tested(metric, heading) for metric, heading in shown.items())
+    others = (Tested(metric, metric_of(metric).heading) for metric in found if metric != leading)
+    return (Tested(leading, full_heading(leading)), *others)
+
+
+def of_runs(results: SearchResults) -> tuple[Tested, ...]:
+    """The columns of the list of runs: a segmentation study's has pooled voxels, too."""
+    shown = tested(results)
+    if leading_metric(results) != DICE:
+        return shown
+    found = {**RUNS, **{column.metric: column.heading for column in shown if column.metric not in RUNS}}
+    return tuple(Tested(metric, heading) for metric, heading in found.items())
+
+
+def leading_metric(results: SearchResults) -> str:
+    """The test metric that the answer speaks of."""
+    found, design = reported(results), results.design
+    if DICE in found:
+        return DICE
+    name = short(design.objective)
+    counterpart = f"test/{COUNTERPARTS.get(name, name)}"
+    if found:
+        return counterpart if counterpart in found else found[0]
+    return counterpart if results.provenance.truth == "pairs" or design.selection == "none" else DICE
+
+
+def shares(results: SearchResults) -> bool:
+    """Whether the table has a column of shares of the target-supervised model."""
+    return leading_metric(results) == DICE
+
+
+def reported(results: SearchResults) -> tuple[str, ...]:
+    """Every test metric that a run reports: known ones in the order of `metrics`, then others by name."""
+    found = {metric for run in _runs(results) for metric in run.metrics}
+    order = list(METRICS)
+    known = sorted((metric for metric in found if short(metric) in METRICS), key=lambda one: order.index(short(one)))
+    return (*known, *sorted(metric for metric in found if short(metric) not in METRICS))
+
+
+def forms(results: SearchResults) -> tuple[str, ...]:
+    """By which conventions the tests computed what they report, as they say themselves."""
+    return tuple(dict.fromkeys(form for run in _runs(results) for form in run.forms.values()))
+
+
+def given(results: SearchResults) -> Mapping[str, float]:
+    """What the given images score unchanged, by the first run that knows."""
+    return next((run.given for run in _runs(results) if run.given), {})
+
+
+def _runs(results: SearchResults) -> Iterator[Replicate]:
+    for finalist in results.finalists:
+        yield from finalist.replicates
+    for reference in results.references:
+        yield from reference.replicates
+
+
 Kind = Literal["best", "finalist", "reference"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Row:
+class TestedRow:
     """One row of the summary: a finalist or a reference, over its seeds."""
 
     label: str
@@ -49,7 +153,7 @@ class Row:
     @property
     def by_objective(self) -> Summary:
         """The value that the search ranks by, over seeds, of any row."""
-        return self._over_seeds("value")
+        return self.test("value")
 
     @property
     def tested(self) -> Summary:
@@ -57,8 +161,8 @@ class Row:
         return self.test(self.leading)
 
     def test(self, metric: str) -> Summary:
-        """A test metric, the mean over cases, over seeds."""
-        return self._over_seeds(metric)
+        """A test metric, the mean over cases, over seeds; "value": what the search ranks by."""
+        return statistics.over_seeds(self.replicates, metric, planned=self.planned)
 
     def objective(self, place: int) -> Summary:
         """The value of an objective of several, over seeds."""
@@ -69,30 +173,12 @@ class Row:
     @property
     def dice(self) -> Summary:
         """Test Dice over each case's diseased hemispheres, the mean over cases, over seeds."""
-        return self._over_seeds("test/dice")
-
-    @property
-    def dice_micro(self) -> Summary:
-        """Test Dice with the voxels of all cases pooled, over seeds."""
-        return self._over_seeds("test/dice_micro")
-
-    @property
-    def dice_volume(self) -> Summary:
-        """Test Dice over whole volumes, false tumour in healthy hemispheres included, over seeds."""
-        return self._over_seeds("test/dice_volume")
-
-    @property
-    def assd(self) -> Summary:
-        """Test average symmetric surface distance over seeds, mm."""
-        return self._over_seeds("test/assd")
+        return self.test("test/dice")
 
     @property
     def over_cases(self) -> Summary:
         """The test metric that leads, over cases, each the mean over seeds."""
         return statistics.over_cases(self.replicates, short(self.leading))
-
-    def _over_seeds(self, metric: str) -> Summary:
-        return statistics.over_seeds(self.replicates, metric, planned=self.planned)
 
 
 @dataclass(frozen=True)
@@ -135,7 +221,7 @@ def best_knobs(results: SearchResults) -> dict[str, Any]:
     return {**results.design.fixed, **searched}
 
 
-def summary(results: SearchResults) -> tuple[Row, ...]:
+def summary(results: SearchResults) -> tuple[TestedRow, ...]:
     """The best finalist, the other finalists, then the references in the study's order."""
     rows = []
     for place, finalist in enumerate(ranking(results)):
@@ -159,9 +245,9 @@ def best_label(results: SearchResults) -> str:
     return f"Best {results.design.value_words} (measured)" if results.design.several else "Best (measured)"
 
 
-def _row(results: SearchResults, of: Finalist | Reference, *, label: str, kind: str = "reference") -> Row:
+def _row(results: SearchResults, of: Finalist | Reference, *, label: str, kind: str = "reference") -> TestedRow:
     supervised = results.reference(results.design.supervised)
-    return Row(
+    return TestedRow(
         label=label,
         kind=cast(Kind, kind),
         replicates=of.replicates,

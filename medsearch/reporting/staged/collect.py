@@ -6,8 +6,8 @@ from pathlib import Path
 
 from medsearch.core.errors import BadInput
 from medsearch.core.paths import child
-from medsearch.reporting.code import trained_by
 from medsearch.reporting.evidence import provenance
+from medsearch.reporting.provenance import trained_by
 from medsearch.reporting.search.collect import collect as collect_search
 from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import ranking

@@ -14,9 +14,8 @@ from typing import Any
 from medsearch.reporting.comparison import Comparison, compare
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.metrics import full_words, metric_of, short
-from medsearch.reporting.search.answer import unfinished
-from medsearch.reporting.search.columns import DICE
-from medsearch.reporting.search.tables import Row, summary
+from medsearch.reporting.search.narrative import unfinished
+from medsearch.reporting.search.tables import DICE, TestedRow, summary
 from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.statistics import by_seed, known
 from medsearch.reporting.variance_components import CONFIDENCE, Interval
@@ -138,16 +137,16 @@ def left(results: StagedResults) -> Left | None:
     )
 
 
-def _done(row: Row) -> bool:
+def _done(row: TestedRow) -> bool:
     return any(run.state == "complete" for run in row.replicates)
 
 
-def _lost(row: Row) -> bool:
+def _lost(row: TestedRow) -> bool:
     """Whether it failed on every seed."""
     return not _done(row) and row.tested.failed > 0 and row.tested.waiting <= 0
 
 
-def _difference(row: Row, reference: Row, metric: str) -> float | None:
+def _difference(row: TestedRow, reference: TestedRow, metric: str) -> float | None:
     """Of the means over the seeds that both have."""
     ours, theirs = (_values(of.replicates, metric) for of in (row, reference))
     both = sorted(ours.keys() & theirs.keys())

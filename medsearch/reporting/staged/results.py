@@ -81,3 +81,8 @@ class StagedResults:
     def next(self) -> Group | None:
         """The first group that is not frozen."""
         return next((group for group in self.groups if group.frozen is None), None)
+
+    @property
+    def last(self) -> SearchResults | None:
+        """The search that tested last: the refinement, or without one that of the last group."""
+        return self.refinement.search if self.refinement else self.groups[-1].search

@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 
 from medsearch.core.reported import Reported
-from medsearch.reporting.ablation import bars, curves, panels
+from medsearch.reporting.ablation import charts
 from medsearch.reporting.ablation.collect import collect
-from medsearch.reporting.ablation.drawn import drawn
-from medsearch.reporting.ablation.figures import bar_figure, curve_figure
+from medsearch.reporting.ablation.document import document
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.ablation.mosaic import mosaic
-from medsearch.reporting.ablation.plates import bar_plate, curve_plate
+from medsearch.reporting.document import ChartFigure
 from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.render import plotly_charts, print_charts
+from medsearch.reporting.report import figures
 from medsearch.study.record import Figure, Row
 from tests.reporting import made_up_ablation as made_up
 from tests.reporting.ablation.ablation_results import column, results, run
@@ -26,7 +26,7 @@ LOST = Replicate(seed=1, state="failed", reason="loss = nan", cause="diverged")
 
 @pytest.fixture(scope="session")
 def grouped(results):
-    return bars.bars(Measures(results), DICE)
+    return charts.bars(Measures(results), DICE)
 
 
 def test_a_group_for_each_column_and_a_bar_for_each_row_that_is_asked(grouped):
@@ -45,7 +45,7 @@ def test_bars_of_a_group_do_not_overlap(grouped):
 
 
 def test_reported_values_are_hollow_and_stand_on_their_bars(grouped):
-    figure = bar_figure(grouped)
+    figure = plotly_charts.bar_figure(grouped)
     (hollow,) = (trace for trace in figure["data"] if trace["name"] == "reported")
     assert hollow["marker"]["symbol"] == "diamond-open"
     by_place = {round(grouped.place(mark), 6): mark.reported for mark in grouped.marks}
@@ -55,30 +55,30 @@ def test_reported_values_are_hollow_and_stand_on_their_bars(grouped):
 
 
 def test_a_bar_that_lacks_seeds_is_pale_and_says_so(grouped):
-    (trace,) = (trace for trace in bar_figure(grouped)["data"] if trace["name"] == NO_TAMT)
+    (trace,) = (trace for trace in plotly_charts.bar_figure(grouped)["data"] if trace["name"] == NO_TAMT)
     assert trace["marker"]["opacity"] == [0.4, 1.0]
     assert "2 of 3, seed 1 diverged" in trace["hovertext"][0]
 
 
 def test_a_cell_without_any_value_is_a_cross():
     made = results({"a": (run(0, 0.5),), "b": (dataclasses.replace(LOST, seed=0),)})
-    of = bars.bars(Measures(made), DICE)
+    of = charts.bars(Measures(made), DICE)
     assert [mark.row for mark in of.crosses] == ["b"]
-    (cross,) = (trace for trace in bar_figure(of)["data"] if trace["name"] == "no value")
+    (cross,) = (trace for trace in plotly_charts.bar_figure(of)["data"] if trace["name"] == "no value")
     assert (cross["x"], cross["y"]) == ([of.place(of.crosses[0])], [0])
 
 
 @pytest.mark.parametrize(("columns", "angle"), [(3, 0), (12, 35)])
 def test_the_names_of_many_groups_slant(columns, angle):
     made = results({"a": (run(0, 0.5),)}, columns=tuple(column(f"T{i} → T{i + 1}") for i in range(columns)))
-    (axes,) = bar_plate(bars.bars(Measures(made), DICE)).axes
+    (axes,) = print_charts.bar_figure(charts.bars(Measures(made), DICE)).axes
     assert {label.get_rotation() for label in axes.get_xticklabels()} == {angle}
 
 
 def test_nothing_to_draw_is_no_figure():
     waiting = Measures(results({"a": (Replicate(seed=0, state="waiting"),)}))
-    assert bars.bars(waiting, DICE) is None
-    assert drawn(waiting, made_up.Path()) == ()
+    assert charts.bars(waiting, DICE) is None
+    assert document(waiting.results, made_up.Path()).figures == {}
 
 
 def lines(**design):
@@ -109,7 +109,7 @@ def lines(**design):
 
 
 def test_curves_run_over_the_knob_of_rows_and_of_the_task():
-    of = curves.curves(Measures(lines()), DICE)
+    of = charts.curves(Measures(lines()), DICE)
     (plot,) = of.plots
     assert [(curve.line, [x for x, _ in curve.points]) for curve in plot.curves] == [
         ("self", [0.01, 0.1, 1.0]), ("semi", [0.01, 1.0]),
@@ -119,8 +119,8 @@ def test_curves_run_over_the_knob_of_rows_and_of_the_task():
 
 
 def test_points_that_lack_seeds_or_have_none_are_told_apart():
-    of = curves.curves(Measures(lines()), DICE)
-    traces = {trace["name"]: trace for trace in curve_figure(of, of.plots[0])["data"]}
+    of = charts.curves(Measures(lines()), DICE)
+    traces = {trace["name"]: trace for trace in plotly_charts.curve_figure(of, of.plots[0])["data"]}
     assert traces["self"]["marker"]["opacity"] == [0.4, 1.0, 1.0]
     assert traces["self"]["text"] == ["1 of 2", "", ""]
     assert traces["semi, no value"]["x"] == [0.01]
@@ -132,9 +132,9 @@ def test_points_that_lack_seeds_or_have_none_are_told_apart():
 def test_a_level_that_lacks_seeds_says_so():
     made = lines()
     cut = [dataclasses.replace(c, replicates=(c.replicates[0], LOST)) if c.row == "best" else c for c in made.cells]
-    of = curves.curves(Measures(dataclasses.replace(made, cells=tuple(cut))), DICE)
-    assert "best (1 of 2)" in {trace["name"] for trace in curve_figure(of, of.plots[0])["data"]}
-    (axes,) = curve_plate(of).axes
+    of = charts.curves(Measures(dataclasses.replace(made, cells=tuple(cut))), DICE)
+    assert "best (1 of 2)" in {trace["name"] for trace in plotly_charts.curve_figure(of, of.plots[0])["data"]}
+    (axes,) = print_charts.curve_figure(of).axes
     assert "best (1 of 2)" in axes.get_legend_handles_labels()[1]
 
 
@@ -153,14 +153,14 @@ def pictured(home):
 
 def test_panels_are_drawn_of_kinds_that_have_tiles(pictured):
     folder, made = pictured
-    found = {of.kind: of for of in panels.panels(made, folder)}
+    found = {of.kind: of for of in charts.panels(made, folder)}
     assert set(found) == {"translations", "self_training"}
     assert found["translations"].whats == ("source", "translated")
 
 
 def test_before_is_the_row_without_self_training_and_after_its_reference(pictured):
     folder, made = pictured
-    (of,) = (of for of in panels.panels(made, folder) if of.kind == "self_training")
+    (of,) = (of for of in charts.panels(made, folder) if of.kind == "self_training")
     assert of.whats == ("image", "truth", "before", "after")
     tiles = of.lines[0].tiles
     assert (tiles["before"].row, tiles["after"].row) == (NO_ST, PROPOSED)
@@ -170,7 +170,7 @@ def test_before_is_the_row_without_self_training_and_after_its_reference(picture
 
 def test_rows_that_show_the_same_images_come_once(pictured):
     folder, made = pictured
-    (of,) = (of for of in panels.panels(made, folder) if of.kind == "translations")
+    (of,) = (of for of in charts.panels(made, folder) if of.kind == "translations")
     assert len(of.lines) == 2  # the two made-up subjects look the same under every row and column
 
 
@@ -182,7 +182,7 @@ def test_an_image_may_stand_across_for_every_row(pictured):
     ]
     figure = dataclasses.replace(made.design.figure, across="made", kinds=("translations",))
     design = dataclasses.replace(made.design, figure=figure)
-    (of,) = panels.panels(dataclasses.replace(made, tiles=tuple(shown), design=design), folder)
+    (of,) = charts.panels(dataclasses.replace(made, tiles=tuple(shown), design=design), folder)
     labels = [row.label for row in made.rows if row.kind == "variant" and any(tile.row == row.label for tile in shown)]
     assert of.whats == ("given", *labels)
     assert len(labels) > 1
@@ -193,36 +193,45 @@ def test_an_image_may_stand_across_for_every_row(pictured):
 
 def test_lines_that_are_left_out_are_said(pictured):
     folder, made = pictured
-    (of,) = (of for of in panels.panels(made, folder) if of.kind == "translations")
-    assert "3 more lines are left out" in panels.caption_of(dataclasses.replace(of, left_out=3))
-    assert "left out" not in panels.caption_of(of)
+    (of,) = (of for of in charts.panels(made, folder) if of.kind == "translations")
+    assert "3 more lines are left out" in charts.caption_of(dataclasses.replace(of, left_out=3))
+    assert "left out" not in charts.caption_of(of)
 
 
 def test_a_tile_that_is_gone_leaves_its_place_empty(pictured):
     folder, made = pictured
-    (of,) = (of for of in panels.panels(made, folder) if of.kind == "translations")
+    (of,) = (of for of in charts.panels(made, folder) if of.kind == "translations")
     (folder / of.lines[0].tiles["source"].path).unlink()
-    assert "–" in [text.get_text() for text in mosaic(of, folder).axes[0].texts]
+    assert "–" in [text.get_text() for text in print_charts.panel_figure(of).axes[0].texts]
 
 
 @pytest.mark.parametrize("made", ["bars", "curves"])
 def test_files_are_pictures_and_the_same_again(made, results, tmp_path):
-    measures = Measures(results if made == "bars" else lines())
-    first, second = (drawn(measures, tmp_path) for _ in range(2))
-    assert [dict(one.files) for one in first] == [dict(one.files) for one in second]
+    shown = document(results if made == "bars" else lines(), tmp_path)
+    first, second = (figures(shown) for _ in range(2))
+    assert first == second
     names = {"bars": ["bars", "bars_assd"], "curves": ["curves"]}[made]
-    assert [one.name for one in first] == names
-    for one in first:
-        image = Image.open(io.BytesIO(one.files[f"{one.name}.png"]))
+    assert list(shown.figures) == names
+    for name in names:
+        image = Image.open(io.BytesIO(first[f"figures/{name}.png"]))
         assert image.size[0] > 900
-        assert one.files[f"{one.name}.svg"].startswith(b"<?xml")
-        for chart in one.charts.values():
-            go.Figure(chart)  # plotly refuses what it does not know
+        assert first[f"figures/{name}.svg"].startswith(b"<?xml")
+    blocks = [block for section in shown.sections for block in section.blocks if isinstance(block, ChartFigure)]
+    assert len(blocks) == sum(len(getattr(chart, "plots", [chart])) for chart in shown.figures.values())
+    for block in blocks:
+        go.Figure(plotly_charts.figure(block.chart, block.place))  # plotly refuses what it does not know
 
 
 def test_panels_are_files_too(pictured):
     folder, made = pictured
-    found = {one.name: one for one in drawn(Measures(made), folder)}
-    assert set(found) == {"bars", "translations", "self_training"}
-    assert set(found["translations"].files) == {"translations.png", "translations.svg"}
-    assert not found["translations"].charts
+    shown = document(made, folder)
+    assert set(shown.figures) == {"bars", "translations", "self_training"}
+    assert {name for name in figures(shown) if "translations" in name} == {
+        "figures/translations.png", "figures/translations.svg",
+    }  # fmt: skip
+    panels = shown.figures["translations"]
+    assert not any(
+        isinstance(b, ChartFigure) and b.chart is panels for section in shown.sections for b in section.blocks
+    )
+    with pytest.raises(TypeError, match="which plotly does not draw"):
+        plotly_charts.figure(panels)

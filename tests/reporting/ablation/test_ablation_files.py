@@ -13,8 +13,6 @@ from medsearch.core.records import read_record, write_sealed
 from medsearch.core.reported import Reported
 from medsearch.core.spreadsheets import read_csv
 from medsearch.reporting.ablation.collect import collect
-from medsearch.reporting.ablation.files import cases_csv, results_json, table_csv, table_md, tables
-from medsearch.reporting.ablation.latex import table_tex
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.results import AblationResults
 from medsearch.reporting.evidence import Replicate
@@ -23,6 +21,7 @@ from medsearch.stages.store import Store
 from tests.reporting import made_up_ablation as made_up
 from tests.reporting.ablation.ablation_results import column, results, run
 from tests.reporting.made_up_ablation import BRATS, CROSSMODA, NO_ST, NO_TAMT, PROPOSED, SPARSE, SUPERVISED
+from tests.reporting.written import files
 from tests.study.headers import put
 
 HOSTILE = "<script>alert(1)</script> | 50% & $x_1$ #~^\\{} [b] `c` *it* ±†λ→≥α “q” é Œ 中\nnext"
@@ -49,11 +48,11 @@ def measures(results):
 
 @pytest.fixture(scope="session")
 def frame(measures):
-    return pd.read_csv(io.StringIO(table_csv(measures))).set_index(["row", "column", "metric"])
+    return pd.read_csv(io.StringIO(files(measures.results)["table.csv"])).set_index(["row", "column", "metric"])
 
 
 def test_the_csv_goes_through_pandas_and_back(measures):
-    text = table_csv(measures)
+    text = files(measures.results)["table.csv"]
     read = pd.read_csv(io.StringIO(text), keep_default_na=False, dtype=str)
     assert read.to_csv(index=False) == text
 
@@ -81,21 +80,21 @@ def test_no_label_subject_or_reason_is_a_formula_in_any_csv_and_all_come_back():
         {FORMULAS["row"]: (ours, failed), FORMULAS["against"]: (run(0, 0.6), run(1, 0.7))},
         columns=(column(FORMULAS["column"]),), against={FORMULAS["row"]: FORMULAS["against"]}, reported=(paper,),
     )  # fmt: skip
-    files = {name: text for name, text in tables(Measures(made)).items() if name.endswith(".csv")}
-    assert set(files) == {"table.csv", "cases.csv"}
+    sheets = {name: text for name, text in files(made).items() if name.endswith(".csv")}
+    assert set(sheets) == {"table.csv", "cases.csv"}
     numbers = 0
-    for text in files.values():
+    for text in sheets.values():
         for line in csv.reader(io.StringIO(text)):
             for cell in line:
                 if cell[:1] in set("=+-@\t\r"):
                     assert float(cell) < 0
                     numbers += 1
     assert numbers
-    first, second = read_csv(files["table.csv"])
+    first, second = read_csv(sheets["table.csv"])
     named = (first["row"], first["column"], first["against"], second["row"])
     assert named == (FORMULAS["row"], FORMULAS["column"], FORMULAS["against"], FORMULAS["against"])
     assert (first["reported"], first["contradiction"]) == ("-0.5", "-1 elsewhere")
-    assert read_csv(files["cases.csv"])[0]["subject"] == FORMULAS["subject"]
+    assert read_csv(sheets["cases.csv"])[0]["subject"] == FORMULAS["subject"]
 
 
 def test_a_row_that_lacks_seeds_has_no_mean_in_the_csv(frame):
@@ -122,7 +121,7 @@ def test_the_csv_has_reported_values_verdicts_and_comparisons(frame):
 
 
 def line_of(measures, row):
-    frame = pd.read_csv(io.StringIO(table_csv(measures))).set_index(["row"])
+    frame = pd.read_csv(io.StringIO(files(measures.results)["table.csv"])).set_index(["row"])
     return frame.loc[row]
 
 
@@ -140,7 +139,7 @@ def test_no_share_and_no_comparison_in_the_csv_is_silently_one_over_survivors(lo
 
 
 def test_every_case_of_every_finished_seed_is_a_line(measures):
-    read = pd.read_csv(io.StringIO(cases_csv(measures)))
+    read = pd.read_csv(io.StringIO(files(measures.results)["cases.csv"]))
     mine = read[(read["row"] == PROPOSED) & (read["column"] == BRATS) & (read["metric"] == "test/dice")]
     assert len(mine) == 3 * 12
     one = mine[mine["seed"] == 1].set_index("subject")["value"]
@@ -160,14 +159,14 @@ def test_tables_know_nothing_of_time_place_or_order(written, tmp_path, measures)
         write_sealed(path, {**read_record(path), "seconds": 1e6, "finished": 9.0})
     (store.root / ".index.jsonl").unlink(missing_ok=True)
     put(folder, content)
-    other = tables(Measures(collect(folder, store)))
-    assert {name: text for name, text in tables(measures).items() if name != "results.json"} == {
+    other = files(collect(folder, store))
+    assert {name: text for name, text in files(measures.results).items() if name != "results.json"} == {
         name: text for name, text in other.items() if name != "results.json"
     }
 
 
 def test_markdown_has_a_line_for_each_row_with_measured_beside_reported(measures):
-    text = table_md(measures)
+    text = files(measures.results)["table.md"]
     (line,) = (one for one in text.splitlines() if one.startswith(f"| {NO_ST} | 0.8"))
     assert line.split(" | ")[1:4] == ["0.839 ± 0.013 (n=3)", "0.844 ± 0.001 (3 seeds)", "agrees"]
     assert "| w/o TAMT w/o ST | 0.781 ± 0.006 † (2 of 3, seed 1 diverged) | 0.817 ± 0.005 (3 seeds) | lower |" in text
@@ -180,7 +179,7 @@ def cells_of(line: str) -> int:
 
 
 def test_markdown_tables_are_whole_whatever_the_labels():
-    text = table_md(hostile())
+    text = files(hostile().results)["table.md"]
     blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
     assert len(blocks) == 2
     for block in blocks:
@@ -189,7 +188,7 @@ def test_markdown_tables_are_whole_whatever_the_labels():
 
 
 def test_markdown_renders_as_tables_and_text(measures):
-    page = MarkdownIt().enable("table").parse(table_md(measures))
+    page = MarkdownIt().enable("table").parse(files(measures.results)["table.md"])
     tables, rows = (sum(token.type == kind for token in page) for kind in ("table_open", "tr_open"))
     assert tables == 1 + 4  # the paper's, and what each of its four blocks stands on
     assert rows == (1 + 5) + 2 * (1 + 5) + 2 * (1 + 4)
@@ -203,7 +202,8 @@ def test_markdown_renders_as_tables_and_text(measures):
 def test_latex_compiles(made, measures, tmp_path):
     wide = results({"a": (run(0, 0.5), run(1, 0.6))}, columns=tuple(column(f"T{i} → T{i + 1}") for i in range(12)))
     of = {"made up": measures, "hostile": hostile(), "twelve columns": Measures(wide)}[made]
-    source = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{table_tex(of)}\end{{document}}"
+    tables = files(of.results)["table.tex"]
+    source = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{tables}\end{{document}}"
     (tmp_path / "table.tex").write_text(source)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", check=False)
@@ -213,7 +213,7 @@ def test_latex_compiles(made, measures, tmp_path):
 
 
 def test_latex_shows_verdicts_as_letters_and_missing_seeds_on_lines_of_their_own(measures):
-    text = table_tex(measures)
+    text = files(measures.results)["table.tex"]
     assert r"w/o ST & 0.839 $\pm$ 0.013\textsuperscript{a} & 0.844 $\pm$ 0.001 &" in text
     assert r"w/o TAMT w/o ST & 0.781 $\pm$ 0.006 \dag{}\textsuperscript{l} & 0.817 $\pm$ 0.005 &" in text
     assert r"\scriptsize seed 1 diverged" in text
@@ -223,16 +223,16 @@ def test_latex_shows_verdicts_as_letters_and_missing_seeds_on_lines_of_their_own
 
 def test_latex_says_over_how_many_cases_a_spread_is():
     rows = {"a": (run(0, 0.5), run(1, 0.6)), "b": (run(0, 0.5), run(1, 0.6))}
-    assert "SD over 8 test cases, paired" in table_tex(Measures(results(rows)))
+    assert "SD over 8 test cases, paired" in files(results(rows))["table.tex"]
     lacking = [dataclasses.replace(one, cases=one.cases[:6]) for one in rows["b"]]
-    text = table_tex(Measures(results(rows | {"b": tuple(lacking)})))
+    text = files(results(rows | {"b": tuple(lacking)}))["table.tex"]
     assert "SD over test cases, paired" in text
     assert "(8 cases)" in text
     assert "(6 cases)" in text
 
 
 def test_why_a_verdict_is_what_it_is_stands_in_markdown_and_latex(measures):
-    markdown, tex = table_md(measures), table_tex(measures)
+    markdown, tex = files(measures.results)["table.md"], files(measures.results)["table.tex"]
     assert f"- Verdict “agrees” in “{NO_ST}” ({BRATS}, Dice): within ±0.03 of the reported 0.844 (p = " in markdown
     assert "1 of 3 planned seeds have no value" in markdown
     assert r"Verdict ``agrees'' in ``w/o ST'' (BraTS : T1 $\rightarrow$ T2, Dice): within" in tex
@@ -247,11 +247,11 @@ def test_a_reason_of_all_verdicts_is_said_once():
         reported=tuple(dataclasses.replace(paper, row=row) for row in "abc"),
     )  # fmt: skip
     told = "Verdict “not comparable” in all 3 cells beside a reported value: the subjects are synthetic"
-    assert table_md(Measures(made)).count(told) == table_md(Measures(made)).count("- Verdict “") == 1
+    assert files(made)["table.md"].count(told) == files(made)["table.md"].count("- Verdict “") == 1
 
 
 def test_results_can_be_read_again(results, measures):
-    content = json.loads(results_json(measures))
+    content = json.loads(files(measures.results)["results.json"])
     assert from_json(AblationResults, content) == results
     derived = content["derived"]
     assert [line["row"] for line in derived["table"]] == [of.row.label for of in measures]
@@ -260,5 +260,5 @@ def test_results_can_be_read_again(results, measures):
 
 
 def test_a_csv_of_hostile_labels_has_the_same_labels_again():
-    (line, _) = csv.DictReader(io.StringIO(table_csv(hostile())))
+    (line, _) = csv.DictReader(io.StringIO(files(hostile().results)["table.csv"]))
     assert (line["row"], line["column"], line["against"]) == (HOSTILE, HOSTILE, "b")

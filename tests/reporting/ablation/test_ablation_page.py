@@ -6,19 +6,17 @@ import subprocess
 import pytest
 from plotly.offline import get_plotlyjs
 
-from medsearch.reporting.ablation.drawn import drawn
-from medsearch.reporting.ablation.files import tables
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.ablation.page import page
 from medsearch.reporting.evidence import Replicate
 from tests.reporting.ablation.ablation_results import results as small_results
 from tests.reporting.ablation.ablation_results import run
 from tests.reporting.ablation.test_ablation_files import HOSTILE, hostile
 from tests.reporting.outline import Outline
+from tests.reporting.written import files, page
 
 
 def written(measures: Measures, folder) -> str:
-    return page(measures, drawn(measures, folder), files=tables(measures), folder=folder)
+    return page(measures.results, folder)
 
 
 @pytest.fixture(scope="session")
@@ -89,10 +87,10 @@ def test_every_stage_run_is_listed_with_its_state(results, found):
 
 
 def test_the_page_carries_its_tables(found, results):
-    files = {a["download"]: a["href"] for _, a in found.elements if "download" in a}
-    assert set(files) == {"table.csv", "table.md", "table.tex"}
-    content = base64.b64decode(files["table.csv"].split(",", 1)[1]).decode()
-    assert content == tables(Measures(results))["table.csv"]
+    carried = {a["download"]: a["href"] for _, a in found.elements if "download" in a}
+    assert set(carried) == {"table.csv", "table.md", "table.tex"}
+    content = base64.b64decode(carried["table.csv"].split(",", 1)[1]).decode()
+    assert content == files(results)["table.csv"]
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")

@@ -5,10 +5,9 @@ import pytest
 
 from medsearch.core.reported import Reported
 from medsearch.reporting.ablation import cells
-from medsearch.reporting.ablation.answer import answer, unfinished, warnings
-from medsearch.reporting.ablation.caption import caption, failures
 from medsearch.reporting.ablation.collect import collect
 from medsearch.reporting.ablation.measures import Measures
+from medsearch.reporting.ablation.narrative import answer, caption, failures, unfinished, warnings
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.variance_components import difference
 from medsearch.stages.store import Store

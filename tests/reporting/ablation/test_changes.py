@@ -14,19 +14,16 @@ from scipy.stats import t as student
 
 from medsearch.core.reported import Reported
 from medsearch.reporting.ablation import cells
-from medsearch.reporting.ablation.answer import answer
-from medsearch.reporting.ablation.caption import caption
-from medsearch.reporting.ablation.drawn import drawn
-from medsearch.reporting.ablation.files import CHANGES, results_json, table_csv, table_md, tables
-from medsearch.reporting.ablation.latex import table_tex
-from medsearch.reporting.ablation.layout import main_row, parts_of, unplaced
+from medsearch.reporting.ablation.cells import main_row, parts_of, unplaced
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.ablation.page import page
+from medsearch.reporting.ablation.narrative import answer, caption
 from medsearch.reporting.ablation.results import AblationResults
+from medsearch.reporting.ablation.sheets import CHANGES
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.storage import from_json
 from tests.reporting.ablation.ablation_results import column, results, run
 from tests.reporting.outline import Outline
+from tests.reporting.written import files, page
 
 DICE, ASSD = "test/dice", "test/assd"
 PAPER = Reported(
@@ -80,10 +77,10 @@ def test_only_tables_in_which_the_paper_prints_changes_have_them():
     dice = dataclasses.replace(PAPER, metric="dice", value=0.8, spread=None)
     measures = Measures(made(reported=(dice,)))
     assert measures.changes == {}
-    assert "change" not in table_md(measures).lower()
-    assert "relative change" not in table_tex(measures)
-    assert not set(CHANGES) & set(table_csv(measures).partition("\n")[0].split(","))
-    assert "change" not in json.loads(results_json(measures))["derived"]["table"][1]
+    assert "change" not in files(measures.results)["table.md"].lower()
+    assert "relative change" not in files(measures.results)["table.tex"]
+    assert not set(CHANGES) & set(files(measures.results)["table.csv"].partition("\n")[0].split(","))
+    assert "change" not in json.loads(files(measures.results)["results.json"])["derived"]["table"][1]
 
 
 def test_rows_without_one_of_the_papers_have_a_change_and_rows_compared_with_nothing_none():
@@ -175,7 +172,7 @@ def test_the_caption_tells_how_a_change_is_taken_its_margin_and_where_it_is_prin
 
 
 def frame_of(of: AblationResults) -> pd.DataFrame:
-    return pd.read_csv(io.StringIO(table_csv(Measures(of)))).set_index("row")
+    return pd.read_csv(io.StringIO(files(of)["table.csv"])).set_index("row")
 
 
 def test_changes_go_through_the_csv_in_full():
@@ -190,7 +187,7 @@ def test_changes_go_through_the_csv_in_full():
     assert pd.isna(line["survivors_change"])
     assert frame.loc["more", ["reported_change", "change_verdict"]].isna().all()
     assert frame.loc["ours", list(CHANGES)].isna().all()
-    text = table_csv(measures)
+    text = files(measures.results)["table.csv"]
     assert pd.read_csv(io.StringIO(text), keep_default_na=False, dtype=str).to_csv(index=False) == text
 
 
@@ -203,7 +200,7 @@ def test_no_change_in_the_csv_is_silently_one_over_survivors(loser):
 
 
 def test_results_json_has_changes_and_their_verdicts_and_can_be_read_again():
-    content = json.loads(results_json(Measures(made())))
+    content = json.loads(files(made())["results.json"])
     assert from_json(AblationResults, content) == made()
     line = content["derived"]["table"][1]
     assert (line["row"], line["change"], line["reported_change"]) == ("less", pytest.approx(-9.0), -8.22)
@@ -212,14 +209,14 @@ def test_results_json_has_changes_and_their_verdicts_and_can_be_read_again():
 
 
 def test_markdown_has_measured_and_reported_changes():
-    text = table_md(Measures(made()))
+    text = files(made())["table.md"]
     (head,) = (line for line in text.splitlines() if "SD over cases |" in line)
     assert head.endswith("| Change | Reported change | Verdict on change |")
     (line,) = (line for line in text.splitlines() if line.startswith("| less | 0.0"))
     assert "| −9.00 ± 1.41 % (n=2) \\[−20.86, +4.64\\]" in line
     assert line.endswith("| −8.22 ± 2.71 % | underpowered |")
     assert "Verdict “underpowered” in “less” (task, relative change of Dice): neither" in text
-    lost = table_md(Measures(lacking("ours")))
+    lost = files(lacking("ours"))["table.md"]
     assert "| −10.00 % † (1 of 2) |" in lost
 
 
@@ -235,18 +232,18 @@ def test_where_the_paper_prints_changes_alone_they_stand_in_its_table():
 
 
 def test_latex_has_a_table_of_changes_with_verdicts_as_letters():
-    text = table_tex(Measures(made()))
+    text = files(made())["table.tex"]
     assert r"2. less & 1 & $-$9.00 $\pm$ 1.41 \%\textsuperscript{u} & $-$8.22 $\pm$ 2.71 \% \\" in text
     assert r"3. more & 1 & +5.50 $\pm$ 0.71 \% & -- \\" in text
     assert r"\label{tab:made-up-change-1}" in text
     assert text.count(r"\begin{table}") == text.count(r"\bottomrule") == 3
-    lost = table_tex(Measures(lacking("less")))
+    lost = files(lacking("less"))["table.tex"]
     assert r"2. less & 1 & $-$10.00 \% \dag{}\textsuperscript{u} & $-$8.22" in lost
     assert r" &  & \scriptsize 1 of 2 &  \\" in lost
 
 
 def test_every_percent_sign_in_latex_is_escaped_but_that_of_the_comment():
-    lines = table_tex(Measures(made())).splitlines()
+    lines = files(made())["table.tex"].splitlines()
     assert [line for line in lines if "%" in line.replace(r"\%", "")] == [r"% needs \usepackage{booktabs}"]
 
 
@@ -256,7 +253,7 @@ def test_the_widest_table_of_changes_fits_a_page(tmp_path):
     rows = {long[row]: runs for row, runs in ROWS.items()}
     against = {long[row]: long["ours"] for row in ("less", "more")}
     of = results(rows, against=against, reported=(dataclasses.replace(PAPER, row=long["less"]),))
-    text = table_tex(Measures(of))
+    text = files(of)["table.tex"]
     source = rf"\documentclass{{article}}\usepackage{{booktabs}}\begin{{document}}{text}\end{{document}}"
     (tmp_path / "table.tex").write_text(source)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
@@ -269,7 +266,7 @@ def test_the_widest_table_of_changes_fits_a_page(tmp_path):
 def test_the_page_shows_changes_with_a_badge_and_its_reason(beside_dice, tmp_path):
     dice = dataclasses.replace(PAPER, metric="dice", value=0.6, spread=None)
     measures = Measures(made(reported=(PAPER, dice) if beside_dice else (PAPER,)))
-    written = page(measures, drawn(measures, tmp_path), files=tables(measures), folder=tmp_path)
+    written = page(measures.results, tmp_path)
     outline = Outline(written.replace(get_plotlyjs(), ""))
     assert outline.faults == []
     assert "−9.00 ± 1.41 % (n=2)" in outline.text
@@ -286,8 +283,9 @@ def test_the_page_shows_changes_with_a_badge_and_its_reason(beside_dice, tmp_pat
 def test_while_nothing_is_measured_the_papers_change_stands_there(writer, tmp_path):
     waiting = (dataclasses.replace(WAITING, seed=0),)
     measures = Measures(made({"ours": waiting, "less": waiting}))
-    make = {"markdown": table_md, "latex": table_tex, "page": lambda of: page(of, (), files={}, folder=tmp_path)}
-    text = Outline(make[writer](measures)).text if writer == "page" else make[writer](measures)
+    names = {"markdown": "table.md", "latex": "table.tex"}
+    shown = page(measures.results, tmp_path) if writer == "page" else files(measures.results)[names[writer]]
+    text = Outline(shown.replace(get_plotlyjs(), "")).text if writer == "page" else shown
     assert {"latex": r"1 & -- & $-$8.22 $\pm$ 2.71 \%"}.get(writer, "−8.22 ± 2.71 %") in text
     assert measures.unplaced == ()
     assert measures.verdicts == {}

@@ -1,9 +1,8 @@
 import pytest
 
 from medsearch.core.errors import BadInput
-from medsearch.reporting.ablation.caption import failures
-from medsearch.reporting.ablation.collect import collect
-from medsearch.reporting.ablation.pictures import MOST
+from medsearch.reporting.ablation.collect import MOST, collect
+from medsearch.reporting.ablation.narrative import failures
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 from medsearch.study.ledger import Ledger, PlannedRun

@@ -208,7 +208,7 @@ def test_reported_values_beside_no_cell_are_kept_in_sight():
 
 def test_rows_of_a_column_keep_the_tables_order():
     made = results({"b": (run(0, 0.7),), "a": (run(0, 0.7),)})
-    assert [of.row.label for of in Measures(made).of_block("task", DICE)] == ["b", "a"]
+    assert [of.row.label for of in Measures(made).of_block((made.columns[0], DICE))] == ["b", "a"]
     assert made.row("a") == Row(label="a", columns=("task",))
 
 

@@ -12,17 +12,16 @@ from hypothesis import strategies as st
 
 from medsearch.core.reported import Reported
 from medsearch.metrics.overlap import MicroDice
-from medsearch.reporting.ablation.bars import bars
-from medsearch.reporting.ablation.caption import caption
+from medsearch.reporting.ablation.cells import title_of
+from medsearch.reporting.ablation.charts import bars
 from medsearch.reporting.ablation.collect import collect
-from medsearch.reporting.ablation.files import cases_csv, table_csv, table_md
-from medsearch.reporting.ablation.layout import title_of
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.ablation.page import page
+from medsearch.reporting.ablation.narrative import caption
 from medsearch.reporting.evidence import Replicate
 from medsearch.stages.store import Store
 from tests.reporting import made_up_ablation as made_up
 from tests.reporting.ablation.ablation_results import column, results
+from tests.reporting.written import files, page
 
 POOLED, MEAN = "test/dice_micro", "test/dice"
 PAPER = Reported(
@@ -100,7 +99,9 @@ def test_a_pooled_dice_has_a_value_per_seed_and_none_per_case() -> None:
 def test_the_table_shows_both_and_the_reported_value_beside_its_own() -> None:
     measures = of(printed(0.9, "pooled", spread=0.01, spread_of="seeds", n=3))
     assert [title_of(block, measures) for block in measures.blocks] == ["task, Dice", "task, Dice, voxels pooled"]
-    (head, _, line), *_ = (part.splitlines() for part in table_md(measures).split("\n\n") if part.startswith("|"))
+    (head, _, line), *_ = (
+        part.splitlines() for part in files(measures.results)["table.md"].split("\n\n") if part.startswith("|")
+    )
     cells = [part.strip() for part in line.strip("|").split("|")]
     assert [part.strip() for part in head.strip("|").split("|")][1:] == [
         "task, Dice: Measured", *(f"task, Dice, voxels pooled: {part}" for part in ("Measured", "Reported", "Verdict")),
@@ -112,12 +113,12 @@ def test_the_table_shows_both_and_the_reported_value_beside_its_own() -> None:
 
 def test_the_csv_has_a_line_for_each_statistic() -> None:
     measures = of(printed(0.9, "pooled", contradiction="Table 2 prints 0.8"))
-    by_case, pooled = csv.DictReader(io.StringIO(table_csv(measures)))
+    by_case, pooled = csv.DictReader(io.StringIO(files(measures.results)["table.csv"]))
     assert (by_case["metric"], by_case["statistic"], by_case["reported"]) == (MEAN, "mean over cases", "")
     assert (pooled["metric"], pooled["statistic"], pooled["reported"]) == (POOLED, "pooled", "0.9")
     assert (pooled["reported_statistic"], pooled["contradiction"]) == ("pooled", "Table 2 prints 0.8")
     assert pooled["sd_cases"] == pooled["undefined_cases"] == ""
-    assert {line["metric"] for line in csv.DictReader(io.StringIO(cases_csv(measures)))} == {MEAN}
+    assert {line["metric"] for line in csv.DictReader(io.StringIO(files(measures.results)["cases.csv"]))} == {MEAN}
 
 
 def test_without_a_pooled_value_in_the_paper_there_is_no_pooled_column() -> None:
@@ -151,7 +152,7 @@ def test_the_caption_says_what_was_assumed_and_where_the_paper_contradicts_itsel
     assert "The paper contradicts itself on “theirs”: Table 3 prints 0.7." in told
     assert any(line.startswith("Dice, voxels pooled: mean ± sample SD over seeds of one Dice of all") for line in told)
     assert any("(diseased halves). It is a run's and no case's, so it has no SD over cases" in line for line in told)
-    shown = page(measures, (), files={}, folder=tmp_path)
+    shown = page(measures.results, tmp_path)
     for words in ("section 1 does not say it", "Table 2 prints 0.8", "Dice, voxels pooled"):
         assert words in shown
 

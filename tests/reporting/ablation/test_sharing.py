@@ -2,8 +2,7 @@ import dataclasses
 
 import pytest
 
-from medsearch.reporting.ablation.results import Run
-from medsearch.reporting.ablation.sharing import Shared, shared, spent
+from medsearch.reporting.ablation.results import Run, Shared, shared, spent
 from medsearch.reporting.evidence import Replicate
 from tests.reporting.ablation.ablation_results import column, results
 from tests.reporting.made_up_ablation import BRATS, CROSSMODA, NO_ST, PROPOSED, SUPERVISED

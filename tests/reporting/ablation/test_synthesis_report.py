@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from medsearch.reporting.ablation.answer import answer
-from medsearch.reporting.ablation.caption import caption
 from medsearch.reporting.ablation.collect import collect
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.ablation.report import write_report
+from medsearch.reporting.ablation.narrative import answer, caption
+from medsearch.reporting.report import write_report
 from tests.reporting.made_synthesis import tabled
 from tests.study.synthesis import FORMS, FORTH
 

@@ -5,12 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medsearch.reporting.search.charts import history, importances, learning_curves, roles
-from medsearch.reporting.search.figures import figure
-from medsearch.reporting.search.palette import STYLES
-from medsearch.reporting.search.parallel import parallel
-from medsearch.reporting.search.plates import plates
-from medsearch.reporting.search.report import drawable
+from medsearch.reporting.charts import STYLES
+from medsearch.reporting.render.plotly_charts import figure
+from medsearch.reporting.render.print_charts import files
+from medsearch.reporting.search.charts import drawable, history, importances, learning_curves, parallel, roles
 from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.study.record import Axis
 from tests.reporting import made_up_search
@@ -118,15 +116,15 @@ def test_empty_results_fill_no_chart():
 
 
 @pytest.mark.parametrize("chart", drawable(FINISHED), ids=lambda chart: chart.name)
-def test_figures_are_valid_plotly_and_plates_are_images(chart):
+def test_figures_are_valid_plotly_and_print_is_images(chart):
     drawn = figure(chart)
     assert len(go.Figure(drawn).data) == max(1, len(chart.series))
     names = [trace["name"] for trace in drawn["data"] if trace.get("showlegend")]
     assert len(names) == len(set(names))
-    files = plates(chart)
-    assert files[f"{chart.name}.png"].startswith(b"\x89PNG")
-    assert b"<svg" in files[f"{chart.name}.svg"]
-    assert files == plates(chart), "the same results must give the same bytes"
+    printed = files(chart.name, chart)
+    assert printed[f"{chart.name}.png"].startswith(b"\x89PNG")
+    assert b"<svg" in printed[f"{chart.name}.svg"]
+    assert printed == files(chart.name, chart), "the same results must give the same bytes"
 
 
 def test_no_role_is_told_by_its_hue_alone():
@@ -151,4 +149,4 @@ def test_text_from_outside_cannot_break_a_figure():
     )
     for chart in drawable(made):
         assert "<b onclick" not in str(figure(chart))
-        assert plates(chart)
+        assert files(chart.name, chart)

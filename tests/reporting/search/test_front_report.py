@@ -7,20 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from medsearch.reporting.search import columns
-from medsearch.reporting.search.answer import answer
-from medsearch.reporting.search.caption import caption
+from medsearch.reporting.render.plotly_charts import figure
+from medsearch.reporting.report import write_report
+from medsearch.reporting.search import tables
+from medsearch.reporting.search.charts import front_chart
 from medsearch.reporting.search.collect import collect
-from medsearch.reporting.search.columns import leading_metric
-from medsearch.reporting.search.figures import figure
-from medsearch.reporting.search.files import headings
+from medsearch.reporting.search.document import headings
 from medsearch.reporting.search.front import Front
-from medsearch.reporting.search.report import write_report
+from medsearch.reporting.search.narrative import answer, caption
 from medsearch.reporting.search.results import SearchResults
-from medsearch.reporting.search.terminal import summary_text
-from medsearch.reporting.search.trade import front_chart
+from medsearch.reporting.search.tables import leading_metric
 from medsearch.study.fronts import dominates, scored
 from tests.reporting.made_synthesis import searched
+from tests.reporting.written import summary
 from tests.study.synthesis import FORMS, OBJECTIVES
 
 FOREIGN = ("Dice", "ASSD", "diseased", "hemisphere", "target-supervised", "Share of target", "false tumour")
@@ -82,7 +81,7 @@ def test_the_columns_are_what_the_tests_report(written: tuple[SearchResults, Pat
         "", "Validation SSIM", "Training time (h)", "Test SSIM", "MSE", "PSNR (dB)", "MAE (HU)", "Training time (h)",
     )  # fmt: skip
     bare = replace(results, finalists=(), references=())
-    assert [column.metric for column in columns.tested(bare)] == ["test/ssim"]
+    assert [column.metric for column in tables.tested(bare)] == ["test/ssim"]
 
 
 def test_the_page_has_the_front_and_no_word_of_segmentation(written: tuple[SearchResults, Path]) -> None:
@@ -129,11 +128,7 @@ def test_files_hold_the_front_in_full(written: tuple[SearchResults, Path]) -> No
 
 
 def test_the_terminal_has_it_too(written: tuple[SearchResults, Path]) -> None:
-    from rich.console import Console
-
-    console = Console(width=200, record=True, file=Path("/dev/null").open("w"))  # noqa: SIM115
-    console.print(summary_text(written[0]))
-    text = console.export_text()
+    text = summary(written[0])
     assert "On the front" in text
     assert "Training time (h), over seeds" in text
 

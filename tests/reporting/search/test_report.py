@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from medsearch.reporting.evidence import Picture
-from medsearch.reporting.search.report import write_report
+from medsearch.reporting.report import write_report
 from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.storage import read_results
 from tests.reporting import made_up_search
@@ -50,7 +50,7 @@ def test_reports_need_none_of_the_heavy_libraries(tmp_path):
     source = (
         "import json, sys\n"
         "from pathlib import Path\n"
-        "from medsearch.reporting.search.report import write_report\n"
+        "from medsearch.reporting.report import write_report\n"
         "from medsearch.reporting.search.results import SearchResults\n"
         "from medsearch.reporting.storage import read_results\n"
         "imported = set(sys.modules)\n"
@@ -62,7 +62,9 @@ def test_reports_need_none_of_the_heavy_libraries(tmp_path):
     run = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     imported, used = json.loads(run.stdout)
     assert not {"ray", "optuna", "mlflow", "torch", "monai"} & set(used)
-    assert not {"matplotlib", "plotly", "rich", "scipy"} & set(imported), "drawing is imported when it is used"
+    assert not {"matplotlib", "plotly", "rich", "scipy", "jinja2"} & set(imported), (
+        "drawing is imported when it is used"
+    )
 
 
 def test_pictures_are_found_from_a_report_folder_that_is_made_now(tmp_path):

@@ -6,15 +6,14 @@ import json
 import pytest
 
 from medsearch.reporting.evidence import Provenance, Replicate
-from medsearch.reporting.search.answer import answer, unfinished, warnings
-from medsearch.reporting.search.caption import caption
-from medsearch.reporting.search.files import json_text, knobs_csv, table_csv, table_md, table_tex
+from medsearch.reporting.search.narrative import answer, caption, unfinished, warnings
 from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
 from medsearch.reporting.search.tables import gain, other_knobs, ranking, spread, summary, weights
-from medsearch.reporting.search.terminal import summary_text
 from medsearch.study.record import Skipped
 from tests.reporting import made_up_search
 from tests.reporting.made_up_search import ADV, CODES, LAT, REC, SEG, WIDTH
+from tests.reporting.written import files
+from tests.reporting.written import summary as shown_summary
 
 
 def replicate(seed: int, dice: float, *, value: float | None = None) -> Replicate:
@@ -214,15 +213,15 @@ def test_the_gain_over_no_adaptation_is_in_every_file_with_its_interval_and_p():
     """Two finalists of which the second is not what the gain is of; p is that of the comparison."""
     made = made_up_search.finished()
     found = gain(made)
-    best, *others = csv.DictReader(io.StringIO(table_csv(made)))
+    best, *others = csv.DictReader(io.StringIO(files(made)["table.csv"]))
     numbers = [float(best[f"gain{name}"]) for name in ("", "_low", "_high", "_p")]
     assert numbers == pytest.approx([found.effect.estimate, found.effect.low, found.effect.high, found.p])
     assert {row[name] for row in others for name in row if name.startswith("gain")} == {""}
-    derived = json.loads(json_text(made))["derived"]["gain"]
+    derived = json.loads(files(made)["results.json"])["derived"]["gain"]
     assert (derived["p"], derived["effect"]["low"]) == pytest.approx((found.p, found.effect.low))
     ends = f"95% interval {found.effect.low:+.3f} to {found.effect.high:+.3f}; p = {found.p:.2g})"
     assert ends in answer(made)
-    assert ends in table_md(made)
+    assert ends in files(made)["table.md"]
     assert "p is of the methods, from the same distribution as the interval" in "\n".join(caption(made))
 
 
@@ -240,7 +239,7 @@ def test_shares_of_seeds_of_their_own_are_said_to_be():
 
 
 def test_csv_holds_every_number_in_full():
-    best, other, floor, _ = csv.DictReader(io.StringIO(table_csv(small())))
+    best, other, floor, _ = csv.DictReader(io.StringIO(files(small())["table.csv"]))
     assert (float(best["share_low"]), float(best["share_high"])) == pytest.approx((0.105, 4.49), abs=0.01)
     assert (best["row"], best["trial"], other["trial"], floor["trial"]) == ("Best (measured)", "0", "1", "")
     assert float(best["dice_mean"]) == pytest.approx(0.55)
@@ -248,13 +247,13 @@ def test_csv_holds_every_number_in_full():
     assert float(best["assd_mean"]) == 2.5
     assert float(best["over_cases_sd"]) == pytest.approx(0.1414213562)
     assert (floor["dice_sd"], floor["dice_n"], floor["failed"], floor["waiting"]) == ("", "1", "1", "0")
-    knobs = {row["knob"]: row for row in csv.DictReader(io.StringIO(knobs_csv(small())))}
+    knobs = {row["knob"]: row for row in csv.DictReader(io.StringIO(files(small())["knobs.csv"]))}
     assert (knobs[SEG]["best"], knobs[SEG]["published"], knobs[SEG]["searched"]) == ("100.0", "100.0", "False")
     assert float(knobs[REC]["best_share"]) == 0.15
 
 
 def test_markdown_rows():
-    text = table_md(small())
+    text = files(small())["table.md"]
     scores = "0.780 ± 0.028 | 0.550 ± 0.071 (n=2) | 0.350 ± 0.071 | 2.50 ± 0.00 | 69% (no useful interval with 2 seeds)"
     assert f"| Best (measured), trial 0 | {scores} |" in text
     assert "| No adaptation | – | 0.250 (n=1 of 2, 1 failed) | 0.050 | 2.50 | 31% |" in text
@@ -263,7 +262,7 @@ def test_markdown_rows():
 
 
 def test_latex_rows():
-    text = table_tex(small())
+    text = files(small())["table.tex"]
     test = r"0.550 $\pm$ 0.071 (n=2) & 0.350 $\pm$ 0.071 & 2.50 $\pm$ 0.00 & 69\% (no useful interval with 2 seeds)"
     assert rf"Best (measured), trial 0 & 0.780 $\pm$ 0.028 & {test} \\" in text
     assert r"$\lambda_{\mathrm{rec}}$ & 30 & 50 & 0.150 & 0.312 \\" in text
@@ -292,14 +291,14 @@ def hostile() -> SearchResults:
 
 
 def test_markdown_from_outside_stays_text():
-    text = table_md(hostile())
+    text = files(hostile())["table.md"]
     assert "<script" not in text
     rows = [line for line in text.splitlines() if line.startswith("| ")]
     assert {line.replace("\\|", "").count("|") for line in rows} == {6, 7}  # knobs, summary
 
 
 def test_latex_from_outside_stays_text():
-    text = table_tex(hostile())
+    text = files(hostile())["table.tex"]
     body = text.replace(r"\\", "").replace(r"\&", "").replace(r"\%", "").replace(r"\#", "").replace(r"\$", "")
     assert "#" not in body
     assert body.count("%") == 1  # our own comment
@@ -307,13 +306,8 @@ def test_latex_from_outside_stays_text():
 
 
 def test_the_terminal_shows_labels_as_they_are():
-    from rich.console import Console
-
-    console = Console(width=200, record=True, file=io.StringIO())
-    console.print(
-        summary_text(small(references=(Reference(label="[red]No[/red] [link]", replicates=(replicate(0, 0.5),)),)))
-    )
-    shown = console.export_text()
+    odd = Reference(label="[red]No[/red] [link]", replicates=(replicate(0, 0.5),))
+    shown = shown_summary(small(references=(odd,)))
     assert "[red]No[/red] [link]" in shown
     assert "0.550 ± 0.071 (n=2)" in shown
     assert "never a reproduction" in shown

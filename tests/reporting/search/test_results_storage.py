@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from medsearch.core.errors import BadInput
 from medsearch.core.records import write_json
 from medsearch.reporting.evidence import Picture
-from medsearch.reporting.search.files import json_text
+from medsearch.reporting.search.document import record
 from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.reporting.storage import from_json, read_results, to_json
 from medsearch.study.record import Axis
@@ -40,14 +40,14 @@ def test_any_trial_survives_the_file(knobs, curve, options):
 
 def test_numbers_that_json_lacks_become_null():
     trial = Trial(number=1, knobs={"a": float("inf")}, state="failed", curve=((1, 0.5), (2, float("nan"))))
-    text = json_text(dataclasses.replace(made_up_search.half_done(), trials=(trial,)))
+    text = record(dataclasses.replace(made_up_search.half_done(), trials=(trial,)))
     (read,) = from_json(SearchResults, json.loads(text, parse_constant=pytest.fail)).trials
     assert read.knobs == {"a": None}
     assert read.points == ((1, 0.5),)
 
 
 def test_results_json_also_holds_what_was_made_of_them():
-    derived = json.loads(json_text(made_up_search.finished()))["derived"]
+    derived = json.loads(record(made_up_search.finished()))["derived"]
     assert derived["answer"].startswith("With λ_adv")
     assert {row["title"]: row["dice"]["failed"] for row in derived["rows"]}["Target supervised"] == 1
     assert {cut["answer"] for cut in derived["cuts"]} <= {"could", "could not", "unknown"}

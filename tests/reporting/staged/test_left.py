@@ -8,14 +8,13 @@ import pytest
 
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.search.results import Finalist, Reference, Trial
-from medsearch.reporting.staged.answer import answer, caption, frozen_row, verdict, warnings
-from medsearch.reporting.staged.files import table_md
 from medsearch.reporting.staged.left import left
-from medsearch.reporting.staged.page import page
+from medsearch.reporting.staged.narrative import answer, caption, frozen_row, verdict, warnings
 from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.variance_components import ONE_SEED
 from medsearch.study.record import Bound
 from tests.reporting.staged import made_up_staged as made_up
+from tests.reporting.written import files, page
 
 
 @pytest.mark.parametrize(
@@ -150,10 +149,10 @@ def with_frozen(**changes: Any) -> StagedResults:
 
 def test_a_winner_that_lost_seeds_says_so() -> None:
     lost = with_frozen(seeds=1, failed=1)
-    assert "0.700 (n=1 of 2, 1 failed)" in table_md(lost)
+    assert "0.700 (n=1 of 2, 1 failed)" in files(lost)["table.md"]
     assert "Group segmentation froze trial 0, which failed on 1 seed." in warnings(lost)
     all_lost = with_frozen(seeds=0, failed=2)
-    assert "0.700 (the trial alone, 2 failed)" in table_md(all_lost)
+    assert "0.700 (the trial alone, 2 failed)" in files(all_lost)["table.md"]
     assert any("failed on 2 seeds; the value is its trial's" in line for line in warnings(all_lost))
     whole = made_up.finished()
     later = replace(whole.groups[0], overtaken="runs were repeated, and trial 3 would be frozen by now")
@@ -176,7 +175,7 @@ def test_without_a_refinement_the_frozen_trial_s_row_counts_and_not_the_best() -
     assert row is not None
     assert row.trial == 0
     assert "with a test Dice of 0.400 ± 0.000 (2 seeds)" in answer(results)
-    assert "Finalist 2, frozen" in page(results, {})
+    assert "Finalist 2, frozen" in page(results)
 
 
 @pytest.mark.parametrize(

@@ -9,17 +9,12 @@ import pytest
 from rich.console import Console
 
 from medsearch.core.errors import BadInput
-from medsearch.reporting.report import rebuild
+from medsearch.reporting.report import rebuild, summary, summary_text, write_report
 from medsearch.reporting.search.results import Trial
-from medsearch.reporting.staged.answer import answer, caption
 from medsearch.reporting.staged.collect import collect
-from medsearch.reporting.staged.files import table_md
-from medsearch.reporting.staged.page import page
-from medsearch.reporting.staged.report import write_report
+from medsearch.reporting.staged.narrative import answer, caption
 from medsearch.reporting.staged.results import StagedResults
-from medsearch.reporting.staged.terminal import summary_text
 from medsearch.reporting.storage import read_results
-from medsearch.reporting.terminal import summary
 from medsearch.stages.store import Store
 from medsearch.study import Best, Reaching, Refinement, StagedSearch
 from medsearch.study.jobs import Workplace
@@ -29,6 +24,7 @@ from medsearch.study.rules import Rule
 from medsearch.study.staged_header import describe
 from tests.reporting.outline import Outline
 from tests.reporting.staged import made_up_staged as made_up
+from tests.reporting.written import files, page
 from tests.study import toy
 from tests.study.headers import written
 from tests.study.staging import FIRST, SECOND, A, B, carry_out_staged, staged
@@ -49,7 +45,7 @@ def shown(of: object) -> str:
 
 @pytest.mark.parametrize("results", MADE_UP.values(), ids=MADE_UP)
 def test_the_page_is_whole_and_links_to_its_searches_only(results: StagedResults) -> None:
-    found = Outline(page(results, {"table.csv": "a,b\n"}))
+    found = Outline(page(results))
     assert found.faults == []
     assert found.open == []
     begun = [group.study for group in results.groups if group.search]
@@ -65,7 +61,7 @@ def test_files_can_be_read_again(results: StagedResults, tmp_path: Path) -> None
     assert read_results(StagedResults, tmp_path / "results.json") == results
     lines = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))
     assert [line["knob"] for line in lines] == list(made_up.POINT)
-    assert "\n\n| Group | Frozen |" in table_md(results)
+    assert "\n\n| Group | Frozen |" in files(results)["table.md"]
     assert shown(summary_text(results))
 
 
@@ -77,7 +73,7 @@ def test_the_summary_has_a_line_for_each_group_and_the_verdict() -> None:
 
 
 def test_knobs_stand_in_their_domains_beside_the_paper_s() -> None:
-    found = Outline(page(made_up.finished(), {}))
+    found = Outline(page(made_up.finished()))
     places = [dict(attributes) for name, attributes in found.elements if name == "circle"]
     assert len(places) >= 2
     assert "one of 1 and 1.5" in found.text
@@ -92,7 +88,7 @@ def test_a_group_with_failed_and_cut_trials_says_so() -> None:
     assert search is not None
     first = replace(whole.groups[0], search=replace(search, trials=(*search.trials, cut, failed)), trials=4)
     results = replace(whole, groups=(first, whole.groups[1]))
-    assert "4 of 4 (1 cut, 1 failed)" in Outline(page(results, {})).text
+    assert "4 of 4 (1 cut, 1 failed)" in Outline(page(results)).text
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,86 @@
+"""index.html: one file that opens from disk, shows everything, and never asks a network for anything.
+
+plotly.js is inlined once, images and files are data URIs, and a content security policy forbids the rest. Whatever the
+template puts in is escaped, and control characters, which no page may hold, are spelt out.
+"""
+
+import base64
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files as resources
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from medsearch.core.errors import spelt_out
+from medsearch.reporting.document import ChartFigure, Document
+from medsearch.reporting.wording import html
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+MEDIA = {
+    ".csv": "text/csv", ".md": "text/markdown", ".tex": "text/x-tex", ".json": "application/json", ".png": "image/png",
+}  # fmt: skip
+
+
+def render(document: Document, files: Mapping[str, bytes]) -> str:
+    """The page; `files` are those of the report that it may carry, by name."""
+    from markupsafe import Markup
+
+    charts = any(isinstance(block, ChartFigure) for section in document.sections for block in section.blocks)
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            document=document,
+            files=files,
+            style=Markup(_own("page.css")),
+            script=Markup(_own("page.js")),
+            plotly=Markup(_library()) if charts else "",
+        )
+    )
+
+
+@cache
+def _environment() -> "Environment":
+    from jinja2 import Environment, PackageLoader
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("medsearch.reporting.render"),
+        autoescape=True,
+        finalize=lambda value: spelt_out(value) if type(value) is str else value,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
+    environment.filters |= {
+        "kind": lambda of: type(of).__name__,
+        "sentence": lambda text: Markup(html(spelt_out(text))),
+        "knob": lambda name: Markup(spelt_out(name.html)),
+        "plotly": _plotly,
+        "carried": lambda name, files: _uri(MEDIA[PurePath(name).suffix], files[name]),
+        "uri": lambda image: _uri(image.media, image.content),
+    }  # type: ignore[operator]
+    return environment
+
+
+def _own(name: str) -> str:
+    return resources("medsearch.reporting.render").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+def _uri(media: str, content: bytes) -> str:
+    return f"data:{media};base64,{base64.b64encode(content).decode()}"
+
+
+def _plotly(of: ChartFigure) -> dict[str, Any]:
+    from medsearch.reporting.render.plotly_charts import figure
+
+    return figure(of.chart, of.place)
+
+
+def _library() -> str:
+    from plotly.offline import get_plotlyjs
+
+    code: str = get_plotlyjs()
+    return code

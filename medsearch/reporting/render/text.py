@@ -1,0 +1,65 @@
+"""A document as text: Markdown for a README, and a summary for a terminal."""
+
+from typing import TYPE_CHECKING
+
+from medsearch.core.terminal import grid
+from medsearch.reporting.document import Document, Paragraph, Part, Table, Text
+from medsearch.reporting.wording import KnobName, markdown
+
+if TYPE_CHECKING:
+    from rich.console import Group, RenderableType
+
+STYLES = {"answer": "bold", "warning": "yellow", "failure": "red", "note": "dim"}
+
+
+def markdown_of(document: Document) -> str:
+    """The whole text; nothing in it that comes from outside acts as markup."""
+    parts = [
+        f"### {markdown(document.name)}",
+        markdown(document.question),
+        f"**{markdown(document.answer)}**",
+        *(f"> {markdown(line)}" for line in document.warnings),
+        *(_table(table) for table in document.tables),
+        "\n".join(f"- {markdown(line)}" for line in document.notes),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def plain(part: Part) -> str:
+    """A part as text alone."""
+    match part:
+        case KnobName():
+            return part.text
+        case Text():
+            return "".join(map(plain, part.parts))
+        case str():
+            return part
+    return ""
+
+
+def _table(of: Table) -> str:
+    """Empty without rows."""
+    if not of.rows:
+        return ""
+    head = [markdown(plain(heading)) for heading in of.head]
+    rows = ([markdown("".join(map(plain, cell.parts))) for cell in row.cells] for row in of.rows)
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"**{markdown(of.title)}**\n\n{table}" if of.title else table
+
+
+def terminal_of(document: Document) -> "Group":
+    """Its summary, for `rich.console.Console.print`; the best row of a table is bold."""
+    from rich.console import Group
+
+    return Group(*(shown for of in document.summary for shown in _shown(of)))
+
+
+def _shown(of: Table | Paragraph) -> "list[RenderableType]":
+    from rich.text import Text as Styled
+
+    if isinstance(of, Paragraph):
+        return [Styled("".join(map(plain, of.parts)), style=STYLES.get(of.form, ""))]
+    rows = [["".join(map(plain, cell.parts)) for cell in row.cells] for row in of.rows]
+    best = [place for place, row in enumerate(of.rows) if row.best]
+    return [*([Styled(of.title)] if of.title else []), grid([plain(heading) for heading in of.head], rows, bold=best)]
