@@ -3,8 +3,6 @@
 import runpy
 from pathlib import Path
 
-from medsearch.study.conducting import Conducts
-
 from medsearch.cli.cohorts import Data
 from medsearch.data.tasks import CrossModalityTask
 from medsearch.reporting.report import rebuild
@@ -12,6 +10,7 @@ from medsearch.stages.context import Runtime
 from medsearch.study import Ablation, Search
 from medsearch.study.ablation_driver import AblationDriver
 from medsearch.study.ablation_header import begin, describe
+from medsearch.study.driver import StudyDriver
 from medsearch.study.graph import Grapher
 from medsearch.study.identity import choose, open_study
 from medsearch.study.jobs import End, Job, Planner, Workplace, perform
@@ -56,12 +55,12 @@ def _search(search: Search, place: Workplace, ledger: Ledger) -> None:
     choose(ledger, conductor.finalists)
 
 
-def _carry_out(conductor: Conducts) -> None:
+def _carry_out(conductor: StudyDriver) -> None:
     while isinstance(job := conductor.next(), Job):
         conductor.ended(job.run, _done(job, conductor))
 
 
-def _done(job: Job, conductor: Conducts) -> End:
+def _done(job: Job, conductor: StudyDriver) -> End:
     work = perform(job, conductor.store, runtime=Runtime())
     while True:
         try:

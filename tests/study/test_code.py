@@ -26,7 +26,7 @@ from tests.study.ablations import ablation, sweep_of, sweep_out
 from tests.study.drive import carry_out, conduct, do, search
 from tests.study.edited import Package, written
 from tests.study.staging import carry_out_search, carry_out_staged, staged
-from tests.study.test_conductor import runs
+from tests.study.test_search_driver import runs
 
 
 @pytest.fixture

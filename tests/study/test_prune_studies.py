@@ -195,7 +195,7 @@ def test_a_sweep_goes_on_after_a_prune_and_trains_nothing_twice(home: Path) -> N
     sweep = sweep_of(ablation(**more), home)
     sweep_out(sweep)
     assert not thinned & {line["key"] for line in executions(home)[count:]}
-    assert sweep.standing.stored == sweep.standing.distinct
+    assert sweep.counts.stored == sweep.counts.distinct
 
 
 def test_a_sweep_trains_again_a_stage_that_was_thinned_and_is_taken(home: Path) -> None:

@@ -9,17 +9,16 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from medsearch.study.pinning import pins
 
 from medsearch.cli import main
 from medsearch.core.codec import encoded
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.records import line_of, read_record, write_sealed
-from medsearch.reporting.terminal import summary
+from medsearch.reporting.report import summary
 from medsearch.stages.code import Code
 from medsearch.stages.store import Store
 from medsearch.study.ablation_header import begin, winner
-from medsearch.study.course import frozen_by_now
+from medsearch.study.course import frozen_by_now, pins
 from medsearch.study.graph import Grapher
 from medsearch.study.identity import open_study
 from medsearch.study.jobs import Planner

@@ -47,7 +47,7 @@ def test_it_waits_for_slots_and_finishes(tmp_path: Path) -> None:
 
 
 def finish(asked: Jobs, trial_id: str) -> None:
-    end = do(asked.conductor, asked.runs[trial_id].job)
+    end = do(asked.driver, asked.runs[trial_id].job)
     flat = {"end/state": end.state, "end/values": end.values, "end/reason": end.reason, "end/cause": end.cause}
     asked.on_trial_complete(trial_id, flat)
 
@@ -67,9 +67,9 @@ def test_a_trial_whose_recorded_curve_condemns_it_is_cut_without_being_begun(tmp
 
     again = jobs(conduct(what, tmp_path))
     assert again.suggest("3") == Jobs.FINISHED
-    known = again.conductor.ledger.runs()["trial-0003"]
+    known = again.driver.ledger.runs()["trial-0003"]
     assert (known.state, known.rung, known.value) == ("cut", 2, -9.0)
-    told = again.conductor.proposals.study.trials[3]
+    told = again.driver.proposals.study.trials[3]
     assert (told.state.name, told.intermediate_values) == ("PRUNED", {2: -9.0})
 
 
@@ -77,9 +77,9 @@ def test_when_the_ledger_cannot_be_written_the_study_ends(tmp_path: Path) -> Non
     asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
     assert asked.suggest("a") is not None
     job = asked.runs["a"].job
-    do(asked.conductor, job)
-    asked.conductor.ledger.path.unlink()
-    asked.conductor.ledger.path.mkdir()
+    do(asked.driver, job)
+    asked.driver.ledger.path.unlink()
+    asked.driver.ledger.path.mkdir()
     with pytest.raises(Halt) as halted:
         asked.on_trial_complete("a", {"end/state": "complete"})
     assert isinstance(halted.value.error, OSError)
@@ -93,7 +93,7 @@ def test_an_end_that_says_nothing_of_the_run_ends_the_study_and_leaves_the_run_o
         asked.on_trial_complete("prefix", why)
     assert isinstance(halt.value.error, BadInput)
     assert str(halt.value.error) == why["end/reason"]
-    states = [run.state for run in asked.conductor.ledger.runs().values()]
+    states = [run.state for run in asked.driver.ledger.runs().values()]
     assert states == ["running"], "the same run goes on when the study is run again"
 
 
@@ -103,7 +103,7 @@ def test_a_run_that_is_sent_to_a_dead_worker_is_handed_out_again(tmp_path: Path)
     for number in range(RETRIES):
         given_up(asked, f"{number}", failures=2)  # Tune's count stands below its limit, and it gives up all the same
         assert asked.suggest(f"{number + 1}")["payload"].job.run == run
-        assert asked.conductor.ledger.runs()[run].state == "running"
+        assert asked.driver.ledger.runs()[run].state == "running"
     given_up(asked, f"{RETRIES}", failures=2)
     assert_lost(asked, run)
 
@@ -119,20 +119,20 @@ def test_a_run_whose_workers_are_ended_for_memory_says_what_they_had(tmp_path: P
     asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
     run = str(asked.suggest("0")["payload"].job.run)
     given_up(asked, "0", failures=RETRIES + 1, said=f"{FOR_MEMORY} 14.02GB, the node 20.51GB of 21.60GB")
-    record = asked.conductor.ledger.runs()[run]
+    record = asked.driver.ledger.runs()[run]
     assert (record.state, record.cause) == ("failed", "out of memory")
     assert record.reason == "its worker was ended by Ray's memory monitor: it had 14.02GB, the node 20.51GB of 21.60GB"
 
 
 def assert_lost(asked: Jobs, run: str) -> None:
-    record = asked.conductor.ledger.runs()[run]
+    record = asked.driver.ledger.runs()[run]
     assert (record.state, record.cause) == ("failed", "worker died")
     assert str(record.reason).endswith("was tried again in vain: the actor is gone")
 
 
 def given_up(asked: Jobs, trial_id: str, *, failures: int, said: str = "the actor is gone") -> None:
     """What Tune says when it does not try again, and what its file of the trial holds."""
-    file = asked.conductor.ledger.folder / "error.txt"
+    file = asked.driver.ledger.folder / "error.txt"
     file.write_text(
         f"Failure # 1 (occurred at noon)\nsomething else\nFailure # 2 (occurred at one)\n{said}\n\tpid: 17\n"
     )
