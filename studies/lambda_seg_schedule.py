@@ -29,7 +29,7 @@ Cost        tiny: about 50 minutes of one core for each seed; --dry-run tells.
 from typing import Any
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.methods.mgenseg import MGENSEG
 from medsearch.methods.modatts import MODATTS
 from medsearch.stages.method import Method

@@ -12,7 +12,7 @@ Cost        tiny: about a quarter of an hour on two cores; stages of Tables 4.1 
 """
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.methods.mgenseg import MGENSEG
 from medsearch.study import Ablation, Panels, Variant
 

@@ -15,7 +15,7 @@ Cost        tiny: about an hour on two cores; --dry-run tells.
 """
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.methods.baselines import ACCSEGNET, ATTENT, SUPERVISED_UNET
 from medsearch.methods.mgenseg import MGENSEG
 from medsearch.methods.mgenseg.reported import REPORTED

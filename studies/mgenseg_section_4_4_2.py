@@ -12,7 +12,7 @@ Cost        tiny: about half an hour on two cores; --dry-run tells.
 """
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.methods.baselines import UAGAN
 from medsearch.methods.mgenseg import MGENSEG
 from medsearch.methods.mgenseg.reported import REPORTED

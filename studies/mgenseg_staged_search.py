@@ -17,7 +17,7 @@ Cost        tiny: about three hours on two cores; --dry-run tells, once a stage 
 """
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.methods.mgenseg import MGENSEG
 from medsearch.study import FullLength, Group, Reaching, Refinement, StagedSearch, loguniform
 

@@ -15,8 +15,8 @@ Cost        tiny: about half an hour on two cores; --dry-run tells.
 """
 
 from medsearch.cli import run
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.reported import relabelled
-from medsearch.data.tasks import CrossModalityTask
 from medsearch.methods.mgenseg import MGENSEG
 from medsearch.methods.mgenseg.reported import REPORTED
 from medsearch.study import Ablation, GroupedBars, Variant

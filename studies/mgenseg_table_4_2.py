@@ -13,7 +13,7 @@ Cost        tiny: hours on two cores; --dry-run tells. `--only M-GenSeg` runs on
 from itertools import combinations
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.methods.baselines import SUPERVISED_UNET, UAGAN
 from medsearch.methods.mgenseg import MGENSEG
 from medsearch.methods.mgenseg.reported import REPORTED

@@ -14,7 +14,7 @@ Cost        tiny: hours on two cores; --dry-run tells. `--only "MoDATTS (3D)"` r
 from itertools import permutations
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.methods.baselines import ACCSEGNET, ATTENT
 from medsearch.methods.modatts import MODATTS
 from medsearch.methods.modatts.reported import REPORTED

@@ -14,7 +14,7 @@ Cost        tiny: about two hours on two cores; --dry-run tells.
 """
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.methods.baselines import ACCSEGNET, ATTENT
 from medsearch.methods.modatts import CROSSMODA, MODATTS
 from medsearch.methods.modatts.reported import REPORTED

@@ -13,7 +13,7 @@ Cost        tiny: about half an hour on two cores; stages of Table 5.5 are found
 """
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.methods.modatts import CROSSMODA, MODATTS
 from medsearch.study import Ablation, Panels, Variant
 

@@ -13,7 +13,7 @@ Cost        tiny: 10 to 15 minutes on two cores. small, paper: one GPU or more; 
 """
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.methods.modatts import MODATTS
 from medsearch.study import TPE, FullLength, Search, Variant, choice, loguniform
 

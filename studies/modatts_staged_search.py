@@ -18,7 +18,7 @@ Cost        tiny: about an hour on two cores; --dry-run tells, once a stage was 
 """
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.methods.modatts import MODATTS
 from medsearch.study import FullLength, Group, Reaching, Refinement, StagedSearch, loguniform
 

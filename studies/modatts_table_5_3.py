@@ -12,8 +12,8 @@ Cost        tiny: about 10 minutes on two cores; --dry-run tells.
 """
 
 from medsearch.cli import run
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.reported import relabelled
-from medsearch.data.tasks import CrossModalityTask
 from medsearch.methods.modatts import CROSSMODA, MODATTS
 from medsearch.methods.modatts.reported import REPORTED
 from medsearch.study import Ablation, GroupedBars, Variant

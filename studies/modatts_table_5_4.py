@@ -10,7 +10,7 @@ Cost        tiny: about 20 minutes on two cores; --dry-run tells.
 """
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.methods.modatts import MODATTS
 from medsearch.methods.modatts.reported import REPORTED
 from medsearch.study import Ablation, GroupedBars, Variant

@@ -18,7 +18,7 @@ Cost        tiny: under 45 minutes on two cores, both columns, two seeds; --dry-
 """
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.methods.modatts import CROSSMODA, MODATTS
 from medsearch.methods.modatts.reported import REPORTED
 from medsearch.study import Ablation, GroupedBars, Variant

@@ -12,7 +12,7 @@ Cost        tiny: minutes after ssbr_cyclegan_table_1, of which all but the firs
 """
 
 from medsearch.cli import run
-from medsearch.data.tasks import SynthesisTask
+from medsearch.cohorts.tasks import SynthesisTask
 from medsearch.methods.cyclegan import CYCLEGAN
 from medsearch.methods.ssbr_cyclegan import SSBR_CYCLEGAN
 from medsearch.methods.ssbr_cyclegan.recipe import TABLE_1

@@ -15,8 +15,8 @@ Cost        tiny: about half an hour on two cores; --dry-run tells.
 """
 
 from medsearch.cli import run
+from medsearch.cohorts.tasks import SynthesisTask
 from medsearch.core.reported import relabelled
-from medsearch.data.tasks import SynthesisTask
 from medsearch.methods.ssbr_cyclegan import SSBR_CYCLEGAN
 from medsearch.methods.ssbr_cyclegan.recipe import TABLE_1
 from medsearch.methods.ssbr_cyclegan.reported import CECT_TO_CT, CT_TO_CECT, REPORTED

@@ -14,7 +14,7 @@ Cost        tiny: about 45 minutes on two cores; --dry-run tells.
 """
 
 from medsearch.cli import run
-from medsearch.data.tasks import SynthesisTask
+from medsearch.cohorts.tasks import SynthesisTask
 from medsearch.methods.ssbr_cyclegan import SSBR_CYCLEGAN
 from medsearch.methods.ssbr_cyclegan.recipe import TABLE_1
 from medsearch.study import TPE, FullLength, Search, Variant, choice, loguniform, uniform

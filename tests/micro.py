@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
+from medsearch.cohorts.cohort import Case, Cohort, Part
+from medsearch.cohorts.preparation import prepare
+from medsearch.cohorts.prepared import Prepared
+from medsearch.cohorts.tasks import CrossModalityTask, Task
+from medsearch.cohorts.views import view
 from medsearch.core.recipes import override
-from medsearch.data.cohorts import Case, Cohort, Part
-from medsearch.data.geometry import Geometry
-from medsearch.data.preparation import prepare
-from medsearch.data.prepared import Prepared
-from medsearch.data.tasks import CrossModalityTask, Task
-from medsearch.data.views import view
-from medsearch.data.volumes import write_volume
+from medsearch.imaging.geometry import Geometry
+from medsearch.imaging.volumes import write_volume
 from medsearch.methods.modatts import MODATTS
 from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
 from medsearch.methods.modatts.recipe import (

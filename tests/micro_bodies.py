@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.data.cohorts import Case, Cohort
-from medsearch.data.geometry import AxialGeometry
-from medsearch.data.preparation import prepare
-from medsearch.data.prepared import PreparedStacks
-from medsearch.data.tasks import SynthesisTask
-from medsearch.data.volumes import write_volume
+from medsearch.cohorts.cohort import Case, Cohort
+from medsearch.cohorts.preparation import prepare
+from medsearch.cohorts.prepared import PreparedStacks
+from medsearch.cohorts.tasks import SynthesisTask
+from medsearch.imaging.geometry import AxialGeometry
+from medsearch.imaging.volumes import write_volume
 
 SIDE = 48
 TASK = SynthesisTask(geometry=AxialGeometry(slice_size=24), held_out=0.25, validation_pairs=0.5)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from medsearch.cli.cohorts import Data
 from medsearch.cli.options import resources, slots
+from medsearch.cohorts.tasks import Task
 from medsearch.core.terminal import say
-from medsearch.data.tasks import Task
-from medsearch.study.ablation import Ablation
-from medsearch.study.code import anew
-from medsearch.study.jobs import Workplace
-from medsearch.study.ledger import Ledger
-from medsearch.study.record import AblationHeader
+from medsearch.study.declare.ablation import Ablation
+from medsearch.study.engine.code import anew
+from medsearch.study.engine.jobs import Workplace
+from medsearch.study.record.headers import AblationHeader
+from medsearch.study.record.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class AskingAblation:
         """Do what is left, write the report; return the study's folder."""
         from medsearch.cli.running import report, site, tracked
         from medsearch.study.ablation_plan import plan_ablation
-        from medsearch.study.execution import run_sweep
+        from medsearch.study.engine.savings import savings
         from medsearch.study.progress import progress
-        from medsearch.study.savings import savings
+        from medsearch.study.ray.execution import run_sweep
 
         places, only = self._anew(data.places(self._tasks())), self.options.only
         place = next(iter(places.values()))

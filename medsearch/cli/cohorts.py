@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from medsearch.cohorts.cohort import Cohort, fingerprint
 from medsearch.core.errors import BadInput, printable
 from medsearch.core.repository import commit_of
 from medsearch.core.terminal import interactive
-from medsearch.data.cohorts import Cohort, fingerprint
 
 if TYPE_CHECKING:
-    from medsearch.data.tasks import Task
+    from medsearch.cohorts.tasks import Task
     from medsearch.phantoms import Specification
-    from medsearch.study.jobs import Workplace
-    from medsearch.study.record import About
+    from medsearch.study.engine.jobs import Workplace
+    from medsearch.study.record.headers import About
 
 CHECKS = "checks"
 """The folder beside the cohorts that remembers what files hold."""
@@ -149,7 +149,7 @@ def choose(options: DataOptions, tasks: Sequence["Task"], say: Callable[[str], N
         BadInput: cases are faulty and `--skip-bad` was not given; each finding was said.
     """
     root = options.data or _phantom(options, spacing_of(tasks), say)
-    from medsearch.data.checks import check
+    from medsearch.cohorts.checks import check
 
     needed = [task.required_contrasts for task in tasks]
     cache = options.home / "cohorts" / CHECKS
@@ -186,8 +186,8 @@ def workplace(
     options: DataOptions, chosen: Chosen, *, store: str | None = None, cache: Path | None = None
 ) -> "Workplace":
     """Where the study runs: its home, the cohort's fingerprint, and arrays that are prepared at the first use."""
-    from medsearch.data.inspection import DIGESTS
-    from medsearch.study.jobs import Workplace
+    from medsearch.cohorts.inspection import DIGESTS
+    from medsearch.study.engine.jobs import Workplace
 
     cohorts = options.home.resolve() / "cohorts"
     content = fingerprint(chosen.cohort, cohorts / CHECKS / DIGESTS)
@@ -213,15 +213,15 @@ class Arrays:
 
     def __call__(self, task: "Task") -> Path:
         """The folder of the arrays for `task`."""
-        from medsearch.data.preparation import prepare
+        from medsearch.cohorts.preparation import prepare
 
         return prepare(self.cohort, self.fingerprint, task=task, folder=self.folder).directory
 
 
 def about(chosen: Chosen) -> "About":
     """What a report says of data, code and machine."""
-    from medsearch.data.layouts import AXIAL_LAYOUTS
-    from medsearch.study.record import About, Skipped
+    from medsearch.cohorts.layouts import AXIAL_LAYOUTS
+    from medsearch.study.record.headers import About, Skipped
 
     program = Path.cwd() if interactive() else Path(sys.argv[0]).resolve()
     return About(

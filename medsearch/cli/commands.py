@@ -83,9 +83,9 @@ def _port(text: str) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from medsearch.data.checks import check
-    from medsearch.data.layouts import LAYOUTS
-    from medsearch.data.layouts.recognition import recognised
+    from medsearch.cohorts.checks import check
+    from medsearch.cohorts.layouts import LAYOUTS
+    from medsearch.cohorts.layouts.recognition import recognised
 
     layout = options.layout or recognised(options.dir, LAYOUTS) or next(iter(LAYOUTS))
     if not options.layout:
@@ -120,7 +120,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _sync(options: argparse.Namespace) -> int:
-    from medsearch.study.tracking import sync
+    from medsearch.tracking import sync
 
     folder, store = _stored(options)
     behind = False
@@ -134,8 +134,8 @@ def _sync(options: argparse.Namespace) -> int:
 
 def _synced(folder: Path) -> list[Path]:
     """The study itself; of a staged search, which has no runs of its own, the searches that have begun."""
-    from medsearch.study.ledger import Ledger
-    from medsearch.study.record import StagedHeader
+    from medsearch.study.record.headers import StagedHeader
+    from medsearch.study.record.ledger import Ledger
 
     header = Ledger(folder).header(StagedHeader)
     if header is None:
@@ -155,6 +155,6 @@ def _stored(options: argparse.Namespace) -> tuple[Path, Store]:
 
 
 def _ui(options: argparse.Namespace) -> int:
-    from medsearch.study.tracking.ui import serve
+    from medsearch.tracking.ui import serve
 
     return serve(options.home.resolve(), port=options.port, uri=options.tracking_uri)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from medsearch.core.errors import BadInput
 from medsearch.core.machine import cores
-from medsearch.data.geometry import SCALES
+from medsearch.imaging.geometry import SCALES
 
 if TYPE_CHECKING:
-    from medsearch.study.cluster import Resources
+    from medsearch.study.ray.cluster import Resources
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +140,7 @@ def folders(given: Iterable[str], layouts: tuple[str, ...]) -> dict[str, Path]:
 
 def _declared(name: str, layouts: tuple[str, ...]) -> str:
     """The layout of the study that stands for `name`: itself, or of two releases of BraTS the one that is declared."""
-    from medsearch.data.layouts.brats import RELEASES
+    from medsearch.cohorts.layouts.brats import RELEASES
 
     releases = [release.name for release in RELEASES]
     standing = [one for one in layouts if one in releases]
@@ -149,7 +149,7 @@ def _declared(name: str, layouts: tuple[str, ...]) -> str:
 
 def resources(options: argparse.Namespace) -> "Resources":
     """What a run is given, as the options say."""
-    from medsearch.study.cluster import Resources, gpus_here
+    from medsearch.study.ray.cluster import Resources, gpus_here
 
     measured = options.gpus_per_trial == "auto"
     some = gpus_here() or options.address  # a cluster that has none is found out when it is joined
@@ -165,7 +165,7 @@ def resources(options: argparse.Namespace) -> "Resources":
 
 def slots(of: "Resources") -> int:
     """How many runs this machine holds at once; a cluster's size is not known before it is joined."""
-    from medsearch.study.cluster import gpus_here
+    from medsearch.study.ray.cluster import gpus_here
 
     found = cores() / of.cpus_per_trial
     if of.gpus_per_trial:

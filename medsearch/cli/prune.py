@@ -86,7 +86,7 @@ def prune(options: argparse.Namespace) -> int:
 
 def _plan(home: Path, options: argparse.Namespace) -> "Pruning":
     from medsearch.stages.prune import plan
-    from medsearch.study.mentions import mentions
+    from medsearch.study.record.mentions import mentions
 
     found = mentions(home)
     spare = found.spare if options.keep_best else frozenset()

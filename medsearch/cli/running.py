@@ -12,9 +12,9 @@ from medsearch.core.remote import without_password
 from medsearch.core.terminal import say, show
 
 if TYPE_CHECKING:
-    from medsearch.study.execution import Site
-    from medsearch.study.jobs import Workplace
-    from medsearch.study.tracking import SyncReport
+    from medsearch.study.engine.jobs import Workplace
+    from medsearch.study.ray.execution import Site
+    from medsearch.tracking import SyncReport
 
 TRACKING_PATIENCE_S = 20.0
 """How long the end of a study waits for its tracking server before it says `medsearch sync`."""
@@ -23,7 +23,7 @@ TRACKING_PATIENCE_S = 20.0
 @contextmanager
 def tracked(place: "Workplace", study: str, options: argparse.Namespace) -> Iterator[None]:
     """Bring MLflow along beside the study, and say at its end how far it is."""
-    from medsearch.study.tracking import start_follower
+    from medsearch.tracking import start_follower
 
     folder = place.study(study)
     follower = start_follower(folder, place.store.root, options.tracking_uri, remote=place.remote)
@@ -37,7 +37,7 @@ def tracked(place: "Workplace", study: str, options: argparse.Namespace) -> Iter
 
 def site(options: argparse.Namespace, listener: Any) -> "Site":
     """Where runs are done, as the options say."""
-    from medsearch.study.execution import Site
+    from medsearch.study.ray.execution import Site
 
     return Site(resources=resources(options), address=options.address, listener=listener)
 

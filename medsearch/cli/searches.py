@@ -6,14 +6,14 @@ from pathlib import Path
 
 from medsearch.cli.cohorts import Data
 from medsearch.cli.options import resources, slots
+from medsearch.cohorts.tasks import Task
 from medsearch.core.records import write_sealed
 from medsearch.core.terminal import say
-from medsearch.data.tasks import Task
-from medsearch.study.code import anew, lines, stored_keys, trained_by
-from medsearch.study.jobs import Workplace
-from medsearch.study.ledger import Ledger
-from medsearch.study.search import Search
-from medsearch.study.staged import StagedSearch
+from medsearch.study.declare.search import Search
+from medsearch.study.declare.staged import StagedSearch
+from medsearch.study.engine.code import anew, lines, stored_keys, trained_by
+from medsearch.study.engine.jobs import Workplace
+from medsearch.study.record.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,8 @@ class AskingSearch:
     def run(self, data: Data) -> Path:
         """Do what is left, write the report; return the study's folder."""
         from medsearch.cli.running import report, site, tracked
-        from medsearch.study.execution import run_search
         from medsearch.study.progress import progress
+        from medsearch.study.ray.execution import run_search
 
         (place,) = data.places(self._tasks()).values()
         say_stored(self.search, place)
@@ -91,7 +91,7 @@ def say_trained(study: Search | StagedSearch, place: Workplace) -> None:
 def write_importances(search: Search, place: Workplace, storage: str | None) -> None:
     """Write down what the sampler's storage says of the knobs, for reports to find it without Optuna."""
     from medsearch.reporting.search.collect import IMPORTANCES
-    from medsearch.study.proposals import Proposals, sqlite
+    from medsearch.study.engine.proposals import Proposals, sqlite
 
     folder = place.study(search.name)
     shares, why = Proposals(search, storage or sqlite(folder)).importances()

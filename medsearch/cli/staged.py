@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from medsearch.cli.cohorts import Data
 from medsearch.cli.options import resources, slots
 from medsearch.cli.searches import say_stored, say_trained, tasks_of, write_importances
+from medsearch.cohorts.tasks import Task
 from medsearch.core.terminal import say
-from medsearch.data.tasks import Task
-from medsearch.study.code import anew
-from medsearch.study.jobs import Workplace
-from medsearch.study.search import Search
-from medsearch.study.staged import StagedSearch
+from medsearch.study.declare.search import Search
+from medsearch.study.declare.staged import StagedSearch
+from medsearch.study.engine.code import anew
+from medsearch.study.engine.jobs import Workplace
 
 if TYPE_CHECKING:
-    from medsearch.study.execution import Site
+    from medsearch.study.ray.execution import Site
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class AskingStaged:
     def run(self, data: Data) -> Path:
         """Do what is left, write the reports of the searches and of the whole; return the study's folder."""
         from medsearch.cli.running import report
-        from medsearch.study.staged_run import run_staged
+        from medsearch.study.ray.staged_run import run_staged
 
         (place,) = data.places(self._tasks()).values()
         place = anew(self.staged, place, self.options.recompute)

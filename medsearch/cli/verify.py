@@ -11,7 +11,7 @@ from medsearch.reporting.wording import counted
 from medsearch.stages.store import Store
 
 if TYPE_CHECKING:
-    from medsearch.study.verification import Verification
+    from medsearch.cli.verification import Verification
 
 
 def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -43,8 +43,8 @@ def verify(options: argparse.Namespace) -> int:
         BadInput: there is no such home.
 
     """
-    from medsearch.study.verification import set_aside
-    from medsearch.study.verification import verify as verified
+    from medsearch.cli.verification import set_aside
+    from medsearch.cli.verification import verify as verified
 
     home, began = options.home.resolve(), time.monotonic()
     if not home.is_dir():

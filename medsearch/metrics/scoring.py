@@ -21,13 +21,13 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
+from medsearch.cohorts.layouts import tumour_layout
+from medsearch.cohorts.layouts.scans import Scoring
+from medsearch.cohorts.patches import SliceRule
+from medsearch.cohorts.patches import hemispheres as whole_halves
+from medsearch.cohorts.views import TaskView
 from medsearch.core.recipes import plain
-from medsearch.data.geometry import Box, Geometry, Spacing, halves, outside_crops
-from medsearch.data.layouts import tumour_layout
-from medsearch.data.layouts.scans import Scoring
-from medsearch.data.patches import SliceRule
-from medsearch.data.patches import hemispheres as whole_halves
-from medsearch.data.views import TaskView
+from medsearch.imaging.geometry import Box, Geometry, Spacing, halves, outside_crops
 from medsearch.metrics.crossmoda import ASSD_FORM, crossmoda_assd, crossmoda_dice
 from medsearch.metrics.overlap import MicroDice, dice
 from medsearch.metrics.surfaces import assd

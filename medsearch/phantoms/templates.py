@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from medsearch.core.errors import BadInput
-from medsearch.data.image_files import visible
-from medsearch.data.volumes import read_volume
+from medsearch.imaging.image_files import visible
+from medsearch.imaging.volumes import read_volume
 from medsearch.phantoms.grids import Array
 from medsearch.phantoms.tissues import NORMAL
 

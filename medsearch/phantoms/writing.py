@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from medsearch.cohorts.layouts.brats import RELEASES
+from medsearch.cohorts.layouts.scans import PHANTOM_RECORD
 from medsearch.core.errors import BadInput
 from medsearch.core.machine import concurrently
 from medsearch.core.records import read_record, write_json
 from medsearch.core.spreadsheets import csv_text
-from medsearch.data.layouts.brats import RELEASES
-from medsearch.data.layouts.scans import PHANTOM_RECORD
-from medsearch.data.volumes import write_volume
+from medsearch.imaging.volumes import write_volume
 from medsearch.phantoms.brain import phantom_subject, template_order
 from medsearch.phantoms.grids import box_affine, into_box
 from medsearch.phantoms.spec import PhantomSpec, Specification

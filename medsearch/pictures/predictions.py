@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from medsearch.data.geometry import Geometry
+from medsearch.imaging.geometry import Geometry
 from medsearch.metrics.scoring import Row, TestCase
 from medsearch.pictures.panels import Panel, Plane
 from medsearch.pictures.sections import Half, grey, half, limits, shown_slice, window

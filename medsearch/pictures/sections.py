@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.data.geometry import Box, Geometry, halves
+from medsearch.imaging.geometry import Box, Geometry, halves
 from medsearch.metrics.scoring import TestCase
 from medsearch.pictures.panels import Mask, Panel, Plane
 

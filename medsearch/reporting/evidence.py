@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medsearch.core.reported import Unit
-from medsearch.study.record import Column, OneTaskHeader, Skipped
+from medsearch.study.record.headers import Column, OneTaskHeader, Skipped
 
 RunState = Literal["complete", "cut", "failed", "running", "waiting"]
 Truth = Literal["labels", "pairs"]

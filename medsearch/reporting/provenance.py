@@ -9,7 +9,7 @@ from medsearch.reporting.wording import NOTHING, counted, duration, listed, orac
 from medsearch.stages.code import Trained, trained
 from medsearch.stages.method import Selection
 from medsearch.stages.store import Store
-from medsearch.study.record import Header
+from medsearch.study.record.headers import Header
 
 
 def trained_by(header: Header, keys: Iterable[str], store: Store) -> tuple[Trained, ...]:

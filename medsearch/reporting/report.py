@@ -10,8 +10,8 @@ from medsearch.core.records import write_bytes
 from medsearch.core.spreadsheets import csv_text
 from medsearch.reporting.document import Document
 from medsearch.stages.store import Store
-from medsearch.study.ledger import Ledger
-from medsearch.study.record import AblationHeader, StagedHeader
+from medsearch.study.record.headers import AblationHeader, StagedHeader
+from medsearch.study.record.ledger import Ledger
 
 if TYPE_CHECKING:
     from rich.console import Group

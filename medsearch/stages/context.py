@@ -7,7 +7,7 @@ from typing import Any, Generic
 
 from typing_extensions import TypeVar
 
-from medsearch.data.views import TaskView, View
+from medsearch.cohorts.views import TaskView, View
 from medsearch.training.runtime import Runtime
 
 __all__ = ["Artifact", "Runtime", "StageContext"]

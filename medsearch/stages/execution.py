@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medsearch import __version__
+from medsearch.cohorts.prepared import Prepared
+from medsearch.cohorts.views import domains, view
 from medsearch.core.errors import Diverged
 from medsearch.core.recipes import plain
 from medsearch.core.records import warn_once
-from medsearch.data.prepared import Prepared
-from medsearch.data.views import domains, view
 from medsearch.stages.code import Code, mark, record
 from medsearch.stages.context import Artifact, Runtime, StageContext
 from medsearch.stages.memory import Ladder, Meter, Usage, clear, taken

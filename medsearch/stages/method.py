@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, final, get_args
 
+from medsearch.cohorts.views import Domain
 from medsearch.core.errors import BadInput
-from medsearch.data.views import Domain
 from medsearch.networks.config import Scale
 from medsearch.stages.pipelines import TEST, Node, Pipeline
 

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.data.views import Abdomen, Domain, SynthesisView
+from medsearch.cohorts.views import Abdomen, Domain, SynthesisView
 from medsearch.metrics import images
 from medsearch.metrics.scoring import Row
 from medsearch.pictures.panels import Panel, Plane

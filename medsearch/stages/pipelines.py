@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from medsearch.cohorts.cohort import Roster
+from medsearch.cohorts.tasks import Task
+from medsearch.cohorts.views import part_fingerprint
 from medsearch.core.recipes import fingerprint, override
-from medsearch.data.cohorts import Roster
-from medsearch.data.tasks import Task
-from medsearch.data.views import part_fingerprint
 from medsearch.stages.code import Code, code_of, code_that_travels
 from medsearch.stages.stage import Stage
 

@@ -4,9 +4,9 @@ from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from medsearch.cohorts.patches import SliceRule
+from medsearch.cohorts.views import Domain, whole
 from medsearch.core.recipes import recipe
-from medsearch.data.patches import SliceRule
-from medsearch.data.views import Domain, whole
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Stage, Training
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.data.geometry import Geometry, halves, place_halves
-from medsearch.data.patches import SliceRule
-from medsearch.data.views import Domain
-from medsearch.data.volumes import write_volume
+from medsearch.cohorts.patches import SliceRule
+from medsearch.cohorts.views import Domain
+from medsearch.imaging.geometry import Geometry, halves, place_halves
+from medsearch.imaging.volumes import write_volume
 from medsearch.metrics.scoring import Scores, TestCase
 from medsearch.pictures.predictions import add_predictions, alike
 from medsearch.pictures.tiles import Gallery

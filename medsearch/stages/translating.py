@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import final
 
+from medsearch.cohorts.views import Abdomen, Domain, SynthesisView
 from medsearch.core.seeds import seed
-from medsearch.data.views import Abdomen, Domain, SynthesisView
 from medsearch.networks.cyclegan.generator import Cycled, Translators
 from medsearch.stages.context import StageContext
 from medsearch.stages.pairs import PairScores, made_pairs

@@ -17,17 +17,17 @@
 Ray, Optuna and MLflow are imported when they are needed, and nowhere else in the package.
 """
 
-from medsearch.study.ablation import Ablation
-from medsearch.study.figures import Curves, GroupedBars, Panels
-from medsearch.study.groups import Group
-from medsearch.study.refinement import Refinement
-from medsearch.study.rules import Best, Reaching
-from medsearch.study.samplers import GP, NSGA2, QMC, TPE, Random
-from medsearch.study.schedulers import ASHA, FullLength, Median
-from medsearch.study.search import Search
-from medsearch.study.spaces import choice, integers, loguniform, uniform
-from medsearch.study.staged import StagedSearch
-from medsearch.study.variants import Variant, grid
+from medsearch.study.declare.ablation import Ablation
+from medsearch.study.declare.figures import Curves, GroupedBars, Panels
+from medsearch.study.declare.groups import Group
+from medsearch.study.declare.refinement import Refinement
+from medsearch.study.declare.rules import Best, Reaching
+from medsearch.study.declare.samplers import GP, NSGA2, QMC, TPE, Random
+from medsearch.study.declare.schedulers import ASHA, FullLength, Median
+from medsearch.study.declare.search import Search
+from medsearch.study.declare.spaces import choice, integers, loguniform, uniform
+from medsearch.study.declare.staged import StagedSearch
+from medsearch.study.declare.variants import Variant, grid
 
 __all__ = [
     "ASHA",

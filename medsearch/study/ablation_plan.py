@@ -7,14 +7,14 @@ from typing import final
 from medsearch.core.machine import cores
 from medsearch.stages.lineage import due
 from medsearch.stages.pipelines import StageRun
-from medsearch.study.ablation import Ablation
-from medsearch.study.ablation_driver import failed_for_good
-from medsearch.study.ablation_header import winner
-from medsearch.study.code import lines, trained_by
-from medsearch.study.graph import Graph, Grapher, Item
-from medsearch.study.jobs import Workplace, unprepared
-from medsearch.study.ledger import Ledger
+from medsearch.study.declare.ablation import Ablation
+from medsearch.study.engine.ablation_driver import failed_for_good
+from medsearch.study.engine.ablation_header import winner
+from medsearch.study.engine.code import lines, trained_by
+from medsearch.study.engine.graph import Graph, Grapher, Item
+from medsearch.study.engine.jobs import Workplace, unprepared
 from medsearch.study.plan import Forecast, StageCount, Timings, pretended_place
+from medsearch.study.record.ledger import Ledger
 
 
 def plan_ablation(

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
 
+from medsearch.cohorts.tasks import Task
 from medsearch.core.recipes import fingerprint, plain
 from medsearch.core.terminal import say, show
-from medsearch.data.tasks import Task
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.stage import Stage
-from medsearch.study.jobs import Workplace, unprepared
-from medsearch.study.probes import Probes
-from medsearch.study.record import About
+from medsearch.study.engine.jobs import Workplace, unprepared
+from medsearch.study.engine.probes import Probes
+from medsearch.study.record.headers import About
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

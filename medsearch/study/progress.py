@@ -12,14 +12,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
 from medsearch.core.terminal import console, say
-from medsearch.study.ablation import Ablation
-from medsearch.study.events import Event, Listener
-from medsearch.study.fronts import dominates, scored
-from medsearch.study.jobs import End
-from medsearch.study.ledger import PlannedRun
+from medsearch.study.declare.ablation import Ablation
+from medsearch.study.declare.search import Search
+from medsearch.study.engine.events import Event, Listener
+from medsearch.study.engine.fronts import dominates, scored
+from medsearch.study.engine.jobs import End
 from medsearch.study.plan import Forecast
-from medsearch.study.record import Role
-from medsearch.study.search import Search
+from medsearch.study.record.headers import Role
+from medsearch.study.record.ledger import PlannedRun
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -6,13 +6,13 @@ from typing import final
 
 from medsearch.core.machine import cores
 from medsearch.stages.pipelines import StageRun
-from medsearch.study.code import lines, trained_by
-from medsearch.study.jobs import Job, Planner, Workplace, unprepared
-from medsearch.study.ledger import Ledger, RunRecord
+from medsearch.study.declare.search import Search
+from medsearch.study.engine.code import lines, trained_by
+from medsearch.study.engine.jobs import Job, Planner, Workplace, unprepared
+from medsearch.study.engine.search_driver import plan_of
 from medsearch.study.plan import Forecast, StageCount, Timings, pretended_place
-from medsearch.study.record import Role
-from medsearch.study.search import Search
-from medsearch.study.search_driver import plan_of
+from medsearch.study.record.headers import Role
+from medsearch.study.record.ledger import Ledger, RunRecord
 
 
 def plan_search(search: Search, place: Workplace | None = None, *, slots: int | None = None) -> Forecast:

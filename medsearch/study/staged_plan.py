@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, final
 
 from medsearch.core.machine import cores
 from medsearch.core.terminal import say, show
-from medsearch.study.course import Part, course
-from medsearch.study.jobs import Workplace
+from medsearch.study.declare.search import Search
+from medsearch.study.declare.staged import StagedSearch
+from medsearch.study.engine.course import Part, course
+from medsearch.study.engine.jobs import Workplace
 from medsearch.study.plan import Forecast, duration
-from medsearch.study.record import Frozen
-from medsearch.study.search import Search
+from medsearch.study.record.headers import Frozen
 from medsearch.study.search_plan import plan_search
-from medsearch.study.staged import StagedSearch
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -11,10 +11,10 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medsearch.data.augmentation.slices import augment_slice
-from medsearch.data.augmentation.tumours import vary_tumour
-from medsearch.data.augmentation.volumes import augment_volume
-from medsearch.data.patches import HemispherePatches, Image, Mask, PatchIndex
+from medsearch.cohorts.patches import HemispherePatches, Image, Mask, PatchIndex
+from medsearch.imaging.augmentation.slices import augment_slice
+from medsearch.imaging.augmentation.tumours import vary_tumour
+from medsearch.imaging.augmentation.volumes import augment_volume
 from medsearch.training.prefetch import TensorBatch
 
 IGNORED = 2

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medsearch.data.views import Abdomen, SynthesisView
+from medsearch.cohorts.views import Abdomen, SynthesisView
 from medsearch.losses.dice import overlap
 from medsearch.metrics.overlap import MicroDice
 from medsearch.networks.cyclegan.generator import Translator, Translators

@@ -15,8 +15,8 @@ from unittest.mock import patch
 import torch
 from rich import print
 
+from medsearch.cohorts.views import Domain
 from medsearch.core.recipes import override
-from medsearch.data.views import Domain
 from medsearch.methods.mgenseg import MGENSEG, training
 from medsearch.methods.mgenseg.batches import Batch, Side
 from medsearch.methods.mgenseg.networks import Discriminators, MGenSegNet, Wanted

@@ -15,10 +15,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.study import Ablation, Variant
-from medsearch.study.cluster import Resources, cluster
-from medsearch.study.execution import Site, run_sweep
+from medsearch.study.ray.cluster import Resources, cluster
+from medsearch.study.ray.execution import Site, run_sweep
 from tests.benchmarks.naps import NAPPING, sleep
 from tests.study import toy
 

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from rich import print
 from scipy.stats import spearmanr
 
+from medsearch.cohorts.prepared import PreparedStacks
+from medsearch.cohorts.views import Abdomen
 from medsearch.core.records import read_json
-from medsearch.data.geometry import AxialGeometry
-from medsearch.data.prepared import PreparedStacks
-from medsearch.data.views import Abdomen
+from medsearch.imaging.geometry import AxialGeometry
 from medsearch.methods.ssbr_cyclegan.recipe import RegressorConfig
 from medsearch.methods.ssbr_cyclegan.regression import Regressor, scores
 from medsearch.methods.ssbr_cyclegan.selection import ByPosition, ByScore, Pairing, Pairs, Patient

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
+from medsearch.cli.verification import verify
 from medsearch.core.contents import Content, content_of, verified_in
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
-from medsearch.study.verification import verify
 
 CASES = {f"case-{number:03d}": {"test/dice": 0.1234567 * number, "test/assd": 1.7654 * number} for number in range(37)}
 

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from medsearch.study.databases import with_driver
+from medsearch.study.engine.databases import with_driver
 from tests.bucket import CREDENTIALS, Buckets
 from tests.postgres import PostgreSQL
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medsearch.data.volumes import write_volume
+from medsearch.imaging.volumes import write_volume
 
 SHAPE = (24, 28, 20)  # x, y, z
 AFFINE = np.diag([-4.0, -4.0, 4.0, 1.0])

@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 
 from medsearch.core.errors import MedsearchError
-from medsearch.study.cluster import Resources, cluster
-from medsearch.study.nodes import require_fit_nodes
+from medsearch.study.ray.cluster import Resources, cluster
+from medsearch.study.ray.nodes import require_fit_nodes
 
 
 def main(address: str, home: Path) -> None:

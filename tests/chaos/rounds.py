@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medsearch.study.tracking.reading import StudyReader
+from medsearch.tracking.reading import StudyReader
 
 from .arena import Arena
 from .driving import Driver

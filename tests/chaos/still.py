@@ -4,19 +4,19 @@ import runpy
 from pathlib import Path
 
 from medsearch.cli.cohorts import Data
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.reporting.report import rebuild
 from medsearch.stages.context import Runtime
 from medsearch.study import Ablation, Search
-from medsearch.study.ablation_driver import AblationDriver
-from medsearch.study.ablation_header import begin, describe
-from medsearch.study.driver import StudyDriver
-from medsearch.study.graph import Grapher
-from medsearch.study.identity import choose, open_study
-from medsearch.study.jobs import End, Job, Planner, Workplace, perform
-from medsearch.study.ledger import Ledger
-from medsearch.study.proposals import Proposals, sqlite
-from medsearch.study.search_driver import SearchDriver
+from medsearch.study.engine.ablation_driver import AblationDriver
+from medsearch.study.engine.ablation_header import begin, describe
+from medsearch.study.engine.driver import StudyDriver
+from medsearch.study.engine.graph import Grapher
+from medsearch.study.engine.identity import choose, open_study
+from medsearch.study.engine.jobs import End, Job, Planner, Workplace, perform
+from medsearch.study.engine.proposals import Proposals, sqlite
+from medsearch.study.engine.search_driver import SearchDriver
+from medsearch.study.record.ledger import Ledger
 
 from .driving import STUDIES
 

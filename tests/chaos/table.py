@@ -50,7 +50,7 @@ KILLS = {
     "raylet": Kill("raylet/raylet"),
     "gcs_server": Kill("gcs/gcs_server"),
     "dashboard agent": Kill("ray::DashboardAgent"),
-    "sender": Kill("medsearch.study.tracking.follow"),
+    "sender": Kill("medsearch.tracking.follow"),
     "memory monitor": Kill(None, {"RAY_memory_usage_threshold": "0.02"}),
     "joined gcs_server": Kill("gcs/gcs_server", joined=True),
     "joined raylet": Kill("raylet/raylet", joined=True),

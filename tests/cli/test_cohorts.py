@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from medsearch.cli.cohorts import Data
+from medsearch.cohorts.tasks import CrossModalityTask, SynthesisTask, Task
 from medsearch.core.errors import BadInput
-from medsearch.data.tasks import CrossModalityTask, SynthesisTask, Task
 
 BRAIN, CT = CrossModalityTask(), SynthesisTask()
 

@@ -12,7 +12,7 @@ from tests.study.edited import Package, written
 
 STUDY = """
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.study import FullLength, Random, Search, uniform
 from own.method import OWN
 

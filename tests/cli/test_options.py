@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from medsearch.cli.ablations import AskingAblation
 from medsearch.cli.options import Asked, parser, require_values
 from medsearch.cli.staged import AskingStaged
+from medsearch.cohorts.tasks import Task
 from medsearch.core.errors import BadInput
-from medsearch.data.tasks import Task
 from medsearch.study import uniform
-from medsearch.study.jobs import Workplace
-from medsearch.study.ledger import Ledger, PlannedRun
+from medsearch.study.engine.jobs import Workplace
+from medsearch.study.record.ledger import Ledger, PlannedRun
 from tests.study import toy
 from tests.study.ablations import ablation, sweep_of
 from tests.study.staging import staged

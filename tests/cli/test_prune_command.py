@@ -7,7 +7,7 @@ import pytest
 from medsearch.cli import main
 from medsearch.cli.prune import size
 from medsearch.stages.store import Store
-from medsearch.study.ledger import Ledger, PlannedRun
+from medsearch.study.record.ledger import Ledger, PlannedRun
 from tests.study.headers import put, search_header
 
 

@@ -13,12 +13,13 @@ from medsearch.cli.options import folders, slots
 from medsearch.cli.running import tell
 from medsearch.cli.searches import AskingSearch
 from medsearch.cli.study import _put_to
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.errors import BadInput
-from medsearch.data.tasks import CrossModalityTask
-from medsearch.study import Search, Variant, choice, cluster
-from medsearch.study.cluster import Resources
-from medsearch.study.tracking import SyncReport
-from tests.data.layouts import trees
+from medsearch.study import Search, Variant, choice
+from medsearch.study.ray import cluster
+from medsearch.study.ray.cluster import Resources
+from medsearch.tracking import SyncReport
+from tests.cohorts.layouts import trees
 from tests.studies.shipped import FOLDER, shipped
 
 

@@ -8,7 +8,7 @@ import pytest
 from medsearch.cli import main
 from medsearch.stages.outputs import MANIFEST
 from medsearch.stages.store import Store
-from medsearch.study.ledger import Ledger
+from medsearch.study.record.ledger import Ledger
 from tests.study.headers import search_header
 
 

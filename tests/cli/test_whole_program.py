@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from medsearch.cli import main
-from medsearch.study import cluster
+from medsearch.study.ray import cluster
 from tests.chaos.processes import descendants
 
 PROGRAM = Path(__file__).with_name("toy_program.py")

@@ -7,8 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from medsearch.cli import run
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.recipes import override
-from medsearch.data.tasks import CrossModalityTask
 from medsearch.study import TPE, FullLength, Search, loguniform
 from tests.study import toy
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from medsearch.cohorts.views import TaskView
 from medsearch.core.errors import UndeclaredRead
-from medsearch.data.views import TaskView
 from medsearch.stages.pipelines import StageRun
 from tests.methods.baselines.micro_baselines import METHODS, of
 from tests.methods.baselines.trainings import begun

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from medsearch.cohorts.layouts import TUMOUR_LAYOUTS
+from medsearch.cohorts.patches import hemispheres
 from medsearch.core.recipes import override
-from medsearch.data.layouts import TUMOUR_LAYOUTS
-from medsearch.data.patches import hemispheres
 from medsearch.methods.baselines import ACCSEGNET, ATTENT, SUPERVISED_UNET, UAGAN
 from medsearch.methods.baselines.accsegnet.networks import AccSegNet as AccSegNetwork
 from medsearch.methods.baselines.accsegnet.networks import Projections

@@ -4,10 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from medsearch.core.errors import BadInput
-from medsearch.data.checks import check
-from medsearch.data.geometry import SCALES
-from medsearch.data.layouts import (
+from medsearch.cohorts.checks import check
+from medsearch.cohorts.layouts import (
     AXIAL_LAYOUTS,
     LAYOUTS,
     TUMOUR_LAYOUTS,
@@ -18,6 +16,8 @@ from medsearch.data.layouts import (
     layout,
     tumour_layout,
 )
+from medsearch.core.errors import BadInput
+from medsearch.imaging.geometry import SCALES
 from medsearch.phantoms import PHANTOMS
 
 

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 import medsearch
+from medsearch.cohorts.tasks import CrossModalityTask, SynthesisTask
 from medsearch.core.errors import BadInput
 from medsearch.core.ranges import Range, fit, numbers_of
 from medsearch.core.recipes import knobs, override, require_consistent
-from medsearch.data.tasks import CrossModalityTask, SynthesisTask
 from medsearch.study import FullLength, Search, choice, integers, loguniform, uniform
-from medsearch.study.setups import setup
-from medsearch.study.variants import Variant
+from medsearch.study.declare.setups import setup
+from medsearch.study.declare.variants import Variant
 from tests.contracts.walks import WALKS
 from tests.study import toy
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medsearch.data.views import TaskView
+from medsearch.cohorts.views import TaskView
 from medsearch.stages.pipelines import StageRun
 from tests.micro import Micro
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from medsearch.core.codec import decoded, encoded
 from medsearch.core.errors import Damaged
-from medsearch.study import record
+from medsearch.study.record import headers as record
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medsearch.cohorts.checks import check
+from medsearch.cohorts.cohort import Finding
 from medsearch.core import errors
 from medsearch.core.errors import BadInput, Diverged, MedsearchError, explained, printable
-from medsearch.data.checks import check
-from medsearch.data.cohorts import Finding
-from tests.data import broken
+from tests.cohorts import broken
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medsearch.cohorts.cohort import Roster
+from medsearch.cohorts.tasks import CrossModalityTask, split
 from medsearch.core.errors import BadInput
-from medsearch.data.cohorts import Roster
-from medsearch.data.tasks import CrossModalityTask, split
 from medsearch.losses.weights import annotated_share, normalised, scheduled
 
 

@@ -3,9 +3,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from medsearch.cohorts.patches import SliceRule, hemispheres
 from medsearch.core.errors import BadInput
-from medsearch.data.geometry import Geometry
-from medsearch.data.patches import SliceRule, hemispheres
+from medsearch.imaging.geometry import Geometry
 from medsearch.metrics.overlap import MicroDice
 from medsearch.metrics.scoring import Row, Scores, add_crops, diseased_part, means, score_halves
 from medsearch.metrics.scoring import TestCase as Case

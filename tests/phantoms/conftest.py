@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medsearch.data.layouts import layout
-from medsearch.data.volumes import read_volume, write_volume
+from medsearch.cohorts.layouts import layout
+from medsearch.imaging.volumes import read_volume, write_volume
 from medsearch.phantoms import write_brats
 from medsearch.phantoms.brain import phantom_subject
 from tests.phantoms.written_phantom import SPEC, Written

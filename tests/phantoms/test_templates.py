@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from medsearch.core.errors import BadInput
-from medsearch.data.volumes import write_volume
+from medsearch.imaging.volumes import write_volume
 from medsearch.phantoms.anatomy import Anatomy
 from medsearch.phantoms.grids import Grid, brain_grid
 from medsearch.phantoms.templates import Template, label_maps, labelled_head, mni152

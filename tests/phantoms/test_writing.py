@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from medsearch.cohorts.checks import check
+from medsearch.cohorts.layouts import LAYOUTS
+from medsearch.cohorts.layouts.recognition import recognised
 from medsearch.core.errors import BadInput
-from medsearch.data.checks import check
-from medsearch.data.layouts import LAYOUTS
-from medsearch.data.layouts.recognition import recognised
-from medsearch.data.volumes import read_volume
+from medsearch.imaging.volumes import read_volume
 from medsearch.phantoms import PHANTOMS, PhantomSpec, specified, write_brain_phantom, write_brats, writing
 from tests.phantoms.written_phantom import Written
 
@@ -148,7 +148,7 @@ def test_every_layout_with_a_phantom_is_listed(tmp_path: Path) -> None:
 
 def test_importing_phantoms_and_layouts_is_cheap() -> None:
     code = (
-        "import sys; import medsearch.phantoms, medsearch.data.layouts, medsearch.data.checks; "
+        "import sys; import medsearch.phantoms, medsearch.cohorts.layouts, medsearch.cohorts.checks; "
         "print([name for name in ('torch', 'monai', 'scipy', 'nilearn', 'nibabel') if name in sys.modules])"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medsearch.data.cohorts import Cohort
+from medsearch.cohorts.cohort import Cohort
 from medsearch.phantoms import PhantomSpec
 from medsearch.phantoms.brain import PhantomSubject
 

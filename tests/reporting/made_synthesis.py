@@ -5,7 +5,7 @@ from pathlib import Path
 from medsearch.core.records import write_json
 from medsearch.reporting.search.collect import IMPORTANCES
 from medsearch.stages.store import Store
-from medsearch.study.identity import choose
+from medsearch.study.engine.identity import choose
 from tests.study.ablations import sweep_of, sweep_out
 from tests.study.drive import carry_out, conduct
 from tests.study.synthesis import table, weight_search

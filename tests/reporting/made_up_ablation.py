@@ -20,8 +20,19 @@ from medsearch.core.seeds import generator
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
-from medsearch.study.ledger import Ledger, PlannedRun
-from medsearch.study.record import AblationHeader, About, Axis, Base, Candidate, Cell, Column, Figure, Retuning, Row
+from medsearch.study.record.headers import (
+    AblationHeader,
+    About,
+    Axis,
+    Base,
+    Candidate,
+    Cell,
+    Column,
+    Figure,
+    Retuning,
+    Row,
+)
+from medsearch.study.record.ledger import Ledger, PlannedRun
 from tests.study.headers import written
 
 BRATS, CROSSMODA = "BraTS : T1 → T2", "CrossMoDA : T1ce → hrT2"

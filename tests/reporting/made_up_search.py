@@ -12,7 +12,7 @@ from PIL import Image
 from medsearch.core.seeds import generator
 from medsearch.reporting.evidence import Picture, Provenance, Replicate
 from medsearch.reporting.search.results import Design, Finalist, Published, Reference, SearchResults, Trial
-from medsearch.study.record import Axis, Scheduler, Skipped
+from medsearch.study.record.headers import Axis, Scheduler, Skipped
 
 WEIGHTS = tuple(f"segmentation.weights.{name}" for name in ("adv", "rec", "lat", "seg"))
 ADV, REC, LAT, SEG = WEIGHTS

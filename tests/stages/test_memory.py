@@ -18,7 +18,7 @@ from medsearch.stages.memory import NOTE
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.stage import Epoch, Outcome, Stage, Training
 from medsearch.stages.store import Store
-from medsearch.study.jobs import failure
+from medsearch.study.engine.jobs import failure
 from medsearch.training.memory import bounded, main_taken
 from tests.hungry import Appetite, Held, Hungry, eat
 from tests.micro import Micro, drained

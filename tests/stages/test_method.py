@@ -6,14 +6,14 @@ from typing import ClassVar
 
 import pytest
 
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override, recipe
-from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import BY_MASKS, Method, Selection, require_known
 from medsearch.stages.pipelines import Node
 from medsearch.stages.stage import Outcome, Stage, Training
-from medsearch.study.setups import require_rule, setup
+from medsearch.study.declare.setups import require_rule, setup
 
 
 @recipe

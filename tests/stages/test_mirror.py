@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from medsearch.cohorts.prepared import PreparedVolumes
 from medsearch.core.paths import set_aside
 from medsearch.core.records import write_json
-from medsearch.data.prepared import PreparedVolumes
 from medsearch.stages import mirror
 from medsearch.stages.context import Runtime, StageContext
 from medsearch.stages.execution import Bench, run_stage
@@ -181,7 +181,7 @@ def subjects_only(folder: Path) -> PreparedVolumes:
 TRAINED = """
 import sys
 from pathlib import Path
-from medsearch.data.prepared import PreparedVolumes
+from medsearch.cohorts.prepared import PreparedVolumes
 from medsearch.stages import mirror
 from medsearch.stages.execution import Bench, run_stage
 from medsearch.stages.context import Runtime

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from medsearch.data.views import Abdomen, SynthesisView
+from medsearch.cohorts.views import Abdomen, SynthesisView
 from medsearch.metrics.images import mse, psnr_of_slices, psnr_of_volume, ssim_uniform
 from medsearch.stages.pairs import PairScores, made_pairs
 from tests.micro_bodies import TASK, prepared_bodies

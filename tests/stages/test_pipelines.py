@@ -4,10 +4,10 @@ from typing import ClassVar
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medsearch.cohorts.cohort import Roster
+from medsearch.cohorts.layouts import layout
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.recipes import knobs, override
-from medsearch.data.cohorts import Roster
-from medsearch.data.layouts import layout
-from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.pipelines import Node, Pipeline, Setting, StageRun
 from tests.stages.toy import Counter, Counting, Inner
 

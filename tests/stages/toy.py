@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.recipes import recipe
-from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import StageContext
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.stage import Epoch, Outcome, Stage, Training

@@ -1,7 +1,7 @@
 """A staged search of MoDATTS at the smallest size that still runs every stage: what the end-to-end tests start."""
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.methods.modatts import MODATTS
 from medsearch.study import (
     FullLength,

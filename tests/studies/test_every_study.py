@@ -15,7 +15,7 @@ from medsearch.study.staged_plan import plan_staged
 from tests.studies.shipped import FOLDER, shipped
 
 STUDIES = sorted(FOLDER.glob("*.py"))
-TASKS = ("medsearch.data.tasks", "medsearch.data.tasks")
+TASKS = ("medsearch.cohorts.tasks", "medsearch.cohorts.tasks")
 ALLOWED = (
     "medsearch.cli",
     "medsearch.study",

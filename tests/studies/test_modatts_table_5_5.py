@@ -15,8 +15,8 @@ import pytest
 from medsearch.core.spreadsheets import read_csv
 from medsearch.phantoms import PHANTOMS
 from medsearch.study.ablation_plan import plan_ablation
-from medsearch.study.ledger import Ledger
-from medsearch.study.record import AblationHeader
+from medsearch.study.record.headers import AblationHeader
+from medsearch.study.record.ledger import Ledger
 from tests.studies.small_table_5_5 import ROWS, STUDY
 
 SMALL = Path(__file__).with_name("small_table_5_5.py")

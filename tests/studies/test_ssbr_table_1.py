@@ -11,7 +11,7 @@ import pytest
 
 from medsearch.core.spreadsheets import read_csv
 from medsearch.phantoms import PHANTOMS
-from tests.data.planted import PLANTED, plant
+from tests.cohorts.planted import PLANTED, plant
 from tests.studies.small_ssbr_table_1 import ROWS
 
 SMALL = Path(__file__).with_name("small_ssbr_table_1.py")

@@ -5,17 +5,17 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.recipes import override
-from medsearch.data.tasks import CrossModalityTask
-from medsearch.study.ablation import Ablation
-from medsearch.study.ablation_driver import AblationDriver
-from medsearch.study.ablation_header import begin, describe, winner
-from medsearch.study.events import Listener, unheard
-from medsearch.study.graph import Grapher
-from medsearch.study.jobs import Job, Workplace
-from medsearch.study.ledger import Ledger
-from medsearch.study.record import AblationHeader
-from medsearch.study.variants import Variant
+from medsearch.study.declare.ablation import Ablation
+from medsearch.study.declare.variants import Variant
+from medsearch.study.engine.ablation_driver import AblationDriver
+from medsearch.study.engine.ablation_header import begin, describe, winner
+from medsearch.study.engine.events import Listener, unheard
+from medsearch.study.engine.graph import Grapher
+from medsearch.study.engine.jobs import Job, Workplace
+from medsearch.study.record.headers import AblationHeader
+from medsearch.study.record.ledger import Ledger
 from tests.study import toy
 from tests.study.drive import do
 from tests.study.headers import written

@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from medsearch.cli.exits import exits
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.recipes import override
 from medsearch.core.records import append_line
-from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import Runtime
-from medsearch.study.cluster import Resources
-from medsearch.study.events import Event
-from medsearch.study.execution import Site, run_search
-from medsearch.study.identity import open_study
-from medsearch.study.jobs import End, Job, Planner, Workplace, perform
-from medsearch.study.ledger import Ledger
-from medsearch.study.proposals import Proposals, sqlite
-from medsearch.study.samplers import GP, NSGA2, QMC, TPE, Random
-from medsearch.study.schedulers import ASHA, FullLength, Median
-from medsearch.study.search import Search, Variant
-from medsearch.study.search_driver import SearchDriver
-from medsearch.study.spaces import choice, loguniform, uniform
+from medsearch.study.declare.samplers import GP, NSGA2, QMC, TPE, Random
+from medsearch.study.declare.schedulers import ASHA, FullLength, Median
+from medsearch.study.declare.search import Search, Variant
+from medsearch.study.declare.spaces import choice, loguniform, uniform
+from medsearch.study.engine.events import Event
+from medsearch.study.engine.identity import open_study
+from medsearch.study.engine.jobs import End, Job, Planner, Workplace, perform
+from medsearch.study.engine.proposals import Proposals, sqlite
+from medsearch.study.engine.search_driver import SearchDriver
+from medsearch.study.ray.cluster import Resources
+from medsearch.study.ray.execution import Site, run_search
+from medsearch.study.record.ledger import Ledger
 from tests.study import toy
 from tests.study.synthesis import weight_search
 

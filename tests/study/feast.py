@@ -6,14 +6,14 @@ from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.recipes import override, recipe
-from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Node
-from medsearch.study.samplers import Random
-from medsearch.study.schedulers import FullLength
-from medsearch.study.search import Search
-from medsearch.study.spaces import uniform
+from medsearch.study.declare.samplers import Random
+from medsearch.study.declare.schedulers import FullLength
+from medsearch.study.declare.search import Search
+from medsearch.study.declare.spaces import uniform
 from tests.hungry import Appetite, Hungry
 
 STARTER, MAIN = 0.25, 0.5

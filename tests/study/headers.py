@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from medsearch.core.codec import encoded
-from medsearch.study.ledger import HEADER, Ledger
-from medsearch.study.record import (
+from medsearch.study.record.headers import (
     AblationHeader,
     About,
     Axis,
@@ -23,6 +22,7 @@ from medsearch.study.record import (
     StagedHeader,
     Started,
 )
+from medsearch.study.record.ledger import HEADER, Ledger
 
 H = TypeVar("H", bound=Header)
 

@@ -5,16 +5,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.recipes import override
-from medsearch.data.tasks import CrossModalityTask
 from medsearch.study import TPE, Group, Refinement, StagedSearch, Variant, choice, loguniform, uniform
-from medsearch.study.course import course
-from medsearch.study.identity import choose, open_study
-from medsearch.study.jobs import Planner, Workplace
-from medsearch.study.ledger import Ledger
-from medsearch.study.proposals import Proposals, sqlite
-from medsearch.study.search import Search
-from medsearch.study.staged_header import describe
+from medsearch.study.declare.search import Search
+from medsearch.study.engine.course import course
+from medsearch.study.engine.identity import choose, open_study
+from medsearch.study.engine.jobs import Planner, Workplace
+from medsearch.study.engine.proposals import Proposals, sqlite
+from medsearch.study.engine.staged_header import describe
+from medsearch.study.record.ledger import Ledger
 from tests.study import toy
 from tests.study.drive import FULL, SearchDriver, carry_out
 

@@ -12,19 +12,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.recipes import override, recipe
 from medsearch.core.reported import Reported
-from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Node
 from medsearch.stages.stage import Epoch, Outcome, Training
-from medsearch.study.ablation import Ablation
-from medsearch.study.samplers import NSGA2
-from medsearch.study.schedulers import FullLength
-from medsearch.study.search import Search
-from medsearch.study.spaces import integers, loguniform, uniform
-from medsearch.study.variants import Variant
+from medsearch.study.declare.ablation import Ablation
+from medsearch.study.declare.samplers import NSGA2
+from medsearch.study.declare.schedulers import FullLength
+from medsearch.study.declare.search import Search
+from medsearch.study.declare.spaces import integers, loguniform, uniform
+from medsearch.study.declare.variants import Variant
 from tests.study.toy import ToyStage, accident
 
 OBJECTIVES = {"validation/ssim": "maximize", "training/hours": "minimize"}

@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.errors import BadInput
-from medsearch.data.tasks import CrossModalityTask
 from medsearch.study.ablation_plan import plan_ablation
-from medsearch.study.events import Event
-from medsearch.study.jobs import End
+from medsearch.study.declare.spaces import uniform
+from medsearch.study.declare.variants import Variant
+from medsearch.study.engine.events import Event
+from medsearch.study.engine.jobs import End
+from medsearch.study.engine.savings import savings
 from medsearch.study.plan import Forecast, table
 from medsearch.study.progress import board_of, progress, render
-from medsearch.study.savings import savings
-from medsearch.study.spaces import uniform
-from medsearch.study.variants import Variant
 from tests.study import toy
 from tests.study.ablations import FORTH, ROWS, ablation, sweep_of, sweep_out
 
@@ -110,7 +110,7 @@ def test_the_board_shows_what_runs_and_how_long_is_left() -> None:
     forecast = plan_ablation(ablation())
     board = board_of(ablation(), forecast)
     assert board.seconds_left() is None
-    from medsearch.study.ledger import PlannedRun
+    from medsearch.study.record.ledger import PlannedRun
 
     planned = PlannedRun(role="stage", seed=0, label="wide", stages=(("polish", "ab" * 8),))
     board.hear(Event(kind="started", run=planned.run, planned=planned))

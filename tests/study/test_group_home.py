@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.ownership import prepare_home
-from medsearch.study.tracking import sync
-from medsearch.study.worker import Worker
+from medsearch.study.ray.worker import Worker
+from medsearch.tracking import sync
 from tests.study import toy
 from tests.study.drive import carry_out, conduct, search
-from tests.study.test_worker import payload
+from tests.study.ray.test_worker import payload
 
 
 @pytest.fixture(autouse=True)

@@ -6,10 +6,10 @@ import pytest
 from rich.console import Console
 
 from medsearch.study import Random
-from medsearch.study.events import Event
-from medsearch.study.jobs import End
-from medsearch.study.ledger import PlannedRun
+from medsearch.study.engine.events import Event
+from medsearch.study.engine.jobs import End
 from medsearch.study.progress import board_of, clock, progress, render
+from medsearch.study.record.ledger import PlannedRun
 from tests.study.drive import search
 from tests.study.synthesis import weight_search
 

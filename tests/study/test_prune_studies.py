@@ -21,11 +21,11 @@ from medsearch.reporting.ablation.collect import collect as collect_ablation
 from medsearch.reporting.search.collect import collect as collect_search
 from medsearch.stages.prune import Pruning, carry_out, plan
 from medsearch.stages.store import Store
-from medsearch.study.execution import run_search, run_sweep
-from medsearch.study.identity import choose
-from medsearch.study.ledger import HEADER, LEDGER
-from medsearch.study.mentions import Mentions, mentions
-from medsearch.study.spaces import uniform
+from medsearch.study.declare.spaces import uniform
+from medsearch.study.engine.identity import choose
+from medsearch.study.ray.execution import run_search, run_sweep
+from medsearch.study.record.ledger import HEADER, LEDGER
+from medsearch.study.record.mentions import Mentions, mentions
 from tests.study.ablations import ablation, sweep_of, sweep_out
 from tests.study.drive import carry_out as carry_out_search
 from tests.study.drive import conduct, search

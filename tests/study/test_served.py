@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from medsearch.cohorts.atomic_folder import record_contents
+from medsearch.cohorts.prepared import PreparedVolumes
+from medsearch.cohorts.tasks import CrossModalityTask, split
+from medsearch.cohorts.views import TaskView
 from medsearch.core.errors import BadInput
-from medsearch.data.atomic_folder import record_contents
-from medsearch.data.prepared import PreparedVolumes
-from medsearch.data.tasks import CrossModalityTask, split
-from medsearch.data.views import TaskView
-from medsearch.study.execution import run_search, run_sweep
+from medsearch.study.ray.execution import run_search, run_sweep
 from tests.study.ablations import ablation
 from tests.study.drive import search
 from tests.study.toy import executions, workplace

@@ -12,18 +12,18 @@ import pytest
 from medsearch.core.errors import BadInput
 from medsearch.reporting.staged.collect import collect
 from medsearch.study import Reaching, Refinement, StagedSearch, choice, loguniform, uniform
-from medsearch.study.course import course, frozen_by_now
-from medsearch.study.freezing import freeze, standing
-from medsearch.study.identity import choose, differs, open_study
-from medsearch.study.jobs import Job, Planner, Workplace
-from medsearch.study.ledger import HEADER, HEADER_COPY, Ledger, PlannedRun
-from medsearch.study.mentions import mentions
-from medsearch.study.proposals import Proposals, sqlite
-from medsearch.study.record import SearchHeader, StagedHeader
-from medsearch.study.search import Search
-from medsearch.study.search_driver import SearchDriver
-from medsearch.study.staged import search_of
-from medsearch.study.staged_header import describe
+from medsearch.study.declare.search import Search
+from medsearch.study.declare.staged import search_of
+from medsearch.study.engine.course import course, frozen_by_now
+from medsearch.study.engine.freezing import freeze, standing
+from medsearch.study.engine.identity import choose, differs, open_study
+from medsearch.study.engine.jobs import Job, Planner, Workplace
+from medsearch.study.engine.proposals import Proposals, sqlite
+from medsearch.study.engine.search_driver import SearchDriver
+from medsearch.study.engine.staged_header import describe
+from medsearch.study.record.headers import SearchHeader, StagedHeader
+from medsearch.study.record.ledger import HEADER, HEADER_COPY, Ledger, PlannedRun
+from medsearch.study.record.mentions import mentions
 from medsearch.study.staged_plan import plan_staged, table
 from tests.reporting.written import files
 from tests.study import toy

@@ -16,19 +16,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from medsearch.cohorts.atomic_folder import made_once
+from medsearch.cohorts.cohort import Roster
+from medsearch.cohorts.prepared import CASES
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.errors import Diverged
 from medsearch.core.ranges import PositiveFloat, PositiveInt
 from medsearch.core.recipes import recipe
 from medsearch.core.records import append_line, read_json, write_json
-from medsearch.data.atomic_folder import made_once
-from medsearch.data.cohorts import Roster
-from medsearch.data.prepared import CASES
-from medsearch.data.tasks import CrossModalityTask
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Node
 from medsearch.stages.stage import Epoch, Outcome, Stage, Training
-from medsearch.study.jobs import Workplace
+from medsearch.study.engine.jobs import Workplace
 from tests.study.headers import ABOUT
 
 

@@ -5,9 +5,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from medsearch.cohorts.patches import HemispherePatches, PatchIndex, domain_source, half_crops, half_slices
+from medsearch.cohorts.views import TaskView
 from medsearch.core.recipes import override
-from medsearch.data.patches import HemispherePatches, PatchIndex, domain_source, half_crops, half_slices
-from medsearch.data.views import TaskView
 from medsearch.training.crops import IGNORED, Crops
 from tests.micro import TASK, Micro
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from medsearch.data.views import view
+from medsearch.cohorts.views import view
 from medsearch.networks.cyclegan.generator import Translator
 from medsearch.training.inference import SliceTranslator, slicewise
 from medsearch.training.runtime import Runtime

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from medsearch.data.views import Domain, SplitName, whole
+from medsearch.cohorts.views import Domain, SplitName, whole
 
 SelectedOn = Literal["source", "target", "both"]
 """Whose validation masks pick the best epoch."""

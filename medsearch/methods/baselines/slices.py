@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from medsearch.cohorts.patches import SliceRule, cycled, hemisphere_slices, hemisphere_source
+from medsearch.cohorts.views import Domain, SplitName, TaskView
 from medsearch.core.errors import BadInput
-from medsearch.data.patches import SliceRule, cycled, hemisphere_slices, hemisphere_source
-from medsearch.data.views import Domain, SplitName, TaskView
 from medsearch.methods.baselines.reads import SelectedOn, sides
 from medsearch.methods.baselines.recipe import AdamRecipe
 from medsearch.stages.context import StageContext

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from medsearch.data.views import SynthesisView
+from medsearch.cohorts.views import SynthesisView
 from medsearch.methods.cyclegan.recipe import PlainCycleGANRecipe, TranslationRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection

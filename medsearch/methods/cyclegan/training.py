@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from medsearch.cohorts.views import Abdomen, SynthesisView
 from medsearch.core.seeds import generator
-from medsearch.data.views import Abdomen, SynthesisView
 from medsearch.methods.cyclegan.recipe import TranslationRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Training

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medsearch.cohorts.patches import cycled, hemisphere_slices, hemisphere_source
+from medsearch.cohorts.views import Domain, TaskView
 from medsearch.core.errors import BadInput
-from medsearch.data.patches import cycled, hemisphere_slices, hemisphere_source
-from medsearch.data.views import Domain, TaskView
 from medsearch.losses.weights import annotated_share
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 from medsearch.training.adversarial import emphasis

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from medsearch.data.views import Domain
+from medsearch.cohorts.views import Domain
 from medsearch.losses.codes import LatentCodes
 from medsearch.methods.mgenseg.batches import Batch, Side
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe

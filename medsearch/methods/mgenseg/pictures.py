@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from medsearch.data.views import Domain
+from medsearch.cohorts.views import Domain
 from medsearch.methods.mgenseg.networks import MGenSegNet, Wanted
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 from medsearch.metrics.scoring import Scores, TestCase

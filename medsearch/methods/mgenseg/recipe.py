@@ -3,10 +3,10 @@
 from dataclasses import field
 from typing import Any, Literal
 
+from medsearch.cohorts.patches import SliceRule
+from medsearch.cohorts.views import Domain
 from medsearch.core.ranges import NonNegativeFloat, PositiveInt
 from medsearch.core.recipes import override, recipe
-from medsearch.data.patches import SliceRule
-from medsearch.data.views import Domain
 from medsearch.losses.weights import TermWeights
 from medsearch.networks.config import DiscriminatorConfig, Scale
 from medsearch.networks.genseg.config import GenSegConfig

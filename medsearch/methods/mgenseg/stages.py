@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from medsearch.cohorts.views import whole
 from medsearch.core.errors import BadInput
-from medsearch.data.views import whole
 from medsearch.methods.mgenseg.recipe import MGenSegRecipe, SegmentationRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import SELECTING, Selection

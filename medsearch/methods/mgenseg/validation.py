@@ -19,10 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medsearch.cohorts.patches import HemispherePatches, hemisphere_slices, hemisphere_source
+from medsearch.cohorts.views import Domain, TaskView
 from medsearch.core.errors import BadInput
 from medsearch.core.seeds import generator
-from medsearch.data.patches import HemispherePatches, hemisphere_slices, hemisphere_source
-from medsearch.data.views import Domain, TaskView
 from medsearch.methods.mgenseg.networks import MGenSegNet, Wanted
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 from medsearch.stages.context import StageContext

@@ -18,7 +18,7 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from medsearch.data.geometry import padded_slices, unpad_slices
+from medsearch.imaging.geometry import padded_slices, unpad_slices
 from medsearch.methods.modatts.networks.semantic_maps import BidirectionalAttention, MapFusion
 from medsearch.methods.modatts.networks.transformer import TransformerLayer
 from medsearch.methods.modatts.segmentor import Segmentor

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medsearch.data.geometry import Box
+from medsearch.imaging.geometry import Box
 from medsearch.methods.modatts.attention import decoder_tiles, encoder_tiles
 from medsearch.methods.modatts.recipe import SegmentationRecipe, SynthesisRecipe, TranslationRecipe
 from medsearch.methods.modatts.segmentor import Segmentor, predict

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from medsearch.cohorts.patches import PatchIndex
 from medsearch.core.seeds import generator
-from medsearch.data.patches import PatchIndex
 from medsearch.losses.weights import normalised, scheduled
 from medsearch.methods.modatts import losses
 from medsearch.methods.modatts.recipe import SegmentationRecipe, SelfTrainingRecipe

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from medsearch.cohorts.patches import HemispherePatches, VolumeSource, cycled, domain_source, half_crops, half_slices
+from medsearch.cohorts.views import Domain, TaskView
 from medsearch.core.errors import BadInput
-from medsearch.data.augmentation.tumours import heterogeneity, repeats
-from medsearch.data.geometry import Triple as Size
-from medsearch.data.geometry import halves
-from medsearch.data.patches import HemispherePatches, VolumeSource, cycled, domain_source, half_crops, half_slices
-from medsearch.data.views import Domain, TaskView
+from medsearch.imaging.augmentation.tumours import heterogeneity, repeats
+from medsearch.imaging.geometry import Triple as Size
+from medsearch.imaging.geometry import halves
 from medsearch.losses.weights import annotated_share
 from medsearch.methods.modatts.networks.config import MedformerConfig
 from medsearch.methods.modatts.recipe import SegmentationRecipe

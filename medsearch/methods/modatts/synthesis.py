@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from medsearch.cohorts.patches import Volume, VolumeSource
+from medsearch.cohorts.views import SplitName, TaskView
 from medsearch.core.records import read_json, write_json
-from medsearch.data.geometry import padded_slices, unpad_slices
-from medsearch.data.patches import Volume, VolumeSource
-from medsearch.data.views import SplitName, TaskView
+from medsearch.imaging.geometry import padded_slices, unpad_slices
 from medsearch.methods.modatts.recipe import SynthesisRecipe, TranslationRecipe
 from medsearch.methods.modatts.translator import Translator
 from medsearch.stages.context import Artifact, StageContext

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from medsearch.cohorts.patches import Image, Mask, Slices, batches, cycled, domain_source
+from medsearch.cohorts.views import TaskView
 from medsearch.core.errors import BadInput
-from medsearch.data.augmentation.slices import augment_slice
-from medsearch.data.patches import Image, Mask, Slices, batches, cycled, domain_source
-from medsearch.data.views import TaskView
+from medsearch.imaging.augmentation.slices import augment_slice
 from medsearch.losses.weights import normalised
 from medsearch.methods.modatts import losses
 from medsearch.methods.modatts.networks.imagenet import load_imagenet

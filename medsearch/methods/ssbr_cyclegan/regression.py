@@ -16,8 +16,8 @@ from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from medsearch.cohorts.views import DOMAINS, Abdomen, SynthesisView
 from medsearch.core.files import digest
-from medsearch.data.views import DOMAINS, Abdomen, SynthesisView
 from medsearch.methods.ssbr_cyclegan.losses import total
 from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WANTED, RegressorConfig, RegressorRecipe, RegressorWeights
 from medsearch.methods.ssbr_cyclegan.stacks import StackBatch, require_slices, stacks

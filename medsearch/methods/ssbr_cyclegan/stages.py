@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from medsearch.cohorts.views import SynthesisView
 from medsearch.core.files import digest, require_content
-from medsearch.data.views import SynthesisView
 from medsearch.methods.ssbr_cyclegan.recipe import (
     KNOB,
     WANTED,

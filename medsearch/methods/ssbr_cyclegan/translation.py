@@ -10,8 +10,8 @@ from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor
 
+from medsearch.cohorts.views import Abdomen, Domain, SynthesisView
 from medsearch.core.seeds import generator
-from medsearch.data.views import Abdomen, Domain, SynthesisView
 from medsearch.methods.ssbr_cyclegan.losses import acl
 from medsearch.methods.ssbr_cyclegan.recipe import InferenceRecipe, RegressorConfig, TranslationRecipe, Weights
 from medsearch.methods.ssbr_cyclegan.registering import ByRegistration

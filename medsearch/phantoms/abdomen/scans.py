@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from medsearch.core.seeds import generator
-from medsearch.data.geometry import FIELD_OF_VIEW
+from medsearch.imaging.geometry import FIELD_OF_VIEW
 from medsearch.phantoms.abdomen.bodies import Body
 from medsearch.phantoms.abdomen.organs import Bowel, Canvas, draw_body
 from medsearch.phantoms.abdomen.series import Triple

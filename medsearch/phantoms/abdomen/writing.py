@@ -14,14 +14,14 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 
+from medsearch.cohorts.layouts.abdominal_ct import ARCHIVES, WITHDRAWN
+from medsearch.cohorts.layouts.images import PAIRED
+from medsearch.cohorts.layouts.nifti_folders import UNPAIRED
 from medsearch.core import recipes
 from medsearch.core.machine import concurrently
 from medsearch.core.ranges import NonNegativeInt, PositiveInt, Range
 from medsearch.core.recipes import recipe
-from medsearch.data.layouts.abdominal_ct import ARCHIVES, WITHDRAWN
-from medsearch.data.layouts.images import PAIRED
-from medsearch.data.layouts.nifti_folders import UNPAIRED
-from medsearch.data.volumes import write_volume
+from medsearch.imaging.volumes import write_volume
 from medsearch.phantoms.abdomen.bodies import CONTRASTS
 from medsearch.phantoms.abdomen.scans import COLONOGRAPHY, PANCREAS, Scan, Subject
 from medsearch.phantoms.abdomen.scans import PAIRED as IN_PAIRS

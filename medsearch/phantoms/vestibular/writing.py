@@ -21,7 +21,7 @@ from medsearch.core.errors import BadInput
 from medsearch.core.machine import concurrently
 from medsearch.core.seeds import generator
 from medsearch.core.spreadsheets import csv_text
-from medsearch.data.volumes import write_volume
+from medsearch.imaging.volumes import write_volume
 from medsearch.phantoms.anatomy import Anatomy
 from medsearch.phantoms.fields import SmoothField
 from medsearch.phantoms.grids import Array, Box, Triple, block_mean

@@ -12,7 +12,7 @@ from medsearch.reporting.metrics import metric_of
 from medsearch.reporting.variance_components import Interval
 from medsearch.reporting.verdicts import Verdict
 from medsearch.reporting.wording import NOTHING, listed, percent, percent_interval, score
-from medsearch.study.record import Row
+from medsearch.study.record.headers import Row
 
 SURVIVORS = "†"
 """Stands at a mean that lacks planned seeds."""

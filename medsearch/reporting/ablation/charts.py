@@ -20,7 +20,7 @@ from medsearch.reporting.evidence import digest
 from medsearch.reporting.metrics import full_heading
 from medsearch.reporting.statistics import known
 from medsearch.reporting.wording import number
-from medsearch.study.record import Row
+from medsearch.study.record.headers import Row
 
 CASES = 2
 """At most so many cases of each row and column."""

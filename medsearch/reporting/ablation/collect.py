@@ -18,9 +18,9 @@ from medsearch.reporting.provenance import trained_by
 from medsearch.reporting.wording import listed
 from medsearch.stages.context import Artifact
 from medsearch.stages.store import Store
-from medsearch.study import record
-from medsearch.study.ledger import Ledger, RunRecord
-from medsearch.study.record import AblationHeader, Figure, Stages, way_of
+from medsearch.study.record import headers as record
+from medsearch.study.record.headers import AblationHeader, Figure, Stages, way_of
+from medsearch.study.record.ledger import Ledger, RunRecord
 
 MOST = 8
 """Pictures of one title on the page: a page of hundreds opens slowly and is read by nobody."""

@@ -36,7 +36,7 @@ from medsearch.reporting.wording import (
     settings,
     slug,
 )
-from medsearch.study import record as records
+from medsearch.study.record import headers as records
 
 BESIDE, BESIDE_IN_PRINT = 4, 2
 """Blocks (a column in a metric) that stand side by side in Markdown, and in an article."""

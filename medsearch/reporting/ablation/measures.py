@@ -24,7 +24,7 @@ from medsearch.reporting.power import forecast
 from medsearch.reporting.statistics import Summary, by_seed, known, over_cases
 from medsearch.reporting.variance_components import Interval
 from medsearch.reporting.verdicts import Context, Measured, Verdict, verdict
-from medsearch.study.record import Row
+from medsearch.study.record.headers import Row
 
 Key = tuple[str, str, str]
 """The labels of row and column, and the metric."""

@@ -17,7 +17,7 @@ from medsearch.reporting.metrics import DERIVED, metric_of, pooled, short
 from medsearch.reporting.wording import KnobName, knob_names, listed
 from medsearch.stages.code import Trained
 from medsearch.stages.method import Selection
-from medsearch.study.record import Base, Figure, Knobs, Retuning, Row
+from medsearch.study.record.headers import Base, Figure, Knobs, Retuning, Row
 
 
 @dataclass(frozen=True, kw_only=True)

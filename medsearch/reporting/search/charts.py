@@ -13,7 +13,7 @@ from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.reporting.search.tables import names_of, ranking, spread
 from medsearch.reporting.statistics import known
 from medsearch.reporting.wording import counted, listed, number, score
-from medsearch.study.record import Axis
+from medsearch.study.record.headers import Axis
 
 
 def drawable(results: SearchResults) -> tuple[Chart, ...]:

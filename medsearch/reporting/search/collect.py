@@ -21,8 +21,8 @@ from medsearch.reporting.search.results import (
 )
 from medsearch.reporting.search.tables import ranking
 from medsearch.stages.store import Store
-from medsearch.study.ledger import Ledger, RunRecord, trial_of
-from medsearch.study.record import SearchHeader, way_of
+from medsearch.study.record.headers import SearchHeader, way_of
+from medsearch.study.record.ledger import Ledger, RunRecord, trial_of
 
 IMPORTANCES = "importances.json"
 """In the study's folder: Optuna's shares by knob, or why there are none; written when a search ends."""

@@ -14,7 +14,7 @@ from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.reporting.search.tables import TestedRow, counted_runs, spread, summary
 from medsearch.reporting.statistics import Summary, known
 from medsearch.reporting.wording import NOTHING, counted, listed, score
-from medsearch.study.fronts import dominates, fronts, scored
+from medsearch.study.engine.fronts import dominates, fronts, scored
 
 
 @final

@@ -17,7 +17,7 @@ from medsearch.reporting.evidence import Picture, Provenance, Replicate
 from medsearch.reporting.metrics import full_heading, full_words, metric_of
 from medsearch.stages.code import Trained
 from medsearch.stages.method import Selection
-from medsearch.study.record import Axis, Knobs, Scheduler
+from medsearch.study.record.headers import Axis, Knobs, Scheduler
 
 State = Literal["complete", "cut", "failed", "running"]
 

@@ -15,9 +15,9 @@ from medsearch.reporting.staged.results import Design, Group, Refined, StagedRes
 from medsearch.reporting.statistics import known
 from medsearch.stages.code import Trained
 from medsearch.stages.store import Store
-from medsearch.study import record
-from medsearch.study.ledger import HEADER, Ledger
-from medsearch.study.record import SearchHeader, StagedHeader, way_of
+from medsearch.study.record import headers as record
+from medsearch.study.record.headers import SearchHeader, StagedHeader, way_of
+from medsearch.study.record.ledger import HEADER, Ledger
 
 
 def collect(folder: Path, store: Store) -> StagedResults:

@@ -8,7 +8,7 @@ from medsearch.reporting.evidence import Provenance
 from medsearch.reporting.search.results import SearchResults
 from medsearch.stages.code import Trained
 from medsearch.stages.method import Selection
-from medsearch.study.record import Axis, Bound, Frozen, Knobs
+from medsearch.study.record.headers import Axis, Bound, Frozen, Knobs
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """MoDATTS at a size that trains in seconds: two rows that share their translation, real checkpoints, real resuming."""
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.study import Ablation, Variant
 from tests.micro import MICRO_MODATTS
 

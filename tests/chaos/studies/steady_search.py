@@ -1,7 +1,7 @@
 """A search of the steady method's rates. Random proposals depend on their number alone, whatever ends first."""
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.study import FullLength, Random, Search, Variant, uniform
 from tests.chaos.studies.steady import STEADY
 

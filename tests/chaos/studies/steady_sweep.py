@@ -1,7 +1,7 @@
 """Three rows of the steady method over two seeds: translation is shared by the first two."""
 
 from medsearch.cli import run
-from medsearch.data.tasks import CrossModalityTask
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.study import Ablation, Variant
 from tests.chaos.studies.steady import STEADY
 

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 import torch
 
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs, override, require_consistent
-from medsearch.data.tasks import CrossModalityTask
 from medsearch.methods.baselines import ACCSEGNET, ATTENT, SUPERVISED_UNET, UAGAN
 from medsearch.methods.baselines.recipe import AdamRecipe
 from medsearch.methods.baselines.slices import adam
 from medsearch.networks.config import Scale
 from medsearch.networks.cyclegan.generator import ResNetGenerator
 from medsearch.stages.method import Method
-from medsearch.study.setups import setup
+from medsearch.study.declare.setups import setup
 from medsearch.training.optimisers import set_rate
 from tests.contracts.walks import METHODS
 

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
 
+from medsearch.cohorts.views import TaskView
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override
-from medsearch.data.views import TaskView
 from medsearch.methods.baselines import ATTENT
 from medsearch.methods.baselines.accsegnet.networks import SqueezeUNet
 from medsearch.methods.baselines.accsegnet.recipe import SqueezeUNetConfig

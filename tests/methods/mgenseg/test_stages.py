@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from medsearch.cohorts.views import TaskView
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs, override
 from medsearch.core.records import read_json
-from medsearch.data.views import TaskView
 from medsearch.methods.mgenseg import GENSEG, MGENSEG
 from medsearch.methods.mgenseg.recipe import MGenSegRecipe, make_recipe
 from medsearch.stages.method import Selection

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from medsearch.data.views import TaskView
+from medsearch.cohorts.views import TaskView
 from medsearch.methods.mgenseg.pictures import attended
 from medsearch.methods.mgenseg.validation import Validation, average_precision
 from medsearch.networks.genseg.config import GenSegConfig

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from medsearch.core.records import read_json
-from medsearch.data.volumes import read_volume
+from medsearch.imaging.volumes import read_volume
 from medsearch.methods.modatts.pictures import load_segmentors, voting
 from medsearch.methods.modatts.recipe import SegmentationRecipe
 from medsearch.metrics.overlap import dice

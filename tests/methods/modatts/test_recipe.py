@@ -1,10 +1,10 @@
 import pytest
 import torch
 
+from medsearch.cohorts.layouts import TUMOUR_LAYOUTS
+from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs, plain
-from medsearch.data.layouts import TUMOUR_LAYOUTS
-from medsearch.data.tasks import CrossModalityTask
 from medsearch.methods.modatts import MODATTS
 from medsearch.methods.modatts.recipe import SegmentationRecipe, make_recipe
 from medsearch.methods.modatts.segmentor import Segmentor

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
+from medsearch.cohorts.views import TaskView
 from medsearch.core.errors import BadInput
-from medsearch.data.views import TaskView
 from tests.micro import Micro
 
 NODES = ["translation", "synthesis", "segmentation", "self_training_1"]

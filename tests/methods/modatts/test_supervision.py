@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from medsearch.core.errors import BadInput
-from medsearch.data.geometry import halves
+from medsearch.imaging.geometry import halves
 from medsearch.methods.modatts.supervision import Supervision, supervision
 from medsearch.methods.modatts.synthesis import synthesised
 from tests.micro import Micro, flat

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from medsearch.core.errors import BadInput
-from medsearch.data.geometry import padded_slices
+from medsearch.imaging.geometry import padded_slices
 from medsearch.methods.modatts import losses
 from medsearch.methods.modatts.synthesis import load_translator
 from medsearch.methods.modatts.translation import TranslationTraining

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.data import abdomens
+from tests.cohorts import abdomens
 
 
 @pytest.fixture(scope="session")

@@ -10,15 +10,15 @@ import numpy as np
 import pydicom
 import pytest
 
+from medsearch.cohorts.checks import check
 from medsearch.core.errors import BadInput
-from medsearch.data.abdomen import body_mask
-from medsearch.data.checks import check
-from medsearch.data.volumes import read_volume, stored_volume
+from medsearch.imaging.abdomen import body_mask
+from medsearch.imaging.volumes import read_volume, stored_volume
 from medsearch.phantoms import AbdomenSpec, NiftiFoldersSpec, specified, write_abdominal_ct, write_nifti_folders
 from medsearch.phantoms.abdomen.bodies import TISSUES, draw_hu
 from medsearch.phantoms.abdomen.organs import Canvas
 from medsearch.phantoms.abdomen.writing import pancreas_names, person
-from tests.data import abdomens
+from tests.cohorts import abdomens
 
 FEW = {"cases": 1, "pairs": 1, "spacing": 7.0}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from medsearch.data.layouts import layout
+from medsearch.cohorts.layouts import layout
 from medsearch.phantoms import write_crossmoda
 from medsearch.phantoms.vestibular.writing import VestibularSubject, vestibular_subject
 from tests.phantoms.vestibular.written_vestibular import SPEC, WrittenCohort

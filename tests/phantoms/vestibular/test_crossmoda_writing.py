@@ -6,10 +6,10 @@ import nibabel
 import numpy as np
 import pytest
 
+from medsearch.cohorts.checks import check
 from medsearch.core.errors import BadInput
 from medsearch.core.records import read_json
-from medsearch.data.checks import check
-from medsearch.data.volumes import read_volume
+from medsearch.imaging.volumes import read_volume
 from medsearch.phantoms import CrossModa2021Spec, CrossModa2022Spec, PhantomSpec, write_crossmoda
 from medsearch.phantoms.vestibular.writing import VestibularSubject
 from tests.phantoms.vestibular.written_vestibular import SPEC, WrittenCohort

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medsearch.data.cohorts import Case, Cohort
+from medsearch.cohorts.cohort import Case, Cohort
 from medsearch.phantoms import CrossModa2022Spec
 
 SPEC = CrossModa2022Spec(cases=10, seed=1)

@@ -5,7 +5,7 @@ from typing import Any
 
 from medsearch.reporting.ablation.results import AblationResults, Cell, Column, Design
 from medsearch.reporting.evidence import Provenance, Replicate
-from medsearch.study.record import Row
+from medsearch.study.record.headers import Row
 
 CASES = 8
 

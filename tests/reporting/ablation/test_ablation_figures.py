@@ -15,7 +15,7 @@ from medsearch.reporting.document import ChartFigure
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.render import plotly_charts, print_charts
 from medsearch.reporting.report import figures
-from medsearch.study.record import Figure, Row
+from medsearch.study.record.headers import Figure, Row
 from tests.reporting import made_up_ablation as made_up
 from tests.reporting.ablation.ablation_results import column, results, run
 from tests.reporting.made_up_ablation import BRATS, CROSSMODA, NO_ST, NO_TAMT, PROPOSED, SPARSE, SUPERVISED

@@ -12,8 +12,8 @@ from medsearch.reporting.ablation.results import AblationResults
 from medsearch.reporting.report import rebuild, summary
 from medsearch.reporting.storage import read_results
 from medsearch.stages.store import Store
-from medsearch.study.ledger import Ledger
-from medsearch.study.record import AblationHeader
+from medsearch.study.record.headers import AblationHeader
+from medsearch.study.record.ledger import Ledger
 from tests.reporting import made_up_ablation as made_up
 from tests.study.headers import written
 

@@ -11,7 +11,7 @@ from medsearch.reporting.ablation.narrative import answer, caption, failures, un
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.variance_components import difference
 from medsearch.stages.store import Store
-from medsearch.study.record import Skipped
+from medsearch.study.record.headers import Skipped
 from tests.reporting import made_up_ablation as made_up
 from tests.reporting.ablation.ablation_results import column, results, run
 from tests.reporting.made_up_ablation import BRATS, SPARSE

@@ -5,8 +5,8 @@ from medsearch.reporting.ablation.collect import MOST, collect
 from medsearch.reporting.ablation.narrative import failures
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
-from medsearch.study.ledger import Ledger, PlannedRun
-from medsearch.study.record import Figure
+from medsearch.study.record.headers import Figure
+from medsearch.study.record.ledger import Ledger, PlannedRun
 from tests.reporting import made_up_ablation as made_up
 from tests.reporting.made_up_ablation import BRATS, CROSSMODA, NO_ST, NO_TAMT, PROPOSED, SPARSE, SUPERVISED
 from tests.study.headers import put, search_header

@@ -6,8 +6,8 @@ from medsearch.core.errors import BadInput
 from medsearch.reporting.search.collect import IMPORTANCES, collect
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
-from medsearch.study.ledger import Ledger, PlannedRun
-from medsearch.study.record import About, Axis, Reference, Scheduler, Skipped
+from medsearch.study.record.headers import About, Axis, Reference, Scheduler, Skipped
+from medsearch.study.record.ledger import Ledger, PlannedRun
 from tests.study.headers import search_header
 
 SEG = "segmentation.weights.seg"

@@ -9,7 +9,7 @@ from medsearch.reporting.evidence import Provenance, Replicate
 from medsearch.reporting.search.narrative import answer, caption, unfinished, warnings
 from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
 from medsearch.reporting.search.tables import gain, other_knobs, ranking, spread, summary, weights
-from medsearch.study.record import Skipped
+from medsearch.study.record.headers import Skipped
 from tests.reporting import made_up_search
 from tests.reporting.made_up_search import ADV, CODES, LAT, REC, SEG, WIDTH
 from tests.reporting.written import files

@@ -11,7 +11,7 @@ from medsearch.reporting.evidence import Picture
 from medsearch.reporting.search.document import record
 from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.reporting.storage import from_json, read_results, to_json
-from medsearch.study.record import Axis
+from medsearch.study.record.headers import Axis
 from tests.reporting import made_up_search
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
 from medsearch.reporting.staged.results import Design, Group, Refined, StagedResults
-from medsearch.study.record import Axis, Frozen
+from medsearch.study.record.headers import Axis, Frozen
 from tests.reporting import made_up_search
 
 CYC, SEG, WIDTH = "translation.weights.cyc", "segmentation.weights.seg", "segmentation.width"

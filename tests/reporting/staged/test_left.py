@@ -12,7 +12,7 @@ from medsearch.reporting.staged.left import left
 from medsearch.reporting.staged.narrative import answer, caption, frozen_row, verdict, warnings
 from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.variance_components import ONE_SEED
-from medsearch.study.record import Bound
+from medsearch.study.record.headers import Bound
 from tests.reporting.staged import made_up_staged as made_up
 from tests.reporting.written import files, page
 

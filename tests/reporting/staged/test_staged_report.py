@@ -17,11 +17,11 @@ from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.storage import read_results
 from medsearch.stages.store import Store
 from medsearch.study import Best, Reaching, Refinement, StagedSearch
-from medsearch.study.jobs import Workplace
-from medsearch.study.ledger import Ledger
-from medsearch.study.record import Bound, StagedHeader
-from medsearch.study.rules import Rule
-from medsearch.study.staged_header import describe
+from medsearch.study.declare.rules import Rule
+from medsearch.study.engine.jobs import Workplace
+from medsearch.study.engine.staged_header import describe
+from medsearch.study.record.headers import Bound, StagedHeader
+from medsearch.study.record.ledger import Ledger
 from tests.reporting.outline import Outline
 from tests.reporting.staged import made_up_staged as made_up
 from tests.reporting.written import files, page

@@ -3,9 +3,9 @@
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
+from medsearch.cohorts.patches import SliceRule
 from medsearch.core.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from medsearch.core.recipes import override, recipe
-from medsearch.data.patches import SliceRule
 from medsearch.losses.weights import TermWeights
 from medsearch.methods.baselines.recipe import PRESETS, AdamRecipe, TrainedByAdam
 from medsearch.networks.config import Scale, refuse

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from medsearch.data.views import Domain
+from medsearch.cohorts.views import Domain
 from medsearch.losses.adversarial import adversarial_d, adversarial_g, least_squares_d, least_squares_g
 from medsearch.losses.dice import dice
 from medsearch.methods.baselines.accsegnet import losses

@@ -3,9 +3,9 @@
 from dataclasses import field, replace
 from typing import Any, Literal
 
+from medsearch.cohorts.patches import SliceRule
 from medsearch.core.ranges import NonNegativeFloat, PositiveInt
 from medsearch.core.recipes import WHEREABOUTS, override, recipe
-from medsearch.data.patches import SliceRule
 from medsearch.losses.weights import TermWeights
 from medsearch.methods.baselines.recipe import PLAIN, AdamRecipe, TrainedByAdam
 from medsearch.networks.config import Scale

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from medsearch.data.views import Domain
+from medsearch.cohorts.views import Domain
 from medsearch.losses.adversarial import adversarial_d, adversarial_g
 from medsearch.methods.baselines.attent import losses
 from medsearch.methods.baselines.attent.networks import DeepLab, MapDiscriminator, load_translator, start_backbone

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from medsearch.cohorts.patches import SliceRule
 from medsearch.core.files import digest, require_content
-from medsearch.data.patches import SliceRule
 from medsearch.methods.baselines.attent.recipe import AttENTRecipe, SegmentationRecipe, TranslationRecipe
 from medsearch.methods.baselines.reads import adapting, unannotated
 from medsearch.stages.context import StageContext

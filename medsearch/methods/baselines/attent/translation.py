@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from medsearch.data.patches import SliceRule
+from medsearch.cohorts.patches import SliceRule
 from medsearch.losses.adversarial import Scales, adversarial_d, adversarial_g
 from medsearch.losses.reconstruction import l1
 from medsearch.losses.weights import normalised

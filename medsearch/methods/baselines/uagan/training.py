@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from medsearch.data.patches import hemispheres
-from medsearch.data.views import Domain, TaskView
+from medsearch.cohorts.patches import hemispheres
+from medsearch.cohorts.views import Domain, TaskView
 from medsearch.losses.dice import dice
 from medsearch.losses.reconstruction import l1
 from medsearch.losses.weights import normalised

@@ -3,9 +3,9 @@
 from dataclasses import field
 from typing import Any
 
+from medsearch.cohorts.patches import SliceRule
 from medsearch.core.ranges import PositiveInt
 from medsearch.core.recipes import override, recipe
-from medsearch.data.patches import SliceRule
 from medsearch.methods.baselines.reads import Supervision
 from medsearch.methods.baselines.recipe import AdamRecipe, TrainedByAdam
 from medsearch.networks.config import Scale

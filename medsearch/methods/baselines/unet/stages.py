@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from medsearch.data.views import whole
+from medsearch.cohorts.views import whole
 from medsearch.methods.baselines.reads import sides, validation
 from medsearch.methods.baselines.unet.recipe import SegmentationRecipe, SupervisedUNetRecipe
 from medsearch.stages.context import StageContext

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from medsearch.data.patches import SliceRule, cycled
-from medsearch.data.views import Domain, TaskView
+from medsearch.cohorts.patches import SliceRule, cycled
+from medsearch.cohorts.views import Domain, TaskView
 from medsearch.losses.dice import dice
 from medsearch.methods.baselines.reads import Supervision, sides
 from medsearch.methods.baselines.slices import adam, diseased, missing, only_annotated, validation_slices

@@ -1,0 +1,1 @@
+"""Imaging: single volumes and slices, in and out of files; their grids and sizes, registration and augmentation."""

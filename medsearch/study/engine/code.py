@@ -1,0 +1,108 @@
+"""The stored stages of a study beside today's code: which of them other code has trained, and what to do about that.
+
+Keys of stages do not change with code, so a study goes on with what is stored. Unless it is told not to, it says which
+of that other code has trained; or it trains those stages anew, and what stands on them.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import replace
+from typing import TypeAlias
+
+from medsearch.stages.code import Code, Standing, Trained, code_of, standings, trained
+from medsearch.stages.stage import Stage
+from medsearch.study.declare.ablation import Ablation
+from medsearch.study.declare.search import Search
+from medsearch.study.declare.staged import StagedSearch
+from medsearch.study.engine.jobs import Planner, Recompute, Workplace, unprepared
+from medsearch.study.record.ledger import Ledger
+
+Study: TypeAlias = Search | StagedSearch | Ablation
+
+RETRAINED: dict[Recompute, tuple[Standing, ...]] = {
+    "never": (),
+    "warn": (),
+    "changed": ("changed", "upstream changed"),
+    "unknown": ("changed", "upstream changed", "unknown"),
+}
+"""By what `--recompute` says: how stored stages stand to today's code that are trained anew."""
+
+
+def stages_of(study: Study) -> Iterator[Stage]:
+    """The stages of every pipeline that a study may run: of its rows, and at the edges of what it searches."""
+    if isinstance(study, StagedSearch):
+        for search in study.searches(study.stand_in):
+            yield from stages_of(search)
+    elif isinstance(study, Search):
+        here = study.settled
+        tried = [{knob: value} for knob, domain in here.domains.items() for value in domain.edges()]
+        for knobs in ({}, *(row.knobs for row in here.references), *tried):
+            yield from (node.stage for node in study.pipeline(study.setup(knobs), test=True).nodes)
+    else:
+        varied = [{knob: v} for knob, domain in study.retune.items() for v in domain.edges()]  # type: ignore[union-attr]
+        for row, column in study.cells():
+            for knobs in ({}, *varied):
+                yield from (node.stage for node in study.pipeline(row, column, study.setup(row, column, knobs)).nodes)
+
+
+def codes_of(study: Study, names: Collection[str] | None = None) -> dict[str, Code]:
+    """Today's code by the names of stages; of those in `names` if it is given. None is said of one without source."""
+    found: dict[str, Code] = {}
+    for stage in stages_of(study):
+        if stage.name not in found and (names is None or stage.name in names) and (code := code_of(stage)):
+            found[stage.name] = code
+    return found
+
+
+def anew(study: Study, place: Workplace, recompute: Recompute) -> Workplace:
+    """The place in which those stored stages do not count that are to be trained anew, by this study alone.
+
+    A stage that another study in the home stands on, too, is unfinished for that one while it is trained, and has other
+    numbers in it from then on: a stage is stored once, under one key.
+    """
+    if not RETRAINED[recompute]:
+        return replace(place, recompute=recompute)
+    manifests = place.store.summaries()
+    codes = codes_of(study, {manifest.get("stage", "") for manifest in manifests.values()})
+    found = standings(manifests, codes, manifests)
+    outdated = {key: manifests[key].get("finished", 0.0) for key, of in found.items() if of in RETRAINED[recompute]}
+    return replace(place, recompute=recompute, outdated=outdated)
+
+
+def stored_keys(study: Search | StagedSearch, place: Workplace) -> Iterator[str]:
+    """The stages that searches have recorded, and those that precede or stand beside their trials."""
+    searches = [study] if isinstance(study, Search) else list(study.searches(study.stand_in))
+    for search in searches:
+        for record in Ledger(place.study(search.name)).runs().values():
+            yield from (key for _, key in record.stages)
+    planner, here = Planner(searches[0], replace(place, prepared=unprepared)), searches[0].settled
+    for seed in here.seeds:
+        yield from planner.job("prefix", seed, knobs={}).keys
+        for row in here.references:
+            yield from planner.job("reference", seed, knobs=row.knobs, label=row.label).keys
+
+
+def trained_by(study: Study, place: Workplace, keys: Iterable[str]) -> tuple[Trained, ...]:
+    """By which code the stages `keys` were trained, those that are stored; nothing where nobody wants to know."""
+    if place.recompute == "never":
+        return ()
+    manifests, store = place.store.summaries(), place.stored
+    stored = [key for key in dict.fromkeys(keys) if key in manifests]
+    codes = codes_of(study, {manifests[key].get("stage", "") for key in stored})
+    return trained(manifests, codes, stored, lambda key: store.artifact(key).manifest.get("modules", {}))
+
+
+def lines(of: Iterable[Trained], recompute: Recompute) -> list[str]:
+    """What a user is told of stored stages that other code has trained, and once of all those of unknown code."""
+    found = tuple(of)
+    said = [f"code changed: {one}" for one in found if one.differs]
+    if said:
+        what = "they are trained anew" if RETRAINED[recompute] else "they are used as they are"
+        other = "" if RETRAINED[recompute] else " (--recompute changed trains them anew, never says nothing)"
+        said.append(f"code changed: {what}{other}")
+    unknown = sum(one.count for one in found if one.standing == "unknown")
+    if unknown:
+        anew = "unknown" in RETRAINED[recompute]
+        rest = "they are trained anew" if anew else "--recompute unknown trains them anew"
+        some = "stored stages were" if unknown > 1 else "stored stage was"
+        said.append(f"code unknown: {unknown} {some} trained before it was recorded; {rest}")
+    return said

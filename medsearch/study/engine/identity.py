@@ -1,0 +1,136 @@
+"""The header of a study, and whether a folder belongs to the question that is asked of it."""
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from medsearch.core.errors import BadInput
+from medsearch.core.recipes import fingerprint, knobs, plain
+from medsearch.study.declare.search import Search
+from medsearch.study.engine.code import codes_of
+from medsearch.study.engine.jobs import Planner
+from medsearch.study.record.headers import Axis, Header, Reference, Scheduler, SearchHeader
+from medsearch.study.record.ledger import Ledger
+
+MAY_GROW = "trials, finalists, seeds after the first, references and the scheduler"
+ELSEWHERE = "choose another --home or study name, or remove the folder"
+
+
+def open_study(planner: Planner, ledger: Ledger) -> None:
+    """Write the header, unless the folder belongs to another question.
+
+    Raises:
+        BadInput: it does; the message says in what they differ.
+
+    """
+    old = ledger.header()
+    parts = ", ".join(differs(planner, old))
+    if parts:
+        msg = (
+            f"study {planner.search.name!r} in {ledger.folder} was begun with another {parts}; only {MAY_GROW} may "
+            f"change: {ELSEWHERE}"
+        )
+        raise BadInput(msg)
+    header = header_of(planner)
+    if isinstance(old, SearchHeader):
+        header = replace(header, begun=old.begun, chosen=old.chosen, frozen=old.frozen)
+    ledger.write_header(header)
+
+
+def differs(planner: Planner, header: Header | None) -> list[str]:
+    """In what a folder's header is that of another question; in nothing where the folder was not begun."""
+    ours = _identity(planner)
+    return [part for part in ours if header.identity.get(part) != ours[part]] if header else []
+
+
+def choose(ledger: Ledger, finalists: Sequence[int]) -> None:
+    """Note in the header which trials are the finalists; others may have been before the search grew."""
+    if header := ledger.header(SearchHeader):
+        ledger.write_header(replace(header, chosen=tuple(finalists)))
+
+
+def note_frozen(ledger: Ledger, number: int | None) -> None:
+    """Note in the header which trial a staged search stands on, if it stands on one."""
+    if header := ledger.header(SearchHeader):
+        ledger.write_header(replace(header, frozen=number))
+
+
+def header_of(planner: Planner) -> SearchHeader:
+    """All that the report and the tracking need to know of the question."""
+    search, place = planner.search, planner.place
+    here = search.settled
+    return SearchHeader(
+        name=search.name,
+        question=search.question,
+        cost=search.cost,
+        method=search.method.name,
+        scale=search.scale,
+        selection=search.selection,
+        task=plain(search.task),
+        layout=search.task.layout,
+        cohort=place.cohort,
+        subjects=len(place.roster.subjects),
+        about=place.about,
+        commit=place.about.git_commit,
+        code=codes_of(search),
+        space=axes(here.space),
+        nuisance=axes(here.nuisance),
+        fixed=plain(here.fixed),
+        published=plain(here.published),
+        published_in=search.published_in,
+        weights=tuple(search.weights),
+        sampler=search.sampler.name,
+        scheduler=Scheduler(**plain(here.scheduler)),
+        start=plain(here.start),
+        searched_stage=search.searched_stage,
+        scored_stage=search.scored_stage,
+        shared_stages=tuple(run.node for run in planner.job("prefix", here.seeds[0], knobs={}).runs),
+        objectives=dict(search.objectives),
+        freeze=str(search.freeze or ""),
+        trials=here.trials,
+        finalists=here.finalists,
+        seeds=tuple(here.seeds),
+        references=tuple(Reference(label=row.label, knobs=plain(row.knobs)) for row in here.references),
+        identity=_identity(planner),
+        begun=time.time(),
+    )
+
+
+def _identity(planner: Planner) -> dict[str, Any]:
+    """What a study cannot change and stay the same study, each part by a fingerprint."""
+    search, here = planner.search, planner.search.settled
+    base = planner.job("trial", here.seeds[0], knobs={}, number=0)
+    shared = planner.job("prefix", here.seeds[0], knobs={})
+    return {
+        "space": fingerprint({knob: domain_of(domain) for knob, domain in here.domains.items()}),
+        "objective": fingerprint([search.objectives, search.selection, search.searched_stage, *_scored(search)]),
+        "scale": search.scale,
+        "cohort": planner.place.cohort,
+        "task": fingerprint(search.setup({}).task),
+        "recipe": fingerprint(_frozen_knobs(planner)),
+        "first seed": here.seeds[0],
+        "stage version": fingerprint([[run.node, run.stage.version] for run in (*shared.runs, *base.runs)]),
+    }
+
+
+def _scored(search: Search) -> tuple[str, ...]:
+    """Nothing where it is the last stage: studies that were begun before it could be another keep their identity."""
+    return (search.scored_stage,) if search.scored_stage else ()
+
+
+def _frozen_knobs(planner: Planner) -> dict[str, Any]:
+    """The method's knobs that no trial moves."""
+    recipe = knobs(planner.search.setup({}).recipe)
+    return {knob: value for knob, value in recipe.items() if knob not in planner.search.settled.domains}
+
+
+def domain_of(domain: Any) -> dict[str, Any]:
+    """A domain as JSON knows it."""
+    return {"domain": type(domain).__name__.lower(), **dataclasses.asdict(domain)}
+
+
+def axes(domains: Mapping[str, Any]) -> dict[str, Axis]:
+    """Domains by knob, for a header."""
+    return {knob: Axis(**plain(domain_of(domain))) for knob, domain in domains.items()}

@@ -1,0 +1,74 @@
+"""Which trials are the best: by value; where several objectives are weighed, front by front, each spread out.
+
+Several objectives have no best trial but a front: the trials that no other beats in all of them. So finalists are
+taken from the front, first the best in the first objective, then always the one farthest from those taken, so that
+they stand for the whole of it and not for one end; what is left of them comes from the next front, taken likewise.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from medsearch.core.errors import StudyFailed
+from medsearch.core.recipes import fingerprint
+from medsearch.stages.store import Store
+from medsearch.study.declare.rules import Entrant, Metrics
+from medsearch.study.declare.search import Search
+from medsearch.study.engine.fronts import Scores, fronts, scored, spread_out
+from medsearch.study.record.ledger import RunRecord
+
+
+def ranking(
+    search: Search,
+    values: Mapping[int, tuple[float, ...]],
+    knobs: Mapping[int, Mapping[str, Any]],
+    *,
+    last: Collection[int] = (),
+) -> tuple[int, ...]:
+    """Complete trials, best first, each configuration once; with several objectives front by front.
+
+    A trial of an earlier version, of which only the first value was kept, has no place among several.
+
+    last: trials that come after all others.
+    """
+    whole = (number for number in sorted(values) if len(values[number]) == len(search.objectives))
+    scores = {number: scored(values[number], search.objectives.values()) for number in whole}
+    several = len(search.objectives) > 1
+    groups = ({n: of for n, of in scores.items() if (n in last) == late} for late in (False, True))
+    best: dict[str, int] = {}
+    for group in groups:
+        for number in _by_front(group) if several else _by_value(group):
+            best.setdefault(fingerprint(knobs[number]), number)
+    return tuple(best.values())
+
+
+def _by_value(scores: Scores) -> tuple[int, ...]:
+    return tuple(sorted(scores, key=lambda number: (tuple(-score for score in scores[number]), number)))
+
+
+def _by_front(scores: Scores) -> tuple[int, ...]:
+    return tuple(number for front in fronts(scores) for number in spread_out(front, scores))
+
+
+def metrics_of(search: Search, store: Store) -> Metrics:
+    """What reads the metrics of a run of the search: its objectives, and what its scored stage measured beside them."""
+
+    def metrics(run: RunRecord) -> Mapping[str, float]:
+        scored = store.artifact(dict(run.stages)[search.scored(search.setup(run.knobs))])
+        return {**scored.metrics, **dict(zip(search.objectives, run.values, strict=False))}
+
+    return metrics
+
+
+def barred(search: Search, runs: Iterable[RunRecord], store: Store) -> frozenset[int]:
+    """The complete trials that the search's freeze rule does not allow, each by its own metrics.
+
+    None where it is not known: freezing says then what is amiss.
+    """
+    rule, metrics = search.freeze, metrics_of(search, store)
+    if rule is None or not search.settled.finalists:
+        return frozenset()
+    trials = [run for run in runs if run.role == "trial" and run.state == "complete" and run.value is not None]
+    try:
+        return frozenset(int(run.number or 0) for run in trials if not rule.allows(Entrant(trial=run), metrics))
+    except StudyFailed:
+        return frozenset()

@@ -1,0 +1,249 @@
+"""The driver of a search: a sampler proposes the knobs of a trial when there is room for one.
+
+Each end is told to the sampler first and written to the ledger second; `_reconcile` repeats what a kill between the two
+left out.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import cached_property
+from typing import Any, final
+
+from medsearch.core.errors import StudyFailed
+from medsearch.study.declare.search import Search
+from medsearch.study.engine.driver import StudyDriver
+from medsearch.study.engine.events import Event, Listener, unheard
+from medsearch.study.engine.jobs import End, Job, Planner, ancestors, stored_end
+from medsearch.study.engine.proposals import Proposals
+from medsearch.study.engine.ranking import barred, ranking
+from medsearch.study.engine.run_order import Plan, Progress, RunId, doomed, finalists, prefix, run_id, searched, wanted
+from medsearch.study.record.ledger import FAILURES, Ledger, PlannedRun, RunRecord, trial_name
+
+
+@final
+class SearchDriver(StudyDriver):
+    """Runs a search to its end. unfinished: knobs of trials that are to go on, by number."""
+
+    def __init__(
+        self,
+        planner: Planner,
+        *,
+        ledger: Ledger,
+        proposals: Callable[[], Proposals],
+        listener: Listener = unheard,
+    ) -> None:
+        super().__init__(store=planner.place.store, ledger=ledger, listener=listener)
+        self.planner = planner
+        self.plan = plan_of(planner)
+        self.unfinished: dict[int, Mapping[str, Any]] = {}
+        self._open = proposals
+        self._proposals: Proposals | None = None
+        self._held: dict[RunId, Job] = {}
+        self._ended: dict[RunId, End] = {}
+        self._knobs: dict[int, Mapping[str, Any]] = {}
+        self._bars: tuple[int, frozenset[int]] = 0, frozenset()
+        self.reopened: set[str] = set()
+        """Runs whose recorded ends and curves are of stages that were, or are to be, trained anew."""
+        self._recall()
+
+    @property
+    def search(self) -> Search:
+        """The search."""
+        return self.planner.search
+
+    @property
+    def proposals(self) -> Proposals:
+        """The sampler's memory, opened when it is first needed."""
+        return self._proposals or self._open_proposals()
+
+    def _open_proposals(self) -> Proposals:
+        self._proposals = self._open()
+        ends = {run.number: end for run, end in self._ended.items() if run.role == "trial"}
+        self._proposals.restore({number: (knobs, ends.get(number)) for number, knobs in self._knobs.items()})
+        self._proposals.reopen({number for number in self.unfinished if trial_name(number) in self.reopened})
+        self._reconcile(self._proposals)
+        return self._proposals
+
+    @property
+    def progress(self) -> Progress:
+        """What has happened."""
+        values = self._values()
+        progress = Progress(
+            ended={run: end.state for run, end in self._ended.items()},
+            running=frozenset(run_id(job.planned) for job in self.running.values()),
+        )
+        last = self._barred(len(values)) if searched(self.plan, progress) else frozenset[int]()
+        return replace(progress, ranking=ranking(self.search, values, self._knobs, last=last))
+
+    @property
+    def finalists(self) -> tuple[int, ...]:
+        """The trials that are repeated over seeds, best first."""
+        return finalists(self.plan, self.progress)
+
+    def _next_job(self) -> Job | None:
+        progress = self.progress
+        self._require_hope(progress)
+        if self._proposals is None and any(run.role == "trial" for run in wanted(self.plan, progress)):
+            self._open_proposals()  # they may know of ends that the ledger has lost
+            progress = self.progress
+        return self._first_free(progress)
+
+    def _is_stored(self, job: Job) -> bool:
+        return all(self.store.has(key) for key in job.keys)
+
+    def _requeue(self, job: Job) -> None:
+        if job.planned.role == "trial" and job.planned.number is not None:
+            self.unfinished[job.planned.number] = job.planned.knobs
+
+    def _take_in(self, job: Job, end: End) -> None:
+        if job.planned.role == "trial" and job.planned.number is not None:
+            self.unfinished.pop(job.planned.number, None)
+            self.proposals.tell(job.planned.number, end)
+        self._ended[run_id(job.planned)] = end
+
+    def require_result(self) -> None:
+        """Refuse a search that ended without one complete trial.
+
+        Raises:
+            StudyFailed: no trial came to its end.
+
+        """
+        if not searched(self.plan, self.progress) or self.progress.ranking:
+            return
+        reasons = [end.reason for run, end in self._ended.items() if run.role == "trial" and end.reason]
+        why = f"; the last one: {reasons[-1]}" if reasons else ""
+        msg = f"none of {self.plan.trials} trials came to its end{why}; see {self.ledger.folder / FAILURES}"
+        raise StudyFailed(msg)
+
+    def _first_free(self, progress: Progress) -> Job | None:
+        """The most urgent job that shares no unfinished stage with one under way."""
+        busy = {key for job in self.running.values() for key in job.keys}
+        proposed = any(run.role == "trial" for run in self._held)
+        for run in wanted(self.plan, progress):
+            if run.role == "trial" and run not in self._held:
+                if proposed:  # one that waits is enough: later proposals know more
+                    continue
+                proposed = True
+            job = self._held.get(run) or self._job(run)
+            self._held[run] = job
+            if not any(key in busy and not self.store.has(key) for key in job.keys):
+                return self._held.pop(run)
+        return None
+
+    def _job(self, run: RunId) -> Job:
+        knobs: Mapping[str, Any] = {}
+        if run.role == "trial" and run.number is not None:
+            knobs = self.unfinished.get(run.number) or self.proposals.propose(run.number)
+            self._knobs[run.number] = knobs
+        elif run.role == "replicate" and run.number is not None:
+            knobs = self._knobs[run.number]
+        elif run.role == "reference":
+            knobs = next(row.knobs for row in self.search.settled.references if row.label == run.label)
+        return self.planner.job(run.role, run.seed, knobs=knobs, number=run.number, label=run.label)
+
+    def _barred(self, complete: int) -> frozenset[int]:
+        """Trials that the freeze rule does not allow; their metrics are read once for so many complete trials."""
+        if self._bars[0] != complete:
+            self._bars = complete, barred(self.search, self.ledger.runs().values(), self.store)
+        return self._bars[1]
+
+    def _values(self) -> dict[int, tuple[float, ...]]:
+        return {
+            run.number: end.values
+            for run, end in self._ended.items()
+            if run.role == "trial" and run.number is not None and end.state == "complete"
+        }
+
+    def _require_hope(self, progress: Progress) -> None:
+        if doomed(self.plan, progress):
+            reason = self._ended[prefix(self.plan.seeds[0])].reason
+            msg = f"the stages that all trials share could not be trained: {reason}"
+            raise StudyFailed(msg)
+
+    def _recall(self) -> None:
+        """Take over what earlier lives of the study wrote."""
+        records = self.ledger.runs()
+        self.reopened = {record.run for record in records.values() if self._is_outdated(record)}
+        for record in records.values():
+            run = run_id(record)
+            if record.role == "trial" and record.number is not None:
+                self._knobs[record.number] = record.knobs
+                if record.state == "running" or record.run in self.reopened:
+                    self.unfinished[record.number] = record.knobs
+            if record.state != "running" and self._counts(record):
+                self._ended[run] = _end(record)
+        if self.unfinished:
+            self._open_proposals()
+        for run, end in self._ended.items():
+            knobs = self._knobs.get(run.number, {}) if run.number is not None else {}
+            planned = PlannedRun(role=run.role, seed=run.seed, number=run.number, label=run.label, knobs=knobs)
+            self.listener(Event(kind="resumed", run=planned.run, planned=planned, end=end))
+
+    def _counts(self, record: RunRecord) -> bool:
+        """Whether an end from an earlier life still stands; a failure other than divergence is given another chance."""
+        if record.run in self.reopened:
+            return False
+        if record.role == "trial":
+            return True
+        if record.state == "failed" and record.cause != "diverged":
+            return False
+        if record.role == "reference" and record.label not in self.plan.references:
+            return False
+        if record.role == "replicate" and record.number not in self._knobs:
+            return False
+        run = run_id(record)
+        return self._job(run).planned.stages == record.stages
+
+    def _is_outdated(self, record: RunRecord) -> bool:
+        """Whether a run of the ledger is to be done again, because of stages that are trained anew, or have been."""
+        if record.state == "complete" and not all(self.store.has(key) for _, key in record.stages):
+            return True
+        if self.store.outdated is not None and any(not self.store.has(key) for _, key in record.stages):
+            codes = {run.key: run.code.digest if run.code else None for run in self._recorded_job(record).runs}
+            if any(self.store.is_outdated(key, codes.get(key)) for _, key in record.stages):
+                return True
+        if record.state != "complete" or self._renewed.isdisjoint(key for _, key in record.stages):
+            return False
+        return stored_end(self._recorded_job(record), self.store).values != record.values
+
+    def _recorded_job(self, record: RunRecord) -> Job:
+        return self.planner.job(record.role, record.seed, knobs=record.knobs, number=record.number, label=record.label)
+
+    @cached_property
+    def _renewed(self) -> frozenset[str]:
+        """Stored stages that were trained anew, here or by another study."""
+        return frozenset(key for key, of in self.store.summaries().items() if "replaces" in of)
+
+    def _reconcile(self, proposals: Proposals) -> None:
+        """Bring the ledger up to what the sampler was told, and the sampler up to runs that were not done again."""
+        for number in proposals.running() - self.unfinished.keys():
+            if (end := self._ended.get(RunId(role="trial", seed=self.plan.seeds[0], number=number))) is not None:
+                proposals.tell(number, end)
+        for number, knobs, end in proposals.ended():
+            run = RunId(role="trial", seed=self.plan.seeds[0], number=number)
+            known = self._ended.get(run)
+            self._knobs.setdefault(number, knobs)
+            self.unfinished.pop(number, None)
+            if known is None:
+                job = self.planner.job("trial", run.seed, knobs=self._knobs[number], number=number)
+                self.ledger.started(job.planned)
+                self._write_end(job.run, end)
+            self._ended[run] = end
+
+
+def plan_of(planner: Planner) -> Plan:
+    """How much of what the search wants."""
+    search = planner.search
+    whole = planner.job("trial", search.settled.seeds[0], knobs={}, number=0)
+    return Plan(
+        seeds=search.settled.seeds,
+        trials=search.settled.trials,
+        finalists=search.settled.finalists,
+        references=tuple(row.label for row in search.settled.references),
+        prefixed=bool(ancestors(whole.runs, search.searched_stage)),
+    )
+
+
+def _end(record: RunRecord) -> End:
+    state = "complete" if record.state == "running" else record.state
+    return End(state=state, values=record.values, rung=record.rung, reason=record.reason, cause=record.cause)  # type: ignore[arg-type]

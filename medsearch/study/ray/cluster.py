@@ -1,0 +1,245 @@
+"""Starting, joining and leaving Ray. All that Ray must be told before it is imported is told here."""
+
+import importlib.metadata
+import math
+import os
+import secrets
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, final
+
+from medsearch.core.errors import BadInput, MedsearchError
+from medsearch.core.locks import free, locked
+from medsearch.core.machine import cores, python_path
+from medsearch.stages.context import Runtime
+from medsearch.study.ray.cluster_loss import REMEDY, monitored, started_in_time
+from medsearch.study.ray.joining import TOKEN, join
+
+FOLDER = "msray-"
+OBJECTS = 200_000_000  # bytes of shared memory; results are a few numbers
+SOCKET = 103 if sys.platform == "darwin" else 107  # bytes of the name of a Unix socket
+
+ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # its own account of a dead worker, twenty lines long; ours is one
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",  # whoever waits for an answer says what is wrong
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",  # ours stops at once and says how to go on
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000",  # Tune's snapshots are never read
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000",  # jobs are handed out by slots: let their workers start together
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """What one run is given. cpus, gpus: of the embedded cluster; None: what the machine has.
+
+    measured: shares of a GPU are found by measuring (`packing`); `gpus_per_trial` is that of a run not yet measured,
+    and where the cluster has no GPU there is nothing to share. device: None: the GPU where a run has one.
+    memory_per_trial: bytes of main memory; 0: as large a part of its node's as of the cores; of a run on a GPU, any.
+    """
+
+    cpus_per_trial: float = 1.0
+    gpus_per_trial: float = 0.0
+    measured: bool = False
+    device: str | None = None
+    cpus: int | None = None
+    gpus: int | None = None
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    micro_batch: int = 0
+    memory_per_trial: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse shares that no machine can give."""
+        if not (0 < self.cpus_per_trial < math.inf and 0 <= self.gpus_per_trial < math.inf):
+            msg = f"{self.cpus_per_trial} CPUs and {self.gpus_per_trial} GPUs per trial; CPUs must be above 0"
+            raise BadInput(msg)
+        if self.memory_per_trial < 0:
+            msg = (
+                f"{self.memory_per_trial} bytes of memory per trial; it must be above 0, or 0 for a part of the node's"
+            )
+            raise BadInput(msg)
+        if self.micro_batch < 0:
+            msg = f"a micro-batch of {self.micro_batch} samples; it must be 1 or more, or 0 for the whole batch at once"
+            raise BadInput(msg)
+
+    @property
+    def runtime(self) -> Runtime:
+        """How stages compute on this share."""
+        return Runtime(
+            device=self.device or ("cuda" if self.gpus_per_trial else "cpu"),
+            threads=max(1, int(self.cpus_per_trial)),
+            precision=self.precision,
+            micro_batch=self.micro_batch,
+        )
+
+    @property
+    def without_gpus(self) -> "Resources":
+        """The same on a cluster that has none."""
+        return replace(self, gpus_per_trial=0.0, measured=False)
+
+    @property
+    def per_trial(self) -> dict[str, float]:
+        """Ray's words for it."""
+        return self.share(self.gpus_per_trial)
+
+    def share(self, gpus: float) -> dict[str, float]:
+        """The same with another share of a GPU."""
+        share = {"CPU": self.cpus_per_trial, "GPU": gpus, "memory": self.memory_per_trial}
+        return {name: amount for name, amount in share.items() if amount}
+
+
+@contextmanager
+def cluster(
+    resources: Resources, address: str | None, *, starting: Callable[[], AbstractContextManager[None]] = nullcontext
+) -> Iterator[None]:
+    """A Ray cluster: the caller's if there is one, that at `address`, or an embedded one that ends with the block.
+
+    starting: a block to start it in.
+
+    Raises:
+        BadInput: the cluster cannot be joined, or has no token to join it with.
+        MedsearchError: the embedded one does not start.
+
+    """
+    os.environ.update(ENVIRONMENT)
+    _use_token(address)
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    with ExitStack() as held:
+        folder = None if address else held.enter_context(own_folder())
+        held.callback(ray.shutdown)
+        with starting(), started_in_time(), _without_ray_s_signal_handler():
+            if folder is not None:
+                start(resources, folder)
+            elif address is not None:
+                join(address)
+        node = ray._private.worker._global_node
+        monitor = held.enter_context(monitored(node, embedded=folder is not None))
+        held.callback(ray.shutdown)  # before the monitor has left: a lost cluster may hold it up
+        held.callback(monitor.leave)
+        yield
+
+
+def start(resources: Resources, folder: Path) -> None:
+    """Start an embedded cluster that keeps its sockets and logs in `folder`.
+
+    Raises:
+        MedsearchError: it does not start.
+
+    """
+    import ray
+
+    os.environ["PYTHONPATH"] = python_path()  # its workers read a run with the code that wrote it
+    try:
+        ray.init(
+            address="local",
+            num_cpus=resources.cpus or cores(),
+            num_gpus=resources.gpus,
+            object_store_memory=OBJECTS,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level="ERROR",
+            _temp_dir=str(folder),
+        )
+    except Exception as error:  # Ray raises several kinds, Exception itself among them
+        line = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        msg = f"Ray does not start on this machine ({line}); {REMEDY}"
+        raise MedsearchError(msg) from error
+
+
+@contextmanager
+def own_folder() -> Iterator[Path]:
+    """A new folder for an embedded cluster that is this user's alone, and gone afterwards.
+
+    Ray's default, /tmp/ray, belongs to whoever came first. Folders of drivers that were killed are removed: their lock
+    is free.
+
+    Raises:
+        BadInput: the folder for temporary files has so long a name that Ray's sockets cannot lie in it.
+
+    """
+    parent = _short_parent()
+    for left in parent.glob(f"{FOLDER}*/lock"):
+        with suppress(FileNotFoundError):  # another driver removes it just now
+            if left.parent.lstat().st_uid == os.geteuid():
+                with free(left) as unused:
+                    if unused:
+                        shutil.rmtree(left.parent, ignore_errors=True)
+    made = tempfile.TemporaryDirectory(prefix=FOLDER, dir=parent, ignore_cleanup_errors=True)
+    with made as folder, locked(Path(folder) / "lock"):
+        yield Path(folder)
+
+
+def _short_parent() -> Path:
+    """The folder for temporary files, in which the names of Ray's sockets must be no longer than systems take."""
+    variable = "RAY_TMPDIR" if "RAY_TMPDIR" in os.environ else "TMPDIR"
+    folder = os.environ.get(variable) or tempfile.gettempdir()
+    below = f"/{FOLDER}12345678/session_YYYY-MM-DD_HH-MM-SS_ffffff_{os.getpid()}/sockets/plasma_store"
+    most = SOCKET - len(below)
+    if len(os.fsencode(folder)) > most:
+        msg = (
+            f"{variable} is {len(os.fsencode(folder))} characters, Ray's sockets need {most} or fewer; set "
+            f"{variable}=/tmp ({folder})"
+        )
+        raise BadInput(msg)
+    return Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir())  # a TMPDIR that is not there is passed over
+
+
+@contextmanager
+def _without_ray_s_signal_handler() -> Iterator[None]:
+    """Ray puts a SIGTERM handler in the place of ours, which raises in the middle of its own start and crashes it."""
+    from ray._private import utils
+
+    theirs = utils.set_sigterm_handler
+    utils.set_sigterm_handler = _leave
+    try:
+        yield
+    finally:
+        utils.set_sigterm_handler = theirs
+
+
+def _leave(handler: object) -> None:
+    """Set no handler."""
+
+
+def _use_token(address: str | None) -> None:
+    """Ray listens on every interface, so nothing starts or joins without a token, whatever the environment says.
+
+    An embedded cluster gets one of its own, which lives in the environment only: no file that others can read, no
+    need of a writable home. Ray turns tokens on for it when the mode is unset; to join, the mode must be set.
+    """
+    given = bool(os.environ.get("RAY_AUTH_TOKEN") or os.environ.get("RAY_AUTH_TOKEN_PATH"))
+    if address is None:
+        os.environ.pop("RAY_AUTH_MODE", None)
+        if not given:
+            os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        return
+    os.environ["RAY_AUTH_MODE"] = "token"
+    if not given and not (Path.home() / ".ray" / "auth_token").exists():
+        msg = f"no token for the Ray cluster at {address!r}; {TOKEN}"
+        raise BadInput(msg)
+
+
+def gpus_here() -> int:
+    """How many GPUs this machine has, without asking torch, which takes seconds; 0 if torch was built for none."""
+    if importlib.metadata.version("torch").endswith("+cpu"):
+        return 0
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([device for device in visible.split(",") if device.strip() not in ("", "-1")])
+    return len([device for device in Path("/dev").glob("nvidia*") if device.name.removeprefix("nvidia").isdigit()])

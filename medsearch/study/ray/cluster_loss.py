@@ -1,0 +1,255 @@
+"""Losing the Ray cluster under a running study: noticed within seconds, and told in one line that says how to go on.
+
+Ray itself would wait: for ever where the driver's raylet has died, for a minute where the GCS has, after which it ends
+the process with words of its own. So a thread looks at what the study stands on:
+
+    an embedded cluster    its two processes, raylet and GCS; one that has ended does not come back
+    a joined cluster       the head's address and this machine's raylet; a head may be restarted, so `PATIENCE`
+
+Tune's loop asks `require_cluster` at every step. Where Ray holds the main thread in a call that does not return, the
+thread itself says the line and ends the process: what is finished is stored, and locks are the kernel's.
+"""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from subprocess import Popen
+from typing import Any, ClassVar, Final, Protocol, final
+
+from medsearch.core.errors import Interrupted, MedsearchError
+from medsearch.study.ray.interruption import Halt
+
+LOOK = 1.0
+"""Seconds between two looks."""
+
+PATIENCE = 15.0
+"""Seconds for which the head of a joined cluster may be silent."""
+
+GRACE = 8.0
+"""Seconds that Ray has to let go of the main thread after its cluster was lost."""
+
+ANSWER = 3.0
+"""Seconds for one connection."""
+
+START = 240.0
+"""Seconds for Ray to start; on a machine that is busy beyond measure it waits for its first workers for ever."""
+
+REMEDY = "see that the machine has memory, processes and time for it, then run the same command again"
+
+
+class Cluster(Protocol):
+    """What a study stands on."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which it may be away before it counts as lost."""
+
+    def missing(self) -> str:
+        """What does not live at this moment, or nothing."""
+
+    def end(self) -> None:
+        """End what this process has started of it, whatever state that is in."""
+
+
+@final
+class ClusterMonitor:
+    """Looks every second whether the cluster still lives, in a thread of its own; ends what is left of a lost one.
+
+    loss: what has died.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.loss = ""
+        self._cluster = cluster
+        self._leaving, self._left = threading.Event(), threading.Event()
+        threading.Thread(target=self._watch, name="cluster-monitor", daemon=True).start()
+
+    def leave(self) -> None:
+        """Ray is about to be shut down: what ends now is no loss. A loss before it still ends a shutdown that hangs."""
+        self._leaving.set()
+
+    def left(self) -> None:
+        """Ray is shut down."""
+        self._leaving.set()
+        self._left.set()
+
+    def look_now(self) -> None:
+        """Without patience: something has failed already, and what is away now is the reason."""
+        self.loss = self.loss or self._cluster.missing()
+
+    def _watch(self) -> None:
+        since: float | None = None
+        while not self.loss and not self._leaving.wait(LOOK):
+            away, now = self._cluster.missing(), time.monotonic()
+            since = (since or now) if away else None
+            if since is not None and now - since >= self._cluster.patience:
+                self.loss = away
+        if not self.loss:
+            return
+        self._cluster.end()
+        if not self._left.wait(GRACE):
+            _end(_resume_line(self.loss), Interrupted.exit_code)
+
+
+_MONITORS: Final[list[ClusterMonitor]] = []
+"""That of this process's cluster, if it has one: Ray itself allows no second one."""
+
+
+@contextmanager
+def monitored(node: Any, *, embedded: bool) -> Iterator[ClusterMonitor]:
+    """Watch the cluster of this process. node: what Ray knows of this process's part in it."""
+    monitor = ClusterMonitor(Embedded.by(node) if embedded else Joined.by(node))
+    _MONITORS.append(monitor)
+    try:
+        yield monitor
+    finally:
+        _MONITORS.remove(monitor)
+        monitor.left()
+
+
+def require_cluster() -> None:
+    """Stop if the cluster was lost.
+
+    Raises:
+        Halt: with Interrupted, which names what has died.
+
+    """
+    for monitor in _MONITORS:
+        if monitor.loss:
+            raise Halt(Interrupted(_resume_line(monitor.loss)))
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Errors of Ray's within are told as the loss of the cluster, where that is what they come from."""
+    try:
+        yield
+    except Exception:
+        for monitor in _MONITORS:
+            monitor.look_now()
+        require_cluster()
+        raise
+
+
+@final
+@dataclass(frozen=True)
+class Embedded:
+    """A cluster that this process has started: its processes by kind. Of these, VITAL ones do not come back."""
+
+    processes: tuple[tuple[str, Popen[bytes]], ...]
+
+    patience: ClassVar[float] = 0.0
+    VITAL: ClassVar[frozenset[str]] = frozenset({"raylet", "gcs_server"})
+
+    @staticmethod
+    def by(node: Any) -> "Embedded":
+        """The cluster that began with `node`."""
+        return Embedded(tuple((kind, one.process) for kind, all_ in node.all_processes.items() for one in all_))
+
+    def missing(self) -> str:
+        """Which vital process has ended, and how; or nothing."""
+        for kind, process in self.processes:
+            if kind in self.VITAL and (code := process.poll()) is not None:
+                return f"the {kind} of this study's Ray cluster (process {process.pid}) {_ended(code)}"
+        return ""
+
+    def end(self) -> None:
+        """Kill what is left with all that it has started: Ray's agents look for a lost GCS for a minute."""
+        import psutil
+
+        for _, process in self.processes:
+            with suppress(psutil.NoSuchProcess):
+                started = psutil.Process(process.pid)
+                for one in (*started.children(recursive=True), started):
+                    with suppress(psutil.NoSuchProcess):
+                        one.kill()
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Joined:
+    """A cluster that others have started. raylet: this machine's, by process id; None: it is hidden."""
+
+    head: tuple[str, int]
+    raylet: int | None
+
+    @property
+    def patience(self) -> float:
+        """Seconds in which others may restart its head."""
+        return PATIENCE
+
+    @staticmethod
+    def by(node: Any) -> "Joined":
+        """The cluster that `node` is part of."""
+        host, _, port = node.gcs_address.rpartition(":")
+        return Joined(head=(host.strip("[]"), int(port)), raylet=_peer(node.raylet_socket_name))
+
+    def missing(self) -> str:
+        """Whether the raylet or the head has gone; or nothing."""
+        import psutil
+
+        if self.raylet is not None and not psutil.pid_exists(self.raylet):
+            return f"the raylet that this study had joined (process {self.raylet}) has ended"
+        try:
+            socket.create_connection(self.head, timeout=ANSWER).close()
+        except OSError as error:
+            host, port = self.head
+            return f"the head of the Ray cluster, {host}:{port}, does not answer ({error.strerror or error})"
+        return ""
+
+    def end(self) -> None:
+        """Leave it to those who started it."""
+
+
+def _peer(name: str) -> int | None:
+    """The process behind a socket of this machine, by its id.
+
+    None if there is none, if it is in another container, or if the system does not tell, as macOS does not.
+    """
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return None
+    try:
+        with socket.socket(socket.AF_UNIX) as asking:
+            asking.connect(name)
+            pid = int.from_bytes(asking.getsockopt(socket.SOL_SOCKET, option, 4), sys.byteorder)
+    except OSError:
+        return None
+    return pid or None
+
+
+def _ended(code: int) -> str:
+    if code == -signal.SIGKILL:
+        return "was killed by SIGKILL, as the kernel does when memory runs out"
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+
+
+def _resume_line(loss: str) -> str:
+    """What the user is told of a lost cluster: what has died, and that the same command goes on."""
+    return f"{loss}; what is finished is stored: run the same command again to go on"
+
+
+@contextmanager
+def started_in_time() -> Iterator[None]:
+    """End the process with a line if the block, in which Ray starts and listens to nothing else, takes too long."""
+    line = f"Ray has not started within {START:g} s; {REMEDY}"
+    timer = threading.Timer(START, _end, (line, MedsearchError.exit_code))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _end(line: str, code: int) -> None:
+    """End the process, whatever its main thread is held by."""
+    sys.stderr.write(f"medsearch: {line}\n")
+    sys.stderr.flush()
+    os._exit(code)

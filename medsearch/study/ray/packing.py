@@ -1,0 +1,133 @@
+"""Packing: which share of a GPU a job gets, and what it may do with it.
+
+With a fixed share every job has that one. With measured shares (`--gpus-per-trial auto`)
+
+    a stage that was never measured   runs its first epoch alone on a GPU, then is handed out again
+    a stage that was measured         has 1/k of a GPU, k as large as its peak allows
+
+and a job whose next stage needs more than its share, or was never measured, comes back and is handed out anew. Nothing
+is lost when it comes back: the stage goes on from its checkpoint, and one that is a single pass is measured over all of
+it. A job that was out of memory on its share with one sample at a time comes back, too, and has a GPU of its own.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, final
+
+from medsearch.stages.lineage import due
+from medsearch.stages.memory import Usage, usage_in
+from medsearch.stages.pipelines import StageRun
+from medsearch.stages.store import Store
+from medsearch.study.engine.portions import Portion
+from medsearch.study.engine.probes import MOST, Configuration, Probe, Probes
+from medsearch.study.ray.cluster import Resources
+from medsearch.study.ray.room import Room, Share
+from medsearch.training.runtime import Runtime
+
+if TYPE_CHECKING:
+    from medsearch.study.engine.jobs import End, Job
+
+
+@final
+@dataclass(frozen=True)
+class Handout:
+    """A job with its portion."""
+
+    job: "Job"
+    portion: Portion
+
+
+@final
+class Packing:
+    """Gives jobs their portions, and remembers what they took."""
+
+    def __init__(self, resources: Resources, *, room: Room, probes: Probes, store: Store) -> None:
+        self.resources = resources if room.has_gpus or not resources.measured else resources.without_gpus
+        self.room = room
+        self.probes = probes
+        self.store = store
+        self._alone: set[str] = set()
+
+    def require_room(self) -> None:
+        """Refuse to wait for room that no node has.
+
+        Raises:
+            BadInput: no node can hold a run.
+
+        """
+        self.room.require(self.resources.per_trial)
+
+    def has_room(self, beside: Iterable[Portion]) -> bool:
+        """Whether there is room for the smallest job; which one it is, is not asked before there is."""
+        least = self.resources.per_trial
+        if self.resources.measured:
+            least = {**least, "GPU": 1 / MOST}
+        return self.room.holds([*(self.share(portion) for portion in beside), least])
+
+    def fits(self, portion: Portion, beside: Iterable[Portion]) -> bool:
+        """Whether the cluster can hold it now."""
+        return self.room.holds([*(self.share(other) for other in beside), self.share(portion)])
+
+    def portion(self, job: "Job") -> Portion:
+        """The job's, for the stage that it comes to next and for those after it that need no more."""
+        gpus = self.resources.gpus_per_trial
+        if job.run in self._alone:
+            return Portion(gpus=max(1.0, gpus))
+        if not self.resources.measured:
+            return Portion(gpus=gpus)
+        needed = due(job.runs, self.store, ends=job.keys[-1:])
+        left = [run for run in job.runs if run.key in needed]
+        if not left:
+            return Portion(gpus=1 / MOST)
+        first = self._probe(left[0])
+        if first is None:
+            return Portion(gpus=gpus, trains=frozenset({left[0].key}), probes=frozenset({left[0].key}))
+        trains = [left[0].key]
+        for run in left[1:]:
+            probe = self._probe(run)
+            if probe is None or probe.share > first.share:
+                break
+            trains.append(run.key)
+        return Portion(gpus=first.share, trains=frozenset(trains))
+
+    def share(self, portion: Portion) -> Share:
+        """What Ray is asked for."""
+        return self.resources.share(portion.gpus)
+
+    def runtime(self, portion: Portion) -> Runtime:
+        """How stages compute on it."""
+        return replace(self.resources.runtime, share=min(1.0, portion.gpus) if portion.gpus else 1.0)
+
+    def learn(self, handout: Handout, end: "End") -> None:
+        """Take in what the job took: of a probe, of stages that it finished, or that its share was too small."""
+        if end.again == "alone":
+            self._alone.add(handout.job.run)
+        if not self.resources.measured:
+            return
+        job, portion = handout.job, handout.portion
+        needed = due(job.runs, self.store, ends=job.keys[-1:])
+        for run in job.runs:
+            if run.key not in needed and portion.covers(run.key):
+                self._keep_finished(run)
+        first = next((run for run in job.runs if run.key in needed), None)
+        if first is not None and end.again == "alone":
+            self._mark_whole(first)
+        elif first is not None and end.usage is not None and first.key in portion.probes:
+            self.probes.keep(self._configuration(first), first, Usage(**end.usage))
+
+    def _keep_finished(self, run: StageRun) -> None:
+        usage = usage_in(self.store.artifact(run.key).manifest)
+        if usage is not None and usage.capacity:
+            self.probes.keep(self._configuration(run), run, usage)
+
+    def _mark_whole(self, run: StageRun) -> None:
+        """The stage that was out of memory is the first that is left."""
+        known = self._probe(run)
+        usage = known.usage if known else Usage(device=self.room.device, capacity=0, peak=0, seconds=0.0)
+        self.probes.keep(self._configuration(run), run, usage, whole=True)
+
+    def _probe(self, run: StageRun) -> Probe | None:
+        return self.probes.find(self._configuration(run))
+
+    def _configuration(self, run: StageRun) -> Configuration:
+        return Configuration.of(run, self.resources.runtime, self.room.device)

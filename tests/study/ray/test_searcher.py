@@ -1,0 +1,145 @@
+"""Tune's questions to the conductor, asked without Tune."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from medsearch.core.errors import BadInput
+from medsearch.core.records import append_line
+from medsearch.study import ASHA, Random
+from medsearch.study.engine.jobs import Job
+from medsearch.study.engine.probes import Probes
+from medsearch.study.engine.search_driver import SearchDriver
+from medsearch.study.ray.cluster import Resources
+from medsearch.study.ray.execution import _recalled
+from medsearch.study.ray.interruption import Halt
+from medsearch.study.ray.lost_workers import FOR_MEMORY
+from medsearch.study.ray.packing import Packing
+from medsearch.study.ray.room import Room
+from medsearch.study.ray.rungs import RETRIES
+from medsearch.study.ray.searcher import Jobs
+from tests.study.drive import conduct, do, search
+
+SMALL = {"sampler": Random(), "references": (), "seeds": (0,), "finalists": 0}
+RULE = ASHA(grace=2, reduction=2, because="a test")
+
+
+def jobs(conductor: SearchDriver, slots: int = 1) -> Jobs:
+    first = conductor.next()
+    assert isinstance(first, Job)
+    room, probes = Room(lambda: [{"CPU": slots}]), Probes(conductor.ledger.folder / "probes")
+    packing = Packing(Resources(), room=room, probes=probes, store=conductor.store)
+    return Jobs(conductor, _recalled(conductor), packing=packing, first=first)
+
+
+def test_it_waits_for_slots_and_finishes(tmp_path: Path) -> None:
+    asked = jobs(conduct(search(trials=2, **SMALL), tmp_path), slots=2)
+    assert asked.suggest("a") == {"payload": asked._payload(asked.runs["a"])}
+    assert asked.suggest("b") is None, "trials wait for what they share"
+    finish(asked, "a")
+    assert asked.suggest("c") is not None
+    assert asked.suggest("d") is not None
+    assert asked.suggest("e") is None, "no proposal ahead of its slot"
+    finish(asked, "c")
+    finish(asked, "d")
+    assert asked.suggest("f") == Jobs.FINISHED
+
+
+def finish(asked: Jobs, trial_id: str) -> None:
+    end = do(asked.driver, asked.runs[trial_id].job)
+    flat = {"end/state": end.state, "end/values": end.values, "end/reason": end.reason, "end/cause": end.cause}
+    asked.on_trial_complete(trial_id, flat)
+
+
+def test_a_trial_whose_recorded_curve_condemns_it_is_cut_without_being_begun(tmp_path: Path) -> None:
+    what = search(trials=4, scheduler=RULE, **SMALL)
+    conductor = conduct(what, tmp_path)
+    asked = jobs(conductor)
+    for trial_id in ("prefix", "0", "1", "2"):
+        assert asked.suggest(trial_id) is not None
+        finish(asked, trial_id)
+    assert asked.suggest("3") is not None
+    key = dict(asked.runs["3"].job.planned.stages)["segmentation"]
+    journal = conductor.store.folder(key) / "journal.jsonl"
+    line = {"epoch": 2, "metrics": {"validation/dice": -9.0}, "seconds": 1.0, "time": 4e9}
+    append_line(journal, line)  # killed after the epoch, before the scheduler saw it
+
+    again = jobs(conduct(what, tmp_path))
+    assert again.suggest("3") == Jobs.FINISHED
+    known = again.driver.ledger.runs()["trial-0003"]
+    assert (known.state, known.rung, known.value) == ("cut", 2, -9.0)
+    told = again.driver.proposals.study.trials[3]
+    assert (told.state.name, told.intermediate_values) == ("PRUNED", {2: -9.0})
+
+
+def test_when_the_ledger_cannot_be_written_the_study_ends(tmp_path: Path) -> None:
+    asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
+    assert asked.suggest("a") is not None
+    job = asked.runs["a"].job
+    do(asked.driver, job)
+    asked.driver.ledger.path.unlink()
+    asked.driver.ledger.path.mkdir()
+    with pytest.raises(Halt) as halted:
+        asked.on_trial_complete("a", {"end/state": "complete"})
+    assert isinstance(halted.value.error, OSError)
+
+
+def test_an_end_that_says_nothing_of_the_run_ends_the_study_and_leaves_the_run_open(tmp_path: Path) -> None:
+    asked = jobs(conduct(search(trials=2, **SMALL), tmp_path))
+    asked.suggest("prefix")
+    why = {"end/state": "failed", "end/reason": "No space left on device: /x; free the disk", "end/halts": True}
+    with pytest.raises(Halt) as halt:
+        asked.on_trial_complete("prefix", why)
+    assert isinstance(halt.value.error, BadInput)
+    assert str(halt.value.error) == why["end/reason"]
+    states = [run.state for run in asked.driver.ledger.runs().values()]
+    assert states == ["running"], "the same run goes on when the study is run again"
+
+
+def test_a_run_that_is_sent_to_a_dead_worker_is_handed_out_again(tmp_path: Path) -> None:
+    asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
+    run = str(asked.suggest("0")["payload"].job.run)
+    for number in range(RETRIES):
+        given_up(asked, f"{number}", failures=2)  # Tune's count stands below its limit, and it gives up all the same
+        assert asked.suggest(f"{number + 1}")["payload"].job.run == run
+        assert asked.driver.ledger.runs()[run].state == "running"
+    given_up(asked, f"{RETRIES}", failures=2)
+    assert_lost(asked, run)
+
+
+def test_a_run_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
+    asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
+    run = str(asked.suggest("0")["payload"].job.run)
+    given_up(asked, "0", failures=RETRIES + 1)
+    assert_lost(asked, run)
+
+
+def test_a_run_whose_workers_are_ended_for_memory_says_what_they_had(tmp_path: Path) -> None:
+    asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
+    run = str(asked.suggest("0")["payload"].job.run)
+    given_up(asked, "0", failures=RETRIES + 1, said=f"{FOR_MEMORY} 14.02GB, the node 20.51GB of 21.60GB")
+    record = asked.driver.ledger.runs()[run]
+    assert (record.state, record.cause) == ("failed", "out of memory")
+    assert record.reason == "its worker was ended by Ray's memory monitor: it had 14.02GB, the node 20.51GB of 21.60GB"
+
+
+def assert_lost(asked: Jobs, run: str) -> None:
+    record = asked.driver.ledger.runs()[run]
+    assert (record.state, record.cause) == ("failed", "worker died")
+    assert str(record.reason).endswith("was tried again in vain: the actor is gone")
+
+
+def given_up(asked: Jobs, trial_id: str, *, failures: int, said: str = "the actor is gone") -> None:
+    """What Tune says when it does not try again, and what its file of the trial holds."""
+    file = asked.driver.ledger.folder / "error.txt"
+    file.write_text(
+        f"Failure # 1 (occurred at noon)\nsomething else\nFailure # 2 (occurred at one)\n{said}\n\tpid: 17\n"
+    )
+    trial = SimpleNamespace(
+        config={"payload": SimpleNamespace(job=asked.runs[trial_id].job)},
+        run_metadata=SimpleNamespace(num_failures=failures),
+        error_file=str(file),
+    )
+    asked.rungs.on_trial_error(None, trial)
+    asked.on_trial_complete(trial_id, error=True)
