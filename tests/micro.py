@@ -28,7 +28,7 @@ from medsearch.methods.modatts.recipe import (
 )
 from medsearch.networks.config import DiscriminatorConfig
 from medsearch.stages.context import Artifact, Runtime, StageContext
-from medsearch.stages.execution import Bench, run_stage
+from medsearch.stages.execution import StageExecutor, run_stage
 from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Setting, StageRun
 from medsearch.stages.stage import Epoch, Training
@@ -165,14 +165,14 @@ class Micro:
         wanted = self.of.pipeline(override(self.of.recipe, knobs or {}), selection=selection, test=test)
         return {run.node: run for run in wanted.runs(setting, seed)}
 
-    def bench(self, **runtime: Any) -> Bench:
-        return Bench(self.store, self.prepared, Runtime(**runtime))
+    def executor(self, **runtime: Any) -> StageExecutor:
+        return StageExecutor(self.store, self.prepared, Runtime(**runtime))
 
     def finished(self, node: str, *args: Any, task: Mapping[str, Any] | None = None, **kwargs: Any) -> Artifact:
         """Train up to `node`; arguments as for `runs`."""
         runs = self.runs(*args, task=task, **kwargs)
         for name, run in runs.items():
-            _, artifact = drained(run_stage(self.bench(), run))
+            _, artifact = drained(run_stage(self.executor(), run))
             if name == node:
                 return artifact
         raise AssertionError(node)

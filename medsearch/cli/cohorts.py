@@ -16,7 +16,7 @@ from medsearch.core.terminal import interactive
 if TYPE_CHECKING:
     from medsearch.cohorts.tasks import Task
     from medsearch.phantoms import Specification
-    from medsearch.study.engine.jobs import Workplace
+    from medsearch.study.engine.jobs import StudyEnvironment
     from medsearch.study.record.headers import About
 
 CHECKS = "checks"
@@ -51,7 +51,7 @@ class Data:
     cache: Path | None
     say: Callable[[str], None]
 
-    def places(self, tasks: Sequence["Task"]) -> dict[str, "Workplace"]:
+    def environments(self, tasks: Sequence["Task"]) -> dict[str, "StudyEnvironment"]:
         """Where the study runs, by layout: cohorts checked, phantoms written.
 
         Raises:
@@ -61,8 +61,8 @@ class Data:
         self._require_use_of_anatomy(tasks)
         return {layout: self._place(layout, of) for layout, of in _by_layout(tasks).items()}
 
-    def written_places(self, tasks: Sequence["Task"]) -> dict[str, "Workplace"]:
-        """As `places`, without the phantoms that are not written yet, of which nothing can be stored."""
+    def written_environments(self, tasks: Sequence["Task"]) -> dict[str, "StudyEnvironment"]:
+        """As `environments`, without the phantoms that are not written yet, of which nothing can be stored."""
         self._require_use_of_anatomy(tasks)
         written = {}
         for layout, of in _by_layout(tasks).items():
@@ -83,15 +83,15 @@ class Data:
             msg = f"--anatomy {self.anatomy}: {named} not built on label maps; leave the option out"
             raise BadInput(msg)
 
-    def prepare(self, places: Mapping[str, "Workplace"], tasks: Sequence["Task"]) -> None:
+    def prepare(self, environments: Mapping[str, "StudyEnvironment"], tasks: Sequence["Task"]) -> None:
         """Make the arrays of every task now rather than when its first stage waits for them."""
         for layout, of in _by_layout(tasks).items():
             for task in of:
-                places[layout].prepared(task)
+                environments[layout].prepared(task)
 
-    def _place(self, layout: str, tasks: Sequence["Task"]) -> "Workplace":
+    def _place(self, layout: str, tasks: Sequence["Task"]) -> "StudyEnvironment":
         options = self._options(layout)
-        return workplace(options, choose(options, tasks, self.say), store=self.store, cache=self.cache)
+        return study_environment(options, choose(options, tasks, self.say), store=self.store, cache=self.cache)
 
     def _options(self, layout: str) -> DataOptions:
         return DataOptions(
@@ -182,17 +182,17 @@ def _phantom(options: DataOptions, spacing: float, say: Callable[[str], None]) -
     return PHANTOMS[options.layout].write(spec, folder)
 
 
-def workplace(
+def study_environment(
     options: DataOptions, chosen: Chosen, *, store: str | None = None, cache: Path | None = None
-) -> "Workplace":
+) -> "StudyEnvironment":
     """Where the study runs: its home, the cohort's fingerprint, and arrays that are prepared at the first use."""
     from medsearch.cohorts.inspection import DIGESTS
-    from medsearch.study.engine.jobs import Workplace
+    from medsearch.study.engine.jobs import StudyEnvironment
 
     cohorts = options.home.resolve() / "cohorts"
     content = fingerprint(chosen.cohort, cohorts / CHECKS / DIGESTS)
 
-    return Workplace(
+    return StudyEnvironment(
         home=options.home.resolve(),
         cohort=content,
         roster=chosen.cohort.roster,

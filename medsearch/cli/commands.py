@@ -17,15 +17,15 @@ from medsearch.stages.store import Store
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse and do one command; errors become one line and an exit code."""
-    with exits() as places:
+    with exits() as environments:
         given = list(sys.argv[1:] if arguments is None else arguments)
         require_values(given)
         options = _parser().parse_args(given)
         if "home" in options:
-            places.append(options.home)
+            environments.append(options.home)
             adopt_umask(options.home)
         else:
-            places.append(Path.cwd())
+            environments.append(Path.cwd())
         code = options.do(options)
     if code:
         raise SystemExit(code)

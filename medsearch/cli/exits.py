@@ -23,15 +23,15 @@ def exits(*, lossy: bool = False) -> Iterator[list[Path]]:
         MedsearchError: at a prompt or in a notebook, where an exit would end what others are doing there.
 
     """
-    places = [Path(tempfile.gettempdir())]
+    environments = [Path(tempfile.gettempdir())]
     if interactive():
-        with _raising(places):
-            yield places
+        with _raising(environments):
+            yield environments
         return
     prepare_streams(lossy=lossy)
     try:
         try:
-            yield places
+            yield environments
         except BaseException:
             with suppress(OSError):  # why it ended is what the user must see
                 sys.stdout.flush()
@@ -45,17 +45,17 @@ def exits(*, lossy: bool = False) -> Iterator[list[Path]]:
     except BrokenPipeError as error:  # the reader (head, less) has gone: what is left is for nobody
         raise SystemExit(MedsearchError.exit_code) from error
     except OSError as error:
-        raise _told(BadInput(explained(error, places))) from error
+        raise _told(BadInput(explained(error, environments))) from error
 
 
 @contextmanager
-def _raising(places: Sequence[Path]) -> Iterator[None]:
+def _raising(environments: Sequence[Path]) -> Iterator[None]:
     try:
         yield
     except MedsearchError as error:
         raise error from None  # its line says all
     except OSError as error:
-        raise BadInput(explained(error, places)) from error
+        raise BadInput(explained(error, environments)) from error
     except SystemExit as end:  # the parser of the arguments
         if end.code:
             msg = "these arguments cannot be used, see above; give them as run(STUDY, ['--trials', '4'])"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class CliSpec:
     """What differs between kinds of study: a question, its data, and which numbers may be given."""
 
     question: str
@@ -28,7 +28,7 @@ class Asked:
     """Whether the study is several searches, one after another."""
 
 
-def parser(asked: Asked) -> argparse.ArgumentParser:
+def parser(asked: CliSpec) -> argparse.ArgumentParser:
     """The command line of a study."""
     made = argparse.ArgumentParser(
         description=asked.question, formatter_class=argparse.RawDescriptionHelpFormatter, epilog=asked.cost or None
@@ -42,7 +42,7 @@ def parser(asked: Asked) -> argparse.ArgumentParser:
     return made
 
 
-def _about_data(made: argparse.ArgumentParser, asked: Asked) -> None:
+def _about_data(made: argparse.ArgumentParser, asked: CliSpec) -> None:
     add, names = made.add_argument, " and ".join(asked.layouts)
     where = "LAYOUT=DIR" if len(asked.layouts) > 1 else "DIR"
     what = f"a cohort in the {names} layout" if len(asked.layouts) == 1 else f"cohorts of {names}, one option each"
@@ -51,7 +51,7 @@ def _about_data(made: argparse.ArgumentParser, asked: Asked) -> None:
     add("--skip-bad", action="store_true", help="leave faulty cases out instead of stopping; the report names them")
 
 
-def _about_size(made: argparse.ArgumentParser, asked: Asked) -> None:
+def _about_size(made: argparse.ArgumentParser, asked: CliSpec) -> None:
     add = made.add_argument
     told = "tiny: minutes on two cores; small: one GPU; paper: the paper's own sizes"
     add("--scale", choices=SCALES, default="tiny", help=told)
@@ -143,8 +143,8 @@ def _declared(name: str, layouts: tuple[str, ...]) -> str:
     from medsearch.cohorts.layouts.brats import RELEASES
 
     releases = [release.name for release in RELEASES]
-    standing = [one for one in layouts if one in releases]
-    return standing[0] if name in releases and name not in layouts and standing else name
+    search_status = [one for one in layouts if one in releases]
+    return search_status[0] if name in releases and name not in layouts and search_status else name
 
 
 def resources(options: argparse.Namespace) -> "Resources":

@@ -86,9 +86,9 @@ def prune(options: argparse.Namespace) -> int:
 
 def _plan(home: Path, options: argparse.Namespace) -> "Pruning":
     from medsearch.stages.prune import plan
-    from medsearch.study.record.mentions import mentions
+    from medsearch.study.record.referenced_stages import referenced_stages
 
-    found = mentions(home)
+    found = referenced_stages(home)
     spare = found.spare if options.keep_best else frozenset()
     return plan(Store(home / "stages"), kept=found.keys, spare=spare, budget=options.budget)
 

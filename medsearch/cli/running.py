@@ -12,8 +12,8 @@ from medsearch.core.remote import without_password
 from medsearch.core.terminal import say, show
 
 if TYPE_CHECKING:
-    from medsearch.study.engine.jobs import Workplace
-    from medsearch.study.ray.execution import Site
+    from medsearch.study.engine.jobs import StudyEnvironment
+    from medsearch.study.ray.execution import ClusterOptions
     from medsearch.tracking import SyncReport
 
 TRACKING_PATIENCE_S = 20.0
@@ -21,36 +21,41 @@ TRACKING_PATIENCE_S = 20.0
 
 
 @contextmanager
-def tracked(place: "Workplace", study: str, options: argparse.Namespace) -> Iterator[None]:
+def tracked(environment: "StudyEnvironment", study: str, options: argparse.Namespace) -> Iterator[None]:
     """Bring MLflow along beside the study, and say at its end how far it is."""
     from medsearch.tracking import start_follower
 
-    folder = place.study(study)
-    follower = start_follower(folder, place.store.root, options.tracking_uri, remote=place.remote)
+    folder = environment.study(study)
+    follower = start_follower(folder, environment.store.root, options.tracking_uri, remote=environment.remote)
     try:
         yield
     except BaseException:
         follower.finish(2.0)
         raise
-    tell(folder, follower.finish(TRACKING_PATIENCE_S), given_uri=options.tracking_uri is not None, store=place.remote)
+    print_links(
+        folder,
+        follower.finish(TRACKING_PATIENCE_S),
+        given_uri=options.tracking_uri is not None,
+        store=environment.remote,
+    )
 
 
-def site(options: argparse.Namespace, listener: Any) -> "Site":
+def cluster_options(options: argparse.Namespace, listener: Any) -> "ClusterOptions":
     """Where runs are done, as the options say."""
-    from medsearch.study.ray.execution import Site
+    from medsearch.study.ray.execution import ClusterOptions
 
-    return Site(resources=resources(options), address=options.address, listener=listener)
+    return ClusterOptions(resources=resources(options), address=options.address, listener=listener)
 
 
-def report(folder: Path, place: "Workplace") -> None:
+def report(folder: Path, environment: "StudyEnvironment") -> None:
     """Write tables, figures and the page; print the summary."""
     from medsearch.reporting.report import rebuild, summary
 
-    rebuild(folder, place.stored)
-    show(summary(folder, place.stored))
+    rebuild(folder, environment.stored)
+    show(summary(folder, environment.stored))
 
 
-def tell(folder: Path, sent: "SyncReport", *, given_uri: bool, store: str | None = None) -> None:
+def print_links(folder: Path, sent: "SyncReport", *, given_uri: bool, store: str | None = None) -> None:
     """Where to look, and what is left to send. `store`: URI of the store, if it is not in the home."""
     home = f" --home {shlex.quote(str(folder.parent.parent))}"
     say(f"page: {folder / 'report' / 'index.html'}")

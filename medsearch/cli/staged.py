@@ -15,26 +15,26 @@ from medsearch.core.terminal import say
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.staged import StagedSearch
 from medsearch.study.engine.code import anew
-from medsearch.study.engine.jobs import Workplace
+from medsearch.study.engine.jobs import StudyEnvironment
 
 if TYPE_CHECKING:
-    from medsearch.study.ray.execution import Site
+    from medsearch.study.ray.execution import ClusterOptions
 
 
 @dataclass(frozen=True)
-class AskingStaged:
+class StagedCommand:
     """A staged search in its sizes, with the options it was given: `--trials` and `--finalists` are every search's."""
 
     staged: StagedSearch
     options: argparse.Namespace
 
     @staticmethod
-    def of(study: StagedSearch, options: argparse.Namespace) -> "AskingStaged":
+    def of(study: StagedSearch, options: argparse.Namespace) -> "StagedCommand":
         """In the scale and with the numbers that the options say."""
         staged = study.at(options.scale)
         given: dict[str, Any] = {name: getattr(options, name) for name in ("trials", "finalists")}
         each = {name: value for name, value in given.items() if value is not None}
-        return AskingStaged(
+        return StagedCommand(
             replace(
                 staged,
                 groups=tuple(replace(group, **each) for group in staged.groups),
@@ -53,46 +53,46 @@ class AskingStaged:
         """The plan needs no torch and no Ray, and trains nothing; files that were checked for it are remembered."""
         from medsearch.study.staged_plan import plan_staged, render_staged
 
-        place = next(iter(data.written_places(self._tasks()).values()), None)
-        if place is not None:
+        environment = next(iter(data.written_environments(self._tasks()).values()), None)
+        if environment is not None:
             for search in self.staged.searches(self.staged.stand_in):
-                say_stored(search, place)
-        place = place and anew(self.staged, place, self.options.recompute)
-        render_staged(self.staged, plan_staged(self.staged, place, slots=slots(resources(self.options))))
+                say_stored(search, environment)
+        environment = environment and anew(self.staged, environment, self.options.recompute)
+        render_staged(self.staged, plan_staged(self.staged, environment, slots=slots(resources(self.options))))
 
     def run(self, data: Data) -> Path:
         """Do what is left, write the reports of the searches and of the whole; return the study's folder."""
         from medsearch.cli.running import report
         from medsearch.study.ray.staged_run import run_staged
 
-        (place,) = data.places(self._tasks()).values()
-        place = anew(self.staged, place, self.options.recompute)
-        say_trained(self.staged, place)
-        with _reported(self.name, place) as rebuilt:
+        (environment,) = data.environments(self._tasks()).values()
+        environment = anew(self.staged, environment, self.options.recompute)
+        say_trained(self.staged, environment)
+        with _reported(self.name, environment) as rebuilt:
             ended = run_staged(
                 self.staged,
-                place,
-                lambda of: self._around(of, place),
+                environment,
+                lambda of: self._around(of, environment),
                 storage=self.options.storage,
                 described=rebuilt,
             )
-        report(ended.folder, place)
+        report(ended.folder, environment)
         say(f"page: {ended.folder / 'report' / 'index.html'}")
         return ended.folder
 
     @contextmanager
-    def _around(self, search: Search, place: Workplace) -> Iterator["Site"]:
+    def _around(self, search: Search, environment: StudyEnvironment) -> Iterator["ClusterOptions"]:
         """Track a search, show its progress, and write its report however it ends."""
-        from medsearch.cli.running import site, tracked
+        from medsearch.cli.running import cluster_options, tracked
         from medsearch.study.progress import progress
 
         number = self.staged.studies.index(search.name) + 1
         say(f"{number} of {len(self.staged.studies)}: {search.name}")
-        say_stored(search, place)
-        with tracked(place, search.name, self.options), _reported(search.name, place) as rebuilt:
+        say_stored(search, environment)
+        with tracked(environment, search.name, self.options), _reported(search.name, environment) as rebuilt:
             with progress(search) as listener:
-                yield site(self.options, listener)
-            write_importances(search, place, self.options.storage)
+                yield cluster_options(self.options, listener)
+            write_importances(search, environment, self.options.storage)
             rebuilt()
 
     def _tasks(self) -> list[Task]:
@@ -101,12 +101,12 @@ class AskingStaged:
 
 
 @contextmanager
-def _reported(study: str, place: Workplace) -> Iterator[Callable[[], None]]:
+def _reported(study: str, environment: StudyEnvironment) -> Iterator[Callable[[], None]]:
     """What writes the study's report; where the block fails or is interrupted, it is written once more."""
     from medsearch.reporting.report import rebuild
 
     def rebuilt() -> None:
-        rebuild(place.study(study), place.stored)
+        rebuild(environment.study(study), environment.stored)
 
     try:
         yield rebuilt

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from medsearch.cli.cohorts import Data
 from medsearch.cli.exits import exits
-from medsearch.cli.options import Asked, folders, parser, require_values
+from medsearch.cli.options import CliSpec, folders, parser, require_values
 from medsearch.core.ownership import prepare_home
 from medsearch.core.terminal import interactive, say
 from medsearch.stages.code import forget
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from medsearch.study import Ablation, Search, StagedSearch
 
 
-class Asking(Protocol):
+class StudyCommand(Protocol):
     """A study of one kind, in its sizes, as the command line sees it."""
 
     @property
@@ -41,13 +41,13 @@ def run(study: "Search | StagedSearch | Ablation", arguments: Sequence[str] | No
     Returns the study's folder; None where only the plan was asked for. A program ends here if the study fails, with an
     exit code; at a prompt, the error is raised.
     """
-    with exits(lossy=True) as places:
+    with exits(lossy=True) as environments:
         forget()
         given = list(arguments if arguments is not None else [] if interactive() else sys.argv[1:])
         require_values(given)
         asked = _asked(study)
         options = parser(asked).parse_args(given)
-        places.append(options.home)
+        environments.append(options.home)
         writes = options.data or not options.dry_run  # what was found out about data is remembered
         if writes and (made := prepare_home(options.home, group=options.group_home)) is not None:
             say(made)
@@ -97,10 +97,10 @@ def _relaid(study: Any, layouts: Mapping[str, str]) -> Any:
     return replace(study, task=put(study.task))
 
 
-def _asked(study: "Search | StagedSearch | Ablation") -> Asked:
+def _asked(study: "Search | StagedSearch | Ablation") -> CliSpec:
     tasks = getattr(study, "tasks", None)
     layouts = [task.layout for task in tasks.values()] if tasks else [study.task.layout]  # type: ignore[union-attr]
-    return Asked(
+    return CliSpec(
         question=study.question,
         cost=study.cost,
         layouts=tuple(dict.fromkeys(layouts)),
@@ -109,18 +109,18 @@ def _asked(study: "Search | StagedSearch | Ablation") -> Asked:
     )
 
 
-def _asking(study: "Search | StagedSearch | Ablation", options: argparse.Namespace) -> Asking:
+def _asking(study: "Search | StagedSearch | Ablation", options: argparse.Namespace) -> StudyCommand:
     """The module of its kind, imported only now: a search's plan needs nothing of an ablation."""
     from medsearch.study import Ablation, StagedSearch
 
     if isinstance(study, Ablation):
-        from medsearch.cli.ablations import AskingAblation
+        from medsearch.cli.ablations import AblationCommand
 
-        return AskingAblation.of(study, options)
+        return AblationCommand.of(study, options)
     if isinstance(study, StagedSearch):
-        from medsearch.cli.staged import AskingStaged
+        from medsearch.cli.staged import StagedCommand
 
-        return AskingStaged.of(study, options)
-    from medsearch.cli.searches import AskingSearch
+        return StagedCommand.of(study, options)
+    from medsearch.cli.searches import SearchCommand
 
-    return AskingSearch.of(study, options)
+    return SearchCommand.of(study, options)

@@ -28,7 +28,7 @@ from medsearch.core.repository import Commit, commit_of
 from medsearch.core.sources import Source, Tree, closure
 from medsearch.stages.stage import Stage
 
-Standing = Literal["current", "changed", "upstream changed", "unknown"]
+CodeStatus = Literal["current", "changed", "upstream changed", "unknown"]
 """Of a stored stage beside today's code; "upstream changed": its own is the same, but not that of what it took."""
 
 PACKAGE = Path(medsearch.__file__).parent
@@ -227,7 +227,7 @@ class Trained:
 
     stage: str
     count: int
-    standing: Standing
+    code_status: CodeStatus
     code: str
     commits: tuple[str, ...] = ()
     now: str = ""
@@ -236,13 +236,13 @@ class Trained:
     @property
     def differs(self) -> bool:
         """Whether today's code would not train them alike; of unknown code there is no telling."""
-        return self.standing in ("changed", "upstream changed")
+        return self.code_status in ("changed", "upstream changed")
 
     def __str__(self) -> str:
         what = f"{self.stage}: {self.count} trained by {self.code}"
-        if self.standing == "upstream changed":
+        if self.code_status == "upstream changed":
             return f"{what}, on stages whose code has changed since"
-        if self.standing == "changed":
+        if self.code_status == "changed":
             shown = ", ".join(self.modules[:SHOWN])
             more = f" and {len(self.modules) - SHOWN} more" if len(self.modules) > SHOWN else ""
             now = f"; now {self.now}" if self.now != self.code else ""
@@ -260,47 +260,47 @@ def trained(
 
     manifests: of all stored stages, by key. modules_of: a key's field `modules`, which indexes leave out.
     """
-    alike: dict[tuple[str, Standing, Recorded], list[str]] = {}
-    for key, standing in standings(manifests, today, keys).items():
+    alike: dict[tuple[str, CodeStatus, Recorded], list[str]] = {}
+    for key, code_status in code_statuses(manifests, today, keys).items():
         of = recorded(manifests[key])
-        alike.setdefault((manifests[key].get("stage", ""), standing, replace(of, upstream={})), []).append(key)
+        alike.setdefault((manifests[key].get("stage", ""), code_status, replace(of, upstream={})), []).append(key)
     found = []
-    for (stage, standing, of), same in alike.items():
+    for (stage, code_status, of), same in alike.items():
         now = today.get(stage)
-        theirs = modules_of(same[0]) if now and standing == "changed" else {}
+        theirs = modules_of(same[0]) if now and code_status == "changed" else {}
         found.append(
             Trained(
                 stage=stage,
                 count=len(same),
-                standing=standing,
+                code_status=code_status,
                 code=of.words,
                 commits=of.commits,
                 now=now.words if now else "",
                 modules=_differing(theirs, now.modules) if now and theirs else (),
             )
         )
-    return tuple(sorted(found, key=lambda one: (one.stage, one.standing, one.code)))
+    return tuple(sorted(found, key=lambda one: (one.stage, one.code_status, one.code)))
 
 
 def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(name for name in sorted({**one, **other}) if one.get(name) != other.get(name))
 
 
-def standings(
+def code_statuses(
     manifests: Mapping[str, Mapping[str, Any]], today: Mapping[str, Code], keys: Iterable[str]
-) -> dict[str, Standing]:
+) -> dict[str, CodeStatus]:
     """How stored stages stand beside today's code, by key; of stages that `today` does not name it is not asked.
 
     manifests: of all stored stages, by key. today: by the names of stages.
     """
-    known: dict[str, Standing] = {}
+    known: dict[str, CodeStatus] = {}
 
-    def standing(key: str) -> Standing:
+    def code_status(key: str) -> CodeStatus:
         if key not in known:
-            known[key] = _standing(key)
+            known[key] = _code_status(key)
         return known[key]
 
-    def _standing(key: str) -> Standing:
+    def _code_status(key: str) -> CodeStatus:
         manifest = manifests[key]
         ours, theirs = today.get(manifest.get("stage", "")), recorded(manifest)
         if ours is None:
@@ -312,8 +312,8 @@ def standings(
         for role, taken in manifest.get("upstream", {}).items():
             if taken in manifests:
                 other = theirs.upstream.get(role) != lineage(manifests[taken])
-                if other or standing(taken) in ("changed", "upstream changed"):
+                if other or code_status(taken) in ("changed", "upstream changed"):
                     return "upstream changed"
         return "current"
 
-    return {key: standing(key) for key in keys if key in manifests}
+    return {key: code_status(key) for key in keys if key in manifests}

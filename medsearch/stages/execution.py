@@ -28,7 +28,7 @@ from medsearch.training.memory import DeviceMeter, exhausted, forget, release
 
 
 @dataclass(frozen=True)
-class Bench:
+class StageExecutor:
     """Where stages run: a store, prepared arrays, a runtime, and what measures their memory (None: the device's)."""
 
     store: Store
@@ -51,7 +51,7 @@ class _Course:
     tail: float = 0.0
 
 
-def run_stage(bench: Bench, run: StageRun, *, whole: bool = False) -> Generator[Epoch, None, Artifact]:
+def run_stage(executor: StageExecutor, run: StageRun, *, whole: bool = False) -> Generator[Epoch, None, Artifact]:
     """Train the stage unless it is stored, yielding its epochs; return its artifact.
 
     A second process that asks for the same stage waits for the first, then takes its result. whole: train it again if
@@ -62,25 +62,27 @@ def run_stage(bench: Bench, run: StageRun, *, whole: bool = False) -> Generator[
         MemoryError, RuntimeError: memory ran out with one sample at a time, or the stage has no batch to part.
 
     """
-    store, key = bench.store, run.key
+    store, key = executor.store, run.key
     stored = store.whole if whole else store.has
     if not stored(key):
         with store.lock(key):
             if not stored(key):
                 store.set_aside_damaged(key)
                 store.drop_other(key, run.code.digest if run.code else None)
-                yield from _trained(bench, run)
+                yield from _trained(executor, run)
     return store.artifact(key)
 
 
-def _trained(bench: Bench, run: StageRun) -> Generator[Epoch, None, None]:
+def _trained(executor: StageExecutor, run: StageRun) -> Generator[Epoch, None, None]:
     """Train and commit the stage, as far down the ladder as it must go. An epoch trained anew is not said twice."""
-    store, key, course = bench.store, run.key, _Course(run.code)
-    meter, ladder = bench.meter or DeviceMeter(bench.runtime), Ladder.of(run, bench.runtime, store.folder(key))
+    store, key, course = executor.store, run.key, _Course(run.code)
+    meter, ladder = executor.meter or DeviceMeter(executor.runtime), Ladder.of(run, executor.runtime, store.folder(key))
     while True:
         meter.begin()
         try:
-            outcome = yield from _journalled(store, run, run.stage.train(_context(bench, run, ladder.runtime)), course)
+            outcome = yield from _journalled(
+                store, run, run.stage.train(_context(executor, run, ladder.runtime)), course
+            )
         except Exception as error:
             lower = ladder.lower(error, epochs=len(store.journal(key))) if exhausted(error) else None
             if lower is None:
@@ -89,7 +91,7 @@ def _trained(bench: Bench, run: StageRun) -> Generator[Epoch, None, None]:
             forget(error)
         else:
             used = {**ladder.record(), **taken(meter)}
-            manifest = {**_manifest(bench, run, outcome), **_code(bench, run, course)}
+            manifest = {**_manifest(executor, run, outcome), **_code(executor, run, course)}
             store.commit(key, {**manifest, "memory": used, **_pace(store, key, course)})
             clear(store.folder(key))
             return
@@ -97,22 +99,22 @@ def _trained(bench: Bench, run: StageRun) -> Generator[Epoch, None, None]:
         release()
 
 
-def usage_now(bench: Bench, run: StageRun, epoch: Epoch, *, seconds: float) -> Usage:
-    """What the stage has taken up to an epoch that took so many seconds; `bench` must hold the meter itself."""
-    ladder = Ladder.of(run, bench.runtime, bench.store.folder(run.key))
+def usage_now(executor: StageExecutor, run: StageRun, epoch: Epoch, *, seconds: float) -> Usage:
+    """What the stage has taken up to an epoch that took so many seconds; `executor` must hold the meter itself."""
+    ladder = Ladder.of(run, executor.runtime, executor.store.folder(run.key))
     step = epoch.stepping / epoch.steps if epoch.steps else None
-    reading = taken(bench.meter or DeviceMeter(bench.runtime))
+    reading = taken(executor.meter or DeviceMeter(executor.runtime))
     return Usage(**reading, micro_batch=ladder.micro_batch, seconds=seconds, step_seconds=step)
 
 
-def _context(bench: Bench, run: StageRun, runtime: Runtime) -> StageContext[Any]:
-    folder = bench.store.folder(run.key)
+def _context(executor: StageExecutor, run: StageRun, runtime: Runtime) -> StageContext[Any]:
+    folder = executor.store.folder(run.key)
     return StageContext(
-        task=view(bench.prepared, run.task, run.stage.reads()),
-        upstream={role: bench.store.artifact(key) for role, key in run.upstream.items()},
+        task=view(executor.prepared, run.task, run.stage.reads()),
+        upstream={role: executor.store.artifact(key) for role, key in run.upstream.items()},
         seed=run.seed,
         runtime=runtime,
-        directory=bench.store.aside(run.key),
+        directory=executor.store.aside(run.key),
         checkpoint=folder / "checkpoint",
     )
 
@@ -170,12 +172,12 @@ def _require_finite(metrics: Mapping[str, float], when: str) -> None:
         raise Diverged(msg)
 
 
-def _code(bench: Bench, run: StageRun, course: _Course) -> dict[str, Any]:
-    taken = {role: bench.store.artifact(key).manifest for role, key in run.upstream.items()}
-    return record(course.code, upstream=taken, journal=bench.store.journal(run.key))
+def _code(executor: StageExecutor, run: StageRun, course: _Course) -> dict[str, Any]:
+    taken = {role: executor.store.artifact(key).manifest for role, key in run.upstream.items()}
+    return record(course.code, upstream=taken, journal=executor.store.journal(run.key))
 
 
-def _manifest(bench: Bench, run: StageRun, outcome: Outcome) -> dict[str, Any]:
+def _manifest(executor: StageExecutor, run: StageRun, outcome: Outcome) -> dict[str, Any]:
     return {
         "stage": run.stage.name,
         "node": run.node,
@@ -189,6 +191,6 @@ def _manifest(bench: Bench, run: StageRun, outcome: Outcome) -> dict[str, Any]:
         "notes": plain(outcome.notes),
         "finished": time.time(),
         "program": __version__,
-        "runtime": plain(bench.runtime),
+        "runtime": plain(executor.runtime),
         "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
     }

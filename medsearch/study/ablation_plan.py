@@ -12,14 +12,14 @@ from medsearch.study.engine.ablation_driver import failed_for_good
 from medsearch.study.engine.ablation_header import winner
 from medsearch.study.engine.code import lines, trained_by
 from medsearch.study.engine.graph import Graph, Grapher, Item
-from medsearch.study.engine.jobs import Workplace, unprepared
-from medsearch.study.plan import Forecast, StageCount, Timings, pretended_place
+from medsearch.study.engine.jobs import StudyEnvironment, unprepared
+from medsearch.study.plan import Forecast, StageCount, Timings, pretended_environment
 from medsearch.study.record.ledger import Ledger
 
 
 def plan_ablation(
     ablation: Ablation,
-    places: Mapping[str, Workplace] | None = None,
+    environments: Mapping[str, StudyEnvironment] | None = None,
     *,
     slots: int | None = None,
     only: Collection[str] = (),
@@ -36,9 +36,9 @@ def plan_ablation(
     for label in only:
         ablation.row(label)
     tasks = {task.layout: task for task in ablation.tasks.values()}
-    stand_ins = {layout: pretended_place(task) for layout, task in tasks.items()} | dict(places or {})
+    stand_ins = {layout: pretended_environment(task) for layout, task in tasks.items()} | dict(environments or {})
     known = {layout: replace(stand_ins[layout], prepared=unprepared) for layout in tasks}
-    first = next(iter((places or known).values()))
+    first = next(iter((environments or known).values()))
     grapher = Grapher(ablation, known, winner(ablation, first))
     failed = failed_for_good(Ledger(first.study(ablation.name)))
     graph = grapher.graph(first.store, failed)
@@ -57,11 +57,11 @@ def plan_ablation(
 class _Counter:
     """Counts stage runs by column and kind of stage."""
 
-    def __init__(self, graph: Graph, place: Workplace, failed: Collection[str]) -> None:
+    def __init__(self, graph: Graph, environment: StudyEnvironment, failed: Collection[str]) -> None:
         self.graph = graph
-        self.due = due([item.run for item in graph.items.values()], place.store)
+        self.due = due([item.run for item in graph.items.values()], environment.store)
         self.lost = self._held_back(failed)
-        self.timings = Timings(place)
+        self.timings = Timings(environment)
 
     def rows(self) -> tuple[StageCount, ...]:
         """A row for every kind of stage in every column, in the order of the pipeline."""

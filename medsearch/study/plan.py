@@ -16,7 +16,7 @@ from medsearch.core.recipes import fingerprint, plain
 from medsearch.core.terminal import say, show
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.stage import Stage
-from medsearch.study.engine.jobs import Workplace, unprepared
+from medsearch.study.engine.jobs import StudyEnvironment, unprepared
 from medsearch.study.engine.probes import Probes
 from medsearch.study.record.headers import About
 
@@ -118,8 +118,8 @@ def table(forecast: Forecast) -> "RenderableType":
     for column in ("stage", "asked", "distinct", "stored", "to train", "estimate"):
         shown.add_column(column, justify="left" if column == "stage" else "right", no_wrap=True)
     several = len({row.group for row in forecast.rows}) > 1
-    for place, row in enumerate(forecast.rows):
-        if several and (not place or forecast.rows[place - 1].group != row.group):
+    for environment, row in enumerate(forecast.rows):
+        if several and (not environment or forecast.rows[environment - 1].group != row.group):
             shown.add_section()
             shown.add_row(row.group, style="bold")
         counts = (row.asked, row.distinct, row.stored, row.left)
@@ -152,12 +152,12 @@ def render(forecast: Forecast) -> None:
 class Timings:
     """How long stages took, from the store's manifests; for those never finished, from an epoch that was measured."""
 
-    def __init__(self, place: Workplace) -> None:
+    def __init__(self, environment: StudyEnvironment) -> None:
         self._timed: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
         self._known: dict[str, float | None] = {}
-        finished = list(place.store.summaries().values())
+        finished = list(environment.store.summaries().values())
         stages = {manifest["stage"] for manifest in finished}
-        measured = [timing for timing in Probes(place.probes).timings() if timing["stage"] not in stages]
+        measured = [timing for timing in Probes(environment.probes).timings() if timing["stage"] not in stages]
         for manifest in (*finished, *measured):
             self._timed.setdefault(manifest["stage"], []).append((manifest, _leaves(manifest["recipe"])))
 
@@ -208,9 +208,9 @@ def _sum(numbers: Iterable[float | None]) -> float | None:
     return None if None in known else sum(number or 0 for number in known)
 
 
-def pretended_place(task: Task) -> Workplace:
+def pretended_environment(task: Task) -> StudyEnvironment:
     """Stands in for data that are not there: only counts are taken from it."""
-    return Workplace(
+    return StudyEnvironment(
         home=Path("nowhere"),
         cohort="unknown",
         roster=task.pretended_roster(),

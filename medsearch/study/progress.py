@@ -16,7 +16,7 @@ from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.search import Search
 from medsearch.study.engine.events import Event, Listener
 from medsearch.study.engine.fronts import dominates, scored
-from medsearch.study.engine.jobs import End
+from medsearch.study.engine.jobs import RunResult
 from medsearch.study.plan import Forecast
 from medsearch.study.record.headers import Role
 from medsearch.study.record.ledger import PlannedRun
@@ -39,7 +39,7 @@ class Leaders:
     best: tuple[str, float, Mapping[str, Any]] | None = None
     front: dict[str, tuple[float, ...]] = field(default_factory=dict)
 
-    def take_in(self, planned: PlannedRun, end: End) -> str:
+    def take_in(self, planned: PlannedRun, end: RunResult) -> str:
         """Take in a trial that ended; the words for one that leads, empty for another."""
         if planned.role != "trial" or end.state != "complete" or end.value is None:
             return ""
@@ -71,7 +71,7 @@ class Board:
     stored: int = 0
     forecast: float | None = None
     began: float = field(default_factory=time.monotonic)
-    ends: dict[str, tuple[Role, End]] = field(default_factory=dict)
+    ends: dict[str, tuple[Role, RunResult]] = field(default_factory=dict)
     running: dict[str, Event] = field(default_factory=dict)
     starts: dict[str, float] = field(default_factory=dict)
     took: dict[Role, list[float]] = field(default_factory=dict)
@@ -122,7 +122,7 @@ class Board:
         begun = sum(min(now - self.starts[run], usual) for run in self.running if run in self.starts)
         return max(0.0, left - begun) / max(1, len(self.running))
 
-    def _ended(self, planned: PlannedRun, end: End, now: float, *, told: bool) -> str | None:
+    def _ended(self, planned: PlannedRun, end: RunResult, now: float, *, told: bool) -> str | None:
         self.running.pop(planned.run, None)
         self.ends[planned.run] = (planned.role, end)
         seconds = now - self.starts.pop(planned.run, now)
@@ -144,7 +144,7 @@ def board_of(study: Search | Ablation, forecast: Forecast | None = None) -> Boar
         board = Board(f"{study.name} · {study.method.name} · {study.scale} · {size}", totals)
         board.stored, board.forecast = (forecast.stored, forecast.hours) if forecast else (0, None)
         return board
-    here = study.settled
+    here = study.resolved
     each = len(here.seeds)
     wanted: dict[Role, int] = {"reference": len(here.references) * each, "replicate": here.finalists * each}
     totals = {"trial": here.trials, **{role: total for role, total in wanted.items() if total}}
@@ -240,7 +240,7 @@ def _now(event: Event, metric: str) -> str:
     return f"{before}{at}" + (f", {value:.4f}" if value is not None else "")
 
 
-def _line(planned: PlannedRun, end: End, praise: str) -> str:
+def _line(planned: PlannedRun, end: RunResult, praise: str) -> str:
     whose = f" ({planned.label}, seed {planned.seed})" if planned.role == "stage" else ""
     if end.state == "failed":
         return f"{planned.run} failed{whose}: {end.reason}"

@@ -8,23 +8,23 @@ from medsearch.core.machine import cores
 from medsearch.stages.pipelines import StageRun
 from medsearch.study.declare.search import Search
 from medsearch.study.engine.code import lines, trained_by
-from medsearch.study.engine.jobs import Job, Planner, Workplace, unprepared
+from medsearch.study.engine.jobs import Job, Planner, StudyEnvironment, unprepared
 from medsearch.study.engine.search_driver import plan_of
-from medsearch.study.plan import Forecast, StageCount, Timings, pretended_place
+from medsearch.study.plan import Forecast, StageCount, Timings, pretended_environment
 from medsearch.study.record.headers import Role
 from medsearch.study.record.ledger import Ledger, RunRecord
 
 
-def plan_search(search: Search, place: Workplace | None = None, *, slots: int | None = None) -> Forecast:
+def plan_search(search: Search, environment: StudyEnvironment | None = None, *, slots: int | None = None) -> Forecast:
     """The plan of `search`, given what the store and the study's ledger hold now.
 
-    place: where it runs; None when there is no data yet, so that nothing can be stored. slots: runs at a time; None:
-    one for each core.
+    environment: where it runs; None when there is no data yet, so that nothing can be stored. slots: runs at a time;
+    None: one for each core.
     """
-    place = replace(place or pretended_place(search.task), prepared=unprepared)
-    counter = _Counter(Planner(search, place), Ledger(place.study(search.name)).runs())
+    environment = replace(environment or pretended_environment(search.task), prepared=unprepared)
+    counter = _Counter(Planner(search, environment), Ledger(environment.study(search.name)).runs())
     rows = [*counter.prefixes(), *counter.trials(), *counter.references(), *counter.replicates()]
-    notes = lines(trained_by(search, place, counter.seen), place.recompute)
+    notes = lines(trained_by(search, environment, counter.seen), environment.recompute)
     return Forecast(study=search.name, rows=tuple(rows), slots=slots or cores(), notes=tuple(notes))
 
 
@@ -36,8 +36,8 @@ class _Counter:
         self.planner = planner
         self.plan = plan_of(planner)
         self.runs = runs
-        self.store = planner.place.store
-        self.timings = Timings(planner.place)
+        self.store = planner.environment.store
+        self.timings = Timings(planner.environment)
         self.seen: set[str] = set()
 
     def prefixes(self) -> Iterator[StageCount]:
@@ -47,7 +47,7 @@ class _Counter:
 
     def references(self) -> Iterator[StageCount]:
         """Rows that are not searched."""
-        rows = self.planner.search.settled.references
+        rows = self.planner.search.resolved.references
         return self._known(
             [
                 self.planner.job("reference", seed, knobs=row.knobs, label=row.label)

@@ -12,8 +12,8 @@ from medsearch.core.machine import cores
 from medsearch.core.terminal import say, show
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.staged import StagedSearch
-from medsearch.study.engine.course import Part, course
-from medsearch.study.engine.jobs import Workplace
+from medsearch.study.engine.jobs import StudyEnvironment
+from medsearch.study.engine.staged_status import GroupStatus, staged_status
 from medsearch.study.plan import Forecast, duration
 from medsearch.study.record.headers import Frozen
 from medsearch.study.search_plan import plan_search
@@ -40,24 +40,24 @@ class Outlook:
 
 
 def plan_staged(
-    staged: StagedSearch, place: Workplace | None = None, *, slots: int | None = None
+    staged: StagedSearch, environment: StudyEnvironment | None = None, *, slots: int | None = None
 ) -> tuple[Outlook, ...]:
     """The plan of each search of `staged`, given what its ledgers and the store hold now."""
-    return tuple(_outlook(part, place, slots or cores()) for part in course(staged, place))
+    return tuple(_outlook(part, environment, slots or cores()) for part in staged_status(staged, environment))
 
 
-def _outlook(part: Part, place: Workplace | None, slots: int) -> Outlook:
+def _outlook(part: GroupStatus, environment: StudyEnvironment | None, slots: int) -> Outlook:
     return Outlook(
         search=part.search,
         ended=part.at.trials,
-        forecast=None if part.waits or part.foreign else plan_search(part.search, place, slots=slots),
+        forecast=None if part.waits or part.foreign else plan_search(part.search, environment, slots=slots),
         waits=part.waits,
         frozen=part.frozen,
         refused=f"refused: its folder {part.foreign}" if part.foreign else _untold(part),
     )
 
 
-def _untold(part: Part) -> str:
+def _untold(part: GroupStatus) -> str:
     """Why nothing can be frozen, without the name that its row begins with."""
     return str(part.refusal or "").removeprefix(f"study {part.search.name!r} ")
 
@@ -80,7 +80,7 @@ def table(staged: StagedSearch, outlooks: Sequence[Outlook]) -> "Table":
         shown.add_column(column, justify="right" if column == "trials" else "left", overflow="fold")
     for one in outlooks:
         name = one.search.name.removeprefix(f"{staged.name}.")
-        trials = f"{one.ended} of {one.search.settled.trials}"
+        trials = f"{one.ended} of {one.search.resolved.trials}"
         shown.add_row(name, _knobs(staged, one), one.search.metric, trials, *_rest(one))
     return shown
 
@@ -90,7 +90,7 @@ def _knobs(staged: StagedSearch, of: Outlook) -> str:
     lasts = [knob.rpartition(".")[2] for knob in staged.domains]
     frozen = of.frozen.knobs if of.frozen else {}
     told = []
-    for knob in of.search.settled.space:
+    for knob in of.search.resolved.space:
         last = knob.rpartition(".")[2]
         name = last if lasts.count(last) == 1 else knob
         told.append(f"{name} = {_value(frozen[knob])}" if knob in frozen else name)

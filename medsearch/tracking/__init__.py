@@ -6,7 +6,7 @@ server, it ends with the same runs, because a plan is the difference between the
 
     reading    what the files say, piece by piece;             summary            of an ablation, its report
     shown      the runs that MLflow should show (pure): `trials` of a search, `rows` of an ablation with
-               `standing`, how far each has come, and `labels`, names and tags;
+               `counts`, how far each has come, and `labels`, names and tags;
                wanted, series     what a run is, and its metrics and pictures
     views      the saved views of MLflow's pages (pure);       charts, saved      the JSON in which the pages keep them
     planning   the operations that are missing (pure)

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 from medsearch.study.record.headers import AblationHeader, Candidate, Row
 from medsearch.study.record.ledger import RunRecord
+from medsearch.tracking.desired_runs import NAME_LENGTH, plain_tags, plain_text
 from medsearch.tracking.reading import Study
-from medsearch.tracking.standing import Standing, first_failed
-from medsearch.tracking.wanted import NAME_LENGTH, plain_tags, plain_text
+from medsearch.tracking.row_status import RowStatus, first_failed
 
 ROW, PLACE = "row", "place"
 """Tags of stage runs: the row of the table, with its column if there are several, and its place there, to order by."""
@@ -58,20 +58,20 @@ def stage_tags(grid: AblationHeader, record: RunRecord, state: str) -> dict[str,
     )
 
 
-def group_tags(standing: Standing) -> dict[str, str]:
+def group_tags(counts: RowStatus) -> dict[str, str]:
     """Of what gathers stage runs and is no row."""
-    return {"role": "group", "runs": str(standing)}
+    return {"role": "group", "runs": str(counts)}
 
 
-def row_tags(study: Study, grid: AblationHeader, row: Row, standing: Standing) -> dict[str, str]:
+def row_tags(study: Study, grid: AblationHeader, row: Row, counts: RowStatus) -> dict[str, str]:
     """How far a row has come, why cells of it failed, and what the report says of it."""
     own = {
         "role": row.kind,
         "variant": row.label,
         "against": row.against or None,
         "method": row.method or None,
-        "cells": str(standing),
-        "state": standing.state,
+        "cells": str(counts),
+        "state": counts.state,
         "reason": _joined(_reasons(study, grid, row.label)) or None,
     }
     return plain_tags(own | study.table.tags(row.label))

@@ -4,13 +4,14 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from typing import final
 
+from medsearch.tracking.desired_runs import DesiredRun
 from medsearch.tracking.planning import (
     Close,
     Create,
     Delete,
-    HeldRun,
     Log,
     Operation,
+    TrackedRun,
     Untag,
     Upload,
     adopt,
@@ -19,7 +20,6 @@ from medsearch.tracking.planning import (
 )
 from medsearch.tracking.saved import View, is_ours
 from medsearch.tracking.server import Server
-from medsearch.tracking.wanted import WantedRun
 
 DESCRIPTION = "mlflow.note.content"
 
@@ -41,7 +41,7 @@ class Mirror:
     def __init__(self, server: Server, traffic: Traffic) -> None:
         self._server = server
         self._traffic = traffic
-        self._held: dict[str, HeldRun] = {}
+        self._held: dict[str, TrackedRun] = {}
         self._experiment, self._marks = "", dict[str, str]()
 
     def load(self, study: str, origin: str, *, uploaded: Mapping[str, Mapping[str, str]]) -> None:
@@ -76,7 +76,7 @@ class Mirror:
             self._server.mark(DESCRIPTION, self._marks[DESCRIPTION])
         return found
 
-    def bring(self, wanted: WantedRun, *, parent: str | None) -> str:
+    def bring(self, wanted: DesiredRun, *, parent: str | None) -> str:
         """Make the server hold `wanted`, under the run with id `parent`; the run's id."""
         held = self._held.get(wanted.run)
         id = held.id if held else ""

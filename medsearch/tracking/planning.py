@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import final
 
+from medsearch.tracking.desired_runs import ANEW, KNOBS, SHARED, DesiredRun, Point
 from medsearch.tracking.reading import File
-from medsearch.tracking.wanted import ANEW, KNOBS, SHARED, Point, WantedRun
 
 SENT = "medsearch.sent"
 """The tag that counts, per series, the entries that are on the server; it travels in one batch with them."""
@@ -37,7 +37,7 @@ OWN = frozenset(
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class HeldRun:
+class TrackedRun:
     """A run as a server has it.
 
     `summary` holds the last values of metrics that are replaced, `files` (name -> digest) what this place remembers to
@@ -115,7 +115,7 @@ class Close:
 Operation = Delete | Create | Log | Untag | Upload | Close
 
 
-def plan(wanted: WantedRun, held: HeldRun | None, *, parent: str | None) -> list[Operation]:
+def plan(wanted: DesiredRun, held: TrackedRun | None, *, parent: str | None) -> list[Operation]:
     """The operations, in order, that turn `held` into `wanted`; `parent` is the id of the parent run on this server."""
     tags = {**wanted.tags, **({"mlflow.parentRunId": parent} if parent else {})}
     if held is not None and _contradicts(wanted, held):
@@ -123,7 +123,7 @@ def plan(wanted: WantedRun, held: HeldRun | None, *, parent: str | None) -> list
     steps: list[Operation] = []
     if held is None:
         steps.append(Create(wanted.name, wanted.started, {**wanted.once, **tags}))
-        held = HeldRun(id="", status="RUNNING", tags={**wanted.once, **tags})
+        held = TrackedRun(id="", status="RUNNING", tags={**wanted.once, **tags})
     steps += _tags(wanted, held, tags)
     steps += _params(wanted, held)
     steps += _points(wanted, held)
@@ -134,12 +134,12 @@ def plan(wanted: WantedRun, held: HeldRun | None, *, parent: str | None) -> list
     return steps
 
 
-def settled(wanted: WantedRun, held: HeldRun | None, *, id: str, parent: str | None) -> HeldRun:
+def settled(wanted: DesiredRun, held: TrackedRun | None, *, id: str, parent: str | None) -> TrackedRun:
     """What the server has once the plan is done."""
-    kept = held if held is not None and held.id == id else HeldRun(id=id, status="RUNNING", tags={})
+    kept = held if held is not None and held.id == id else TrackedRun(id=id, status="RUNNING", tags={})
     sent = {**kept.sent, **{name: len(entries) for name, entries in wanted.series.items()}}
     tags = {**wanted.once, **wanted.tags, **({"mlflow.parentRunId": parent} if parent else {})}
-    return HeldRun(
+    return TrackedRun(
         id=id,
         status=wanted.status,
         ended=wanted.ended,
@@ -154,9 +154,9 @@ def settled(wanted: WantedRun, held: HeldRun | None, *, id: str, parent: str | N
     )
 
 
-def adopt(found: Iterable[HeldRun]) -> tuple[dict[str, HeldRun], list[Delete]]:
+def adopt(found: Iterable[TrackedRun]) -> tuple[dict[str, TrackedRun], list[Delete]]:
     """Runs by name; of several with one name (a lost answer made the sender ask twice) one stays, to be completed."""
-    kept: dict[str, HeldRun] = {}
+    kept: dict[str, TrackedRun] = {}
     extra = []
     for held in sorted(found, key=lambda held: held.id):
         run = held.tags["medsearch.run"].rpartition("/")[2]
@@ -167,7 +167,7 @@ def adopt(found: Iterable[HeldRun]) -> tuple[dict[str, HeldRun], list[Delete]]:
     return kept, extra
 
 
-def _contradicts(wanted: WantedRun, held: HeldRun) -> bool:
+def _contradicts(wanted: DesiredRun, held: TrackedRun) -> bool:
     """MLflow never forgets a param or a point: what was started again with others needs a new run."""
     if KNOBS not in wanted.tags:
         return False
@@ -187,7 +187,7 @@ def _equal(one: float, other: float | None) -> bool:
     return math.isclose(one, other, rel_tol=1e-6, abs_tol=1e-12)  # some databases keep fewer digits
 
 
-def _tags(wanted: WantedRun, held: HeldRun, tags: Mapping[str, str]) -> Iterator[Operation]:
+def _tags(wanted: DesiredRun, held: TrackedRun, tags: Mapping[str, str]) -> Iterator[Operation]:
     new = {key: value for key, value in tags.items() if held.tags.get(key) != value}
     new |= {key: value for key, value in wanted.once.items() if key not in held.tags}
     if new:
@@ -195,20 +195,20 @@ def _tags(wanted: WantedRun, held: HeldRun, tags: Mapping[str, str]) -> Iterator
     yield from (Untag(key) for key in sorted(OWN & held.tags.keys() - tags.keys() - wanted.once.keys()))
 
 
-def _params(wanted: WantedRun, held: HeldRun) -> Iterator[Operation]:
+def _params(wanted: DesiredRun, held: TrackedRun) -> Iterator[Operation]:
     missing = [(key, value) for key, value in wanted.params.items() if key not in held.params]
     for at in range(0, len(missing), PARAMS):
         yield Log(params=dict(missing[at : at + PARAMS]))
 
 
-def _summary(wanted: WantedRun, held: HeldRun) -> Iterator[Operation]:
+def _summary(wanted: DesiredRun, held: TrackedRun) -> Iterator[Operation]:
     told = [point for point in wanted.summary if not math.isnan(point.value) or point.key in held.summary]
     new = [point for point in told if not _equal(point.value, held.summary.get(point.key))]
     for at in range(0, len(new), POINTS):
         yield Log(points=tuple(new[at : at + POINTS]))
 
 
-def _points(wanted: WantedRun, held: HeldRun) -> Iterator[Operation]:
+def _points(wanted: DesiredRun, held: TrackedRun) -> Iterator[Operation]:
     """Batches of new entries; the count goes up only with the batch that completes them."""
     sent, batch = held.sent, list[Point]()
     for series, entries in wanted.series.items():

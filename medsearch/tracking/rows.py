@@ -13,25 +13,12 @@ from typing import Any, final
 from medsearch.core.recipes import fingerprint
 from medsearch.study.record.headers import AblationHeader, Row
 from medsearch.study.record.ledger import RunRecord
-from medsearch.tracking.labels import group_tags, name_of, row_tags, stage_tags
-from medsearch.tracking.reading import File, Study
-from medsearch.tracking.series import epochs, outcome, pictures, scores
-from medsearch.tracking.standing import (
-    Standing,
-    began,
-    ended,
-    standing_of_cells,
-    standing_of_runs,
-    started,
-    state_of,
-)
-from medsearch.tracking.summary import Table
-from medsearch.tracking.wanted import (
+from medsearch.tracking.desired_runs import (
     KNOBS,
     NAME_LENGTH,
+    DesiredRun,
     Point,
     Series,
-    WantedRun,
     code_tags,
     identity,
     milliseconds,
@@ -42,6 +29,19 @@ from medsearch.tracking.wanted import (
     plain_tags,
     plain_text,
 )
+from medsearch.tracking.labels import group_tags, name_of, row_tags, stage_tags
+from medsearch.tracking.reading import File, Study
+from medsearch.tracking.row_status import (
+    RowStatus,
+    began,
+    ended,
+    row_status,
+    stage_status,
+    started,
+    state_of,
+)
+from medsearch.tracking.series import epochs, outcome, pictures, scores
+from medsearch.tracking.summary import Table
 
 ABLATION, SHARED_STAGES, DROPPED = "ablation", "shared", "dropped"
 ROW_PREFIX = "row-"
@@ -49,30 +49,30 @@ LAST = 1000
 """The place of what is below every row."""
 
 
-def wanted_ablation(study: Study, grid: AblationHeader, *, live: bool, report: tuple[File, ...] = ()) -> WantedRun:
+def wanted_ablation(study: Study, grid: AblationHeader, *, live: bool, report: tuple[File, ...] = ()) -> DesiredRun:
     """The ablation itself. `live`: its driver is at work; `report`: the files of its table and page."""
     unknown = sum(grid.unknown(row.label) for row in grid.rows)
-    standing = standing_of_cells(study, grid.cells, begun=True, unknown=unknown)
+    counts = row_status(study, grid.cells, begun=True, unknown=unknown)
     interrupted = any(state_of(study, record) == "running" for record in study.runs.values())
-    return WantedRun(
+    return DesiredRun(
         run=ABLATION,
         name=study.title,
         started=began(study),
         status="RUNNING" if live else "KILLED" if interrupted else "FINISHED",
         ended=None if live else max(ended(study, record) for record in study.runs.values()),
-        tags=identity(study, ABLATION) | plain_tags({"role": "ablation", "cells": str(standing)}),
+        tags=identity(study, ABLATION) | plain_tags({"role": "ablation", "cells": str(counts)}),
         once=once(study) | note(study),
         files=report,
     )
 
 
-def wanted_rows(study: Study, grid: AblationHeader, *, live: bool) -> Iterator[WantedRun]:
+def wanted_rows(study: Study, grid: AblationHeader, *, live: bool) -> Iterator[DesiredRun]:
     """The runs between the parent and the stage runs. Starts are a millisecond apart: newest first is table order."""
     for group in _groups(study, grid):
-        status = group.standing.status(live=live)
+        status = group.counts.status(live=live)
         params = _row_params(study, group.row)
         last = max([ended(study, record) for record in group.records], default=None)
-        yield WantedRun(
+        yield DesiredRun(
             run=group.run,
             name=plain_text(group.name, NAME_LENGTH),
             started=began(study) - group.place,
@@ -93,7 +93,7 @@ class _Group:
     run: str
     name: str
     place: int
-    standing: Standing
+    counts: RowStatus
     records: tuple[RunRecord, ...]
     row: Row | None = None
 
@@ -106,16 +106,16 @@ def _groups(study: Study, grid: AblationHeader) -> Iterator[_Group]:
         for label in grid.labels(record.stages[0][1]):
             owned.setdefault(label, []).append(record)
     if records := below.get(SHARED_STAGES):
-        yield _Group(SHARED_STAGES, "shared stages", 0, standing_of_runs(study, records), tuple(records))
+        yield _Group(SHARED_STAGES, "shared stages", 0, stage_status(study, records), tuple(records))
     for place, row in enumerate(grid.rows, start=1):
         own, cells = tuple(owned.get(row.label, ())), [cell for cell in grid.cells if cell.row == row.label]
-        standing = standing_of_cells(study, cells, begun=bool(own), unknown=grid.unknown(row.label))
-        yield _Group(row_run(row.label), row.label, place, standing, own, row)
+        counts = row_status(study, cells, begun=bool(own), unknown=grid.unknown(row.label))
+        yield _Group(row_run(row.label), row.label, place, counts, own, row)
     if records := below.get(DROPPED):
-        yield _Group(DROPPED, "no longer asked for", LAST, standing_of_runs(study, records), tuple(records))
+        yield _Group(DROPPED, "no longer asked for", LAST, stage_status(study, records), tuple(records))
 
 
-def wanted_stage(study: Study, grid: AblationHeader, record: RunRecord, *, live: bool) -> WantedRun:
+def wanted_stage(study: Study, grid: AblationHeader, record: RunRecord, *, live: bool) -> DesiredRun:
     """One stage run of the ledger. The store is the truth: one that is stored is complete, whatever the ledger says."""
     node, key = record.stages[0]
     state = state_of(study, record)
@@ -123,7 +123,7 @@ def wanted_stage(study: Study, grid: AblationHeader, record: RunRecord, *, live:
     status = closed.get(state, "RUNNING" if live else "KILLED")
     params = plain_params(grid.knobs(key))
     files = tuple(pictures(study, record.stages))
-    return WantedRun(
+    return DesiredRun(
         run=record.run,
         name=name_of(grid, record),
         under=parent_of(grid, record),
@@ -167,7 +167,7 @@ def _series(study: Study, grid: AblationHeader, node: str, key: str) -> Series:
 
 def _tags(study: Study, grid: AblationHeader, group: _Group) -> dict[str, str]:
     row = group.row
-    return row_tags(study, grid, row, group.standing) if row else group_tags(group.standing)
+    return row_tags(study, grid, row, group.counts) if row else group_tags(group.counts)
 
 
 def _row_params(study: Study, row: Row | None) -> dict[str, str]:

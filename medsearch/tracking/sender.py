@@ -14,11 +14,11 @@ from typing import final
 from medsearch.tracking.backend import Backend, locate, quiet_mlflow
 from medsearch.tracking.mirror import Mirror, Traffic
 from medsearch.tracking.reading import StudyReader
-from medsearch.tracking.receipts import Receipts
 from medsearch.tracking.report import SyncReport
 from medsearch.tracking.rows import is_group
+from medsearch.tracking.run_views import wanted_groups, wanted_parent, wanted_run
 from medsearch.tracking.server import MlflowServer, Server
-from medsearch.tracking.shown import wanted_groups, wanted_parent, wanted_run
+from medsearch.tracking.upload_log import Receipts
 from medsearch.tracking.views import views_of
 
 ATTEMPTS, PAUSE_S, BUSY_S = 3, 1.0, 60.0

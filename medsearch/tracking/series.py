@@ -5,8 +5,8 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from medsearch.tracking.desired_runs import Point, milliseconds, plain_name, plain_number
 from medsearch.tracking.reading import File, Finished, Study
-from medsearch.tracking.wanted import Point, milliseconds, plain_name, plain_number
 
 IMAGES = "images"
 """The folder of artifacts in which MLflow's pages look for images by key and step."""

@@ -6,7 +6,7 @@ from medsearch.core.errors import BadInput
 from medsearch.core.recipes import fingerprint
 from medsearch.tracking.backend import Backend, create_database
 from medsearch.tracking.images import prepared
-from medsearch.tracking.planning import HeldRun, Log
+from medsearch.tracking.planning import Log, TrackedRun
 from medsearch.tracking.reading import File
 from medsearch.tracking.summary import PREFIX
 
@@ -23,7 +23,7 @@ PAGE = 1000
 class Server(Protocol):
     """The operations of a plan. Any may raise; whether it took effect is then unknown until `load` is asked."""
 
-    def load(self, study: str, origin: str) -> list[HeldRun]:
+    def load(self, study: str, origin: str) -> list[TrackedRun]:
         """Every run of the study that is not deleted; the study's experiment is made if it does not exist."""
 
     def create(self, name: str, started: int, tags: dict[str, str]) -> str:
@@ -69,10 +69,10 @@ class MlflowServer:
         self._artifacts, self._embedded = backend.artifacts, backend.database is not None
         self._experiment = ""
 
-    def load(self, study: str, origin: str) -> list[HeldRun]:
+    def load(self, study: str, origin: str) -> list[TrackedRun]:
         """See `Server`."""
         self._experiment = self._find_experiment(study)
-        found: list[HeldRun] = []
+        found: list[TrackedRun] = []
         page = None
         while True:
             runs = self._client.search_runs(
@@ -165,8 +165,8 @@ class MlflowServer:
         return True
 
 
-def _held(run: Any) -> HeldRun:
-    return HeldRun(
+def _held(run: Any) -> TrackedRun:
+    return TrackedRun(
         id=run.info.run_id,
         status=run.info.status,
         ended=run.info.end_time,

@@ -9,13 +9,11 @@ from typing import Any
 from medsearch.core.recipes import fingerprint
 from medsearch.study.record.headers import way_of
 from medsearch.study.record.ledger import RunRecord
-from medsearch.tracking.reading import File, Study
-from medsearch.tracking.series import epochs, outcome, pictures
-from medsearch.tracking.wanted import (
+from medsearch.tracking.desired_runs import (
     KNOBS,
+    DesiredRun,
     Point,
     Series,
-    WantedRun,
     code_tags,
     identity,
     last_heard,
@@ -28,16 +26,18 @@ from medsearch.tracking.wanted import (
     plain_params,
     plain_tags,
 )
+from medsearch.tracking.reading import File, Study
+from medsearch.tracking.series import epochs, outcome, pictures
 
 SEARCH = "search"
 """The name of the parent among the runs; the ledger's runs all have a number or a seed in theirs."""
 
 
-def wanted_search(study: Study, *, live: bool, report: tuple[File, ...] = ()) -> WantedRun:
+def wanted_search(study: Study, *, live: bool, report: tuple[File, ...] = ()) -> DesiredRun:
     """The search itself. `live`: its driver is at work; `report`: the files of its page."""
     running = any(record.state == "running" for record in study.runs.values())
     status = "RUNNING" if live else "KILLED" if running else "FINISHED"
-    return WantedRun(
+    return DesiredRun(
         run=SEARCH,
         name=study.title,
         started=milliseconds(min(record.started for record in study.runs.values())),
@@ -50,14 +50,14 @@ def wanted_search(study: Study, *, live: bool, report: tuple[File, ...] = ()) ->
     )
 
 
-def wanted_trial(study: Study, record: RunRecord, *, live: bool) -> WantedRun:
+def wanted_trial(study: Study, record: RunRecord, *, live: bool) -> DesiredRun:
     """One run of the ledger. One that is unfinished with no driver at work was interrupted: KILLED, until resumed."""
     closed = {"complete": "FINISHED", "cut": "FINISHED", "failed": "FAILED"}
     status = closed.get(record.state, "RUNNING" if live else "KILLED")
     params = plain_params({**study.fixed, **record.knobs})
     stages = [(node, key) for node, key in record.stages if _shows(study, record, key)]
     files = tuple(pictures(study, stages))
-    return WantedRun(
+    return DesiredRun(
         run=record.run,
         name=f"{record.label}, seed {record.seed}" if record.label else record.run,
         started=milliseconds(record.started),

@@ -28,11 +28,11 @@ from medsearch.tracking.charts import (
     table,
     tag_column,
 )
+from medsearch.tracking.desired_runs import milliseconds, objective_names, plain_name
 from medsearch.tracking.labels import PLACE, ROW, row_of
 from medsearch.tracking.reading import Study
 from medsearch.tracking.saved import View
 from medsearch.tracking.series import full_name, image_key, outcome, pictures
-from medsearch.tracking.wanted import milliseconds, objective_names, plain_name
 
 VALUE = "value"
 CURVES = 8

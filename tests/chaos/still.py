@@ -13,7 +13,7 @@ from medsearch.study.engine.ablation_header import begin, describe
 from medsearch.study.engine.driver import StudyDriver
 from medsearch.study.engine.graph import Grapher
 from medsearch.study.engine.identity import choose, open_study
-from medsearch.study.engine.jobs import End, Job, Planner, Workplace, perform
+from medsearch.study.engine.jobs import Job, Planner, RunResult, StudyEnvironment, perform
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.record.ledger import Ledger
@@ -27,9 +27,9 @@ def sit_still(study: str, heads: Path, home: Path) -> Path:
     data = Data(
         folders={"brats2020": heads}, anatomy=None, skip_bad=False, home=home, store=None, cache=None, say=print
     )
-    place = data.places(_tasks(found))["brats2020"]
-    (_sweep if isinstance(found, Ablation) else _search)(found, place, Ledger(place.study(found.name)))
-    rebuild(place.study(found.name), place.store)
+    environment = data.places(_tasks(found))["brats2020"]
+    (_sweep if isinstance(found, Ablation) else _search)(found, environment, Ledger(environment.study(found.name)))
+    rebuild(environment.study(found.name), environment.store)
     return home
 
 
@@ -39,16 +39,16 @@ def _tasks(study: Ablation | Search) -> list[CrossModalityTask]:
     return [study.setup(row, column, {}).task for row, column in study.cells()]
 
 
-def _sweep(ablation: Ablation, place: Workplace, ledger: Ledger) -> None:
-    grapher = Grapher(ablation, {"brats2020": place})
+def _sweep(ablation: Ablation, environment: StudyEnvironment, ledger: Ledger) -> None:
+    grapher = Grapher(ablation, {"brats2020": environment})
     begin(grapher, ledger)
-    sweep = AblationDriver(grapher, store=place.store, ledger=ledger)
+    sweep = AblationDriver(grapher, store=environment.store, ledger=ledger)
     _carry_out(sweep)
     describe(grapher, ledger, sweep.failed)
 
 
-def _search(search: Search, place: Workplace, ledger: Ledger) -> None:
-    planner = Planner(search, place)
+def _search(search: Search, environment: StudyEnvironment, ledger: Ledger) -> None:
+    planner = Planner(search, environment)
     open_study(planner, ledger)
     conductor = SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
     _carry_out(conductor)
@@ -60,7 +60,7 @@ def _carry_out(conductor: StudyDriver) -> None:
         conductor.ended(job.run, _done(job, conductor))
 
 
-def _done(job: Job, conductor: StudyDriver) -> End:
+def _done(job: Job, conductor: StudyDriver) -> RunResult:
     work = perform(job, conductor.store, runtime=Runtime())
     while True:
         try:

@@ -26,11 +26,11 @@ def data(home: Path, **given: object) -> Data:
 def test_label_maps_that_no_phantom_is_built_on_are_refused(tmp_path: Path, tasks: tuple[Task, ...], told: str) -> None:
     folders = {} if CT in tasks else {BRAIN.layout: tmp_path}
     given = data(tmp_path, folders=folders, anatomy=tmp_path / "maps")
-    for places in (given.places, given.written_places):
+    for environments in (given.environments, given.written_environments):
         with pytest.raises(BadInput, match=rf"^--anatomy .*maps: {told}"):
-            places(tasks)
+            environments(tasks)
 
 
 def test_label_maps_for_one_of_two_phantoms_are_used(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=r"maps: holds no label map"):
-        data(tmp_path, anatomy=tmp_path / "maps").written_places((CT, BRAIN))
+        data(tmp_path, anatomy=tmp_path / "maps").written_environments((CT, BRAIN))

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsearch.cli.ablations import AskingAblation
-from medsearch.cli.options import Asked, parser, require_values
-from medsearch.cli.staged import AskingStaged
+from medsearch.cli.ablations import AblationCommand
+from medsearch.cli.options import CliSpec, parser, require_values
+from medsearch.cli.staged import StagedCommand
 from medsearch.cohorts.tasks import Task
 from medsearch.core.errors import BadInput
 from medsearch.study import uniform
-from medsearch.study.engine.jobs import Workplace
+from medsearch.study.engine.jobs import StudyEnvironment
 from medsearch.study.record.ledger import Ledger, PlannedRun
 from tests.study import toy
 from tests.study.ablations import ablation, sweep_of
@@ -66,26 +66,26 @@ def test_no_value_is_refused_or_shown(value: str) -> None:
 class Written:
     """Data that lie in one place and were checked."""
 
-    place: Workplace
+    environment: StudyEnvironment
 
-    def written_places(self, tasks: Sequence[Task]) -> Mapping[str, Workplace]:
+    def written_environments(self, tasks: Sequence[Task]) -> Mapping[str, StudyEnvironment]:
         assert tasks
-        return {"brats2020": self.place}
+        return {"brats2020": self.environment}
 
 
 def asked(*more: str, **kind: bool) -> Namespace:
-    return parser(Asked(question="", cost="", layouts=("brats2020",), **kind)).parse_args([*more, "--dry-run"])
+    return parser(CliSpec(question="", cost="", layouts=("brats2020",), **kind)).parse_args([*more, "--dry-run"])
 
 
 def test_the_plan_of_a_staged_search_says_which_searches_have_more_trials(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    place, (first, second, _) = toy.workplace(tmp_path), staged().studies
+    environment, (first, second, _) = toy.study_environment(tmp_path), staged().studies
     for name, count in ((first, 3), (second, 2)):
         for number in range(count):
-            Ledger(place.study(name)).started(PlannedRun(role="trial", seed=0, number=number))
+            Ledger(environment.study(name)).started(PlannedRun(role="trial", seed=0, number=number))
     options = asked("--trials", "2", rows=False, groups=True)
-    AskingStaged.of(staged(), options).print_plan(Written(place))
+    StagedCommand.of(staged(), options).print_plan(Written(environment))
     out = capsys.readouterr().out
     assert f"{first}: 3 trials are stored, 2 asked for; all 3 count, and no other is tried" in out
     assert out.count("are stored,") == 1
@@ -95,11 +95,11 @@ def test_the_plan_of_a_staged_search_says_which_searches_have_more_trials(
 def test_the_plan_of_an_ablation_says_that_configurations_are_drawn_anew(
     trials: str, said: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    place = toy.workplace(tmp_path)
+    environment = toy.study_environment(tmp_path)
     what = ablation(retune={"segmentation.weights.b": uniform(0, 1)}, trials=3)
-    sweep_of(what, tmp_path, place=place)
+    sweep_of(what, tmp_path, environment=environment)
     options = asked("--trials", trials, "--seeds", "0,1", rows=True)
-    asking = AskingAblation.of(what, options)
-    asking.print_plan(Written(replace(place)))
+    asking = AblationCommand.of(what, options)
+    asking.print_plan(Written(replace(environment)))
     told = f"toy_ablation: 3 configurations were asked for of each row that is retuned, now it is {trials}; they are"
     assert (told in " ".join(capsys.readouterr().out.split())) == said

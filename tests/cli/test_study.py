@@ -10,8 +10,8 @@ import pytest
 
 from medsearch.cli import options
 from medsearch.cli.options import folders, slots
-from medsearch.cli.running import tell
-from medsearch.cli.searches import AskingSearch
+from medsearch.cli.running import print_links
+from medsearch.cli.searches import SearchCommand
 from medsearch.cli.study import _put_to
 from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.errors import BadInput
@@ -32,7 +32,7 @@ def search() -> Search:
 
 
 def tasks(search: Search) -> list[CrossModalityTask]:
-    return AskingSearch(search, argparse.Namespace())._tasks()
+    return SearchCommand(search, argparse.Namespace())._tasks()
 
 
 def test_every_contrast_that_a_run_may_need_is_known(search: Search) -> None:
@@ -57,11 +57,11 @@ def test_a_forecast_counts_the_runs_that_fit_on_what_a_trial_asks_for(monkeypatc
 
 def test_the_last_words_are_commands_that_can_be_pasted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "my runs" / "studies" / "s"
-    tell(folder, SyncReport(study="s", uri="http://host:5000", behind=True, problem="down"), given_uri=True)
+    print_links(folder, SyncReport(study="s", uri="http://host:5000", behind=True, problem="down"), given_uri=True)
     mend = capsys.readouterr().out.splitlines()[1].partition("run: ")[2]
     options = ["--home", str(tmp_path / "my runs"), "--tracking-uri", "http://host:5000"]
     assert shlex.split(mend) == ["medsearch", "sync", "s", *options]
-    tell(
+    print_links(
         folder,
         SyncReport(study="s", uri="http://host:5000", behind=True, problem="down"),
         given_uri=True,
@@ -69,7 +69,7 @@ def test_the_last_words_are_commands_that_can_be_pasted(tmp_path: Path, capsys: 
     )
     mend = capsys.readouterr().out.splitlines()[1].partition("run: ")[2]
     assert shlex.split(mend) == ["medsearch", "sync", "s", *options, "--store", "s3://a bucket"]
-    tell(folder, SyncReport(study="s", uri="sqlite:///x"), given_uri=False)
+    print_links(folder, SyncReport(study="s", uri="sqlite:///x"), given_uri=False)
     shown = capsys.readouterr().out.splitlines()[-1].partition(": ")[2]
     assert shlex.split(shown) == ["medsearch", "ui", "--home", str(tmp_path / "my runs")]
 

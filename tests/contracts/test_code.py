@@ -89,7 +89,7 @@ def test_all_that_runs_while_a_stage_trains_is_in_its_digest(
         watch = Watch()
         with monkeypatch.context() as patch:
             patch.setattr(type(run.stage), "train", watch.over(type(run.stage).train))
-            drained(run_stage(of.bench(), run))
+            drained(run_stage(of.executor(), run))
         known = reached(run.stage)
         ran = {(module, name) for module, name in watch.ran() if module.removeprefix("medsearch.") not in BROUGHT}
         assert len(ran) > 5

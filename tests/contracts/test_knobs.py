@@ -59,7 +59,7 @@ class Trained:
         for before in runs.values():
             if before.key in run.upstream.values():
                 self._finish_upstream(before, runs)
-                drained(run_stage(self.micro.bench(), before))
+                drained(run_stage(self.micro.executor(), before))
 
     def _result(self, run: StageRun) -> str:
         folder = self.folder / run.key

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from medsearch.core.codec import decoded, encoded
-from medsearch.stages.code import Code, lineage, recorded, standings
+from medsearch.stages.code import Code, code_statuses, lineage, recorded
 from medsearch.stages.context import Runtime
-from medsearch.stages.execution import Bench, run_stage
+from medsearch.stages.execution import StageExecutor, run_stage
 from medsearch.stages.store import Store
 from tests.micro import Micro, drained
 from tests.stages.toy import Counter, run_of
@@ -116,21 +116,21 @@ def test_an_installed_method_is_covered_without_what_is_installed_beside_it(tmp_
 
 
 @pytest.fixture
-def bench(micro: Micro, tmp_path: Path) -> Bench:
-    return Bench(Store(tmp_path / "stages"), micro.prepared, Runtime())
+def executor(micro: Micro, tmp_path: Path) -> StageExecutor:
+    return StageExecutor(Store(tmp_path / "stages"), micro.prepared, Runtime())
 
 
-def test_a_manifest_names_commit_digest_and_modules(bench: Bench) -> None:
+def test_a_manifest_names_commit_digest_and_modules(executor: StageExecutor) -> None:
     run = run_of(Counter(), seed=4)
-    _, artifact = drained(run_stage(bench, run))
+    _, artifact = drained(run_stage(executor, run))
     code = artifact.manifest["code"]
     assert code["digest"] == run.code.digest
     assert {"tests.stages.toy", "medsearch.stages.stage"} <= artifact.manifest["modules"].keys()
     assert code["upstream"] == {}
     assert "earlier" not in code
-    assert {line["code"] for line in bench.store.journal(run.key)} == {code["digest"]}
+    assert {line["code"] for line in executor.store.journal(run.key)} == {code["digest"]}
     assert recorded(artifact.manifest).digest == code["digest"]
-    assert "modules" not in bench.store.summaries()[run.key]
+    assert "modules" not in executor.store.summaries()[run.key]
 
 
 def manifest(stage: str, digest: str | None, **upstream: tuple[str, str | None]) -> dict[str, Any]:
@@ -158,7 +158,7 @@ def test_what_stands_on_changed_code_is_no_more_current_than_that() -> None:
     stored["c on that"] = manifest("c", today["c"].digest, model=("b on old", lineage(stored["b on old"])))
     stored["mixed"] = manifest("a", today["a"].digest)
     stored["mixed"]["code"]["earlier"] = [{"digest": "old", "commit": None}]
-    assert standings(stored, today, stored) == {
+    assert code_statuses(stored, today, stored) == {
         "a": "current",
         "old": "changed",
         "unknown": "unknown",
@@ -173,7 +173,7 @@ def test_what_stands_on_changed_code_is_no_more_current_than_that() -> None:
     }
 
 
-def test_codes_come_back_from_json(bench: Bench) -> None:
+def test_codes_come_back_from_json(executor: StageExecutor) -> None:
     code = run_of(Counter(), seed=4).code
     assert code is not None
     assert decoded(Code, json.loads(json.dumps(encoded(code))), what="", remedy="") == code

@@ -15,7 +15,7 @@ from medsearch.core.paths import set_aside
 from medsearch.core.records import write_json
 from medsearch.stages import mirror
 from medsearch.stages.context import Runtime, StageContext
-from medsearch.stages.execution import Bench, run_stage
+from medsearch.stages.execution import StageExecutor, run_stage
 from medsearch.stages.stage import Epoch, Training
 from medsearch.stages.store import Store
 from medsearch.training.checkpoints import load_tensors, save_tensors
@@ -207,12 +207,12 @@ def test_a_stage_whose_node_is_killed_ends_on_another_as_if_nothing_had_been(nod
     process.send_signal(signal.SIGKILL)
     process.wait()
     two = nodes["two"]
-    epochs_here, artifact = drained(run_stage(Bench(two, cohort, Runtime()), TRAINING))
+    epochs_here, artifact = drained(run_stage(StageExecutor(two, cohort, Runtime()), TRAINING))
     assert 0 < len(epochs_here) < 40  # the rest came with the checkpoint
     assert epochs(two, TRAINING.key) == list(range(1, 41))
     assert (artifact.metrics, artifact.manifest["epochs"]) == ({"last": 40.0}, 40)
     assert nodes["three"].artifact(TRAINING.key).file("result.json").read_text() == '{"seed": 4}'
-    assert drained(run_stage(Bench(nodes["three"], cohort, Runtime()), TRAINING))[0] == []
+    assert drained(run_stage(StageExecutor(nodes["three"], cohort, Runtime()), TRAINING))[0] == []
 
 
 def test_training_goes_on_while_the_uri_does_not_answer_and_one_line_says_so(

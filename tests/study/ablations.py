@@ -11,17 +11,17 @@ from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.variants import Variant
 from medsearch.study.engine.ablation_driver import AblationDriver
 from medsearch.study.engine.ablation_header import begin, describe, winner
-from medsearch.study.engine.events import Listener, unheard
+from medsearch.study.engine.events import Listener, ignore_event
 from medsearch.study.engine.graph import Grapher
-from medsearch.study.engine.jobs import Job, Workplace
+from medsearch.study.engine.jobs import Job, StudyEnvironment
 from medsearch.study.record.headers import AblationHeader
 from medsearch.study.record.ledger import Ledger
 from tests.study import toy
 from tests.study.drive import do
 from tests.study.headers import written
 
-FORTH, BACK = "t1 to t2", "t2 to t1"
-TASKS = {FORTH: CrossModalityTask(), BACK: CrossModalityTask(source="t2", target="t1")}
+FORTH, REQUEUED = "t1 to t2", "t2 to t1"
+TASKS = {FORTH: CrossModalityTask(), REQUEUED: CrossModalityTask(source="t2", target="t1")}
 ROWS = (
     Variant("as proposed"),
     Variant("wide", {"polish.wide": True}, against="as proposed"),
@@ -48,15 +48,15 @@ def sweep_of(
     home: Path,
     *,
     only: Collection[str] = (),
-    listener: Listener = unheard,
-    place: Workplace | None = None,
+    listener: Listener = ignore_event,
+    environment: StudyEnvironment | None = None,
 ) -> AblationDriver:
     """A sweep on the toy's data; its study need not be new."""
-    place = place or toy.workplace(home)
-    ledger = Ledger(place.study(what.name))
-    grapher = Grapher(what, {"brats2020": place}, winner(what, place))
+    environment = environment or toy.study_environment(home)
+    ledger = Ledger(environment.study(what.name))
+    grapher = Grapher(what, {"brats2020": environment}, winner(what, environment))
     begin(grapher, ledger)
-    return AblationDriver(grapher, store=place.store, ledger=ledger, only=only, listener=listener)
+    return AblationDriver(grapher, store=environment.store, ledger=ledger, only=only, listener=listener)
 
 
 def header_of(sweep: AblationDriver) -> AblationHeader:

@@ -18,11 +18,11 @@ from medsearch.study.declare.search import Search, Variant
 from medsearch.study.declare.spaces import choice, loguniform, uniform
 from medsearch.study.engine.events import Event
 from medsearch.study.engine.identity import open_study
-from medsearch.study.engine.jobs import End, Job, Planner, Workplace, perform
+from medsearch.study.engine.jobs import Job, Planner, RunResult, StudyEnvironment, perform
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.ray.cluster import Resources
-from medsearch.study.ray.execution import Site, run_search
+from medsearch.study.ray.execution import ClusterOptions, run_search
 from medsearch.study.record.ledger import Ledger
 from tests.study import toy
 from tests.study.synthesis import weight_search
@@ -53,10 +53,10 @@ def search(**changes: Any) -> Search:
     return Search(**{**declared, **changes}).at("tiny")
 
 
-def conduct(what: Search, home: Path, place: Workplace | None = None) -> SearchDriver:
+def conduct(what: Search, home: Path, environment: StudyEnvironment | None = None) -> SearchDriver:
     """A conductor on the toy's data; its study need not be new."""
-    place = place or toy.workplace(home)
-    planner, ledger = Planner(what, place), Ledger(place.study(what.name))
+    environment = environment or toy.study_environment(home)
+    planner, ledger = Planner(what, environment), Ledger(environment.study(what.name))
     open_study(planner, ledger)
     return SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(what, sqlite(ledger.folder)))
 
@@ -76,7 +76,7 @@ def carry_out(conductor: SearchDriver, *, slots: int = 1, seed: int = 0) -> None
         conductor.ended(ready.run, do(conductor, ready))
 
 
-def do(conductor: SearchDriver, job: Job) -> End:
+def do(conductor: SearchDriver, job: Job) -> RunResult:
     """What a worker does with a job."""
     work = perform(job, conductor.store, runtime=Runtime())
     while True:
@@ -108,8 +108,8 @@ def main(home: Path, text: str) -> None:
         append_line(home / "events.jsonl", line)
 
     with exits():
-        site = Site(resources=Resources(cpus=2), listener=listen)
-        run_search(from_json(text), toy.workplace(home), site)
+        cluster_options = ClusterOptions(resources=Resources(cpus=2), listener=listen)
+        run_search(from_json(text), toy.study_environment(home), cluster_options)
 
 
 if __name__ == "__main__":

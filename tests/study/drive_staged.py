@@ -13,7 +13,7 @@ from tests.study.staging import FIRST, SECOND, staged
 def main(home: Path, trials: int = 3) -> None:
     """Run it; say what was frozen and what was loaded for it."""
     with exits():
-        done = run_staged(staged(groups=(replace(FIRST, trials=trials), SECOND)), toy.workplace(home))
+        done = run_staged(staged(groups=(replace(FIRST, trials=trials), SECOND)), toy.study_environment(home))
         print(done.trained, [one.number for one in done.frozen], sorted({"ray", "optuna"} & set(sys.modules)))
 
 

@@ -9,11 +9,11 @@ from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.recipes import override
 from medsearch.study import TPE, Group, Refinement, StagedSearch, Variant, choice, loguniform, uniform
 from medsearch.study.declare.search import Search
-from medsearch.study.engine.course import course
 from medsearch.study.engine.identity import choose, open_study
-from medsearch.study.engine.jobs import Planner, Workplace
+from medsearch.study.engine.jobs import Planner, StudyEnvironment
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.staged_header import describe
+from medsearch.study.engine.staged_status import staged_status
 from medsearch.study.record.ledger import Ledger
 from tests.study import toy
 from tests.study.drive import FULL, SearchDriver, carry_out
@@ -59,17 +59,17 @@ def staged(**changes: Any) -> StagedSearch:
 
 def carry_out_staged(of: StagedSearch, home: Path, *, searches: int = 9) -> Iterator[Search]:
     """Run its searches one after another, `searches` of them at most; each as it has ended."""
-    place = toy.workplace(home)
-    for part in islice(course(of, place, lambda search: carry_out_search(search, place)), searches):
-        describe(of, place)
+    environment = toy.study_environment(home)
+    for part in islice(staged_status(of, environment, lambda search: carry_out_search(search, environment)), searches):
+        describe(of, environment)
         if part.refusal:
             raise part.refusal
         yield part.search
 
 
-def carry_out_search(search: Search, place: Workplace) -> None:
+def carry_out_search(search: Search, environment: StudyEnvironment) -> None:
     """As `run_search`, in this process."""
-    planner, ledger = Planner(search, place), Ledger(place.study(search.name))
+    planner, ledger = Planner(search, environment), Ledger(environment.study(search.name))
     open_study(planner, ledger)
     conductor = SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
     carry_out(conductor)

@@ -178,7 +178,7 @@ PAPER = Reported(
     paper="000", where="Table 1", page=5, row="", column="CT → ceCT", metric="", value=0.0, selection="none",
     cohort="brats2020",
 )  # fmt: skip
-FORTH, BACK = "CT → ceCT", "ceCT → CT"
+FORTH, REQUEUED = "CT → ceCT", "ceCT → CT"
 
 
 def reported() -> tuple[Reported, ...]:
@@ -214,7 +214,7 @@ def table(**changes: Any) -> Ablation:
         "method": TOY_SYNTHESIS,
         "tasks": {
             FORTH: CrossModalityTask(source="t1", target="t2"),
-            BACK: CrossModalityTask(source="t2", target="t1"),
+            REQUEUED: CrossModalityTask(source="t2", target="t1"),
         },
         "variants": (
             Variant("PBS", {"cyclegan.width": 8}),

@@ -40,4 +40,4 @@ def test_a_search_that_has_not_ended_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match=told):
         sweep_of(what, tmp_path)
     with pytest.raises(BadInput, match="run that study first"):
-        plan_ablation(what, {"brats2020": toy.workplace(tmp_path)})
+        plan_ablation(what, {"brats2020": toy.study_environment(tmp_path)})

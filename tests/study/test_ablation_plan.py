@@ -12,7 +12,7 @@ from medsearch.study.ablation_plan import plan_ablation
 from medsearch.study.declare.spaces import uniform
 from medsearch.study.declare.variants import Variant
 from medsearch.study.engine.events import Event
-from medsearch.study.engine.jobs import End
+from medsearch.study.engine.jobs import RunResult
 from medsearch.study.engine.savings import savings
 from medsearch.study.plan import Forecast, table
 from medsearch.study.progress import board_of, progress, render
@@ -31,8 +31,8 @@ def shown(renderable: object, width: int = 120) -> str:
 
 
 def test_what_is_planned_is_what_is_trained(tmp_path: Path) -> None:
-    places = {"brats2020": toy.workplace(tmp_path)}
-    before = plan_ablation(ablation(), places)
+    environments = {"brats2020": toy.study_environment(tmp_path)}
+    before = plan_ablation(ablation(), environments)
     assert (before.asked, before.distinct, before.stored) == (48, 36, 0)
     assert counted(before)[FORTH, "toy-translation"] == (6, 2, 0)
     assert counted(before)[FORTH, "toy-segmentation"] == (6, 4, 0)
@@ -40,14 +40,14 @@ def test_what_is_planned_is_what_is_trained(tmp_path: Path) -> None:
     sweep = sweep_of(ablation(), tmp_path)
     sweep_out(sweep)
     assert len(toy.executions(tmp_path)) == before.distinct
-    after = plan_ablation(ablation(), places)
+    after = plan_ablation(ablation(), environments)
     assert (after.asked, after.distinct, after.stored, after.hours) == (48, 36, 36, 0)
 
 
 def test_hours_are_those_of_like_stages(tmp_path: Path) -> None:
-    places = {"brats2020": toy.workplace(tmp_path)}
+    environments = {"brats2020": toy.study_environment(tmp_path)}
     sweep_out(sweep_of(ablation(seeds=(0,), toy_knobs={"translation.seconds": 0.02}), tmp_path))
-    forecast = plan_ablation(ablation(toy_knobs={"translation.seconds": 0.02}), places, slots=1)
+    forecast = plan_ablation(ablation(toy_knobs={"translation.seconds": 0.02}), environments, slots=1)
     assert forecast.hours is not None
     assert forecast.hours * 3600 >= 2 * 2 * 0.02
     assert forecast.saved is not None
@@ -55,10 +55,10 @@ def test_hours_are_those_of_like_stages(tmp_path: Path) -> None:
 
 
 def test_one_row_s_plan(tmp_path: Path) -> None:
-    forecast = plan_ablation(ablation(), {"brats2020": toy.workplace(tmp_path)}, only=["wide"])
+    forecast = plan_ablation(ablation(), {"brats2020": toy.study_environment(tmp_path)}, only=["wide"])
     assert (forecast.asked, forecast.distinct) == (16, 16)
     with pytest.raises(BadInput, match="no row 'narrow'"):
-        plan_ablation(ablation(), {"brats2020": toy.workplace(tmp_path)}, only=["narrow"])
+        plan_ablation(ablation(), {"brats2020": toy.study_environment(tmp_path)}, only=["narrow"])
 
 
 def test_a_plan_without_data_counts_what_is_distinct() -> None:
@@ -68,7 +68,7 @@ def test_a_plan_without_data_counts_what_is_distinct() -> None:
 
 def test_cells_that_wait_for_candidates_are_told(tmp_path: Path) -> None:
     what = ablation(retune={"segmentation.weights.b": uniform(0, 1)}, trials=3, variants=ROWS[:2])
-    forecast = plan_ablation(what, {"brats2020": toy.workplace(tmp_path)})
+    forecast = plan_ablation(what, {"brats2020": toy.study_environment(tmp_path)})
     assert forecast.retuned == 8
     assert "8 cells follow once their rows' candidates have ended" in shown(table(forecast))
 
@@ -81,7 +81,7 @@ def test_the_plan_as_a_table_fits_a_log() -> None:
 
 
 def test_what_sharing_saved(tmp_path: Path) -> None:
-    assert str(savings(sweep_of(ablation(), tmp_path).graph, toy.workplace(tmp_path).store)) == (
+    assert str(savings(sweep_of(ablation(), tmp_path).graph, toy.study_environment(tmp_path).store)) == (
         "no stage run is stored yet"
     )
     sweep = sweep_of(ablation(toy_knobs={"translation.seconds": 0.02}), tmp_path)
@@ -95,7 +95,7 @@ def test_what_sharing_saved(tmp_path: Path) -> None:
 def test_a_log_says_what_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     broken = Variant("broken", {"segmentation.weights.b": 1.0, "segmentation.accident": "bug"})
     what = ablation(variants=(Variant("good"), broken), seeds=(0,), tasks={FORTH: ablation().tasks[FORTH]})
-    forecast = plan_ablation(what, {"brats2020": toy.workplace(tmp_path)})
+    forecast = plan_ablation(what, {"brats2020": toy.study_environment(tmp_path)})
     with progress(what, forecast) as listener:
         sweep_out(sweep_of(what, tmp_path, listener=listener))
     lines = capsys.readouterr().out.splitlines()
@@ -119,7 +119,7 @@ def test_the_board_shows_what_runs_and_how_long_is_left() -> None:
     assert "polish-abababababab" in text
     assert "wide, seed 0: epoch 3" in text
     assert "0/36" in text
-    board.hear(Event(kind="ended", run=planned.run, planned=planned, end=End(state="complete")))
+    board.hear(Event(kind="ended", run=planned.run, planned=planned, end=RunResult(state="complete")))
     assert board.seconds_left() is not None
     assert "1/36" in shown(render(board))
     assert "goes on from its checkpoint" in str(board.hear(Event(kind="retried", run=planned.run)))
@@ -131,7 +131,7 @@ def test_what_sharing_saves_is_known_where_another_column_trains_it_all(tmp_path
     toy_knobs = {"translation.seconds": 0.02}
     sweep_out(sweep_of(ablation(tasks=tasks, toy_knobs=toy_knobs, seeds=(0,)), tmp_path))
     forecast = plan_ablation(
-        ablation(tasks=tasks, toy_knobs=toy_knobs, seeds=(0, 1)), {"brats2020": toy.workplace(tmp_path)}
+        ablation(tasks=tasks, toy_knobs=toy_knobs, seeds=(0, 1)), {"brats2020": toy.study_environment(tmp_path)}
     )
     assert counted(forecast)["50%", "toy-translation"] == (6, 0, 0)
     assert forecast.saved is not None
@@ -139,15 +139,15 @@ def test_what_sharing_saves_is_known_where_another_column_trains_it_all(tmp_path
 
 
 def test_what_diverged_and_what_takes_it_is_not_planned_again(tmp_path: Path) -> None:
-    places = {"brats2020": toy.workplace(tmp_path)}
+    environments = {"brats2020": toy.study_environment(tmp_path)}
     broken = Variant("broken", {"segmentation.weights.b": 1.0, "segmentation.accident": "diverge"})
     what = ablation(variants=(Variant("good"), broken))
     sweep_out(sweep_of(what, tmp_path))
     assert sweep_of(what, tmp_path).next() == "finished"
-    forecast = plan_ablation(what, places)
+    forecast = plan_ablation(what, environments)
     assert (forecast.stored, forecast.lost, forecast.left) == (16, 12, 0)
     board = board_of(what, forecast)
-    board.hear(Event(kind="ended", run="found", end=End(state="complete")))
+    board.hear(Event(kind="ended", run="found", end=RunResult(state="complete")))
     assert board.seconds_left() == 0, "nothing is waited for"
     text = " ".join(shown(table(forecast)).split())
     assert "toy_ablation: 0 stage runs to train" in text
@@ -156,4 +156,6 @@ def test_what_diverged_and_what_takes_it_is_not_planned_again(tmp_path: Path) ->
         name="bug", variants=(Variant("good"), Variant("bug", {**broken.knobs, "segmentation.accident": "bug"}))
     )
     sweep_out(sweep_of(bug, tmp_path))
-    assert (plan_ablation(bug, places).lost, plan_ablation(bug, places).left) == (0, 12), "a bug may have been mended"
+    assert (plan_ablation(bug, environments).lost, plan_ablation(bug, environments).left) == (0, 12), (
+        "a bug may have been mended"
+    )

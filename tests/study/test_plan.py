@@ -19,7 +19,7 @@ BOTH = (
 
 def test_what_is_planned_is_what_is_then_trained(tmp_path: Path) -> None:
     what = search(trials=3, finalists=1, sampler=Random(), references=BOTH, nuisance={})
-    empty = plan_search(what, toy.workplace(tmp_path), slots=2)
+    empty = plan_search(what, toy.study_environment(tmp_path), slots=2)
     assert not (tmp_path / "cohorts").exists(), "a plan prepares nothing"
     assert empty.hours is None
     counts = {(row.group, row.stage): (row.asked, row.distinct, row.stored, row.left) for row in empty.rows}
@@ -32,10 +32,10 @@ def test_what_is_planned_is_what_is_then_trained(tmp_path: Path) -> None:
     carry_out(conduct(what, tmp_path))
     assert empty.left == len(toy.executions(tmp_path))
 
-    done = plan_search(what, toy.workplace(tmp_path))
+    done = plan_search(what, toy.study_environment(tmp_path))
     assert (done.left, done.hours) == (0, 0)
     more = search(trials=5, finalists=1, sampler=Random(), references=BOTH, nuisance={}, seeds=(0, 1, 2))
-    left = {(row.group, row.stage): row.left for row in plan_search(more, toy.workplace(tmp_path)).rows}
+    left = {(row.group, row.stage): row.left for row in plan_search(more, toy.study_environment(tmp_path)).rows}
     assert left[("prefix", "translation")] == 1
     assert left[("trial", "polish")] == 2
     assert left[("reference", "test")] == 2
@@ -60,7 +60,7 @@ def test_hours_come_from_recorded_timings_of_the_same_stage(tmp_path: Path) -> N
         seeds=(0,),
         toy={"segmentation.seconds": 0.05, "segmentation.epochs": 40},
     )
-    hours = {row.stage: row.hours for row in plan_search(longer, toy.workplace(tmp_path)).rows}
+    hours = {row.stage: row.hours for row in plan_search(longer, toy.study_environment(tmp_path)).rows}
     assert hours["translation"] == 0
     assert hours["segmentation"] == pytest.approx(10 * 40 * 0.05 / 3600, rel=1.0)
     assert (hours["segmentation"] or 0) > 10 * 40 * 0.05 / 3600

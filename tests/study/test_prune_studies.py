@@ -25,11 +25,11 @@ from medsearch.study.declare.spaces import uniform
 from medsearch.study.engine.identity import choose
 from medsearch.study.ray.execution import run_search, run_sweep
 from medsearch.study.record.ledger import HEADER, LEDGER
-from medsearch.study.record.mentions import Mentions, mentions
+from medsearch.study.record.referenced_stages import ReferencedStages, referenced_stages
 from tests.study.ablations import ablation, sweep_of, sweep_out
 from tests.study.drive import carry_out as carry_out_search
 from tests.study.drive import conduct, search
-from tests.study.toy import executions, workplace
+from tests.study.toy import executions, study_environment
 
 SEARCH, ABLATION, FOREIGN = "toy_search", "toy_ablation", 4
 RETUNED = {"retune": {"segmentation.weights.b": uniform(0, 1)}, "trials": 3, "variants": ablation().variants[:2]}
@@ -42,7 +42,7 @@ def trained(home: Path) -> Path:
     ledger = conductor.ledger
     choose(ledger, conductor.finalists)
     sweep_out(sweep_of(ablation(**RETUNED), home))
-    store = workplace(home).store
+    store = study_environment(home).store
     for artifact in list(store.artifacts()):
         furnish(store, artifact.key)
     for number in range(FOREIGN):
@@ -101,10 +101,10 @@ def reports(home: Path) -> list[Any]:
 
 
 def is_needed(home: Path, path: Path) -> bool:
-    return path.parts[-3] in mentions(home).keys
+    return path.parts[-3] in referenced_stages(home).keys
 
 
-def pruned(home: Path, found: Mentions, *, budget: int | None = None, keep_best: bool = True) -> Pruning:
+def pruned(home: Path, found: ReferencedStages, *, budget: int | None = None, keep_best: bool = True) -> Pruning:
     store = store_of(home)
     planned = plan(store, kept=found.keys, spare=found.spare if keep_best else (), budget=budget)
     assert len(list(carry_out(store, planned.cuts, still=lambda _: True))) == len(planned.cuts)
@@ -123,7 +123,7 @@ def listed(home: Path, study: str, roles: set[str]) -> set[str]:
 
 
 def test_every_stage_of_every_study_is_mentioned_and_nothing_else(home: Path) -> None:
-    found = mentions(home)
+    found = referenced_stages(home)
     foreign = {f"{number:016x}" for number in range(FOREIGN)}
     assert found.keys == keys(home) - foreign
     assert found.keys == listed(home, SEARCH, {"prefix", "trial", "replicate", "reference"}) | listed(
@@ -132,7 +132,7 @@ def test_every_stage_of_every_study_is_mentioned_and_nothing_else(home: Path) ->
 
 
 def test_only_trials_and_candidates_that_lost_are_spare(home: Path) -> None:
-    spare = mentions(home).spare
+    spare = referenced_stages(home).spare
     chosen = header(home, SEARCH)["chosen"]
     runs = conduct(search(trials=5, finalists=2), home).ledger.runs().values()
     lost = {key for run in runs if run.role == "trial" and run.number not in chosen for _, key in run.stages}
@@ -158,7 +158,7 @@ def test_after_any_prune_every_report_says_what_it_said(
     ended: Path, tmp_path_factory: pytest.TempPathFactory, share: float | None, keep_best: bool, again: bool
 ) -> None:
     home = copied(ended, tmp_path_factory.getbasetemp() / "pruned")
-    before, found, store = reports(home), mentions(home), store_of(home)
+    before, found, store = reports(home), referenced_stages(home), store_of(home)
     total = plan(store, kept=found.keys).total
     for _ in range(1 + again):
         pruned(home, found, budget=None if share is None else int(share * total), keep_best=keep_best)
@@ -174,7 +174,7 @@ def test_after_any_prune_every_report_says_what_it_said(
 def test_a_search_that_grows_trains_again_what_it_needs_of_what_was_thinned(home: Path) -> None:
     """A third finalist was a trial that had lost: its replicate under the first seed needs its weights."""
     before = reports(home)[0]
-    pruned(home, mentions(home))
+    pruned(home, referenced_stages(home))
     store, count = store_of(home), len(executions(home))
     thinned = {key for key in keys(home) if not store.whole(key)}
     grown = search(trials=5, finalists=3)
@@ -188,7 +188,7 @@ def test_a_search_that_grows_trains_again_what_it_needs_of_what_was_thinned(home
 
 
 def test_a_sweep_goes_on_after_a_prune_and_trains_nothing_twice(home: Path) -> None:
-    pruned(home, mentions(home))
+    pruned(home, referenced_stages(home))
     store, count = store_of(home), len(executions(home))
     thinned = {key for key in keys(home) if not store.whole(key)}
     more = {**RETUNED, "seeds": (0, 1, 2)}
@@ -204,7 +204,7 @@ def test_a_sweep_trains_again_a_stage_that_was_thinned_and_is_taken(home: Path) 
     swept = header(home, ABLATION)
     cell = next(cell for cell in swept["cells"] if cell["seed"] == 1)
     chain = [key for _, key in cell["stages"]]
-    pruned(home, Mentions(frozenset(keys(home)), frozenset(keys(home))))
+    pruned(home, ReferencedStages(frozenset(keys(home)), frozenset(keys(home))))
     assert not any(store.whole(key) for key in keys(home))
     shutil.rmtree(store.folder(chain[-1]))
     count = len(executions(home))
@@ -235,7 +235,7 @@ def driven(home: Path) -> Iterator[None]:
 
 @pytest.mark.usefixtures("driven")
 def test_a_study_that_is_being_run_may_still_need_everything(home: Path) -> None:
-    spare = mentions(home).spare
+    spare = referenced_stages(home).spare
     assert not spare & listed(home, SEARCH, {"trial"})
     assert spare  # the ablation rests
 
@@ -243,19 +243,19 @@ def test_a_study_that_is_being_run_may_still_need_everything(home: Path) -> None
 @pytest.mark.parametrize("change", [{"chosen": []}, {"trials": 6}])
 def test_a_search_that_has_not_ended_may_still_need_everything(home: Path, change: dict[str, Any]) -> None:
     edit_header(home, SEARCH, **change)
-    assert not mentions(home).spare & listed(home, SEARCH, {"trial"})
+    assert not referenced_stages(home).spare & listed(home, SEARCH, {"trial"})
 
 
 def test_a_row_that_has_chosen_nothing_yet_may_need_every_candidate(home: Path) -> None:
     undecided = [{**one, "chosen": False} for one in header(home, ABLATION)["candidates"]]
     edit_header(home, ABLATION, cells=[], candidates=undecided)
-    assert not mentions(home).spare & {key for one in undecided for _, key in one["stages"]}
+    assert not referenced_stages(home).spare & {key for one in undecided for _, key in one["stages"]}
 
 
 def test_a_header_that_cannot_be_read_stops_everything(home: Path) -> None:
     (home / "studies" / SEARCH / "study.json").write_text("{torn")
     with pytest.raises(BadInput, match=r"study\.json is no whole JSON .*; run its study again"):
-        mentions(home)
+        referenced_stages(home)
 
 
 def edit_line(path: Path, number: int, old: bytes, new: bytes) -> None:
@@ -279,33 +279,33 @@ LEDGER_DAMAGES: dict[str, Callable[[Path], None]] = {
 def test_a_line_that_cannot_be_read_stops_everything_until_the_study_has_ended_again(
     home: Path, damage: str, study: str
 ) -> None:
-    before = mentions(home)
+    before = referenced_stages(home)
     LEDGER_DAMAGES[damage](home / "studies" / study / LEDGER)
     with pytest.raises(
         BadInput, match=rf"^line \d+ of .*{study}/ledger.jsonl .*: run the study again first"
     ) as refusal:
-        mentions(home)
+        referenced_stages(home)
     assert "\n" not in str(refusal.value)
     if study == SEARCH:
-        assert not run_search(search(trials=5, finalists=2), workplace(home)).trained
+        assert not run_search(search(trials=5, finalists=2), study_environment(home)).trained
     else:
-        run_sweep(ablation(**RETUNED), {"brats2020": workplace(home)}, only=["as proposed"])
+        run_sweep(ablation(**RETUNED), {"brats2020": study_environment(home)}, only=["as proposed"])
         with pytest.raises(BadInput, match="run the study again first"):
-            mentions(home)
-        assert not run_sweep(ablation(**RETUNED), {"brats2020": workplace(home)}).trained
-    assert mentions(home) == before
+            referenced_stages(home)
+        assert not run_sweep(ablation(**RETUNED), {"brats2020": study_environment(home)}).trained
+    assert referenced_stages(home) == before
     append_line(home / "studies" / study / LEDGER, {"event": "started"})
     with pytest.raises(BadInput, match="run the study again first"):
-        mentions(home)
+        referenced_stages(home)
 
 
 @pytest.mark.parametrize("study", [SEARCH, ABLATION])
 def test_a_header_that_was_set_aside_stops_everything_until_there_is_another(home: Path, study: str) -> None:
-    before, path = mentions(home), home / "studies" / study / HEADER
+    before, path = referenced_stages(home), home / "studies" / study / HEADER
     content = path.read_bytes()
     path.write_bytes(b"{torn")
     set_aside(path)
     with pytest.raises(BadInput, match=r"study.json.damaged-\S+ was set aside as damaged, so .*: run the study again"):
-        mentions(home)
+        referenced_stages(home)
     path.write_bytes(content)
-    assert mentions(home) == before
+    assert referenced_stages(home) == before

@@ -14,16 +14,16 @@ from medsearch.reporting.staged.collect import collect
 from medsearch.study import Reaching, Refinement, StagedSearch, choice, loguniform, uniform
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.staged import search_of
-from medsearch.study.engine.course import course, frozen_by_now
-from medsearch.study.engine.freezing import freeze, standing
 from medsearch.study.engine.identity import choose, differs, open_study
-from medsearch.study.engine.jobs import Job, Planner, Workplace
+from medsearch.study.engine.jobs import Job, Planner, StudyEnvironment
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
+from medsearch.study.engine.search_status import freeze, search_status
 from medsearch.study.engine.staged_header import describe
+from medsearch.study.engine.staged_status import frozen_by_now, staged_status
 from medsearch.study.record.headers import SearchHeader, StagedHeader
 from medsearch.study.record.ledger import HEADER, HEADER_COPY, Ledger, PlannedRun
-from medsearch.study.record.mentions import mentions
+from medsearch.study.record.referenced_stages import referenced_stages
 from medsearch.study.staged_plan import plan_staged, table
 from tests.reporting.written import files
 from tests.study import toy
@@ -48,12 +48,12 @@ def home(ended: Path, tmp_path: Path) -> Path:
 
 
 def test_a_search_that_is_stopped_between_any_two_jobs_freezes_what_it_would_have(ended: Path, tmp_path: Path) -> None:
-    of, place = staged(), toy.workplace(tmp_path)
+    of, environment = staged(), toy.study_environment(tmp_path)
     lives = 0
 
     def one_job_a_life(search: Search) -> None:
         nonlocal lives
-        planner, ledger = Planner(search, place), Ledger(place.study(search.name))
+        planner, ledger = Planner(search, environment), Ledger(environment.study(search.name))
         open_study(planner, ledger)
         while True:
             lives += 1
@@ -66,20 +66,20 @@ def test_a_search_that_is_stopped_between_any_two_jobs_freezes_what_it_would_hav
             if lives % 2:  # every second life ends with its job begun and not done
                 conductor.ended(job.run, do(conductor, job))
 
-    for part in course(of, place, one_job_a_life):
-        describe(of, place)
+    for part in staged_status(of, environment, one_job_a_life):
+        describe(of, environment)
         assert not part.refusal
-    (at_once, _), (stopped, _) = (frozen_by_now(of, toy.workplace(home)) for home in (ended, tmp_path))
+    (at_once, _), (stopped, _) = (frozen_by_now(of, toy.study_environment(home)) for home in (ended, tmp_path))
     assert stopped == at_once
     assert lives > 20
 
 
-def fail_a_seed_of_the_winner(search: Search, place: Workplace) -> None:
+def fail_a_seed_of_the_winner(search: Search, environment: StudyEnvironment) -> None:
     """As if a replicate of what would be frozen had failed by an accident."""
-    at = standing(Planner(search, place))
-    winner = freeze(search, SECOND.freeze, at, place.store).number
+    at = search_status(Planner(search, environment))
+    winner = freeze(search, SECOND.freeze, at, environment.store).number
     run = at.runs[f"replicate-{winner:04d}-seed-1"]
-    ledger = Ledger(place.study(search.name))
+    ledger = Ledger(environment.study(search.name))
     name = ledger.started(
         PlannedRun(role=run.role, seed=run.seed, number=run.number, knobs=run.knobs, stages=run.stages)
     )
@@ -87,24 +87,24 @@ def fail_a_seed_of_the_winner(search: Search, place: Workplace) -> None:
 
 
 def test_a_freeze_stands_though_a_seed_that_failed_came_back_better(tmp_path: Path) -> None:
-    of, place = staged(), toy.workplace(tmp_path)
-    decide(of, place)
-    parts = list(course(of, place))
-    before, table_before = frozen_by_now(of, place), table_of(place)
+    of, environment = staged(), toy.study_environment(tmp_path)
+    decide(of, environment)
+    parts = list(staged_status(of, environment))
+    before, table_before = frozen_by_now(of, environment), table_of(environment)
     list(carry_out_staged(of, tmp_path))
     search = parts[1].search
-    now = freeze(search, SECOND.freeze, standing(Planner(search, place)), place.store)
+    now = freeze(search, SECOND.freeze, search_status(Planner(search, environment)), environment.store)
     assert now.number != before[0][1].number, "the retried seed would have moved the freeze"
-    assert frozen_by_now(of, place) == before
-    assert table_of(place) == table_before
-    told = written(Ledger(place.study(of.name)), StagedHeader).groups[1].overtaken
+    assert frozen_by_now(of, environment) == before
+    assert table_of(environment) == table_before
+    told = written(Ledger(environment.study(of.name)), StagedHeader).groups[1].overtaken
     assert f"trial {now.number} would be frozen by now" in told
     assert f"trial {before[0][1].number} stands until" in told
 
     # A number that is declared anew decides anew.
     more = staged(groups=(FIRST, replace(SECOND, finalists=3)))
-    part = list(course(more, place, lambda search: carry_out_search(search, place)))[1]
-    assert part.frozen == freeze(part.search, SECOND.freeze, part.at, place.store)
+    part = list(staged_status(more, environment, lambda search: carry_out_search(search, environment)))[1]
+    assert part.frozen == freeze(part.search, SECOND.freeze, part.at, environment.store)
     assert part.overtaken == ""
 
 
@@ -114,22 +114,22 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
-def decide(of: StagedSearch, place: Workplace) -> None:
+def decide(of: StagedSearch, environment: StudyEnvironment) -> None:
     """Run it, and let the second group's decision be one that would come out otherwise by now."""
 
     def run(search: Search) -> None:
-        carry_out_search(search, place)
+        carry_out_search(search, environment)
         if search.name == NAMES[1]:
-            fail_a_seed_of_the_winner(search, place)
+            fail_a_seed_of_the_winner(search, environment)
 
-    assert not any(part.refusal for part in course(of, place, run))
-    describe(of, place)
+    assert not any(part.refusal for part in staged_status(of, environment, run))
+    describe(of, environment)
 
 
 @pytest.fixture(scope="module")
 def decided(tmp_path_factory: pytest.TempPathFactory) -> Path:
     home = tmp_path_factory.mktemp("decided")
-    decide(staged(), toy.workplace(home))
+    decide(staged(), toy.study_environment(home))
     list(carry_out_staged(staged(), home))
     return home
 
@@ -145,18 +145,18 @@ def test_a_header_that_is_damaged_or_lost_takes_no_decision_with_it(
 ) -> None:
     """What a group froze stands, though the runs would decide otherwise by now."""
     shutil.copytree(decided, home := tmp_path / "home")
-    of, place = staged(), toy.workplace(home)
-    ledger = Ledger(place.study(study))
-    before, header = frozen_by_now(of, place), ledger.header()
+    of, environment = staged(), toy.study_environment(home)
+    ledger = Ledger(environment.study(study))
+    before, header = frozen_by_now(of, environment), ledger.header()
     assert before[1] == ""
     damage(ledger.folder / HEADER)
     for name in (of.name, *of.studies):
-        Ledger(place.study(name)).mend()
+        Ledger(environment.study(name)).mend()
     assert ledger.header() == header
     assert f"{ledger.folder / HEADER} " in caplog.text
     assert "it is brought back from study.copy.json" in caplog.text
     list(carry_out_staged(of, home))
-    assert frozen_by_now(of, place) == before
+    assert frozen_by_now(of, environment) == before
     damage(ledger.folder / HEADER_COPY)
     ledger.mend()
     ledger.mend()
@@ -167,7 +167,7 @@ def test_the_loss_of_a_header_with_its_copy_is_said_with_what_follows(
     decided: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.copytree(decided, home := tmp_path / "home")
-    ledger = Ledger(toy.workplace(home).study("toy_staged"))
+    ledger = Ledger(toy.study_environment(home).study("toy_staged"))
     for name in (HEADER, HEADER_COPY):
         flip(ledger.folder / name)
     ledger.mend()
@@ -177,16 +177,16 @@ def test_the_loss_of_a_header_with_its_copy_is_said_with_what_follows(
     )
 
 
-def table_of(place: Workplace) -> list[str]:
+def table_of(environment: StudyEnvironment) -> list[str]:
     """The lines of the groups and of the knobs, without the refinement's."""
-    text = files(collect(place.study("toy_staged"), place.store))["table.md"]
+    text = files(collect(environment.study("toy_staged"), environment.store))["table.md"]
     return [line for line in text.splitlines() if line.startswith("|")]
 
 
 def test_a_group_whose_folder_was_removed_is_decided_anew(home: Path) -> None:
-    place = toy.workplace(home)
-    shutil.rmtree(place.study(NAMES[1]))
-    frozen, refusal = frozen_by_now(staged(), place)
+    environment = toy.study_environment(home)
+    shutil.rmtree(environment.study(NAMES[1]))
+    frozen, refusal = frozen_by_now(staged(), environment)
     assert (len(frozen), refusal) == (1, "")
 
 
@@ -202,16 +202,16 @@ def test_a_group_whose_folder_was_removed_is_decided_anew(home: Path) -> None:
     ids=["objective", "fixed", "space", "another knob", "a choice less"],
 )
 def test_a_group_that_was_edited_is_refused_and_its_header_stays(home: Path, groups: Any, part: str) -> None:
-    of, place = staged(groups=groups), toy.workplace(home)
-    written = (place.study(of.name) / HEADER).read_bytes()
-    told = refusal_of(lambda: describe(of, place))
+    of, environment = staged(groups=groups), toy.study_environment(home)
+    written = (environment.study(of.name) / HEADER).read_bytes()
+    told = refusal_of(lambda: describe(of, environment))
     name = NAMES[0] if groups[0] != FIRST else NAMES[1]
-    assert f"study '{name}' in {place.study(name)} was begun with another {part}" in told
+    assert f"study '{name}' in {environment.study(name)} was begun with another {part}" in told
     after = ", ".join(NAMES[NAMES.index(name) :])
     assert told.endswith(f"or remove the folders of {after} (what they trained stays in the store)")
     assert "\n" not in told
-    assert (place.study(of.name) / HEADER).read_bytes() == written
-    plans = plan_staged(of, place, slots=1)
+    assert (environment.study(of.name) / HEADER).read_bytes() == written
+    plans = plan_staged(of, environment, slots=1)
     (refused,) = [one for one in plans if one.refused]
     assert refused.refused.startswith(f"refused: its folder was begun with another {part}")
     assert table(of, plans).row_count == 3
@@ -227,25 +227,25 @@ def test_a_refused_search_is_not_run(home: Path) -> None:
     count = len(toy.executions(home))
     of = staged(refinement=Refinement(trials=3, factor=4.0))
     asked: list[str] = []
-    parts = list(course(of, toy.workplace(home), lambda search: asked.append(search.name)))
+    parts = list(staged_status(of, toy.study_environment(home), lambda search: asked.append(search.name)))
     assert asked == list(NAMES[:2])
     assert parts[2].foreign.startswith("was begun with another space")
     assert len(toy.executions(home)) == count
 
 
 def test_what_a_folder_differs_in(home: Path) -> None:
-    place = toy.workplace(home)
+    environment = toy.study_environment(home)
 
     def found(of: StagedSearch) -> list[str]:
-        search = next(course(of, None)).search
-        return differs(Planner(search, place), Ledger(place.study(search.name)).header())
+        search = next(staged_status(of, None)).search
+        return differs(Planner(search, environment), Ledger(environment.study(search.name)).header())
 
     assert found(staged()) == []
     assert found(staged(groups=(replace(FIRST, trials=9, finalists=2), SECOND))) == []
     other = replace(FIRST, objective={"validation/dice": "minimize"}, space={A: loguniform(1, 10)})
     assert found(staged(groups=(other, SECOND))) == ["space", "objective"]
-    search = next(course(staged(), None)).search
-    assert differs(Planner(search, place), None) == []
+    search = next(staged_status(staged(), None)).search
+    assert differs(Planner(search, environment), None) == []
 
 
 COSTLY = Reaching(metric="validation/cost", at_most=1.0)
@@ -254,23 +254,23 @@ COSTLY = Reaching(metric="validation/cost", at_most=1.0)
 
 def test_finalists_are_taken_from_what_the_rule_allows_and_prune_keeps_what_is_frozen(tmp_path: Path) -> None:
     wide = replace(SECOND, space={B: uniform(0, 1), WIDE: choice([False, True])}, trials=6, finalists=1, freeze=COSTLY)
-    of, place = staged(groups=(FIRST, wide), refinement=None, references=()), toy.workplace(tmp_path)
-    parts = list(course(of, place, lambda search: carry_out_search(search, place)))
+    of, environment = staged(groups=(FIRST, wide), refinement=None, references=()), toy.study_environment(tmp_path)
+    parts = list(staged_status(of, environment, lambda search: carry_out_search(search, environment)))
     frozen = parts[1].frozen
     assert frozen is not None
     assert frozen.knobs[WIDE] is False
     assert parts[1].at.finalists == (frozen.number,), "the finalist is what the rule allows, not the best by value"
     assert frozen.seeds == 2
     free = replace(parts[1].search, freeze=None)
-    assert standing(Planner(free, place)).finalists != parts[1].at.finalists, "by value another one would be"
+    assert search_status(Planner(free, environment)).finalists != parts[1].at.finalists, "by value another one would be"
 
-    describe(of, place)
-    ledger = Ledger(place.study(NAMES[1]))
+    describe(of, environment)
+    ledger = Ledger(environment.study(NAMES[1]))
     header = written(ledger, SearchHeader)
     assert (header.frozen, header.freeze) == (frozen.number, str(COSTLY))
     others = [run for run in ledger.runs().values() if run.role == "trial" and run.number != frozen.number]
     ledger.write_header(replace(header, chosen=(int(others[0].number or 0),)))
-    spare = mentions(tmp_path).spare
+    spare = referenced_stages(tmp_path).spare
     assert not spare & {key for _, key in ledger.runs()[f"trial-{frozen.number:04d}"].stages}
     assert spare & {key for run in others for _, key in run.stages}
 

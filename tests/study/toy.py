@@ -28,7 +28,7 @@ from medsearch.stages.context import StageContext
 from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Node
 from medsearch.stages.stage import Epoch, Outcome, Stage, Training
-from medsearch.study.engine.jobs import Workplace
+from medsearch.study.engine.jobs import StudyEnvironment
 from tests.study.headers import ABOUT
 
 
@@ -194,10 +194,10 @@ TOY = Method(
 """The method. `base` is its recipe, so that a test may set anything."""
 
 
-def workplace(home: Path, subjects: int = 12) -> Workplace:
+def study_environment(home: Path, subjects: int = 12) -> StudyEnvironment:
     """A prepared cohort of tiny random volumes in `home`, made once."""
     names = tuple(f"S{index:02d}" for index in range(subjects))
-    return Workplace(
+    return StudyEnvironment(
         home=home,
         cohort="toy-cohort",
         roster=Roster(names),

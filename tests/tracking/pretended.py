@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from medsearch.tracking.planning import SENT, HeldRun, Log
+from medsearch.tracking.desired_runs import Point
+from medsearch.tracking.planning import SENT, Log, TrackedRun
 from medsearch.tracking.reading import File
 from medsearch.tracking.summary import PREFIX
-from medsearch.tracking.wanted import Point
 
 
 class Lost(Exception):
@@ -58,9 +58,9 @@ class PretendedServer:
             raise Lost
         return result
 
-    def load(self, study: str, origin: str) -> list[HeldRun]:
+    def load(self, study: str, origin: str) -> list[TrackedRun]:
         found = [
-            HeldRun(
+            TrackedRun(
                 id=id,
                 status=run.status,
                 ended=run.ended,

@@ -14,10 +14,10 @@ from medsearch.core.records import parsed_line
 from medsearch.stages.renewal import supersede
 from medsearch.study.record.ledger import PlannedRun
 from medsearch.tracking import sender as sending
-from medsearch.tracking.planning import POINTS, HeldRun, Log, plan
+from medsearch.tracking.desired_runs import DesiredRun, Point
+from medsearch.tracking.planning import POINTS, Log, TrackedRun, plan
 from medsearch.tracking.reading import Tail
 from medsearch.tracking.sender import Sender
-from medsearch.tracking.wanted import Point, WantedRun
 from tests.study.headers import search_header
 from tests.tracking.pretended import PretendedServer
 from tests.tracking.scene import Scene, nowhere, small_search
@@ -336,7 +336,7 @@ def test_a_tail_gives_every_line_once(tmp_path: Path) -> None:
 def test_batches_keep_to_the_limits_and_count_what_they_complete() -> None:
     entries = tuple(tuple(Point(f"m{i}", 0.5, 1000 * step, step) for i in range(400)) for step in range(7))
     huge = (tuple(Point(f"n{i}", 0.5, 1, 1) for i in range(2 * POINTS + 1)),)
-    wanted = WantedRun(
+    wanted = DesiredRun(
         run="trial-0000",
         name="n",
         started=1,
@@ -352,7 +352,7 @@ def test_batches_keep_to_the_limits_and_count_what_they_complete() -> None:
     seen: set[Point] = set()
     for log in logs:
         seen |= set(log.points)
-        counted = HeldRun(id="", status="", tags=log.tags).sent
+        counted = TrackedRun(id="", status="", tags=log.tags).sent
         assert seen.issuperset(point for entry in entries[: counted.get("a", 0)] for point in entry)
         assert counted.get("b", 0) == 0 or seen.issuperset(huge[0])
     assert counted == {"a": 7, "b": 1}

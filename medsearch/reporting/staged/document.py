@@ -10,7 +10,6 @@ from medsearch.reporting.provenance import badges, data_facts, program_facts
 from medsearch.reporting.search.document import measured_row, scale_of, seeds_heading, summary_table
 from medsearch.reporting.search.tables import DICE, TestedRow, counted_runs, spread
 from medsearch.reporting.search.tables import tested as columns_of
-from medsearch.reporting.staged.left import left
 from medsearch.reporting.staged.narrative import (
     GROUP_HEADINGS,
     KnobLine,
@@ -29,6 +28,7 @@ from medsearch.reporting.staged.narrative import (
     verdict,
     warnings,
 )
+from medsearch.reporting.staged.refinement_gain import left
 from medsearch.reporting.staged.results import Group, StagedResults
 from medsearch.reporting.storage import json_text
 from medsearch.reporting.variance_components import CONFIDENCE

@@ -13,7 +13,7 @@ from medsearch.reporting.provenance import code_line, ground_warnings, other_cod
 from medsearch.reporting.search.narrative import unfinished
 from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import DICE, TestedRow, best_knobs, best_trial, spread, summary
-from medsearch.reporting.staged.left import left
+from medsearch.reporting.staged.refinement_gain import left
 from medsearch.reporting.staged.results import Group, Refined, StagedResults
 from medsearch.reporting.variance_components import HOW as INTERVALS
 from medsearch.reporting.wording import (

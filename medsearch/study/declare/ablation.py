@@ -26,7 +26,7 @@ from medsearch.study.declare.setups import (
     require_folder_name,
     require_rule,
     require_seeds,
-    settle,
+    resolve_scale,
     setup,
     sized,
 )
@@ -144,8 +144,8 @@ class Ablation:
             tasks={label: sized(task, scale) for label, task in self.tasks.items()},
             variants=tuple(_row_at(row, scale) for row in self.variants),
             references=tuple(_row_at(row, scale) for row in self.references),
-            seeds=settle(self.seeds, scale, "seeds"),
-            trials=settle(self.trials, scale, "trials"),
+            seeds=resolve_scale(self.seeds, scale, "seeds"),
+            trials=resolve_scale(self.trials, scale, "trials"),
             fixed=_knobs_at(self.fixed, scale),
             within={column: _knobs_at(of, scale) for column, of in self.within.items()},
             retune=_knobs_at(self.retune, scale),
@@ -185,7 +185,7 @@ def _row_at(row: Variant, scale: str) -> Variant:
 
 
 def _knobs_at(of: Mapping[str, Any], scale: str) -> dict[str, Any]:
-    return {knob: settle(value, scale, knob) for knob, value in of.items()}
+    return {knob: resolve_scale(value, scale, knob) for knob, value in of.items()}
 
 
 def _require_labels(ablation: Ablation) -> None:

@@ -8,7 +8,7 @@ from medsearch.study.declare.rules import Best, Rule
 from medsearch.study.declare.samplers import GP, Sampler
 from medsearch.study.declare.schedulers import Scheduler
 from medsearch.study.declare.search import DICE, Direction
-from medsearch.study.declare.setups import Scaled, settle
+from medsearch.study.declare.setups import Scaled, resolve_scale
 from medsearch.study.declare.spaces import Domain
 
 
@@ -48,15 +48,15 @@ class Group:
             BadInput: one is given for other scales only.
 
         """
-        sizes = {one: settle(getattr(self, one), scale, f"{self.name}.{one}") for one in ("trials", "finalists")}
-        return replace(self, space=settled(self.space, scale), fixed=settled(self.fixed, scale), **sizes)
+        sizes = {one: resolve_scale(getattr(self, one), scale, f"{self.name}.{one}") for one in ("trials", "finalists")}
+        return replace(self, space=resolved(self.space, scale), fixed=resolved(self.fixed, scale), **sizes)
 
 
-def settled(of: Mapping[str, Any], scale: str) -> dict[str, Any]:
+def resolved(of: Mapping[str, Any], scale: str) -> dict[str, Any]:
     """The values by knob that stand at a scale.
 
     Raises:
         BadInput: one is given for other scales only.
 
     """
-    return {knob: settle(value, scale, knob) for knob, value in of.items()}
+    return {knob: resolve_scale(value, scale, knob) for knob, value in of.items()}

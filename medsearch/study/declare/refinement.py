@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, final
 
 from medsearch.core.errors import BadInput
-from medsearch.study.declare.setups import Scaled, settle
+from medsearch.study.declare.setups import Scaled, resolve_scale
 from medsearch.study.declare.spaces import Choice, Domain, Integers, Uniform
 
 FROZEN = "Frozen"
@@ -45,7 +45,9 @@ class Refinement:
             BadInput: one is given for other scales only.
 
         """
-        sizes = {name: settle(getattr(self, name), scale, f"refinement.{name}") for name in ("trials", "finalists")}
+        sizes = {
+            name: resolve_scale(getattr(self, name), scale, f"refinement.{name}") for name in ("trials", "finalists")
+        }
         return replace(self, **sizes)
 
 

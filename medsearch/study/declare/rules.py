@@ -19,7 +19,7 @@ Metrics = Callable[[RunRecord], Mapping[str, float]]
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Entrant:
+class RankedTrial:
     """A complete trial, with its runs under every seed where it is a finalist, without them otherwise."""
 
     trial: RunRecord
@@ -68,11 +68,11 @@ class Best:
     def __str__(self) -> str:
         return "the best"
 
-    def allows(self, entrant: Entrant, metrics: Metrics) -> bool:  # noqa: ARG002
+    def allows(self, entrant: RankedTrial, metrics: Metrics) -> bool:  # noqa: ARG002
         """Every trial that came to its end."""
         return True
 
-    def refused(self, entrants: Sequence[Entrant], metrics: Metrics) -> str:  # noqa: ARG002
+    def refused(self, entrants: Sequence[RankedTrial], metrics: Metrics) -> str:  # noqa: ARG002
         """Why none may be frozen."""
         return "no trial came to its end; see why in the report"
 
@@ -105,11 +105,11 @@ class Reaching:
     def __str__(self) -> str:
         return f"the best with {self._bound}"
 
-    def allows(self, entrant: Entrant, metrics: Metrics) -> bool:
+    def allows(self, entrant: RankedTrial, metrics: Metrics) -> bool:
         """Whether it keeps the bound; a metric that is no number does not."""
         return self._short(entrant.mean(self.metric, metrics)) <= 0
 
-    def refused(self, entrants: Sequence[Entrant], metrics: Metrics) -> str:
+    def refused(self, entrants: Sequence[RankedTrial], metrics: Metrics) -> str:
         """Which trial came nearest, and what can be done."""
         near = {one.trial.number: one.mean(self.metric, metrics) for one in entrants}
         near = {number: value for number, value in near.items() if math.isfinite(value)}

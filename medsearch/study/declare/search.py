@@ -1,6 +1,6 @@
 """A search: the question that a study file asks, as data that is checked when the file is loaded.
 
-A value that depends on the scale is written as a mapping, {"tiny": 8, "small": 30, "paper": 100}; `settled` has the
+A value that depends on the scale is written as a mapping, {"tiny": 8, "small": 30, "paper": 100}; `resolved` has the
 right one.
 """
 
@@ -24,7 +24,7 @@ from medsearch.study.declare.setups import (
     require_folder_name,
     require_rule,
     require_seeds,
-    settle,
+    resolve_scale,
     setup,
     sized,
 )
@@ -35,7 +35,7 @@ from medsearch.study.record.ledger import reference_name
 if TYPE_CHECKING:
     from medsearch.study.declare.rules import Rule
 
-__all__ = ["DICE", "Direction", "Search", "Settled", "Setup", "Variant"]
+__all__ = ["DICE", "Direction", "ResolvedSearch", "Search", "Setup", "Variant"]
 
 Direction = Literal["maximize", "minimize"]
 DICE: Mapping[str, Direction] = {"validation/dice": "maximize"}
@@ -43,7 +43,7 @@ DICE: Mapping[str, Direction] = {"validation/dice": "maximize"}
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Settled:
+class ResolvedSearch:
     """What depends on the scale, for one scale."""
 
     space: Mapping[str, Domain]
@@ -115,12 +115,12 @@ class Search:
         _require_name(self)
         _require_roles(self)
         _require_numbers(self)
-        for knob, domain in self.settled.domains.items():
+        for knob, domain in self.resolved.domains.items():
             for value in domain.representatives():
                 self.setup({knob: value})
         _require_published(self)
         _require_start(self)
-        for reference in self.settled.references:
+        for reference in self.resolved.references:
             self.setup(reference.knobs)
         _require_searched_stage(self)
 
@@ -130,7 +130,7 @@ class Search:
         return self.method.scale
 
     @cached_property
-    def settled(self) -> Settled:
+    def resolved(self) -> ResolvedSearch:
         """The numbers of this scale."""
         return self._settled(self.scale)
 
@@ -147,8 +147,8 @@ class Search:
 
         """
         task = sized(self.task, scale)
-        settled = self._settled(scale)
-        numbers = {part.name: getattr(settled, part.name) for part in dataclasses.fields(settled)}
+        resolved = self._settled(scale)
+        numbers = {part.name: getattr(resolved, part.name) for part in dataclasses.fields(resolved)}
         return replace(self, method=self.method.at(scale), task=task, **numbers)
 
     def setup(self, knobs: Mapping[str, Any]) -> Setup:
@@ -158,7 +158,7 @@ class Search:
             BadInput: no such knob (with the nearest one that exists), or a value that does not fit.
 
         """
-        return setup(self.method, self.task, {**self.settled.fixed, **knobs})
+        return setup(self.method, self.task, {**self.resolved.fixed, **knobs})
 
     def pipeline(self, of: Setup, *, test: bool = False) -> Pipeline:
         """The stages of a setup under the study's selection rule."""
@@ -168,19 +168,19 @@ class Search:
         """The stage whose metrics the objectives are."""
         return self.scored_stage or self.pipeline(of).nodes[-1].name
 
-    def _settled(self, scale: str) -> Settled:
+    def _settled(self, scale: str) -> ResolvedSearch:
         single: dict[str, Any] = {
-            name: settle(getattr(self, name), scale, name) for name in ("trials", "finalists", "seeds")
+            name: resolve_scale(getattr(self, name), scale, name) for name in ("trials", "finalists", "seeds")
         }
         mapped: dict[str, Any] = {
-            name: {knob: settle(value, scale, knob) for knob, value in getattr(self, name).items()}
+            name: {knob: resolve_scale(value, scale, knob) for knob, value in getattr(self, name).items()}
             for name in ("space", "nuisance", "fixed", "published", "start")
         }
         references = tuple(
-            Variant(row.label, {knob: settle(value, scale, knob) for knob, value in row.knobs.items()})
+            Variant(row.label, {knob: resolve_scale(value, scale, knob) for knob, value in row.knobs.items()})
             for row in self.references
         )
-        return Settled(**single, **mapped, references=references, scheduler=self.scheduler.at(scale))
+        return ResolvedSearch(**single, **mapped, references=references, scheduler=self.scheduler.at(scale))
 
 
 def _require_name(search: Search) -> None:
@@ -193,7 +193,7 @@ def _require_name(search: Search) -> None:
 
 
 def _require_roles(search: Search) -> None:
-    here = search.settled
+    here = search.resolved
     if not here.space:
         msg = f"study {search.name!r} searches nothing; name at least one knob in `space`"
         raise BadInput(msg)
@@ -209,7 +209,7 @@ def _require_roles(search: Search) -> None:
 
 
 def _require_numbers(search: Search) -> None:
-    here = search.settled
+    here = search.resolved
     require_rule(search.method, search.selection)
     require("trials", PositiveInt, here.trials)
     require("finalists", NonNegativeInt, here.finalists)
@@ -227,16 +227,16 @@ def _require_objectives(search: Search) -> None:
     if not objectives or (limit is not None and len(objectives) > limit):
         msg = f"{len(objectives)} objectives with {search.sampler.name}; use NSGA2(), TPE() or GP() for several"
         raise BadInput(msg)
-    if len(objectives) > 1 and not isinstance(search.settled.scheduler, FullLength):
-        name = search.settled.scheduler.name
+    if len(objectives) > 1 and not isinstance(search.resolved.scheduler, FullLength):
+        name = search.resolved.scheduler.name
         msg = f"scheduler {name!r} stops trials by one metric, of {len(objectives)}; use FullLength(because=...)"
         raise BadInput(msg)
 
 
 def _require_published(search: Search) -> None:
-    for knob, value in search.settled.published.items():
+    for knob, value in search.resolved.published.items():
         search.setup({knob: value})
-        domain = search.settled.domains.get(knob)
+        domain = search.resolved.domains.get(knob)
         if domain is None and knob not in search.fixed:
             msg = f"published value of {knob!r}, which is neither searched nor fixed; name it in one of the two"
             raise BadInput(msg)
@@ -246,8 +246,8 @@ def _require_published(search: Search) -> None:
 
 
 def _require_start(search: Search) -> None:
-    for knob, value in search.settled.start.items():
-        domain = search.settled.domains.get(knob)
+    for knob, value in search.resolved.start.items():
+        domain = search.resolved.domains.get(knob)
         if domain is None or not domain.holds(value):
             msg = f"start value {value!r} of {knob!r} lies outside {domain or 'what is searched'}; widen the domain"
             raise BadInput(msg)

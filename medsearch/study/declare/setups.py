@@ -50,7 +50,7 @@ def setup(method: Method, task: Task, knobs: Mapping[str, Any]) -> Setup:
     return Setup(everything.task, recipe)
 
 
-def settle(value: Any, scale: str, owner: str) -> Any:
+def resolve_scale(value: Any, scale: str, owner: str) -> Any:
     """`value` at `scale`, if it is given for each scale; itself otherwise.
 
     Raises:

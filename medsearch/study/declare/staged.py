@@ -18,11 +18,11 @@ from medsearch.cohorts.tasks import Task
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs
 from medsearch.stages.method import Method, Selection
-from medsearch.study.declare.groups import Group, settled
+from medsearch.study.declare.groups import Group, resolved
 from medsearch.study.declare.refinement import FROZEN, Refinement, around
 from medsearch.study.declare.schedulers import FullLength
 from medsearch.study.declare.search import Search
-from medsearch.study.declare.setups import Scaled, require_folder_name, settle, setup, sized
+from medsearch.study.declare.setups import Scaled, require_folder_name, resolve_scale, setup, sized
 from medsearch.study.declare.spaces import Domain
 from medsearch.study.declare.variants import Variant
 
@@ -79,12 +79,12 @@ class StagedSearch:
     @cached_property
     def domains(self) -> dict[str, Domain]:
         """The domain of every knob that a group searches, in the order of the groups."""
-        return {knob: settle(of, self.scale, knob) for group in self.groups for knob, of in group.space.items()}
+        return {knob: resolve_scale(of, self.scale, knob) for group in self.groups for knob, of in group.space.items()}
 
     @cached_property
     def stand_in(self) -> dict[str, Any]:
         """A value of every knob: the published one, or an edge of its domain. It stands where none is frozen yet."""
-        known = settled(self.published, self.scale)
+        known = resolved(self.published, self.scale)
         return {knob: known.get(knob, domain.edges()[0]) for knob, domain in self.domains.items()}
 
     @property
@@ -100,15 +100,15 @@ class StagedSearch:
             BadInput: no such scale, or a number that is given for other scales only.
 
         """
-        rows = tuple(replace(row, knobs=settled(row.knobs, scale)) for row in self.references)
+        rows = tuple(replace(row, knobs=resolved(row.knobs, scale)) for row in self.references)
         return replace(
             self,
             method=self.method.at(scale),
             task=sized(self.task, scale),
             groups=tuple(group.at(scale) for group in self.groups),
-            seeds=settle(self.seeds, scale, "seeds"),
-            fixed=settled(self.fixed, scale),
-            published=settled(self.published, scale),
+            seeds=resolve_scale(self.seeds, scale, "seeds"),
+            fixed=resolved(self.fixed, scale),
+            published=resolved(self.published, scale),
             references=rows,
             refinement=self.refinement and self.refinement.at(scale),
         )
@@ -171,7 +171,7 @@ def refinement_of(staged: StagedSearch, frozen: Mapping[str, Any]) -> Search:
     fixed = {**{knob: value for knob, value in staged.fixed.items() if knob not in moving}, **still}
     start = {knob: frozen[knob] for knob in moving}
     groups = [group for group in staged.groups if moving.keys() & group.space.keys()]
-    stage = _first_stage(staged, groups, {**settled(fixed, staged.scale), **start})
+    stage = _first_stage(staged, groups, {**resolved(fixed, staged.scale), **start})
     because = f"its curves would be those of {stage}, which say little of {last.metric}"
     return _search(
         staged,
@@ -225,7 +225,7 @@ def _weights(staged: StagedSearch, space: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _holds(staged: StagedSearch, domain: Any, knob: str, value: Any) -> bool:
-    held: bool = settle(domain, staged.scale, knob).holds(settle(value, staged.scale, knob))
+    held: bool = resolve_scale(domain, staged.scale, knob).holds(resolve_scale(value, staged.scale, knob))
     return held
 
 

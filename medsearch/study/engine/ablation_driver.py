@@ -13,9 +13,9 @@ from medsearch.stages.lineage import due
 from medsearch.stages.store import Store
 from medsearch.study.engine.ablation_header import describe
 from medsearch.study.engine.driver import StudyDriver
-from medsearch.study.engine.events import Listener, unheard
+from medsearch.study.engine.events import Listener, ignore_event
 from medsearch.study.engine.graph import Graph, Grapher, Item
-from medsearch.study.engine.jobs import End, Job
+from medsearch.study.engine.jobs import Job, RunResult
 from medsearch.study.record.ledger import FAILURES, Ledger, PlannedRun
 
 LASTING = ("diverged",)
@@ -44,7 +44,7 @@ class AblationDriver(StudyDriver):
         store: Store,
         ledger: Ledger,
         only: Collection[str] = (),
-        listener: Listener = unheard,
+        listener: Listener = ignore_event,
     ) -> None:
         super().__init__(store=store, ledger=ledger, listener=listener)
         self.grapher = grapher
@@ -86,7 +86,7 @@ class AblationDriver(StudyDriver):
     def _requeue(self, job: Job) -> None:  # noqa: ARG002
         self._changed = True
 
-    def _take_in(self, job: Job, end: End) -> None:
+    def _take_in(self, job: Job, end: RunResult) -> None:
         key = job.keys[0]
         if end.state != "complete":
             self.failed[key] = end.reason or "it failed"
@@ -119,11 +119,16 @@ class AblationDriver(StudyDriver):
     def _offer(self, key: str) -> None:
         """Let a stage run begin, if it may."""
         if not self._lacking[key] and key not in self._stored and key not in self.failed:
-            heapq.heappush(self._ready, (-self.graph.heights[key], self.graph.places[key], key))
+            heapq.heappush(self._ready, (-self.graph.heights[key], self.graph.environments[key], key))
 
     def _job(self, item: Item) -> Job:
-        place = self.grapher.place(item.run.task)
-        return Job(planned=_planned(item), prepared=place.arrays(item.run.task), runs=(item.run,), cache=place.cache)
+        environment = self.grapher.environment(item.run.task)
+        return Job(
+            planned=_planned(item),
+            prepared=environment.arrays(item.run.task),
+            runs=(item.run,),
+            cache=environment.cache,
+        )
 
     def _write_down(self) -> None:
         """Say which cells there are before any of their stages begins, and which of those are stored.

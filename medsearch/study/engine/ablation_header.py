@@ -15,10 +15,10 @@ from medsearch.study.declare.search import Search
 from medsearch.study.declare.variants import Variant
 from medsearch.study.engine import graph
 from medsearch.study.engine.code import codes_of
-from medsearch.study.engine.freezing import freeze, standing
 from medsearch.study.engine.graph import Grapher
 from medsearch.study.engine.identity import axes
-from medsearch.study.engine.jobs import Planner, Workplace
+from medsearch.study.engine.jobs import Planner, StudyEnvironment
+from medsearch.study.engine.search_status import freeze, search_status
 from medsearch.study.record.headers import (
     AblationHeader,
     Base,
@@ -57,7 +57,7 @@ def describe(grapher: Grapher, ledger: Ledger, failed: Iterable[str] = ()) -> No
     ledger.write_header(_header(grapher, failed, begun=old.begun if old else time.time()))
 
 
-def winner(ablation: Ablation, place: Workplace) -> dict[str, Any]:
+def winner(ablation: Ablation, environment: StudyEnvironment) -> dict[str, Any]:
     """The knobs of the best configuration of the search that the rows vary; none when they vary the method itself.
 
     Raises:
@@ -65,52 +65,52 @@ def winner(ablation: Ablation, place: Workplace) -> dict[str, Any]:
         StudyFailed: none of its trials is what the ablation takes.
 
     """
-    return {} if ablation.of is None else dict(_chosen(ablation, place).knobs)
+    return {} if ablation.of is None else dict(_chosen(ablation, environment).knobs)
 
 
-def _chosen(ablation: Ablation, place: Workplace) -> Base:
+def _chosen(ablation: Ablation, environment: StudyEnvironment) -> Base:
     assert ablation.of is not None
     search = ablation.of
-    ledger = Ledger(place.study(search.name))
+    ledger = Ledger(environment.study(search.name))
     header = ledger.header(SearchHeader)
     if header is None or not header.chosen or header.scale != search.scale:
         msg = (
             f"ablation {ablation.name!r} varies the best configuration of {search.name!r}, which has none at scale "
-            f"{search.scale!r} in {place.home}; run that study first"
+            f"{search.scale!r} in {environment.home}; run that study first"
         )
         raise BadInput(msg)
-    number = header.chosen[0] if ablation.take is None else _taken(search, ablation.take, place)
+    number = header.chosen[0] if ablation.take is None else _taken(search, ablation.take, environment)
     trial = trial_of(ledger.runs().values(), number, search.name)
     return Base(study=search.name, trial=number, knobs={**header.fixed, **trial.knobs})
 
 
-def _taken(search: Search, rule: Rule, place: Workplace) -> int:
+def _taken(search: Search, rule: Rule, environment: StudyEnvironment) -> int:
     """The trial that a rule takes of a search that has ended.
 
     Raises:
         StudyFailed: it allows none.
 
     """
-    return freeze(search, rule, standing(Planner(search, place)), place.store).number
+    return freeze(search, rule, search_status(Planner(search, environment)), environment.store).number
 
 
 def _identity(grapher: Grapher) -> dict[str, Any]:
     return {
         "scale": grapher.ablation.scale,
-        "cohort": {layout: place.cohort for layout, place in sorted(grapher.places.items())},
+        "cohort": {layout: environment.cohort for layout, environment in sorted(grapher.environments.items())},
     }
 
 
 def _header(grapher: Grapher, failed: Iterable[str], *, begun: float) -> AblationHeader:
-    of, place = grapher.ablation, next(iter(grapher.places.values()))
-    asked = grapher.graph(place.store, failed)
+    of, environment = grapher.ablation, next(iter(grapher.environments.values()))
+    asked = grapher.graph(environment.store, failed)
     return AblationHeader(
         name=of.name,
         question=of.question,
         cost=of.cost,
         method=of.method.name,
         scale=of.scale,
-        commit=place.about.git_commit,
+        commit=environment.about.git_commit,
         code=codes_of(of),
         columns=tuple(_column(grapher, column) for column in of.tasks),
         rows=tuple(_row(of, row) for row in of.rows),
@@ -122,7 +122,7 @@ def _header(grapher: Grapher, failed: Iterable[str], *, begun: float) -> Ablatio
         fixed=plain(of.fixed),
         within=plain(of.within),
         retune=Retuning(space=axes(of.retune), trials=typing.cast(int, of.trials)) if of.retune else None,
-        of=_chosen(of, place) if of.of else None,
+        of=_chosen(of, environment) if of.of else None,
         reported=tuple(of.reported),
         figure=described(of.figure),
         cells=tuple(_cell(cell) for cell in asked.cells),
@@ -134,15 +134,15 @@ def _header(grapher: Grapher, failed: Iterable[str], *, begun: float) -> Ablatio
 
 def _column(grapher: Grapher, column: str) -> Column:
     task = grapher.ablation.tasks[column]
-    place = grapher.place(task)
+    environment = grapher.environment(task)
     return Column(
         label=column,
         task=plain(task),
         layout=task.layout,
         selection=grapher.ablation.rule(column),
-        cohort=place.cohort,
-        subjects=len(place.roster.subjects),
-        about=place.about,
+        cohort=environment.cohort,
+        subjects=len(environment.roster.subjects),
+        about=environment.about,
     )
 
 

@@ -8,17 +8,17 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from typing import TypeAlias
 
-from medsearch.stages.code import Code, Standing, Trained, code_of, standings, trained
+from medsearch.stages.code import Code, CodeStatus, Trained, code_of, code_statuses, trained
 from medsearch.stages.stage import Stage
 from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.staged import StagedSearch
-from medsearch.study.engine.jobs import Planner, Recompute, Workplace, unprepared
+from medsearch.study.engine.jobs import Planner, Recompute, StudyEnvironment, unprepared
 from medsearch.study.record.ledger import Ledger
 
 Study: TypeAlias = Search | StagedSearch | Ablation
 
-RETRAINED: dict[Recompute, tuple[Standing, ...]] = {
+RETRAINED: dict[Recompute, tuple[CodeStatus, ...]] = {
     "never": (),
     "warn": (),
     "changed": ("changed", "upstream changed"),
@@ -33,7 +33,7 @@ def stages_of(study: Study) -> Iterator[Stage]:
         for search in study.searches(study.stand_in):
             yield from stages_of(search)
     elif isinstance(study, Search):
-        here = study.settled
+        here = study.resolved
         tried = [{knob: value} for knob, domain in here.domains.items() for value in domain.edges()]
         for knobs in ({}, *(row.knobs for row in here.references), *tried):
             yield from (node.stage for node in study.pipeline(study.setup(knobs), test=True).nodes)
@@ -53,39 +53,39 @@ def codes_of(study: Study, names: Collection[str] | None = None) -> dict[str, Co
     return found
 
 
-def anew(study: Study, place: Workplace, recompute: Recompute) -> Workplace:
+def anew(study: Study, environment: StudyEnvironment, recompute: Recompute) -> StudyEnvironment:
     """The place in which those stored stages do not count that are to be trained anew, by this study alone.
 
     A stage that another study in the home stands on, too, is unfinished for that one while it is trained, and has other
     numbers in it from then on: a stage is stored once, under one key.
     """
     if not RETRAINED[recompute]:
-        return replace(place, recompute=recompute)
-    manifests = place.store.summaries()
+        return replace(environment, recompute=recompute)
+    manifests = environment.store.summaries()
     codes = codes_of(study, {manifest.get("stage", "") for manifest in manifests.values()})
-    found = standings(manifests, codes, manifests)
+    found = code_statuses(manifests, codes, manifests)
     outdated = {key: manifests[key].get("finished", 0.0) for key, of in found.items() if of in RETRAINED[recompute]}
-    return replace(place, recompute=recompute, outdated=outdated)
+    return replace(environment, recompute=recompute, outdated=outdated)
 
 
-def stored_keys(study: Search | StagedSearch, place: Workplace) -> Iterator[str]:
+def stored_keys(study: Search | StagedSearch, environment: StudyEnvironment) -> Iterator[str]:
     """The stages that searches have recorded, and those that precede or stand beside their trials."""
     searches = [study] if isinstance(study, Search) else list(study.searches(study.stand_in))
     for search in searches:
-        for record in Ledger(place.study(search.name)).runs().values():
+        for record in Ledger(environment.study(search.name)).runs().values():
             yield from (key for _, key in record.stages)
-    planner, here = Planner(searches[0], replace(place, prepared=unprepared)), searches[0].settled
+    planner, here = Planner(searches[0], replace(environment, prepared=unprepared)), searches[0].resolved
     for seed in here.seeds:
         yield from planner.job("prefix", seed, knobs={}).keys
         for row in here.references:
             yield from planner.job("reference", seed, knobs=row.knobs, label=row.label).keys
 
 
-def trained_by(study: Study, place: Workplace, keys: Iterable[str]) -> tuple[Trained, ...]:
+def trained_by(study: Study, environment: StudyEnvironment, keys: Iterable[str]) -> tuple[Trained, ...]:
     """By which code the stages `keys` were trained, those that are stored; nothing where nobody wants to know."""
-    if place.recompute == "never":
+    if environment.recompute == "never":
         return ()
-    manifests, store = place.store.summaries(), place.stored
+    manifests, store = environment.store.summaries(), environment.stored
     stored = [key for key in dict.fromkeys(keys) if key in manifests]
     codes = codes_of(study, {manifests[key].get("stage", "") for key in stored})
     return trained(manifests, codes, stored, lambda key: store.artifact(key).manifest.get("modules", {}))
@@ -99,7 +99,7 @@ def lines(of: Iterable[Trained], recompute: Recompute) -> list[str]:
         what = "they are trained anew" if RETRAINED[recompute] else "they are used as they are"
         other = "" if RETRAINED[recompute] else " (--recompute changed trains them anew, never says nothing)"
         said.append(f"code changed: {what}{other}")
-    unknown = sum(one.count for one in found if one.standing == "unknown")
+    unknown = sum(one.count for one in found if one.code_status == "unknown")
     if unknown:
         anew = "unknown" in RETRAINED[recompute]
         rest = "they are trained anew" if anew else "--recompute unknown trains them anew"

@@ -12,8 +12,8 @@ from collections import Counter
 from typing import Literal
 
 from medsearch.stages.store import Store
-from medsearch.study.engine.events import Event, Listener, unheard
-from medsearch.study.engine.jobs import End, Job, stored_end
+from medsearch.study.engine.events import Event, Listener, ignore_event
+from medsearch.study.engine.jobs import Job, RunResult, stored_end
 from medsearch.study.record.ledger import Ledger
 
 RENEWALS = 3
@@ -23,7 +23,7 @@ RENEWALS = 3
 class StudyDriver(ABC):
     """Runs a study to its end, as many jobs at a time as its caller likes. running: those under way, by run."""
 
-    def __init__(self, *, store: Store, ledger: Ledger, listener: Listener = unheard) -> None:
+    def __init__(self, *, store: Store, ledger: Ledger, listener: Listener = ignore_event) -> None:
         self.store = store
         self.ledger = ledger
         self.listener = listener
@@ -46,7 +46,7 @@ class StudyDriver(ABC):
             self.ended(job.run, stored_end(job, self.store))
         return "not yet" if self.running else "finished"
 
-    def ended(self, run: str, end: End) -> None:
+    def ended(self, run: str, end: RunResult) -> None:
         """Write down how a job ended; one whose damaged files are made anew is handed out again and has not ended."""
         job = self.running.pop(run)
         if end.cause == "damaged" and self._renewals[run] < RENEWALS:
@@ -58,7 +58,7 @@ class StudyDriver(ABC):
         self.ledger.explain(run, end.trace)
         self.listener(Event(kind="ended", run=run, planned=job.planned, end=end))
 
-    def _write_end(self, run: str, end: End) -> None:
+    def _write_end(self, run: str, end: RunResult) -> None:
         self.ledger.finished(run, state=end.state, values=end.values, rung=end.rung, reason=end.reason, cause=end.cause)
 
     def _is_stored(self, job: Job) -> bool:  # noqa: ARG002
@@ -83,5 +83,5 @@ class StudyDriver(ABC):
         """A job came back unfinished."""
 
     @abstractmethod
-    def _take_in(self, job: Job, end: End) -> None:
+    def _take_in(self, job: Job, end: RunResult) -> None:
         """A job has ended; nothing is written down yet."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, final
 
-from medsearch.study.engine.jobs import End
+from medsearch.study.engine.jobs import RunResult
 from medsearch.study.record.ledger import PlannedRun
 
 
@@ -19,7 +19,7 @@ class Event:
     kind: Literal["resumed", "started", "epoch", "ended", "retried"]
     run: str = ""
     planned: PlannedRun | None = None
-    end: End | None = None
+    end: RunResult | None = None
     node: str = ""
     epoch: int | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
@@ -28,5 +28,5 @@ class Event:
 Listener = Callable[[Event], None]
 
 
-def unheard(event: Event) -> None:
+def ignore_event(event: Event) -> None:
     """A listener that does not listen."""

@@ -21,7 +21,7 @@ from medsearch.stages.store import Store
 from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.spaces import Domain
 from medsearch.study.declare.variants import Variant
-from medsearch.study.engine.jobs import Workplace
+from medsearch.study.engine.jobs import StudyEnvironment
 
 
 @final
@@ -117,9 +117,9 @@ class Graph:
         return found
 
     @cached_property
-    def places(self) -> dict[str, int]:
+    def environments(self) -> dict[str, int]:
         """Where each stands in the order of `items`."""
-        return {key: place for place, key in enumerate(self.items)}
+        return {key: index for index, key in enumerate(self.items)}
 
     def only(self, rows: Iterable[str]) -> "Graph":
         """What these rows ask for."""
@@ -139,13 +139,13 @@ class Grapher:
     """
 
     ablation: Ablation
-    places: Mapping[str, Workplace]
+    environments: Mapping[str, StudyEnvironment]
     base: Mapping[str, Any] = field(default_factory=dict)
     _cells: dict[tuple[str, str, int], Cell] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    def place(self, task: Task) -> Workplace:
+    def environment(self, task: Task) -> StudyEnvironment:
         """Where a task's data lie."""
-        return self.places[task.layout]
+        return self.environments[task.layout]
 
     def graph(self, store: Store, failed: Iterable[str] = ()) -> Graph:
         """All that is known now: cells of a row that retunes only after its candidates have ended.
@@ -190,9 +190,9 @@ class Grapher:
         self, row: Variant, column: str, seed: int, more: Mapping[str, Any], *, test: bool
     ) -> tuple[StageRun, ...]:
         setup = self.ablation.setup(row, column, more, base=self.base)
-        place = self.place(setup.task)
+        environment = self.environment(setup.task)
         pipeline = self.ablation.pipeline(row, column, setup, test=test)
-        return pipeline.runs(Setting(setup.task, place.cohort, place.roster), seed)
+        return pipeline.runs(Setting(setup.task, environment.cohort, environment.roster), seed)
 
     def _candidates(self, row: Variant, column: str, store: Store) -> list[Candidate]:
         """The row's configurations with their values, where they have ended."""
@@ -224,14 +224,14 @@ def candidates(ablation: Ablation) -> list[dict[str, Any]]:
     rng = generator(0, "retune", ablation.name)
     drawn: list[dict[str, Any]] = [{} for _ in range(count - 1)]
     for knob, domain in ablation.retune.items():
-        places = (rng.permutation(count - 1) + rng.random(count - 1)) / max(1, count - 1)
-        for of, place in zip(drawn, places, strict=True):
-            of[knob] = _at(typing.cast(Domain, domain), knob, float(place))
+        environments = (rng.permutation(count - 1) + rng.random(count - 1)) / max(1, count - 1)
+        for of, environment in zip(drawn, environments, strict=True):
+            of[knob] = _at(typing.cast(Domain, domain), knob, float(environment))
     return [{}, *drawn]
 
 
-def _at(domain: Domain, knob: str, place: float) -> Any:
-    return domain.suggest(_Point(place), knob)
+def _at(domain: Domain, knob: str, environment: float) -> Any:
+    return domain.suggest(_Point(environment), knob)
 
 
 @final
@@ -239,16 +239,16 @@ def _at(domain: Domain, knob: str, place: float) -> Any:
 class _Point:
     """Answers a domain's question with the value at a place in [0, 1)."""
 
-    place: float
+    environment: float
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:  # noqa: ARG002
-        return low * (high / low) ** self.place if log else low + (high - low) * self.place
+        return low * (high / low) ** self.environment if log else low + (high - low) * self.environment
 
     def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
         return min(high, int(self.suggest_float(name, low, high + 1, log=log)))
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:  # noqa: ARG002
-        return choices[int(self.place * len(choices))]
+        return choices[int(self.environment * len(choices))]
 
 
 def _value(store: Store, run: StageRun, objective: str) -> float | None:

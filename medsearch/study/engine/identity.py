@@ -59,8 +59,8 @@ def note_frozen(ledger: Ledger, number: int | None) -> None:
 
 def header_of(planner: Planner) -> SearchHeader:
     """All that the report and the tracking need to know of the question."""
-    search, place = planner.search, planner.place
-    here = search.settled
+    search, environment = planner.search, planner.environment
+    here = search.resolved
     return SearchHeader(
         name=search.name,
         question=search.question,
@@ -70,10 +70,10 @@ def header_of(planner: Planner) -> SearchHeader:
         selection=search.selection,
         task=plain(search.task),
         layout=search.task.layout,
-        cohort=place.cohort,
-        subjects=len(place.roster.subjects),
-        about=place.about,
-        commit=place.about.git_commit,
+        cohort=environment.cohort,
+        subjects=len(environment.roster.subjects),
+        about=environment.about,
+        commit=environment.about.git_commit,
         code=codes_of(search),
         space=axes(here.space),
         nuisance=axes(here.nuisance),
@@ -100,14 +100,14 @@ def header_of(planner: Planner) -> SearchHeader:
 
 def _identity(planner: Planner) -> dict[str, Any]:
     """What a study cannot change and stay the same study, each part by a fingerprint."""
-    search, here = planner.search, planner.search.settled
+    search, here = planner.search, planner.search.resolved
     base = planner.job("trial", here.seeds[0], knobs={}, number=0)
     shared = planner.job("prefix", here.seeds[0], knobs={})
     return {
         "space": fingerprint({knob: domain_of(domain) for knob, domain in here.domains.items()}),
         "objective": fingerprint([search.objectives, search.selection, search.searched_stage, *_scored(search)]),
         "scale": search.scale,
-        "cohort": planner.place.cohort,
+        "cohort": planner.environment.cohort,
         "task": fingerprint(search.setup({}).task),
         "recipe": fingerprint(_frozen_knobs(planner)),
         "first seed": here.seeds[0],
@@ -123,7 +123,7 @@ def _scored(search: Search) -> tuple[str, ...]:
 def _frozen_knobs(planner: Planner) -> dict[str, Any]:
     """The method's knobs that no trial moves."""
     recipe = knobs(planner.search.setup({}).recipe)
-    return {knob: value for knob, value in recipe.items() if knob not in planner.search.settled.domains}
+    return {knob: value for knob, value in recipe.items() if knob not in planner.search.resolved.domains}
 
 
 def domain_of(domain: Any) -> dict[str, Any]:

@@ -24,13 +24,13 @@ from medsearch.core.errors import BadInput, Damaged, Diverged, MedsearchError, e
 from medsearch.core.paths import child
 from medsearch.core.recipes import plain
 from medsearch.stages.context import Artifact, Runtime, training_hours
-from medsearch.stages.execution import Bench, run_stage, usage_now
+from medsearch.stages.execution import StageExecutor, run_stage, usage_now
 from medsearch.stages.lineage import due
 from medsearch.stages.memory import Meter, Usage
 from medsearch.stages.pipelines import Setting, StageRun
 from medsearch.stages.store import Store
 from medsearch.study.declare.search import Search
-from medsearch.study.engine.portions import EVERYTHING, Portion
+from medsearch.study.engine.grants import EVERYTHING, ResourceGrant
 from medsearch.study.record.headers import About, Role
 from medsearch.study.record.ledger import PlannedRun
 from medsearch.training.memory import DeviceMeter, bounded, exhausted, main_exhausted, main_taken
@@ -58,7 +58,7 @@ neither."""
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Workplace:
+class StudyEnvironment:
     """Where a study runs and on which data.
 
     cohort: fingerprint of the files. roster: who is included. prepared: the folder of the arrays for a task,
@@ -113,7 +113,7 @@ def unprepared(task: Task) -> Path:  # noqa: ARG001
     return Path()
 
 
-def require_served(runs: Iterable[StageRun], place: Callable[[Task], Workplace]) -> None:
+def require_served(runs: Iterable[StageRun], environment: Callable[[Task], StudyEnvironment]) -> None:
     """Refuse data that lack what a stage run declares to read, however late in the study that run comes.
 
     Raises:
@@ -124,7 +124,7 @@ def require_served(runs: Iterable[StageRun], place: Callable[[Task], Workplace])
     for run in runs:
         reads[run.task] = reads.get(run.task, frozenset()) | run.stage.reads()
     for task, parts in reads.items():
-        view(task.arrays(place(task).prepared(task)), task, parts).require_served()
+        view(task.arrays(environment(task).prepared(task)), task, parts).require_served()
 
 
 def _below(uri: str, name: str) -> str:
@@ -178,10 +178,10 @@ class Report:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class End:
+class RunResult:
     """How a job ended: with values in the order of the objectives, cut at a rung, or failed for a reason.
 
-    trace: where in the program it failed, for a file beside the ledger. again: it has not ended but came back, to be
+    trace: where in the program it failed, for a file beside the ledger. requeue_reason: it has not ended but came back, to be
     handed out with another share of a device, alone on one, or to another worker; a study never sees such an end.
     usage: what a stage was measured to take (`stages.memory.Usage`), where the job came back for that.
     halts: it says nothing of the run, but of where it was done, such as a full disk: the study ends with this reason,
@@ -194,7 +194,7 @@ class End:
     reason: str | None = None
     cause: Cause | None = None
     trace: str = ""
-    again: Literal["", "packed", "alone", "elsewhere"] = ""
+    requeue_reason: Literal["", "packed", "alone", "elsewhere"] = ""
     usage: Mapping[str, Any] | None = None
     halts: bool = False
 
@@ -210,7 +210,7 @@ class Planner:
     """Makes the jobs of a search on its data."""
 
     search: Search
-    place: Workplace
+    environment: StudyEnvironment
 
     def job(
         self, role: Role, seed: int, *, knobs: Mapping[str, Any], number: int | None = None, label: str = ""
@@ -220,7 +220,7 @@ class Planner:
         early = role != "reference" and bool(self.search.scored_stage)
         tested = role in ("replicate", "reference") and not early
         pipeline = self.search.pipeline(setup, test=tested)
-        runs = pipeline.runs(Setting(setup.task, self.place.cohort, self.place.roster), seed)
+        runs = pipeline.runs(Setting(setup.task, self.environment.cohort, self.environment.roster), seed)
         scored = self.search.scored(setup)
         if role == "prefix":
             upstream = ancestors(runs, self.search.searched_stage)
@@ -238,8 +238,8 @@ class Planner:
                 knobs=dict(knobs),
                 stages=tuple((run.node, run.key) for run in runs),
             ),
-            prepared=self.place.arrays(setup.task),
-            cache=self.place.cache,
+            prepared=self.environment.arrays(setup.task),
+            cache=self.environment.cache,
             runs=runs,
             watched=self.search.searched_stage if role == "trial" else None,
             scored=scored if has_values else None,
@@ -248,7 +248,7 @@ class Planner:
 
     def kinds(self) -> Iterable[StageRun]:
         """The stage runs of one tested configuration and of every reference under one seed: what the search reads."""
-        here = self.search.settled
+        here = self.search.resolved
         yield from self.job("replicate", here.seeds[0], knobs={}).runs
         for reference in here.references:
             yield from self.job("reference", here.seeds[0], knobs=reference.knobs).runs
@@ -280,48 +280,52 @@ def perform(
     store: Store,
     *,
     runtime: Runtime,
-    portion: Portion = EVERYTHING,
+    grant: ResourceGrant = EVERYTHING,
     meter: Meter | None = None,
     memory: int = 0,
-) -> Generator[Report, None, End]:
+) -> Generator[Report, None, RunResult]:
     """Do the job as far as its portion goes, reporting each epoch that is trained now.
 
     memory: bytes of main memory that it may take; 0: as many as there are. A failure is an answer, with its traceback.
     """
     with bounded(memory):
-        return (yield from _performed(job, store, runtime=runtime, portion=portion, meter=meter, memory=memory))
+        return (yield from _performed(job, store, runtime=runtime, grant=grant, meter=meter, memory=memory))
 
 
 def _performed(
-    job: Job, store: Store, *, runtime: Runtime, portion: Portion, meter: Meter | None, memory: int
-) -> Generator[Report, None, End]:
+    job: Job, store: Store, *, runtime: Runtime, grant: ResourceGrant, meter: Meter | None, memory: int
+) -> Generator[Report, None, RunResult]:
     try:
         prepared = job.runs[0].task.arrays(local_copy(job.prepared, job.cache))
-        bench = Bench(store, prepared, runtime, meter or DeviceMeter(runtime))
+        executor = StageExecutor(store, prepared, runtime, meter or DeviceMeter(runtime))
         artifacts: dict[str, Artifact] = {}
         needed = due(job.runs, store, ends=[run.key for run in job.runs[-1:]])
         for run in job.runs:
-            if run.key in needed and not portion.covers(run.key):
-                return BACK
-            probed = run.key in portion.probes
-            artifacts[run.node] = yield from _reported(bench, run, whole=run.key in needed, probed=probed)
-        return End(state="complete", values=values(job, artifacts))
+            if run.key in needed and not grant.covers(run.key):
+                return REQUEUED
+            probed = run.key in grant.probes
+            artifacts[run.node] = yield from _reported(executor, run, whole=run.key in needed, probed=probed)
+        return RunResult(state="complete", values=values(job, artifacts))
     except _Measured as measured:
-        return replace(BACK, usage=plain(measured.usage))
+        return replace(REQUEUED, usage=plain(measured.usage))
     except (Exception, SystemExit) as error:
         if (why := refused_by_system(error)) is not None:
             where = explained(why, [store.root, Path(tempfile.gettempdir())])
-            return End(state="failed", reason=f"{where} (on {socket.gethostname()})", cause="bad input", halts=True)
+            return RunResult(
+                state="failed", reason=f"{where} (on {socket.gethostname()})", cause="bad input", halts=True
+            )
         return replace(failure(error, shared=runtime.shared, memory=memory), trace=traceback.format_exc())
 
 
-BACK = End(state="failed", reason="it goes on with another share of a device", cause="error", again="packed")
+REQUEUED = RunResult(
+    state="failed", reason="it goes on with another share of a device", cause="error", requeue_reason="packed"
+)
 
 
-def stored_end(job: Job, store: Store) -> End:
+def stored_end(job: Job, store: Store) -> RunResult:
     """The end of a job whose stages are all stored."""
     try:
-        return End(
+        return RunResult(
             state="complete", values=values(job, {node: store.artifact(key) for node, key in job.planned.stages})
         )
     except MedsearchError as error:
@@ -352,28 +356,28 @@ def values(job: Job, artifacts: Mapping[str, Artifact]) -> tuple[float, ...]:
     return tuple(float(metrics[name]) for name in job.objectives)
 
 
-def failure(error: BaseException, *, shared: bool = False, memory: int = 0) -> End:
+def failure(error: BaseException, *, shared: bool = False, memory: int = 0) -> RunResult:
     """A failed end: one line, and the kind of thing that went wrong.
 
     shared: on a device that other runs are on. memory: bytes of main memory that the run was allowed; 0: any.
     """
     line = first_line(error) or type(error).__name__
     if isinstance(error, Diverged):
-        return End(state="failed", reason=line, cause="diverged")
+        return RunResult(state="failed", reason=line, cause="diverged")
     if exhausted(error) and shared:
-        return End(state="failed", reason=f"out of memory: {line}", cause="out of memory", again="alone")
+        return RunResult(state="failed", reason=f"out of memory: {line}", cause="out of memory", requeue_reason="alone")
     if memory and main_exhausted(error):
         had = f"it had {main_taken() / 1e9:.1f} GB and may take {memory / 1e9:.1f} GB of the machine's"
         remedy = "use a smaller batch or network, fewer trials at a time, or give it more with --memory-per-trial"
-        return End(state="failed", reason=f"out of memory: {had}: {line}; {remedy}", cause="infeasible")
+        return RunResult(state="failed", reason=f"out of memory: {had}: {line}; {remedy}", cause="infeasible")
     if exhausted(error):
         remedy = "no smaller micro-batch and no larger share are left; use a smaller network, or a larger device"
-        return End(state="failed", reason=f"out of memory: {line}; {remedy}", cause="infeasible")
+        return RunResult(state="failed", reason=f"out of memory: {line}; {remedy}", cause="infeasible")
     if isinstance(error, Damaged):
-        return End(state="failed", reason=line, cause="damaged")
+        return RunResult(state="failed", reason=line, cause="damaged")
     if isinstance(error, MedsearchError):
-        return End(state="failed", reason=line, cause="bad input")
-    return End(state="failed", reason=described(error), cause="error")
+        return RunResult(state="failed", reason=line, cause="bad input")
+    return RunResult(state="failed", reason=described(error), cause="error")
 
 
 def first_line(error: BaseException) -> str:
@@ -410,13 +414,15 @@ def refused_by_system(error: BaseException) -> OSError | None:
     return None
 
 
-def _reported(bench: Bench, run: StageRun, *, whole: bool, probed: bool) -> Generator[Report, None, Artifact]:
+def _reported(
+    executor: StageExecutor, run: StageRun, *, whole: bool, probed: bool
+) -> Generator[Report, None, Artifact]:
     """Train a stage; one that is probed is closed after an epoch, with its checkpoint kept.
 
     A stage without a batch is one pass and keeps none: it goes on to its end, and its manifest says what it took.
     """
     probed = probed and run.stage.batch is not None
-    training, began = run_stage(bench, run, whole=whole), time.monotonic()
+    training, began = run_stage(executor, run, whole=whole), time.monotonic()
     try:
         while True:
             try:
@@ -424,7 +430,7 @@ def _reported(bench: Bench, run: StageRun, *, whole: bool, probed: bool) -> Gene
             except StopIteration as end:
                 artifact: Artifact = end.value
                 return artifact
-            usage = usage_now(bench, run, epoch, seconds=time.monotonic() - began) if probed else None
+            usage = usage_now(executor, run, epoch, seconds=time.monotonic() - began) if probed else None
             yield Report(node=run.node, epoch=epoch.number, metrics=dict(epoch.metrics))
             if usage is not None:
                 raise _Measured(usage)

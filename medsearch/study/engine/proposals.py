@@ -18,8 +18,8 @@ from medsearch.core.records import warn_once
 from medsearch.core.remote import Unreachable
 from medsearch.study.declare.search import Search
 from medsearch.study.engine.databases import away, patiently, remedy, shown, with_driver
-from medsearch.study.engine.jobs import End
-from medsearch.study.engine.marks import require_own
+from medsearch.study.engine.jobs import RunResult
+from medsearch.study.engine.storage_identity import require_own
 
 if TYPE_CHECKING:
     import optuna
@@ -70,7 +70,7 @@ class Proposals:
         """
         return self._patiently(lambda: self._propose(number))
 
-    def restore(self, trials: Mapping[int, tuple[Mapping[str, Any], End | None]]) -> None:
+    def restore(self, trials: Mapping[int, tuple[Mapping[str, Any], RunResult | None]]) -> None:
         """Fill in what the storage lacks of the trials that the ledger knows: it was lost, or removed as damaged, or it
         is an earlier copy. A trial below those that neither knows is open, and has its knobs proposed anew.
 
@@ -86,7 +86,7 @@ class Proposals:
         if trials:
             self._patiently(lambda: self._restore(trials))
 
-    def tell(self, number: int, end: End) -> None:
+    def tell(self, number: int, end: RunResult) -> None:
         """Record the end of trial `number`; telling it again changes nothing.
 
         Raises:
@@ -98,22 +98,22 @@ class Proposals:
     def _propose(self, number: int) -> dict[str, Any]:
         """Again after a lost answer, it is the same: what was asked for is there by its number."""
         trial = self._asked(number)
-        return {knob: domain.suggest(trial, knob) for knob, domain in self.search.settled.domains.items()}
+        return {knob: domain.suggest(trial, knob) for knob, domain in self.search.resolved.domains.items()}
 
     def _asked(self, number: int) -> "optuna.Trial":
         """Trial `number`, open; what it has no knobs for yet, it is suggested by the search's sampler."""
-        here = self.search.settled
+        here = self.search.resolved
         if (here.start or here.published) and not self.study.get_trials(deepcopy=False):
             origin = {"origin": "start" if here.start else "published"}
             self.study.enqueue_trial(self._encoded(self._first()), user_attrs=origin)
-        self.study.sampler = self.search.sampler.build(self.root, number, self.search.settled.trials)
+        self.study.sampler = self.search.sampler.build(self.root, number, self.search.resolved.trials)
         trial = self._open_trial(number)
         if trial.number != number:
             msg = f"the sampler's storage is at trial {trial.number}, the ledger at {number}: {OTHER_TRIALS}"
             raise BadInput(msg)
         return trial
 
-    def _tell(self, number: int, end: End) -> None:
+    def _tell(self, number: int, end: RunResult) -> None:
         import optuna
 
         trial = self._frozen(number)
@@ -134,7 +134,7 @@ class Proposals:
         states = optuna.trial.TrialState
         self.study.tell(number, state=states.PRUNED if end.state == "cut" else states.FAIL)
 
-    def ended(self) -> Iterator[tuple[int, dict[str, Any], End]]:
+    def ended(self) -> Iterator[tuple[int, dict[str, Any], RunResult]]:
         """Every trial that has ended: number, knobs, end."""
         for trial in self._patiently(lambda: self.study.get_trials(deepcopy=False)):
             if trial.state.is_finished():
@@ -174,7 +174,7 @@ class Proposals:
         copy.add_trials([_opened(trial) if trial.number in numbers else trial for trial in trials])
         self._put_in_place(copy)
 
-    def _restore(self, trials: Mapping[int, tuple[Mapping[str, Any], End | None]]) -> None:
+    def _restore(self, trials: Mapping[int, tuple[Mapping[str, Any], RunResult | None]]) -> None:
         self._finish_replacement()
         stored = self.study.get_trials(deepcopy=True)
         count = max(trials) + 1
@@ -254,15 +254,15 @@ class Proposals:
         self.study.tell(live.number, state=optuna.trial.TrialState.PRUNED)
 
     def _encoded(self, known: Mapping[str, Any]) -> dict[str, Any]:
-        domains = self.search.settled.domains
+        domains = self.search.resolved.domains
         return {knob: domains[knob].encoded(value) for knob, value in known.items() if knob in domains}
 
     def _first(self) -> dict[str, Any]:
         """The point to try first; a searched knob that it does not name keeps the recipe's own value."""
-        setup, here = self.search.setup({}), self.search.settled
+        setup, here = self.search.setup({}), self.search.resolved
         searched = here.domains
         known = {knob: value for knob, value in (here.start or here.published).items() if knob in searched}
-        for knob, domain in self.search.settled.domains.items():
+        for knob, domain in self.search.resolved.domains.items():
             own = _leaf(setup if knob.startswith("task.") else setup.recipe, knob)
             if knob not in known and domain.holds(own):
                 known[knob] = own
@@ -282,7 +282,7 @@ class Proposals:
 
     def _knobs(self, params: Mapping[str, Any]) -> dict[str, Any]:
         found = {}
-        for knob, domain in self.search.settled.domains.items():
+        for knob, domain in self.search.resolved.domains.items():
             if knob in params:
                 options = {json.dumps(domain.encoded(option)): option for option in domain.edges()}
                 found[knob] = options.get(json.dumps(params[knob]), params[knob])
@@ -386,17 +386,17 @@ def _opened(trial: "optuna.trial.FrozenTrial") -> "optuna.trial.FrozenTrial":
     )
 
 
-def _end(trial: "optuna.trial.FrozenTrial") -> End:
+def _end(trial: "optuna.trial.FrozenTrial") -> RunResult:
     attrs = trial.user_attrs
     if attrs.get("cause") == INFEASIBLE:
-        return End(state="failed", reason=attrs.get("reason"), cause=INFEASIBLE)
+        return RunResult(state="failed", reason=attrs.get("reason"), cause=INFEASIBLE)
     if trial.state.name == "COMPLETE":
-        return End(state="complete", values=tuple(trial.values))
+        return RunResult(state="complete", values=tuple(trial.values))
     if trial.state.name == "PRUNED":
         rung = attrs.get("rung")
         last = trial.intermediate_values.get(rung) if rung is not None else None
-        return End(state="cut", values=() if last is None else (last,), rung=rung, reason=attrs.get("reason"))
-    return End(state="failed", reason=attrs.get("reason"), cause=attrs.get("cause"))
+        return RunResult(state="cut", values=() if last is None else (last,), rung=rung, reason=attrs.get("reason"))
+    return RunResult(state="failed", reason=attrs.get("reason"), cause=attrs.get("cause"))
 
 
 def _leaf(of: Any, path: str) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 from medsearch.core.errors import StudyFailed
 from medsearch.core.recipes import fingerprint
 from medsearch.stages.store import Store
-from medsearch.study.declare.rules import Entrant, Metrics
+from medsearch.study.declare.rules import Metrics, RankedTrial
 from medsearch.study.declare.search import Search
 from medsearch.study.engine.fronts import Scores, fronts, scored, spread_out
 from medsearch.study.record.ledger import RunRecord
@@ -59,16 +59,16 @@ def metrics_of(search: Search, store: Store) -> Metrics:
     return metrics
 
 
-def barred(search: Search, runs: Iterable[RunRecord], store: Store) -> frozenset[int]:
+def disallowed_trials(search: Search, runs: Iterable[RunRecord], store: Store) -> frozenset[int]:
     """The complete trials that the search's freeze rule does not allow, each by its own metrics.
 
     None where it is not known: freezing says then what is amiss.
     """
     rule, metrics = search.freeze, metrics_of(search, store)
-    if rule is None or not search.settled.finalists:
+    if rule is None or not search.resolved.finalists:
         return frozenset()
     trials = [run for run in runs if run.role == "trial" and run.state == "complete" and run.value is not None]
     try:
-        return frozenset(int(run.number or 0) for run in trials if not rule.allows(Entrant(trial=run), metrics))
+        return frozenset(int(run.number or 0) for run in trials if not rule.allows(RankedTrial(trial=run), metrics))
     except StudyFailed:
         return frozenset()

@@ -12,10 +12,10 @@ from typing import Any, final
 from medsearch.core.errors import StudyFailed
 from medsearch.study.declare.search import Search
 from medsearch.study.engine.driver import StudyDriver
-from medsearch.study.engine.events import Event, Listener, unheard
-from medsearch.study.engine.jobs import End, Job, Planner, ancestors, stored_end
+from medsearch.study.engine.events import Event, Listener, ignore_event
+from medsearch.study.engine.jobs import Job, Planner, RunResult, ancestors, stored_end
 from medsearch.study.engine.proposals import Proposals
-from medsearch.study.engine.ranking import barred, ranking
+from medsearch.study.engine.ranking import disallowed_trials, ranking
 from medsearch.study.engine.run_order import Plan, Progress, RunId, doomed, finalists, prefix, run_id, searched, wanted
 from medsearch.study.record.ledger import FAILURES, Ledger, PlannedRun, RunRecord, trial_name
 
@@ -30,16 +30,16 @@ class SearchDriver(StudyDriver):
         *,
         ledger: Ledger,
         proposals: Callable[[], Proposals],
-        listener: Listener = unheard,
+        listener: Listener = ignore_event,
     ) -> None:
-        super().__init__(store=planner.place.store, ledger=ledger, listener=listener)
+        super().__init__(store=planner.environment.store, ledger=ledger, listener=listener)
         self.planner = planner
         self.plan = plan_of(planner)
         self.unfinished: dict[int, Mapping[str, Any]] = {}
         self._open = proposals
         self._proposals: Proposals | None = None
         self._held: dict[RunId, Job] = {}
-        self._ended: dict[RunId, End] = {}
+        self._ended: dict[RunId, RunResult] = {}
         self._knobs: dict[int, Mapping[str, Any]] = {}
         self._bars: tuple[int, frozenset[int]] = 0, frozenset()
         self.reopened: set[str] = set()
@@ -95,7 +95,7 @@ class SearchDriver(StudyDriver):
         if job.planned.role == "trial" and job.planned.number is not None:
             self.unfinished[job.planned.number] = job.planned.knobs
 
-    def _take_in(self, job: Job, end: End) -> None:
+    def _take_in(self, job: Job, end: RunResult) -> None:
         if job.planned.role == "trial" and job.planned.number is not None:
             self.unfinished.pop(job.planned.number, None)
             self.proposals.tell(job.planned.number, end)
@@ -138,13 +138,13 @@ class SearchDriver(StudyDriver):
         elif run.role == "replicate" and run.number is not None:
             knobs = self._knobs[run.number]
         elif run.role == "reference":
-            knobs = next(row.knobs for row in self.search.settled.references if row.label == run.label)
+            knobs = next(row.knobs for row in self.search.resolved.references if row.label == run.label)
         return self.planner.job(run.role, run.seed, knobs=knobs, number=run.number, label=run.label)
 
     def _barred(self, complete: int) -> frozenset[int]:
         """Trials that the freeze rule does not allow; their metrics are read once for so many complete trials."""
         if self._bars[0] != complete:
-            self._bars = complete, barred(self.search, self.ledger.runs().values(), self.store)
+            self._bars = complete, disallowed_trials(self.search, self.ledger.runs().values(), self.store)
         return self._bars[1]
 
     def _values(self) -> dict[int, tuple[float, ...]]:
@@ -234,16 +234,16 @@ class SearchDriver(StudyDriver):
 def plan_of(planner: Planner) -> Plan:
     """How much of what the search wants."""
     search = planner.search
-    whole = planner.job("trial", search.settled.seeds[0], knobs={}, number=0)
+    whole = planner.job("trial", search.resolved.seeds[0], knobs={}, number=0)
     return Plan(
-        seeds=search.settled.seeds,
-        trials=search.settled.trials,
-        finalists=search.settled.finalists,
-        references=tuple(row.label for row in search.settled.references),
+        seeds=search.resolved.seeds,
+        trials=search.resolved.trials,
+        finalists=search.resolved.finalists,
+        references=tuple(row.label for row in search.resolved.references),
         prefixed=bool(ancestors(whole.runs, search.searched_stage)),
     )
 
 
-def _end(record: RunRecord) -> End:
+def _end(record: RunRecord) -> RunResult:
     state = "complete" if record.state == "running" else record.state
-    return End(state=state, values=record.values, rung=record.rung, reason=record.reason, cause=record.cause)  # type: ignore[arg-type]
+    return RunResult(state=state, values=record.values, rung=record.rung, reason=record.reason, cause=record.cause)  # type: ignore[arg-type]

@@ -8,20 +8,20 @@ from collections.abc import Mapping, Sequence
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import plain
-from medsearch.study.declare.groups import Group, settled
+from medsearch.study.declare.groups import Group, resolved
 from medsearch.study.declare.rules import Reaching
 from medsearch.study.declare.search import Search
-from medsearch.study.declare.setups import settle
+from medsearch.study.declare.setups import resolve_scale
 from medsearch.study.declare.staged import StagedSearch
-from medsearch.study.engine.course import Part, course
 from medsearch.study.engine.identity import ELSEWHERE, axes, note_frozen
-from medsearch.study.engine.jobs import Workplace
+from medsearch.study.engine.jobs import StudyEnvironment
+from medsearch.study.engine.staged_status import GroupStatus, staged_status
 from medsearch.study.record import headers as record
 from medsearch.study.record.headers import Refinement, StagedHeader
 from medsearch.study.record.ledger import Ledger
 
 
-def describe(staged: StagedSearch, place: Workplace) -> None:
+def describe(staged: StagedSearch, environment: StudyEnvironment) -> None:
     """Bring the header up to date, and note in those of the groups' studies which trial is frozen.
 
     Raises:
@@ -29,24 +29,29 @@ def describe(staged: StagedSearch, place: Workplace) -> None:
             otherwise since it was begun: the header then stays as it is.
 
     """
-    ledger = Ledger(place.study(staged.name))
-    old, identity = ledger.header(), {"kind of study": "staged", "scale": staged.scale, "cohort": place.cohort}
+    ledger = Ledger(environment.study(staged.name))
+    old, identity = ledger.header(), {"kind of study": "staged", "scale": staged.scale, "cohort": environment.cohort}
     others = ", ".join(part for part in identity if old.identity.get(part) != identity[part]) if old else ""
     if others:
         msg = f"study {staged.name!r} in {ledger.folder} was begun with another {others}; {ELSEWHERE}"
         raise BadInput(msg)
-    parts = tuple(course(staged, place))
+    parts = tuple(staged_status(staged, environment))
     for part in parts:
         if part.edited and part.refusal:
             raise part.refusal
-    ledger.write_header(_header(staged, place, parts, identity=identity, begun=old.begun if old else time.time()))
+    ledger.write_header(_header(staged, environment, parts, identity=identity, begun=old.begun if old else time.time()))
     for part in parts:
         if part.group and not part.waits and not part.foreign:
-            note_frozen(Ledger(place.study(part.search.name)), part.frozen.number if part.frozen else None)
+            note_frozen(Ledger(environment.study(part.search.name)), part.frozen.number if part.frozen else None)
 
 
 def _header(
-    staged: StagedSearch, place: Workplace, parts: Sequence[Part], *, identity: Mapping[str, str], begun: float
+    staged: StagedSearch,
+    environment: StudyEnvironment,
+    parts: Sequence[GroupStatus],
+    *,
+    identity: Mapping[str, str],
+    begun: float,
 ) -> StagedHeader:
     return StagedHeader(
         name=staged.name,
@@ -57,13 +62,13 @@ def _header(
         selection=staged.selection,
         task=plain(staged.task),
         layout=staged.task.layout,
-        cohort=place.cohort,
-        subjects=len(place.roster.subjects),
-        about=place.about,
-        commit=place.about.git_commit,
-        seeds=tuple(settle(staged.seeds, staged.scale, "seeds")),
-        fixed=plain(settled(staged.fixed, staged.scale)),
-        published=plain(settled(staged.published, staged.scale)),
+        cohort=environment.cohort,
+        subjects=len(environment.roster.subjects),
+        about=environment.about,
+        commit=environment.about.git_commit,
+        seeds=tuple(resolve_scale(staged.seeds, staged.scale, "seeds")),
+        fixed=plain(resolved(staged.fixed, staged.scale)),
+        published=plain(resolved(staged.published, staged.scale)),
         published_in=staged.published_in,
         weights=tuple(staged.weights),
         groups=tuple(_group(staged, part.group, part) for part in parts if part.group),
@@ -74,8 +79,8 @@ def _header(
     )
 
 
-def _group(staged: StagedSearch, group: Group, part: Part) -> record.Group:
-    search, here, rule = part.search, part.search.settled, group.freeze
+def _group(staged: StagedSearch, group: Group, part: GroupStatus) -> record.Group:
+    search, here, rule = part.search, part.search.resolved, group.freeze
     return record.Group(
         name=group.name,
         study=search.name,
@@ -83,7 +88,7 @@ def _group(staged: StagedSearch, group: Group, part: Part) -> record.Group:
         direction=search.objectives[search.metric],
         scored_stage=group.scored_stage,
         space=axes(here.space),
-        fixed=plain(settled(group.fixed, staged.scale)),
+        fixed=plain(resolved(group.fixed, staged.scale)),
         trials=here.trials,
         finalists=here.finalists,
         rule=str(rule),
@@ -101,8 +106,8 @@ def _refinement(staged: StagedSearch, search: Search) -> Refinement | None:
         study=search.name,
         metric=search.metric,
         direction=search.objectives[search.metric],
-        trials=search.settled.trials,
-        finalists=search.settled.finalists,
+        trials=search.resolved.trials,
+        finalists=search.resolved.finalists,
         factor=staged.refinement.factor,
-        knobs=tuple(search.settled.space),
+        knobs=tuple(search.resolved.space),
     )

@@ -16,19 +16,19 @@ from medsearch.study.declare.search import Search
 from medsearch.study.engine.ablation_driver import AblationDriver, StageCounts
 from medsearch.study.engine.ablation_header import begin, describe, winner
 from medsearch.study.engine.driver import StudyDriver
-from medsearch.study.engine.events import Listener, unheard
+from medsearch.study.engine.events import Listener, ignore_event
 from medsearch.study.engine.graph import Graph, Grapher
 from medsearch.study.engine.identity import choose, open_study
-from medsearch.study.engine.jobs import Job, Planner, Workplace, require_served
+from medsearch.study.engine.jobs import Job, Planner, StudyEnvironment, require_served
 from medsearch.study.engine.probes import Probes
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.ray.cluster import Resources, cluster
+from medsearch.study.ray.cluster_capacity import Room
 from medsearch.study.ray.cluster_loss import explained
 from medsearch.study.ray.interruption import Interruption
 from medsearch.study.ray.nodes import require_fit_nodes
 from medsearch.study.ray.packing import Packing
-from medsearch.study.ray.room import Room
 from medsearch.study.record.ledger import Ledger, RunRecord
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class SweepRun:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class ClusterOptions:
     """Where a study's runs are done. address: of a Ray cluster; None: an embedded one, which ends with the study.
 
     meter: what measures the memory that runs take; None: the device's own account.
@@ -67,11 +67,17 @@ class Site:
 
     resources: Resources = field(default_factory=Resources)
     address: str | None = None
-    listener: Listener = unheard
+    listener: Listener = ignore_event
     meter: Meter | None = None
 
 
-def run_search(search: Search, place: Workplace, site: Site | None = None, *, storage: str | None = None) -> SearchRun:
+def run_search(
+    search: Search,
+    environment: StudyEnvironment,
+    cluster_options: ClusterOptions | None = None,
+    *,
+    storage: str | None = None,
+) -> SearchRun:
     """Run what is left of a search; when nothing is, say so without starting anything.
 
     storage: of Optuna; None: a file in the study's folder.
@@ -83,20 +89,29 @@ def run_search(search: Search, place: Workplace, site: Site | None = None, *, st
         Interrupted: a signal asked for it.
 
     """
-    site, planner = site or Site(), Planner(search, place)
-    folder = place.study(search.name)
+    cluster_options, planner = cluster_options or ClusterOptions(), Planner(search, environment)
+    folder = environment.study(search.name)
     with driving(search.name, folder) as interruption:
-        place.store.share()
+        environment.store.share()
         ledger = Ledger(folder)
         open_study(planner, ledger)
         url = storage or sqlite(folder)
-        driver = SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(search, url), listener=site.listener)
+        driver = SearchDriver(
+            planner, ledger=ledger, proposals=lambda: Proposals(search, url), listener=cluster_options.listener
+        )
         first = driver.next()
         if isinstance(first, Job):
-            require_served(planner.kinds(), lambda _: place)
-            with on_ray(site, place, interruption):
-                _fit(driver, first, rungs=_recalled(driver), place=place, site=site, interruption=interruption)
-        place.store.adopt_renewed()
+            require_served(planner.kinds(), lambda _: environment)
+            with on_ray(cluster_options, environment, interruption):
+                _fit(
+                    driver,
+                    first,
+                    rungs=_recalled(driver),
+                    environment=environment,
+                    cluster_options=cluster_options,
+                    interruption=interruption,
+                )
+        environment.store.adopt_renewed()
         choose(ledger, driver.finalists)
         ledger.note_recovered()
     driver.require_result()
@@ -104,7 +119,11 @@ def run_search(search: Search, place: Workplace, site: Site | None = None, *, st
 
 
 def run_sweep(
-    ablation: Ablation, places: Mapping[str, Workplace], site: Site | None = None, *, only: Collection[str] = ()
+    ablation: Ablation,
+    environments: Mapping[str, StudyEnvironment],
+    cluster_options: ClusterOptions | None = None,
+    *,
+    only: Collection[str] = (),
 ) -> SweepRun:
     """Run what is left of an ablation; `only` names rows. When nothing is left, say so without starting anything.
 
@@ -116,22 +135,31 @@ def run_sweep(
         Interrupted: a signal asked for it.
 
     """
-    site, place = site or Site(), next(iter(places.values()))
+    cluster_options, environment = cluster_options or ClusterOptions(), next(iter(environments.values()))
     for label in only:
         ablation.row(label)
-    folder = place.study(ablation.name)
+    folder = environment.study(ablation.name)
     with driving(ablation.name, folder) as interruption:
-        place.store.share()
+        environment.store.share()
         ledger = Ledger(folder)
-        grapher = Grapher(ablation, places, winner(ablation, place))
+        grapher = Grapher(ablation, environments, winner(ablation, environment))
         begin(grapher, ledger)
-        driver = AblationDriver(grapher, store=place.store, ledger=ledger, only=only, listener=site.listener)
+        driver = AblationDriver(
+            grapher, store=environment.store, ledger=ledger, only=only, listener=cluster_options.listener
+        )
         first = driver.next()
         if isinstance(first, Job):
-            require_served((item.run for item in driver.graph.items.values()), grapher.place)
-            with on_ray(site, place, interruption):
-                _fit(driver, first, rungs=_unjudged(), place=place, site=site, interruption=interruption)
-        place.store.adopt_renewed()
+            require_served((item.run for item in driver.graph.items.values()), grapher.environment)
+            with on_ray(cluster_options, environment, interruption):
+                _fit(
+                    driver,
+                    first,
+                    rungs=_unjudged(),
+                    environment=environment,
+                    cluster_options=cluster_options,
+                    interruption=interruption,
+                )
+        environment.store.adopt_renewed()
         describe(grapher, ledger, driver.failed)
         if not only:
             ledger.note_recovered()
@@ -149,17 +177,29 @@ def driving(study: str, folder: Path) -> Iterator[Interruption]:
 
 
 @contextmanager
-def on_ray(site: Site, place: Workplace, interruption: Interruption) -> Iterator[None]:
+def on_ray(
+    cluster_options: ClusterOptions, environment: StudyEnvironment, interruption: Interruption
+) -> Iterator[None]:
     """Have a cluster that runs fit on: the caller's if there is one, or one that ends with the block."""
-    with cluster(site.resources, site.address, starting=interruption.gently):
-        if site.address is not None:
-            asked = site.resources.without_gpus if site.resources.measured else site.resources
-            require_fit_nodes(None if place.apart else place.home.resolve(), asked)
+    with cluster(cluster_options.resources, cluster_options.address, starting=interruption.gently):
+        if cluster_options.address is not None:
+            asked = (
+                cluster_options.resources.without_gpus
+                if cluster_options.resources.measured
+                else cluster_options.resources
+            )
+            require_fit_nodes(None if environment.apart else environment.home.resolve(), asked)
         yield
 
 
 def _fit(
-    driver: StudyDriver, first: Job, *, rungs: "Rungs", place: Workplace, site: Site, interruption: Interruption
+    driver: StudyDriver,
+    first: Job,
+    *,
+    rungs: "Rungs",
+    environment: StudyEnvironment,
+    cluster_options: ClusterOptions,
+    interruption: Interruption,
 ) -> None:
     folder = driver.ledger.folder / "ray"
     shutil.rmtree(folder, ignore_errors=True)  # earlier lives' snapshots, which nobody reads
@@ -172,9 +212,9 @@ def _fit(
     from medsearch.study.ray.worker import Worker, request
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    packing = Packing(site.resources, room=Room(), probes=Probes(place.probes), store=driver.store)
+    packing = Packing(cluster_options.resources, room=Room(), probes=Probes(environment.probes), store=driver.store)
     packing.require_room()
-    jobs = Jobs(driver, rungs, packing=packing, first=first, meter=site.meter)
+    jobs = Jobs(driver, rungs, packing=packing, first=first, meter=cluster_options.meter)
     tuner = tune.Tuner(
         tune.with_resources(Worker, request),
         tune_config=tune.TuneConfig(
@@ -204,7 +244,7 @@ def _recalled(driver: SearchDriver) -> "Rungs":
 
     search = driver.search
     maximise = search.objectives[search.metric] == "maximize"
-    rungs = Rungs(search.settled.scheduler, maximise=maximise)
+    rungs = Rungs(search.resolved.scheduler, maximise=maximise)
     runs = [run for name, run in driver.ledger.runs().items() if name not in driver.reopened]
     open_runs = [run.run for run in runs if run.state == "running"]
     rungs.recall(recorded(driver.store, search, runs), open_runs=open_runs)

@@ -18,23 +18,23 @@ from medsearch.stages.lineage import due
 from medsearch.stages.memory import Usage, usage_in
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.store import Store
-from medsearch.study.engine.portions import Portion
+from medsearch.study.engine.grants import ResourceGrant
 from medsearch.study.engine.probes import MOST, Configuration, Probe, Probes
 from medsearch.study.ray.cluster import Resources
-from medsearch.study.ray.room import Room, Share
+from medsearch.study.ray.cluster_capacity import Room, Share
 from medsearch.training.runtime import Runtime
 
 if TYPE_CHECKING:
-    from medsearch.study.engine.jobs import End, Job
+    from medsearch.study.engine.jobs import Job, RunResult
 
 
 @final
 @dataclass(frozen=True)
-class Handout:
+class ScheduledJob:
     """A job with its portion."""
 
     job: "Job"
-    portion: Portion
+    grant: ResourceGrant
 
 
 @final
@@ -57,62 +57,62 @@ class Packing:
         """
         self.room.require(self.resources.per_trial)
 
-    def has_room(self, beside: Iterable[Portion]) -> bool:
+    def has_room(self, beside: Iterable[ResourceGrant]) -> bool:
         """Whether there is room for the smallest job; which one it is, is not asked before there is."""
         least = self.resources.per_trial
         if self.resources.measured:
             least = {**least, "GPU": 1 / MOST}
-        return self.room.holds([*(self.share(portion) for portion in beside), least])
+        return self.room.holds([*(self.share(grant) for grant in beside), least])
 
-    def fits(self, portion: Portion, beside: Iterable[Portion]) -> bool:
+    def fits(self, grant: ResourceGrant, beside: Iterable[ResourceGrant]) -> bool:
         """Whether the cluster can hold it now."""
-        return self.room.holds([*(self.share(other) for other in beside), self.share(portion)])
+        return self.room.holds([*(self.share(other) for other in beside), self.share(grant)])
 
-    def portion(self, job: "Job") -> Portion:
+    def grant(self, job: "Job") -> ResourceGrant:
         """The job's, for the stage that it comes to next and for those after it that need no more."""
         gpus = self.resources.gpus_per_trial
         if job.run in self._alone:
-            return Portion(gpus=max(1.0, gpus))
+            return ResourceGrant(gpus=max(1.0, gpus))
         if not self.resources.measured:
-            return Portion(gpus=gpus)
+            return ResourceGrant(gpus=gpus)
         needed = due(job.runs, self.store, ends=job.keys[-1:])
         left = [run for run in job.runs if run.key in needed]
         if not left:
-            return Portion(gpus=1 / MOST)
+            return ResourceGrant(gpus=1 / MOST)
         first = self._probe(left[0])
         if first is None:
-            return Portion(gpus=gpus, trains=frozenset({left[0].key}), probes=frozenset({left[0].key}))
+            return ResourceGrant(gpus=gpus, trains=frozenset({left[0].key}), probes=frozenset({left[0].key}))
         trains = [left[0].key]
         for run in left[1:]:
             probe = self._probe(run)
             if probe is None or probe.share > first.share:
                 break
             trains.append(run.key)
-        return Portion(gpus=first.share, trains=frozenset(trains))
+        return ResourceGrant(gpus=first.share, trains=frozenset(trains))
 
-    def share(self, portion: Portion) -> Share:
+    def share(self, grant: ResourceGrant) -> Share:
         """What Ray is asked for."""
-        return self.resources.share(portion.gpus)
+        return self.resources.share(grant.gpus)
 
-    def runtime(self, portion: Portion) -> Runtime:
+    def runtime(self, grant: ResourceGrant) -> Runtime:
         """How stages compute on it."""
-        return replace(self.resources.runtime, share=min(1.0, portion.gpus) if portion.gpus else 1.0)
+        return replace(self.resources.runtime, share=min(1.0, grant.gpus) if grant.gpus else 1.0)
 
-    def learn(self, handout: Handout, end: "End") -> None:
+    def learn(self, scheduled: ScheduledJob, end: "RunResult") -> None:
         """Take in what the job took: of a probe, of stages that it finished, or that its share was too small."""
-        if end.again == "alone":
-            self._alone.add(handout.job.run)
+        if end.requeue_reason == "alone":
+            self._alone.add(scheduled.job.run)
         if not self.resources.measured:
             return
-        job, portion = handout.job, handout.portion
+        job, grant = scheduled.job, scheduled.grant
         needed = due(job.runs, self.store, ends=job.keys[-1:])
         for run in job.runs:
-            if run.key not in needed and portion.covers(run.key):
+            if run.key not in needed and grant.covers(run.key):
                 self._keep_finished(run)
         first = next((run for run in job.runs if run.key in needed), None)
-        if first is not None and end.again == "alone":
+        if first is not None and end.requeue_reason == "alone":
             self._mark_whole(first)
-        elif first is not None and end.usage is not None and first.key in portion.probes:
+        elif first is not None and end.usage is not None and first.key in grant.probes:
             self.probes.keep(self._configuration(first), first, Usage(**end.usage))
 
     def _keep_finished(self, run: StageRun) -> None:

@@ -16,7 +16,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from medsearch.stages.store import Store
 from medsearch.study.declare.schedulers import RUNG, SELECTION, FullLength, Scheduler
 from medsearch.study.declare.search import Search
-from medsearch.study.engine.jobs import End
+from medsearch.study.engine.jobs import RunResult
 from medsearch.study.record.ledger import RunRecord
 
 RETRIES = 2
@@ -36,7 +36,7 @@ class Rungs(FIFOScheduler):  # type: ignore[misc]
     def __init__(self, rule: Scheduler, *, maximise: bool) -> None:
         super().__init__()
         self.rule = rule
-        self.judged: dict[str, End] = {}
+        self.judged: dict[str, RunResult] = {}
         self.errors: dict[str, str] = {}
         self.tries: dict[str, int] = {}
         self._inner = rule.build("max" if maximise else "min")
@@ -66,10 +66,10 @@ class Rungs(FIFOScheduler):  # type: ignore[misc]
         decision = self._inner.on_trial_result(None, self._curves[run], {RUNG: epoch, SELECTION: value})
         return bool(decision == TrialScheduler.STOP)
 
-    def cut(self, run: str, epoch: int, value: float) -> End:  # noqa: ARG002
+    def cut(self, run: str, epoch: int, value: float) -> RunResult:  # noqa: ARG002
         """The end of a run that was stopped."""
         reason = f"stopped by {self.rule.name} at epoch {epoch} with {value:.4g}"
-        return End(state="cut", values=(value,), rung=epoch, reason=reason)
+        return RunResult(state="cut", values=(value,), rung=epoch, reason=reason)
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Tune's question whether a trial goes on."""

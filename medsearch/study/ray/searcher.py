@@ -16,12 +16,12 @@ from medsearch.stages.memory import Meter
 from medsearch.study.declare.schedulers import RUNG, SELECTION
 from medsearch.study.engine.driver import StudyDriver
 from medsearch.study.engine.events import Event
-from medsearch.study.engine.jobs import End, Job
-from medsearch.study.engine.portions import Portion
+from medsearch.study.engine.grants import ResourceGrant
+from medsearch.study.engine.jobs import Job, RunResult
 from medsearch.study.ray.cluster_loss import require_cluster
 from medsearch.study.ray.interruption import Interruption, halting
 from medsearch.study.ray.lost_workers import FOR_MEMORY
-from medsearch.study.ray.packing import Handout, Packing
+from medsearch.study.ray.packing import Packing, ScheduledJob
 from medsearch.study.ray.rungs import Rungs, run_of
 from medsearch.study.ray.worker import TrialPayload, end_of
 
@@ -45,9 +45,9 @@ class Jobs(Searcher):  # type: ignore[misc]
         self.rungs = rungs
         self.packing = packing
         self.meter = meter
-        self.runs: dict[str, Handout] = {}
+        self.runs: dict[str, ScheduledJob] = {}
         self._waiting = deque([first])
-        self._portions: dict[str, Portion] = {}  # of who waits: Tune asks ten times a second
+        self._portions: dict[str, ResourceGrant] = {}  # of who waits: Tune asks ten times a second
 
     def set_search_properties(self, metric: str | None, mode: str | None, config: Any, **spec: Any) -> bool:  # noqa: ARG002
         """Nothing to set: the space is the search's."""
@@ -56,11 +56,11 @@ class Jobs(Searcher):  # type: ignore[misc]
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """The next job as Tune's configuration."""
         with halting():
-            handout = self._next()
-        if not isinstance(handout, Handout):
-            return None if handout == "not yet" else str(Searcher.FINISHED)
-        self.runs[trial_id] = handout
-        return {"payload": self._payload(handout)}
+            scheduled = self._next()
+        if not isinstance(scheduled, ScheduledJob):
+            return None if scheduled == "not yet" else str(Searcher.FINISHED)
+        self.runs[trial_id] = scheduled
+        return {"payload": self._payload(scheduled)}
 
     def on_trial_result(self, trial_id: str, result: Mapping[str, Any]) -> None:
         """Pass an epoch on to whoever listens."""
@@ -69,21 +69,21 @@ class Jobs(Searcher):  # type: ignore[misc]
 
     def on_trial_complete(self, trial_id: str, result: Mapping[str, Any] | None = None, error: bool = False) -> None:
         """Record how a run ended: by itself, cut by the scheduler, or with its process."""
-        handout = self.runs.pop(trial_id)
-        job = handout.job
+        scheduled = self.runs.pop(trial_id)
+        job = scheduled.job
         end = None if result is None else end_of(result)
         if error:
             end = self._lost(job)
         elif end is None and result is not None and SELECTION in result:
             self._say_epoch(job, result)
             end = self.rungs.cut(job.run, int(result[RUNG]), float(result[SELECTION]))
-        end = end or End(state="failed", reason="it ended without a result", cause="error")
+        end = end or RunResult(state="failed", reason="it ended without a result", cause="error")
         self._portions.clear()
         with halting():
             if end.halts:
                 raise BadInput(end.reason or "")
-            self.packing.learn(handout, end)
-            if end.again:
+            self.packing.learn(scheduled, end)
+            if end.requeue_reason:
                 self._waiting.appendleft(job)
             else:
                 self.driver.ended(job.run, end)
@@ -105,9 +105,9 @@ class Jobs(Searcher):  # type: ignore[misc]
         """Nothing: see the module's docstring."""
         return {}
 
-    def _next(self) -> Handout | str:
+    def _next(self) -> ScheduledJob | str:
         """The next job that is not already judged by the curve it had when an earlier life ended."""
-        beside = [handout.portion for handout in self.runs.values()]
+        beside = [scheduled.grant for scheduled in self.runs.values()]
         while True:
             if not self._waiting:
                 if not self.packing.has_room(beside):
@@ -121,31 +121,33 @@ class Jobs(Searcher):  # type: ignore[misc]
                 self._waiting.popleft()
                 self.driver.ended(job.run, end)
                 continue
-            portion = self._portions.get(job.run) or self.packing.portion(job)
-            self._portions[job.run] = portion
-            if not self.packing.fits(portion, beside):
+            grant = self._portions.get(job.run) or self.packing.grant(job)
+            self._portions[job.run] = grant
+            if not self.packing.fits(grant, beside):
                 return "not yet"
             del self._portions[job.run]
-            return Handout(self._waiting.popleft(), portion)
+            return ScheduledJob(self._waiting.popleft(), grant)
 
-    def _payload(self, handout: Handout) -> TrialPayload:
+    def _payload(self, scheduled: ScheduledJob) -> TrialPayload:
         return TrialPayload(
-            job=handout.job,
-            store=self.driver.store.only(handout.job.asked),
-            runtime=self.packing.runtime(handout.portion),
-            portion=handout.portion,
-            share=self.packing.share(handout.portion),
+            job=scheduled.job,
+            store=self.driver.store.only(scheduled.job.asked),
+            runtime=self.packing.runtime(scheduled.grant),
+            grant=scheduled.grant,
+            share=self.packing.share(scheduled.grant),
             meter=self.meter,
             memory=self.packing.resources.memory_per_trial,
         )
 
-    def _lost(self, job: Job) -> End:
+    def _lost(self, job: Job) -> RunResult:
         words = self.rungs.errors.pop(job.run, "")
-        again: Literal["", "elsewhere"] = "elsewhere" if self.rungs.takes_back(job.run) else ""
+        requeue_reason: Literal["", "elsewhere"] = "elsewhere" if self.rungs.takes_back(job.run) else ""
         if words.startswith(FOR_MEMORY):
-            return End(state="failed", reason=f"its worker {words}", cause="out of memory", again=again)
+            return RunResult(
+                state="failed", reason=f"its worker {words}", cause="out of memory", requeue_reason=requeue_reason
+            )
         reason = f"its worker process failed and was tried again in vain: {words}"
-        return End(state="failed", reason=reason, cause="worker died", again=again)
+        return RunResult(state="failed", reason=reason, cause="worker died", requeue_reason=requeue_reason)
 
     def _say_epoch(self, job: Job, result: Mapping[str, Any]) -> None:
         metrics = {name.removeprefix("metrics/"): v for name, v in result.items() if name.startswith("metrics/")}

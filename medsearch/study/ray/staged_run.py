@@ -12,15 +12,15 @@ from typing import final
 
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.staged import StagedSearch
-from medsearch.study.engine.course import course
-from medsearch.study.engine.freezing import standing
-from medsearch.study.engine.jobs import Planner, Workplace, require_served
+from medsearch.study.engine.jobs import Planner, StudyEnvironment, require_served
+from medsearch.study.engine.search_status import search_status
 from medsearch.study.engine.staged_header import describe
-from medsearch.study.ray.execution import SearchRun, Site, driving, on_ray, run_search
+from medsearch.study.engine.staged_status import staged_status
+from medsearch.study.ray.execution import ClusterOptions, SearchRun, driving, on_ray, run_search
 from medsearch.study.record.headers import Frozen
 from medsearch.study.record.ledger import Ledger
 
-Around = Callable[[Search], AbstractContextManager[Site]]
+Around = Callable[[Search], AbstractContextManager[ClusterOptions]]
 """What happens around each search, such as tracking it; it says where runs are done."""
 
 
@@ -39,22 +39,22 @@ class StagedRun:
         return any(search.trained for search in self.searches)
 
 
-def unheard() -> None:
+def ignore_event() -> None:
     """Nobody wants to know that the header was brought up to date."""
 
 
-def here(search: Search) -> AbstractContextManager[Site]:  # noqa: ARG001
+def here(search: Search) -> AbstractContextManager[ClusterOptions]:  # noqa: ARG001
     """Nothing happens around a search, which runs on this machine."""
-    return nullcontext(Site())
+    return nullcontext(ClusterOptions())
 
 
 def run_staged(
     staged: StagedSearch,
-    place: Workplace,
+    environment: StudyEnvironment,
     around: Around = here,
     *,
     storage: str | None = None,
-    described: Callable[[], None] = unheard,
+    described: Callable[[], None] = ignore_event,
 ) -> StagedRun:
     """Run what is left of a staged search; when nothing is, say so without starting anything.
 
@@ -68,23 +68,23 @@ def run_staged(
         Interrupted: a signal asked for it.
 
     """
-    folder = place.study(staged.name)
+    folder = environment.study(staged.name)
     with driving(staged.name, folder) as interruption, ExitStack() as ray:
         for study in staged.studies:
-            Ledger(place.study(study)).mend()
-        describe(staged, place)
-        _require_served(staged, place)
+            Ledger(environment.study(study)).mend()
+        describe(staged, environment)
+        _require_served(staged, environment)
         frozen: list[Frozen] = []
         ran: list[SearchRun] = []
 
         def run(search: Search) -> None:
-            with around(search) as site:
-                if not standing(Planner(search, place)).ended:  # all searches share one cluster
-                    ray.enter_context(on_ray(site, place, interruption))
-                ran.append(run_search(search, place, site, storage=storage))
+            with around(search) as cluster_options:
+                if not search_status(Planner(search, environment)).ended:  # all searches share one cluster
+                    ray.enter_context(on_ray(cluster_options, environment, interruption))
+                ran.append(run_search(search, environment, cluster_options, storage=storage))
 
-        for part in course(staged, place, run):
-            describe(staged, place)
+        for part in staged_status(staged, environment, run):
+            describe(staged, environment)
             described()
             if part.refusal:
                 raise part.refusal
@@ -92,8 +92,10 @@ def run_staged(
     return StagedRun(folder=folder, frozen=tuple(frozen), searches=tuple(ran))
 
 
-def _require_served(staged: StagedSearch, place: Workplace) -> None:
+def _require_served(staged: StagedSearch, environment: StudyEnvironment) -> None:
     """Data that lack what a later group reads are refused before the first one trains."""
     searches = list(staged.searches(staged.stand_in))
-    if not standing(Planner(searches[0], place)).ended:
-        require_served((run for search in searches for run in Planner(search, place).kinds()), lambda _: place)
+    if not search_status(Planner(searches[0], environment)).ended:
+        require_served(
+            (run for search in searches for run in Planner(search, environment).kinds()), lambda _: environment
+        )

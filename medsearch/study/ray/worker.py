@@ -24,9 +24,9 @@ from medsearch.stages.context import Runtime
 from medsearch.stages.memory import Meter
 from medsearch.stages.store import Store
 from medsearch.study.declare.schedulers import RUNG, SELECTION
-from medsearch.study.engine.jobs import End, Job, Report, described, perform
-from medsearch.study.engine.portions import EVERYTHING, Portion
-from medsearch.study.ray.room import Share
+from medsearch.study.engine.grants import EVERYTHING, ResourceGrant
+from medsearch.study.engine.jobs import Job, Report, RunResult, described, perform
+from medsearch.study.ray.cluster_capacity import Share
 from medsearch.training.memory import release
 
 END = "end"
@@ -49,7 +49,7 @@ class TrialPayload:
     job: Job
     store: Store
     runtime: Runtime
-    portion: Portion = EVERYTHING
+    grant: ResourceGrant = EVERYTHING
     share: Share = field(default_factory=lambda: {"CPU": 1.0})
     meter: Meter | None = None
     memory: int = 0
@@ -113,7 +113,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any]) -> None:
         """Begin the first job."""
-        self._work: Generator[Report, None, End] | None = None
+        self._work: Generator[Report, None, RunResult] | None = None
         self._modules = 0
         self._begin(config["payload"])
 
@@ -164,7 +164,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             payload.job,
             payload.store,
             runtime=payload.runtime,
-            portion=payload.portion,
+            grant=payload.grant,
             meter=payload.meter,
             memory=payload.memory or part_of(_node(), payload.share),
         )
@@ -181,10 +181,10 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             self._work = None
 
 
-def _halted(reason: str) -> Generator[Report, None, End]:
+def _halted(reason: str) -> Generator[Report, None, RunResult]:
     """No work, but an end to the study."""
     yield from ()
-    return End(state="failed", reason=reason, cause="bad input", halts=True)
+    return RunResult(state="failed", reason=reason, cause="bad input", halts=True)
 
 
 def part_of(node: Mapping[str, float], share: Share) -> int:
@@ -224,13 +224,13 @@ def _set_threads(threads: int) -> None:
         torch.set_num_threads(threads)
 
 
-def end_of(result: Mapping[str, Any]) -> End | None:
+def end_of(result: Mapping[str, Any]) -> RunResult | None:
     """The end in a result of Tune's, which flattens what is nested."""
     if f"{END}/state" not in result:
         return None
     fields = {name.removeprefix(f"{END}/"): value for name, value in result.items() if name.startswith(f"{END}/")}
     usage = {name.removeprefix("usage/"): fields.pop(name) for name in list(fields) if name.startswith("usage/")}
-    return End(**{**fields, "values": tuple(fields.get("values", ())), "usage": usage or None})
+    return RunResult(**{**fields, "values": tuple(fields.get("values", ())), "usage": usage or None})
 
 
 def request(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:

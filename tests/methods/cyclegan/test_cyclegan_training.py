@@ -9,7 +9,7 @@ import torch
 
 from medsearch.methods.cyclegan.training import any_slices
 from medsearch.stages.context import Runtime
-from medsearch.stages.execution import Bench, run_stage
+from medsearch.stages.execution import StageExecutor, run_stage
 from medsearch.stages.store import Store
 from medsearch.stages.translating import Translating, build_cyclegan, training_cases
 from tests.golden import Numbers, compare, two_steps
@@ -69,7 +69,7 @@ def test_two_steps(plain: Micro, tmp_path: Path) -> None:
 
 def test_stopped_and_resumed_equals_uninterrupted(plain: Micro, tmp_path: Path) -> None:
     whole = plain.finished("translation").file("weights.safetensors").read_bytes()
-    apart, run = Bench(Store(tmp_path / "stages"), plain.prepared, Runtime()), plain.runs()["translation"]
+    apart, run = StageExecutor(Store(tmp_path / "stages"), plain.prepared, Runtime()), plain.runs()["translation"]
     first = run_stage(apart, run)
     next(first)
     first.close()

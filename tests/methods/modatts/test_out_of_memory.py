@@ -14,7 +14,7 @@ from medsearch.methods.modatts import losses
 from medsearch.methods.modatts.segmentation import SegmentationTraining
 from medsearch.methods.modatts.translation import TranslationTraining
 from medsearch.stages.context import Artifact
-from medsearch.stages.execution import Bench, run_stage
+from medsearch.stages.execution import StageExecutor, run_stage
 from medsearch.stages.store import Store
 from medsearch.training import loop as loops
 from tests.micro import Micro, drained
@@ -48,14 +48,14 @@ class Narrow:
 
 def trained(micro: Micro, root: Path, node: str, *, narrow: Narrow | None = None, micro_batch: int = 0) -> Artifact:
     """One stage in a store of its own; what precedes it comes from the shared one."""
-    bench = micro.bench(micro_batch=micro_batch)
+    executor = micro.executor(micro_batch=micro_batch)
     own = Store(root / "stages")
     for name, run in micro.runs(KNOBS).items():
         if name == node:
             for key in run.upstream.values():
                 (own.root / key).parent.mkdir(parents=True, exist_ok=True)
                 (own.root / key).symlink_to(micro.store.folder(key))
-            return drained(run_stage(Bench(own, bench.prepared, bench.runtime), run))[1]
+            return drained(run_stage(StageExecutor(own, executor.prepared, executor.runtime), run))[1]
         micro.finished(name, KNOBS)
     raise AssertionError(node)
 
@@ -124,7 +124,7 @@ def test_means_over_samples_stay_and_the_dice_is_the_mean_of_the_parts(micro: Mi
 
     original = losses.dice
     for size in (0, 1):
-        context = replace(micro.context(run, tmp_path / str(size)), runtime=micro.bench(micro_batch=size).runtime)
+        context = replace(micro.context(run, tmp_path / str(size)), runtime=micro.executor(micro_batch=size).runtime)
         from medsearch.methods.modatts.supervision import supervision
 
         held = SegmentationTraining(run.stage.recipe, context, supervision(run.stage.recipe, "oracle", context))

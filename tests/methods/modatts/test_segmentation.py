@@ -9,7 +9,7 @@ import torch
 from medsearch.methods.modatts import losses
 from medsearch.methods.modatts.segmentation import SegmentationTraining
 from medsearch.methods.modatts.supervision import Triple, drawn, supervision
-from medsearch.stages.execution import Bench, run_stage
+from medsearch.stages.execution import StageExecutor, run_stage
 from medsearch.stages.store import Store
 from medsearch.training import loop as loops
 from medsearch.training.adversarial import pieces
@@ -149,13 +149,13 @@ def test_killed_and_resumed_equals_uninterrupted(
     run = micro.runs(wanted)["segmentation"]
     for key in run.upstream.values():
         shutil.copytree(micro.store.folder(key), tmp_path / "killed" / key)
-    killed = Bench(Store(tmp_path / "killed"), micro.prepared, micro.bench().runtime)
+    killed = StageExecutor(Store(tmp_path / "killed"), micro.prepared, micro.executor().runtime)
     generator = run_stage(killed, run)
     assert [next(generator).number, next(generator).number] == [1, 2]
     shutil.copytree(tmp_path / "killed", tmp_path / "resumed")  # the disk at the moment of the kill
     generator.close()
     torch.manual_seed(1)
-    resumed = Bench(Store(tmp_path / "resumed"), micro.prepared, killed.runtime)
+    resumed = StageExecutor(Store(tmp_path / "resumed"), micro.prepared, killed.runtime)
     epochs, artifact = drained(run_stage(resumed, run))
     assert [epoch.number for epoch in epochs] == [3]
     assert artifact.metrics == whole.metrics

@@ -12,7 +12,7 @@ from medsearch.imaging.geometry import padded_slices
 from medsearch.methods.modatts import losses
 from medsearch.methods.modatts.synthesis import load_translator
 from medsearch.methods.modatts.translation import TranslationTraining
-from medsearch.stages.execution import Bench, run_stage
+from medsearch.stages.execution import StageExecutor, run_stage
 from medsearch.stages.store import Store
 from medsearch.training import loop as loops
 from medsearch.training.checkpoints import load_tensors
@@ -182,13 +182,13 @@ def test_killed_and_resumed_equals_uninterrupted(micro: Micro, tmp_path: Path, m
     monkeypatch.setattr(loops, "CHECKPOINT_SECONDS", 0.0)
     run = micro.runs()["translation"]
     whole = micro.finished("translation")
-    killed = Bench(Store(tmp_path / "killed"), micro.prepared, micro.bench().runtime)
+    killed = StageExecutor(Store(tmp_path / "killed"), micro.prepared, micro.executor().runtime)
     generator = run_stage(killed, run)
     next(generator)
     shutil.copytree(tmp_path / "killed", tmp_path / "resumed")
     generator.close()
     torch.manual_seed(1)
-    resumed = Bench(Store(tmp_path / "resumed"), micro.prepared, killed.runtime)
+    resumed = StageExecutor(Store(tmp_path / "resumed"), micro.prepared, killed.runtime)
     epochs, artifact = drained(run_stage(resumed, run))
     assert [epoch.number for epoch in epochs] == [2]
     assert artifact.metrics == whole.metrics

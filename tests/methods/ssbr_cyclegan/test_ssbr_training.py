@@ -14,7 +14,7 @@ from medsearch.methods.ssbr_cyclegan.regression import Regression, order_kept
 from medsearch.methods.ssbr_cyclegan.selection import Patient
 from medsearch.methods.ssbr_cyclegan.translation import PairedTranslation, trained
 from medsearch.stages.context import Runtime, training_hours
-from medsearch.stages.execution import Bench, run_stage
+from medsearch.stages.execution import StageExecutor, run_stage
 from medsearch.stages.store import Store
 from medsearch.training.cyclegan import Unpaired
 from tests.methods.ssbr_cyclegan.micro_ssbr import RECIPE
@@ -154,7 +154,7 @@ def test_stopped_and_resumed_equals_uninterrupted(ct: Micro, tmp_path: Path) -> 
     ct.finished("regressor")
     run = ct.runs()["translation"]
     whole = ct.finished("translation").file("weights.safetensors").read_bytes()
-    apart = Bench(Store(tmp_path / "stages"), ct.prepared, Runtime())
+    apart = StageExecutor(Store(tmp_path / "stages"), ct.prepared, Runtime())
     drained(run_stage(apart, ct.runs()["regressor"]))
     first = run_stage(apart, run)
     next(first)

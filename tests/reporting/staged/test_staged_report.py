@@ -18,7 +18,7 @@ from medsearch.reporting.storage import read_results
 from medsearch.stages.store import Store
 from medsearch.study import Best, Reaching, Refinement, StagedSearch
 from medsearch.study.declare.rules import Rule
-from medsearch.study.engine.jobs import Workplace
+from medsearch.study.engine.jobs import StudyEnvironment
 from medsearch.study.engine.staged_header import describe
 from medsearch.study.record.headers import Bound, StagedHeader
 from medsearch.study.record.ledger import Ledger
@@ -92,13 +92,13 @@ def test_a_group_with_failed_and_cut_trials_says_so() -> None:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+def place(tmp_path_factory: pytest.TempPathFactory) -> StudyEnvironment:
     home = tmp_path_factory.mktemp("staged")
     list(carry_out_staged(staged(), home))
-    return toy.workplace(home)
+    return toy.study_environment(home)
 
 
-def test_a_report_is_rebuilt_from_the_folders(place: Workplace) -> None:
+def test_a_report_is_rebuilt_from_the_folders(place: StudyEnvironment) -> None:
     folder = place.study("toy_staged")
     assert rebuild(folder, place.store) == folder / "report" / "index.html"
     results = collect(folder, place.store)
@@ -111,14 +111,14 @@ def test_a_report_is_rebuilt_from_the_folders(place: Workplace) -> None:
     assert "Refinement: " in shown(summary(folder, place.store))
 
 
-def test_a_group_s_own_page_names_its_metric_and_that_nothing_is_tested(place: Workplace) -> None:
+def test_a_group_s_own_page_names_its_metric_and_that_nothing_is_tested(place: StudyEnvironment) -> None:
     folder = place.study("toy_staged.1-first")
     page_of = rebuild(folder, place.store).read_text()
     assert "Validation Dice of segmentation" in page_of
     assert "nothing is tested in this search" in page_of
 
 
-def test_a_refinement_around_another_point_is_not_shown(place: Workplace) -> None:
+def test_a_refinement_around_another_point_is_not_shown(place: StudyEnvironment) -> None:
     first = replace(FIRST, freeze=Reaching(metric="validation/dice", at_most=0.7))
     describe(staged(groups=(first, SECOND)), place)
     results = collect(place.study("toy_staged"), place.store)
@@ -137,7 +137,7 @@ def test_a_refinement_that_moved_is_refused_and_not_shown_whatever_it_moves_itse
         return staged(groups=(FIRST, second), refinement=Refinement(trials=2, knobs=(B,)))
 
     list(carry_out_staged(declared(Best()), tmp_path))
-    place = toy.workplace(tmp_path)
+    place = toy.study_environment(tmp_path)
     ledger = Ledger(place.study("toy_staged"))
     refined = collect(ledger.folder, place.store).refinement
     assert refined is not None
@@ -166,13 +166,13 @@ def test_a_refinement_that_moved_is_refused_and_not_shown_whatever_it_moves_itse
 def test_bounds_are_looked_up_in_the_refinement_s_last_stage(tmp_path: Path) -> None:
     bounded = replace(SECOND, freeze=Reaching(metric="validation/cost", at_most=3.0))
     list(carry_out_staged(staged(groups=(FIRST, bounded)), tmp_path))
-    results = collect(toy.workplace(tmp_path).study("toy_staged"), toy.workplace(tmp_path).store)
+    results = collect(toy.study_environment(tmp_path).study("toy_staged"), toy.study_environment(tmp_path).store)
     assert results.groups[1].bound == Bound(metric="validation/cost", at_most=3.0)
     assert results.refinement is not None
     assert results.refinement.metrics["validation/cost"] in (1.0, 2.0)
     assert any("is within second's bound: validation/cost " in line for line in caption(results))
 
 
-def test_a_folder_without_a_staged_search_is_refused(place: Workplace) -> None:
+def test_a_folder_without_a_staged_search_is_refused(place: StudyEnvironment) -> None:
     with pytest.raises(BadInput, match="no staged search in"):
         collect(place.study("toy_staged.1-first"), Store(place.home / "stages"))

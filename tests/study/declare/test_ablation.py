@@ -13,7 +13,7 @@ from medsearch.study.declare.spaces import uniform
 from medsearch.study.declare.variants import Variant, grid
 from medsearch.study.record.headers import Figure
 from tests.study import toy
-from tests.study.ablations import BACK, FORTH, TASKS, ablation
+from tests.study.ablations import FORTH, REQUEUED, TASKS, ablation
 
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"variants": (Variant("a", {"polish.wid": True}),)}, r"no knob 'polish.wid'; did you mean 'polish.wide'\?"),
@@ -31,7 +31,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"fixed": {"polish.wid": True}}, "did you mean 'polish.wide'"),
     ({"selection": "best"}, r"selection of 't1 to t2' is 'best'; declare one of source"),
     ({"selection": {FORTH: "oracle"}}, "selection of 't2 to t1' is None"),
-    ({"selection": {FORTH: "oracle", BACK: "none"}}, "selection of 't2 to t1' is 'none'; declare one of source"),
+    ({"selection": {FORTH: "oracle", REQUEUED: "none"}}, "selection of 't2 to t1' is 'none'; declare one of source"),
     ({"seeds": ()}, "one or more integers"),
     ({"seeds": (1, 1)}, "each once"),
     ({"name": "a/b"}, "names a folder"),
@@ -59,9 +59,9 @@ def test_an_unknown_row_is_named_with_those_that_exist() -> None:
 
 
 def test_a_row_may_be_asked_of_some_columns_only() -> None:
-    what = ablation(references=(Variant("upper bound", tasks=(BACK,)),))
+    what = ablation(references=(Variant("upper bound", tasks=(REQUEUED,)),))
     cells = [(row.label, column) for row, column in what.cells()]
-    assert ("upper bound", BACK) in cells
+    assert ("upper bound", REQUEUED) in cells
     assert ("upper bound", FORTH) not in cells
     assert len(cells) == 7
 
@@ -101,10 +101,10 @@ def test_a_scale_without_a_number_is_refused() -> None:
 def test_a_row_s_knobs_stand_above_the_column_s_and_those_above_the_study_s() -> None:
     weights = "segmentation.weights.a"
     what = ablation(
-        fixed={weights: 2.0}, within={BACK: {weights: 3.0}}, variants=(Variant("a"), Variant("b", {weights: 4.0}))
+        fixed={weights: 2.0}, within={REQUEUED: {weights: 3.0}}, variants=(Variant("a"), Variant("b", {weights: 4.0}))
     )
     found = {(row.label, column): what.setup(row, column).recipe.segmentation.weights.a for row, column in what.cells()}
-    assert found == {("a", FORTH): 2.0, ("a", BACK): 3.0, ("b", FORTH): 4.0, ("b", BACK): 4.0}
+    assert found == {("a", FORTH): 2.0, ("a", REQUEUED): 3.0, ("b", FORTH): 4.0, ("b", REQUEUED): 4.0}
     based = what.setup(what.row("a"), FORTH, base={weights: 1.5, "segmentation.weights.b": 0.1})
     assert (based.recipe.segmentation.weights.a, based.recipe.segmentation.weights.b) == (2.0, 0.1)
 

@@ -94,10 +94,10 @@ def test_a_scale_settles_every_number() -> None:
         scheduler=ASHA(grace={"tiny": 2, "paper": 100}, because="x"),
         published={},
     )
-    tiny, paper = declared.settled, replace(declared, method=TOY.at("paper"))
+    tiny, paper = declared.resolved, replace(declared, method=TOY.at("paper"))
     assert (declared.trials, tiny.trials, tiny.seeds, tiny.scheduler.at("tiny")) == (3, 3, (0,), tiny.scheduler)
     assert declared.task.geometry == layout("brats2020").geometries["tiny"]
-    assert paper.settled.trials == 3, "a settled search stays settled"
+    assert paper.resolved.trials == 3, "a settled search stays settled"
 
     whole = Search(
         name="s",
@@ -114,8 +114,8 @@ def test_a_scale_settles_every_number() -> None:
     )
     large = whole.at("paper")
     assert (large.trials, large.scale, large.task.geometry) == (60, "paper", CrossModalityTask().geometry)
-    assert large.settled.scheduler == ASHA(grace=100, because="x")
-    assert large.settled.space["segmentation.weights.a"].high == 200
+    assert large.resolved.scheduler == ASHA(grace=100, because="x")
+    assert large.resolved.space["segmentation.weights.a"].high == 200
     with pytest.raises(BadInput, match="no scale 'huge'"):
         whole.at("huge")
     with pytest.raises(BadInput, match="not for scale 'small'"):

@@ -16,13 +16,13 @@ from medsearch.study import ASHA, Best, Group, Reaching, Refinement, choice, int
 from medsearch.study.declare.refinement import FROZEN, narrowed
 from medsearch.study.declare.spaces import Choice, Domain
 from medsearch.study.declare.staged import refinement_of, search_of
-from medsearch.study.engine.course import frozen_by_now
-from medsearch.study.engine.freezing import Standing, freeze, standing
 from medsearch.study.engine.jobs import Planner
+from medsearch.study.engine.search_status import SearchStatus, freeze, search_status
 from medsearch.study.engine.staged_header import describe
+from medsearch.study.engine.staged_status import frozen_by_now
 from medsearch.study.record.headers import Frozen, StagedHeader
 from medsearch.study.record.ledger import Ledger, RunRecord
-from medsearch.study.record.mentions import mentions
+from medsearch.study.record.referenced_stages import referenced_stages
 from medsearch.study.search_plan import plan_search
 from medsearch.study.staged_plan import plan_staged
 from tests.study import toy
@@ -36,9 +36,9 @@ POINT = {A: 20.0, B: 0.5, WIDE: True}
 def test_what_a_group_froze_reaches_the_later_ones_and_its_own_knobs_do_not() -> None:
     of = staged(fixed={B: 0.75, "polish.epochs": 2})
     first, second = (search_of(of, index, POINT) for index in range(2))
-    assert first.settled.fixed == {B: 0.75, "polish.epochs": 2, "segmentation.epochs": 2}
-    assert search_of(staged(), 0, POINT).settled.fixed[B] == 0.0, "the recipe's own, which its weights are shown with"
-    assert second.settled.fixed == {A: 20.0, "polish.epochs": 2}
+    assert first.resolved.fixed == {B: 0.75, "polish.epochs": 2, "segmentation.epochs": 2}
+    assert search_of(staged(), 0, POINT).resolved.fixed[B] == 0.0, "the recipe's own, which its weights are shown with"
+    assert second.resolved.fixed == {A: 20.0, "polish.epochs": 2}
     assert (first.name, second.name) == ("toy_staged.1-first", "toy_staged.2-second")
     assert (first.scored_stage, second.scored_stage) == ("segmentation", "")
     assert knobs(second.setup({}).recipe)[A] == 20.0
@@ -47,9 +47,9 @@ def test_what_a_group_froze_reaches_the_later_ones_and_its_own_knobs_do_not() ->
 
 def test_the_paper_s_values_are_each_group_s_first_trial_and_stand_beside_what_it_knows() -> None:
     first, second = (search_of(staged(), index, POINT) for index in range(2))
-    assert first.settled.published == {A: 1.0, B: 0.25}
-    assert second.settled.published == {A: 1.0, B: 0.25}
-    assert not first.settled.start
+    assert first.resolved.published == {A: 1.0, B: 0.25}
+    assert second.resolved.published == {A: 1.0, B: 0.25}
+    assert not first.resolved.start
     assert first.weights == second.weights == (A, B)
 
 
@@ -70,15 +70,15 @@ def test_only_the_weights_of_one_loss_have_ratios() -> None:
 
 def test_the_refinement_moves_all_knobs_near_the_frozen_point_and_begins_with_it() -> None:
     search = refinement_of(staged(), POINT)
-    assert search.settled.start == POINT
-    assert search.settled.space == {A: loguniform(10.0, 40.0), B: uniform(0.25, 0.75), WIDE: choice([False, True])}
-    assert search.settled.published == {B: 0.25}, "the paper's a = 1 lies outside of what is searched here"
+    assert search.resolved.start == POINT
+    assert search.resolved.space == {A: loguniform(10.0, 40.0), B: uniform(0.25, 0.75), WIDE: choice([False, True])}
+    assert search.resolved.published == {B: 0.25}, "the paper's a = 1 lies outside of what is searched here"
     assert search.objectives == SECOND.objective
     assert "segmentation.epochs" not in search.fixed
     assert {row.label: row.knobs for row in search.references} == {"Plain": {A: 0.2}, FROZEN: POINT}
     some = refinement_of(staged(refinement=Refinement(trials=2, knobs=(B,), factor=4.0)), POINT)
-    assert some.settled.space == {B: uniform(0.375, 0.625)}
-    assert some.settled.fixed == {A: 20.0, WIDE: True}
+    assert some.resolved.space == {B: uniform(0.375, 0.625)}
+    assert some.resolved.fixed == {A: 20.0, WIDE: True}
     assert search_of(staged(), 1, POINT).references == ()
 
 
@@ -210,10 +210,10 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_each_group_freezes_what_ranks_first(ended: Path) -> None:
-    frozen, refusal = frozen_by_now(staged(), toy.workplace(ended))
+    frozen, refusal = frozen_by_now(staged(), toy.study_environment(ended))
     assert not refusal
     first, second = frozen
-    runs = Ledger(toy.workplace(ended).study("toy_staged.1-first")).runs()
+    runs = Ledger(toy.study_environment(ended).study("toy_staged.1-first")).runs()
     values = {run.number: run.value for run in runs.values() if run.role == "trial"}
     assert first.number == max(values, key=lambda number: values[number] or 0.0)
     assert (first.value, first.seeds) == (values[first.number], 1)
@@ -222,7 +222,7 @@ def test_each_group_freezes_what_ranks_first(ended: Path) -> None:
 
 
 def test_a_group_that_is_scored_early_trains_nothing_behind_that(ended: Path) -> None:
-    runs = Ledger(toy.workplace(ended).study("toy_staged.1-first")).runs().values()
+    runs = Ledger(toy.study_environment(ended).study("toy_staged.1-first")).runs().values()
     trials = [run for run in runs if run.role == "trial"]
     assert len(trials) == 3
     assert all([node for node, _ in run.stages] == ["translation", "segmentation"] for run in trials)
@@ -232,26 +232,26 @@ def test_a_group_that_is_scored_early_trains_nothing_behind_that(ended: Path) ->
 def test_finalists_of_such_a_group_end_there_too(tmp_path: Path) -> None:
     of = staged(groups=(replace(FIRST, finalists=1), SECOND))
     (search,) = carry_out_staged(of, tmp_path, searches=1)
-    runs = Ledger(toy.workplace(tmp_path).study(search.name)).runs().values()
+    runs = Ledger(toy.study_environment(tmp_path).study(search.name)).runs().values()
     repeated = [run for run in runs if run.role == "replicate"]
     assert [run.seed for run in repeated] == [0, 1]
     assert all("test" not in dict(run.stages) and run.value is not None for run in repeated)
-    assert plan_search(search, toy.workplace(tmp_path)).left == 0
-    (frozen,), _ = frozen_by_now(of, toy.workplace(tmp_path))
+    assert plan_search(search, toy.study_environment(tmp_path)).left == 0
+    (frozen,), _ = frozen_by_now(of, toy.study_environment(tmp_path))
     assert frozen.seeds == 2
 
 
 def test_a_prune_keeps_what_the_groups_froze(ended: Path) -> None:
-    found, place = mentions(ended), toy.workplace(ended)
-    assert found.keys == set(place.store.summaries())
-    for name, frozen in zip(staged().studies, frozen_by_now(staged(), place)[0], strict=False):
-        run = Ledger(place.study(name)).runs()[f"trial-{frozen.number:04d}"]
+    found, environment = referenced_stages(ended), toy.study_environment(ended)
+    assert found.keys == set(environment.store.summaries())
+    for name, frozen in zip(staged().studies, frozen_by_now(staged(), environment)[0], strict=False):
+        run = Ledger(environment.study(name)).runs()[f"trial-{frozen.number:04d}"]
         assert not found.spare & {key for _, key in run.stages}
 
 
 def test_the_refinement_s_first_trial_is_the_frozen_point_and_trains_nothing_twice(ended: Path) -> None:
-    runs = Ledger(toy.workplace(ended).study("toy_staged.refinement")).runs()
-    frozen, _ = frozen_by_now(staged(), toy.workplace(ended))
+    runs = Ledger(toy.study_environment(ended).study("toy_staged.refinement")).runs()
+    frozen, _ = frozen_by_now(staged(), toy.study_environment(ended))
     point = {**frozen[0].knobs, **frozen[1].knobs}
     assert runs["trial-0000"].knobs == point
     assert runs["reference-frozen-seed-0"].stages[:-1] == runs["trial-0000"].stages
@@ -260,50 +260,50 @@ def test_the_refinement_s_first_trial_is_the_frozen_point_and_trains_nothing_twi
 
 
 def test_the_plan_knows_what_is_frozen_and_counts_what_is_left(ended: Path, tmp_path: Path) -> None:
-    done = plan_staged(staged(), toy.workplace(ended), slots=1)
+    done = plan_staged(staged(), toy.study_environment(ended), slots=1)
     assert [one.ended for one in done] == [3, 3, 3]
     assert all(one.forecast is not None and one.forecast.left == 0 for one in done)
     assert [one.frozen is not None for one in done] == [True, True, False]
-    new = plan_staged(staged(), toy.workplace(tmp_path), slots=1)
+    new = plan_staged(staged(), toy.study_environment(tmp_path), slots=1)
     assert [one.waits for one in new] == ["", "after group 1 is frozen", "after group 2 is frozen"]
     assert new[0].forecast is not None
-    assert new[0].forecast.left == plan_search(search_of(staged(), 0, {}), toy.workplace(tmp_path)).left == 4
+    assert new[0].forecast.left == plan_search(search_of(staged(), 0, {}), toy.study_environment(tmp_path)).left == 4
     for _ in carry_out_staged(staged(), tmp_path, searches=1):
         pass
-    begun = plan_staged(staged(), toy.workplace(tmp_path), slots=1)
+    begun = plan_staged(staged(), toy.study_environment(tmp_path), slots=1)
     assert [one.waits for one in begun] == ["", "", "after group 2 is frozen"]
-    assert begun[1].search.settled.fixed[A] == frozen_by_now(staged(), toy.workplace(tmp_path))[0][0].knobs[A]
-    grown = plan_staged(staged(groups=(replace(FIRST, trials=4), SECOND)), toy.workplace(ended), slots=1)
+    assert begun[1].search.resolved.fixed[A] == frozen_by_now(staged(), toy.study_environment(tmp_path))[0][0].knobs[A]
+    grown = plan_staged(staged(groups=(replace(FIRST, trials=4), SECOND)), toy.study_environment(ended), slots=1)
     assert [one.waits for one in grown] == ["", "after group 1 is frozen", "after group 2 is frozen"]
     assert [one.ended for one in grown] == [3, 3, 3]
 
 
 def test_a_group_that_stands_on_another_winner_is_frozen_no_more(ended: Path) -> None:
     other = staged(groups=(replace(FIRST, freeze=Reaching(metric="validation/dice", at_most=0.7)), SECOND))
-    assert len(frozen_by_now(other, toy.workplace(ended))[0]) == 1
-    plans = plan_staged(other, toy.workplace(ended), slots=1)
+    assert len(frozen_by_now(other, toy.study_environment(ended))[0]) == 1
+    plans = plan_staged(other, toy.study_environment(ended), slots=1)
     assert [bool(one.refused) for one in plans] == [False, True, False]
     assert plans[1].refused.startswith(f"refused: its folder stands on other frozen values: {A} = ")
     assert plans[2].waits == "after group 2 is frozen"
 
 
 def test_a_header_of_another_cohort_scale_or_kind_is_refused(ended: Path, tmp_path: Path) -> None:
-    other = replace(toy.workplace(ended), cohort="others")
+    other = replace(toy.study_environment(ended), cohort="others")
     with pytest.raises(BadInput, match="was begun with another cohort; choose another --home or study name"):
         describe(staged(), other)
     larger = replace(staged(), groups=(FIRST, SECOND)).at("paper")
     with pytest.raises(BadInput, match="was begun with another scale; choose another --home or study name"):
-        describe(larger, toy.workplace(ended))
+        describe(larger, toy.study_environment(ended))
     search = search_of(staged(), 0, {})
-    carry_out_search(replace(search, name="toy_staged"), toy.workplace(tmp_path))
+    carry_out_search(replace(search, name="toy_staged"), toy.study_environment(tmp_path))
     with pytest.raises(BadInput, match="was begun with another kind of study"):
-        describe(staged(), toy.workplace(tmp_path))
+        describe(staged(), toy.study_environment(tmp_path))
 
 
 def test_a_header_names_the_searches_of_a_staged_one_only(ended: Path) -> None:
-    place = toy.workplace(ended)
-    assert written(Ledger(place.study("toy_staged")), StagedHeader).studies == staged().studies
-    assert Ledger(place.study("toy_staged.1-first")).header(StagedHeader) is None
+    environment = toy.study_environment(ended)
+    assert written(Ledger(environment.study("toy_staged")), StagedHeader).studies == staged().studies
+    assert Ledger(environment.study("toy_staged.1-first")).header(StagedHeader) is None
 
 
 def record(number: int, value: float, *, seed: int | None = None, state: str = "complete") -> RunRecord:
@@ -333,7 +333,7 @@ def point_of(runs: list[RunRecord], rule: Any, others: Mapping[str, float] | Non
     group = replace(SECOND, space={B: uniform(0, 1)}, finalists=2, **changes)
     search = search_of(staged(groups=(FIRST, group)), 1, POINT)
     repeated = tuple(dict.fromkeys(run.number for run in runs if run.role == "replicate"))
-    at = Standing(trials=3, finalists=repeated, ended=True, runs={run.run: run for run in runs})  # type: ignore[arg-type]
+    at = SearchStatus(trials=3, finalists=repeated, ended=True, runs={run.run: run for run in runs})  # type: ignore[arg-type]
     return freeze(search, rule, at, Stored(others or {}))  # type: ignore[arg-type]
 
 
@@ -383,22 +383,22 @@ def test_a_rule_that_refuses_is_in_the_header_and_trains_nothing_more(tmp_path: 
     strict = staged(groups=(replace(FIRST, freeze=Reaching(metric="validation/dice", at_least=2.0)), SECOND))
     with pytest.raises(StudyFailed, match=r"'toy_staged.1-first' cannot freeze the best with validation/dice ≥ 2"):
         list(carry_out_staged(strict, tmp_path))
-    describe(strict, toy.workplace(tmp_path))
-    header = written(Ledger(toy.workplace(tmp_path).study("toy_staged")), StagedHeader)
+    describe(strict, toy.study_environment(tmp_path))
+    header = written(Ledger(toy.study_environment(tmp_path).study("toy_staged")), StagedHeader)
     assert "the nearest, trial" in header.refused
-    (row, *others) = plan_staged(strict, toy.workplace(tmp_path), slots=1)
+    (row, *others) = plan_staged(strict, toy.study_environment(tmp_path), slots=1)
     assert row.refused.startswith("cannot freeze the best with validation/dice ≥ 2: none of 3 trials has")
     assert [one.waits for one in others] == [f"after group {number} is frozen" for number in (1, 2)]
-    assert not toy.workplace(tmp_path).study("toy_staged.2-second").exists()
+    assert not toy.study_environment(tmp_path).study("toy_staged.2-second").exists()
 
 
 def test_how_far_a_search_is_needs_its_ledger_only(tmp_path: Path) -> None:
-    place = toy.workplace(tmp_path)
+    environment = toy.study_environment(tmp_path)
     search = search_of(staged(), 0, {})
-    at = standing(Planner(search, place))
+    at = search_status(Planner(search, environment))
     assert (at.trials, at.ended, at.finalists) == (0, False, ())
-    carry_out_search(search, place)
-    at = standing(Planner(search, place))
+    carry_out_search(search, environment)
+    at = search_status(Planner(search, environment))
     assert (at.trials, at.ended) == (3, True)
-    assert not standing(Planner(replace(search, trials=4), place)).ended
-    assert not standing(Planner(replace(search, finalists=1), place)).ended
+    assert not search_status(Planner(replace(search, trials=4), environment)).ended
+    assert not search_status(Planner(replace(search, finalists=1), environment)).ended

@@ -12,9 +12,9 @@ from medsearch.core.errors import BadInput, StudyFailed
 from medsearch.study.declare.spaces import uniform
 from medsearch.study.declare.variants import Variant
 from medsearch.study.engine.ablation_header import describe
-from medsearch.study.engine.jobs import End, Job
+from medsearch.study.engine.jobs import Job, RunResult
 from tests.study import toy
-from tests.study.ablations import BACK, FORTH, ablation, header_of, sweep_of, sweep_out
+from tests.study.ablations import FORTH, REQUEUED, ablation, header_of, sweep_of, sweep_out
 from tests.study.drive import do
 
 EACH = {"toy-translation": 4, "toy-segmentation": 8, "toy-polish": 12, "toy-test": 12}  # two columns, two seeds
@@ -62,7 +62,7 @@ def test_the_longest_chain_begins_first(tmp_path: Path) -> None:
     first = sweep.next()
     assert isinstance(first, Job)
     assert first.runs[0].node == "translation"
-    sweep.ended(first.run, End(state="failed", reason="made to fail", cause="error"))
+    sweep.ended(first.run, RunResult(state="failed", reason="made to fail", cause="error"))
     others = [sweep.next() for _ in range(3)]
     assert [job.runs[0].node for job in others if isinstance(job, Job)] == ["translation"] * 3
     assert sweep.next() == "not yet"
@@ -152,7 +152,7 @@ def test_the_table_grows_without_losing_what_is_stored(tmp_path: Path) -> None:
     sweep_out(sweep_of(ablation(seeds=(0,), tasks={FORTH: ablation().tasks[FORTH]}), tmp_path))
     sweep_out(sweep_of(ablation(), tmp_path))
     assert trained(tmp_path) == EACH
-    assert BACK in {cell.column for cell in header_of(sweep_of(ablation(), tmp_path)).cells}
+    assert REQUEUED in {cell.column for cell in header_of(sweep_of(ablation(), tmp_path)).cells}
 
 
 def test_cells_of_a_row_that_retunes_are_in_the_header_before_their_stages_begin(tmp_path: Path) -> None:

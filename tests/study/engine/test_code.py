@@ -17,7 +17,7 @@ from medsearch.study.ablation_plan import plan_ablation
 from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.search import Search
 from medsearch.study.engine.code import anew, lines, stored_keys, trained_by
-from medsearch.study.engine.jobs import Recompute, Workplace, perform
+from medsearch.study.engine.jobs import Recompute, StudyEnvironment, perform
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.record.ledger import Ledger
 from medsearch.study.search_plan import plan_search
@@ -46,13 +46,13 @@ def own_ablation(package: Package) -> Ablation:
     return ablation(method=package.method().OWN)
 
 
-def place_of(study: Search | Ablation, home: Path, recompute: Recompute = "changed") -> Workplace:
-    return anew(study, toy.workplace(home), recompute)
+def place_of(study: Search | Ablation, home: Path, recompute: Recompute = "changed") -> StudyEnvironment:
+    return anew(study, toy.study_environment(home), recompute)
 
 
 def said(study: Search, home: Path, recompute: Recompute = "warn") -> list[str]:
-    place = place_of(study, home, recompute)
-    return lines(trained_by(study, place, stored_keys(study, place)), recompute)
+    environment = place_of(study, home, recompute)
+    return lines(trained_by(study, environment, stored_keys(study, environment)), recompute)
 
 
 def trained(home: Path) -> Counter[str]:
@@ -183,39 +183,39 @@ def test_an_ablation_trains_changed_stages_anew(package: Package, tmp_path: Path
     sweep_out(sweep_of(own_ablation(package), home))
     package.edit("shift.py", "return by", "return by + 0.25")
     study = own_ablation(package)
-    place = place_of(study, home, "warn")
-    notes = plan_ablation(study, {"brats2020": place}).notes
+    environment = place_of(study, home, "warn")
+    notes = plan_ablation(study, {"brats2020": environment}).notes
     assert any("own-segmentation: 8 trained by" in note for note in notes)
-    assert plan_ablation(study, {"brats2020": place}).left == 0
-    place = place_of(study, home)
-    assert plan_ablation(study, {"brats2020": place}).left == 8 + 12 + 12
+    assert plan_ablation(study, {"brats2020": environment}).left == 0
+    environment = place_of(study, home)
+    assert plan_ablation(study, {"brats2020": environment}).left == 8 + 12 + 12
     before = trained(home)
-    sweep_out(sweep_of(study, home, place=place), slots=2)
+    sweep_out(sweep_of(study, home, environment=environment), slots=2)
     assert trained(home) - before == {"own-segmentation": 8, "toy-polish": 12, "toy-test": 12}
     assert not place_of(study, home).outdated
-    (one, *_) = [m for m in place.stored.summaries().values() if m["stage"] == "own-segmentation"]
+    (one, *_) = [m for m in environment.stored.summaries().values() if m["stage"] == "own-segmentation"]
     assert one["replaces"]["code"] == recorded(one).words, "neither lies in a repository"
 
 
 @pytest.mark.parametrize("kind", ["search", "ablation", "staged"])
 def test_the_page_names_every_commit_and_what_has_changed(kind: str, package: Package, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    place = toy.workplace(home)
+    environment = toy.study_environment(home)
 
     def page(*seeds: int) -> Path:
         if kind == "ablation":
             rows = replace(own_ablation(package), seeds=seeds)
-            sweep_out(sweep_of(rows, home, place=place))
-            folder = place.study(rows.name)
+            sweep_out(sweep_of(rows, home, environment=environment))
+            folder = environment.study(rows.name)
         elif kind == "search":
             one = replace(own_search(package), seeds=seeds, references=())
-            carry_out(conduct(one, home, place))
-            folder = place.study(one.name)
+            carry_out(conduct(one, home, environment))
+            folder = environment.study(one.name)
         else:
             groups = staged(method=package.method().OWN, seeds=seeds, refinement=None)
             assert len(list(carry_out_staged(groups, home))) == 2
-            folder = place.study(groups.name)
-        return rebuild(folder, place.store)
+            folder = environment.study(groups.name)
+        return rebuild(folder, environment.store)
 
     first = package.commit()
     page(0)
@@ -234,18 +234,20 @@ def test_a_group_that_was_run_anew_is_not_accused_by_those_after_it(package: Pac
     list(carry_out_staged(staged(method=package.method().OWN, refinement=None), home))
     package.edit("shift.py", "by=0.0", "by=0.25")
     of = staged(method=package.method().OWN, refinement=None)
-    place = anew(of, toy.workplace(home), "changed")
+    environment = anew(of, toy.study_environment(home), "changed")
     before = trained(home)
-    carry_out_search(next(of.searches(of.stand_in)), place)
+    carry_out_search(next(of.searches(of.stand_in)), environment)
     assert (trained(home) - before)["own-segmentation"] >= 3
-    found = collect_staged(place.study(of.name), place.store).trained
+    found = collect_staged(environment.study(of.name), environment.store).trained
     assert {one.stage for one in found} >= {"own-segmentation", "toy-polish"}
     assert [one for one in found if one.differs] == []
-    assert sum(one.count for one in found) == len({key for _, key in stages_in(place, of.studies)})
+    assert sum(one.count for one in found) == len({key for _, key in stages_in(environment, of.studies)})
 
 
-def stages_in(place: Workplace, studies: Iterable[str]) -> set[tuple[str, str]]:
-    return {stage for name in studies for run in Ledger(place.study(name)).runs().values() for stage in run.stages}
+def stages_in(environment: StudyEnvironment, studies: Iterable[str]) -> set[tuple[str, str]]:
+    return {
+        stage for name in studies for run in Ledger(environment.study(name)).runs().values() for stage in run.stages
+    }
 
 
 def test_stages_of_unknown_code_are_named_once_and_kept(package: Package, tmp_path: Path) -> None:
@@ -285,9 +287,9 @@ def test_an_interrupted_stage_of_other_code_is_said_to_be_of_both_or_begun_anew(
         old = (package.folder / "shift.py").read_text()
         package.edit("shift.py", "by=0.0", "by=0.25")
         study = own_ablation(package)
-        place = place_of(study, home, recompute)  # type: ignore[arg-type]
-        sweep_out(sweep_of(study, home, place=place))
-        manifest = place.stored.artifact(job.keys[0]).manifest
+        environment = place_of(study, home, recompute)  # type: ignore[arg-type]
+        sweep_out(sweep_of(study, home, environment=environment))
+        manifest = environment.stored.artifact(job.keys[0]).manifest
         assert toy.executions(home)[-1]["stage"] == "toy-test"
         resumed = [one["from"] for one in toy.executions(home) if one["key"] == job.keys[0]]
         assert resumed == [0, begun_at]

@@ -11,7 +11,7 @@ from medsearch.core.errors import BadInput
 from medsearch.core.remote import Unreachable
 from medsearch.study.engine import databases, proposals
 from medsearch.study.engine.databases import hidden, shown, with_driver
-from medsearch.study.engine.jobs import End
+from medsearch.study.engine.jobs import RunResult
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.tracking.backend import locate
 from medsearch.tracking.ui import _views
@@ -82,14 +82,14 @@ def test_a_database_that_another_process_holds_is_to_be_waited_for(
     file = tmp_path / "optuna.db"
     opened = Proposals(search(), sqlite(tmp_path))
     opened.propose(0)
-    for use in (lambda: Proposals(search(), sqlite(tmp_path)), lambda: opened.tell(0, End(state="failed"))):
+    for use in (lambda: Proposals(search(), sqlite(tmp_path)), lambda: opened.tell(0, RunResult(state="failed"))):
         with held(file), pytest.raises((BadInput, Unreachable), match="database is locked") as told:
             use()
         assert "another process holds it" in str(told.value)
         assert f"`fuser {file}`" in str(told.value)
         assert "remove" not in str(told.value)
         assert "\n" not in str(told.value)
-    opened.tell(0, End(state="failed"))  # and nothing was lost
+    opened.tell(0, RunResult(state="failed"))  # and nothing was lost
 
 
 def damaged(file: Path) -> None:

@@ -26,11 +26,11 @@ def test_nothing_beats_the_first_front_and_something_beats_each_later_one(
 ) -> None:
     found = fronts(scores)
     assert sorted(number for front in found for number in front) == sorted(scores)
-    for place, front in enumerate(found):
-        rest = [other for later in found[place:] for other in later]
+    for environment, front in enumerate(found):
+        rest = [other for later in found[environment:] for other in later]
         assert not any(dominates(scores[other], scores[number]) for number in front for other in rest)
-        if place:
-            assert all(any(dominates(scores[o], scores[n]) for o in found[place - 1]) for n in front)
+        if environment:
+            assert all(any(dominates(scores[o], scores[n]) for o in found[environment - 1]) for n in front)
 
 
 def test_any_number_of_the_first_is_spread_along_the_front() -> None:

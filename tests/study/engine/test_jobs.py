@@ -10,16 +10,16 @@ from safetensors import SafetensorError
 
 from medsearch.core.errors import BadInput, Damaged, Diverged, UndeclaredRead
 from medsearch.core.records import read_record, write_sealed
-from medsearch.study.declare.rules import Entrant, Reaching
+from medsearch.study.declare.rules import RankedTrial, Reaching
 from medsearch.study.declare.samplers import TPE
-from medsearch.study.engine.jobs import HOURS, End, Planner, ancestors, failure, refused_by_system, stored_end
+from medsearch.study.engine.jobs import HOURS, Planner, RunResult, ancestors, failure, refused_by_system, stored_end
 from medsearch.study.engine.ranking import metrics_of
 from tests.study import toy
 from tests.study.drive import carry_out, conduct, do, search
 
 
 def planner(home: Path) -> Planner:
-    return Planner(search(), toy.workplace(home))
+    return Planner(search(), toy.study_environment(home))
 
 
 def test_each_role_runs_what_it_may(tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_the_system_s_words_in_another_s_error_end_one_run_alone(error: Exceptio
 
 def test_on_a_share_it_may_only_be_the_share(tmp_path: Path) -> None:
     end = failure(MemoryError("no room"), shared=True)
-    assert (end.cause, end.again, end.reason) == ("out of memory", "alone", "out of memory: no room")
+    assert (end.cause, end.requeue_reason, end.reason) == ("out of memory", "alone", "out of memory: no room")
 
 
 def test_a_missing_or_infinite_value_is_a_failure_not_a_score(tmp_path: Path) -> None:
@@ -159,12 +159,12 @@ def test_a_bound_on_hours_is_kept(tmp_path: Path) -> None:
     objectives = {"validation/dice": "maximize", HOURS: "minimize"}
     conductor = conduct(search(objectives=objectives, sampler=TPE()), tmp_path)
     carry_out(conductor)
-    run = Entrant(trial=next(one for one in conductor.ledger.runs().values() if one.role == "trial"))
+    run = RankedTrial(trial=next(one for one in conductor.ledger.runs().values() if one.role == "trial"))
     metrics = metrics_of(conductor.planner.search, conductor.store)
     assert Reaching(metric=HOURS, at_most=1.0).allows(run, metrics)
     assert not Reaching(metric=HOURS, at_most=1e-9).allows(run, metrics)
 
 
 def test_the_first_objective_ranks() -> None:
-    assert End(state="complete", values=(0.5, 2.0)).value == 0.5
-    assert End(state="failed").value is None
+    assert RunResult(state="complete", values=(0.5, 2.0)).value == 0.5
+    assert RunResult(state="failed").value is None

@@ -13,7 +13,7 @@ from medsearch.study.declare.spaces import integers
 from medsearch.study.declare.variants import Variant
 from medsearch.study.engine.fronts import fronts, scored
 from medsearch.study.engine.identity import choose
-from medsearch.study.engine.jobs import End, Job
+from medsearch.study.engine.jobs import Job, RunResult
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from tests.study.ablations import header_of, sweep_of, sweep_out
@@ -21,7 +21,7 @@ from tests.study.drive import carry_out, conduct, do
 from tests.study.synthesis import OBJECTIVES, table, weight_search
 
 SAMPLERS = [TPE(startup=3), GP(startup=3), QMC(), Random(), NSGA2(population=3)]
-NO_ROOM = End(state="failed", reason="out of memory with 1 sample at a time", cause="infeasible")
+NO_ROOM = RunResult(state="failed", reason="out of memory with 1 sample at a time", cause="infeasible")
 SMALL = {"trials": 6, "finalists": 2, "references": ()}
 
 
@@ -36,7 +36,7 @@ def told(proposals: Proposals, numbers: range) -> list[dict[str, object]]:
     for number in numbers:
         knobs = proposals.propose(number)
         width = float(knobs["cyclegan.width"])
-        end = End(state="complete", values=(width / (width + 20), width / 16))
+        end = RunResult(state="complete", values=(width / (width + 20), width / 16))
         proposals.tell(number, NO_ROOM if width > 40 else end)
         found.append(knobs)
     return found

@@ -17,7 +17,7 @@ from medsearch.study import GP, NSGA2, QMC, TPE, Random, choice, loguniform, uni
 from medsearch.study.declare.samplers import Sampler
 from medsearch.study.declare.search import Search
 from medsearch.study.engine import databases
-from medsearch.study.engine.jobs import End
+from medsearch.study.engine.jobs import RunResult
 from medsearch.study.engine.proposals import Proposals, sqlite
 from tests.study.drive import search
 
@@ -28,7 +28,7 @@ def told(proposals: Proposals, count: int, *, first: int = 0) -> list[dict[str, 
     for number in range(first, count):
         knobs = proposals.propose(number)
         value = float(knobs["segmentation.weights.b"]) - abs(float(knobs["segmentation.weights.a"]) - 10) / 1000
-        proposals.tell(number, End(state="complete", values=(value,)))
+        proposals.tell(number, RunResult(state="complete", values=(value,)))
         found.append(knobs)
     return found
 
@@ -71,29 +71,29 @@ def test_an_open_trial_is_proposed_again_even_when_its_knobs_were_half_written(t
     half = Proposals(what, sqlite(tmp_path))
     half.study.sampler = what.sampler.build(0, 0, 6)
     trial = half.study.ask()
-    first = what.settled.space["segmentation.weights.a"].suggest(trial, "segmentation.weights.a")
+    first = what.resolved.space["segmentation.weights.a"].suggest(trial, "segmentation.weights.a")
     again = Proposals(what, sqlite(tmp_path)).propose(0)
     assert again["segmentation.weights.a"] == first
-    assert set(again) == set(what.settled.domains)
+    assert set(again) == set(what.resolved.domains)
     assert Proposals(what, sqlite(tmp_path)).propose(0) == again
 
 
 def test_cut_and_failed_trials_are_told_as_such_and_only_once(tmp_path: Path) -> None:
     what = search(sampler=Random())
     proposals = Proposals(what, sqlite(tmp_path))
-    cut = End(state="cut", values=(0.25,), rung=4, reason="stopped by asha at epoch 4 with 0.25")
-    failed = End(state="failed", reason="train/dice = nan at epoch 2", cause="diverged")
+    cut = RunResult(state="cut", values=(0.25,), rung=4, reason="stopped by asha at epoch 4 with 0.25")
+    failed = RunResult(state="failed", reason="train/dice = nan at epoch 2", cause="diverged")
     for number, end in enumerate((cut, failed)):
         proposals.propose(number)
         proposals.tell(number, end)
-        proposals.tell(number, End(state="complete", values=(9.0,)))
+        proposals.tell(number, RunResult(state="complete", values=(9.0,)))
     stored = proposals.study.trials
     assert [trial.state.name for trial in stored] == ["PRUNED", "FAIL"]
     assert stored[0].intermediate_values == {4: 0.25}
     assert [end for _, _, end in Proposals(what, sqlite(tmp_path)).ended()] == [cut, failed]
 
 
-def infeasible_share(folder: Path, sampler: Sampler, end: End, *, trials: int) -> float:
+def infeasible_share(folder: Path, sampler: Sampler, end: RunResult, *, trials: int) -> float:
     """Of the second half of the proposals, in a space of which the half b > 0.5 fits on no device."""
     proposals = Proposals(search(sampler=sampler, trials=trials, published={}, nuisance={}), sqlite(folder))
     refused = []
@@ -103,14 +103,14 @@ def infeasible_share(folder: Path, sampler: Sampler, end: End, *, trials: int) -
         fits = b <= 0.5
         refused.append(not fits)
         value = 1 - (a - 1) ** 2 / 4 - (b - 0.4) ** 2
-        proposals.tell(number, End(state="complete", values=(value,)) if fits else end)
+        proposals.tell(number, RunResult(state="complete", values=(value,)) if fits else end)
     known = [found for _, _, found in Proposals(proposals.search, sqlite(folder)).ended()]
     assert [found == end for found in known] == refused, "a restart knows what was told"
     half = refused[trials // 2 :]
     return sum(half) / len(half)
 
 
-NO_ROOM = End(state="failed", reason="out of memory with 1 sample at a time", cause="infeasible")
+NO_ROOM = RunResult(state="failed", reason="out of memory with 1 sample at a time", cause="infeasible")
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_sampler_keeps_away_from_what_cannot_be_run(tmp_path: Path, sampler: S
 @pytest.mark.parametrize(("sampler", "trials"), [(TPE(startup=6), 32), (GP(startup=6), 24)])
 def test_a_failure_alone_would_not_keep_it_away(tmp_path: Path, sampler: Sampler, trials: int) -> None:
     """Why it is told otherwise: Optuna's samplers take no notice of a failed trial."""
-    failed = End(state="failed", reason="out of memory", cause="error")
+    failed = RunResult(state="failed", reason="out of memory", cause="error")
     assert infeasible_share(tmp_path, sampler, failed, trials=trials) >= 0.8
 
 
@@ -170,7 +170,7 @@ def test_tuples_survive_the_storage(tmp_path: Path) -> None:
     )
     proposals = Proposals(what, sqlite(tmp_path))
     assert proposals.propose(0)["task.geometry.depth"] == (1, 3)
-    proposals.tell(0, End(state="complete", values=(1.0,)))
+    proposals.tell(0, RunResult(state="complete", values=(1.0,)))
     assert next(proposals.ended())[1]["task.geometry.depth"] == (1, 3)
 
 
@@ -184,13 +184,13 @@ def test_importances_are_shares_or_say_why_there_are_none(tmp_path: Path) -> Non
     shares, why = proposals.importances()
     assert why == ""
     assert sum(shares.values()) == pytest.approx(1)
-    assert set(shares) == set(what.settled.domains)
+    assert set(shares) == set(what.resolved.domains)
     assert max(shares, key=lambda knob: shares[knob]) in ("segmentation.weights.a", "segmentation.weights.b")
 
     flat = Proposals(search(sampler=Random(), name="flat"), sqlite(tmp_path))
     for number in range(5):
         flat.propose(number)
-        flat.tell(number, End(state="complete", values=(0.5,)))
+        flat.tell(number, RunResult(state="complete", values=(0.5,)))
     assert "same value" in flat.importances()[1]
 
 
@@ -217,17 +217,17 @@ def test_trials_of_another_question_are_refused_and_old_ones_without_a_mark_are_
     assert len(list(Proposals(search(fixed={fixed: 3}), url).ended())) == 1
 
 
-Ends = dict[int, tuple[dict[str, object], End | None]]
+Ends = dict[int, tuple[dict[str, object], RunResult | None]]
 DROPPED = sqlalchemy.exc.OperationalError("-", {}, Exception("server closed the connection unexpectedly"))
 
 
 def ledgered(proposals: Proposals, count: int) -> Ends:
     """What a ledger says of so many trials: the last one is open, one is cut, one is too large for any device."""
-    some: tuple[End | None, ...] = (
-        End(state="complete", values=(0.25,)),
-        End(state="cut", values=(0.5,), rung=4, reason="stopped"),
+    some: tuple[RunResult | None, ...] = (
+        RunResult(state="complete", values=(0.25,)),
+        RunResult(state="cut", values=(0.5,), rung=4, reason="stopped"),
         NO_ROOM,
-        End(state="failed", reason="nan", cause="diverged"),
+        RunResult(state="failed", reason="nan", cause="diverged"),
     )
     ends: Ends = {}
     for number in range(count):
@@ -324,7 +324,7 @@ def test_a_storage_that_lacks_trials_is_filled_up_from_the_ledger(tmp_path: Path
         ledgered(earlier, count)
         earlier.restore(ends)
         assert stored(earlier) == ends
-        assert earlier.propose(5).keys() == what.settled.domains.keys()
+        assert earlier.propose(5).keys() == what.resolved.domains.keys()
 
 
 @pytest.mark.usefixtures("unsynced")

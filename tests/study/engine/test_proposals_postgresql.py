@@ -10,7 +10,7 @@ from medsearch.core.errors import BadInput
 from medsearch.core.remote import Unreachable
 from medsearch.study import TPE
 from medsearch.study.engine import databases, proposals
-from medsearch.study.engine.jobs import End
+from medsearch.study.engine.jobs import RunResult
 from medsearch.study.engine.proposals import Proposals, sqlite
 from tests.postgres import PostgreSQL, postgresql
 from tests.study.drive import search
@@ -74,7 +74,7 @@ def test_a_server_that_stays_away_is_one_line(postgresql: PostgreSQL, monkeypatc
         with pytest.raises(
             Unreachable, match=r"^the sampler's storage at postgresql://127.*run the same command"
         ) as one:
-            memory.tell(1, End(state="complete", values=(1.0,)))
+            memory.tell(1, RunResult(state="complete", values=(1.0,)))
         with pytest.raises(BadInput, match=r"^cannot open the sampler's storage postgresql://127.*refused") as other:
             Proposals(what, url)
     finally:
@@ -82,5 +82,5 @@ def test_a_server_that_stays_away_is_one_line(postgresql: PostgreSQL, monkeypatc
     for words in (str(one.value), str(other.value)):
         assert postgresql.password not in words
         assert len(words.splitlines()) == 1
-    memory.tell(1, End(state="complete", values=(1.0,)))
+    memory.tell(1, RunResult(state="complete", values=(1.0,)))
     told(memory, 2, first=1)

@@ -9,7 +9,7 @@ import pytest
 
 from medsearch.core.errors import BadInput, StudyFailed
 from medsearch.study import NSGA2, Random, Variant
-from medsearch.study.engine.jobs import End, Job
+from medsearch.study.engine.jobs import Job, RunResult
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.record.headers import Finished
 from medsearch.study.record.ledger import Ledger, RunRecord
@@ -99,7 +99,7 @@ def test_killed_between_any_two_writes_it_ends_the_same(tmp_path: Path) -> None:
 def test_an_end_that_only_the_sampler_heard_of_stands(tmp_path: Path) -> None:
     small = search(trials=2, finalists=0, sampler=Random(), references=(), seeds=(0,))
     conductor = conduct(small, tmp_path)
-    cut = End(state="cut", values=(0.1,), rung=2, reason="stopped by asha at epoch 2 with 0.1")
+    cut = RunResult(state="cut", values=(0.1,), rung=2, reason="stopped by asha at epoch 2 with 0.1")
     while isinstance(job := conductor.next(), Job):
         if job.planned.role == "trial":
             conductor.proposals.tell(0, cut)

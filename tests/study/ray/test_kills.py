@@ -88,7 +88,7 @@ def test_a_study_killed_three_times_ends_as_if_it_had_not_been(tmp_path: Path) -
 
 def assert_one_driver_at_a_time(home: Path) -> None:
     with pytest.raises(BadInput, match="being run by another process"):
-        run_search(from_json(json.dumps(PLAN)), toy.workplace(home))
+        run_search(from_json(json.dumps(PLAN)), toy.study_environment(home))
 
 
 def assert_nothing_was_done_twice(home: Path) -> None:

@@ -15,11 +15,11 @@ from medsearch.stages.store import Store
 from medsearch.study.engine.ablation_driver import AblationDriver
 from medsearch.study.engine.ablation_header import begin, describe
 from medsearch.study.engine.graph import Grapher
-from medsearch.study.engine.jobs import End, Job, Workplace, perform
+from medsearch.study.engine.jobs import Job, RunResult, StudyEnvironment, perform
 from medsearch.study.record.ledger import Ledger
 from tests.bucket import Buckets
 from tests.study.ablations import ablation
-from tests.study.toy import executions, workplace
+from tests.study.toy import executions, study_environment
 
 
 @pytest.fixture
@@ -28,11 +28,11 @@ def uri(buckets: Buckets) -> Iterator[str]:
     bucket_at.cache_clear()
 
 
-def sweep_at(place: Workplace) -> AblationDriver:
+def sweep_at(environment: StudyEnvironment) -> AblationDriver:
     what = ablation()
-    grapher, ledger = Grapher(what, {"brats2020": place}), Ledger(place.study(what.name))
+    grapher, ledger = Grapher(what, {"brats2020": environment}), Ledger(environment.study(what.name))
     begin(grapher, ledger)
-    return AblationDriver(grapher, store=place.store, ledger=ledger)
+    return AblationDriver(grapher, store=environment.store, ledger=ledger)
 
 
 def done(sweep: AblationDriver, stores: Iterator[Store]) -> int:
@@ -49,7 +49,7 @@ def done(sweep: AblationDriver, stores: Iterator[Store]) -> int:
     raise AssertionError
 
 
-def end_of(work: Iterator[object]) -> End:
+def end_of(work: Iterator[object]) -> RunResult:
     while True:
         try:
             next(work)
@@ -63,34 +63,34 @@ def results(sweep: AblationDriver) -> dict[str, object]:
 
 @pytest.mark.slow
 def test_nodes_that_share_only_a_bucket_find_what_the_others_trained(uri: str, tmp_path: Path) -> None:
-    alone = sweep_at(workplace(tmp_path / "alone"))
+    alone = sweep_at(study_environment(tmp_path / "alone"))
     count = done(alone, itertools.repeat(alone.store))
     homes = [tmp_path / "first", tmp_path / "second"]
-    driver = replace(workplace(tmp_path / "driver"), remote=uri)
+    driver = replace(study_environment(tmp_path / "driver"), remote=uri)
     apart = sweep_at(driver)
     assert done(apart, itertools.cycle([Store(home / "stages", uri) for home in homes])) == count
     assert [len(executions(home)) for home in homes] == [count / 2, count / 2]
     assert executions(tmp_path / "driver") == []
     assert results(apart) == results(alone)
     bucket_at.cache_clear()
-    again = sweep_at(replace(workplace(tmp_path / "another driver"), remote=uri))
+    again = sweep_at(replace(study_environment(tmp_path / "another driver"), remote=uri))
     assert again.next() == "finished"
     assert results(again) == results(alone)
 
 
 def test_a_home_that_gets_a_bucket_later_shares_what_it_has(uri: str, tmp_path: Path) -> None:
-    place = workplace(tmp_path / "home")
-    alone = sweep_at(place)
+    environment = study_environment(tmp_path / "home")
+    alone = sweep_at(environment)
     count = done(alone, itertools.repeat(alone.store))
-    assert replace(place, remote=uri).store.share() == count
+    assert replace(environment, remote=uri).store.share() == count
     bucket_at.cache_clear()
-    assert sweep_at(replace(workplace(tmp_path / "another"), remote=uri)).next() == "finished"
+    assert sweep_at(replace(study_environment(tmp_path / "another"), remote=uri)).next() == "finished"
 
 
 def test_a_report_is_rebuilt_where_only_the_bucket_has_the_stages(
     uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    driver = replace(workplace(tmp_path / "driver"), remote=uri)
+    driver = replace(study_environment(tmp_path / "driver"), remote=uri)
     sweep = sweep_at(driver)
     done(sweep, itertools.repeat(Store(tmp_path / "node" / "stages", uri)))
     bucket_at.cache_clear()

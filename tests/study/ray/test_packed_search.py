@@ -11,7 +11,7 @@ from medsearch.core.errors import StudyFailed
 from medsearch.study.declare.variants import Variant
 from medsearch.study.engine.events import Event
 from medsearch.study.ray.cluster import Resources, cluster
-from medsearch.study.ray.execution import SearchRun, Site, run_search
+from medsearch.study.ray.execution import ClusterOptions, SearchRun, run_search
 from medsearch.study.record.ledger import Ledger
 from tests.hungry import Balance
 from tests.study import toy
@@ -30,8 +30,8 @@ def ray_cluster() -> Iterator[None]:
 
 def run(home: Path, resources: Resources = AUTO, *, events: list[Event] | None = None, **changes: Any) -> SearchRun:
     listener = (lambda event: None) if events is None else events.append
-    site = Site(resources=resources, listener=listener, meter=Balance())
-    return run_search(feast(**changes), toy.workplace(home), site)
+    cluster_options = ClusterOptions(resources=resources, listener=listener, meter=Balance())
+    return run_search(feast(**changes), toy.study_environment(home), cluster_options)
 
 
 def beside(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -66,6 +66,6 @@ def test_out_of_memory_then_alone_then_infeasible(tmp_path: Path) -> None:
     fitting = (Variant("fitting", {"main.base": 0}),)
     with pytest.raises(StudyFailed, match="none of 2 trials came to its end; the last one: out of memory"):
         run(tmp_path, fixed, name="large", trials=2, knobs={"main.base": 20_000}, references=fitting)
-    runs = Ledger(toy.workplace(tmp_path).study("large")).runs()
+    runs = Ledger(toy.study_environment(tmp_path).study("large")).runs()
     assert {(run.state, run.cause) for run in runs.values() if run.role == "trial"} == {("failed", "infeasible")}
     assert runs["reference-fitting-seed-0"].state == "complete"

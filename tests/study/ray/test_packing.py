@@ -8,13 +8,13 @@ import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.study.engine.ablation_driver import AblationDriver
-from medsearch.study.engine.jobs import End, Job, perform
+from medsearch.study.engine.jobs import Job, RunResult, perform
 from medsearch.study.engine.probes import Probes
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.ray.cluster import Resources
+from medsearch.study.ray.cluster_capacity import Room
 from medsearch.study.ray.execution import _recalled, _unjudged
 from medsearch.study.ray.packing import Packing
-from medsearch.study.ray.room import Room
 from medsearch.study.ray.searcher import Jobs
 from medsearch.study.ray.worker import END, TrialPayload, end_of, request
 from medsearch.study.search_plan import plan_search
@@ -53,16 +53,14 @@ class Table:
         self.payloads[name] = config["payload"]
         return self.payloads[name]
 
-    def finish(self) -> End:
+    def finish(self) -> RunResult:
         """Do the oldest job that was taken."""
         name = next(iter(self.payloads))
         payload = self.payloads.pop(name)
-        work = perform(
-            payload.job, payload.store, runtime=payload.runtime, portion=payload.portion, meter=payload.meter
-        )
+        work = perform(payload.job, payload.store, runtime=payload.runtime, grant=payload.grant, meter=payload.meter)
         end = ended(work)
         flat: dict[str, Any] = {f"{END}/state": end.state, f"{END}/values": end.values, f"{END}/cause": end.cause}
-        flat |= {f"{END}/reason": end.reason, f"{END}/again": end.again, f"{END}/trace": end.trace}
+        flat |= {f"{END}/reason": end.reason, f"{END}/requeue_reason": end.requeue_reason, f"{END}/trace": end.trace}
         flat |= {f"{END}/usage/{name}": value for name, value in (end.usage or {}).items()}
         assert end_of(flat) == end
         self.jobs.on_trial_complete(name, flat)
@@ -73,14 +71,14 @@ class Table:
         told = []
         while True:
             while len(self.payloads) < at_once and (payload := self.take()) is not None:
-                told.append((payload.job.run, payload.portion.gpus))
+                told.append((payload.job.run, payload.grant.gpus))
             if not self.payloads:
                 assert self.jobs.suggest("last") == Jobs.FINISHED
                 return told
             self.finish()
 
 
-def ended(work: Iterator[Any]) -> End:
+def ended(work: Iterator[Any]) -> RunResult:
     while True:
         try:
             next(work)
@@ -91,7 +89,9 @@ def ended(work: Iterator[Any]) -> End:
 def states(home: Path) -> dict[str, tuple[str, str | None]]:
     from medsearch.study.record.ledger import Ledger
 
-    return {run.run: (run.state, run.cause) for run in Ledger(toy.workplace(home).study("feast")).runs().values()}
+    return {
+        run.run: (run.state, run.cause) for run in Ledger(toy.study_environment(home).study("feast")).runs().values()
+    }
 
 
 def test_a_stage_is_measured_alone_for_an_epoch_then_packed(tmp_path: Path) -> None:
@@ -149,10 +149,10 @@ def test_who_needs_a_whole_gpu_waits_for_it_and_is_not_overtaken(tmp_path: Path)
     other = feast(name="other", trials=3, fixed={"main.epochs": 2}, knobs={"starter.epochs": 4})
     table = Table(conduct(other, tmp_path), AUTO)
     first = table.take()
-    assert (first.job.run, first.portion.gpus) == ("trial-0000", 1.0), "the starter is stored; main is another"
+    assert (first.job.run, first.grant.gpus) == ("trial-0000", 1.0), "the starter is stored; main is another"
     assert table.take() is None
-    assert table.finish().again == "packed"
-    assert [table.take().portion.gpus for _ in range(2)] == [MAIN, MAIN]
+    assert table.finish().requeue_reason == "packed"
+    assert [table.take().grant.gpus for _ in range(2)] == [MAIN, MAIN]
     assert table.take() is None, "the GPU is full"
     table.finish()
     assert table.take().job.run == "trial-0002"
@@ -164,7 +164,7 @@ def test_a_large_share_is_not_starved_by_small_ones(tmp_path: Path) -> None:
         assert table.take() is not None
         table.finish()
     small = table.take()
-    assert small.portion.gpus == MAIN
+    assert small.grant.gpus == MAIN
     table.jobs.packing.probes.folder.rename(tmp_path / "lost")
     assert table.take() is None, "trial 1 now wants a whole GPU, of which half is taken"
     waiting = table.jobs._waiting[0].run
@@ -187,7 +187,7 @@ def test_out_of_memory_on_a_share_means_a_gpu_of_its_own(tmp_path: Path) -> None
     assert tries == [(8, 0.25), (4, 0.25), (2, 0.25), (1, 0.25)] * 2
     assert set(states(tmp_path).values()) == {("complete", None)}
     key = conduct(large, tmp_path).ledger.runs()["trial-0001"].stages[1][1]
-    memory = toy.workplace(tmp_path).store.artifact(key).manifest["memory"]
+    memory = toy.study_environment(tmp_path).store.artifact(key).manifest["memory"]
     assert (memory["micro_batch"], len(memory["halvings"])) == (8, 3), "alone it starts at the top again"
 
 
@@ -208,10 +208,10 @@ def test_a_killed_driver_remembers_who_needs_a_gpu_alone(tmp_path: Path) -> None
     table = Table(conduct(what, tmp_path), AUTO)
     shares = []
     for _ in range(4):  # the starter twice, then the trial's probe, then its share
-        shares.append(table.take().portion.gpus)
+        shares.append(table.take().grant.gpus)
         table.finish()
     assert shares == [1.0, 0.25, 1.0, 0.25]
-    assert Table(conduct(what, tmp_path), AUTO).take().portion.gpus == 1.0
+    assert Table(conduct(what, tmp_path), AUTO).take().grant.gpus == 1.0
 
 
 def test_infeasible_is_told_once_and_to_the_sampler(tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ def test_a_run_with_a_whole_gpu_has_no_second_try(tmp_path: Path) -> None:
 def test_without_a_gpu_auto_is_no_gpu_and_nothing_is_measured(tmp_path: Path) -> None:
     table = Table(conduct(feast(trials=1), tmp_path), AUTO, gpus=0)
     payload = table.take()
-    assert (payload.share, payload.portion.gpus, payload.runtime.share) == ({"CPU": 1}, 0.0, 1.0)
+    assert (payload.share, payload.grant.gpus, payload.runtime.share) == ({"CPU": 1}, 0.0, 1.0)
     table.finish()
     table.run()
     assert not (tmp_path / "probes").exists()
@@ -257,7 +257,7 @@ def test_an_ablation_is_packed_alike_and_trains_nothing_twice(tmp_path: Path) ->
 
 def test_a_plan_knows_the_time_of_a_stage_that_was_only_measured(tmp_path: Path) -> None:
     def hours() -> dict[str, float | None]:
-        return {row.stage: row.hours for row in plan_search(feast(trials=1), toy.workplace(tmp_path)).rows}
+        return {row.stage: row.hours for row in plan_search(feast(trials=1), toy.study_environment(tmp_path)).rows}
 
     assert hours() == {"starter": None, "main": None}
     table = Table(conduct(feast(trials=1, knobs={"starter.seconds": 0.1}), tmp_path), AUTO)

@@ -17,7 +17,7 @@ from medsearch.study import ASHA, Random, Variant
 from medsearch.study.engine.events import Event
 from medsearch.study.engine.search_driver import StudyFailed
 from medsearch.study.ray.cluster import Resources, cluster
-from medsearch.study.ray.execution import SearchRun, Site, run_search
+from medsearch.study.ray.execution import ClusterOptions, SearchRun, run_search
 from tests.study import toy
 from tests.study.drive import search
 
@@ -36,8 +36,8 @@ def run(
     home: Path, *, resources: Resources | None = None, events: list[Event] | None = None, **changes: Any
 ) -> SearchRun:
     listener = (lambda event: None) if events is None else events.append
-    site = Site(resources=resources or Resources(), listener=listener)
-    return run_search(search(**changes), toy.workplace(home), site)
+    cluster_options = ClusterOptions(resources=resources or Resources(), listener=listener)
+    return run_search(search(**changes), toy.study_environment(home), cluster_options)
 
 
 def test_a_whole_search(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_whole_search(tmp_path: Path) -> None:
     again = (
         "import sys; from pathlib import Path; from tests.study import toy; from tests.study.drive import search; "
         "from medsearch.study.ray.execution import Site, run_search; "
-        f"done = run_search(search(trials=8), toy.workplace(Path({str(tmp_path)!r}))); "
+        f"done = run_search(search(trials=8), toy.study_environment(Path({str(tmp_path)!r}))); "
         "print(done.trained, done.finalists, 'ray' in sys.modules or 'optuna' in sys.modules)"
     )
     answer = subprocess.run([sys.executable, "-c", again], capture_output=True, text=True, check=False)
@@ -165,7 +165,7 @@ def test_asha_cuts_trials_only_and_every_cut_is_on_record(tmp_path: Path) -> Non
     assert {record.role for record in cut} == {"trial"}
     for record in cut:
         assert record.rung in (2, 4, 8)
-        journal = toy.workplace(tmp_path).store.journal(dict(record.stages)["segmentation"])
+        journal = toy.study_environment(tmp_path).store.journal(dict(record.stages)["segmentation"])
         assert [line["epoch"] for line in journal] == list(range(1, (record.rung or 0) + 1)), "it stopped there"
         assert record.value == journal[-1]["metrics"]["validation/dice"]
         left = (done.folder / "ray" / "tune" / record.run).glob("checkpoint_*")
@@ -182,7 +182,7 @@ def test_a_trial_may_have_a_share_of_a_gpu(tmp_path: Path) -> None:
     assert half.runtime.device == "cuda"
     done = run(tmp_path, resources=half, trials=2, finalists=0, references=PLAIN, seeds=(0,))
     assert {record.state for record in done.runs.values()} == {"complete"}
-    manifest = toy.workplace(tmp_path).store.artifact(done.runs["trial-0001"].stages[1][1]).manifest
+    manifest = toy.study_environment(tmp_path).store.artifact(done.runs["trial-0001"].stages[1][1]).manifest
     assert manifest["runtime"]["device"] == "cuda"
 
 

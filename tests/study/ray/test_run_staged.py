@@ -14,7 +14,7 @@ from medsearch.study import Reaching
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.staged import StagedSearch
 from medsearch.study.ray.cluster import Resources, cluster
-from medsearch.study.ray.execution import Site
+from medsearch.study.ray.execution import ClusterOptions
 from medsearch.study.ray.staged_run import run_staged
 from medsearch.study.record.headers import SearchHeader, StagedHeader
 from medsearch.study.record.ledger import Ledger
@@ -36,17 +36,17 @@ def test_a_whole_staged_search_and_once_more(tmp_path: Path) -> None:
     around: list[str] = []
 
     @contextmanager
-    def watched(search: Search) -> Iterator[Site]:
+    def watched(search: Search) -> Iterator[ClusterOptions]:
         around.append(search.name)
-        yield Site()
+        yield ClusterOptions()
         around.append("done")
 
-    done = run_staged(staged(), toy.workplace(tmp_path), watched)
+    done = run_staged(staged(), toy.study_environment(tmp_path), watched)
     assert done.trained
     assert around == [word for name in staged().studies for word in (name, "done")]
     groups = written(Ledger(done.folder), StagedHeader).groups
     assert [group.frozen for group in groups] == list(done.frozen)
-    later = written(Ledger(toy.workplace(tmp_path).study("toy_staged.2-second")), SearchHeader)
+    later = written(Ledger(toy.study_environment(tmp_path).study("toy_staged.2-second")), SearchHeader)
     assert later.fixed == {A: done.frozen[0].knobs[A]}
     keys = [line["key"] for line in toy.executions(tmp_path)]
     assert len(keys) == len(set(keys)), "what the searches share is trained once"
@@ -72,7 +72,7 @@ def test_a_whole_staged_search_and_once_more(tmp_path: Path) -> None:
 
 def run_or_refuse(of: StagedSearch, home: Path) -> str:
     with pytest.raises(BadInput) as refusal:
-        run_staged(of, toy.workplace(home))
+        run_staged(of, toy.study_environment(home))
     return str(refusal.value)
 
 
@@ -82,9 +82,9 @@ def test_a_rule_that_allows_nothing_fails_and_a_lower_bound_goes_on(tmp_path: Pa
         return staged(groups=(first, replace(SECOND, trials=1, finalists=0)), refinement=None, references=())
 
     with pytest.raises(StudyFailed, match=r"none of 3 trials has validation/dice ≥ 2; .* or lower the bound"):
-        run_staged(bounded(2.0), toy.workplace(tmp_path))
+        run_staged(bounded(2.0), toy.study_environment(tmp_path))
     count = len(toy.executions(tmp_path))
-    done = run_staged(bounded(0.1), toy.workplace(tmp_path))
+    done = run_staged(bounded(0.1), toy.study_environment(tmp_path))
     assert len(done.frozen) == 2
     assert [search.trained for search in done.searches] == [False, True]
     assert len(toy.executions(tmp_path)) > count

@@ -12,11 +12,11 @@ from medsearch.study.engine.jobs import Job
 from medsearch.study.engine.probes import Probes
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.ray.cluster import Resources
+from medsearch.study.ray.cluster_capacity import Room
 from medsearch.study.ray.execution import _recalled
 from medsearch.study.ray.interruption import Halt
 from medsearch.study.ray.lost_workers import FOR_MEMORY
 from medsearch.study.ray.packing import Packing
-from medsearch.study.ray.room import Room
 from medsearch.study.ray.rungs import RETRIES
 from medsearch.study.ray.searcher import Jobs
 from tests.study.drive import conduct, do, search

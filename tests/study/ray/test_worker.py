@@ -22,7 +22,7 @@ from tests.study.drive import search
 
 
 def payload(home: Path, job: Job, *, threads: int = 1) -> TrialPayload:
-    store = toy.workplace(home).store
+    store = toy.study_environment(home).store
     return TrialPayload(job=job, store=store, runtime=Runtime(threads=threads))
 
 
@@ -44,7 +44,7 @@ def locked(home: Path, key: str) -> bool:
 
 @pytest.fixture
 def planner(tmp_path: Path) -> Planner:
-    return Planner(search(), toy.workplace(tmp_path))
+    return Planner(search(), toy.study_environment(tmp_path))
 
 
 def test_a_trial_reports_each_epoch_of_its_searched_stage_and_its_end(planner: Planner, tmp_path: Path) -> None:
@@ -92,7 +92,7 @@ def test_a_cut_run_lets_go_of_its_stage_and_keeps_its_checkpoint(planner: Planne
 
 
 def test_a_failure_is_a_result_with_its_traceback(tmp_path: Path) -> None:
-    broken = Planner(search(toy={"translation.breaks": True}), toy.workplace(tmp_path))
+    broken = Planner(search(toy={"translation.breaks": True}), toy.study_environment(tmp_path))
     result = worker(payload(tmp_path, broken.job("prefix", 0, knobs={}))).step()
     assert (result["done"], result[END]["state"], result[END]["cause"]) == (True, "failed", "diverged")
     assert "Traceback" in result[END]["trace"]

@@ -26,7 +26,7 @@ from medsearch.stages.pipelines import Node
 from medsearch.stages.stage import Outcome, Training
 from medsearch.study.declare.samplers import Random
 from medsearch.study.engine.identity import choose, open_study
-from medsearch.study.engine.jobs import End, Job, Planner
+from medsearch.study.engine.jobs import Job, Planner, RunResult
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.record.ledger import Ledger
@@ -83,15 +83,15 @@ def run(home: Path, trials: int = 2, **how: Any) -> None:
 
 
 def conducted(home: Path, trials: int = 2) -> SearchDriver:
-    place = toy.workplace(home)
-    planner, ledger = Planner(study(trials), place), Ledger(place.study("toy_search"))
+    environment = toy.study_environment(home)
+    planner, ledger = Planner(study(trials), environment), Ledger(environment.study("toy_search"))
     open_study(planner, ledger)
     return SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(study(trials), sqlite(ledger.folder)))
 
 
 def table(home: Path) -> Any:
     """What the report says, but for times."""
-    found = collect(home / "studies" / "toy_search", toy.workplace(home).store)
+    found = collect(home / "studies" / "toy_search", toy.study_environment(home).store)
     runs = [*found.finalists, *found.references]
     rows = [[(one.seed, one.state, one.value, dict(one.metrics)) for one in row.replicates] for row in runs]
     trials = [(one.number, one.state, one.value, one.curve, dict(one.knobs)) for one in found.trials]
@@ -182,7 +182,7 @@ def test_a_damaged_manifest(
     assert table(home) == ended[1]
     assert len(toy.executions(home)) == trained + (2 if damage is other_stage else 1)
     assert f"the stage is in {folder}.damaged-" in caplog.text
-    assert verify(home, toy.workplace(home).store).findings == []
+    assert verify(home, toy.study_environment(home).store).findings == []
     run(home)
     assert len(toy.executions(home)) == trained + (2 if damage is other_stage else 1)
 
@@ -289,10 +289,10 @@ def other_metrics(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [flip, cut, number, without_keys, other_metrics], ids=lambda of: of.__name__)
 def test_a_damaged_index(home: Path, damage: Damage, caplog: pytest.LogCaptureFixture) -> None:
-    store = toy.workplace(home).store
+    store = toy.study_environment(home).store
     expected = store.summaries()
     damage(store.root / ".index.jsonl")
-    fresh = toy.workplace(home.rename(home.with_name("another"))).store  # as another process would
+    fresh = toy.study_environment(home.rename(home.with_name("another"))).store  # as another process would
     assert fresh.summaries() == expected
     assert damage is other_metrics or ".index.jsonl " in caplog.text
     assert [line["key"] for line in records.read_lines(fresh.root / ".index.jsonl")] == list(expected)
@@ -323,7 +323,7 @@ def test_what_is_damaged_in_the_middle_of_a_study_is_made_anew_in_it(
 ) -> None:
     home = tmp_path / "home"
     conductor = conducted(home)
-    done: list[End] = []
+    done: list[RunResult] = []
     while isinstance(job := conductor.next(), Job):
         if job.run == "trial-0001" and not done[-1].cause:
             flip(home / "cohorts" / "toy" / "image-t1.npy")
@@ -342,7 +342,7 @@ def test_a_disk_that_damages_all_that_it_is_given_ends_the_run(tmp_path: Path) -
     job = conductor.next()
     tries = 0
     while isinstance(job, Job) and job.planned.role == "prefix" and tries < 9:
-        conductor.ended(job.run, End(state="failed", reason="x was changed", cause="damaged"))
+        conductor.ended(job.run, RunResult(state="failed", reason="x was changed", cause="damaged"))
         tries += 1
         job = conductor.next() if tries < 4 else "finished"
     assert tries == 4
@@ -355,7 +355,7 @@ def test_a_kill_while_a_run_that_was_damaged_is_handed_out_again_ends_it_no_soon
     while isinstance(job := conductor.next(), Job) and job.planned.role != role:
         conductor.ended(job.run, do(conductor, job))
     assert isinstance(job, Job)
-    conductor.ended(job.run, End(state="failed", reason="x was changed", cause="damaged"))
+    conductor.ended(job.run, RunResult(state="failed", reason="x was changed", cause="damaged"))
     assert conductor.ledger.runs()[job.run].state == "running"
     run(tmp_path)
     assert {record.state for record in conductor.ledger.runs().values()} == {"complete"}
@@ -365,7 +365,7 @@ def test_a_kill_while_a_stage_run_that_was_damaged_is_handed_out_again_ends_it_n
     sweep = sweep_of(ablation(), tmp_path)
     job = sweep.next()
     assert isinstance(job, Job)
-    sweep.ended(job.run, End(state="failed", reason="x was changed", cause="damaged"))
+    sweep.ended(job.run, RunResult(state="failed", reason="x was changed", cause="damaged"))
     assert sweep.ledger.runs()[job.run].state == "running"
     sweep_out(sweep_of(ablation(), tmp_path))
     assert {record.state for record in sweep.ledger.runs().values()} == {"complete"}
@@ -373,12 +373,12 @@ def test_a_kill_while_a_stage_run_that_was_damaged_is_handed_out_again_ends_it_n
 
 def test_a_sweep_trains_again_what_its_next_stage_cannot_take(tmp_path: Path) -> None:
     sweep_out(sweep_of(ablation(), tmp_path))
-    before = toy.workplace(tmp_path).store.summaries()
+    before = toy.study_environment(tmp_path).store.summaries()
     damaged = next(folder for folder in stages(tmp_path, "toy-translation"))
     flip(damaged / MANIFEST)
     trained = len(toy.executions(tmp_path))
     sweep_out(sweep_of(ablation(), tmp_path))
-    again = toy.workplace(tmp_path).store.summaries()
+    again = toy.study_environment(tmp_path).store.summaries()
     assert [line["key"] for line in toy.executions(tmp_path)[trained:]] == [damaged.name]
     assert {key: one["metrics"] for key, one in again.items()} == {key: one["metrics"] for key, one in before.items()}
 
@@ -399,18 +399,18 @@ def _everything() -> dict[str, tuple[Callable[[Path], Path], Damage]]:
 
 
 def test_all_of_a_home_is_verified(home: Path, ended: tuple[Path, Any, Any]) -> None:
-    store = toy.workplace(home).store
+    store = toy.study_environment(home).store
     store.summaries()
     sound = verify(home, store)
     assert (sound.findings, sound.unverifiable, sound.studies, sound.cohorts) == ([], 0, 1, 1)
     assert sound.stages == len(store.summaries())
-    places = [(where(home), damage) for where, damage in _everything().values()]
-    for path, damage in places:
+    environments = [(where(home), damage) for where, damage in _everything().values()]
+    for path, damage in environments:
         damage(path)
     found = verify(home, store)
-    for path, _ in places:
+    for path, _ in environments:
         assert any(str(path) in finding.what for finding in found.findings), path
-    assert len(found.findings) >= len(places)
+    assert len(found.findings) >= len(environments)
     assert all(finding.remedy for finding in found.findings)
     lines = list(set_aside(found, store))
     assert len(lines) == 4  # three stages and the arrays
@@ -458,5 +458,5 @@ def test_what_was_stored_before_digests_were_kept_is_taken_and_counted(
     trained = len(toy.executions(home))
     run(home)
     assert (table(home), len(toy.executions(home))) == (ended[1], trained)
-    found = verify(home, toy.workplace(home).store)
+    found = verify(home, toy.study_environment(home).store)
     assert (found.findings, found.unverifiable) == ([], found.stages + 2)

@@ -19,11 +19,11 @@ from medsearch.reporting.report import summary
 from medsearch.stages.code import Code
 from medsearch.stages.store import Store
 from medsearch.study.engine.ablation_header import begin, winner
-from medsearch.study.engine.course import frozen_by_now, pins
 from medsearch.study.engine.graph import Grapher
 from medsearch.study.engine.identity import open_study
 from medsearch.study.engine.jobs import Planner
 from medsearch.study.engine.staged_header import describe
+from medsearch.study.engine.staged_status import frozen_by_now, pins
 from medsearch.study.record.headers import (
     HEADER_REMEDY,
     AblationHeader,
@@ -47,7 +47,7 @@ from medsearch.study.record.headers import (
     way_of,
 )
 from medsearch.study.record.ledger import HEADER, Ledger
-from medsearch.study.record.mentions import mentions
+from medsearch.study.record.referenced_stages import referenced_stages
 from tests.core.test_codec import values
 from tests.study import toy
 from tests.study.ablations import ablation
@@ -405,23 +405,23 @@ READERS: dict[str, tuple[str, Read]] = {
     "sync": ("toy_ablation", command("sync", "toy_ablation")),
     "sync of a staged search": ("toy_staged", command("sync", "toy_staged")),
     "prune": ("toy_search", command("prune", "--yes")),
-    "mentions": ("toy_ablation", mentions),
+    "mentions": ("toy_ablation", referenced_stages),
     "summary": ("toy_staged", lambda home: summary(home / "studies" / "toy_staged", Store(home / "stages"))),
     "search": ("toy_search", lambda home: open_study(*opened(home))),
     "ablation": ("toy_ablation", lambda home: begin(grapher(home), Ledger(home / "studies" / "toy_ablation"))),
-    "ablation of a search": ("toy_search", lambda home: winner(ablation(of=search()), toy.workplace(home))),
-    "staged search": ("toy_staged", lambda home: describe(staged(), toy.workplace(home))),
-    "what a staged search froze": ("toy_staged", lambda home: frozen_by_now(staged(), toy.workplace(home))),
-    "pins": ("toy_staged", lambda home: pins("toy_staged", toy.workplace(home))),
+    "ablation of a search": ("toy_search", lambda home: winner(ablation(of=search()), toy.study_environment(home))),
+    "staged search": ("toy_staged", lambda home: describe(staged(), toy.study_environment(home))),
+    "what a staged search froze": ("toy_staged", lambda home: frozen_by_now(staged(), toy.study_environment(home))),
+    "pins": ("toy_staged", lambda home: pins("toy_staged", toy.study_environment(home))),
 }
 
 
 def opened(home: Path) -> tuple[Planner, Ledger]:
-    return Planner(search(), toy.workplace(home)), Ledger(home / "studies" / "toy_search")
+    return Planner(search(), toy.study_environment(home)), Ledger(home / "studies" / "toy_search")
 
 
 def grapher(home: Path) -> Grapher:
-    return Grapher(ablation(), {"brats2020": toy.workplace(home)})
+    return Grapher(ablation(), {"brats2020": toy.study_environment(home)})
 
 
 def sealed(**changes: Any) -> Callable[[Path], None]:

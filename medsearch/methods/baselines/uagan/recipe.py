@@ -12,7 +12,7 @@ from medsearch.networks.config import Scale
 from medsearch.stages.method import require_known
 from medsearch.stages.segmentation import EvaluationRecipe
 
-Asked = Literal["shuffled", "other"]
+CliSpec = Literal["shuffled", "other"]
 CONTRASTS = 2
 """Source and target, of which a batch holds as many images each."""
 
@@ -89,7 +89,7 @@ class SegmentationRecipe(TrainedByAdam):
     """Of segmentations."""
     tumour_weight: Fraction = 0.98
     """Of tumour in the cross-entropy; background has the rest to 1."""
-    asked: Asked = "shuffled"
+    asked: CliSpec = "shuffled"
     """The contrast that an image is translated to: that of a random image of the batch, or always the other one."""
     network: UAGANConfig = field(default_factory=UAGANConfig)
     discriminator: JudgeConfig = field(default_factory=JudgeConfig)

@@ -6,11 +6,11 @@ from typing import Any, final
 
 from medsearch.core.errors import StudyFailed
 from medsearch.stages.store import Store
-from medsearch.study.declare.rules import Entrant, Rule
+from medsearch.study.declare.rules import RankedTrial, Rule
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.spaces import Choice
 from medsearch.study.engine.jobs import Planner
-from medsearch.study.engine.ranking import barred, metrics_of, ranking
+from medsearch.study.engine.ranking import disallowed_trials, metrics_of, ranking
 from medsearch.study.engine.run_order import Plan, Progress, doomed, finalists, finished, run_id, searched
 from medsearch.study.engine.search_driver import plan_of
 from medsearch.study.record.headers import Frozen
@@ -19,7 +19,7 @@ from medsearch.study.record.ledger import Ledger, RunRecord
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Standing:
+class SearchStatus:
     """How far a search is, by its ledger: trials that ended, finalists, whether nothing is left to run."""
 
     trials: int = 0
@@ -28,16 +28,16 @@ class Standing:
     runs: Mapping[str, RunRecord] = field(default_factory=dict)
 
 
-def standing(planner: Planner) -> Standing:
+def search_status(planner: Planner) -> SearchStatus:
     """Read the ledger, and the metrics of which a rule ranks; neither the sampler's storage nor Ray is asked.
 
     A run that failed counts as ended, though its study may try it again.
     """
-    ledger, plan = Ledger(planner.place.study(planner.search.name)), plan_of(planner)
+    ledger, plan = Ledger(planner.environment.study(planner.search.name)), plan_of(planner)
     runs = ledger.runs() if ledger.header() else {}
     progress = _progress(planner, plan, runs)
     hopeless = doomed(plan, progress)
-    return Standing(
+    return SearchStatus(
         trials=sum(slot.role == "trial" for slot in progress.ended),
         finalists=finalists(plan, progress),
         ended=searched(plan, progress) and finished(plan, progress) and not hopeless,
@@ -45,7 +45,7 @@ def standing(planner: Planner) -> Standing:
     )
 
 
-def freeze(search: Search, rule: Rule, at: Standing, store: Store) -> Frozen:
+def freeze(search: Search, rule: Rule, at: SearchStatus, store: Store) -> Frozen:
     """What is frozen of a search that has ended.
 
     Raises:
@@ -72,20 +72,20 @@ def freeze(search: Search, rule: Rule, at: Standing, store: Store) -> Frozen:
 
 def option(search: Search, knob: str, value: Any) -> Any:
     """A choice as it was declared: the ledger's JSON makes lists of tuples."""
-    domain = search.settled.domains[knob]
+    domain = search.resolved.domains[knob]
     options = domain.options if isinstance(domain, Choice) else (value,)
     return next(option for option in options if Choice((option,)).holds(value))
 
 
-def _entrants(search: Search, at: Standing) -> list[Entrant]:
+def _entrants(search: Search, at: SearchStatus) -> list[RankedTrial]:
     """Complete trials; a finalist with its runs under the seeds that the search has now."""
     found = []
     for run in at.runs.values():
         if run.role == "trial" and run.state == "complete" and run.value is not None:
             own = [one for one in at.runs.values() if one.role == "replicate" and one.number == run.number]
             repeated = run.number in at.finalists
-            over = tuple(one for one in own if repeated and one.seed in search.settled.seeds)
-            found.append(Entrant(trial=run, replicates=over))
+            over = tuple(one for one in own if repeated and one.seed in search.resolved.seeds)
+            found.append(RankedTrial(trial=run, replicates=over))
     return found
 
 
@@ -99,6 +99,6 @@ def _progress(planner: Planner, plan: Plan, runs: Mapping[str, RunRecord]) -> Pr
         search,
         {number: run.values for number, run in done.items()},
         {number: run.knobs for number, run in done.items()},
-        last=barred(search, done.values(), planner.place.store) if searched(plan, progress) else (),
+        last=disallowed_trials(search, done.values(), planner.environment.store) if searched(plan, progress) else (),
     )
     return replace(progress, ranking=ranked)

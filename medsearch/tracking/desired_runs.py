@@ -51,7 +51,7 @@ Series = Mapping[str, tuple[tuple[Point, ...], ...]]
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class WantedRun:
+class DesiredRun:
     """A run as MLflow should show it. Times are Unix milliseconds.
 
     `under` is the run that it hangs under; none: the parent. `once` are tags that are set where they are missing and

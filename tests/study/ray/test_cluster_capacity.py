@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
 from medsearch.study.ray import room
-from medsearch.study.ray.room import Room, fit_together
+from medsearch.study.ray.cluster_capacity import Room, fit_together
 
 ONE = {"CPU": 8.0, "GPU": 1.0}
 TWO = {"CPU": 16.0, "GPU": 2.0}

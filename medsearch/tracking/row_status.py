@@ -9,13 +9,13 @@ from typing import final
 
 from medsearch.study.record.headers import Cell
 from medsearch.study.record.ledger import RunRecord, stage_name
+from medsearch.tracking.desired_runs import last_heard, milliseconds
 from medsearch.tracking.reading import Study
-from medsearch.tracking.wanted import last_heard, milliseconds
 
 
 @final
 @dataclass(frozen=True)
-class Standing:
+class RowStatus:
     """How many cells (or stage runs) of a group ended how, and whether any has begun."""
 
     complete: int = 0
@@ -42,18 +42,18 @@ class Standing:
         return ", ".join(parts)
 
 
-def standing_of_cells(study: Study, cells: Iterable[Cell], *, begun: bool, unknown: int = 0) -> Standing:
+def row_status(study: Study, cells: Iterable[Cell], *, begun: bool, unknown: int = 0) -> RowStatus:
     """Of a row's cells, of which `unknown` more wait for its re-tuning; a row without any cell waits."""
     states = [_cell_state(study, cell) for cell in cells]
     waiting = states.count("waiting") + unknown if states or unknown else 1
-    return Standing(states.count("complete"), states.count("failed"), waiting, begun)
+    return RowStatus(states.count("complete"), states.count("failed"), waiting, begun)
 
 
-def standing_of_runs(study: Study, records: Iterable[RunRecord]) -> Standing:
+def stage_status(study: Study, records: Iterable[RunRecord]) -> RowStatus:
     """Of stage runs that hang together."""
     states = [state_of(study, record) for record in records]
     complete, failed = states.count("complete"), states.count("failed")
-    return Standing(complete, failed, len(states) - complete - failed, bool(states))
+    return RowStatus(complete, failed, len(states) - complete - failed, bool(states))
 
 
 def _cell_state(study: Study, cell: Cell) -> str:

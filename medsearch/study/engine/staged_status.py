@@ -20,16 +20,16 @@ from medsearch.study.declare.groups import Group
 from medsearch.study.declare.rules import Rule
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.staged import StagedSearch, refinement_of, search_of
-from medsearch.study.engine.freezing import Standing, freeze, option, standing
 from medsearch.study.engine.identity import MAY_GROW, differs
-from medsearch.study.engine.jobs import Planner, Workplace
+from medsearch.study.engine.jobs import Planner, StudyEnvironment
+from medsearch.study.engine.search_status import SearchStatus, freeze, option, search_status
 from medsearch.study.record.headers import Frozen, Pin, SearchHeader, StagedHeader
 from medsearch.study.record.ledger import Ledger
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Part:
+class GroupStatus:
     """A search of a staged search. group: None for the refinement.
 
     waits: what must be frozen before it; until then it has stand-ins for frozen values. pin: the group's last decision.
@@ -40,7 +40,7 @@ class Part:
     search: Search
     group: Group | None = None
     waits: str = ""
-    at: Standing = field(default_factory=Standing)
+    at: SearchStatus = field(default_factory=SearchStatus)
     frozen: Frozen | None = None
     pin: Pin | None = None
     refusal: MedsearchError | None = None
@@ -49,41 +49,41 @@ class Part:
     overtaken: str = ""
 
 
-def course(
-    staged: StagedSearch, place: Workplace | None, run: Callable[[Search], None] | None = None
-) -> Iterator[Part]:
+def staged_status(
+    staged: StagedSearch, environment: StudyEnvironment | None, run: Callable[[Search], None] | None = None
+) -> Iterator[GroupStatus]:
     """Every search in its order. `run` is called with each that may run, before its ledger is read.
 
-    Without a place nothing has run.
+    Without an environment nothing has run.
     """
-    known = pins(staged.name, place) if place else {}
+    known = pins(staged.name, environment) if environment else {}
     point: dict[str, Any] = dict(staged.stand_in)
     waits = ""
     for index, group in enumerate(staged.groups):
         search = search_of(staged, index, point)
-        part = Part(search=search, group=group, waits=waits, pin=known.get(search.name))
-        part = _settled(_carried_out(staged, part, place, run), place)
+        part = GroupStatus(search=search, group=group, waits=waits, pin=known.get(search.name))
+        part = _settled(_carried_out(staged, part, environment, run), environment)
         if part.frozen:
             point |= part.frozen.knobs
         else:
             waits = f"after group {index + 1} is frozen"
         yield part
     if staged.refinement:
-        yield _carried_out(staged, Part(search=refinement_of(staged, point), waits=waits), place, run)
+        yield _carried_out(staged, GroupStatus(search=refinement_of(staged, point), waits=waits), environment, run)
 
 
-def frozen_by_now(staged: StagedSearch, place: Workplace) -> tuple[tuple[Frozen, ...], str]:
+def frozen_by_now(staged: StagedSearch, environment: StudyEnvironment) -> tuple[tuple[Frozen, ...], str]:
     """What the groups have frozen, in their order, and why it cannot go on; empty if it can."""
-    found = tuple(course(staged, place))
+    found = tuple(staged_status(staged, environment))
     refusals = (str(part.refusal) for part in found if part.refusal)
     return tuple(part.frozen for part in found if part.frozen), next(refusals, "")
 
 
-def moved(staged: StagedSearch, search: Search, place: Workplace) -> str:
+def moved(staged: StagedSearch, search: Search, environment: StudyEnvironment) -> str:
     """In which frozen values `search` differs from what its folder was begun with; empty if in none, or not begun."""
-    header = Ledger(place.study(search.name)).header(SearchHeader)
+    header = Ledger(environment.study(search.name)).header(SearchHeader)
     stood = {**header.fixed, **header.start} if header else {}
-    stands = plain({**search.settled.fixed, **search.settled.start})
+    stands = plain({**search.resolved.fixed, **search.resolved.start})
     before = staged.groups[: staged.studies.index(search.name)]
     frozen = [knob for group in before for knob in group.space if knob in stood and knob in stands]
     told = (f"{knob} = {_shown(stands[knob])} instead of {_shown(stood[knob])}" for knob in frozen)
@@ -91,46 +91,46 @@ def moved(staged: StagedSearch, search: Search, place: Workplace) -> str:
 
 
 def _carried_out(
-    staged: StagedSearch, part: Part, place: Workplace | None, run: Callable[[Search], None] | None
-) -> Part:
+    staged: StagedSearch, part: GroupStatus, environment: StudyEnvironment | None, run: Callable[[Search], None] | None
+) -> GroupStatus:
     """With its refusal, or as far as it has come."""
-    if place is None:
+    if environment is None:
         return part
-    planner = Planner(part.search, place)
+    planner = Planner(part.search, environment)
     if not part.waits and (refused := _refused(staged, planner)):
         return replace(part, **refused)
     if run and not part.waits:
         run(part.search)
-    return replace(part, at=standing(planner))
+    return replace(part, at=search_status(planner))
 
 
-def _settled(part: Part, place: Workplace | None) -> Part:
+def _settled(part: GroupStatus, environment: StudyEnvironment | None) -> GroupStatus:
     """With what its group has frozen, if it may be frozen by now."""
-    if place is None or part.group is None or part.waits or part.refusal:
+    if environment is None or part.group is None or part.waits or part.refusal:
         return part
     rule, search = part.group.freeze, part.search
-    kept = pinned(part.pin, search, rule, place)
-    now = _decision(part, rule, place) if part.at.ended else None
+    kept = pinned(part.pin, search, rule, environment)
+    now = _decision(part, rule, environment) if part.at.ended else None
     if kept is not None:
         since = overtaken(kept, now) if isinstance(now, Frozen) else ""
         return replace(part, frozen=kept, overtaken=since)
     if isinstance(now, Frozen):
-        return replace(part, frozen=now, pin=Pin(frozen=now, decided=decided(search, rule, place)))
+        return replace(part, frozen=now, pin=Pin(frozen=now, decided=decided(search, rule, environment)))
     return replace(part, refusal=now)
 
 
-def _decision(part: Part, rule: Any, place: Workplace) -> Frozen | StudyFailed:
+def _decision(part: GroupStatus, rule: Any, environment: StudyEnvironment) -> Frozen | StudyFailed:
     try:
-        return freeze(part.search, rule, part.at, place.store)
+        return freeze(part.search, rule, part.at, environment.store)
     except StudyFailed as refusal:
         return refusal
 
 
 def _refused(staged: StagedSearch, planner: Planner) -> Mapping[str, Any]:
     """Why the search may not go on in its folder; nothing if it may."""
-    name, place = planner.search.name, planner.place
-    since = moved(staged, planner.search, place)
-    parts = ", ".join(differs(planner, Ledger(place.study(name)).header()))
+    name, environment = planner.search.name, planner.environment
+    since = moved(staged, planner.search, environment)
+    parts = ", ".join(differs(planner, Ledger(environment.study(name)).header()))
     if not since and not parts:
         return {}
     why = f"stands on other frozen values: {since}"
@@ -138,8 +138,8 @@ def _refused(staged: StagedSearch, planner: Planner) -> Mapping[str, Any]:
         why = f"was begun with another {parts}; only {MAY_GROW} may change"
     after = ", ".join(staged.studies[staged.studies.index(name) :])
     msg = (
-        f"study {name!r} in {place.study(name)} {why}: choose another --home or study name, or remove the folders of "
-        f"{after} (what they trained stays in the store)"
+        f"study {name!r} in {environment.study(name)} {why}: choose another --home or study name, or remove the "
+        f"folders of {after} (what they trained stays in the store)"
     )
     return {"refusal": BadInput(msg), "foreign": why, "edited": not since}
 
@@ -148,24 +148,24 @@ def _shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def pins(staged: str, place: Workplace) -> dict[str, Pin]:
+def pins(staged: str, environment: StudyEnvironment) -> dict[str, Pin]:
     """The pins of the staged search of that name, by the names of its groups' studies."""
-    header = Ledger(place.study(staged)).header(StagedHeader)
+    header = Ledger(environment.study(staged)).header(StagedHeader)
     return {group.study: group.pinned for group in (header.groups if header else ()) if group.pinned}
 
 
-def pinned(pin: Pin | None, search: Search, rule: Rule, place: Workplace) -> Frozen | None:
+def pinned(pin: Pin | None, search: Search, rule: Rule, environment: StudyEnvironment) -> Frozen | None:
     """What was frozen, with choices as they are declared; None where it was decided from something else."""
-    if pin is None or pin.decided != decided(search, rule, place):
+    if pin is None or pin.decided != decided(search, rule, environment):
         return None
     knobs = {knob: option(search, knob, value) for knob, value in pin.frozen.knobs.items()}
     return replace(pin.frozen, knobs=knobs)
 
 
-def decided(search: Search, rule: Rule, place: Workplace) -> dict[str, Any]:
+def decided(search: Search, rule: Rule, environment: StudyEnvironment) -> dict[str, Any]:
     """What a decision rests on beside the runs: declared numbers, the rule, and when the group's folder was begun."""
-    here = search.settled
-    header = Ledger(place.study(search.name)).header()
+    here = search.resolved
+    header = Ledger(environment.study(search.name)).header()
     begun = header.begun if header else None
     numbers = {"trials": here.trials, "finalists": here.finalists, "seeds": here.seeds}
     return dict(plain({**numbers, "rule": str(rule), "begun": begun}))

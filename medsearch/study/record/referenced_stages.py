@@ -22,14 +22,14 @@ DRIVER_LOCK = "driver.lock"
 
 @final
 @dataclass(frozen=True)
-class Mentions:
+class ReferencedStages:
     """Stage keys: all that a study names, and those among them of which only numbers and pictures are needed."""
 
     keys: frozenset[str]
     spare: frozenset[str]
 
 
-def mentions(home: Path) -> Mentions:
+def referenced_stages(home: Path) -> ReferencedStages:
     """Of all studies in `home`.
 
     Raises:
@@ -43,10 +43,10 @@ def mentions(home: Path) -> Mentions:
         found = _of(folder)
         keys |= found.keys
         needed |= found.keys - found.spare
-    return Mentions(frozenset(keys), frozenset(keys - needed))
+    return ReferencedStages(frozenset(keys), frozenset(keys - needed))
 
 
-def _of(folder: Path) -> Mentions:
+def _of(folder: Path) -> ReferencedStages:
     ledger = Ledger(folder)
     _require_whole(ledger)
     header, events = ledger.header(), list(ledger.events())
@@ -54,7 +54,7 @@ def _of(folder: Path) -> Mentions:
     if isinstance(header, AblationHeader):
         listed |= header.owners.keys()
     spare = _spare(header, list(fold(events).values())) if _rests(folder) else set()
-    return Mentions(frozenset(listed), frozenset(spare))
+    return ReferencedStages(frozenset(listed), frozenset(spare))
 
 
 def _require_whole(ledger: Ledger) -> None:

@@ -6,7 +6,7 @@ from typing import final
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Portion:
+class ResourceGrant:
     """gpus: of a device, or of several. trains: keys of the stages that fit into it; None: all that the job has.
 
     probes: keys of the stages that are measured over one epoch, after which the job comes back; over all, if one is a
@@ -22,5 +22,5 @@ class Portion:
         return self.trains is None or key in self.trains
 
 
-EVERYTHING = Portion()
+EVERYTHING = ResourceGrant()
 """No GPU, and no limit to what is done."""

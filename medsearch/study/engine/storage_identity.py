@@ -21,7 +21,7 @@ MARK = "question"
 
 def mark_of(search: Search) -> dict[str, str]:
     """What trials answer, each part by a fingerprint."""
-    here, setup = search.settled, search.setup({})
+    here, setup = search.resolved, search.setup({})
     still: dict[str, Any] = {knob: v for knob, v in knobs(setup.recipe).items() if knob not in here.domains}
     return {
         "space": fingerprint({knob: domain_of(domain) for knob, domain in here.domains.items()}),

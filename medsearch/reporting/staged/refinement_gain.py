@@ -24,7 +24,7 @@ from medsearch.study.declare.refinement import FROZEN
 
 
 @dataclass(frozen=True, kw_only=True)
-class Left:
+class RefinementGain:
     """Differences are refined minus frozen, of means over the seeds that both have; None where there is none."""
 
     metric: str
@@ -109,7 +109,7 @@ class Left:
         return "" if self.objective is None else f"; {self.objective:+.3f} {self.metric}, by which it was chosen"
 
 
-def left(results: StagedResults) -> Left | None:
+def left(results: StagedResults) -> RefinementGain | None:
     """The verdict; None without a refinement, or before its best and the frozen point have run."""
     refined = results.refinement
     rows = summary(refined.search) if refined and refined.search else ()
@@ -121,7 +121,7 @@ def left(results: StagedResults) -> Left | None:
     if not all(_done(row) or _lost(row) for row in (best, frozen)):
         return None
     trial = refined.search.trial(best.trial) if best.trial is not None else None
-    return Left(
+    return RefinementGain(
         metric=refined.metric,
         trial=best.trial,
         trials=len(refined.search.in_state("complete")),
