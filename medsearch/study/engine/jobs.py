@@ -181,8 +181,9 @@ class Report:
 class RunResult:
     """How a job ended: with values in the order of the objectives, cut at a rung, or failed for a reason.
 
-    trace: where in the program it failed, for a file beside the ledger. requeue_reason: it has not ended but came back, to be
-    handed out with another share of a device, alone on one, or to another worker; a study never sees such an end.
+    trace: where in the program it failed, for a file beside the ledger. requeue_reason: it has not ended but came
+    back, to be handed out with another share of a device, alone on one, or to another worker; a study never sees such
+    an end.
     usage: what a stage was measured to take (`stages.memory.Usage`), where the job came back for that.
     halts: it says nothing of the run, but of where it was done, such as a full disk: the study ends with this reason,
     and the run goes on when it is run again.
