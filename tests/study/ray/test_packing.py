@@ -1,5 +1,6 @@
 """What a job gets, when it comes back, and who waits; without Ray, on pretended GPUs."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -262,9 +263,10 @@ def test_a_plan_knows_the_time_of_a_stage_that_was_only_measured(tmp_path: Path)
     assert hours() == {"starter": None, "main": None}
     table = Table(conduct(feast(trials=1, knobs={"starter.seconds": 0.1}), tmp_path), AUTO)
     table.take()
+    before = time.monotonic()
     table.finish()
     known = hours()
-    assert (known["starter"] or 0) * 3600 == pytest.approx(4 * 0.1, rel=0.5, abs=0.2)
+    assert 4 * 0.1 * 0.9 <= (known["starter"] or 0) * 3600 <= 4 * (time.monotonic() - before)
     assert known["main"] == known["starter"], "the same stage: likeness decides among those that are known"
 
 
