@@ -1,12 +1,15 @@
 """What several floors' tests share: shapes are checked as annotated, `micro` is importable by all."""
 
 import os
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
 
 from tests.bucket import Buckets
 
@@ -26,8 +29,26 @@ settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
 
+@event.listens_for(Engine, "connect")
+def without_sync(connection: object, _record: object) -> None:
+    """No test survives a power cut, so SQLite need not wait for the disk."""
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=OFF")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _without_fsync() -> Iterator[None]:
+    """Nor need files; processes of their own, as in tests/chaos, write them as they do for users."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda _file: None)
+        yield
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first, so that no worker is left alone with one in the end."""
+    """Files with slow tests come first, so that no worker is left alone with one in the end. What is soak is slow."""
+    for item in items:
+        if item.get_closest_marker("soak"):
+            item.add_marker(pytest.mark.slow)
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

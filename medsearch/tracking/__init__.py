@@ -4,16 +4,14 @@ Nothing in the search ever talks to MLflow: workers write journals, the driver w
 process of its own reads both and sends what is new. Killed at any moment, started twice, or kept waiting by a dead
 server, it ends with the same runs, because a plan is the difference between the files and what the server has:
 
-    reading    what the files say, piece by piece;             summary            of an ablation, its report
-    shown      the runs that MLflow should show (pure): `trials` of a search, `rows` of an ablation with
-               `counts`, how far each has come, and `labels`, names and tags;
-               wanted, series     what a run is, and its metrics and pictures
-    views      the saved views of MLflow's pages (pure);       charts, saved      the JSON in which the pages keep them
-    planning   the operations that are missing (pure)
-    mirror     doing them, and what the server then holds;     server, backend    MLflow behind an interface
-    sender     the whole round; `sync` is one of it;           receipts           locks, and which files were uploaded
-    follow     the process beside the driver;                  follower           the driver's handle on it
-    ui         the pages over a home;                          origin             whose runs a study's are
+    reading          what the files say, piece by piece; of an ablation also its report's table
+    desired_runs     what MLflow should show (pure): `search_runs` of a search, `ablation_runs` of an ablation
+    views            the saved views of MLflow's pages (pure); `saved_views` has the JSON in which the pages keep them
+    mirror           the operations that are missing (pure), doing them, and what the server then holds
+    server, backend  MLflow's client, and which MLflow it is
+    sender           the whole round; `sync` is one of it; `upload_log` has its locks, and which files were uploaded
+    follow           the process beside the driver; `follower` is the driver's handle on it
+    ui               the pages over a home; `origin`: whose runs a study's are
 
 Credentials in a tracking URI go to the follower by its standard input and to MLflow's server by its environment, never
 by a command line; they are left out of every message.

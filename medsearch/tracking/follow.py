@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
 from medsearch.tracking.backend import locate, quiet_mlflow
 from medsearch.tracking.reading import StudyReader
@@ -52,8 +52,10 @@ def main() -> None:
     answer = os.dup(1)
     os.dup2(2, 1)  # whatever a library prints goes to the log
     settings = json.loads(_line(0))
+    store_root, artifacts = Path(settings["store_root"]), settings["artifacts"] and Path(settings["artifacts"])
+    backend = locate(settings["uri"], home=store_root.parent, artifacts=artifacts)
     with quiet_mlflow():
-        sender = _sender(settings)
+        sender = Sender(StudyReader(Path(settings["study_folder"]), store_root, settings["remote"]), backend)
         follow(sender, Orders(0, settings["driver"]), every=settings["every"])
         report = sender.finish()
     _log(str(report))
@@ -73,13 +75,6 @@ def follow(sender: Sender, orders: Orders, *, every: float) -> None:
             if problem != told:
                 _log(problem or "up to date again")
                 told = problem
-
-
-def _sender(settings: dict[str, Any]) -> Sender:
-    store_root = Path(settings["store_root"])
-    artifacts = settings["artifacts"] and Path(settings["artifacts"])
-    backend = locate(settings["uri"], home=store_root.parent, artifacts=artifacts)
-    return Sender(StudyReader(Path(settings["study_folder"]), store_root, settings["remote"]), backend)
 
 
 def _line(pipe: int) -> bytes:

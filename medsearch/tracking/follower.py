@@ -1,12 +1,12 @@
 """The driver's side of the follower: start it, forget it, and at the end ask it to finish."""
 
-import dataclasses
 import json
 import os
 import select
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import final
 
@@ -51,7 +51,7 @@ def start_follower(
             stdout=subprocess.PIPE,
             stderr=log,
             bufsize=0,
-            env=_environment(),
+            env={**os.environ, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"},
             start_new_session=True,
         )
     follower = Follower(process, SyncReport(study=study_folder.name, uri=backend.shown, behind=True))
@@ -75,14 +75,19 @@ class Follower:
             self.process.stdin.write(line.encode() + b"\n")
             self.process.stdin.flush()
         except BrokenPipeError:
-            self._behind = _with_problem(self._behind, "its sender has died, see tracking/follow.log")
+            self._behind = replace(self._behind, problem="its sender has died, see tracking/follow.log")
 
     def finish(self, timeout_s: float) -> SyncReport:
         """Ask for one last look at everything, wait for at most `timeout_s`, and stop the follower in any case."""
         if self._report is None:
             self.say("finish")
             self._report = self._answer(timeout_s)
-            self._stop()
+            # It may be in the middle of anything: the files hold it all, and the next sender looks what arrived.
+            self.process.kill()
+            self.process.wait()
+            for pipe in (self.process.stdin, self.process.stdout):
+                if pipe is not None:
+                    pipe.close()
         return self._report
 
     def _answer(self, timeout_s: float) -> SyncReport:
@@ -91,26 +96,9 @@ class Follower:
         while not answer.endswith(b"\n"):
             ready, _, _ = select.select([pipe], [], [], max(0.0, until - time.monotonic()))
             if not ready:
-                return _with_problem(self._behind, f"no answer within {timeout_s:g} s")
+                return replace(self._behind, problem=f"no answer within {timeout_s:g} s")
             piece = os.read(pipe, 65536)
             if not piece:
-                return _with_problem(self._behind, "its sender has died, see tracking/follow.log")
+                return replace(self._behind, problem="its sender has died, see tracking/follow.log")
             answer += piece
         return SyncReport(**json.loads(answer))
-
-    def _stop(self) -> None:
-        # It may be in the middle of anything: the files hold it all, and the next sender looks what arrived.
-        self.process.kill()
-        self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
-            if pipe is not None:
-                pipe.close()
-
-
-def _with_problem(report: SyncReport, problem: str) -> SyncReport:
-    return dataclasses.replace(report, problem=problem)
-
-
-def _environment() -> dict[str, str]:
-    """The environment with this very package importable, and one thread for numerical libraries."""
-    return {**os.environ, "PYTHONPATH": python_path(), "OMP_NUM_THREADS": "1"}

@@ -2,12 +2,14 @@
 
 import contextlib
 import hashlib
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar, final
 
 from medsearch.core.errors import Damaged
+from medsearch.core.records import read_json
 from medsearch.core.remote import Unreachable
 from medsearch.stages.code import recorded
 from medsearch.stages.manifest import read_manifest
@@ -26,7 +28,6 @@ from medsearch.study.record.headers import (
 )
 from medsearch.study.record.ledger import HEADER, LEDGER, Ledger, RunRecord, fold
 from medsearch.tracking.origin import origin_of
-from medsearch.tracking.summary import Table, read_table
 
 T = TypeVar("T")
 
@@ -63,6 +64,79 @@ class Finished:
     domains: Mapping[str, str] = field(default_factory=dict)
     code: tuple[str, ...] | None = None
 
+    @property
+    def measured(self) -> dict[str, float]:
+        """The outcome's metrics, and the duration in `seconds` where it is known."""
+        return self.metrics | ({} if self.seconds is None else {"seconds": self.seconds})
+
+
+SUMMARY = "summary/"
+"""What metrics begin with whose last value alone counts."""
+NUMBERS = {"mean": "", "survivors_mean": " survivors", "sd_seeds": " sd", "survivors_sd": " sd"}
+NUMBERS |= {"seeds": " seeds", "planned": " planned", "share": " share", "survivors_share": " share survivors"}
+NUMBERS |= {"change": " change", "survivors_change": " change survivors"}
+
+
+@final
+@dataclass(frozen=True)
+class Table:
+    """The lines of an ablation's table, one for each row, column and metric, as metrics and tags of the rows' runs.
+
+        summary/<column>/<metric>               mean over the seeds, if every planned seed has a value
+        summary/<column>/<metric> survivors     mean over those that have one, if not all have: never both
+        summary/<column>/<metric> sd, seeds, planned, share, change
+        summary/<column>/<metric> share survivors, change survivors     if one of the two rows lacks a seed
+        verdict, verdict_reason                 beside the reported value, by column
+
+    `<column>` only where the table has several. `time` (Unix seconds): when it was written.
+    """
+
+    lines: tuple[Mapping[str, Any], ...] = ()
+    time: float = field(default=0.0, compare=False)
+
+    @classmethod
+    def read(cls, path: Path) -> "Table":
+        """The table in a report's results.json, read loosely: what is not there is not said."""
+        try:
+            lines = read_json(path)["derived"]["table"]
+            time = path.stat().st_mtime
+        except (OSError, Damaged, KeyError, TypeError):
+            return cls()
+        named = ("row", "column", "metric")
+        sound = [
+            line
+            for line in (lines if isinstance(lines, list) else ())
+            if isinstance(line, dict) and all(isinstance(line.get(name), str) for name in named)
+        ]
+        return cls(tuple(sound), time)
+
+    def numbers(self, row: str) -> dict[str, float]:
+        """The row's metrics. What no longer holds, and held once, is NaN."""
+        several = len({line["column"] for line in self.lines}) > 1
+        numbers: dict[str, float] = {}
+        for line in self.lines:
+            if line["row"] != row:
+                continue
+            column = f"{line['column'].replace('/', '_')}/" if several else ""
+            for name, suffix in NUMBERS.items():
+                value, key = line.get(name), f"{SUMMARY}{column}{line['metric']}{suffix}"
+                if isinstance(value, int | float):
+                    numbers[key] = float(value)
+                else:
+                    numbers.setdefault(key, math.nan)
+        return numbers
+
+    def tags(self, row: str) -> dict[str, str]:
+        """The row's verdicts, each behind its column and metric where the row has several of them."""
+        judged = [line for line in self.lines if line["row"] == row and line.get("verdict")]
+        several = [name for name in ("column", "metric") if len({line[name] for line in judged}) > 1]
+        where = {id(line): f"{', '.join(line[name] for name in several)}: " if several else "" for line in judged}
+        return {
+            name: "; ".join(f"{where[id(line)]}{line[name]}" for line in judged if line.get(name))
+            for name in ("verdict", "verdict_reason")
+            if any(line.get(name) for line in judged)
+        }
+
 
 @final
 @dataclass
@@ -96,6 +170,11 @@ class Study:
     def search(self) -> SearchHeader | None:
         """The header of a search; None for an ablation."""
         return self.header if isinstance(self.header, SearchHeader) else None
+
+    @property
+    def commit(self) -> str | None:
+        """The commit of the code that the study runs on; None where it is unknown."""
+        return self.header.commit if self.header else None
 
     @property
     def fixed(self) -> Knobs:
@@ -191,7 +270,7 @@ class StudyReader:
         stamp = _stamp(path)
         if self.study.ablation is not None and stamp != self._table_stamp:
             self._table_stamp = stamp
-            self.study.table = read_table(path)
+            self.study.table = Table.read(path)
 
     def _read_ledger(self) -> set[str]:
         study, events = self.study, [event for event in self._ledger.new() if not isinstance(event, Recovered)]

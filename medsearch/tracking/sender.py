@@ -11,13 +11,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import final
 
+from medsearch.tracking import ablation_runs, search_runs
 from medsearch.tracking.backend import Backend, locate, quiet_mlflow
 from medsearch.tracking.mirror import Mirror, Traffic
 from medsearch.tracking.reading import StudyReader
 from medsearch.tracking.report import SyncReport
-from medsearch.tracking.rows import is_group
-from medsearch.tracking.run_views import wanted_groups, wanted_parent, wanted_run
-from medsearch.tracking.server import MlflowServer, Server
+from medsearch.tracking.server import MlflowServer
 from medsearch.tracking.upload_log import Receipts
 from medsearch.tracking.views import views_of
 
@@ -54,11 +53,11 @@ class Sender:
     """Sends one study to one backend. `connect` opens the backend when something is to be sent."""
 
     def __init__(
-        self, reader: StudyReader, backend: Backend, *, connect: Callable[[Backend], Server] = MlflowServer
+        self, reader: StudyReader, backend: Backend, *, connect: Callable[[Backend], MlflowServer] = MlflowServer
     ) -> None:
         self.receipts = Receipts(reader.folder / "tracking", backend.short)
         self._reader, self._backend, self._connect = reader, backend, connect
-        self._server: Server | None = None
+        self._server: MlflowServer | None = None
         self._mirror: Mirror | None = None
         self._pending: set[str] = set()
         self._above: dict[str, str] = {}
@@ -145,17 +144,18 @@ class Sender:
         """The parent first, then runs in the order of the ledger. One that is refused holds up no other."""
         study, live = self._reader.study, bool(self._live)
         report = self._reader.report() if final else ()
-        parent = mirror.bring(wanted_parent(study, live=live, report=report), parent=None)
+        runs = search_runs if study.ablation is None else ablation_runs
+        parent = mirror.bring(runs.parent_run(study, live=live, report=report), parent=None)
         self._views = mirror.show(views_of(study), study.header.question if study.header else "")
-        above = {of.run: mirror.bring(of, parent=parent) for of in wanted_groups(study, live=live)}
+        above = {row.run: mirror.bring(row, parent=parent) for row in runs.row_runs(study, live=live)}
         if above != self._above:  # runs hang under others than before
             self._above = above
             self._pending |= set(study.runs)
         problem, refused = None, 0
         for name in [name for name in study.runs if name in self._pending]:
             try:
-                wanted = wanted_run(study, study.runs[name], live=live)
-                mirror.bring(wanted, parent=above.get(wanted.under, parent))
+                run = runs.ledger_run(study, study.runs[name], live=live)
+                mirror.bring(run, parent=above.get(run.under, parent))
             except Exception as error:
                 problem, refused = f"{name}: {_brief(error)}", refused + 1
                 if refused == TOLERATED:
@@ -164,7 +164,7 @@ class Sender:
                 self._pending.discard(name)
                 refused = 0
         if problem is None:  # nothing hangs any more under a row that the study no longer has
-            mirror.drop(lambda run: is_group(run) and run not in above)
+            mirror.drop(lambda run: ablation_runs.is_group(run) and run not in above)
         return problem
 
 

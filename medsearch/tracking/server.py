@@ -1,14 +1,19 @@
-"""What a sender asks of MLflow, and MLflow's client behind it."""
+"""What is asked of MLflow, and how its client does it."""
 
-from typing import Any, Protocol, final
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, final
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import fingerprint
 from medsearch.tracking.backend import Backend, create_database
-from medsearch.tracking.images import prepared
-from medsearch.tracking.planning import Log, TrackedRun
-from medsearch.tracking.reading import File
-from medsearch.tracking.summary import PREFIX
+from medsearch.tracking.desired_runs import Point
+from medsearch.tracking.reading import SUMMARY, File
 
 REFUSALS = ("INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED")
 """What a server answers that keeps no such tag, or not for this user."""
@@ -16,44 +21,54 @@ REFUSALS = ("INVALID_PARAMETER_VALUE", "PERMISSION_DENIED", "ENDPOINT_NOT_FOUND"
 LONGEST_FOLDER = 200 - len("/0123456789abcdef0123456789abcdef/artifacts")
 """Characters of the address of an experiment's files; PostgreSQL refuses runs whose own is longer than 200."""
 
+SIDE = 512
+"""Pixels of the longer side of a small picture; MLflow's pages draw them at 120 to 225."""
+
 PAGE = 1000
 """Runs in one answer; servers differ in what they allow above it."""
 
 
-class Server(Protocol):
-    """The operations of a plan. Any may raise; whether it took effect is then unknown until `load` is asked."""
+SENT = "medsearch.sent"
+"""The tag that counts, per series, the entries that are on the server; it travels in one batch with them."""
 
-    def load(self, study: str, origin: str) -> list[TrackedRun]:
-        """Every run of the study that is not deleted; the study's experiment is made if it does not exist."""
 
-    def create(self, name: str, started: int, tags: dict[str, str]) -> str:
-        """A new run in the experiment of the last `load`; its id."""
+@final
+@dataclass(frozen=True, kw_only=True)
+class TrackedRun:
+    """A run as a server has it.
 
-    def log(self, run: str, batch: Log) -> None:
-        """Store a batch; what is stored already is stored once."""
+    `summary` holds the last values of metrics that are replaced, `files` (name -> digest) what this place remembers to
+    have uploaded.
+    """
 
-    def untag(self, run: str, key: str) -> None:
-        """Remove a tag."""
+    id: str
+    status: str
+    ended: int | None = None
+    tags: Mapping[str, str]
+    params: Mapping[str, str] = field(default_factory=dict)
+    value: float | None = None
+    summary: Mapping[str, float] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
 
-    def upload(self, run: str, file: File) -> None:
-        """Store a file among the run's artifacts."""
+    @property
+    def sent(self) -> dict[str, int]:
+        """Entries on the server, per series."""
+        return {str(key): int(count) for key, count in json.loads(self.tags.get(SENT, "{}")).items()}
 
-    def close(self, run: str, status: str, ended: int | None) -> None:
-        """Set the status, and the end (Unix milliseconds) if there is one."""
 
-    def delete(self, run: str) -> None:
-        """Mark a run as deleted."""
+@final
+@dataclass(frozen=True)
+class Log:
+    """One batch. The server stores params, then points, then tags."""
 
-    def marks(self) -> tuple[str, dict[str, str]]:
-        """The id and the tags of the experiment of the last `load`."""
-
-    def mark(self, key: str, value: str) -> bool:
-        """Set a tag of that experiment; whether the server takes such a tag."""
+    params: Mapping[str, str] = field(default_factory=dict)
+    points: tuple[Point, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @final
 class MlflowServer:
-    """An MLflow server or database."""
+    """An MLflow server or database. Any operation may raise; `load` tells whether it took effect all the same."""
 
     def __init__(self, backend: Backend) -> None:
         """Open it; an embedded database is made first.
@@ -70,8 +85,11 @@ class MlflowServer:
         self._experiment = ""
 
     def load(self, study: str, origin: str) -> list[TrackedRun]:
-        """See `Server`."""
-        self._experiment = self._find_experiment(study)
+        """Every run of the study that is not deleted; the study's experiment is made if it does not exist."""
+        experiment = self._client.get_experiment_by_name(study) or self._make_experiment(study)
+        if experiment.lifecycle_stage == "deleted":  # a view of the store can be rebuilt, so it comes back
+            self._client.restore_experiment(experiment.experiment_id)
+        self._experiment = str(experiment.experiment_id)
         found: list[TrackedRun] = []
         page = None
         while True:
@@ -82,12 +100,6 @@ class MlflowServer:
             page = runs.token
             if not page:
                 return found
-
-    def _find_experiment(self, name: str) -> str:
-        experiment = self._client.get_experiment_by_name(name) or self._make_experiment(name)
-        if experiment.lifecycle_stage == "deleted":  # a view of the store can be rebuilt, so it comes back
-            self._client.restore_experiment(experiment.experiment_id)
-        return str(experiment.experiment_id)
 
     def _make_experiment(self, name: str) -> Any:
         from mlflow.exceptions import MlflowException
@@ -112,12 +124,12 @@ class MlflowServer:
         return short
 
     def create(self, name: str, started: int, tags: dict[str, str]) -> str:
-        """See `Server`."""
+        """A new run in the experiment of the last `load`; its id."""
         run = self._client.create_run(self._experiment, start_time=started, tags=tags, run_name=name)
         return str(run.info.run_id)
 
     def log(self, run: str, batch: Log) -> None:
-        """See `Server`."""
+        """Store a batch; what is stored already is stored once."""
         from mlflow.entities import Metric, Param, RunTag
 
         self._client.log_batch(
@@ -129,31 +141,31 @@ class MlflowServer:
         )
 
     def untag(self, run: str, key: str) -> None:
-        """See `Server`."""
+        """Remove a tag."""
         self._client.delete_tag(run, key)
 
     def upload(self, run: str, file: File) -> None:
-        """See `Server`."""
-        with prepared(file) as path:
+        """Store a file among the run's artifacts."""
+        with _sendable(file) as path:
             self._client.log_artifact(run, str(path), artifact_path=file.folder)
 
     def close(self, run: str, status: str, ended: int | None) -> None:
-        """See `Server`."""
+        """Set the status, and the end (Unix milliseconds) if there is one."""
         if ended is None:
             self._client.update_run(run, status=status)
         else:
             self._client.set_terminated(run, status=status, end_time=ended)
 
     def delete(self, run: str) -> None:
-        """See `Server`."""
+        """Mark a run as deleted."""
         self._client.delete_run(run)
 
     def marks(self) -> tuple[str, dict[str, str]]:
-        """See `Server`."""
+        """The id and the tags of the experiment of the last `load`."""
         return self._experiment, dict(self._client.get_experiment(self._experiment).tags)
 
     def mark(self, key: str, value: str) -> bool:
-        """See `Server`."""
+        """Set a tag of that experiment; whether the server takes such a tag."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -173,5 +185,27 @@ def _held(run: Any) -> TrackedRun:
         tags=dict(run.data.tags),
         params=dict(run.data.params),
         value=run.data.metrics.get("value"),
-        summary={key: value for key, value in run.data.metrics.items() if key.startswith(PREFIX)},
+        summary={key: value for key, value in run.data.metrics.items() if key.startswith(SUMMARY)},
     )
+
+
+@contextmanager
+def _sendable(file: File) -> Iterator[Path]:
+    """A path that bears the file's name and holds what is to be sent: a picture scaled down where a small one is."""
+    if not file.label:
+        yield file.path
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / file.label
+        if file.small:
+            from PIL import Image, UnidentifiedImageError
+
+            try:
+                with Image.open(file.path) as image:
+                    image.thumbnail((SIDE, SIDE))
+                    image.save(path, "WEBP", quality=90)
+            except UnidentifiedImageError:
+                shutil.copyfile(file.path, path)
+        else:
+            shutil.copyfile(file.path, path)
+        yield path

@@ -14,7 +14,7 @@ from medsearch.core.errors import BadInput, StudyFailed
 from medsearch.core.terminal import say
 from medsearch.study.engine.databases import remedy
 from medsearch.tracking.backend import Backend, create_database, locate, quiet_mlflow
-from medsearch.tracking.saved import TAG, opened
+from medsearch.tracking.saved_views import TAG, opened
 
 LIGHT = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
 """Without these a server is fifteen processes and 3 GB."""

@@ -15,24 +15,29 @@ from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, final
 
 from medsearch.study.record.headers import AblationHeader
-from medsearch.tracking.charts import (
+from medsearch.tracking.ablation_runs import PLACE, ROW, row_of
+from medsearch.tracking.desired_runs import (
+    full_name,
+    image_key,
+    milliseconds,
+    objective_names,
+    outcome,
+    pictures,
+    plain_name,
+)
+from medsearch.tracking.reading import Study
+from medsearch.tracking.saved_views import (
     Groups,
     Section,
+    View,
     bar,
+    column,
     images,
     layout,
     line,
-    metric_column,
     parallel,
-    param_column,
     table,
-    tag_column,
 )
-from medsearch.tracking.desired_runs import milliseconds, objective_names, plain_name
-from medsearch.tracking.labels import PLACE, ROW, row_of
-from medsearch.tracking.reading import Study
-from medsearch.tracking.saved import View
-from medsearch.tracking.series import full_name, image_key, outcome, pictures
 
 VALUE = "value"
 CURVES = 8
@@ -97,11 +102,11 @@ class _Drafts:
 
 def _of_ablation(of: _Drafts, grid: AblationHeader) -> Iterator[View]:
     scored = "test" if "test" in grid.scored else min(grid.scored, default="test")
-    mine, order, scores = _tagged({"role": "stage"} | of.mine), tag_column(PLACE), _scores(of.study, grid)
+    mine, order, scores = _tagged({"role": "stage"} | of.mine), column("tags", PLACE), _scores(of.study, grid)
     finished = f"attributes.status = 'FINISHED' AND {_tagged({'node': scored})} AND {mine}"
 
     rows = _groups(grid, [key for cell in grid.cells for node, key in cell.stages if node == scored])
-    means = table([metric_column(name) for name in scores], search=finished, order=order, groups=rows)
+    means = table([column("metrics", name) for name in scores], search=finished, order=order, groups=rows)
     yield of.view("by-variant", "Ablation by variant", means | layout(()), charted=False)
 
     lines, trained = _groups(grid, grid.owners), f"attributes.status != 'FAILED' AND {mine}"
@@ -118,12 +123,12 @@ def _of_ablation(of: _Drafts, grid: AblationHeader) -> Iterator[View]:
 
 
 def _of_search(of: _Drafts) -> Iterator[View]:
-    search, best = of.study.search, metric_column(VALUE)
+    search, best = of.study.search, column("metrics", VALUE)
     knobs = [plain_name(knob) for knob in (*search.space, *search.nuisance)] if search else []
     complete = _tagged({"role": "trial", "state": "complete"} | of.mine)
     several, directions = objective_names(search), search.objectives.values() if search else ()
     values, falling = several or [VALUE], next(iter(directions), "maximize") == "maximize"
-    columns = [*(metric_column(name) for name in (VALUE, *several)), *(param_column(knob) for knob in knobs)]
+    columns = [*(column("metrics", name) for name in (VALUE, *several)), *(column("params", knob) for knob in knobs)]
     charts = [Section("Knobs and value", (parallel(knobs, values, "Knobs and value"),), columns=1)] if knobs else []
     charts += [Section("Value", tuple(bar(name, name) for name in values), columns=1), *of.curves(of.nodes)]
     once = [VALUE] if several else []  # it is the first objective's
@@ -145,7 +150,7 @@ def _tagged(tags: Mapping[str, str]) -> str:
 
 
 def _tags(*names: str) -> list[str]:
-    return [tag_column(name) for name in names]
+    return [column("tags", name) for name in names]
 
 
 def _scores(study: Study, grid: AblationHeader) -> list[str]:

@@ -17,7 +17,7 @@ from .heads import write_heads
 from .processes import free_port
 from .raylets import Raylets
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 SHADOWS = {
     "without": "raise ModuleNotFoundError(\"No module named 'medsearch'\")\n",

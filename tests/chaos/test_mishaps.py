@@ -11,7 +11,7 @@ from .arena import Arena
 from .mishaps import Mishap, script
 from .rounds import Round
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 ONE_OF_EACH = (
     Mishap("mlflow", 0.1, away=1.0),

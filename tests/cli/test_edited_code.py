@@ -57,7 +57,7 @@ def tags(home: Path) -> dict[str, str]:
     return {name: next(filter(None, of.values()), "") for name, of in zip(named, shown, strict=True)}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_plan_page_and_mlflow_say_whose_code_the_numbers_are_of(tmp_path: Path) -> None:
     package, home = written(tmp_path / "own"), tmp_path / "runs"
     (tmp_path / "study.py").write_text(STUDY)

@@ -74,7 +74,7 @@ class Watch:
                 yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), name
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @pytest.mark.parametrize("method", WALKS)
 def test_all_that_runs_while_a_stage_trains_is_in_its_digest(
     method: str, micro: Micro, ct: Micro, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

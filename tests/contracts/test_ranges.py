@@ -6,6 +6,7 @@ import importlib
 import math
 import typing
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -109,10 +110,8 @@ WEIGHTS = [of for of in RECIPES if of.__name__.endswith("Weights")]
 def test_weights_that_are_all_0_are_refused(of: type) -> None:
     zeros = {knob: 0.0 for knob, value in knobs(of()).items() if type(value) is float}
     assert len(zeros) > 1
-    if {of.__name__, f"{of.__module__}.{of.__name__}"} & (WITH_A_TERM_OF_WEIGHT_1 | PARTS):
-        assert set(knobs(override(of(), zeros)).values()) == {0.0}
-        return
-    with pytest.raises(BadInput, match=r"loss weights .* train nothing"):
+    partial = {of.__name__, f"{of.__module__}.{of.__name__}"} & (WITH_A_TERM_OF_WEIGHT_1 | PARTS)
+    with nullcontext() if partial else pytest.raises(BadInput, match=r"loss weights .* train nothing"):
         require_consistent(override(of(), zeros))
 
 

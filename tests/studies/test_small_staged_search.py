@@ -91,7 +91,7 @@ def before(home: Path) -> dict[str, Any]:
     return dict(json.loads((home / "before.json").read_text()))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_it_stops_when_told_to_and_goes_on_from_there(done: Path) -> None:
     then = before(done)
     assert then["code"] == 130
@@ -104,7 +104,7 @@ def test_it_stops_when_told_to_and_goes_on_from_there(done: Path) -> None:
     assert all(now[key] == written for key, written in then["stages"].items()), "nothing was trained again"
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_an_interrupted_study_has_its_page_and_the_pages_that_it_links_to(done: Path) -> None:
     pages = before(done)["pages"]
     assert "No answer yet" in pages[NAME]
@@ -112,7 +112,7 @@ def test_an_interrupted_study_has_its_page_and_the_pages_that_it_links_to(done: 
     assert f'href="../../{SEARCHES[2]}' not in pages[NAME]
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_later_searches_stand_on_what_was_frozen(done: Path) -> None:
     translation, segmentation = (of["knobs"] for of in frozen(done))
     read = {name: json.loads((done / "studies" / name / "study.json").read_text()) for name in SEARCHES}
@@ -126,7 +126,7 @@ def test_the_later_searches_stand_on_what_was_frozen(done: Path) -> None:
     assert {"trial-0001", "reference-frozen-seed-0"} < set(ended(done, SEARCHES[2]))
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_dry_run_says_what_is_frozen_and_what_waits(done: Path, cohort: Path) -> None:
     plan = before(done)["plan"]
     lines = {name: next(line for line in plan.splitlines() if name in line) for name in ("1-t", "2-s", "refinement ")}
@@ -139,7 +139,7 @@ def test_a_dry_run_says_what_is_frozen_and_what_waits(done: Path, cohort: Path) 
     assert f"{NAME}: 0 stage runs to train" in out
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_finished_study_answers_without_training(done: Path, cohort: Path) -> None:
     known, count = stages(done), [len(ended(done, name)) for name in SEARCHES]
     code, out, _ = finish(start("--data", cohort, "--home", done))
@@ -148,7 +148,7 @@ def test_a_finished_study_answers_without_training(done: Path, cohort: Path) -> 
     assert (stages(done), [len(ended(done, name)) for name in SEARCHES]) == (known, count)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_report_says_what_was_frozen_and_links_to_each_search(done: Path) -> None:
     folder = done / "studies" / NAME / "report"
     (folder / "index.html").unlink()
@@ -166,14 +166,14 @@ def test_the_report_says_what_was_frozen_and_links_to_each_search(done: Path) ->
     assert "Refinement: " in said
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_sync_brings_every_search_up_to_date(done: Path) -> None:
     code, out = medsearch("sync", NAME, "--home", done)
     assert code == 0
     assert [line.split()[-1] for line in out.splitlines()] == list(SEARCHES)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_prune_takes_nothing_that_a_group_needs(done: Path, cohort: Path) -> None:
     code, out = medsearch("prune", "--home", done, "--yes")
     assert code == 0

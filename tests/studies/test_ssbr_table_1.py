@@ -17,7 +17,7 @@ from tests.studies.small_ssbr_table_1 import ROWS
 SMALL = Path(__file__).with_name("small_ssbr_table_1.py")
 NAME = "ssbr_cyclegan_table_1"
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 
 @dataclass(frozen=True)

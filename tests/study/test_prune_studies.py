@@ -149,7 +149,7 @@ def test_only_trials_and_candidates_that_lost_are_spare(home: Path) -> None:
     }
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 @settings(max_examples=8)
 @example(share=None, keep_best=True, again=False)
 @example(share=0.6, keep_best=True, again=True)

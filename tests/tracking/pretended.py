@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from medsearch.tracking.desired_runs import Point
-from medsearch.tracking.planning import SENT, Log, TrackedRun
-from medsearch.tracking.reading import File
-from medsearch.tracking.summary import PREFIX
+from medsearch.tracking.mirror import SENT, Log, TrackedRun
+from medsearch.tracking.reading import SUMMARY, File
 
 
 class Lost(Exception):
@@ -67,7 +66,7 @@ class PretendedServer:
                 tags=dict(run.tags),
                 params=dict(run.params),
                 value=max(((p.time, p.value) for p in run.points if p.key == "value"), default=(0, None))[1],
-                summary={p.key: p.value for p in sorted(run.points, key=lambda p: p.time) if p.key.startswith(PREFIX)},
+                summary={p.key: p.value for p in sorted(run.points, key=lambda p: p.time) if p.key.startswith(SUMMARY)},
             )
             for id, run in self.runs.items()
             if run.tags["medsearch.origin"] == origin and not run.deleted

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from medsearch.study.record.ledger import stage_name
+from medsearch.tracking.ablation_runs import row_run
 from medsearch.tracking.backend import quiet_mlflow
-from medsearch.tracking.rows import row_run
+from medsearch.tracking.reading import Table
 from medsearch.tracking.sender import sync
-from medsearch.tracking.summary import read_table
 from tests.tracking.scene import Scene
 from tests.tracking.swept_scene import COLUMNS, REFERENCE, ROWS, SweptScene, key_of
 
@@ -155,8 +155,8 @@ def test_a_new_report_replaces_what_the_old_one_said(finished: Shown, tmp_path: 
 )
 def test_a_report_that_says_nothing_is_no_error(content: str, tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text(content)
-    assert read_table(tmp_path / "results.json").lines == ()
-    assert read_table(tmp_path / "none.json").lines == ()
+    assert Table.read(tmp_path / "results.json").lines == ()
+    assert Table.read(tmp_path / "none.json").lines == ()
 
 
 def test_the_parent_holds_the_report_and_stage_runs_their_pictures(finished: Shown) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from medsearch.study.record.headers import AblationHeader, Candidate, Cell
 from medsearch.study.record.ledger import Ledger, stage_name
-from medsearch.tracking.rows import row_run
+from medsearch.tracking.ablation_runs import row_run
 from medsearch.tracking.sender import Sender
 from tests.tracking.pretended import PretendedServer
 from tests.tracking.scene import Scene, nowhere

@@ -16,7 +16,7 @@ from tests.tracking.light_server import LightServer
 from tests.tracking.scene import Scene, small_search
 from tests.tracking.swept_scene import COLUMNS, REFERENCE, ROWS, SweptScene
 
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")]
+pytestmark = [pytest.mark.soak, pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed")]
 
 PATIENCE_S = 90
 

@@ -12,7 +12,7 @@ from medsearch.study.record.headers import Axis
 from medsearch.study.record.ledger import PlannedRun
 from medsearch.tracking import views as drafting
 from medsearch.tracking.reading import Study
-from medsearch.tracking.saved import LIMIT, TAG, View, is_ours, opened
+from medsearch.tracking.saved_views import LIMIT, TAG, View, is_ours, opened
 from medsearch.tracking.sender import Sender
 from medsearch.tracking.views import views_of
 from tests.study.headers import search_header

@@ -15,7 +15,7 @@ from medsearch.stages.renewal import supersede
 from medsearch.study.record.ledger import PlannedRun
 from medsearch.tracking import sender as sending
 from medsearch.tracking.desired_runs import DesiredRun, Point
-from medsearch.tracking.planning import POINTS, Log, TrackedRun, plan
+from medsearch.tracking.mirror import POINTS, Log, TrackedRun, plan
 from medsearch.tracking.reading import Tail
 from medsearch.tracking.sender import Sender
 from tests.study.headers import search_header

@@ -17,7 +17,7 @@ from tests.postgres import PostgreSQL, postgresql  # noqa: F401
 from tests.tracking.scene import Scene, small_search
 from tests.tracking.swept_scene import SweptScene
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -18,7 +18,7 @@ from tests.study.engine.test_proposals import told
 
 __all__ = ["postgresql"]
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 
 def test_restarts_and_crashes_change_no_proposal(postgresql: PostgreSQL, tmp_path: Path) -> None:

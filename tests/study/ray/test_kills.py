@@ -23,7 +23,7 @@ from tests.study import toy
 from tests.study.drive import from_json
 from tests.study.headers import written
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 PLAN = {
     "trials": 4,

@@ -61,7 +61,7 @@ def results(sweep: AblationDriver) -> dict[str, object]:
     return {key: dict(sweep.store.artifact(key).metrics) for key in sweep.graph.items}
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_nodes_that_share_only_a_bucket_find_what_the_others_trained(uri: str, tmp_path: Path) -> None:
     alone = sweep_at(study_environment(tmp_path / "alone"))
     count = done(alone, itertools.repeat(alone.store))

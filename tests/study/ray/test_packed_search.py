@@ -17,7 +17,7 @@ from tests.hungry import Balance
 from tests.study import toy
 from tests.study.feast import MAIN, STARTER, eaten, feast
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 
 AUTO = Resources(cpus_per_trial=0.5, gpus_per_trial=1.0, measured=True, device="cpu")
 

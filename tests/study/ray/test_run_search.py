@@ -122,6 +122,7 @@ def test_a_worker_that_dies_is_replaced_and_goes_on(tmp_path: Path) -> None:
     assert len({execution["pid"] for execution in starts}) == 2
 
 
+@pytest.mark.soak
 def test_a_run_that_kills_its_worker_each_time_fails_alone(tmp_path: Path) -> None:
     published = {"segmentation.weights.a": 1.0, "segmentation.weights.b": 0.95}
     changes: dict[str, Any] = {"trials": 2, "finalists": 0, "references": (), "seeds": (0,), "sampler": Random()}
@@ -134,6 +135,7 @@ def test_a_run_that_kills_its_worker_each_time_fails_alone(tmp_path: Path) -> No
     assert len(tries) == 3
 
 
+@pytest.mark.soak
 def test_a_run_that_takes_more_memory_than_it_may_fails_alone(tmp_path: Path) -> None:
     published = {"segmentation.weights.a": 1.0, "segmentation.weights.b": 0.95}
     changes: dict[str, Any] = {"trials": 2, "finalists": 0, "references": (), "seeds": (0,), "sampler": Random()}

@@ -76,6 +76,7 @@ def run_or_refuse(of: StagedSearch, home: Path) -> str:
     return str(refusal.value)
 
 
+@pytest.mark.soak
 def test_a_rule_that_allows_nothing_fails_and_a_lower_bound_goes_on(tmp_path: Path) -> None:
     def bounded(bound: float) -> StagedSearch:
         first = replace(FIRST, freeze=Reaching(metric="validation/dice", at_least=bound))
