@@ -183,14 +183,14 @@ import sys
 from pathlib import Path
 from medsearch.cohorts.prepared import PreparedVolumes
 from medsearch.stages import mirror
-from medsearch.stages.execution import Bench, run_stage
+from medsearch.stages.execution import StageExecutor, run_stage
 from medsearch.stages.context import Runtime
 from medsearch.stages.store import Store
 from tests.stages.test_mirror import TRAINING
 
 mirror.EVERY_S = 0.2
-bench = Bench(Store(Path(sys.argv[1]), sys.argv[2]), PreparedVolumes(Path(sys.argv[3])), Runtime())
-for _ in run_stage(bench, TRAINING):
+executor = StageExecutor(Store(Path(sys.argv[1]), sys.argv[2]), PreparedVolumes(Path(sys.argv[3])), Runtime())
+for _ in run_stage(executor, TRAINING):
     pass
 """
 

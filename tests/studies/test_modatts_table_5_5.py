@@ -93,7 +93,7 @@ def counts(plan: str) -> tuple[int, ...]:
 def test_stages_are_planned_in_their_order_though_the_first_row_leaves_one_out() -> None:
     rows = plan_ablation(STUDY.at("tiny")).rows
     for column in STUDY.tasks:
-        stages = [row.stage for row in rows if row.column == column]
+        stages = [row.stage for row in rows if row.group == column]
         assert stages == ["translation", "synthesis", "segmentation", "self_training", "test"]
 
 

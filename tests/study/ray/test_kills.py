@@ -36,7 +36,7 @@ START = 90  # seconds that a driver may take to get going on a busy machine
 
 def begin(home: Path, plan: dict[str, Any], **environment: str) -> "subprocess.Popen[str]":
     home.mkdir(exist_ok=True)
-    drive = Path(__file__).with_name("drive.py")
+    drive = Path(__file__).parents[1] / "drive.py"
     arguments = [sys.executable, str(drive), str(home), json.dumps(plan)]
     return subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
 
