@@ -17,16 +17,13 @@
 Ray, Optuna and MLflow are imported when they are needed, and nowhere else in the package.
 """
 
-from medsearch.study.declare.ablation import Ablation
-from medsearch.study.declare.figures import Curves, GroupedBars, Panels
-from medsearch.study.declare.groups import Group
-from medsearch.study.declare.refinement import Refinement
+from medsearch.study.declare.ablation import Ablation, Curves, GroupedBars, Panels
 from medsearch.study.declare.rules import Best, Reaching
 from medsearch.study.declare.samplers import GP, NSGA2, QMC, TPE, Random
 from medsearch.study.declare.schedulers import ASHA, FullLength, Median
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.spaces import choice, integers, loguniform, uniform
-from medsearch.study.declare.staged import StagedSearch
+from medsearch.study.declare.staged import Group, Refinement, StagedSearch
 from medsearch.study.declare.variants import Variant, grid
 
 __all__ = [

@@ -8,13 +8,12 @@ from rich.console import Console
 
 from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.errors import BadInput
-from medsearch.study.ablation_plan import plan_ablation
 from medsearch.study.declare.spaces import uniform
 from medsearch.study.declare.variants import Variant
 from medsearch.study.engine.events import Event
 from medsearch.study.engine.jobs import RunResult
 from medsearch.study.engine.savings import savings
-from medsearch.study.plan import Forecast, table
+from medsearch.study.plan import Forecast, plan_ablation, table
 from medsearch.study.progress import board_of, progress, render
 from tests.study import toy
 from tests.study.ablations import FORTH, ROWS, ablation, sweep_of, sweep_out

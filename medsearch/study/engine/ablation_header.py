@@ -8,8 +8,7 @@ from typing import Any
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import plain
 from medsearch.stages.pipelines import StageRun
-from medsearch.study.declare.ablation import Ablation
-from medsearch.study.declare.figures import described
+from medsearch.study.declare.ablation import Ablation, described
 from medsearch.study.declare.rules import Rule
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.variants import Variant

@@ -8,11 +8,10 @@ from collections.abc import Mapping, Sequence
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import plain
-from medsearch.study.declare.groups import Group, resolved
 from medsearch.study.declare.rules import Reaching
 from medsearch.study.declare.search import Search
-from medsearch.study.declare.setups import resolve_scale
-from medsearch.study.declare.staged import StagedSearch
+from medsearch.study.declare.setups import resolve_knobs, resolve_scale
+from medsearch.study.declare.staged import Group, StagedSearch
 from medsearch.study.engine.identity import ELSEWHERE, axes, note_frozen
 from medsearch.study.engine.jobs import StudyEnvironment
 from medsearch.study.engine.staged_status import GroupStatus, staged_status
@@ -67,8 +66,8 @@ def _header(
         about=environment.about,
         commit=environment.about.git_commit,
         seeds=tuple(resolve_scale(staged.seeds, staged.scale, "seeds")),
-        fixed=plain(resolved(staged.fixed, staged.scale)),
-        published=plain(resolved(staged.published, staged.scale)),
+        fixed=plain(resolve_knobs(staged.fixed, staged.scale)),
+        published=plain(resolve_knobs(staged.published, staged.scale)),
         published_in=staged.published_in,
         weights=tuple(staged.weights),
         groups=tuple(_group(staged, part.group, part) for part in parts if part.group),
@@ -88,7 +87,7 @@ def _group(staged: StagedSearch, group: Group, part: GroupStatus) -> record.Grou
         direction=search.objectives[search.metric],
         scored_stage=group.scored_stage,
         space=axes(here.space),
-        fixed=plain(resolved(group.fixed, staged.scale)),
+        fixed=plain(resolve_knobs(group.fixed, staged.scale)),
         trials=here.trials,
         finalists=here.finalists,
         rule=str(rule),

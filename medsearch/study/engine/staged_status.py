@@ -16,10 +16,9 @@ from typing import Any, final
 
 from medsearch.core.errors import BadInput, MedsearchError, StudyFailed
 from medsearch.core.recipes import plain
-from medsearch.study.declare.groups import Group
 from medsearch.study.declare.rules import Rule
 from medsearch.study.declare.search import Search
-from medsearch.study.declare.staged import StagedSearch, refinement_of, search_of
+from medsearch.study.declare.staged import Group, StagedSearch, refinement_of, search_of
 from medsearch.study.engine.identity import MAY_GROW, differs
 from medsearch.study.engine.jobs import Planner, StudyEnvironment
 from medsearch.study.engine.search_status import SearchStatus, freeze, option, search_status

@@ -27,6 +27,9 @@ from medsearch.stages.method import Selection
 
 HEADER_REMEDY = "run its study again: the header is set aside and brought back from its copy"
 
+FROZEN = "Frozen"
+"""Label of the row that the refinement of a staged search is compared with: the frozen point under every seed."""
+
 Knobs = Mapping[str, Any]
 Number = int | float
 """As it was declared: 8 is written as 8, and read as that."""

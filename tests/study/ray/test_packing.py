@@ -11,13 +11,13 @@ from medsearch.study.engine.ablation_driver import AblationDriver
 from medsearch.study.engine.jobs import Job, RunResult, perform
 from medsearch.study.engine.probes import Probes
 from medsearch.study.engine.search_driver import SearchDriver
+from medsearch.study.plan import plan_search
 from medsearch.study.ray.cluster import Resources
 from medsearch.study.ray.cluster_capacity import Room
 from medsearch.study.ray.execution import _recalled, _unjudged
 from medsearch.study.ray.packing import Packing
 from medsearch.study.ray.searcher import Jobs
 from medsearch.study.ray.worker import END, TrialPayload, end_of, request
-from medsearch.study.search_plan import plan_search
 from tests.hungry import Balance
 from tests.study import toy
 from tests.study.ablations import ablation, sweep_of
