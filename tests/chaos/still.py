@@ -27,7 +27,7 @@ def sit_still(study: str, heads: Path, home: Path) -> Path:
     data = Data(
         folders={"brats2020": heads}, anatomy=None, skip_bad=False, home=home, store=None, cache=None, say=print
     )
-    environment = data.places(_tasks(found))["brats2020"]
+    environment = data.environments(_tasks(found))["brats2020"]
     (_sweep if isinstance(found, Ablation) else _search)(found, environment, Ledger(environment.study(found.name)))
     rebuild(environment.study(found.name), environment.store)
     return home
