@@ -64,7 +64,7 @@ class StageCount:
 
     @property
     def left(self) -> int:
-        """Stage runs to train."""
+        """How many stage runs are to be trained."""
         return self.distinct - self.stored - self.lost
 
 
@@ -212,10 +212,10 @@ def plan_search(search: Search, environment: StudyEnvironment | None = None, *, 
     for run in [run for run in replicate.runs if run.node not in shared and plan.finalists]:
         seeds = plan.seeds[1:] if run.node in {own.node for own in trial.runs} else plan.seeds
         keys = [(record.seed, dict(record.stages).get(run.node, "")) for record in repeated]
-        stored = sum(seed in seeds and bool(key) and store.has(key) for seed, key in keys)
+        finished = sum(seed in seeds and bool(key) and store.has(key) for seed, key in keys)
         seen.update(key for _, key in keys)
         distinct = plan.finalists * len(seeds)
-        asked, left = [run] * (plan.finalists * len(plan.seeds)), [run] * max(0, distinct - stored)
+        asked, left = [run] * (plan.finalists * len(plan.seeds)), [run] * max(0, distinct - finished)
         rows.append(timings.count("replicate", run.node, asked, distinct=distinct, left=left))
 
     notes = lines(trained_by(search, environment, seen), environment.recompute)

@@ -169,7 +169,7 @@ def progress(study: Search | Ablation, forecast: Forecast | None = None) -> Iter
 
 
 def render(board: Board) -> "RenderableType":
-    """The board for the terminal."""
+    """The board as a panel for the terminal: counts by role, time, the best trial, what runs now, the last events."""
     from rich.panel import Panel
     from rich.table import Table
 
@@ -212,7 +212,7 @@ def render(board: Board) -> "RenderableType":
 
 
 def clock(seconds: float) -> str:
-    """A duration as h:mm:ss."""
+    """A duration in seconds as h:mm:ss."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 

@@ -163,7 +163,7 @@ class Ablation:
 
     @property
     def rows(self) -> tuple[Variant, ...]:
-        """Variants, then references."""
+        """All rows: the variants, then the references, in the order of the table."""
         return (*self.variants, *self.references)
 
     def row(self, label: str) -> Variant:

@@ -65,7 +65,7 @@ class ModelSampler(Sampler):
     startup: int | None = None
 
     def __post_init__(self) -> None:
-        """Check the beginning."""
+        """Check the number of random trials."""
         require(f"{self.name}'s startup", NonNegativeInt | None, self.startup)
 
 
@@ -102,7 +102,7 @@ class QMC(Sampler):
 @final
 @dataclass(frozen=True)
 class Random(Sampler):
-    """Independent uniform draws."""
+    """Independent draws, uniform over each domain; what a search that learns nothing would find."""
 
     name = "random"
 
@@ -123,5 +123,5 @@ class NSGA2(Sampler):
     name = "NSGA-II"
 
     def __post_init__(self) -> None:
-        """Check the population."""
+        """Check that the population has parents."""
         require("NSGA2's population", Annotated[int, Range(2)], self.population)

@@ -75,7 +75,7 @@ class ASHA(EarlyStopping):
         require("ASHA's reduction", Annotated[int, Range(2)], self.reduction)
 
     def build(self, mode: Literal["max", "min"]) -> Any:
-        """Ray's scheduler."""
+        """Ray Tune's scheduler; `mode` says whether larger or smaller values of the metric are better."""
         from ray.tune.schedulers import AsyncHyperBandScheduler
 
         return AsyncHyperBandScheduler(
@@ -101,7 +101,7 @@ class Median(EarlyStopping):
     name: Literal["median"] = "median"
 
     def build(self, mode: Literal["max", "min"]) -> Any:
-        """Ray's scheduler, which never pauses a trial here."""
+        """Ray Tune's scheduler, which never pauses a trial here; `mode`: whether larger or smaller is better."""
         from ray.tune.schedulers import MedianStoppingRule
 
         return MedianStoppingRule(
@@ -122,11 +122,11 @@ class FullLength:
         _require_reason(self.because, "FullLength")
 
     def at(self, scale: str) -> Self:  # noqa: ARG002
-        """The same at every scale."""
+        """The same rule: it has no number that depends on the scale."""
         return self
 
     def build(self, mode: Literal["max", "min"]) -> Any:  # noqa: ARG002
-        """Ray's scheduler."""
+        """Ray Tune's scheduler; `mode` says whether larger or smaller values of the metric are better."""
         from ray.tune.schedulers import FIFOScheduler
 
         return FIFOScheduler()

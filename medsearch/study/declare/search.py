@@ -152,7 +152,7 @@ class Search:
 
     @property
     def metric(self) -> str:
-        """The metric that ranks trials."""
+        """The metric that ranks trials: the first of the objectives."""
         return next(iter(self.objectives))
 
     def at(self, scale: str) -> "Search":

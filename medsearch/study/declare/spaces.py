@@ -26,7 +26,7 @@ class Interval:
     number: ClassVar[type[int] | type[float]] = float
 
     def __post_init__(self) -> None:
-        """Check the bounds."""
+        """Check that the bounds enclose something."""
         if self.number is int and not (isinstance(self.low, int) and isinstance(self.high, int)):
             msg = f"integers({self.low!r}, {self.high!r}) needs integer bounds; use uniform for floats"
             raise BadInput(msg)
@@ -62,12 +62,12 @@ class Interval:
 
 @final
 class Uniform(Interval):
-    """Floats in [low, high]."""
+    """Floats in [low, high], spread evenly or, with `log`, evenly in their logarithm."""
 
 
 @final
 class Integers(Interval):
-    """Integers in [low, high], both included."""
+    """Integers in [low, high], both included, spread evenly or, with `log`, evenly in their logarithm."""
 
     number = int
 
@@ -85,7 +85,7 @@ class Choice:
     options: tuple[Any, ...]
 
     def __post_init__(self) -> None:
-        """Check the options."""
+        """Check that there are options, each once."""
         if not self.options or len({json.dumps(option) for option in self.options}) < len(self.options):
             msg = f"choice({list(self.options)!r}) needs at least one option, each once"
             raise BadInput(msg)
@@ -100,7 +100,7 @@ class Choice:
         return self.options[stored.index(trial.suggest_categorical(name, stored))]
 
     def edges(self) -> tuple[Any, ...]:
-        """All options."""
+        """All options: nothing lies between them."""
         return self.options
 
     representatives = edges
@@ -138,22 +138,22 @@ def require_domains(domains: Mapping[str, Any]) -> None:
 
 
 def uniform(low: float, high: float) -> Uniform:
-    """Floats in [low, high]."""
+    """A domain of floats in [low, high], each as likely as another."""
     return Uniform(low, high)
 
 
 def loguniform(low: float, high: float) -> Uniform:
-    """Floats in [low, high] whose logarithm is uniform; for weights and rates, of which only the ratio matters."""
+    """A domain of floats in [low, high] whose logarithm is uniform; for weights and rates, whose ratios matter."""
     return Uniform(low, high, log=True)
 
 
 def integers(low: int, high: int, *, log: bool = False) -> Integers:
-    """Integers in [low, high], both included; with `log`, small ones are as likely as large ones by their logarithm."""
+    """A domain of integers in [low, high], both included; with `log`, their logarithm is uniform."""
     return Integers(low, high, log)
 
 
 def choice(options: list[Any] | tuple[Any, ...]) -> Choice:
-    """One of the options."""
+    """A domain of options that have no order, each as likely as another."""
     return Choice(tuple(options))
 
 

@@ -167,7 +167,7 @@ class SearchHeader(OneTaskHeader):
 
     @property
     def metric(self) -> str:
-        """The metric that ranks."""
+        """The metric that ranks trials: the first of the objectives."""
         return next(iter(self.objectives))
 
 
@@ -370,7 +370,7 @@ class Bound:
         return f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
 
     def holds(self, value: float) -> bool:
-        """Whether the value keeps it."""
+        """Whether a value of the metric keeps the bound."""
         return value >= self.at_least if self.at_least is not None else value <= float(self.at_most or 0.0)
 
 

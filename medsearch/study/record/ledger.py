@@ -234,7 +234,7 @@ class Ledger:
             write_bytes(child(self.folder / FAILURES, f"{run}.txt", what="run"), trace.encode())
 
     def events(self) -> Iterator[Event]:
-        """Every sound event, oldest first."""
+        """Every event whose line is sound, oldest first."""
         return (event for event in sound(self._lines()) if event is not None)
 
     def faulty(self) -> list[Damaged]:
