@@ -1,6 +1,6 @@
 """The command line of a study file: `run(STUDY)` in its last line makes it a program.
 
-What differs between the kinds of study is their options (`options.parser`, `sized`), their plan
+What differs between the kinds of study is their options (`options.parser`, `with_options`), their plan
 (`medsearch.study.plan.print_plan`) and how they are carried out (`running.carry_out`).
 """
 
@@ -49,7 +49,7 @@ def run(study: Study, arguments: Sequence[str] | None = None) -> Path | None:
             cache=options.cache,
             say=say,
         )
-        study = sized(study, options)
+        study = with_options(study, options)
         if not options.dry_run:
             return carry_out(study, options, data)
         print_plan(study, options, data)
@@ -81,7 +81,7 @@ def _on_layouts(study: Any, layouts: Mapping[str, str]) -> Any:
     return replace(study, task=put[""])
 
 
-def sized(study: Study, options: argparse.Namespace) -> Study:
+def with_options(study: Study, options: argparse.Namespace) -> Study:
     """The study in the scale and with the numbers that the options say; of a staged search, they are every search's.
 
     Raises:

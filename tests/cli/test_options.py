@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from medsearch.cli.exits import require_values
 from medsearch.cli.options import parser
 from medsearch.cli.running import print_plan
-from medsearch.cli.study import sized
+from medsearch.cli.study import with_options
 from medsearch.cohorts.tasks import Task
 from medsearch.core.errors import BadInput
 from medsearch.study import uniform
@@ -76,7 +76,7 @@ class Written:
 
 def print_plan_of(study: Study, data: Written, *more: str) -> None:
     options = parser(study).parse_args([*more, "--dry-run"])
-    print_plan(sized(study, options), options, data)
+    print_plan(with_options(study, options), options, data)
 
 
 def test_the_plan_of_a_staged_search_says_which_searches_have_more_trials(
