@@ -52,7 +52,6 @@ class AblationCommand:
         """Do what is left, write the report; return the study's folder."""
         from medsearch.cli.running import cluster_options, report, tracked
         from medsearch.study.ablation_plan import plan_ablation
-        from medsearch.study.engine.savings import savings
         from medsearch.study.progress import progress
         from medsearch.study.ray.execution import run_sweep
 
@@ -69,7 +68,7 @@ class AblationCommand:
             with progress(self.ablation, forecast) as listener:
                 ended = run_sweep(self.ablation, environments, cluster_options(self.options, listener), only=only)
             report(ended.folder, environment)
-            say(str(savings(ended.graph, environment.stored)))
+            say(ended.graph.savings(environment.stored))
         return ended.folder
 
     def _anew(self, environments: Mapping[str, StudyEnvironment]) -> dict[str, StudyEnvironment]:

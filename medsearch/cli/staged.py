@@ -63,7 +63,7 @@ class StagedCommand:
     def run(self, data: Data) -> Path:
         """Do what is left, write the reports of the searches and of the whole; return the study's folder."""
         from medsearch.cli.running import report
-        from medsearch.study.ray.staged_run import run_staged
+        from medsearch.study.ray.execution import run_staged
 
         (environment,) = data.environments(self._tasks()).values()
         environment = anew(self.staged, environment, self.options.recompute)

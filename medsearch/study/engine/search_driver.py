@@ -11,8 +11,7 @@ from typing import Any, final
 
 from medsearch.core.errors import StudyFailed
 from medsearch.study.declare.search import Search
-from medsearch.study.engine.driver import StudyDriver
-from medsearch.study.engine.events import Event, Listener, ignore_event
+from medsearch.study.engine.driver import Event, Listener, StudyDriver, ignore_event
 from medsearch.study.engine.jobs import Job, Planner, RunResult, ancestors, stored_end
 from medsearch.study.engine.proposals import Proposals
 from medsearch.study.engine.ranking import disallowed_trials, ranking
