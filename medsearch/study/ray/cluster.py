@@ -268,7 +268,7 @@ def join(address: str) -> None:
 
 @contextmanager
 def _hushed() -> Iterator[None]:
-    """Within, nothing reaches standard error: Ray's C++ writes much there, and the one line that matters would drown."""
+    """Within, nothing reaches standard error: Ray's C++ writes so much there that our one line would drown."""
     sys.stderr.flush()
     kept = os.dup(2)
     try:
@@ -326,7 +326,9 @@ def _ask(node: Mapping[str, Any], mark: Path | None) -> Any:
 
 
 def _answer(node: Mapping[str, Any], task: Any, mark: Path | None) -> tuple[str, bool] | None:
-    """Which version the node has and whether it sees the mark; None if it has died. Where only the process has died, another is asked.
+    """Which version the node has and whether it sees the mark; None if it has died.
+
+    Where only the process has died, another is asked.
 
     Raises:
         BadInput: the package is not there, or nothing is heard.

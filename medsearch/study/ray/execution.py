@@ -33,11 +33,10 @@ from medsearch.study.engine.probes import Probes
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.engine.search_status import search_status
-from medsearch.study.ray.cluster import Resources, cluster
+from medsearch.study.ray.cluster import Resources, cluster, require_fit_nodes
 from medsearch.study.ray.cluster_capacity import Room
 from medsearch.study.ray.cluster_loss import explained
 from medsearch.study.ray.interruption import Interruption
-from medsearch.study.ray.nodes import require_fit_nodes
 from medsearch.study.ray.packing import Packing
 from medsearch.study.record.headers import Frozen
 from medsearch.study.record.ledger import Ledger, RunRecord

@@ -54,14 +54,17 @@ UNCOPIED = (
 @final
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
-    """A run as the study plans it. `stages` are (node, key) in the order of the pipeline; seeds count from 0."""
+    """A run as the study plans it, known before its knobs are: it equals any other of its role, seed, number and label.
+
+    stages: (node, key) in the order of the pipeline. Seeds count from 0.
+    """
 
     role: Role
     seed: int
     number: int | None = None
     label: str = ""
-    knobs: Mapping[str, Any] = field(default_factory=dict)
-    stages: tuple[tuple[str, str], ...] = ()
+    knobs: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    stages: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def run(self) -> str:
