@@ -58,7 +58,7 @@ def patient(method: "Callable[Concatenate[Proposals, P], T]") -> "Callable[Conca
     """
 
     @wraps(method)
-    def call(self: "Proposals", *args: P.args, **kwargs: P.kwargs) -> T:
+    def call(self: "Proposals", /, *args: P.args, **kwargs: P.kwargs) -> T:
         return patiently(lambda: method(self, *args, **kwargs), url=self.url, what="the sampler's storage")
 
     return call
