@@ -77,7 +77,6 @@ def _carry_out_ablation(
     options: argparse.Namespace,
     prepare: Callable[[], None],
 ) -> Path:
-    from medsearch.study.engine.savings import savings
     from medsearch.study.ray.execution import run_sweep
 
     environment = next(iter(environments.values()))
@@ -90,12 +89,12 @@ def _carry_out_ablation(
         with progress(ablation, forecast) as listener:
             ended = run_sweep(ablation, environments, cluster_options(options, listener), only=options.only)
         report(ended.folder, environment)
-        say(str(savings(ended.graph, environment.stored)))
+        say(ended.graph.savings(environment.stored))
     return ended.folder
 
 
 def _carry_out_staged(staged: StagedSearch, environment: StudyEnvironment, options: argparse.Namespace) -> Path:
-    from medsearch.study.ray.staged_run import run_staged
+    from medsearch.study.ray.execution import run_staged
 
     @contextmanager
     def around(search: Search) -> Iterator["ClusterOptions"]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, final
 from medsearch.core.terminal import console, say
 from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.search import Search
-from medsearch.study.engine.events import Event, Listener
+from medsearch.study.engine.driver import Event, Listener
 from medsearch.study.engine.fronts import dominates, scored
 from medsearch.study.engine.jobs import RunResult
 from medsearch.study.plan import Forecast

@@ -19,8 +19,7 @@ from medsearch.study.engine.jobs import Job, Planner, StudyEnvironment
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.engine.search_status import freeze, search_status
-from medsearch.study.engine.staged_header import describe
-from medsearch.study.engine.staged_status import frozen_by_now, staged_status
+from medsearch.study.engine.staged_status import describe, frozen_by_now, staged_status
 from medsearch.study.plan import plan_staged, staged_table
 from medsearch.study.record.headers import SearchHeader, StagedHeader
 from medsearch.study.record.ledger import HEADER, HEADER_COPY, Ledger, PlannedRun

@@ -54,17 +54,18 @@ UNCOPIED = (
 @final
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
-    """A run as the study plans it. number: of its trial, if it has one; label: of a reference, or of a stage's row.
+    """A run as the study plans it, known before its knobs are: it equals any other of its role, seed, number and label.
 
-    stages: (node, key) of its stage runs, in the order of the pipeline.
+    number: of its trial, if it has one; label: of a reference, or of a stage's row. stages: (node, key) of its stage
+    runs, in the order of the pipeline.
     """
 
     role: Role
     seed: int
     number: int | None = None
     label: str = ""
-    knobs: Mapping[str, Any] = field(default_factory=dict)
-    stages: tuple[tuple[str, str], ...] = ()
+    knobs: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    stages: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def run(self) -> str:

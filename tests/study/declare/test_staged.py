@@ -17,8 +17,7 @@ from medsearch.study.declare.spaces import Choice, Domain
 from medsearch.study.declare.staged import narrowed, refinement_of, search_of
 from medsearch.study.engine.jobs import Planner
 from medsearch.study.engine.search_status import SearchStatus, freeze, search_status
-from medsearch.study.engine.staged_header import describe
-from medsearch.study.engine.staged_status import frozen_by_now
+from medsearch.study.engine.staged_status import describe, frozen_by_now
 from medsearch.study.plan import plan_search, plan_staged
 from medsearch.study.record.headers import FROZEN, Frozen, StagedHeader
 from medsearch.study.record.ledger import Ledger, RunRecord

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
-from medsearch.study.ray import room
+from medsearch.study.ray import cluster_capacity
 from medsearch.study.ray.cluster_capacity import Room, fit_together
 
 ONE = {"CPU": 8.0, "GPU": 1.0}
@@ -68,7 +68,7 @@ def test_the_cluster_is_asked_anew_after_a_while(monkeypatch: pytest.MonkeyPatch
         asked.require(of(0.5))
     nodes.append({"CPU": 2.0, "GPU": 1.0, "accelerator_type:A100": 1.0})
     assert not asked.holds([of(0.5)]), "believed for some seconds"
-    monkeypatch.setattr(room, "CALM", -1.0)
+    monkeypatch.setattr(cluster_capacity, "CALM", -1.0)
     asked.require(of(0.5))
     assert (asked.has_gpus, asked.device) == (True, "A100")
     nodes.append({"CPU": 2.0, "GPU": 1.0, "accelerator_type:H100": 1.0})

@@ -269,9 +269,8 @@ def test_a_plan_knows_the_time_of_a_stage_that_was_only_measured(tmp_path: Path)
 
 
 def test_room_that_no_node_has_is_refused(tmp_path: Path) -> None:
-    table = Table(conduct(feast(trials=1), tmp_path), FIXED, gpus=0)
     with pytest.raises(BadInput, match="which no node of the cluster has"):
-        table.jobs.packing.require_room()
+        Table(conduct(feast(trials=1), tmp_path), FIXED, gpus=0)
 
 
 def test_ray_is_asked_for_each_job_s_own_share(tmp_path: Path) -> None:
