@@ -34,7 +34,7 @@ def print_plan(study: Study, options: argparse.Namespace, data: Data) -> None:
     if environment := next(iter(environments.values()), None):
         for part in study.searches(study.stand_in) if isinstance(study, StagedSearch) else [study]:
             say_stored(part, environment)
-    environments = {layout: anew(study, found, options.recompute) for layout, found in environments.items()}
+    environments = {layout: anew(study, own, options.recompute) for layout, own in environments.items()}
     only = options.only if isinstance(study, Ablation) else ()
     plan.print_plan(study, environments, slots=slots(resources(options)), only=only)
 
