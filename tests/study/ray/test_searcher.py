@@ -40,7 +40,10 @@ def jobs(conductor: SearchDriver, slots: int = 1) -> Jobs:
 
 def test_it_waits_for_slots_and_finishes(tmp_path: Path) -> None:
     asked = jobs(conduct(search(trials=2, **SMALL), tmp_path), slots=2)
-    assert asked.suggest("a") == {"payload": asked.runs["a"]}
+    payload = asked.suggest("a")["payload"]
+    assert payload == asked.runs["a"]
+    assert (payload.job.run, payload.share, payload.grant.gpus) == ("prefix-0", {"CPU": 1.0}, 0.0)
+    assert payload.store == asked.driver.store
     assert asked.suggest("b") is None, "trials wait for what they share"
     finish(asked, "a")
     assert asked.suggest("c") is not None
