@@ -14,13 +14,12 @@ from itertools import pairwise
 from pathlib import Path
 from unittest.mock import patch
 
-from medsearch.study.plan import plan_ablation
-
 from medsearch.study import Ablation, Variant
 from medsearch.study.engine.ablation_driver import AblationDriver
 from medsearch.study.engine.ablation_header import begin, describe
 from medsearch.study.engine.graph import Grapher
 from medsearch.study.engine.jobs import Job, RunResult
+from medsearch.study.plan import plan_ablation
 from medsearch.study.record.ledger import Ledger
 from tests.study import toy
 from tests.study.ablations import ablation
