@@ -1,18 +1,25 @@
 """The `medsearch` command."""
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from pkgutil import resolve_name
+from typing import TYPE_CHECKING
 
-from medsearch.cli import prune, reported, verify
-from medsearch.cli.exits import exits
-from medsearch.cli.options import require_values
+from medsearch.cli.exits import exits, require_values
 from medsearch.core.errors import BadInput
 from medsearch.core.ownership import adopt_umask
 from medsearch.core.paths import child
 from medsearch.core.terminal import say
-from medsearch.stages.store import Store
+
+if TYPE_CHECKING:
+    from medsearch.stages.store import Store
+
+UNITS = {"": 1, "B": 1}
+UNITS |= {f"{prefix}B": 1000**power for power, prefix in enumerate("KMGT", start=1)}
+UNITS |= {f"{prefix}IB": 1024**power for power, prefix in enumerate("KMGT", start=1)}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,19 +33,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
             adopt_umask(options.home)
         else:
             environments.append(Path.cwd())
-        code = options.do(options)
+        code = resolve_name(options.do)(options)
     if code:
         raise SystemExit(code)
 
 
 def _parser() -> argparse.ArgumentParser:
+    """Every command with its options; `do` names the function that does it, whose module is then imported."""
     parser = argparse.ArgumentParser(prog="medsearch", description="Studies of medical-imaging methods.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     check = commands.add_parser("check", help="validate a cohort: one line per finding")
     check.add_argument("dir", type=Path)
     check.add_argument("--layout", help="how its folders and files are named (default: recognised by them)")
-    check.set_defaults(do=_check)
+    check.set_defaults(do=f"{__name__}:_check")
 
     phantom = commands.add_parser("phantom", help="write a phantom cohort")
     phantom.add_argument("layout")
@@ -49,29 +57,60 @@ def _parser() -> argparse.ArgumentParser:
     phantom.add_argument("--healthy", type=int, metavar="N", help="how many of the cases have no tumour")
     phantom.add_argument("--pairs", type=int, metavar="N", help="how many are seen with and without contrast agent")
     phantom.add_argument("--anatomy", type=Path, metavar="DIR", help="label maps to build on, instead of MNI152")
-    phantom.set_defaults(do=_phantom)
+    phantom.set_defaults(do=f"{__name__}:_phantom")
 
-    for name, do, about in (
-        ("report", _report, "rebuild tables, figures and page from what is stored"),
-        ("sync", _sync, "bring a tracking server up to date with what is stored"),
-    ):
-        command = commands.add_parser(name, help=about)
+    report = commands.add_parser("report", help="rebuild tables, figures and page from what is stored")
+    sync = commands.add_parser("sync", help="bring a tracking server up to date with what is stored")
+    for command, do in ((report, "_report"), (sync, "_sync")):
         command.add_argument("study")
         command.add_argument("--home", type=Path, default=Path("runs"), metavar="DIR")
         command.add_argument("--store", metavar="URI", help="what the study was given as --store")
-        command.set_defaults(do=do)
-        if name == "sync":
-            command.add_argument("--tracking-uri", metavar="URI")
+        command.set_defaults(do=f"{__name__}:{do}")
+    sync.add_argument("--tracking-uri", metavar="URI")
 
-    reported.add_command(commands)
-    prune.add_command(commands)
-    verify.add_command(commands)
+    reported = commands.add_parser("reported", help="every value that the papers report, as this project holds it")
+    reported.add_argument("--format", choices=("table", "csv", "json"), default="table")
+    reported.add_argument("--paper", metavar="WORDS", help="only papers or methods whose name contains this")
+    reported.set_defaults(do="medsearch.cli.reported:print_reported")
+
+    prune = commands.add_parser(
+        "prune",
+        help="free the disk of stages that no study needs",
+        description="Removes stages that no study in the home mentions. No report changes by it.",
+    )
+    prune.add_argument("--home", type=Path, default=Path("runs"), metavar="DIR")
+    prune.add_argument(
+        "--keep-best",
+        action="store_true",
+        help="drop the weights and volumes of trials and candidates that lost, too; their numbers stay",
+    )
+    prune.add_argument("--budget", type=size, metavar="50GB", help="stop once the store takes no more than this")
+    prune.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
+    prune.add_argument("--yes", action="store_true", help="do not ask")
+    prune.set_defaults(do="medsearch.cli.prune:prune")
+
+    verify = commands.add_parser(
+        "verify",
+        help="check that all that a home stores is as it was written",
+        description=(
+            "Reads every manifest, output, prepared array, header and ledger of a home, and says what is damaged: one "
+            "line each, with what to do. Exit code 0: nothing is; 2: something is. Studies check what they use by "
+            "themselves; this checks the rest, too."
+        ),
+    )
+    verify.add_argument("--home", type=Path, default=Path("runs"), metavar="DIR")
+    verify.add_argument("--store", metavar="URI", help="what the studies were given as --store")
+    verify.add_argument("--quick", action="store_true", help="do not read again what has not changed since it was")
+    verify.add_argument(
+        "--set-aside", action="store_true", help="give damaged stages and arrays another name: they are made anew"
+    )
+    verify.set_defaults(do="medsearch.cli.verification:print_verification")
 
     ui = commands.add_parser("ui", help="MLflow's pages over a home, on loopback")
     ui.add_argument("--home", type=Path, default=Path("runs"), metavar="DIR")
     ui.add_argument("--port", type=_port, default=5000)
     ui.add_argument("--tracking-uri", metavar="URI", help="a database (default: sqlite in --home)")
-    ui.set_defaults(do=_ui)
+    ui.set_defaults(do=f"{__name__}:_ui")
     return parser
 
 
@@ -80,6 +119,15 @@ def _port(text: str) -> int:
         msg = f"{text!r} is no port from 1 to 65535"
         raise argparse.ArgumentTypeError(msg)
     return int(text)
+
+
+def size(text: str) -> int:
+    """Bytes from a number with a unit: 50GB, 1.5 TB, 200MiB."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-zA-Z]*)", text.strip())
+    if match is None or match[2].upper() not in UNITS:
+        msg = f"{text!r} is no size such as 50GB or 200MiB"
+        raise argparse.ArgumentTypeError(msg)
+    return int(float(match[1]) * UNITS[match[2].upper()])
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -120,31 +168,32 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _sync(options: argparse.Namespace) -> int:
+    """Bring a study's tracking up to date; of a staged search, which has no runs of its own, that of its searches."""
+    from medsearch.study.record.headers import StagedHeader
+    from medsearch.study.record.ledger import Ledger
     from medsearch.tracking import sync
 
     folder, store = _stored(options)
+    header = Ledger(folder).header(StagedHeader)
+    searches = [child(folder.parent, name, what="study name") for name in header.studies] if header else []
     behind = False
-    for one in _synced(folder):
-        report = sync(one, store.root, options.tracking_uri, remote=options.store)
+    for study in [path for path in searches if path.exists()] if header else [folder]:
+        report = sync(study, store.root, options.tracking_uri, remote=options.store)
         for line in (str(report), *report.links()):
             say(line)
         behind = behind or report.behind
     return 1 if behind else 0
 
 
-def _synced(folder: Path) -> list[Path]:
-    """The study itself; of a staged search, which has no runs of its own, the searches that have begun."""
-    from medsearch.study.record.headers import StagedHeader
-    from medsearch.study.record.ledger import Ledger
+def _stored(options: argparse.Namespace) -> "tuple[Path, Store]":
+    """The folder of a study, and the store that it trains into.
 
-    header = Ledger(folder).header(StagedHeader)
-    if header is None:
-        return [folder]
-    paths = [child(folder.parent, name, what="study name") for name in header.studies]
-    return [path for path in paths if path.exists()]
+    Raises:
+        BadInput: there is no such study; the message names those that are.
 
+    """
+    from medsearch.stages.store import Store
 
-def _stored(options: argparse.Namespace) -> tuple[Path, Store]:
     home = options.home.resolve()
     folder = child(home / "studies", options.study, what="study name")
     if not (folder / "study.json").exists():

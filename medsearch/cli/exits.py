@@ -1,5 +1,6 @@
 """How a command ends: 0 done, 1 the study failed, 2 bad input (one line), 130 interrupted and resumable."""
 
+import itertools
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,24 @@ from types import TracebackType
 
 from medsearch.core.errors import BadInput, Interrupted, MedsearchError, explained, printable
 from medsearch.core.terminal import interactive, prepare_streams
+
+
+def require_values(arguments: Sequence[str]) -> None:
+    """Refuse options with an empty value, as of a shell's variable that is not set.
+
+    It would be taken for the working directory, or for the default that it was meant to replace.
+
+    Raises:
+        BadInput: there is one.
+
+    """
+    for before, text in itertools.pairwise(["", *arguments]):
+        name, equals, value = text.partition("=")
+        if text and not (text.startswith("--") and equals and not value):
+            continue
+        name = name or (before if before.startswith("--") and "=" not in before else "an argument")
+        msg = f"{name} has an empty value; give one, or leave it out"
+        raise BadInput(msg)
 
 
 @contextmanager
@@ -38,14 +57,14 @@ def exits(*, lossy: bool = False) -> Iterator[list[Path]]:
             raise
         sys.stdout.flush()
     except MedsearchError as error:
-        raise _told(error) from error
+        raise _printed(error) from error
     except KeyboardInterrupt as error:
         sys.stderr.write("medsearch: interrupted; run the same command again to go on\n")
         raise SystemExit(Interrupted.exit_code) from error
     except BrokenPipeError as error:  # the reader (head, less) has gone: what is left is for nobody
         raise SystemExit(MedsearchError.exit_code) from error
     except OSError as error:
-        raise _told(BadInput(explained(error, environments))) from error
+        raise _printed(BadInput(explained(error, environments))) from error
 
 
 @contextmanager
@@ -69,16 +88,12 @@ def tell_of_uncaught() -> None:
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
         if isinstance(error, MedsearchError):
             prepare_streams(lossy=True)
-            raise _told(error)
+            raise _printed(error)
         before(kind, error, trace)
 
     sys.excepthook = hook
 
 
-def _told(error: MedsearchError) -> SystemExit:
-    sys.stderr.write(f"medsearch: {_one_line(error)}\n")
+def _printed(error: MedsearchError) -> SystemExit:
+    sys.stderr.write(f"medsearch: {printable(' '.join(str(error).split()))}\n")
     return SystemExit(error.exit_code)
-
-
-def _one_line(error: BaseException) -> str:
-    return printable(" ".join(str(error).split()))

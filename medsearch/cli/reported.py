@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -33,16 +33,8 @@ class Entry:
     @property
     def fields(self) -> dict[str, str | int | float | None]:
         """By the names of `FIELDS`, in that order."""
-        found = {"method": self.method, "table": self.table, **asdict(self.value)}
-        return {name: found[name] for name in FIELDS}
-
-
-def add_command(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Hook the command into the parser of `medsearch`."""
-    command = commands.add_parser("reported", help="every value that the papers report, as this project holds it")
-    command.add_argument("--format", choices=tuple(_FORMATS), default="table")
-    command.add_argument("--paper", metavar="WORDS", help="only papers or methods whose name contains this")
-    command.set_defaults(do=_reported)
+        values = {"method": self.method, "table": self.table, **asdict(self.value)}
+        return {name: values[name] for name in FIELDS}
 
 
 def entries(package: ModuleType) -> Iterator[Entry]:
@@ -55,34 +47,35 @@ def entries(package: ModuleType) -> Iterator[Entry]:
             yield from (Entry(method.name.rpartition(".")[2], table, value) for value in values)
 
 
-def _reported(options: argparse.Namespace) -> int:
+def print_reported(options: argparse.Namespace) -> int:
+    """Print the reported values that are asked for, as a table, CSV or JSON.
+
+    Raises:
+        BadInput: no paper or method has such a name; the message names the papers.
+
+    """
     from medsearch import methods
 
-    found = list(entries(methods))
-    if options.paper is not None:
-        words = options.paper.casefold()
-        chosen = [entry for entry in found if words in f"{entry.method} {entry.value.paper}".casefold()]
-        if not chosen:
-            papers = "; ".join(dict.fromkeys(entry.value.paper for entry in found)) or "none"
-            msg = f"no paper {options.paper!r}; there are: {papers}"
-            raise BadInput(msg)
-        found = chosen
-    _FORMATS[options.format](found, sys.stdout)
+    known = list(entries(methods))
+    words = (options.paper or "").casefold()
+    chosen = [entry for entry in known if words in f"{entry.method} {entry.value.paper}".casefold()]
+    if options.paper is not None and not chosen:
+        papers = "; ".join(dict.fromkeys(entry.value.paper for entry in known)) or "none"
+        msg = f"no paper {options.paper!r}; there are: {papers}"
+        raise BadInput(msg)
+    if options.format == "json":
+        json.dump([entry.fields for entry in chosen], sys.stdout, ensure_ascii=False, indent=1)
+        sys.stdout.write("\n")
+    elif options.format == "csv":
+        sys.stdout.write(csv_text([FIELDS, *(tuple(entry.fields.values()) for entry in chosen)]))
+    else:
+        _table(chosen, sys.stdout)
     return 0
 
 
-def _json(found: Sequence[Entry], out: TextIO) -> None:
-    json.dump([entry.fields for entry in found], out, ensure_ascii=False, indent=1)
-    out.write("\n")
-
-
-def _csv(found: Sequence[Entry], out: TextIO) -> None:
-    out.write(csv_text([FIELDS, *(tuple(entry.fields.values()) for entry in found)]))
-
-
-def _table(found: Sequence[Entry], out: TextIO) -> None:
+def _table(listed: Sequence[Entry], out: TextIO) -> None:
     """One block a table; what is noted, assumed and contradicted of its values is numbered under it."""
-    for (paper, table), block in groupby(found, key=lambda entry: (entry.value.paper, entry.table)):
+    for (paper, table), block in groupby(listed, key=lambda entry: (entry.value.paper, entry.table)):
         values = [entry.value for entry in block]
         notes = list(dict.fromkeys(note for value in values for note in _notes(value)))
         lines = [_cells(value, table, notes) for value in values]
@@ -120,6 +113,3 @@ def _numbers(value: Reported) -> tuple[str, str]:
         return f"{value.value:.3f}", spread
     shown = f"{value.value:.2f}"
     return (shown, f"± {value.spread:.2f} %") if value.spread is not None else (f"{shown} %", "")
-
-
-_FORMATS: Mapping[str, Callable[[Sequence[Entry], TextIO], None]] = {"table": _table, "csv": _csv, "json": _json}

@@ -1,6 +1,6 @@
 """The terminal while a study runs: a live board where somebody watches, plain lines in a log.
 
-`Board` is what is known, fed by events and free of any terminal; the rest draws it.
+`Board` is what is known, fed by events and free of any terminal; `render` draws it.
 """
 
 import sys
@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, final
 
 from medsearch.core.terminal import console, say
 from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.search import Search
-from medsearch.study.engine.events import Event, Listener
+from medsearch.study.engine.driver import Event, Listener
 from medsearch.study.engine.fronts import dominates, scored
 from medsearch.study.engine.jobs import RunResult
 from medsearch.study.plan import Forecast
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
 KEPT = 5  # last events on the board
 BAR = 24  # characters
 LONG = 1.0  # seconds; a shorter run was found in the store and foretells nothing
-PLURALS: Mapping[str, str] = {"stage": "stage runs"}
+NOUNS: Mapping[Role, str] = {
+    "stage": "stage runs",
+    "trial": "trials",
+    "reference": "references",
+    "replicate": "replicates",
+}
 
 
 @final
@@ -62,7 +68,7 @@ class Board:
     """What is known of a running study. Times are seconds on `time.monotonic`.
 
     totals: runs from beginning to end by role, the role that progress is told by first. stored: those of that role
-    that were finished before. forecast: hours that the rest may take, before any run has ended.
+    that were finished before. forecast: hours that the rest may take, before any run has ended; None: not known.
     """
 
     title: str
@@ -77,26 +83,27 @@ class Board:
     took: dict[Role, list[float]] = field(default_factory=dict)
     lines: deque[str] = field(default_factory=lambda: deque(maxlen=KEPT))
 
-    @property
-    def so_far(self) -> str:
-        """How much is done, as in "3/8 trials"."""
-        role, total = next(iter(self.totals.items()))
-        return f"{self.done(role)}/{total} {_plural(role)}"
-
     def hear(self, event: Event) -> str | None:
         """Take in an event; return it as a line if it is worth one."""
-        now = time.monotonic()
-        if event.kind == "epoch":
+        now, planned, end = time.monotonic(), event.planned, event.end
+        line = None
+        if event.kind in ("epoch", "started"):
             self.running[event.run] = event
-            return None
-        if event.kind == "started":
-            self.running[event.run], self.starts[event.run] = event, now
-            return None
-        if event.kind == "retried":
-            return self._say(f"{event.run}: its worker process died; it goes on from its checkpoint")
-        if event.planned is None or event.end is None:
-            return None
-        return self._ended(event.planned, event.end, now, told=event.kind == "ended")
+            if event.kind == "started":
+                self.starts[event.run] = now
+        elif event.kind == "retried":
+            line = f"{event.run}: its worker process died; it goes on from its checkpoint"
+        elif planned is not None and end is not None:
+            self.running.pop(planned.run, None)
+            self.ends[planned.run] = (planned.role, end)
+            seconds = now - self.starts.pop(planned.run, now)
+            if end.state == "complete" and (seconds > LONG or planned.role == "stage"):
+                self.took.setdefault(planned.role, []).append(seconds)
+            praise = self.leaders.take_in(planned, end) if self.leaders else ""
+            line = _line_of_end(planned, end, praise) if event.kind == "ended" else None
+        if line is not None:
+            self.lines.append(line)
+        return line
 
     def count(self, role: Role, state: str | None = None) -> int:
         """Runs of a role that ended, in any state or in one."""
@@ -122,19 +129,6 @@ class Board:
         begun = sum(min(now - self.starts[run], usual) for run in self.running if run in self.starts)
         return max(0.0, left - begun) / max(1, len(self.running))
 
-    def _ended(self, planned: PlannedRun, end: RunResult, now: float, *, told: bool) -> str | None:
-        self.running.pop(planned.run, None)
-        self.ends[planned.run] = (planned.role, end)
-        seconds = now - self.starts.pop(planned.run, now)
-        if end.state == "complete" and (seconds > LONG or planned.role == "stage"):
-            self.took.setdefault(planned.role, []).append(seconds)
-        praise = self.leaders.take_in(planned, end) if self.leaders else ""
-        return self._say(_line(planned, end, praise)) if told else None
-
-    def _say(self, line: str) -> str:
-        self.lines.append(line)
-        return line
-
 
 def board_of(study: Search | Ablation, forecast: Forecast | None = None) -> Board:
     """The board of a study before anything of it was done. forecast: of an ablation, which its stage runs count by."""
@@ -145,9 +139,9 @@ def board_of(study: Search | Ablation, forecast: Forecast | None = None) -> Boar
         board.stored, board.forecast = (forecast.stored, forecast.hours) if forecast else (0, None)
         return board
     here = study.resolved
-    each = len(here.seeds)
-    wanted: dict[Role, int] = {"reference": len(here.references) * each, "replicate": here.finalists * each}
-    totals = {"trial": here.trials, **{role: total for role, total in wanted.items() if total}}
+    seeds = len(here.seeds)
+    repeated: dict[Role, int] = {"reference": len(here.references) * seeds, "replicate": here.finalists * seeds}
+    totals = {"trial": here.trials, **{role: total for role, total in repeated.items() if total}}
     title = f"{study.name} · {study.method.name} · {study.scale} · selection: {study.selection}"
     return Board(title, totals, Leaders(study))
 
@@ -155,104 +149,79 @@ def board_of(study: Search | Ablation, forecast: Forecast | None = None) -> Boar
 @contextmanager
 def progress(study: Search | Ablation, forecast: Forecast | None = None) -> Iterator[Listener]:
     """A listener that shows a study's progress: live on a terminal; elsewhere a line for each end."""
-    board = board_of(study, forecast)
-    if sys.stdout.isatty():
-        with _live(board) as listener:
-            yield listener
-        return
+    board, watched = board_of(study, forecast), sys.stdout.isatty()
+    role, total = next(iter(board.totals.items()))
 
     def listen(event: Event) -> None:
         line = board.hear(event)
-        if line:
-            say(f"[{clock(time.monotonic() - board.began)}] {board.so_far}  {line}")
+        if line and not watched:
+            elapsed = clock(time.monotonic() - board.began)
+            say(f"[{elapsed}] {board.done(role)}/{total} {NOUNS[role]}  {line}")
 
-    yield listen
+    if watched:
+        from rich.live import Live
 
-
-@contextmanager
-def _live(board: Board) -> Iterator[Listener]:
-    from rich.live import Live
-
-    def listen(event: Event) -> None:
-        board.hear(event)
-
-    def drawn() -> "RenderableType":
-        return render(board)
-
-    with Live(get_renderable=drawn, console=console(), refresh_per_second=4, transient=True, redirect_stderr=False):
+        draw = partial(render, board)
+        with Live(get_renderable=draw, console=console(), refresh_per_second=4, transient=True, redirect_stderr=False):
+            yield listen
+    else:
         yield listen
 
 
 def render(board: Board) -> "RenderableType":
-    """The board for the terminal."""
+    """The board as a panel for the terminal: counts by role, time, the best trial, what runs now, the last events."""
     from rich.panel import Panel
     from rich.table import Table
 
     shown = Table.grid(padding=(0, 2))
     for role, total in board.totals.items():
-        shown.add_row(_plural(role), bar(board.done(role), total), _states(board, role))
+        failed = board.count(role, "failed")
+        states = f"{failed} failed" if failed else ""
+        if role == "trial":
+            running = sum(bool(event.planned and event.planned.role == role) for event in board.running.values())
+            states = f"{running} running, {board.count(role, 'cut')} stopped, {failed} failed"
+        done = board.done(role)
+        filled = round(BAR * min(1.0, done / total)) if total else BAR
+        shown.add_row(NOUNS[role], f"{'█' * filled}{'░' * (BAR - filled)} {done}/{total}", states)
     left = board.seconds_left()
     elapsed = f"{clock(time.monotonic() - board.began)} elapsed"
     shown.add_row("time", elapsed, "" if left is None else f"about {clock(left)} left")
     metric = board.leaders.search.metric if board.leaders else ""
     if board.leaders and board.leaders.best:
-        run, value, knobs = board.leaders.best
-        shown.add_row("best", f"{value:.4f} {metric}", f"{run}: {_knobs(knobs)}")
+        run, best, knobs = board.leaders.best
+        values = (
+            f"{knob.rpartition('.')[2]} = {f'{value:.3g}' if isinstance(value, float) else value}"
+            for knob, value in knobs.items()
+        )
+        shown.add_row("best", f"{best:.4f} {metric}", f"{run}: {', '.join(values)}")
     if board.leaders and board.leaders.front:
         objectives = ", ".join(board.leaders.search.objectives)
         shown.add_row("front", f"{len(board.leaders.front)} trials", f"of {objectives}")
     for run, event in board.running.items():
-        shown.add_row("now", run, _now(event, metric))
+        planned = event.planned
+        now = "starting" if event.epoch is None else f"epoch {event.epoch}"
+        if planned and planned.role == "stage":
+            now = f"{planned.label}, seed {planned.seed}: {now}"
+        elif event.epoch is not None:
+            now = f"{event.node}, {now}"
+        score = event.metrics.get(metric)
+        shown.add_row("now", run, now if score is None else f"{now}, {score:.4f}")
     for line in board.lines:
         shown.add_row("", "", line)
     return Panel(shown, title=board.title, title_align="left")
 
 
 def clock(seconds: float) -> str:
-    """A duration as h:mm:ss."""
+    """A duration in seconds as h:mm:ss."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
-def bar(done: int, total: int) -> str:
-    """How much of it is done, drawn."""
-    filled = round(BAR * min(1.0, done / total)) if total else BAR
-    return f"{'█' * filled}{'░' * (BAR - filled)} {done}/{total}"
-
-
-def _plural(role: Role) -> str:
-    return PLURALS.get(role, f"{role}s")
-
-
-def _states(board: Board, role: Role) -> str:
-    failed = board.count(role, "failed")
-    if role != "trial":
-        return f"{failed} failed" if failed else ""
-    running = sum(event.planned is not None and event.planned.role == role for event in board.running.values())
-    return f"{running} running, {board.count(role, 'cut')} stopped, {failed} failed"
-
-
-def _now(event: Event, metric: str) -> str:
-    of, value = event.planned, event.metrics.get(metric)
-    stage = of is not None and of.role == "stage"
-    before = f"{of.label}, seed {of.seed}: " if of and stage else f"{event.node}, " if event.epoch is not None else ""
-    at = "starting" if event.epoch is None else f"epoch {event.epoch}"
-    return f"{before}{at}" + (f", {value:.4f}" if value is not None else "")
-
-
-def _line(planned: PlannedRun, end: RunResult, praise: str) -> str:
-    whose = f" ({planned.label}, seed {planned.seed})" if planned.role == "stage" else ""
+def _line_of_end(planned: PlannedRun, end: RunResult, praise: str) -> str:
+    owner = f" ({planned.label}, seed {planned.seed})" if planned.role == "stage" else ""
     if end.state == "failed":
-        return f"{planned.run} failed{whose}: {end.reason}"
+        return f"{planned.run} failed{owner}: {end.reason}"
     if end.state == "cut":
         return f"{planned.run} {end.reason}"
     value = f": {', '.join(f'{value:.4f}' for value in end.values)}" if end.values else ""
-    return f"{planned.run} complete{value}{whose}{praise}"
-
-
-def _knobs(knobs: Mapping[str, Any]) -> str:
-    """Knobs by their last name, numbers to three digits."""
-    return ", ".join(
-        f"{knob.rpartition('.')[2]} = {f'{value:.3g}' if isinstance(value, float) else value}"
-        for knob, value in knobs.items()
-    )
+    return f"{planned.run} complete{value}{owner}{praise}"

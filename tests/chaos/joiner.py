@@ -4,8 +4,7 @@ import sys
 from pathlib import Path
 
 from medsearch.core.errors import MedsearchError
-from medsearch.study.ray.cluster import Resources, cluster
-from medsearch.study.ray.nodes import require_fit_nodes
+from medsearch.study.ray.cluster import Resources, cluster, require_fit_nodes
 
 
 def main(address: str, home: Path) -> None:

@@ -120,7 +120,7 @@ def test_without_its_token_no_cluster_is_joined(
 
 
 def test_nothing_at_the_address_is_said_at_once(tmp_path: Path) -> None:
-    from medsearch.study.ray.joining import join
+    from medsearch.study.ray.cluster import join
 
     port, began = free_port(), time.monotonic()
     with pytest.raises(BadInput, match=rf"^cannot join .*127.0.0.1:{port}': .*refused; is it up, and is this what"):

@@ -1,6 +1,5 @@
 """Options that are given without a value, and numbers that are lowered: what is refused and what is said."""
 
-from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,12 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsearch.cli.ablations import AblationCommand
-from medsearch.cli.options import CliSpec, parser, require_values
-from medsearch.cli.staged import StagedCommand
+from medsearch.cli.exits import require_values
+from medsearch.cli.options import parser
+from medsearch.cli.running import print_plan
+from medsearch.cli.study import with_options
 from medsearch.cohorts.tasks import Task
 from medsearch.core.errors import BadInput
 from medsearch.study import uniform
+from medsearch.study.engine.code import Study
 from medsearch.study.engine.jobs import StudyEnvironment
 from medsearch.study.record.ledger import Ledger, PlannedRun
 from tests.study import toy
@@ -73,8 +74,9 @@ class Written:
         return {"brats2020": self.environment}
 
 
-def asked(*more: str, **kind: bool) -> Namespace:
-    return parser(CliSpec(question="", cost="", layouts=("brats2020",), **kind)).parse_args([*more, "--dry-run"])
+def print_plan_of(study: Study, data: Written, *more: str) -> None:
+    options = parser(study).parse_args([*more, "--dry-run"])
+    print_plan(with_options(study, options), options, data)
 
 
 def test_the_plan_of_a_staged_search_says_which_searches_have_more_trials(
@@ -84,8 +86,7 @@ def test_the_plan_of_a_staged_search_says_which_searches_have_more_trials(
     for name, count in ((first, 3), (second, 2)):
         for number in range(count):
             Ledger(environment.study(name)).started(PlannedRun(role="trial", seed=0, number=number))
-    options = asked("--trials", "2", rows=False, groups=True)
-    StagedCommand.of(staged(), options).print_plan(Written(environment))
+    print_plan_of(staged(), Written(environment), "--trials", "2")
     out = capsys.readouterr().out
     assert f"{first}: 3 trials are stored, 2 asked for; all 3 count, and no other is tried" in out
     assert out.count("are stored,") == 1
@@ -98,8 +99,6 @@ def test_the_plan_of_an_ablation_says_that_configurations_are_drawn_anew(
     environment = toy.study_environment(tmp_path)
     what = ablation(retune={"segmentation.weights.b": uniform(0, 1)}, trials=3)
     sweep_of(what, tmp_path, environment=environment)
-    options = asked("--trials", trials, "--seeds", "0,1", rows=True)
-    asking = AblationCommand.of(what, options)
-    asking.print_plan(Written(replace(environment)))
+    print_plan_of(what, Written(replace(environment)), "--trials", trials, "--seeds", "0,1")
     told = f"toy_ablation: 3 configurations were asked for of each row that is retuned, now it is {trials}; they are"
     assert (told in " ".join(capsys.readouterr().out.split())) == said

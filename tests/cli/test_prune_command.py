@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from medsearch.cli import main
-from medsearch.cli.prune import size
+from medsearch.cli.commands import size
 from medsearch.stages.store import Store
 from medsearch.study.record.ledger import Ledger, PlannedRun
 from tests.study.headers import put, search_header

@@ -1,6 +1,5 @@
 """What the command line of a study works out before anything runs."""
 
-import argparse
 import runpy
 import shlex
 from dataclasses import replace
@@ -10,10 +9,8 @@ import pytest
 
 from medsearch.cli import options
 from medsearch.cli.options import folders, slots
-from medsearch.cli.running import print_links
-from medsearch.cli.searches import SearchCommand
-from medsearch.cli.study import _put_to
-from medsearch.cohorts.tasks import CrossModalityTask
+from medsearch.cli.running import print_links, tasks_of
+from medsearch.cli.study import put_to_releases
 from medsearch.core.errors import BadInput
 from medsearch.study import Search, Variant, choice
 from medsearch.study.ray import cluster
@@ -31,18 +28,14 @@ def search() -> Search:
     return study.at("tiny")
 
 
-def tasks(search: Search) -> list[CrossModalityTask]:
-    return SearchCommand(search, argparse.Namespace())._tasks()
-
-
 def test_every_contrast_that_a_run_may_need_is_known(search: Search) -> None:
-    assert {(task.source, task.target) for task in tasks(search)} == {("t1", "t2")}
+    assert {(task.source, task.target) for task in tasks_of(search)} == {("t1", "t2")}
     wider = replace(
         search,
         references=(Variant("From T1ce", {"task.source": "t1ce"}),),
         space={**search.space, "task.target": choice(["t2", "flair"])},
     )
-    assert {(task.source, task.target) for task in tasks(wider)} == {("t1", "t2"), ("t1ce", "t2"), ("t1", "flair")}
+    assert {(task.source, task.target) for task in tasks_of(wider)} == {("t1", "t2"), ("t1ce", "t2"), ("t1", "flair")}
 
 
 def test_a_forecast_counts_the_runs_that_fit_on_what_a_trial_asks_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +105,7 @@ def test_every_study_on_brats_can_be_put_to_another_release(
     study = shipped(name)
     root = trees.grow(tmp_path / "data", release)
     declared = {"brats2020": root} if "brats2020" in _layouts(study) else {}
-    put, given = _put_to(study, declared)
+    put, given = put_to_releases(study, declared)
     assert _layouts(put) == [release if layout == "brats2020" else layout for layout in _layouts(study)]
     assert given == ({release: root} if declared else {})
     assert (release in capsys.readouterr().out) == bool(declared)
@@ -129,5 +122,5 @@ def _tasks_of(study: object) -> list[object]:
 def test_a_folder_of_the_declared_release_changes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     study = shipped("modatts_lambda_search")
     for root in (trees.grow(tmp_path / "a", "brats2020"), tmp_path / "nowhere"):
-        assert _put_to(study, {"brats2020": root}) == (study, {"brats2020": root})
+        assert put_to_releases(study, {"brats2020": root}) == (study, {"brats2020": root})
     assert capsys.readouterr().out == ""

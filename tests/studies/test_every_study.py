@@ -9,9 +9,7 @@ import pytest
 
 from medsearch.core.reported import find
 from medsearch.study import Ablation, Search, StagedSearch
-from medsearch.study.ablation_plan import plan_ablation
-from medsearch.study.search_plan import plan_search
-from medsearch.study.staged_plan import plan_staged
+from medsearch.study.plan import plan_ablation, plan_search, plan_staged
 from tests.studies.shipped import FOLDER, shipped
 
 STUDIES = sorted(FOLDER.glob("*.py"))

@@ -14,7 +14,7 @@ import pytest
 
 from medsearch.core.spreadsheets import read_csv
 from medsearch.phantoms import PHANTOMS
-from medsearch.study.ablation_plan import plan_ablation
+from medsearch.study.plan import plan_ablation
 from medsearch.study.record.headers import AblationHeader
 from medsearch.study.record.ledger import Ledger
 from tests.studies.small_table_5_5 import ROWS, STUDY

@@ -11,7 +11,7 @@ from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.variants import Variant
 from medsearch.study.engine.ablation_driver import AblationDriver
 from medsearch.study.engine.ablation_header import begin, describe, winner
-from medsearch.study.engine.events import Listener, ignore_event
+from medsearch.study.engine.driver import Listener, ignore_event
 from medsearch.study.engine.graph import Grapher
 from medsearch.study.engine.jobs import Job, StudyEnvironment
 from medsearch.study.record.headers import AblationHeader

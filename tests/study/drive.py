@@ -16,7 +16,7 @@ from medsearch.study.declare.samplers import GP, NSGA2, QMC, TPE, Random
 from medsearch.study.declare.schedulers import ASHA, FullLength, Median
 from medsearch.study.declare.search import Search, Variant
 from medsearch.study.declare.spaces import choice, loguniform, uniform
-from medsearch.study.engine.events import Event
+from medsearch.study.engine.driver import Event
 from medsearch.study.engine.identity import open_study
 from medsearch.study.engine.jobs import Job, Planner, RunResult, StudyEnvironment, perform
 from medsearch.study.engine.proposals import Proposals, sqlite

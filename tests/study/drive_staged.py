@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from medsearch.cli.exits import exits
-from medsearch.study.ray.staged_run import run_staged
+from medsearch.study.ray.execution import run_staged
 from tests.study import toy
 from tests.study.staging import FIRST, SECOND, staged
 

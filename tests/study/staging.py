@@ -12,8 +12,7 @@ from medsearch.study.declare.search import Search
 from medsearch.study.engine.identity import choose, open_study
 from medsearch.study.engine.jobs import Planner, StudyEnvironment
 from medsearch.study.engine.proposals import Proposals, sqlite
-from medsearch.study.engine.staged_header import describe
-from medsearch.study.engine.staged_status import staged_status
+from medsearch.study.engine.staged_status import describe, staged_status
 from medsearch.study.record.ledger import Ledger
 from tests.study import toy
 from tests.study.drive import FULL, SearchDriver, carry_out

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.errors import BadInput
-from medsearch.study.ablation_plan import plan_ablation
 from medsearch.study.declare.variants import Variant
 from medsearch.study.engine.identity import choose
+from medsearch.study.plan import plan_ablation
 from tests.study import toy
 from tests.study.ablations import FORTH, TASKS, ablation, header_of, sweep_of, sweep_out
 from tests.study.drive import carry_out, conduct, search

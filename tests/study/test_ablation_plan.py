@@ -8,13 +8,12 @@ from rich.console import Console
 
 from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.errors import BadInput
-from medsearch.study.ablation_plan import plan_ablation
+from medsearch.core.records import read_record, write_sealed
 from medsearch.study.declare.spaces import uniform
 from medsearch.study.declare.variants import Variant
-from medsearch.study.engine.events import Event
+from medsearch.study.engine.driver import Event
 from medsearch.study.engine.jobs import RunResult
-from medsearch.study.engine.savings import savings
-from medsearch.study.plan import Forecast, table
+from medsearch.study.plan import Forecast, plan_ablation, table
 from medsearch.study.progress import board_of, progress, render
 from tests.study import toy
 from tests.study.ablations import FORTH, ROWS, ablation, sweep_of, sweep_out
@@ -81,15 +80,17 @@ def test_the_plan_as_a_table_fits_a_log() -> None:
 
 
 def test_what_sharing_saved(tmp_path: Path) -> None:
-    assert str(savings(sweep_of(ablation(), tmp_path).graph, toy.study_environment(tmp_path).store)) == (
-        "no stage run is stored yet"
-    )
-    sweep = sweep_of(ablation(toy_knobs={"translation.seconds": 0.02}), tmp_path)
+    sweep = sweep_of(ablation(), tmp_path)
+    assert sweep.graph.savings(sweep.store) == "no stage run is stored yet"
     sweep_out(sweep)
-    found = savings(sweep.graph, sweep.store)
-    assert (found.asked, found.distinct) == (48, 36)
-    assert found.alone - found.shared > 8 * 2 * 0.02
-    assert "36 stage runs served 48" in str(found)
+    assert sweep.graph.savings(sweep.store).startswith("36 stage runs served 48: ")
+    for key, item in sweep.graph.items.items():
+        manifest = sweep.store.folder(key) / "manifest.json"
+        seconds = 1000.0 if item.run.node == "translation" else 10.0
+        write_sealed(manifest, {**read_record(manifest), "seconds": seconds})
+    assert sweep.graph.savings(sweep.store) == (  # 4 translations served 12, 8 segmentations served 12
+        "36 stage runs served 48: 4,320 stage-seconds instead of 12,360, 65% saved by sharing"
+    )
 
 
 def test_a_log_says_what_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

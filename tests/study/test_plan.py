@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from medsearch.study import Random, Variant
-from medsearch.study.plan import table
-from medsearch.study.search_plan import plan_search
+from medsearch.study.plan import plan_search, table
 from tests.study import toy
 from tests.study.drive import carry_out, conduct, search
 

@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from medsearch.study import Random
-from medsearch.study.engine.events import Event
+from medsearch.study.engine.driver import Event
 from medsearch.study.engine.jobs import RunResult
 from medsearch.study.progress import board_of, clock, progress, render
 from medsearch.study.record.ledger import PlannedRun

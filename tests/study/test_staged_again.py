@@ -19,12 +19,11 @@ from medsearch.study.engine.jobs import Job, Planner, StudyEnvironment
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.engine.search_status import freeze, search_status
-from medsearch.study.engine.staged_header import describe
-from medsearch.study.engine.staged_status import frozen_by_now, staged_status
+from medsearch.study.engine.staged_status import describe, frozen_by_now, staged_status
+from medsearch.study.plan import plan_staged, staged_table
 from medsearch.study.record.headers import SearchHeader, StagedHeader
 from medsearch.study.record.ledger import HEADER, HEADER_COPY, Ledger, PlannedRun
 from medsearch.study.record.referenced_stages import referenced_stages
-from medsearch.study.staged_plan import plan_staged, table
 from tests.reporting.written import files
 from tests.study import toy
 from tests.study.drive import do
@@ -214,7 +213,7 @@ def test_a_group_that_was_edited_is_refused_and_its_header_stays(home: Path, gro
     plans = plan_staged(of, environment, slots=1)
     (refused,) = [one for one in plans if one.refused]
     assert refused.refused.startswith(f"refused: its folder was begun with another {part}")
-    assert table(of, plans).row_count == 3
+    assert staged_table(of, plans).row_count == 3
 
 
 def refusal_of(call: Callable[[], Any]) -> str:

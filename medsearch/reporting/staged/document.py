@@ -33,8 +33,7 @@ from medsearch.reporting.staged.results import Group, StagedResults
 from medsearch.reporting.storage import json_text
 from medsearch.reporting.variance_components import CONFIDENCE
 from medsearch.reporting.wording import NOTHING, listed, number, selection_rule, settings
-from medsearch.study.declare.refinement import FROZEN
-from medsearch.study.record.headers import Axis
+from medsearch.study.record.headers import FROZEN, Axis
 
 KNOB_HEADINGS = ("Knob", "Group", "Frozen", "Refined", "Paper")
 

@@ -28,8 +28,7 @@ from medsearch.reporting.wording import (
     selection_rule,
     settings,
 )
-from medsearch.study.declare.refinement import FROZEN
-from medsearch.study.record.headers import Axis, Bound, Frozen
+from medsearch.study.record.headers import FROZEN, Axis, Bound, Frozen
 
 HOW = (
     "Left on the table: mean difference of {words}, its best minus the frozen point, over the test cases and seeds "

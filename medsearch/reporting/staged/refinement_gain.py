@@ -20,7 +20,7 @@ from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.statistics import by_seed, known
 from medsearch.reporting.variance_components import CONFIDENCE, Interval
 from medsearch.reporting.wording import counted
-from medsearch.study.declare.refinement import FROZEN
+from medsearch.study.record.headers import FROZEN
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,9 +6,9 @@ A row is a variant of the method, a column a task. A value that depends on the s
 
 import difflib
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, final
+from typing import Any, Literal, final
 
 from medsearch.cohorts.tasks import Task
 from medsearch.core.errors import BadInput
@@ -17,23 +17,63 @@ from medsearch.core.recipes import knobs
 from medsearch.core.reported import Reported
 from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Pipeline
-from medsearch.study.declare.figures import Curves, Figure
 from medsearch.study.declare.rules import Rule
-from medsearch.study.declare.search import Direction, Search
+from medsearch.study.declare.search import Search
 from medsearch.study.declare.setups import (
     Scaled,
     Setup,
     require_folder_name,
     require_rule,
     require_seeds,
+    resolve_knobs,
     resolve_scale,
     setup,
     sized,
 )
-from medsearch.study.declare.spaces import Choice, Domain, Integers, Uniform
+from medsearch.study.declare.spaces import Domain, require_domains
 from medsearch.study.declare.variants import Variant
+from medsearch.study.record import headers as record
+from medsearch.study.record.headers import Direction, Knobs
 
-Knobs = Mapping[str, Any]
+Panel = Literal["translations", "residuals", "predictions", "attention", "self_training", "pairs", "unpaired"]
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class GroupedBars:
+    """A figure of bars: a group for each column, a bar for each row. title: above it; empty: none."""
+
+    title: str = ""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Curves:
+    """A figure of curves: one plot for each column, a curve for each `line` of the rows.
+
+    x: the dotted path of the knob whose values stand on the horizontal axis. title: above it; empty: none.
+    """
+
+    x: str
+    title: str = ""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Panels:
+    """A figure of test cases, side by side.
+
+    kinds: what is shown of a case. title: above it; empty: none.
+    across: the image of a case, such as "made", that stands there once for every row of the table, so that methods are
+    seen side by side; empty: every row has lines of its own.
+    """
+
+    kinds: tuple[Panel, ...]
+    title: str = ""
+    across: str = ""
+
+
+Figure = GroupedBars | Curves | Panels
 
 
 @final
@@ -41,8 +81,10 @@ Knobs = Mapping[str, Any]
 class Ablation:
     """Variants of a method on tasks under seeds: a published table, or a figure.
 
+    name: of the study's folder. question: in a sentence, above the report. cost: in words, what a run of it takes.
     tasks: columns by label. variants: rows, in the table's order. references: rows that the paper's table has not, such
         as the target-supervised model that shares are taken of (`supervised` is its label).
+    seeds: every cell is trained and tested under each.
     selection: what model selection may see, one rule or one for each column.
     fixed: knobs of every row. within: knobs of every row in one column.
     retune: nuisance knobs that are searched anew for each row and column, `trials` configurations each, under the first
@@ -51,9 +93,11 @@ class Ablation:
         front in the first objective where it has several. take: another rule, by means over seeds, such as
         `Reaching(metric="training/hours", at_most=4.0)` for the best within a budget.
     reported: the paper's values; they are found by the labels of row and column, and stand beside what was measured in
-        their statistic: where that is "pooled", the pooled form of a metric is shown as well. metrics: of the test
-        stage, the first one ranks and is compared. margin: how far from the reported value still agrees, in units of
-        the first metric; None: what is usual for that metric (`medsearch.reporting.metrics`).
+        their statistic: where that is "pooled", the pooled form of a metric is shown as well.
+    metrics: of the test stage; the first one ranks and is compared.
+    margin: how far from the reported value still agrees, in units of the first metric; None: what is usual for that
+        metric (`medsearch.reporting.metrics`).
+    figure: how the paper draws it; None: as a table alone.
 
     Raises:
         BadInput: a knob or a label does not exist, a value does not fit, a label comes twice.
@@ -87,26 +131,39 @@ class Ablation:
         """Check everything that can be checked without data."""
         require_folder_name(self.name)
         _require_labels(self)
-        _require_rules(self)
-        here = self.at(self.method.scale) if _scaled(self) else self
+        by_column = dict.fromkeys(self.tasks, self.selection) if isinstance(self.selection, str) else self.selection
+        for row, column in self.cells():
+            require_rule(row.method or self.method, by_column.get(column), where=f" of {column!r}")
+        tables = [self.fixed, *self.within.values(), self.retune, *(row.knobs for row in self.rows)]
+        values = [self.seeds, self.trials, *(value for table in tables for value in table.values())]
+        here = self.at(self.scale) if any(isinstance(value, Mapping) for value in values) else self
         require_seeds(typing.cast("tuple[int, ...]", here.seeds))
         require("margin", PositiveFloat | None, here.margin)
         _require_retuning(here)
         for row, column in here.cells():
-            _require_column(here, row, column)
+            theirs, ours = here.setup(row, column).task.layout, here.tasks[column].layout
+            if theirs != ours:
+                msg = (
+                    f"row {row.label!r} sets task.layout to {theirs!r} in the column {column!r} of {ours!r}; make it a "
+                    "column"
+                )
+                raise BadInput(msg)
             for knob, domain in here.retune.items():
                 for value in typing.cast(Domain, domain).representatives():
                     here.setup(row, column, {knob: value})
-        _require_drawable(here)
+        if isinstance(here.figure, Curves):
+            first = here.setup(*next(here.cells()))
+            known = {*(f"task.{knob}" for knob in knobs(first.task)), *knobs(first.recipe)}
+            _require_one_of(here.figure.x, known, "the figure's curves run over the knob")
 
     @property
     def scale(self) -> str:
-        """Which set of sizes the method has."""
+        """Which set of sizes the method has: tiny, small or paper."""
         return self.method.scale
 
     @property
     def rows(self) -> tuple[Variant, ...]:
-        """Variants, then references."""
+        """All rows: the variants, then the references, in the order of the table."""
         return (*self.variants, *self.references)
 
     def row(self, label: str) -> Variant:
@@ -116,11 +173,11 @@ class Ablation:
             BadInput: there is none; the message names those that are.
 
         """
-        found = next((row for row in self.rows if row.label == label), None)
-        if found is None:
-            msg = f"no row {label!r} in {self.name}; there are {', '.join(repr(row.label) for row in self.rows)}"
-            raise BadInput(msg)
-        return found
+        for row in self.rows:
+            if row.label == label:
+                return row
+        msg = f"no row {label!r} in {self.name}; there are {', '.join(repr(row.label) for row in self.rows)}"
+        raise BadInput(msg)
 
     def cells(self) -> Iterator[tuple[Variant, str]]:
         """Every row with every column that it is asked of, column by column."""
@@ -142,13 +199,13 @@ class Ablation:
             self,
             method=self.method.at(scale),
             tasks={label: sized(task, scale) for label, task in self.tasks.items()},
-            variants=tuple(_row_at(row, scale) for row in self.variants),
-            references=tuple(_row_at(row, scale) for row in self.references),
+            variants=tuple(row.at(scale) for row in self.variants),
+            references=tuple(row.at(scale) for row in self.references),
             seeds=resolve_scale(self.seeds, scale, "seeds"),
             trials=resolve_scale(self.trials, scale, "trials"),
-            fixed=_knobs_at(self.fixed, scale),
-            within={column: _knobs_at(of, scale) for column, of in self.within.items()},
-            retune=_knobs_at(self.retune, scale),
+            fixed=resolve_knobs(self.fixed, scale),
+            within={column: resolve_knobs(knobs, scale) for column, knobs in self.within.items()},
+            retune=resolve_knobs(self.retune, scale),
             of=self.of.at(scale) if self.of else None,
         )
 
@@ -166,29 +223,21 @@ class Ablation:
         method = row.method or self.method
         return setup(method, self.tasks[column], {**(base or {}), **self.declared(row, column), **(more or {})})
 
+    def setups(self) -> Iterator[Setup]:
+        """The setups between which tasks may differ: each cell as it stands, and at the edges of what is retuned."""
+        edges = [{knob: v} for knob, domain in self.retune.items() for v in typing.cast(Domain, domain).edges()]
+        for row, column in self.cells():
+            for retuned in ({}, *edges):
+                yield self.setup(row, column, retuned)
+
     def pipeline(self, row: Variant, column: str, of: Setup, *, test: bool = True) -> Pipeline:
-        """The stages of a cell under its column's selection rule."""
+        """The stages of a cell under its column's selection rule; without `test` those that read no test case."""
         method = row.method or self.method
         return method.pipeline(of.recipe, selection=self.rule(column), test=test)
 
 
-def _scaled(ablation: Ablation) -> bool:
-    """Whether anything is still given for each scale."""
-    tables = [ablation.fixed, *ablation.within.values(), ablation.retune, *(row.knobs for row in ablation.rows)]
-    values = [ablation.seeds, ablation.trials, *(value for table in tables for value in table.values())]
-    return any(isinstance(value, Mapping) for value in values)
-
-
-def _row_at(row: Variant, scale: str) -> Variant:
-    method = row.method.at(scale) if row.method else None
-    return replace(row, knobs=_knobs_at(row.knobs, scale), method=method)
-
-
-def _knobs_at(of: Mapping[str, Any], scale: str) -> dict[str, Any]:
-    return {knob: resolve_scale(value, scale, knob) for knob, value in of.items()}
-
-
 def _require_labels(ablation: Ablation) -> None:
+    """Refuse a table without rows, columns or metrics, and labels that come twice or that nothing has."""
     labels = [row.label for row in ablation.rows]
     twice = sorted({label for label in labels if labels.count(label) > 1 or not label.strip()})
     if not ablation.variants or not ablation.tasks or twice:
@@ -207,23 +256,15 @@ def _require_labels(ablation: Ablation) -> None:
         _require_one_of(column, ablation.tasks, "knobs are given within the task")
 
 
-def _require_one_of(label: str, known: Any, what: str) -> None:
+def _require_one_of(label: str, known: Collection[str], what: str) -> None:
     if label not in known:
         near = difflib.get_close_matches(label, list(known), n=1, cutoff=0.0)
         msg = f"{what} {label!r}, which does not exist; did you mean {near[0]!r}?"
         raise BadInput(msg)
 
 
-def _require_rules(ablation: Ablation) -> None:
-    given = ablation.selection
-    by_column = dict.fromkeys(ablation.tasks, given) if isinstance(given, str) else given
-    for column in ablation.tasks:
-        rows = [row for row in ablation.rows if not row.tasks or column in row.tasks]
-        for row in rows:
-            require_rule(row.method or ablation.method, by_column.get(column), where=f" of {column!r}")
-
-
 def _require_retuning(ablation: Ablation) -> None:
+    """Refuse a rule without a search to take from, trials without a space, and a knob with two roles."""
     if ablation.take is not None and ablation.of is None:
         msg = f"ablation {ablation.name!r} takes {ablation.take} of no search; name one in `of`, or leave `take` out"
         raise BadInput(msg)
@@ -231,27 +272,20 @@ def _require_retuning(ablation: Ablation) -> None:
     if bool(ablation.retune) != (trials > 0):
         msg = f"retune={list(ablation.retune)!r} with trials={trials}; give a space and a number of trials, or neither"
         raise BadInput(msg)
-    for knob, domain in ablation.retune.items():
-        if not isinstance(domain, (Uniform, Integers, Choice)):
-            msg = f"knob {knob!r} has the domain {domain!r}; use uniform, loguniform, integers or choice"
-            raise BadInput(msg)
+    require_domains(ablation.retune)
+    for knob in ablation.retune:
         varied = [row.label for row in ablation.rows if knob in row.knobs]
         if varied:
             msg = f"knob {knob!r} is retuned, but row {varied[0]!r} sets it; a knob has one role"
             raise BadInput(msg)
 
 
-def _require_column(ablation: Ablation, row: Variant, column: str) -> None:
-    """Refuse a row that does not hold in a column, or that puts its question to another data set."""
-    theirs, ours = ablation.setup(row, column).task.layout, ablation.tasks[column].layout
-    if theirs != ours:
-        msg = f"row {row.label!r} sets task.layout to {theirs!r} in the column {column!r} of {ours!r}; make it a column"
-        raise BadInput(msg)
-
-
-def _require_drawable(ablation: Ablation) -> None:
-    """Refuse curves over a knob that does not exist."""
-    if isinstance(ablation.figure, Curves):
-        here = ablation.setup(*next(ablation.cells()))
-        known = {*(f"task.{knob}" for knob in knobs(here.task)), *knobs(here.recipe)}
-        _require_one_of(ablation.figure.x, known, "the figure's curves run over the knob")
+def described(figure: Figure | None) -> record.Figure | None:
+    """The figure as a header has it; None where there is none."""
+    if figure is None:
+        return None
+    if isinstance(figure, Curves):
+        return record.Figure(kind="curves", title=figure.title, x=figure.x)
+    if isinstance(figure, Panels):
+        return record.Figure(kind="panels", title=figure.title, kinds=figure.kinds, across=figure.across)
+    return record.Figure(kind="bars", title=figure.title)

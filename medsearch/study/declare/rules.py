@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import final
 
 from medsearch.core.errors import BadInput, StudyFailed
+from medsearch.study.record.headers import Bound
 from medsearch.study.record.ledger import RunRecord
 
 Metrics = Callable[[RunRecord], Mapping[str, float]]
@@ -27,7 +28,7 @@ class RankedTrial:
 
     @property
     def runs(self) -> tuple[RunRecord, ...]:
-        """The runs that count: those over seeds, or the trial alone."""
+        """The runs that count: those over seeds that completed, or the trial where none did."""
         return tuple(run for run in self.replicates if run.state == "complete") or (self.trial,)
 
     @property
@@ -37,43 +38,43 @@ class RankedTrial:
 
     @property
     def failed(self) -> int:
-        """Seeds on which it failed."""
+        """On how many seeds it failed."""
         return sum(run.state == "failed" for run in self.replicates)
 
     @property
     def value(self) -> float:
-        """Its mean over those runs."""
+        """The mean of the first objective over the runs that count."""
         return statistics.fmean(float(run.value) for run in self.runs if run.value is not None)
 
     def mean(self, metric: str, metrics: Metrics) -> float:
-        """Another metric of the scored stage, the mean over the same runs.
+        """The mean of another metric of the scored stage over the runs that count.
 
         Raises:
             StudyFailed: the stage reports no such metric.
 
         """
-        found = [metrics(run) for run in self.runs]
-        if any(metric not in of for of in found):
-            known = ", ".join(sorted(found[0])) or "nothing"
+        reported = [metrics(run) for run in self.runs]
+        if any(metric not in values for values in reported):
+            known = ", ".join(sorted(reported[0])) or "nothing"
             msg = f"the freeze rule asks for {metric!r}; the scored stage reports {known}: name one of them in the rule"
             raise StudyFailed(msg)
-        return statistics.fmean(of[metric] for of in found)
+        return statistics.fmean(values[metric] for values in reported)
 
 
 @final
 @dataclass(frozen=True)
 class Best:
-    """Freeze the best."""
+    """Freeze the trial that ranks first."""
 
     def __str__(self) -> str:
         return "the best"
 
     def allows(self, entrant: RankedTrial, metrics: Metrics) -> bool:  # noqa: ARG002
-        """Every trial that came to its end."""
+        """Whether the trial may be frozen: every one that came to its end may."""
         return True
 
     def refused(self, entrants: Sequence[RankedTrial], metrics: Metrics) -> str:  # noqa: ARG002
-        """Why none may be frozen."""
+        """Why none may be frozen: there is none."""
         return "no trial came to its end; see why in the report"
 
 
@@ -96,43 +97,38 @@ class Reaching:
     at_most: float | None = None
 
     def __post_init__(self) -> None:
-        """Check the bound."""
+        """Check that there is one bound."""
         given = [bound for bound in (self.at_least, self.at_most) if bound is not None]
         if len(given) != 1 or not math.isfinite(given[0]):
             msg = f"Reaching({self.metric!r}, at_least={self.at_least!r}, at_most={self.at_most!r}) needs one bound"
             raise BadInput(msg)
 
     def __str__(self) -> str:
-        return f"the best with {self._bound}"
-
-    def allows(self, entrant: RankedTrial, metrics: Metrics) -> bool:
-        """Whether it keeps the bound; a metric that is no number does not."""
-        return self._short(entrant.mean(self.metric, metrics)) <= 0
-
-    def refused(self, entrants: Sequence[RankedTrial], metrics: Metrics) -> str:
-        """Which trial came nearest, and what can be done."""
-        near = {one.trial.number: one.mean(self.metric, metrics) for one in entrants}
-        near = {number: value for number, value in near.items() if math.isfinite(value)}
-        if not near:
-            return f"{self.metric} is a finite number in none of {len(entrants)} trials; see why in the report"
-        number = min(near, key=lambda one: self._short(near[one]))
-        eased = "lower" if self.at_least is not None else "raise"
-        return (
-            f"none of {len(entrants)} trials has {self._bound}; the nearest, trial {number}, has {near[number]:.4g}: "
-            f"ask for more trials, widen the space (another question, which needs a new name or home), or {eased} the "
-            "bound"
-        )
+        return f"the best with {self.metric} {self.bound.words}"
 
     @property
-    def _bound(self) -> str:
-        sign, bound = ("≥", self.at_least) if self.at_least is not None else ("≤", self.at_most)
-        return f"{self.metric} {sign} {bound:g}"
+    def bound(self) -> Bound:
+        """The bound as a header has it."""
+        return Bound(metric=self.metric, at_least=self.at_least, at_most=self.at_most)
 
-    def _short(self, value: float) -> float:
-        """How much is missing."""
-        if not math.isfinite(value):
-            return math.inf
-        return self.at_least - value if self.at_least is not None else value - float(self.at_most or 0.0)
+    def allows(self, entrant: RankedTrial, metrics: Metrics) -> bool:
+        """Whether the trial keeps the bound; one whose metric is not finite does not."""
+        value = entrant.mean(self.metric, metrics)
+        return math.isfinite(value) and self.bound.holds(value)
+
+    def refused(self, entrants: Sequence[RankedTrial], metrics: Metrics) -> str:
+        """Which trial comes nearest where the rule allows none, and what can be done."""
+        means = {entrant.trial.number: entrant.mean(self.metric, metrics) for entrant in entrants}
+        finite = {number: value for number, value in means.items() if math.isfinite(value)}
+        if not finite:
+            return f"{self.metric} is a finite number in none of {len(entrants)} trials; see why in the report"
+        sign, eased = (1, "lower") if self.at_least is not None else (-1, "raise")
+        nearest = max(finite, key=lambda number: sign * finite[number])
+        return (
+            f"none of {len(entrants)} trials has {self.metric} {self.bound.words}; the nearest, trial {nearest}, has "
+            f"{finite[nearest]:.4g}: ask for more trials, widen the space (another question, which needs a new name or "
+            f"home), or {eased} the bound"
+        )
 
 
 Rule = Best | Reaching

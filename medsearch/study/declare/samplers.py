@@ -5,7 +5,7 @@ search that was killed goes on as it would have.
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Protocol, final
+from typing import Annotated, Any, ClassVar, Literal, final
 
 from medsearch.core.ranges import NonNegativeInt, Range, require
 from medsearch.core.seeds import seed
@@ -19,133 +19,109 @@ costs it a second fit, so it is given the worst value so far."""
 SEEDS = 2**32  # what NumPy's legacy generators, inside Optuna, take
 
 
-class Sampler(Protocol):
-    """Proposes configurations."""
+class Sampler:
+    """Proposes configurations.
 
-    @property
-    def name(self) -> str:
-        """What the report calls it."""
+    name: what the report calls it. objectives: how many it can weigh at most; None: any number. heeds: what keeps it
+    away from configurations that cannot be run.
+    """
 
-    @property
-    def objectives(self) -> int | None:
-        """How many objectives it can weigh at most; None: any number."""
-
-    @property
-    def heeds(self) -> Heeds:
-        """What keeps it away from configurations that cannot be run."""
+    name: ClassVar[str]
+    objectives: ClassVar[int | None] = None
+    heeds: ClassVar[Heeds] = "constraints"
 
     def build(self, root: int, number: int, trials: int) -> Any:
-        """Optuna's sampler for proposal `number` of a search of so many trials, under the root seed."""
+        """Optuna's sampler for proposal `number` (from 0) of a search of so many trials, under the root seed."""
+        from optuna import samplers
+
+        own = seed(root, "sampler", number) % SEEDS
+        if isinstance(self, (TPE, GP)):
+            begin = max(1, min(10, trials // 4)) if self.startup is None else self.startup
+            if isinstance(self, GP):
+                return samplers.GPSampler(n_startup_trials=begin, deterministic_objective=False, seed=own)
+            return samplers.TPESampler(n_startup_trials=begin, multivariate=True, constant_liar=True, seed=own)
+        if isinstance(self, NSGA2):
+            return samplers.NSGAIISampler(population_size=self.population, seed=own)
+        if isinstance(self, QMC):  # one seed for the whole sequence: the storage counts its points
+            first = seed(root, "sampler", 0) % SEEDS
+            alone = samplers.RandomSampler(seed=first)
+            return samplers.QMCSampler(
+                scramble=True, seed=first, independent_sampler=alone, warn_independent_sampling=False
+            )
+        return samplers.RandomSampler(seed=own)
 
 
-@final
 @dataclass(frozen=True, kw_only=True)
-class TPE:
-    """Tree-structured Parzen estimator, over all knobs jointly, aware of trials that still run.
+class ModelSampler(Sampler):
+    """A sampler that learns from the trials so far.
 
-    Of several objectives, the better trials are those of the better fronts.
+    startup: random trials to begin with; None: a quarter of the search, at most 10.
+
+    Raises:
+        BadInput: a negative startup, or one that is no integer.
+
     """
 
     startup: int | None = None
-    """Random trials to begin with; None: a quarter of the search, at most 10."""
-    name: Literal["TPE"] = "TPE"
-    objectives: None = None
-    heeds: ClassVar[Heeds] = "constraints"
 
     def __post_init__(self) -> None:
-        """Refuse a beginning that is no number of trials."""
-        require("TPE's startup", NonNegativeInt | None, self.startup)
-
-    def build(self, root: int, number: int, trials: int) -> Any:
-        """Optuna's sampler."""
-        from optuna.samplers import TPESampler
-
-        begin = _startup(self.startup, trials)
-        return TPESampler(n_startup_trials=begin, multivariate=True, constant_liar=True, seed=_seed(root, number))
+        """Check the number of random trials."""
+        require(f"{self.name}'s startup", NonNegativeInt | None, self.startup)
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
-class GP:
-    """Gaussian process with expected improvement (of the front): the choice for few and dear trials."""
+class TPE(ModelSampler):
+    """Tree-structured Parzen estimator, over all knobs jointly, aware of trials that still run.
 
-    startup: int | None = None
-    """Random trials to begin with; None: a quarter of the search, at most 10."""
-    name: Literal["GP"] = "GP"
-    objectives: None = None
-    heeds: ClassVar[Heeds] = "values"
+    startup: random trials to begin with; None: a quarter of the search, at most 10. Of several objectives, the better
+    trials are those of the better fronts.
+    """
 
-    def __post_init__(self) -> None:
-        """Refuse a beginning that is no number of trials."""
-        require("GP's startup", NonNegativeInt | None, self.startup)
-
-    def build(self, root: int, number: int, trials: int) -> Any:
-        """Optuna's sampler."""
-        from optuna.samplers import GPSampler
-
-        begin = _startup(self.startup, trials)
-        return GPSampler(n_startup_trials=begin, deterministic_objective=False, seed=_seed(root, number))
+    name = "TPE"
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
-class QMC:
+class GP(ModelSampler):
+    """Gaussian process with expected improvement (of the front): the choice for few and dear trials.
+
+    startup: random trials to begin with; None: a quarter of the search, at most 10.
+    """
+
+    name = "GP"
+    heeds = "values"
+
+
+@final
+@dataclass(frozen=True)
+class QMC(Sampler):
     """A scrambled Sobol sequence: even cover of the space, for a first look and for honest marginals."""
 
-    name: Literal["QMC"] = "QMC"
-    objectives: None = None
-    heeds: ClassVar[Heeds] = "constraints"
+    name = "QMC"
 
-    def build(self, root: int, number: int, trials: int) -> Any:  # noqa: ARG002
-        """Optuna's sampler. One seed for the whole sequence: the storage counts its points."""
-        from optuna.samplers import QMCSampler, RandomSampler
 
-        alone = RandomSampler(seed=_seed(root, 0))
-        return QMCSampler(
-            scramble=True, seed=_seed(root, 0), independent_sampler=alone, warn_independent_sampling=False
-        )
+@final
+@dataclass(frozen=True)
+class Random(Sampler):
+    """Independent draws, uniform over each domain; what a search that learns nothing would find."""
+
+    name = "random"
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Random:
-    """Independent uniform draws."""
+class NSGA2(Sampler):
+    """NSGA-II, a genetic algorithm that keeps what no other trial beats in every objective.
 
-    name: Literal["random"] = "random"
-    objectives: None = None
-    heeds: ClassVar[Heeds] = "constraints"
+    population: trials of each generation, 2 or more.
 
-    def build(self, root: int, number: int, trials: int) -> Any:  # noqa: ARG002
-        """Optuna's sampler."""
-        from optuna.samplers import RandomSampler
+    Raises:
+        BadInput: a population that has no parents.
 
-        return RandomSampler(seed=_seed(root, number))
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class NSGA2:
-    """A genetic algorithm that keeps what no other trial beats in every objective."""
+    """
 
     population: int = 20
-    name: Literal["NSGA-II"] = "NSGA-II"
-    objectives: None = None
-    heeds: ClassVar[Heeds] = "constraints"
+    name = "NSGA-II"
 
     def __post_init__(self) -> None:
-        """Refuse a population that has no parents."""
+        """Check that the population has parents."""
         require("NSGA2's population", Annotated[int, Range(2)], self.population)
-
-    def build(self, root: int, number: int, trials: int) -> Any:  # noqa: ARG002
-        """Optuna's sampler."""
-        from optuna.samplers import NSGAIISampler
-
-        return NSGAIISampler(population_size=self.population, seed=_seed(root, number))
-
-
-def _startup(declared: int | None, trials: int) -> int:
-    return max(1, min(10, trials // 4)) if declared is None else declared
-
-
-def _seed(root: int, number: int) -> int:
-    return seed(root, "sampler", number) % SEEDS

@@ -42,16 +42,28 @@ def setup(method: Method, task: Task, knobs: Mapping[str, Any]) -> Setup:
             together.
 
     """
+    parts = [part.name for part in dataclasses.fields(method.recipe)]
+    kinds = typing.cast(Hashable, type(task)), typing.cast(Hashable, type(method.recipe))
+    whole = _whole_kind(*kinds)(task=task, **{name: getattr(method.recipe, name) for name in parts})
     preset = {f"task.{knob}": value for knob, value in method.task_knobs.items()}
-    everything = override(_everything(task, method.recipe), {**preset, **knobs})
-    require_consistent(everything)
-    names = [part.name for part in dataclasses.fields(method.recipe)]
-    recipe = replace(method.recipe, **{name: getattr(everything, name) for name in names})
-    return Setup(everything.task, recipe)
+    whole = override(whole, {**preset, **knobs})
+    require_consistent(whole)
+    return Setup(whole.task, replace(method.recipe, **{name: getattr(whole, name) for name in parts}))
+
+
+@cache
+def _whole_kind(task: Any, recipe: Any) -> Any:
+    """A dataclass of the task beside the recipe's own parts, so that one path names any knob of the two.
+
+    One for each pair of types: making it costs more than all that a plan does with it.
+    """
+    hints = typing.get_type_hints(recipe)
+    parts = [("task", task), *((part.name, hints[part.name]) for part in dataclasses.fields(recipe))]
+    return dataclasses.make_dataclass("Knobs", parts, frozen=True, kw_only=True)
 
 
 def resolve_scale(value: Any, scale: str, owner: str) -> Any:
-    """`value` at `scale`, if it is given for each scale; itself otherwise.
+    """`value` at `scale`, if it is given for each scale; itself otherwise. `owner` names it where it is refused.
 
     Raises:
         BadInput: it is given for other scales only.
@@ -63,6 +75,16 @@ def resolve_scale(value: Any, scale: str, owner: str) -> Any:
         msg = f"{owner!r} is given for {', '.join(map(str, value))}, not for scale {scale!r}; add it"
         raise BadInput(msg)
     return value[scale]
+
+
+def resolve_knobs(knobs: Mapping[str, Any], scale: str) -> dict[str, Any]:
+    """The value of every knob at `scale`.
+
+    Raises:
+        BadInput: one is given for other scales only.
+
+    """
+    return {knob: resolve_scale(value, scale, knob) for knob, value in knobs.items()}
 
 
 def sized(task: T, scale: str) -> T:
@@ -115,18 +137,3 @@ def require_seeds(seeds: tuple[int, ...]) -> None:
     if len(set(seeds)) < len(seeds):
         msg = f"seeds={seeds!r} must name at least one seed, each once"
         raise BadInput(msg)
-
-
-def _everything(task: Task, recipe: Any) -> Any:
-    """One recipe with the task beside the method's own parts, so that one path names any knob."""
-    own = {part.name: getattr(recipe, part.name) for part in dataclasses.fields(recipe)}
-    kinds = typing.cast(Hashable, type(task)), typing.cast(Hashable, type(recipe))
-    return _kind(*kinds)(task=task, **own)
-
-
-@cache
-def _kind(task: Any, recipe: Any) -> Any:
-    """The dataclass that holds both; making one costs more than all that a plan does with it."""
-    hints = typing.get_type_hints(recipe)
-    parts = [("task", task), *((part.name, hints[part.name]) for part in dataclasses.fields(recipe))]
-    return dataclasses.make_dataclass("Knobs", parts, frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ greedy path missed, the refinement measures.
 """
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, final
@@ -18,13 +19,108 @@ from medsearch.cohorts.tasks import Task
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs
 from medsearch.stages.method import Method, Selection
-from medsearch.study.declare.groups import Group, resolved
-from medsearch.study.declare.refinement import FROZEN, Refinement, around
-from medsearch.study.declare.schedulers import FullLength
-from medsearch.study.declare.search import Search
-from medsearch.study.declare.setups import Scaled, require_folder_name, resolve_scale, setup, sized
-from medsearch.study.declare.spaces import Domain
+from medsearch.study.declare.rules import Best, Rule
+from medsearch.study.declare.samplers import GP, Sampler
+from medsearch.study.declare.schedulers import FullLength, Scheduler
+from medsearch.study.declare.search import DICE, Search
+from medsearch.study.declare.setups import (
+    Scaled,
+    Setup,
+    require_folder_name,
+    resolve_knobs,
+    resolve_scale,
+    setup,
+    sized,
+)
+from medsearch.study.declare.spaces import Choice, Domain, Integers, Uniform
 from medsearch.study.declare.variants import Variant
+from medsearch.study.record.headers import FROZEN, Direction
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Knobs of a staged search that are tuned together, and frozen for the groups after it.
+
+    space: the domain of every knob. objective: the one metric of the scored stage by which they are tuned, with its
+    direction; validation Dice unless given.
+    trials: how many, 1 or more. finalists: how many of the best are repeated over the seeds before one is frozen; 0:
+        none, one is frozen by its trial alone.
+    fixed: knobs of this group alone, such as fewer epochs; no later group inherits them.
+    freeze: which trial is frozen. sampler, scheduler: as of a `Search`.
+    searched_stage, scored_stage: as of a `Search`; what comes after the scored stage is not trained, so that a
+        translation can be tuned without a segmentor behind it.
+    """
+
+    name: str
+    space: Mapping[str, Scaled[Domain]]
+    objective: Mapping[str, Direction] = field(default_factory=lambda: dict(DICE))
+    trials: Scaled[int]
+    finalists: Scaled[int] = 0
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    freeze: Rule = field(default_factory=Best)
+    sampler: Sampler = field(default_factory=GP)
+    scheduler: Scheduler
+    searched_stage: str = "segmentation"
+    scored_stage: str = ""
+
+    @property
+    def metric(self) -> str:
+        """The metric by which it is tuned."""
+        return next(iter(self.objective))
+
+    def at(self, scale: str) -> "Group":
+        """With the numbers of a scale.
+
+        Raises:
+            BadInput: one is given for other scales only.
+
+        """
+        return replace(
+            self,
+            space=resolve_knobs(self.space, scale),
+            fixed=resolve_knobs(self.fixed, scale),
+            trials=resolve_scale(self.trials, scale, f"{self.name}.trials"),
+            finalists=resolve_scale(self.finalists, scale, f"{self.name}.finalists"),
+        )
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Refinement:
+    """How far around the frozen point, and how often, all knobs are tried together.
+
+    factor: on a logarithmic axis a knob may move to `factor` times its frozen value, or to that part of it; on an even
+        axis its domain shrinks to that part of its width. Choices stay as they are.
+    knobs: those that move; none: all that a group searched. finalists: at least one, which is tested over the seeds.
+
+    Raises:
+        BadInput: the factor narrows nothing.
+
+    """
+
+    trials: Scaled[int]
+    finalists: Scaled[int] = 1
+    factor: float = 2.0
+    knobs: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the factor; the rest is checked with the searches that it becomes a part of."""
+        if not (math.isfinite(self.factor) and self.factor > 1):
+            msg = f"refinement with factor={self.factor!r}; it must be more than 1, such as 2.0"
+            raise BadInput(msg)
+
+    def at(self, scale: str) -> "Refinement":
+        """With the numbers of a scale.
+
+        Raises:
+            BadInput: one is given for other scales only.
+
+        """
+        sizes = {
+            name: resolve_scale(getattr(self, name), scale, f"refinement.{name}") for name in ("trials", "finalists")
+        }
+        return replace(self, **sizes)
 
 
 @final
@@ -33,10 +129,16 @@ class StagedSearch:
     """Groups of knobs, tuned in this order, then a small joint search around what they froze.
 
     Every group runs with `fixed`, with what earlier groups froze and with its own `fixed`; knobs of later groups keep
-    the value that they have in `fixed`, or the recipe's own. seeds: of finalists and references; trials run under the
-    first. weights: knobs of which only the ratios act, those of one loss in one part of the recipe.
-    published: the paper's values; those of a group's knobs are its first trial. references: rows beside the
-    last search. refinement: None to stop at the frozen point; what was left on the table is not known then.
+    the value that they have in `fixed`, or the recipe's own.
+
+    name: of the study's folder; its searches have theirs beside it. question: in a sentence, above the report.
+    cost: in words, what a run of it takes. method, task: what is trained, on which data. selection: what model
+    selection may see.
+    seeds: of finalists and references; trials run under the first.
+    weights: knobs of which only the ratios act, those of one loss in one part of the recipe.
+    published: the paper's values, those of a group's knobs are its first trial; published_in: where they stand.
+    references: rows beside the last search.
+    refinement: None to stop at the frozen point; what was left on the table is not known then.
 
     Raises:
         BadInput: a knob does not exist, is in two groups or outside of its domain; a number or name is impossible.
@@ -63,35 +165,45 @@ class StagedSearch:
         object.__setattr__(self, "groups", tuple(self.groups))
         require_folder_name(self.name)
         _require_groups(self)
-        _require_weights(self)
+        own = knobs(self.method.recipe)
+        for knob in self.weights:
+            if knob not in own:
+                near = difflib.get_close_matches(knob, list(own), n=1, cutoff=0.0)[0]
+                msg = f"weights name {knob!r}, which is no knob of {self.method.name}; did you mean {near!r}?"
+                raise BadInput(msg)
         for index in range(len(self.groups)):
             search_of(self, index, self.stand_in)
-        _require_published(self)
+        for knob in self.published:
+            if knob not in self.domains and knob not in self.fixed:
+                msg = f"published value of {knob!r}, which is neither searched nor fixed; name it in one of the two"
+                raise BadInput(msg)
         if self.refinement is not None:
             _require_refinement(self, self.refinement)
             refinement_of(self, self.stand_in)
 
     @property
     def scale(self) -> str:
-        """Which set of sizes the method has."""
+        """Which set of sizes the method has: tiny, small or paper."""
         return self.method.scale
 
     @cached_property
     def domains(self) -> dict[str, Domain]:
         """The domain of every knob that a group searches, in the order of the groups."""
-        return {knob: resolve_scale(of, self.scale, knob) for group in self.groups for knob, of in group.space.items()}
+        return {
+            knob: domain for group in self.groups for knob, domain in resolve_knobs(group.space, self.scale).items()
+        }
 
     @cached_property
     def stand_in(self) -> dict[str, Any]:
         """A value of every knob: the published one, or an edge of its domain. It stands where none is frozen yet."""
-        known = resolved(self.published, self.scale)
-        return {knob: known.get(knob, domain.edges()[0]) for knob, domain in self.domains.items()}
+        published = resolve_knobs(self.published, self.scale)
+        return {knob: published.get(knob, domain.edges()[0]) for knob, domain in self.domains.items()}
 
     @property
     def studies(self) -> tuple[str, ...]:
         """The names of its searches: of the groups, then of the refinement."""
-        groups = [group_study(self, index) for index in range(len(self.groups))]
-        return (*groups, f"{self.name}.refinement") if self.refinement else tuple(groups)
+        groups = (f"{self.name}.{number}-{group.name}" for number, group in enumerate(self.groups, start=1))
+        return (*groups, *([f"{self.name}.refinement"] if self.refinement else []))
 
     def at(self, scale: str) -> "StagedSearch":
         """The same question in another set of sizes.
@@ -100,16 +212,15 @@ class StagedSearch:
             BadInput: no such scale, or a number that is given for other scales only.
 
         """
-        rows = tuple(replace(row, knobs=resolved(row.knobs, scale)) for row in self.references)
         return replace(
             self,
             method=self.method.at(scale),
             task=sized(self.task, scale),
             groups=tuple(group.at(scale) for group in self.groups),
             seeds=resolve_scale(self.seeds, scale, "seeds"),
-            fixed=resolved(self.fixed, scale),
-            published=resolved(self.published, scale),
-            references=rows,
+            fixed=resolve_knobs(self.fixed, scale),
+            published=resolve_knobs(self.published, scale),
+            references=tuple(row.at(scale) for row in self.references),
             refinement=self.refinement and self.refinement.at(scale),
         )
 
@@ -120,14 +231,14 @@ class StagedSearch:
         if self.refinement:
             yield refinement_of(self, point)
 
-
-def group_study(staged: StagedSearch, index: int) -> str:
-    """The name of a group's search."""
-    return f"{staged.name}.{index + 1}-{staged.groups[index].name}"
+    def setups(self) -> Iterator[Setup]:
+        """The setups between which tasks may differ, of every search, with stand-ins for what is not frozen yet."""
+        for search in self.searches(self.stand_in):
+            yield from search.setups()
 
 
 def search_of(staged: StagedSearch, index: int, frozen: Mapping[str, Any]) -> Search:
-    """The search of a group: of `frozen` it takes what the groups before it searched.
+    """The search of a group, counted from 0: of `frozen` it takes what the groups before it searched.
 
     Raises:
         BadInput: as `Search`.
@@ -140,7 +251,7 @@ def search_of(staged: StagedSearch, index: int, frozen: Mapping[str, Any]) -> Se
     return _search(
         staged,
         group,
-        name=group_study(staged, index),
+        name=staged.studies[index],
         question=f"Group {index + 1} of {len(staged.groups)}, {group.name}: {staged.question}",
         space=group.space,
         fixed={**base, **group.fixed},
@@ -170,15 +281,18 @@ def refinement_of(staged: StagedSearch, frozen: Mapping[str, Any]) -> Search:
     still = {knob: frozen[knob] for knob in staged.domains if knob not in moving}
     fixed = {**{knob: value for knob, value in staged.fixed.items() if knob not in moving}, **still}
     start = {knob: frozen[knob] for knob in moving}
-    groups = [group for group in staged.groups if moving.keys() & group.space.keys()]
-    stage = _first_stage(staged, groups, {**resolved(fixed, staged.scale), **start})
+    # The first stage that a group searches, as the pipeline goes at the frozen point; one switched off there is none.
+    point = setup(staged.method, staged.task, {**resolve_knobs(fixed, staged.scale), **start})
+    order = [node.name for node in staged.method.pipeline(point.recipe, selection=staged.selection).nodes]
+    searched = {group.searched_stage for group in staged.groups if moving.keys() & group.space.keys()}
+    stage = min(searched & {*order}, key=order.index, default=last.searched_stage)
     because = f"its curves would be those of {stage}, which say little of {last.metric}"
     return _search(
         staged,
         last,
-        name=f"{staged.name}.refinement",
+        name=staged.studies[-1],
         question=f"What was left on the table? {staged.question}",
-        space=around(frozen, moving, refinement.factor),
+        space={knob: narrowed(domain, frozen[knob], refinement.factor) for knob, domain in moving.items()},
         fixed=fixed,
         start=start,
         trials=refinement.trials,
@@ -189,17 +303,39 @@ def refinement_of(staged: StagedSearch, frozen: Mapping[str, Any]) -> Search:
     )
 
 
+def narrowed(domain: Domain, around: Any, factor: float) -> Domain:
+    """The part of `domain` near the value `around`, which it holds; never wider than `domain`."""
+    if isinstance(domain, Choice):
+        return domain
+    if domain.log:
+        low, high = around / factor, around * factor
+    else:
+        reach = (domain.high - domain.low) / (2 * factor)
+        low, high = around - reach, around + reach
+    if isinstance(domain, Integers):  # outwards, so that a neighbour is always within
+        low, high = math.floor(min(low, around - 1)), math.ceil(max(high, around + 1))
+        return Integers(max(domain.low, low), min(domain.high, high), domain.log)
+    return Uniform(max(domain.low, low), min(domain.high, high), domain.log)
+
+
 def _search(
     staged: StagedSearch, group: Group, *, space: Mapping[str, Any], fixed: Mapping[str, Any], **declared: Any
 ) -> Search:
-    """What every search of the study has in common. The paper's values are shown of the knobs that it knows."""
-    own, weights = knobs(staged.method.recipe), _weights(staged, space)
+    """What every search of the study has in common.
+
+    Its weights are those of the one loss that it moves; none where it moves several, whose weights have no one sum. The
+    paper's values are shown of the knobs that it knows, and of the refinement's where its domains hold them.
+    """
+    losses = {knob.rpartition(".")[0] for knob in staged.weights if knob in space}
+    weights = tuple(knob for knob in staged.weights if {knob.rpartition(".")[0]} == losses)
+    own = knobs(staged.method.recipe)
     fixed = {**{knob: own[knob] for knob in weights if knob not in space}, **fixed}
-    narrow = space if "start" in declared else {}
+    narrow = resolve_knobs(space, staged.scale) if "start" in declared else {}
     published = {
         knob: value
         for knob, value in staged.published.items()
-        if (knob in space or knob in fixed) and (knob not in narrow or _holds(staged, narrow[knob], knob, value))
+        if (knob in space or knob in fixed)
+        and (knob not in narrow or narrow[knob].holds(resolve_scale(value, staged.scale, knob)))
     }
     return Search(
         method=staged.method,
@@ -218,32 +354,8 @@ def _search(
     )
 
 
-def _weights(staged: StagedSearch, space: Mapping[str, Any]) -> tuple[str, ...]:
-    """The weights of the one loss that a search moves; none where it moves several, whose weights have no one sum."""
-    losses = {knob.rpartition(".")[0] for knob in staged.weights if knob in space}
-    return tuple(knob for knob in staged.weights if {knob.rpartition(".")[0]} == losses)
-
-
-def _holds(staged: StagedSearch, domain: Any, knob: str, value: Any) -> bool:
-    held: bool = resolve_scale(domain, staged.scale, knob).holds(resolve_scale(value, staged.scale, knob))
-    return held
-
-
-def _first_stage(staged: StagedSearch, groups: Iterable[Group], point: Mapping[str, Any]) -> str:
-    """The stage that comes first at `point` among those that the groups search; one that is switched off is none."""
-    of = setup(staged.method, staged.task, point)
-    order = [node.name for node in staged.method.pipeline(of.recipe, selection=staged.selection).nodes]
-    found = {group.searched_stage for group in groups}
-    return min(found & {*order}, key=order.index, default=staged.groups[-1].searched_stage)
-
-
 def _require_groups(staged: StagedSearch) -> None:
-    """Refuse groups that are none, share a name or a knob, or have not one metric.
-
-    Raises:
-        BadInput: they do.
-
-    """
+    """Refuse groups that are none, share a name or a knob, or have not one metric."""
     if not staged.groups:
         msg = f"staged search {staged.name!r} has no groups; name at least one Group in `groups`"
         raise BadInput(msg)
@@ -265,47 +377,15 @@ def _require_groups(staged: StagedSearch) -> None:
         raise BadInput(msg)
 
 
-def _require_published(staged: StagedSearch) -> None:
-    """Refuse a published value of a knob that no search knows.
-
-    Raises:
-        BadInput: there is one.
-
-    """
-    for knob in staged.published:
-        if knob not in staged.domains and knob not in staged.fixed:
-            msg = f"published value of {knob!r}, which is neither searched nor fixed; name it in one of the two"
-            raise BadInput(msg)
-
-
-def _require_weights(staged: StagedSearch) -> None:
-    """Refuse a weight that is no knob of the method.
-
-    Raises:
-        BadInput: there is one.
-
-    """
-    known = knobs(staged.method.recipe)
-    for knob in staged.weights:
-        if knob not in known:
-            near = difflib.get_close_matches(knob, list(known), n=1, cutoff=0.0)[0]
-            msg = f"weights name {knob!r}, which is no knob of {staged.method.name}; did you mean {near!r}?"
-            raise BadInput(msg)
-
-
 def _require_refinement(staged: StagedSearch, refinement: Refinement) -> None:
-    """Refuse a refinement that moves what nobody searched, or that nothing is tested of.
-
-    Raises:
-        BadInput: it does.
-
-    """
+    """Refuse a refinement that moves what nobody searched, or that nothing is tested of."""
     unknown = [knob for knob in refinement.knobs if knob not in staged.domains]
     if unknown:
         known = ", ".join(staged.domains)
         msg = f"the refinement moves {unknown[0]!r}, which no group searches; the groups search {known}"
         raise BadInput(msg)
-    if min(_numbers(refinement.finalists)) < 1:
+    counts = refinement.finalists
+    if min(counts.values() if isinstance(counts, Mapping) else [counts]) < 1:
         msg = "the refinement has no finalists, so nothing is tested over seeds; give it one or more"
         raise BadInput(msg)
     if staged.groups[-1].scored_stage:
@@ -314,7 +394,3 @@ def _require_refinement(staged: StagedSearch, refinement: Refinement) -> None:
             "refinement is tested, which takes every stage; leave its scored_stage out, or say refinement=None"
         )
         raise BadInput(msg)
-
-
-def _numbers(of: Scaled[int]) -> list[int]:
-    return list(of.values()) if isinstance(of, Mapping) else [of]

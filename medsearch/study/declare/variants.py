@@ -2,11 +2,12 @@
 
 import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 from medsearch.core.errors import BadInput
 from medsearch.stages.method import Method
+from medsearch.study.declare.setups import resolve_knobs
 
 
 @final
@@ -26,6 +27,16 @@ class Variant:
     against: str = field(default="", kw_only=True)
     line: str = field(default="", kw_only=True)
 
+    def at(self, scale: str) -> "Variant":
+        """The same row in another set of sizes.
+
+        Raises:
+            BadInput: a knob is given for other scales only.
+
+        """
+        method = self.method and self.method.at(scale)
+        return replace(self, knobs=resolve_knobs(self.knobs, scale), method=method)
+
 
 def grid(axes: Mapping[str, Sequence[Any]], *, label: str = "", **row: Any) -> tuple[Variant, ...]:
     """A row for every combination of the values on `axes`, the last axis fastest; `row` are fields of each.
@@ -41,22 +52,19 @@ def grid(axes: Mapping[str, Sequence[Any]], *, label: str = "", **row: Any) -> t
     if not axes or empty:
         msg = f"grid over {empty[0]!r} has no values" if empty else "a grid needs at least one knob with its values"
         raise BadInput(msg)
+    last = [knob.rpartition(".")[2] for knob in axes]
+    names = last if len(set(last)) == len(last) else list(axes)
     rows = []
     for values in itertools.product(*axes.values()):
-        knobs = dict(zip(axes, values, strict=True))
-        rows.append(Variant(_labelled(knobs, label), knobs, **row))
+        text = ", ".join(f"{name} = {value}" for name, value in zip(names, values, strict=True))
+        if label:
+            named = {name: value for name, value in zip(last, values, strict=True) if last.count(name) == 1}
+            try:
+                text = label.format(**named)
+            except (KeyError, IndexError, ValueError) as error:
+                known = ", ".join(f"{{{name}}}" for name in named) or "nothing: the last names are the same"
+                over = ", ".join(axes)
+                msg = f"label {label!r} of a grid over {over} cannot be filled ({error}); it may name {known}"
+                raise BadInput(msg) from error
+        rows.append(Variant(text, dict(zip(axes, values, strict=True)), **row))
     return tuple(rows)
-
-
-def _labelled(knobs: Mapping[str, Any], label: str) -> str:
-    last = [knob.rpartition(".")[2] for knob in knobs]
-    if not label:
-        names = last if len(set(last)) == len(last) else list(knobs)
-        return ", ".join(f"{name} = {value}" for name, value in zip(names, knobs.values(), strict=True))
-    named = {name: value for name, value in zip(last, knobs.values(), strict=True) if last.count(name) == 1}
-    try:
-        return label.format(**named)
-    except (KeyError, IndexError, ValueError) as error:
-        known = ", ".join(f"{{{name}}}" for name in named) or "nothing: the last names are the same"
-        msg = f"label {label!r} of a grid over {', '.join(knobs)} cannot be filled ({error}); it may name {known}"
-        raise BadInput(msg) from error

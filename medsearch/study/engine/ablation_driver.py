@@ -1,9 +1,12 @@
 """The driver of an ablation: hands out the stage runs of its graph, each once, as soon as what it takes is stored.
 
-The longest chain of stage runs is begun first. A failed one holds back what takes it, and nothing else.
+The longest chain of stage runs is begun first. A failed one holds back what takes it, and nothing else. Every end costs
+a time that does not grow with the ablation, but for one that completes the candidates of a row: its cells are then
+known, and the graph is made anew.
 """
 
 import heapq
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import final
@@ -12,9 +15,8 @@ from medsearch.core.errors import StudyFailed
 from medsearch.stages.lineage import due
 from medsearch.stages.store import Store
 from medsearch.study.engine.ablation_header import describe
-from medsearch.study.engine.driver import StudyDriver
-from medsearch.study.engine.events import Listener, ignore_event
-from medsearch.study.engine.graph import Graph, Grapher, Item
+from medsearch.study.engine.driver import Listener, StudyDriver, ignore_event
+from medsearch.study.engine.graph import CellRuns, Graph, Grapher, Item, has_ended
 from medsearch.study.engine.jobs import Job, RunResult
 from medsearch.study.record.ledger import FAILURES, Ledger, PlannedRun
 
@@ -66,8 +68,7 @@ class AblationDriver(StudyDriver):
             StudyFailed: none did.
 
         """
-        ends = [cell.runs[-1].key for cell in self.graph.cells]
-        if any(key in self._stored for key in ends) or not self.failed:
+        if not self.failed or any(cell.runs[-1].key in self._stored for cell in self.graph.cells):
             return
         reason = next(reversed(self.failed.values()))
         where = self.ledger.folder / FAILURES
@@ -81,7 +82,12 @@ class AblationDriver(StudyDriver):
             self._take_stock()
             if len(self.graph.cells) != known:
                 self._write_down()
-        return self._job(self.graph.items[heapq.heappop(self._ready)[-1]]) if self._ready else None
+        if not self._ready:
+            return None
+        item = self.graph.items[heapq.heappop(self._ready)[-1]]
+        environment = self.grapher.environment(item.run.task)
+        arrays = environment.arrays(item.run.task)
+        return Job(planned=planned_run(item), prepared=arrays, runs=(item.run,), cache=environment.cache)
 
     def _requeue(self, job: Job) -> None:  # noqa: ARG002
         self._changed = True
@@ -92,10 +98,12 @@ class AblationDriver(StudyDriver):
             self.failed[key] = end.reason or "it failed"
         else:
             self._stored.add(key)
-            for taker in self.graph.takers[key]:
+            for taker in self._takers[key]:
                 self._lacking[taker] -= 1
                 self._offer(taker)
-        self._changed = self._changed or key in self._tried
+        for row, column in self._candidates_taking.get(key, ()):
+            group = self._candidates[row, column]
+            self._changed |= all(has_ended(candidate, self.store, self.failed) for candidate in group)
 
     def _take_stock(self) -> None:
         """Look anew at what there is to do: which cells are known by now, and what of them is stored.
@@ -105,30 +113,34 @@ class AblationDriver(StudyDriver):
         self._changed = False
         graph = self.grapher.graph(self.store, self.failed)
         self.graph: Graph = graph.only(self.only) if self.only else graph
-        self._tried = {run.key for candidate in self.graph.candidates for run in candidate.runs}
-        self._stored = self.graph.items.keys() - due([item.run for item in self.graph.items.values()], self.store)
+        items = self.graph.items
+        self._candidates: dict[tuple[str, str], list[CellRuns]] = defaultdict(list)
+        self._candidates_taking: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        for candidate in self.graph.candidates:
+            place = candidate.row, candidate.column
+            self._candidates[place].append(candidate)
+            for run in candidate.runs:
+                self._candidates_taking[run.key].add(place)
+        self._stored = items.keys() - due([item.run for item in items.values()], self.store)
+        self._takers: dict[str, list[str]] = {key: [] for key in items}
+        self._lacking: dict[str, int] = {}  # inputs that are not stored, by key
+        for key, item in items.items():
+            self._lacking[key] = sum(taken not in self._stored for taken in item.run.upstream.values())
+            for taken in item.run.upstream.values():
+                self._takers[taken].append(key)
+        chain = dict.fromkeys(items, 0)  # how many stage runs wait for each, one after the other
+        for key in reversed(items):
+            chain[key] = max((chain[taker] + 1 for taker in self._takers[key]), default=0)
+        self._priority = {key: (-chain[key], position) for position, key in enumerate(items)}
+        self._ready: list[tuple[tuple[int, int], str]] = []
         under_way = {key for job in self.running.values() for key in job.keys}
-        self._lacking = {
-            key: sum(taken not in self._stored for taken in item.run.upstream.values())
-            for key, item in self.graph.items.items()
-        }
-        self._ready: list[tuple[int, int, str]] = []
-        for key in self.graph.items.keys() - under_way:
+        for key in items.keys() - under_way:
             self._offer(key)
 
     def _offer(self, key: str) -> None:
         """Let a stage run begin, if it may."""
         if not self._lacking[key] and key not in self._stored and key not in self.failed:
-            heapq.heappush(self._ready, (-self.graph.heights[key], self.graph.environments[key], key))
-
-    def _job(self, item: Item) -> Job:
-        environment = self.grapher.environment(item.run.task)
-        return Job(
-            planned=_planned(item),
-            prepared=environment.arrays(item.run.task),
-            runs=(item.run,),
-            cache=environment.cache,
-        )
+            heapq.heappush(self._ready, (self._priority[key], key))
 
     def _write_down(self) -> None:
         """Say which cells there are before any of their stages begins, and which of those are stored.
@@ -137,10 +149,10 @@ class AblationDriver(StudyDriver):
         """
         if self.grapher.ablation.retune:
             describe(self.grapher, self.ledger, self.failed)
-        known = {record.run: record.state for record in self.ledger.runs().values()}
+        complete = {record.run for record in self.ledger.runs().values() if record.state == "complete"}
         for key, item in self.graph.items.items():
-            planned = _planned(item)
-            if key in self._stored and known.get(planned.run) != "complete":
+            planned = planned_run(item)
+            if key in self._stored and planned.run not in complete:
                 self.ledger.started(planned)
                 self.ledger.finished(planned.run, state="complete")
 
@@ -151,6 +163,7 @@ def failed_for_good(ledger: Ledger) -> dict[str, str]:
     return {record.stages[0][1]: record.reason or "it failed" for record in failed}
 
 
-def _planned(item: Item) -> PlannedRun:
+def planned_run(item: Item) -> PlannedRun:
+    """A stage run as the ledger names it, under the first row that asks for it."""
     run = item.run
-    return PlannedRun(role="stage", seed=run.seed, label=item.rows[0], stages=((run.node, run.key),))
+    return PlannedRun(role="stage", seed=run.seed, label=item.row, stages=((run.node, run.key),))

@@ -2,18 +2,12 @@
 
 import time
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import plain
-from medsearch.stages.pipelines import StageRun
-from medsearch.study.declare.ablation import Ablation
-from medsearch.study.declare.figures import described
-from medsearch.study.declare.rules import Rule
-from medsearch.study.declare.search import Search
-from medsearch.study.declare.variants import Variant
-from medsearch.study.engine import graph
+from medsearch.study.declare.ablation import Ablation, described
 from medsearch.study.engine.code import codes_of
 from medsearch.study.engine.graph import Grapher
 from medsearch.study.engine.identity import axes
@@ -28,7 +22,6 @@ from medsearch.study.record.headers import (
     Retuning,
     Row,
     SearchHeader,
-    Stages,
 )
 from medsearch.study.record.ledger import Ledger, trial_of
 
@@ -52,9 +45,91 @@ def begin(grapher: Grapher, ledger: Ledger) -> None:
 
 
 def describe(grapher: Grapher, ledger: Ledger, failed: Iterable[str] = ()) -> None:
-    """Bring the header up to date: cells of rows that retune are known only later."""
-    old = ledger.header()
-    ledger.write_header(_header(grapher, failed, begun=old.begun if old else time.time()))
+    """Bring the header up to date: cells of rows that retune are known only later.
+
+    failed: keys of stage runs that failed.
+    """
+    ablation, environment, old = grapher.ablation, next(iter(grapher.environments.values())), ledger.header()
+    graph = grapher.graph(environment.store, failed)
+    columns = []
+    for label, task in ablation.tasks.items():
+        here = grapher.environment(task)
+        columns.append(
+            Column(
+                label=label,
+                task=plain(task),
+                layout=task.layout,
+                selection=ablation.rule(label),
+                cohort=here.cohort,
+                subjects=len(here.roster.subjects),
+                about=here.about,
+            )
+        )
+    rows = (
+        Row(
+            label=row.label,
+            knobs=plain(row.knobs),
+            kind="variant" if row in ablation.variants else "reference",
+            against=row.against,
+            columns=tuple(row.tasks or ablation.tasks),
+            method=str(row.method or ablation.method),
+            line=row.line,
+        )
+        for row in ablation.rows
+    )
+    cells = (
+        Cell(
+            row=cell.row,
+            column=cell.column,
+            seed=cell.seed,
+            knobs=plain(cell.knobs),
+            stages=tuple((run.node, run.key) for run in cell.runs),
+        )
+        for cell in graph.cells
+    )
+    candidates = (
+        Candidate(
+            row=candidate.row,
+            column=candidate.column,
+            number=typing.cast(int, candidate.number),
+            knobs=plain(candidate.knobs),
+            stages=tuple((run.node, run.key) for run in candidate.runs),
+            scored=candidate.runs[-1].node,
+            value=candidate.value,
+            chosen=candidate.chosen,
+        )
+        for candidate in graph.candidates
+    )
+    supervised = any(row.label == ablation.supervised for row in ablation.rows)
+    trials = typing.cast(int, ablation.trials)
+    ledger.write_header(
+        AblationHeader(
+            name=ablation.name,
+            question=ablation.question,
+            cost=ablation.cost,
+            method=ablation.method.name,
+            scale=ablation.scale,
+            commit=environment.about.git_commit,
+            code=codes_of(ablation),
+            columns=tuple(columns),
+            rows=tuple(rows),
+            seeds=grapher.seeds,
+            metrics=tuple(ablation.metrics),
+            objective=ablation.objective,
+            supervised=ablation.supervised if supervised else "",
+            margin=ablation.margin,
+            fixed=plain(ablation.fixed),
+            within=plain(ablation.within),
+            retune=Retuning(space=axes(ablation.retune), trials=trials) if ablation.retune else None,
+            of=_base(ablation, environment) if ablation.of else None,
+            reported=tuple(ablation.reported),
+            figure=described(ablation.figure),
+            cells=tuple(cells),
+            candidates=tuple(candidates),
+            identity=_identity(grapher),
+            begun=old.begun if old else time.time(),
+        )
+    )
 
 
 def winner(ablation: Ablation, environment: StudyEnvironment) -> dict[str, Any]:
@@ -65,12 +140,13 @@ def winner(ablation: Ablation, environment: StudyEnvironment) -> dict[str, Any]:
         StudyFailed: none of its trials is what the ablation takes.
 
     """
-    return {} if ablation.of is None else dict(_chosen(ablation, environment).knobs)
+    return {} if ablation.of is None else dict(_base(ablation, environment).knobs)
 
 
-def _chosen(ablation: Ablation, environment: StudyEnvironment) -> Base:
-    assert ablation.of is not None
+def _base(ablation: Ablation, environment: StudyEnvironment) -> Base:
+    """The trial that the rows vary: the first finalist of the search, or what the ablation's rule takes of it."""
     search = ablation.of
+    assert search is not None
     ledger = Ledger(environment.study(search.name))
     header = ledger.header(SearchHeader)
     if header is None or not header.chosen or header.scale != search.scale:
@@ -79,19 +155,11 @@ def _chosen(ablation: Ablation, environment: StudyEnvironment) -> Base:
             f"{search.scale!r} in {environment.home}; run that study first"
         )
         raise BadInput(msg)
-    number = header.chosen[0] if ablation.take is None else _taken(search, ablation.take, environment)
+    number = header.chosen[0]
+    if ablation.take is not None:
+        number = freeze(search, ablation.take, search_status(Planner(search, environment)), environment.store).number
     trial = trial_of(ledger.runs().values(), number, search.name)
     return Base(study=search.name, trial=number, knobs={**header.fixed, **trial.knobs})
-
-
-def _taken(search: Search, rule: Rule, environment: StudyEnvironment) -> int:
-    """The trial that a rule takes of a search that has ended.
-
-    Raises:
-        StudyFailed: it allows none.
-
-    """
-    return freeze(search, rule, search_status(Planner(search, environment)), environment.store).number
 
 
 def _identity(grapher: Grapher) -> dict[str, Any]:
@@ -99,81 +167,3 @@ def _identity(grapher: Grapher) -> dict[str, Any]:
         "scale": grapher.ablation.scale,
         "cohort": {layout: environment.cohort for layout, environment in sorted(grapher.environments.items())},
     }
-
-
-def _header(grapher: Grapher, failed: Iterable[str], *, begun: float) -> AblationHeader:
-    of, environment = grapher.ablation, next(iter(grapher.environments.values()))
-    asked = grapher.graph(environment.store, failed)
-    return AblationHeader(
-        name=of.name,
-        question=of.question,
-        cost=of.cost,
-        method=of.method.name,
-        scale=of.scale,
-        commit=environment.about.git_commit,
-        code=codes_of(of),
-        columns=tuple(_column(grapher, column) for column in of.tasks),
-        rows=tuple(_row(of, row) for row in of.rows),
-        seeds=grapher.seeds,
-        metrics=tuple(of.metrics),
-        objective=of.objective,
-        supervised=of.supervised if any(row.label == of.supervised for row in of.rows) else "",
-        margin=of.margin,
-        fixed=plain(of.fixed),
-        within=plain(of.within),
-        retune=Retuning(space=axes(of.retune), trials=typing.cast(int, of.trials)) if of.retune else None,
-        of=_chosen(of, environment) if of.of else None,
-        reported=tuple(of.reported),
-        figure=described(of.figure),
-        cells=tuple(_cell(cell) for cell in asked.cells),
-        candidates=tuple(_candidate(candidate) for candidate in asked.candidates),
-        identity=_identity(grapher),
-        begun=begun,
-    )
-
-
-def _column(grapher: Grapher, column: str) -> Column:
-    task = grapher.ablation.tasks[column]
-    environment = grapher.environment(task)
-    return Column(
-        label=column,
-        task=plain(task),
-        layout=task.layout,
-        selection=grapher.ablation.rule(column),
-        cohort=environment.cohort,
-        subjects=len(environment.roster.subjects),
-        about=environment.about,
-    )
-
-
-def _row(of: Ablation, row: Variant) -> Row:
-    return Row(
-        label=row.label,
-        knobs=plain(row.knobs),
-        kind="variant" if row in of.variants else "reference",
-        against=row.against,
-        columns=tuple(row.tasks or of.tasks),
-        method=str(row.method or of.method),
-        line=row.line,
-    )
-
-
-def _cell(cell: graph.Cell) -> Cell:
-    return Cell(row=cell.row, column=cell.column, seed=cell.seed, knobs=plain(cell.knobs), stages=_stages(cell.runs))
-
-
-def _candidate(candidate: graph.Candidate) -> Candidate:
-    return Candidate(
-        row=candidate.row,
-        column=candidate.column,
-        number=candidate.number,
-        knobs=plain(candidate.knobs),
-        stages=_stages(candidate.runs),
-        scored=candidate.scored.node,
-        value=candidate.value,
-        chosen=candidate.chosen,
-    )
-
-
-def _stages(runs: Sequence[StageRun]) -> Stages:
-    return tuple((run.node, run.key) for run in runs)

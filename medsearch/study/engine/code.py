@@ -45,16 +45,16 @@ def stages_of(study: Study) -> Iterator[Stage]:
 
 
 def codes_of(study: Study, names: Collection[str] | None = None) -> dict[str, Code]:
-    """Today's code by the names of stages; of those in `names` if it is given. None is said of one without source."""
-    found: dict[str, Code] = {}
+    """Today's code by the names of stages, those in `names` if it is given; a stage without source is left out."""
+    codes: dict[str, Code] = {}
     for stage in stages_of(study):
-        if stage.name not in found and (names is None or stage.name in names) and (code := code_of(stage)):
-            found[stage.name] = code
-    return found
+        if stage.name not in codes and (names is None or stage.name in names) and (code := code_of(stage)):
+            codes[stage.name] = code
+    return codes
 
 
 def anew(study: Study, environment: StudyEnvironment, recompute: Recompute) -> StudyEnvironment:
-    """The place in which those stored stages do not count that are to be trained anew, by this study alone.
+    """The environment in which those stored stages do not count that are to be trained anew, by this study alone.
 
     A stage that another study in the home stands on, too, is unfinished for that one while it is trained, and has other
     numbers in it from then on: a stage is stored once, under one key.
@@ -63,8 +63,9 @@ def anew(study: Study, environment: StudyEnvironment, recompute: Recompute) -> S
         return replace(environment, recompute=recompute)
     manifests = environment.store.summaries()
     codes = codes_of(study, {manifest.get("stage", "") for manifest in manifests.values()})
-    found = code_statuses(manifests, codes, manifests)
-    outdated = {key: manifests[key].get("finished", 0.0) for key, of in found.items() if of in RETRAINED[recompute]}
+    statuses = code_statuses(manifests, codes, manifests).items()
+    retrained = [key for key, status in statuses if status in RETRAINED[recompute]]
+    outdated = {key: manifests[key].get("finished", 0.0) for key in retrained}
     return replace(environment, recompute=recompute, outdated=outdated)
 
 
@@ -82,7 +83,7 @@ def stored_keys(study: Search | StagedSearch, environment: StudyEnvironment) -> 
 
 
 def trained_by(study: Study, environment: StudyEnvironment, keys: Iterable[str]) -> tuple[Trained, ...]:
-    """By which code the stages `keys` were trained, those that are stored; nothing where nobody wants to know."""
+    """By which code the stages `keys` were trained, those that are stored; none with `--recompute never`."""
     if environment.recompute == "never":
         return ()
     manifests, store = environment.store.summaries(), environment.stored
@@ -91,18 +92,18 @@ def trained_by(study: Study, environment: StudyEnvironment, keys: Iterable[str])
     return trained(manifests, codes, stored, lambda key: store.artifact(key).manifest.get("modules", {}))
 
 
-def lines(of: Iterable[Trained], recompute: Recompute) -> list[str]:
+def lines(stages: Iterable[Trained], recompute: Recompute) -> list[str]:
     """What a user is told of stored stages that other code has trained, and once of all those of unknown code."""
-    found = tuple(of)
-    said = [f"code changed: {one}" for one in found if one.differs]
-    if said:
+    stages = tuple(stages)
+    messages = [f"code changed: {stage}" for stage in stages if stage.differs]
+    if messages:
         what = "they are trained anew" if RETRAINED[recompute] else "they are used as they are"
         other = "" if RETRAINED[recompute] else " (--recompute changed trains them anew, never says nothing)"
-        said.append(f"code changed: {what}{other}")
-    unknown = sum(one.count for one in found if one.code_status == "unknown")
+        messages.append(f"code changed: {what}{other}")
+    unknown = sum(stage.count for stage in stages if stage.code_status == "unknown")
     if unknown:
         anew = "unknown" in RETRAINED[recompute]
         rest = "they are trained anew" if anew else "--recompute unknown trains them anew"
         some = "stored stages were" if unknown > 1 else "stored stage was"
-        said.append(f"code unknown: {unknown} {some} trained before it was recorded; {rest}")
-    return said
+        messages.append(f"code unknown: {unknown} {some} trained before it was recorded; {rest}")
+    return messages

@@ -3,7 +3,7 @@
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TypeVar
 
@@ -44,24 +44,21 @@ def shown(url: str) -> str:
     from sqlalchemy.exc import ArgumentError
 
     try:
-        of = make_url(url)
+        parts = make_url(url)
     except (ArgumentError, ValueError):
         return f"{url.partition(':')[0]}:..."
-    return str(URL.create(of.drivername, host=of.host, port=of.port, database=of.database))
+    return str(URL.create(parts.drivername, host=parts.host, port=parts.port, database=parts.database))
 
 
 def hidden(text: str, url: str) -> str:
-    """`text`, an error's say, without the user and the passwords that `url` names."""
-    for secret in _secrets(url):
+    """`text`, an error's message, without the user and the passwords that `url` names.
+
+    They may stand before the host, where SQLAlchemy takes any sign but @, and as options.
+    """
+    login = re.match(r"[^:]*://([^/?#]*@|[^:/@]*:[^@]*@)", url)
+    for secret in (*(login.groups() if login else ()), *re.findall(r"[?&](\w*password=[^&]+)", url)):
         text = text.replace(secret, "")
     return text
-
-
-def _secrets(url: str) -> Iterator[str]:
-    """Where a user and a password may stand: before the host, where SQLAlchemy takes any sign but @, and as options."""
-    if login := re.match(r"[^:]*://([^/?#]*@|[^:/@]*:[^@]*@)", url):
-        yield login[1]
-    yield from re.findall(r"[?&](\w*password=[^&]+)", url)
 
 
 EMBEDDED = {
@@ -84,8 +81,8 @@ EMBEDDED = {
 def remedy(line: str, url: str, otherwise: str) -> str:
     """What to do about an error of the database at `url` whose message is `line`; `otherwise`: of a server."""
     file = url.partition("///")[2] if url.startswith("sqlite") else ""
-    found = (told for said, told in EMBEDDED.items() if file and said in line)
-    return next(found, otherwise).format(file=shlex.quote(file))
+    remedies = (todo for message, todo in EMBEDDED.items() if file and message in line)
+    return next(remedies, otherwise).format(file=shlex.quote(file))
 
 
 def patiently(call: Callable[[], T], *, url: str, what: str, pauses: tuple[float, ...] | None = None) -> T:
@@ -102,6 +99,8 @@ def patiently(call: Callable[[], T], *, url: str, what: str, pauses: tuple[float
     while True:
         try:
             return call()
+        except (Damaged, Unreachable):  # of a call within that was as patient
+            raise
         except Exception as error:
             if (damage := malformed(error)) is not None:
                 todo = "bring it back from a copy, or move it aside and run again: it is filled from the ledger"

@@ -9,15 +9,42 @@ killed. Whatever runs the jobs, Ray or a test, asks `next` and tells `ended`.
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, final
 
 from medsearch.stages.store import Store
-from medsearch.study.engine.events import Event, Listener, ignore_event
 from medsearch.study.engine.jobs import Job, RunResult, stored_end
-from medsearch.study.record.ledger import Ledger
+from medsearch.study.record.ledger import Ledger, PlannedRun
 
 RENEWALS = 3
 """Times that a run is handed out again because what it takes was damaged: a disk may damage all it gets."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class Event:
+    """What a running study says of a run to whoever listens: the terminal, a test.
+
+    kind: "resumed", it ended when the study was run before; "started", "epoch" or "ended" now; "retried", its worker
+    died and it goes on from its checkpoint. end: how it ended, of "resumed" and "ended". node, epoch, metrics: of
+    "epoch", the node of the stage that is trained, its epoch from 1, and its metrics by name.
+    """
+
+    kind: Literal["resumed", "started", "epoch", "ended", "retried"]
+    run: str = ""
+    planned: PlannedRun | None = None
+    end: RunResult | None = None
+    node: str = ""
+    epoch: int | None = None
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+Listener = Callable[[Event], None]
+
+
+def ignore_event(event: Event) -> None:
+    """The listener of a study that nobody watches."""
 
 
 class StudyDriver(ABC):

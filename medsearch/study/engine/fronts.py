@@ -13,7 +13,8 @@ Scores: TypeAlias = Mapping[int, tuple[float, ...]]
 
 def scored(values: Iterable[float], directions: Iterable[str]) -> tuple[float, ...]:
     """`values` as scores, under the `directions` ("maximize" or "minimize") of the objectives."""
-    return tuple(value if of == "maximize" else -value for value, of in zip(values, directions, strict=False))
+    pairs = zip(values, directions, strict=False)
+    return tuple(value if direction == "maximize" else -value for value, direction in pairs)
 
 
 def dominates(one: Sequence[float], other: Sequence[float]) -> bool:
@@ -37,11 +38,12 @@ def spread_out(front: Iterable[int], scores: Scores) -> tuple[int, ...]:
     the front's width. Of two objectives the second is thus the other end. Of equals the lower number comes first.
     """
     left = sorted(front)
-    widths = [max(of) - min(of) or 1.0 for of in zip(*(scores[number] for number in left), strict=True)]
+    columns = zip(*(scores[number] for number in left), strict=True)
+    widths = [max(column) - min(column) or 1.0 for column in columns]
     placed = {n: tuple(score / width for score, width in zip(scores[n], widths, strict=True)) for n in left}
-    found: list[int] = []
+    chosen: list[int] = []
     while left:
-        gaps = {n: min((math.dist(placed[n], placed[other]) for other in found), default=placed[n][0]) for n in left}
-        found.append(max(left, key=lambda n: (gaps[n], -n)))
-        left.remove(found[-1])
-    return tuple(found)
+        gaps = {n: min((math.dist(placed[n], placed[other]) for other in chosen), default=placed[n][0]) for n in left}
+        chosen.append(max(left, key=lambda n: (gaps[n], -n)))
+        left.remove(chosen[-1])
+    return tuple(chosen)

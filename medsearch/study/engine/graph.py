@@ -1,14 +1,10 @@
 """The graph of an ablation: which stage runs its cells ask for, each distinct one once, and which depend on which.
 
-    Cell        one row in one column under one seed: stage runs from the first to the test
-    Candidate   one configuration of a row's nuisance knobs, trained under the first seed, not tested
-    Graph       all cells and candidates that are known, and their distinct stage runs
-
 Pure but for looks into the store: a row that retunes its nuisance knobs has no cells before its candidates have ended.
 """
 
 import typing
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, final
@@ -26,107 +22,75 @@ from medsearch.study.engine.jobs import StudyEnvironment
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Cell:
-    """A row in a column under a seed. knobs: all that the study set for it."""
+class CellRuns:
+    """The stage runs of a row in a column under a seed, from the first to the test.
+
+    number: None for a cell of the table; else it is a candidate, that configuration of the row's nuisance knobs, under
+    the first seed and not tested. knobs: all that the study set for a cell, or what a candidate tries. value: of a
+    candidate, the objective of its last stage once it has ended. chosen: the row's cells have this candidate's knobs.
+    """
 
     row: str
     column: str
     seed: int
     knobs: Mapping[str, Any]
     runs: tuple[StageRun, ...]
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Candidate:
-    """A configuration of a row's nuisance knobs. value: its objective, once it has ended. chosen: whether it won."""
-
-    row: str
-    column: str
-    number: int
-    knobs: Mapping[str, Any]
-    runs: tuple[StageRun, ...]
+    number: int | None = None
     value: float | None = None
     chosen: bool = False
-
-    @property
-    def scored(self) -> StageRun:
-        """The stage whose objective is the candidate's."""
-        return self.runs[-1]
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """A distinct stage run, with the rows that ask for it in the order of the table."""
+    """A distinct stage run, with the row and the column that ask for it first."""
 
     run: StageRun
+    row: str
     column: str
-    rows: tuple[str, ...]
 
 
 @final
 @dataclass(frozen=True)
 class Graph:
-    """What is asked for, as far as it is known."""
+    """All cells and candidates that are known by now, and their distinct stage runs."""
 
-    cells: tuple[Cell, ...]
-    candidates: tuple[Candidate, ...] = ()
+    cells: tuple[CellRuns, ...]
+    candidates: tuple[CellRuns, ...] = ()
 
     @property
-    def owners(self) -> "tuple[Candidate | Cell, ...]":
-        """Whoever asks for stage runs."""
+    def owners(self) -> tuple[CellRuns, ...]:
+        """Whoever asks for stage runs: candidates first."""
         return (*self.candidates, *self.cells)
 
     @cached_property
     def items(self) -> dict[str, Item]:
         """Distinct stage runs by key, each after what it takes."""
-        found: dict[str, Item] = {}
+        items: dict[str, Item] = {}
         for owner in self.owners:
             for run in owner.runs:
-                known = found.get(run.key)
-                rows = known.rows if known else ()
-                if owner.row not in rows:
-                    rows = (*rows, owner.row)
-                found[run.key] = Item(
-                    run=known.run if known else run, column=known.column if known else owner.column, rows=rows
-                )
-        return found
-
-    @cached_property
-    def asked(self) -> int:
-        """Stage runs if every cell were run alone."""
-        return sum(len(owner.runs) for owner in self.owners)
-
-    @cached_property
-    def heights(self) -> dict[str, int]:
-        """How many stage runs in a row wait for each: the longest chain is begun first."""
-        heights = dict.fromkeys(self.items, 0)
-        for key, item in reversed(self.items.items()):
-            for taken in item.run.upstream.values():
-                heights[taken] = max(heights[taken], heights[key] + 1)
-        return heights
-
-    @cached_property
-    def takers(self) -> dict[str, list[str]]:
-        """Which stage runs take the outputs of each."""
-        found: dict[str, list[str]] = {key: [] for key in self.items}
-        for key, item in self.items.items():
-            for taken in item.run.upstream.values():
-                found[taken].append(key)
-        return found
-
-    @cached_property
-    def environments(self) -> dict[str, int]:
-        """Where each stands in the order of `items`."""
-        return {key: index for index, key in enumerate(self.items)}
+                if run.key not in items:
+                    items[run.key] = Item(run=run, row=owner.row, column=owner.column)
+        return items
 
     def only(self, rows: Iterable[str]) -> "Graph":
         """What these rows ask for."""
-        wanted = set(rows)
+        labels = set(rows)
         return Graph(
-            tuple(cell for cell in self.cells if cell.row in wanted),
-            tuple(candidate for candidate in self.candidates if candidate.row in wanted),
+            tuple(cell for cell in self.cells if cell.row in labels),
+            tuple(candidate for candidate in self.candidates if candidate.row in labels),
+        )
+
+    def savings(self, store: Store) -> str:
+        """What sharing stages saved, in words: of the stored stage runs, the seconds they took and would have alone."""
+        seconds = {key: float(store.artifact(key).manifest["seconds"]) for key in self.items if store.has(key)}
+        asked = [run.key for owner in self.owners for run in owner.runs if run.key in seconds]
+        shared, alone = sum(seconds.values()), sum(seconds[key] for key in asked)
+        if not alone:
+            return "no stage run is stored yet"
+        return (
+            f"{len(seconds)} stage runs served {len(asked)}: {shared:,.0f} stage-seconds instead of {alone:,.0f}, "
+            f"{1 - shared / alone:.0%} saved by sharing"
         )
 
 
@@ -135,38 +99,17 @@ class Graph:
 class Grapher:
     """Makes the graph of an ablation on its data.
 
-    places: where each column's layout lies. base: knobs of a search's winner. failed: keys of stages that failed.
+    environments: by layout, where its data lie. base: knobs of a search's winner.
     """
 
     ablation: Ablation
     environments: Mapping[str, StudyEnvironment]
     base: Mapping[str, Any] = field(default_factory=dict)
-    _cells: dict[tuple[str, str, int], Cell] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _known: dict[tuple[Any, ...], CellRuns] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def environment(self, task: Task) -> StudyEnvironment:
         """Where a task's data lie."""
         return self.environments[task.layout]
-
-    def graph(self, store: Store, failed: Iterable[str] = ()) -> Graph:
-        """All that is known now: cells of a row that retunes only after its candidates have ended.
-
-        Raises:
-            BadInput: candidates cannot be ranked by the objective.
-
-        """
-        lost = set(failed)
-        cells: list[Cell] = []
-        candidates: list[Candidate] = []
-        for row, column in self.ablation.cells():
-            tried = self._candidates(row, column, store)
-            winner = self._winner(tried, lost, store)
-            if winner is not None:
-                tried = [replace(one, chosen=one.number == winner.number) for one in tried]
-            candidates += tried
-            if winner is not None or not tried:
-                more = winner.knobs if winner else {}
-                cells += [self._cell_once(row, column, seed, more) for seed in self.seeds]
-        return Graph(tuple(cells), tuple(candidates))
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -174,17 +117,68 @@ class Grapher:
         assert isinstance(self.ablation.seeds, tuple)  # an ablation in use has a scale
         return self.ablation.seeds
 
-    def _cell_once(self, row: Variant, column: str, seed: int, more: Mapping[str, Any]) -> Cell:
-        """A cell: made once, as its keys take a millisecond, unless it stands on what candidates are worth by now."""
-        at = row.label, column, seed
-        if more or at not in self._cells:
-            self._cells[at] = self._cell(row, column, seed, more)
-        return self._cells[at]
+    def graph(self, store: Store, failed: Iterable[str] = ()) -> Graph:
+        """All that is known now: cells of a row that retunes only after its candidates have ended.
 
-    def _cell(self, row: Variant, column: str, seed: int, more: Mapping[str, Any]) -> Cell:
-        runs = self._runs(row, column, seed, more, test=True)
-        knobs = {**self.base, **self.ablation.declared(row, column), **more}
-        return Cell(row=row.label, column=column, seed=seed, knobs=knobs, runs=runs)
+        failed: keys of stage runs that failed. Of equal candidates the earlier one wins, and where all have failed the
+        row keeps its knobs as they stand.
+
+        Raises:
+            BadInput: candidates cannot be ranked by the objective.
+
+        """
+        failures = set(failed)
+        sign = 1.0 if self.ablation.direction == "maximize" else -1.0
+        configurations = candidates(self.ablation)
+        cells: list[CellRuns] = []
+        tried: list[CellRuns] = []
+        for row, column in self.ablation.cells():
+            group = [self._candidate(row, column, number, knobs, store) for number, knobs in enumerate(configurations)]
+            ranked = [(sign * one.value, -index, one) for index, one in enumerate(group) if one.value is not None]
+            if not all(has_ended(candidate, store, failures) for candidate in group):
+                tried += group
+                continue
+            chosen: Mapping[str, Any] = {}
+            if group:
+                winner = max(ranked)[-1] if ranked else group[0]
+                tried += [replace(candidate, chosen=candidate is winner) for candidate in group]
+                chosen = winner.knobs
+            cells += [self._cell(row, column, seed, chosen) for seed in self.seeds]
+        return Graph(tuple(cells), tuple(tried))
+
+    def _cell(self, row: Variant, column: str, seed: int, chosen: Mapping[str, Any]) -> CellRuns:
+        """A cell: made once, as its keys take a millisecond, unless it stands on what candidates are worth by now."""
+        place = row.label, column, seed
+        if chosen or place not in self._known:
+            knobs = {**self.base, **self.ablation.declared(row, column), **chosen}
+            runs = self._runs(row, column, seed, chosen, test=True)
+            self._known[place] = CellRuns(row=row.label, column=column, seed=seed, knobs=knobs, runs=runs)
+        return self._known[place]
+
+    def _candidate(self, row: Variant, column: str, number: int, knobs: Mapping[str, Any], store: Store) -> CellRuns:
+        """A candidate: made once, and with its value once it has ended.
+
+        Raises:
+            BadInput: its last stage reports no such objective.
+
+        """
+        place = row.label, column, "candidate", number
+        if place not in self._known:
+            runs = self._runs(row, column, self.seeds[0], knobs, test=False)
+            self._known[place] = CellRuns(
+                row=row.label, column=column, seed=self.seeds[0], knobs=knobs, runs=runs, number=number
+            )
+        candidate, last = self._known[place], self._known[place].runs[-1]
+        if candidate.value is None and store.has(last.key):
+            metrics, objective = store.artifact(last.key).metrics, self.ablation.objective
+            if objective not in metrics:
+                reported = ", ".join(metrics) or "nothing"
+                msg = (
+                    f"candidates cannot be ranked: stage {last.node!r} reports no {objective!r}; it reports {reported}"
+                )
+                raise BadInput(msg)
+            candidate = self._known[place] = replace(candidate, value=float(metrics[objective]))
+        return candidate
 
     def _runs(
         self, row: Variant, column: str, seed: int, more: Mapping[str, Any], *, test: bool
@@ -194,23 +188,10 @@ class Grapher:
         pipeline = self.ablation.pipeline(row, column, setup, test=test)
         return pipeline.runs(Setting(setup.task, environment.cohort, environment.roster), seed)
 
-    def _candidates(self, row: Variant, column: str, store: Store) -> list[Candidate]:
-        """The row's configurations with their values, where they have ended."""
-        found = []
-        for number, knobs in enumerate(candidates(self.ablation)):
-            runs = self._runs(row, column, self.seeds[0], knobs, test=False)
-            value = _value(store, runs[-1], self.ablation.objective)
-            found.append(Candidate(row=row.label, column=column, number=number, knobs=knobs, runs=runs, value=value))
-        return found
 
-    def _winner(self, tried: list[Candidate], failed: set[str], store: Store) -> Candidate | None:
-        """The best one, once all have ended; the earlier of equals, and the row as it stands when all have failed."""
-        ended = [one for one in tried if store.has(one.scored.key) or any(run.key in failed for run in one.runs)]
-        sign = 1.0 if self.ablation.direction == "maximize" else -1.0
-        valued = [(sign * one.value, -one.number, one) for one in tried if one.value is not None]
-        if not tried or len(ended) < len(tried):
-            return None
-        return max(valued)[-1] if valued else tried[0]
+def has_ended(candidate: CellRuns, store: Store, failed: Collection[str]) -> bool:
+    """Whether a candidate's last stage is stored, or one of its stages has failed."""
+    return any(run.key in failed for run in candidate.runs) or store.has(candidate.runs[-1].key)
 
 
 def candidates(ablation: Ablation) -> list[dict[str, Any]]:
@@ -224,45 +205,24 @@ def candidates(ablation: Ablation) -> list[dict[str, Any]]:
     rng = generator(0, "retune", ablation.name)
     drawn: list[dict[str, Any]] = [{} for _ in range(count - 1)]
     for knob, domain in ablation.retune.items():
-        environments = (rng.permutation(count - 1) + rng.random(count - 1)) / max(1, count - 1)
-        for of, environment in zip(drawn, environments, strict=True):
-            of[knob] = _at(typing.cast(Domain, domain), knob, float(environment))
+        quantiles = (rng.permutation(count - 1) + rng.random(count - 1)) / max(1, count - 1)
+        for knobs, quantile in zip(drawn, quantiles, strict=True):
+            knobs[knob] = typing.cast(Domain, domain).suggest(_Quantile(float(quantile)), knob)
     return [{}, *drawn]
-
-
-def _at(domain: Domain, knob: str, environment: float) -> Any:
-    return domain.suggest(_Point(environment), knob)
 
 
 @final
 @dataclass(frozen=True)
-class _Point:
-    """Answers a domain's question with the value at a place in [0, 1)."""
+class _Quantile:
+    """Answers a domain as a trial of Optuna does, with the value at a quantile in [0, 1) of its range."""
 
-    environment: float
+    quantile: float
 
     def suggest_float(self, name: str, low: float, high: float, *, log: bool = False) -> float:  # noqa: ARG002
-        return low * (high / low) ** self.environment if log else low + (high - low) * self.environment
+        return low * (high / low) ** self.quantile if log else low + (high - low) * self.quantile
 
     def suggest_int(self, name: str, low: int, high: int, *, log: bool = False) -> int:
         return min(high, int(self.suggest_float(name, low, high + 1, log=log)))
 
     def suggest_categorical(self, name: str, choices: Any) -> Any:  # noqa: ARG002
-        return choices[int(self.environment * len(choices))]
-
-
-def _value(store: Store, run: StageRun, objective: str) -> float | None:
-    """What a candidate scored; None before it has ended.
-
-    Raises:
-        BadInput: its last stage says nothing of the objective.
-
-    """
-    if not store.has(run.key):
-        return None
-    metrics = store.artifact(run.key).metrics
-    if objective not in metrics:
-        told = ", ".join(metrics) or "nothing"
-        msg = f"candidates cannot be ranked: stage {run.node!r} reports no {objective!r}; it reports {told}"
-        raise BadInput(msg)
-    return float(metrics[objective])
+        return choices[int(self.quantile * len(choices))]

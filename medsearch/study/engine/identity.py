@@ -101,33 +101,46 @@ def header_of(planner: Planner) -> SearchHeader:
 def _identity(planner: Planner) -> dict[str, Any]:
     """What a study cannot change and stay the same study, each part by a fingerprint."""
     search, here = planner.search, planner.search.resolved
+    setup = search.setup({})
     base = planner.job("trial", here.seeds[0], knobs={}, number=0)
     shared = planner.job("prefix", here.seeds[0], knobs={})
+    scored = [search.scored_stage] if search.scored_stage else []  # as it was before another than the last could be
     return {
         "space": fingerprint({knob: domain_of(domain) for knob, domain in here.domains.items()}),
-        "objective": fingerprint([search.objectives, search.selection, search.searched_stage, *_scored(search)]),
+        "objective": fingerprint([search.objectives, search.selection, search.searched_stage, *scored]),
         "scale": search.scale,
         "cohort": planner.environment.cohort,
-        "task": fingerprint(search.setup({}).task),
-        "recipe": fingerprint(_frozen_knobs(planner)),
+        "task": fingerprint(setup.task),
+        "recipe": fingerprint(_constant_knobs(search)),
         "first seed": here.seeds[0],
         "stage version": fingerprint([[run.node, run.stage.version] for run in (*shared.runs, *base.runs)]),
     }
 
 
-def _scored(search: Search) -> tuple[str, ...]:
-    """Nothing where it is the last stage: studies that were begun before it could be another keep their identity."""
-    return (search.scored_stage,) if search.scored_stage else ()
+def storage_identity(search: Search) -> dict[str, str]:
+    """What trials in the sampler's storage, which may outlive the study's folder, answer; each part by a fingerprint.
+
+    Optuna knows a study by its name alone. Where a folder was removed and the same name is asked something else, as a
+    group of a staged search is on other frozen values, trials of the old question would pass for those of the new one.
+    """
+    here = search.resolved
+    return {
+        "space": fingerprint({knob: domain_of(domain) for knob, domain in here.domains.items()}),
+        "objective": fingerprint(dict(search.objectives)),
+        "start": fingerprint(dict(here.start)),
+        "recipe": fingerprint(_constant_knobs(search)),
+        "task": fingerprint(search.setup({}).task),
+    }
 
 
-def _frozen_knobs(planner: Planner) -> dict[str, Any]:
+def _constant_knobs(search: Search) -> dict[str, Any]:
     """The method's knobs that no trial moves."""
-    recipe = knobs(planner.search.setup({}).recipe)
-    return {knob: value for knob, value in recipe.items() if knob not in planner.search.resolved.domains}
+    recipe = knobs(search.setup({}).recipe)
+    return {knob: value for knob, value in recipe.items() if knob not in search.resolved.domains}
 
 
 def domain_of(domain: Any) -> dict[str, Any]:
-    """A domain as JSON knows it."""
+    """A domain as JSON knows it: its kind in lower case as "domain", and its fields."""
     return {"domain": type(domain).__name__.lower(), **dataclasses.asdict(domain)}
 
 

@@ -1,6 +1,10 @@
 """Jobs: the runs of a study as work that a worker can do alone, and how a job is done.
 
-A job is plain data that travels to a worker; `perform` does it. Nothing here knows of Ray.
+    PlannedRun -> Job         what the ledger calls a run, with the stage runs that a worker trains for it
+    Job -> RunResult          `perform` trains them, within a `ResourceGrant`, and says how the run ended
+    RunResult -> RunRecord    what the ledger keeps of it (`record.ledger`)
+
+A job is plain data that travels to a worker. Nothing here knows of Ray.
 """
 
 import errno
@@ -12,6 +16,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Generator, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, final
@@ -26,11 +31,11 @@ from medsearch.core.recipes import plain
 from medsearch.stages.context import Artifact, Runtime, training_hours
 from medsearch.stages.execution import StageExecutor, run_stage, usage_now
 from medsearch.stages.lineage import due
-from medsearch.stages.memory import Meter, Usage
+from medsearch.stages.memory import Meter
 from medsearch.stages.pipelines import Setting, StageRun
+from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 from medsearch.study.declare.search import Search
-from medsearch.study.engine.grants import EVERYTHING, ResourceGrant
 from medsearch.study.record.headers import About, Role
 from medsearch.study.record.ledger import PlannedRun
 from medsearch.training.memory import DeviceMeter, bounded, exhausted, main_exhausted, main_taken
@@ -101,7 +106,10 @@ class StudyEnvironment:
     def arrays(self, task: Task) -> Path | str:
         """Where workers find the arrays for a task: the folder itself, or its copy at the store's URI."""
         made = self.prepared(task)
-        return publish(made, _below(self.remote, "prepared")) if self.apart and self.remote else made
+        if not self.apart or self.remote is None:
+            return made
+        base, separator, options = self.remote.partition("?")
+        return publish(made, f"{base.rstrip('/')}/prepared{separator}{options}")
 
     def study(self, name: str) -> Path:
         """The folder of a study."""
@@ -125,11 +133,6 @@ def require_served(runs: Iterable[StageRun], environment: Callable[[Task], Study
         reads[run.task] = reads.get(run.task, frozenset()) | run.stage.reads()
     for task, parts in reads.items():
         view(task.arrays(environment(task).prepared(task)), task, parts).require_served()
-
-
-def _below(uri: str, name: str) -> str:
-    base, separator, options = uri.partition("?")
-    return f"{base.rstrip('/')}/{name}{separator}{options}"
 
 
 @final
@@ -160,20 +163,28 @@ class Job:
         """The keys of its stage runs."""
         return tuple(key for _, key in self.planned.stages)
 
-    @property
-    def asked(self) -> frozenset[str]:
-        """The keys of all that whoever does it asks the store for."""
-        return frozenset(key for run in self.runs for key in (run.key, *run.upstream.values()))
-
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Report:
-    """What a job says after an epoch."""
+class ResourceGrant:
+    """What a job may use, and how far it may go with it; it travels to the worker with the job.
 
-    node: str
-    epoch: int
-    metrics: Mapping[str, float]
+    gpus: of a device, or of several. trains: keys of the stages that fit into it; None: all that the job has.
+    probes: keys of the stages that are measured over one epoch, after which the job comes back; over all, if one is a
+    single pass.
+    """
+
+    gpus: float = 0.0
+    trains: frozenset[str] | None = None
+    probes: frozenset[str] = frozenset()
+
+    def covers(self, key: str) -> bool:
+        """Whether the stage may be trained within it."""
+        return self.trains is None or key in self.trains
+
+
+EVERYTHING = ResourceGrant()
+"""No GPU, and no limit to what is done."""
 
 
 @final
@@ -268,14 +279,6 @@ def ancestors(runs: tuple[StageRun, ...], node: str) -> frozenset[str]:
     return frozenset(found)
 
 
-class _Measured(Exception):
-    """The epoch for which a stage was handed out is over."""
-
-    def __init__(self, usage: Usage) -> None:
-        super().__init__()
-        self.usage = usage
-
-
 def perform(
     job: Job,
     store: Store,
@@ -284,38 +287,42 @@ def perform(
     grant: ResourceGrant = EVERYTHING,
     meter: Meter | None = None,
     memory: int = 0,
-) -> Generator[Report, None, RunResult]:
-    """Do the job as far as its portion goes, reporting each epoch that is trained now.
+) -> Generator[tuple[str, Epoch], None, RunResult]:
+    """Do the job as far as its grant goes, yielding each epoch that is trained now with the name of its node.
 
-    memory: bytes of main memory that it may take; 0: as many as there are. A failure is an answer, with its traceback.
+    memory: bytes of main memory that it may take; 0: as many as there are. A failure is returned, with its traceback,
+    not raised. A stage that is probed is left after an epoch, with its checkpoint kept; one without a batch is a single
+    pass and keeps none, so it goes on to its end, and its manifest says what it took.
     """
     with bounded(memory):
-        return (yield from _performed(job, store, runtime=runtime, grant=grant, meter=meter, memory=memory))
-
-
-def _performed(
-    job: Job, store: Store, *, runtime: Runtime, grant: ResourceGrant, meter: Meter | None, memory: int
-) -> Generator[Report, None, RunResult]:
-    try:
-        prepared = job.runs[0].task.arrays(local_copy(job.prepared, job.cache))
-        executor = StageExecutor(store, prepared, runtime, meter or DeviceMeter(runtime))
-        artifacts: dict[str, Artifact] = {}
-        needed = due(job.runs, store, ends=[run.key for run in job.runs[-1:]])
-        for run in job.runs:
-            if run.key in needed and not grant.covers(run.key):
-                return REQUEUED
-            probed = run.key in grant.probes
-            artifacts[run.node] = yield from _reported(executor, run, whole=run.key in needed, probed=probed)
-        return RunResult(state="complete", values=values(job, artifacts))
-    except _Measured as measured:
-        return replace(REQUEUED, usage=plain(measured.usage))
-    except (Exception, SystemExit) as error:
-        if (why := refused_by_system(error)) is not None:
-            where = explained(why, [store.root, Path(tempfile.gettempdir())])
-            return RunResult(
-                state="failed", reason=f"{where} (on {socket.gethostname()})", cause="bad input", halts=True
-            )
-        return replace(failure(error, shared=runtime.shared, memory=memory), trace=traceback.format_exc())
+        try:
+            prepared = job.runs[0].task.arrays(local_copy(job.prepared, job.cache))
+            executor = StageExecutor(store, prepared, runtime, meter or DeviceMeter(runtime))
+            artifacts: dict[str, Artifact] = {}
+            needed = due(job.runs, store, ends=[run.key for run in job.runs[-1:]])
+            for run in job.runs:
+                if run.key in needed and not grant.covers(run.key):
+                    return REQUEUED
+                probed = run.key in grant.probes and run.stage.batch is not None
+                began = time.monotonic()
+                with closing(run_stage(executor, run, whole=run.key in needed)) as training:
+                    while True:
+                        try:
+                            epoch = next(training)
+                        except StopIteration as end:
+                            artifacts[run.node] = end.value
+                            break
+                        usage = usage_now(executor, run, epoch, seconds=time.monotonic() - began) if probed else None
+                        yield run.node, epoch
+                        if usage is not None:
+                            return replace(REQUEUED, usage=plain(usage))
+            return RunResult(state="complete", values=values(job, artifacts))
+        except (Exception, SystemExit) as error:
+            if (refusal := refused_by_system(error)) is not None:
+                where = explained(refusal, [store.root, Path(tempfile.gettempdir())])
+                reason = f"{where} (on {socket.gethostname()})"
+                return RunResult(state="failed", reason=reason, cause="bad input", halts=True)
+            return replace(failure(error, shared=runtime.shared, memory=memory), trace=traceback.format_exc())
 
 
 REQUEUED = RunResult(
@@ -413,27 +420,3 @@ def refused_by_system(error: BaseException) -> OSError | None:
         if os.strerror(number) in line and (number not in NUMBERED or re.search(rf"(?<!\d){number}\)", line)):
             return OSError(number, os.strerror(number))
     return None
-
-
-def _reported(
-    executor: StageExecutor, run: StageRun, *, whole: bool, probed: bool
-) -> Generator[Report, None, Artifact]:
-    """Train a stage; one that is probed is closed after an epoch, with its checkpoint kept.
-
-    A stage without a batch is one pass and keeps none: it goes on to its end, and its manifest says what it took.
-    """
-    probed = probed and run.stage.batch is not None
-    training, began = run_stage(executor, run, whole=whole), time.monotonic()
-    try:
-        while True:
-            try:
-                epoch = next(training)
-            except StopIteration as end:
-                artifact: Artifact = end.value
-                return artifact
-            usage = usage_now(executor, run, epoch, seconds=time.monotonic() - began) if probed else None
-            yield Report(node=run.node, epoch=epoch.number, metrics=dict(epoch.metrics))
-            if usage is not None:
-                raise _Measured(usage)
-    finally:
-        training.close()

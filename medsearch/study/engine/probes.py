@@ -43,7 +43,7 @@ class Probe:
 
     @property
     def share(self) -> float:
-        """Of a GPU."""
+        """The part of a GPU that the configuration is given, in (0, 1]."""
         return 1.0 if self.whole else share_of(self.usage)
 
 
@@ -58,7 +58,7 @@ class Configuration:
     @staticmethod
     def of(run: StageRun, runtime: Runtime, device: str) -> "Configuration":
         """The configuration of a stage run on a kind of device."""
-        told = {
+        content = {
             "stage": run.stage.name,
             "version": run.stage.version,
             "settings": run.stage,
@@ -67,7 +67,7 @@ class Configuration:
             "micro_batch": runtime.micro_batch,
             "device": device,
         }
-        return Configuration(exact=fingerprint(told), kin=fingerprint(_coarse(plain(told))))
+        return Configuration(exact=fingerprint(content), kin=fingerprint(_coarse(plain(content))))
 
 
 @final
@@ -112,8 +112,8 @@ class Probes:
 
     def _read(self, path: Path) -> Probe | None:
         try:
-            told = read_record(path)
-            return Probe(**{**told, "usage": Usage(**told["usage"])})
+            content = read_record(path)
+            return Probe(**{**content, "usage": Usage(**content["usage"])})
         except (OSError, Damaged, TypeError, KeyError):  # not there, or of another version: it is measured again
             return None
 
@@ -127,10 +127,10 @@ def share_of(usage: Usage) -> float:
     return math.floor(1e4 / count) / 1e4  # Ray counts in ten-thousandths, and `count` of them must fit
 
 
-def _coarse(of: Any) -> Any:
-    """The same with every number that is no count reduced to whether it is zero."""
-    if isinstance(of, Mapping):
-        return {name: _coarse(value) for name, value in of.items()}
-    if isinstance(of, list):
-        return [_coarse(value) for value in of]
-    return bool(of) if isinstance(of, float) else of
+def _coarse(content: Any) -> Any:
+    """JSON with every number that is no count reduced to whether it is zero."""
+    if isinstance(content, Mapping):
+        return {name: _coarse(value) for name, value in content.items()}
+    if isinstance(content, list):
+        return [_coarse(value) for value in content]
+    return bool(content) if isinstance(content, float) else content

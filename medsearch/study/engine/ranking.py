@@ -13,7 +13,7 @@ from medsearch.core.recipes import fingerprint
 from medsearch.stages.store import Store
 from medsearch.study.declare.rules import Metrics, RankedTrial
 from medsearch.study.declare.search import Search
-from medsearch.study.engine.fronts import Scores, fronts, scored, spread_out
+from medsearch.study.engine.fronts import fronts, scored, spread_out
 from medsearch.study.record.ledger import RunRecord
 
 
@@ -32,21 +32,15 @@ def ranking(
     """
     whole = (number for number in sorted(values) if len(values[number]) == len(search.objectives))
     scores = {number: scored(values[number], search.objectives.values()) for number in whole}
-    several = len(search.objectives) > 1
-    groups = ({n: of for n, of in scores.items() if (n in last) == late} for late in (False, True))
     best: dict[str, int] = {}
-    for group in groups:
-        for number in _by_front(group) if several else _by_value(group):
+    for late in (False, True):
+        group = {number: score for number, score in scores.items() if (number in last) == late}
+        order = sorted(group, key=lambda number: (tuple(-score for score in scores[number]), number))
+        if len(search.objectives) > 1:
+            order = [number for front in fronts(group) for number in spread_out(front, group)]
+        for number in order:
             best.setdefault(fingerprint(knobs[number]), number)
     return tuple(best.values())
-
-
-def _by_value(scores: Scores) -> tuple[int, ...]:
-    return tuple(sorted(scores, key=lambda number: (tuple(-score for score in scores[number]), number)))
-
-
-def _by_front(scores: Scores) -> tuple[int, ...]:
-    return tuple(number for front in fronts(scores) for number in spread_out(front, scores))
 
 
 def metrics_of(search: Search, store: Store) -> Metrics:

@@ -11,12 +11,21 @@ from typing import Any, final
 
 from medsearch.core.errors import StudyFailed
 from medsearch.study.declare.search import Search
-from medsearch.study.engine.driver import StudyDriver
-from medsearch.study.engine.events import Event, Listener, ignore_event
+from medsearch.study.engine.driver import Event, Listener, StudyDriver, ignore_event
 from medsearch.study.engine.jobs import Job, Planner, RunResult, ancestors, stored_end
 from medsearch.study.engine.proposals import Proposals
 from medsearch.study.engine.ranking import disallowed_trials, ranking
-from medsearch.study.engine.run_order import Plan, Progress, RunId, doomed, finalists, prefix, run_id, searched, wanted
+from medsearch.study.engine.run_order import (
+    Plan,
+    Progress,
+    doomed,
+    finalists,
+    planned,
+    prefix,
+    searched,
+    to_run,
+    trial,
+)
 from medsearch.study.record.ledger import FAILURES, Ledger, PlannedRun, RunRecord, trial_name
 
 
@@ -38,10 +47,11 @@ class SearchDriver(StudyDriver):
         self.unfinished: dict[int, Mapping[str, Any]] = {}
         self._open = proposals
         self._proposals: Proposals | None = None
-        self._held: dict[RunId, Job] = {}
-        self._ended: dict[RunId, RunResult] = {}
+        self._held: dict[PlannedRun, Job] = {}
+        self._ended: dict[PlannedRun, RunResult] = {}
         self._knobs: dict[int, Mapping[str, Any]] = {}
-        self._bars: tuple[int, frozenset[int]] = 0, frozenset()
+        self._disallowed: tuple[int, frozenset[int]] = 0, frozenset()
+        """For how many complete trials it was found, and which of them the freeze rule does not allow."""
         self.reopened: set[str] = set()
         """Runs whose recorded ends and curves are of stages that were, or are to be, trained anew."""
         self._recall()
@@ -53,27 +63,33 @@ class SearchDriver(StudyDriver):
 
     @property
     def proposals(self) -> Proposals:
-        """The sampler's memory, opened when it is first needed."""
-        return self._proposals or self._open_proposals()
-
-    def _open_proposals(self) -> Proposals:
-        self._proposals = self._open()
-        ends = {run.number: end for run, end in self._ended.items() if run.role == "trial"}
-        self._proposals.restore({number: (knobs, ends.get(number)) for number, knobs in self._knobs.items()})
-        self._proposals.reopen({number for number in self.unfinished if trial_name(number) in self.reopened})
-        self._reconcile(self._proposals)
+        """The sampler's memory, opened when it is first needed; it may know of ends that the ledger has lost."""
+        if self._proposals is None:
+            self._proposals = self._open()
+            ends = {run.number: end for run, end in self._ended.items() if run.role == "trial"}
+            self._proposals.restore({number: (knobs, ends.get(number)) for number, knobs in self._knobs.items()})
+            self._proposals.reopen({number for number in self.unfinished if trial_name(number) in self.reopened})
+            self._reconcile(self._proposals)
         return self._proposals
 
     @property
     def progress(self) -> Progress:
-        """What has happened."""
-        values = self._values()
+        """What has happened; trials are ranked once all of them have ended."""
         progress = Progress(
             ended={run: end.state for run, end in self._ended.items()},
-            running=frozenset(run_id(job.planned) for job in self.running.values()),
+            running=frozenset(job.planned for job in self.running.values()),
         )
-        last = self._barred(len(values)) if searched(self.plan, progress) else frozenset[int]()
-        return replace(progress, ranking=ranking(self.search, values, self._knobs, last=last))
+        if not searched(self.plan, progress):
+            return progress
+        values = {
+            run.number: end.values
+            for run, end in self._ended.items()
+            if run.role == "trial" and run.number is not None and end.state == "complete"
+        }
+        if self._disallowed[0] != len(values):
+            records = self.ledger.runs().values()
+            self._disallowed = len(values), disallowed_trials(self.search, records, self.store)
+        return replace(progress, ranking=ranking(self.search, values, self._knobs, last=self._disallowed[1]))
 
     @property
     def finalists(self) -> tuple[int, ...]:
@@ -81,12 +97,39 @@ class SearchDriver(StudyDriver):
         return finalists(self.plan, self.progress)
 
     def _next_job(self) -> Job | None:
+        """The most urgent job that shares no unfinished stage with one under way."""
         progress = self.progress
-        self._require_hope(progress)
-        if self._proposals is None and any(run.role == "trial" for run in wanted(self.plan, progress)):
-            self._open_proposals()  # they may know of ends that the ledger has lost
-            progress = self.progress
-        return self._first_free(progress)
+        if doomed(self.plan, progress):
+            reason = self._ended[prefix(self.plan.seeds[0])].reason
+            msg = f"the stages that all trials share could not be trained: {reason}"
+            raise StudyFailed(msg)
+        runs = list(to_run(self.plan, progress))
+        if self._proposals is None and any(run.role == "trial" for run in runs):
+            _ = self.proposals  # opened: they may know of ends that the ledger has lost
+            runs = list(to_run(self.plan, self.progress))
+        busy = {key for job in self.running.values() for key in job.keys}
+        proposed = any(run.role == "trial" for run in self._held)
+        for run in runs:
+            if run.role == "trial" and run not in self._held:
+                if proposed:  # one that waits is enough: later proposals know more
+                    continue
+                proposed = True
+            job = self._held.get(run) or self._job(run)
+            self._held[run] = job
+            if not any(key in busy and not self.store.has(key) for key in job.keys):
+                return self._held.pop(run)
+        return None
+
+    def _job(self, run: PlannedRun) -> Job:
+        knobs: Mapping[str, Any] = {}
+        if run.role == "trial" and run.number is not None:
+            knobs = self.unfinished.get(run.number) or self.proposals.propose(run.number)
+            self._knobs[run.number] = knobs
+        elif run.role == "replicate" and run.number is not None:
+            knobs = self._knobs[run.number]
+        elif run.role == "reference":
+            knobs = next(row.knobs for row in self.search.resolved.references if row.label == run.label)
+        return self.planner.job(run.role, run.seed, knobs=knobs, number=run.number, label=run.label)
 
     def _is_stored(self, job: Job) -> bool:
         return all(self.store.has(key) for key in job.keys)
@@ -99,7 +142,7 @@ class SearchDriver(StudyDriver):
         if job.planned.role == "trial" and job.planned.number is not None:
             self.unfinished.pop(job.planned.number, None)
             self.proposals.tell(job.planned.number, end)
-        self._ended[run_id(job.planned)] = end
+        self._ended[job.planned] = end
 
     def require_result(self) -> None:
         """Refuse a search that ended without one complete trial.
@@ -108,76 +151,36 @@ class SearchDriver(StudyDriver):
             StudyFailed: no trial came to its end.
 
         """
-        if not searched(self.plan, self.progress) or self.progress.ranking:
+        progress = self.progress
+        if not searched(self.plan, progress) or progress.ranking:
             return
         reasons = [end.reason for run, end in self._ended.items() if run.role == "trial" and end.reason]
         why = f"; the last one: {reasons[-1]}" if reasons else ""
         msg = f"none of {self.plan.trials} trials came to its end{why}; see {self.ledger.folder / FAILURES}"
         raise StudyFailed(msg)
 
-    def _first_free(self, progress: Progress) -> Job | None:
-        """The most urgent job that shares no unfinished stage with one under way."""
-        busy = {key for job in self.running.values() for key in job.keys}
-        proposed = any(run.role == "trial" for run in self._held)
-        for run in wanted(self.plan, progress):
-            if run.role == "trial" and run not in self._held:
-                if proposed:  # one that waits is enough: later proposals know more
-                    continue
-                proposed = True
-            job = self._held.get(run) or self._job(run)
-            self._held[run] = job
-            if not any(key in busy and not self.store.has(key) for key in job.keys):
-                return self._held.pop(run)
-        return None
-
-    def _job(self, run: RunId) -> Job:
-        knobs: Mapping[str, Any] = {}
-        if run.role == "trial" and run.number is not None:
-            knobs = self.unfinished.get(run.number) or self.proposals.propose(run.number)
-            self._knobs[run.number] = knobs
-        elif run.role == "replicate" and run.number is not None:
-            knobs = self._knobs[run.number]
-        elif run.role == "reference":
-            knobs = next(row.knobs for row in self.search.resolved.references if row.label == run.label)
-        return self.planner.job(run.role, run.seed, knobs=knobs, number=run.number, label=run.label)
-
-    def _barred(self, complete: int) -> frozenset[int]:
-        """Trials that the freeze rule does not allow; their metrics are read once for so many complete trials."""
-        if self._bars[0] != complete:
-            self._bars = complete, disallowed_trials(self.search, self.ledger.runs().values(), self.store)
-        return self._bars[1]
-
-    def _values(self) -> dict[int, tuple[float, ...]]:
-        return {
-            run.number: end.values
-            for run, end in self._ended.items()
-            if run.role == "trial" and run.number is not None and end.state == "complete"
-        }
-
-    def _require_hope(self, progress: Progress) -> None:
-        if doomed(self.plan, progress):
-            reason = self._ended[prefix(self.plan.seeds[0])].reason
-            msg = f"the stages that all trials share could not be trained: {reason}"
-            raise StudyFailed(msg)
-
     def _recall(self) -> None:
         """Take over what earlier lives of the study wrote."""
-        records = self.ledger.runs()
-        self.reopened = {record.run for record in records.values() if self._is_outdated(record)}
-        for record in records.values():
-            run = run_id(record)
+        records = self.ledger.runs().values()
+        self.reopened = {record.run for record in records if self._is_outdated(record)}
+        for record in records:
             if record.role == "trial" and record.number is not None:
                 self._knobs[record.number] = record.knobs
                 if record.state == "running" or record.run in self.reopened:
                     self.unfinished[record.number] = record.knobs
             if record.state != "running" and self._counts(record):
-                self._ended[run] = _end(record)
+                self._ended[planned(record)] = RunResult(
+                    state=record.state,
+                    values=record.values,
+                    rung=record.rung,
+                    reason=record.reason,
+                    cause=record.cause,  # type: ignore[arg-type]
+                )
         if self.unfinished:
-            self._open_proposals()
+            _ = self.proposals  # opened: they may know of ends that the ledger has lost
         for run, end in self._ended.items():
             knobs = self._knobs.get(run.number, {}) if run.number is not None else {}
-            planned = PlannedRun(role=run.role, seed=run.seed, number=run.number, label=run.label, knobs=knobs)
-            self.listener(Event(kind="resumed", run=planned.run, planned=planned, end=end))
+            self.listener(Event(kind="resumed", run=run.run, planned=replace(run, knobs=knobs, stages=()), end=end))
 
     def _counts(self, record: RunRecord) -> bool:
         """Whether an end from an earlier life still stands; a failure other than divergence is given another chance."""
@@ -191,8 +194,7 @@ class SearchDriver(StudyDriver):
             return False
         if record.role == "replicate" and record.number not in self._knobs:
             return False
-        run = run_id(record)
-        return self._job(run).planned.stages == record.stages
+        return self._job(planned(record)).planned.stages == record.stages
 
     def _is_outdated(self, record: RunRecord) -> bool:
         """Whether a run of the ledger is to be done again, because of stages that are trained anew, or have been."""
@@ -212,19 +214,19 @@ class SearchDriver(StudyDriver):
     @cached_property
     def _renewed(self) -> frozenset[str]:
         """Stored stages that were trained anew, here or by another study."""
-        return frozenset(key for key, of in self.store.summaries().items() if "replaces" in of)
+        summaries = self.store.summaries()
+        return frozenset(key for key, manifest in summaries.items() if "replaces" in manifest)
 
     def _reconcile(self, proposals: Proposals) -> None:
         """Bring the ledger up to what the sampler was told, and the sampler up to runs that were not done again."""
         for number in proposals.running() - self.unfinished.keys():
-            if (end := self._ended.get(RunId(role="trial", seed=self.plan.seeds[0], number=number))) is not None:
-                proposals.tell(number, end)
+            if trial(self.plan, number) in self._ended:
+                proposals.tell(number, self._ended[trial(self.plan, number)])
         for number, knobs, end in proposals.ended():
-            run = RunId(role="trial", seed=self.plan.seeds[0], number=number)
-            known = self._ended.get(run)
+            run = trial(self.plan, number)
             self._knobs.setdefault(number, knobs)
             self.unfinished.pop(number, None)
-            if known is None:
+            if run not in self._ended:
                 job = self.planner.job("trial", run.seed, knobs=self._knobs[number], number=number)
                 self.ledger.started(job.planned)
                 self._write_end(job.run, end)
@@ -242,8 +244,3 @@ def plan_of(planner: Planner) -> Plan:
         references=tuple(row.label for row in search.resolved.references),
         prefixed=bool(ancestors(whole.runs, search.searched_stage)),
     )
-
-
-def _end(record: RunRecord) -> RunResult:
-    state = "complete" if record.state == "running" else record.state
-    return RunResult(state=state, values=record.values, rung=record.rung, reason=record.reason, cause=record.cause)  # type: ignore[arg-type]

@@ -1,8 +1,7 @@
-"""The course of a staged search: its searches in their order, how far each is, and what it froze.
+"""How far a staged search is: its searches in their order, what each froze, and the header that says so.
 
-    search ── run, where it is asked for ──> standing ──> frozen, or pinned ──> the point on which the next one stands
-
-A search whose folder was begun with another question is refused before anything of it is read or run.
+A search whose folder was begun with another question is refused before anything of it is read or run; one that may go
+on is run where that is asked for, and once it has ended its group is frozen, which sets the point for the next one.
 
 What a group froze stands as long as what it was decided from does. A run that failed is tried again when its study is,
 and if it succeeds then, another trial may come to rank first. Later groups stand on the earlier decision, so it is
@@ -10,19 +9,21 @@ taken again only where a declared number has changed, or the group's folder has 
 header of the staged search, which is kept twice (`ledger`).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, final
 
 from medsearch.core.errors import BadInput, MedsearchError, StudyFailed
 from medsearch.core.recipes import plain
-from medsearch.study.declare.groups import Group
-from medsearch.study.declare.rules import Rule
+from medsearch.study.declare.rules import Reaching, Rule
 from medsearch.study.declare.search import Search
-from medsearch.study.declare.staged import StagedSearch, refinement_of, search_of
-from medsearch.study.engine.identity import MAY_GROW, differs
+from medsearch.study.declare.setups import resolve_knobs, resolve_scale
+from medsearch.study.declare.staged import Group, StagedSearch, refinement_of, search_of
+from medsearch.study.engine.identity import ELSEWHERE, MAY_GROW, axes, differs, note_frozen
 from medsearch.study.engine.jobs import Planner, StudyEnvironment
 from medsearch.study.engine.search_status import SearchStatus, freeze, option, search_status
+from medsearch.study.record import headers
 from medsearch.study.record.headers import Frozen, Pin, SearchHeader, StagedHeader
 from medsearch.study.record.ledger import Ledger
 
@@ -30,7 +31,7 @@ from medsearch.study.record.ledger import Ledger
 @final
 @dataclass(frozen=True, kw_only=True)
 class GroupStatus:
-    """A search of a staged search. group: None for the refinement.
+    """How far a search of a staged search is. group: None for the refinement.
 
     waits: what must be frozen before it; until then it has stand-ins for frozen values. pin: the group's last decision.
     refusal: why it cannot be run or frozen. foreign: in what its folder is another question's. edited: whether by its
@@ -52,100 +53,86 @@ class GroupStatus:
 def staged_status(
     staged: StagedSearch, environment: StudyEnvironment | None, run: Callable[[Search], None] | None = None
 ) -> Iterator[GroupStatus]:
-    """Every search in its order. `run` is called with each that may run, before its ledger is read.
-
-    Without an environment nothing has run.
+    """Every search in its order, the refinement last. `run` is called with each that may run, before its ledger is
+    read. Without an environment nothing has run.
     """
     known = pins(staged.name, environment) if environment else {}
     point: dict[str, Any] = dict(staged.stand_in)
     waits = ""
-    for index, group in enumerate(staged.groups):
-        search = search_of(staged, index, point)
-        part = GroupStatus(search=search, group=group, waits=waits, pin=known.get(search.name))
-        part = _settled(_carried_out(staged, part, environment, run), environment)
-        if part.frozen:
-            point |= part.frozen.knobs
+    for index, group in enumerate((*staged.groups, *([None] if staged.refinement else []))):
+        search = search_of(staged, index, point) if group else refinement_of(staged, point)
+        status = GroupStatus(search=search, group=group, waits=waits, pin=known.get(search.name))
+        if environment is not None:
+            planner = Planner(search, environment)
+            if not waits:
+                status = _refused(staged, status, planner)
+            if not status.refusal:
+                if run and not waits:
+                    run(search)
+                status = _frozen(replace(status, at=search_status(planner)), environment)
+        if status.frozen:
+            point |= status.frozen.knobs
         else:
             waits = f"after group {index + 1} is frozen"
-        yield part
-    if staged.refinement:
-        yield _carried_out(staged, GroupStatus(search=refinement_of(staged, point), waits=waits), environment, run)
+        yield status
 
 
 def frozen_by_now(staged: StagedSearch, environment: StudyEnvironment) -> tuple[tuple[Frozen, ...], str]:
     """What the groups have frozen, in their order, and why it cannot go on; empty if it can."""
-    found = tuple(staged_status(staged, environment))
-    refusals = (str(part.refusal) for part in found if part.refusal)
-    return tuple(part.frozen for part in found if part.frozen), next(refusals, "")
+    groups = tuple(staged_status(staged, environment))
+    refusals = (str(status.refusal) for status in groups if status.refusal)
+    return tuple(status.frozen for status in groups if status.frozen), next(refusals, "")
 
 
-def moved(staged: StagedSearch, search: Search, environment: StudyEnvironment) -> str:
-    """In which frozen values `search` differs from what its folder was begun with; empty if in none, or not begun."""
-    header = Ledger(environment.study(search.name)).header(SearchHeader)
-    stood = {**header.fixed, **header.start} if header else {}
-    stands = plain({**search.resolved.fixed, **search.resolved.start})
-    before = staged.groups[: staged.studies.index(search.name)]
-    frozen = [knob for group in before for knob in group.space if knob in stood and knob in stands]
-    told = (f"{knob} = {_shown(stands[knob])} instead of {_shown(stood[knob])}" for knob in frozen)
-    return ", ".join(line for knob, line in zip(frozen, told, strict=True) if stands[knob] != stood[knob])
-
-
-def _carried_out(
-    staged: StagedSearch, part: GroupStatus, environment: StudyEnvironment | None, run: Callable[[Search], None] | None
-) -> GroupStatus:
-    """With its refusal, or as far as it has come."""
-    if environment is None:
-        return part
-    planner = Planner(part.search, environment)
-    if not part.waits and (refused := _refused(staged, planner)):
-        return replace(part, **refused)
-    if run and not part.waits:
-        run(part.search)
-    return replace(part, at=search_status(planner))
-
-
-def _settled(part: GroupStatus, environment: StudyEnvironment | None) -> GroupStatus:
-    """With what its group has frozen, if it may be frozen by now."""
-    if environment is None or part.group is None or part.waits or part.refusal:
-        return part
-    rule, search = part.group.freeze, part.search
-    kept = pinned(part.pin, search, rule, environment)
-    now = _decision(part, rule, environment) if part.at.ended else None
-    if kept is not None:
-        since = overtaken(kept, now) if isinstance(now, Frozen) else ""
-        return replace(part, frozen=kept, overtaken=since)
-    if isinstance(now, Frozen):
-        return replace(part, frozen=now, pin=Pin(frozen=now, decided=decided(search, rule, environment)))
-    return replace(part, refusal=now)
-
-
-def _decision(part: GroupStatus, rule: Any, environment: StudyEnvironment) -> Frozen | StudyFailed:
-    try:
-        return freeze(part.search, rule, part.at, environment.store)
-    except StudyFailed as refusal:
-        return refusal
-
-
-def _refused(staged: StagedSearch, planner: Planner) -> Mapping[str, Any]:
-    """Why the search may not go on in its folder; nothing if it may."""
-    name, environment = planner.search.name, planner.environment
-    since = moved(staged, planner.search, environment)
-    parts = ", ".join(differs(planner, Ledger(environment.study(name)).header()))
-    if not since and not parts:
-        return {}
-    why = f"stands on other frozen values: {since}"
-    if not since:
-        why = f"was begun with another {parts}; only {MAY_GROW} may change"
-    after = ", ".join(staged.studies[staged.studies.index(name) :])
-    msg = (
-        f"study {name!r} in {environment.study(name)} {why}: choose another --home or study name, or remove the "
-        f"folders of {after} (what they trained stays in the store)"
+def _refused(staged: StagedSearch, status: GroupStatus, planner: Planner) -> GroupStatus:
+    """With a refusal if the search may not go on in its folder: it was begun on other frozen values, or with another
+    question.
+    """
+    search, environment = status.search, planner.environment
+    folder = environment.study(search.name)
+    header, other = Ledger(folder).header(SearchHeader), ", ".join(differs(planner, Ledger(folder).header()))
+    old = {**header.fixed, **header.start} if header else {}
+    new = plain({**search.resolved.fixed, **search.resolved.start})
+    index = staged.studies.index(search.name)
+    moved = ", ".join(
+        f"{knob} = {_shown(new[knob])} instead of {_shown(old[knob])}"
+        for group in staged.groups[:index]
+        for knob in group.space
+        if knob in old and knob in new and old[knob] != new[knob]
     )
-    return {"refusal": BadInput(msg), "foreign": why, "edited": not since}
+    if not moved and not other:
+        return status
+    why = f"stands on other frozen values: {moved}"
+    if not moved:
+        why = f"was begun with another {other}; only {MAY_GROW} may change"
+    msg = (
+        f"study {search.name!r} in {folder} {why}: choose another --home or study name, or remove the folders of "
+        f"{', '.join(staged.studies[index:])} (what they trained stays in the store)"
+    )
+    return replace(status, refusal=BadInput(msg), foreign=why, edited=not moved)
 
 
 def _shown(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _frozen(status: GroupStatus, environment: StudyEnvironment) -> GroupStatus:
+    """With what its group has frozen, if it may be frozen by now, or with why its rule allows none of the trials."""
+    if status.group is None or status.waits:
+        return status
+    rule, search, now = status.group.freeze, status.search, None
+    kept = pinned(status.pin, search, rule, environment)
+    if status.at.ended:
+        try:
+            now = freeze(search, rule, status.at, environment.store)
+        except StudyFailed as refusal:
+            if kept is None:
+                return replace(status, refusal=refusal)
+    if kept is not None:
+        return replace(status, frozen=kept, overtaken=overtaken(kept, now) if now else "")
+    if now is None:
+        return status
+    return replace(status, frozen=now, pin=Pin(frozen=now, decided=decided(search, rule, environment)))
 
 
 def pins(staged: str, environment: StudyEnvironment) -> dict[str, Pin]:
@@ -176,10 +163,91 @@ def overtaken(pinned: Frozen, now: Frozen) -> str:
     if (now.number, now.value, now.seeds) == (pinned.number, pinned.value, pinned.seeds):
         return ""
     since = "runs that had failed were repeated since then"
-    told = f"{now.value:.4g} (n={now.seeds})"
+    value = f"{now.value:.4g} (n={now.seeds})"
     if now.number == pinned.number:
-        return f"{since}, and trial {now.number} has {told} by now"
+        return f"{since}, and trial {now.number} has {value} by now"
     return (
-        f"{since}, and trial {now.number} would be frozen by now with {told}; trial {pinned.number} stands until other "
-        "trials, finalists, seeds or another rule are declared"
+        f"{since}, and trial {now.number} would be frozen by now with {value}; trial {pinned.number} stands until "
+        "other trials, finalists, seeds or another rule are declared"
+    )
+
+
+def describe(staged: StagedSearch, environment: StudyEnvironment) -> None:
+    """Bring the header up to date, and note in those of the groups' studies which trial is frozen.
+
+    Raises:
+        BadInput: the folder is that of another kind of study, scale or cohort, or a search of it has been declared
+            otherwise since it was begun: the header then stays as it is.
+
+    """
+    ledger = Ledger(environment.study(staged.name))
+    old, identity = ledger.header(), {"kind of study": "staged", "scale": staged.scale, "cohort": environment.cohort}
+    others = ", ".join(part for part in identity if old.identity.get(part) != identity[part]) if old else ""
+    if others:
+        msg = f"study {staged.name!r} in {ledger.folder} was begun with another {others}; {ELSEWHERE}"
+        raise BadInput(msg)
+    statuses = tuple(staged_status(staged, environment))
+    for status in statuses:
+        if status.edited and status.refusal:
+            raise status.refusal
+    last, refinement = statuses[-1].search, None
+    if staged.refinement is not None:
+        refinement = headers.Refinement(
+            study=last.name,
+            metric=last.metric,
+            direction=last.objectives[last.metric],
+            trials=last.resolved.trials,
+            finalists=last.resolved.finalists,
+            factor=staged.refinement.factor,
+            knobs=tuple(last.resolved.space),
+        )
+    ledger.write_header(
+        StagedHeader(
+            name=staged.name,
+            question=staged.question,
+            cost=staged.cost,
+            method=staged.method.name,
+            scale=staged.scale,
+            selection=staged.selection,
+            task=plain(staged.task),
+            layout=staged.task.layout,
+            cohort=environment.cohort,
+            subjects=len(environment.roster.subjects),
+            about=environment.about,
+            commit=environment.about.git_commit,
+            seeds=tuple(resolve_scale(staged.seeds, staged.scale, "seeds")),
+            fixed=plain(resolve_knobs(staged.fixed, staged.scale)),
+            published=plain(resolve_knobs(staged.published, staged.scale)),
+            published_in=staged.published_in,
+            weights=tuple(staged.weights),
+            groups=tuple(_group(staged, status.group, status) for status in statuses if status.group),
+            refused=next((str(status.refusal) for status in statuses if status.refusal), ""),
+            refinement=refinement,
+            identity=identity,
+            begun=old.begun if old else time.time(),
+        )
+    )
+    for status in statuses:
+        if status.group and not status.waits and not status.foreign:
+            number = status.frozen.number if status.frozen else None
+            note_frozen(Ledger(environment.study(status.search.name)), number)
+
+
+def _group(staged: StagedSearch, group: Group, status: GroupStatus) -> headers.Group:
+    search, here, rule = status.search, status.search.resolved, group.freeze
+    return headers.Group(
+        name=group.name,
+        study=search.name,
+        metric=search.metric,
+        direction=search.objectives[search.metric],
+        scored_stage=group.scored_stage,
+        space=axes(here.space),
+        fixed=plain(resolve_knobs(group.fixed, staged.scale)),
+        trials=here.trials,
+        finalists=here.finalists,
+        rule=str(rule),
+        bound=headers.Bound(**plain(rule)) if isinstance(rule, Reaching) else None,
+        frozen=status.frozen,
+        overtaken=status.overtaken,
+        pinned=status.pin,
     )

@@ -1,26 +1,34 @@
-"""Starting, joining and leaving Ray. All that Ray must be told before it is imported is told here."""
+"""Starting, joining and leaving Ray, and whether the nodes of a joined cluster are fit for the study.
+
+All that Ray must be told before it is imported is told here.
+"""
 
 import importlib.metadata
 import math
 import os
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, final
+from typing import Any, Literal, final
 
+from medsearch import __version__
 from medsearch.core.errors import BadInput, MedsearchError
 from medsearch.core.locks import free, locked
 from medsearch.core.machine import cores, python_path
 from medsearch.stages.context import Runtime
 from medsearch.study.ray.cluster_loss import REMEDY, monitored, started_in_time
-from medsearch.study.ray.joining import TOKEN, join
 
 FOLDER = "msray-"
+TOKEN = "set RAY_AUTH_TOKEN_PATH to a copy of its auth_token file"
+ANSWER = 10.0  # seconds for the head of a cluster to take a connection
+PATIENCE = 60.0  # seconds for a node to start a process and import the package
 OBJECTS = 200_000_000  # bytes of shared memory; results are a few numbers
 SOCKET = 103 if sys.platform == "darwin" else 107  # bytes of the name of a Unix socket
 
@@ -91,11 +99,11 @@ class Resources:
 
     @property
     def per_trial(self) -> dict[str, float]:
-        """Ray's words for it."""
+        """What Ray is asked for: {"CPU": 1.0, "GPU": 0.5, "memory": bytes}, without what is 0."""
         return self.share(self.gpus_per_trial)
 
     def share(self, gpus: float) -> dict[str, float]:
-        """The same with another share of a GPU."""
+        """`per_trial` with another share of a GPU."""
         share = {"CPU": self.cpus_per_trial, "GPU": gpus, "memory": self.memory_per_trial}
         return {name: amount for name, amount in share.items() if amount}
 
@@ -123,7 +131,7 @@ def cluster(
     with ExitStack() as held:
         folder = None if address else held.enter_context(own_folder())
         held.callback(ray.shutdown)
-        with starting(), started_in_time(), _without_ray_s_signal_handler():
+        with starting(), started_in_time(), ray_s_signal_handler_off():
             if folder is not None:
                 start(resources, folder)
             elif address is not None:
@@ -201,20 +209,16 @@ def _short_parent() -> Path:
 
 
 @contextmanager
-def _without_ray_s_signal_handler() -> Iterator[None]:
+def ray_s_signal_handler_off() -> Iterator[None]:
     """Ray puts a SIGTERM handler in the place of ours, which raises in the middle of its own start and crashes it."""
     from ray._private import utils
 
     theirs = utils.set_sigterm_handler
-    utils.set_sigterm_handler = _leave
+    utils.set_sigterm_handler = lambda handler: None  # noqa: ARG005
     try:
         yield
     finally:
         utils.set_sigterm_handler = theirs
-
-
-def _leave(handler: object) -> None:
-    """Set no handler."""
 
 
 def _use_token(address: str | None) -> None:
@@ -233,6 +237,129 @@ def _use_token(address: str | None) -> None:
     if not given and not (Path.home() / ".ray" / "auth_token").exists():
         msg = f"no token for the Ray cluster at {address!r}; {TOKEN}"
         raise BadInput(msg)
+
+
+def join(address: str) -> None:
+    """Make this process a driver of the cluster at `address`: HOST:PORT, or "auto" on one of its machines.
+
+    Raises:
+        BadInput: nothing answers there, it is no Ray head, or it refuses the token.
+
+    """
+    import ray
+    from ray._raylet import GcsClient  # type: ignore[attr-defined]
+
+    try:
+        with _hushed():
+            host, _, port = address.rpartition(":")
+            if port.isdigit():  # asked once here: Ray itself asks twenty times, for a second to a minute each
+                socket.create_connection((host.strip("[]"), int(port)), timeout=ANSWER).close()
+                GcsClient(address=address)
+            ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except ray.exceptions.AuthenticationError as error:
+        msg = f"the Ray cluster at {address!r} refuses this token; {TOKEN}"
+        raise BadInput(msg) from error
+    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+        lines = [line for line in str(error).strip().splitlines() if line.strip()]
+        line = lines[-1].strip() if lines else type(error).__name__
+        msg = f"cannot join the Ray cluster at {address!r}: {line}; is it up, and is this what `ray start --head` said?"
+        raise BadInput(msg) from error
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Within, nothing reaches standard error: Ray's C++ writes so much there that our one line would drown."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+def require_fit_nodes(home: Path | None, resources: Resources) -> None:
+    """Refuse nodes that could hold a run, but lack the package, have another version of it, or do not see `home`.
+
+    A node that dies meanwhile is no reason to stop: runs go elsewhere. home: None where nodes need not see it.
+
+    Raises:
+        BadInput: a node is not fit; the message names it.
+
+    """
+    import ray
+
+    with ExitStack() as held:
+        mark: Path | None = None  # a file in the home for nodes to see
+        if home is not None:
+            home.mkdir(parents=True, exist_ok=True)
+            prefix = f".seen-by-{socket.gethostname()}-"
+            mark = Path(held.enter_context(tempfile.NamedTemporaryFile(prefix=prefix, dir=home)).name)
+        able = [node for node in ray.nodes() if all(node["Resources"].get(name, 0) for name in resources.per_trial)]
+        asked = [(node, _ask(node, mark)) for node in able if node["Alive"]]
+        for node, task in asked:
+            answer = _answer(node, task, mark)
+            if answer is None:
+                continue
+            version, visible = answer
+            if version != __version__:
+                msg = f"node {_name(node)} has medsearch {version}, the driver {__version__}; install the same version"
+                raise BadInput(msg)
+            if mark is not None and not visible:
+                msg = f"node {_name(node)} does not see {mark.parent}; put --home on storage that all nodes share"
+                raise BadInput(msg)
+
+
+def look(mark: str | None) -> tuple[str, bool]:
+    """On a node: which version is installed, and whether the file `mark`, if there is one, is visible."""
+    return __version__, mark is None or Path(mark).exists()
+
+
+def _ask(node: Mapping[str, Any], mark: Path | None) -> Any:
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    there = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
+    return ray.remote(num_cpus=0, scheduling_strategy=there)(look).remote(None if mark is None else str(mark))
+
+
+def _answer(node: Mapping[str, Any], task: Any, mark: Path | None) -> tuple[str, bool] | None:
+    """Which version the node has and whether it sees the mark; None if it has died.
+
+    Where only the process has died, another is asked.
+
+    Raises:
+        BadInput: the package is not there, or nothing is heard.
+
+    """
+    import ray
+
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            version, visible = ray.get(task, timeout=max(1.0, end - time.monotonic()))
+        except ray.exceptions.RayTaskError as error:  # it ran there: the package is not what it should be
+            line = str(error.cause or error).strip().splitlines()[-1]
+            msg = f"node {_name(node)} cannot run medsearch: {line}; install version {__version__} there"
+            raise BadInput(msg) from error
+        except ray.exceptions.RayError as error:
+            if not any(other["NodeID"] == node["NodeID"] and other["Alive"] for other in ray.nodes()):
+                return None
+            if time.monotonic() > end:
+                remedy = "look at it, or take it out of the cluster"
+                msg = f"node {_name(node)} did not answer within {PATIENCE:g} s; {remedy}"
+                raise BadInput(msg) from error
+            time.sleep(0.5)
+            task = _ask(node, mark)
+        else:
+            return version, visible
+
+
+def _name(node: Mapping[str, Any]) -> str:
+    address, name = node["NodeManagerAddress"], node.get("NodeName")
+    return f"{name} ({address})" if name and name != address else str(address)
 
 
 def gpus_here() -> int:

@@ -1,4 +1,4 @@
-"""Room on the cluster: whether one more run fits beside those under way, when runs have shares of different sizes."""
+"""The cluster's capacity: whether one more run fits beside those under way, when their shares differ in size."""
 
 import math
 import time

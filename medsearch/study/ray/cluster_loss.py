@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from subprocess import Popen
-from typing import Any, ClassVar, Final, Protocol, final
+from typing import Any, Final, final
 
 from medsearch.core.errors import Interrupted, MedsearchError
 from medsearch.study.ray.interruption import Halt
@@ -43,57 +43,38 @@ START = 240.0
 REMEDY = "see that the machine has memory, processes and time for it, then run the same command again"
 
 
-class Cluster(Protocol):
-    """What a study stands on."""
-
-    @property
-    def patience(self) -> float:
-        """Seconds for which it may be away before it counts as lost."""
-
-    def missing(self) -> str:
-        """What does not live at this moment, or nothing."""
-
-    def end(self) -> None:
-        """End what this process has started of it, whatever state that is in."""
-
-
 @final
 class ClusterMonitor:
     """Looks every second whether the cluster still lives, in a thread of its own; ends what is left of a lost one.
 
-    loss: what has died.
+    patience: seconds for which the cluster may be away before it counts as lost. loss: what has died; empty: nothing.
+    left: set once Ray is shut down.
     """
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: "Embedded | Joined", patience: float) -> None:
         self.loss = ""
-        self._cluster = cluster
-        self._leaving, self._left = threading.Event(), threading.Event()
+        self.cluster = cluster
+        self.patience = patience
+        self.left = threading.Event()
+        self._leaving = threading.Event()
         threading.Thread(target=self._watch, name="cluster-monitor", daemon=True).start()
 
     def leave(self) -> None:
         """Ray is about to be shut down: what ends now is no loss. A loss before it still ends a shutdown that hangs."""
         self._leaving.set()
 
-    def left(self) -> None:
-        """Ray is shut down."""
-        self._leaving.set()
-        self._left.set()
-
-    def look_now(self) -> None:
-        """Without patience: something has failed already, and what is away now is the reason."""
-        self.loss = self.loss or self._cluster.missing()
-
     def _watch(self) -> None:
         since: float | None = None
         while not self.loss and not self._leaving.wait(LOOK):
-            away, now = self._cluster.missing(), time.monotonic()
+            away, now = self.cluster.missing(), time.monotonic()
             since = (since or now) if away else None
-            if since is not None and now - since >= self._cluster.patience:
+            if since is not None and now - since >= self.patience:
                 self.loss = away
         if not self.loss:
             return
-        self._cluster.end()
-        if not self._left.wait(GRACE):
+        if isinstance(self.cluster, Embedded):  # others end a cluster that they have started
+            self.cluster.end()
+        if not self.left.wait(GRACE):
             _end(_resume_line(self.loss), Interrupted.exit_code)
 
 
@@ -104,13 +85,18 @@ _MONITORS: Final[list[ClusterMonitor]] = []
 @contextmanager
 def monitored(node: Any, *, embedded: bool) -> Iterator[ClusterMonitor]:
     """Watch the cluster of this process. node: what Ray knows of this process's part in it."""
-    monitor = ClusterMonitor(Embedded.by(node) if embedded else Joined.by(node))
+    if embedded:
+        processes = ((kind, info.process) for kind, infos in node.all_processes.items() for info in infos)
+        monitor = ClusterMonitor(Embedded(tuple(processes)), patience=0.0)  # what has ended does not come back
+    else:
+        monitor = ClusterMonitor(Joined.by(node), patience=PATIENCE)
     _MONITORS.append(monitor)
     try:
         yield monitor
     finally:
         _MONITORS.remove(monitor)
-        monitor.left()
+        monitor.leave()
+        monitor.left.set()
 
 
 def require_cluster() -> None:
@@ -127,12 +113,14 @@ def require_cluster() -> None:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Errors of Ray's within are told as the loss of the cluster, where that is what they come from."""
+    """Within, an error is raised as the loss of the cluster where that is what it comes from; without patience, for
+    what is away now is the reason.
+    """
     try:
         yield
     except Exception:
         for monitor in _MONITORS:
-            monitor.look_now()
+            monitor.loss = monitor.loss or monitor.cluster.missing()
         require_cluster()
         raise
 
@@ -140,23 +128,18 @@ def explained() -> Iterator[None]:
 @final
 @dataclass(frozen=True)
 class Embedded:
-    """A cluster that this process has started: its processes by kind. Of these, VITAL ones do not come back."""
+    """A cluster that this process has started: its processes by kind."""
 
     processes: tuple[tuple[str, Popen[bytes]], ...]
 
-    patience: ClassVar[float] = 0.0
-    VITAL: ClassVar[frozenset[str]] = frozenset({"raylet", "gcs_server"})
-
-    @staticmethod
-    def by(node: Any) -> "Embedded":
-        """The cluster that began with `node`."""
-        return Embedded(tuple((kind, one.process) for kind, all_ in node.all_processes.items() for one in all_))
-
     def missing(self) -> str:
-        """Which vital process has ended, and how; or nothing."""
+        """Which process that does not come back has ended, and how; or nothing."""
         for kind, process in self.processes:
-            if kind in self.VITAL and (code := process.poll()) is not None:
-                return f"the {kind} of this study's Ray cluster (process {process.pid}) {_ended(code)}"
+            if kind in ("raylet", "gcs_server") and (code := process.poll()) is not None:
+                how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+                if code == -signal.SIGKILL:
+                    how = "was killed by SIGKILL, as the kernel does when memory runs out"
+                return f"the {kind} of this study's Ray cluster (process {process.pid}) {how}"
         return ""
 
     def end(self) -> None:
@@ -166,29 +149,32 @@ class Embedded:
         for _, process in self.processes:
             with suppress(psutil.NoSuchProcess):
                 started = psutil.Process(process.pid)
-                for one in (*started.children(recursive=True), started):
+                for left in (*started.children(recursive=True), started):
                     with suppress(psutil.NoSuchProcess):
-                        one.kill()
+                        left.kill()
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class Joined:
-    """A cluster that others have started. raylet: this machine's, by process id; None: it is hidden."""
+    """A cluster that others have started. head: host and port. raylet: this machine's, by process id; None: it is in
+    another container, or the system does not tell.
+    """
 
     head: tuple[str, int]
     raylet: int | None
-
-    @property
-    def patience(self) -> float:
-        """Seconds in which others may restart its head."""
-        return PATIENCE
 
     @staticmethod
     def by(node: Any) -> "Joined":
         """The cluster that `node` is part of."""
         host, _, port = node.gcs_address.rpartition(":")
-        return Joined(head=(host.strip("[]"), int(port)), raylet=_peer(node.raylet_socket_name))
+        raylet = None
+        option = getattr(socket, "SO_PEERCRED", None)  # macOS does not tell of a socket whose it is
+        if option is not None:
+            with suppress(OSError), socket.socket(socket.AF_UNIX) as connection:
+                connection.connect(node.raylet_socket_name)
+                raylet = int.from_bytes(connection.getsockopt(socket.SOL_SOCKET, option, 4), sys.byteorder) or None
+        return Joined(head=(host.strip("[]"), int(port)), raylet=raylet)
 
     def missing(self) -> str:
         """Whether the raylet or the head has gone; or nothing."""
@@ -202,32 +188,6 @@ class Joined:
             host, port = self.head
             return f"the head of the Ray cluster, {host}:{port}, does not answer ({error.strerror or error})"
         return ""
-
-    def end(self) -> None:
-        """Leave it to those who started it."""
-
-
-def _peer(name: str) -> int | None:
-    """The process behind a socket of this machine, by its id.
-
-    None if there is none, if it is in another container, or if the system does not tell, as macOS does not.
-    """
-    option = getattr(socket, "SO_PEERCRED", None)
-    if option is None:
-        return None
-    try:
-        with socket.socket(socket.AF_UNIX) as asking:
-            asking.connect(name)
-            pid = int.from_bytes(asking.getsockopt(socket.SOL_SOCKET, option, 4), sys.byteorder)
-    except OSError:
-        return None
-    return pid or None
-
-
-def _ended(code: int) -> str:
-    if code == -signal.SIGKILL:
-        return "was killed by SIGKILL, as the kernel does when memory runs out"
-    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
 
 
 def _resume_line(loss: str) -> str:

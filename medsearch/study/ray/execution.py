@@ -1,34 +1,44 @@
-"""Run a study on Ray Tune: one fit, which stops at once when told to and goes on when it is run again."""
+"""Run a study on Ray Tune: one fit, which stops at once when told to and goes on when it is run again.
+
+    run_search    trials that a sampler proposes
+    run_sweep     the stage runs of an ablation
+    run_staged    one search after another, each on what the ones before it froze
+
+Starting again is the way to resume: what is done stands in ledgers, headers and the store. A study that has ended
+answers without Ray, and one that may not go on is refused before anything is started for it.
+"""
 
 import logging
 import shutil
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 from medsearch.core.locks import claimed
 from medsearch.stages.memory import Meter
 from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.schedulers import FullLength
 from medsearch.study.declare.search import Search
+from medsearch.study.declare.staged import StagedSearch
+from medsearch.study.engine import ablation_header, staged_status
 from medsearch.study.engine.ablation_driver import AblationDriver, StageCounts
-from medsearch.study.engine.ablation_header import begin, describe, winner
-from medsearch.study.engine.driver import StudyDriver
-from medsearch.study.engine.events import Listener, ignore_event
+from medsearch.study.engine.ablation_header import winner
+from medsearch.study.engine.driver import Listener, StudyDriver, ignore_event
 from medsearch.study.engine.graph import Graph, Grapher
 from medsearch.study.engine.identity import choose, open_study
 from medsearch.study.engine.jobs import Job, Planner, StudyEnvironment, require_served
 from medsearch.study.engine.probes import Probes
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
-from medsearch.study.ray.cluster import Resources, cluster
+from medsearch.study.engine.search_status import search_status
+from medsearch.study.ray.cluster import Resources, cluster, require_fit_nodes
 from medsearch.study.ray.cluster_capacity import Room
 from medsearch.study.ray.cluster_loss import explained
 from medsearch.study.ray.interruption import Interruption
-from medsearch.study.ray.nodes import require_fit_nodes
 from medsearch.study.ray.packing import Packing
+from medsearch.study.record.headers import Frozen
 from medsearch.study.record.ledger import Ledger, RunRecord
 
 if TYPE_CHECKING:
@@ -38,7 +48,7 @@ if TYPE_CHECKING:
 @final
 @dataclass(frozen=True, kw_only=True)
 class SearchRun:
-    """What a search has come to. `trained`: whether anything had to be done."""
+    """What a search has come to. runs: by name. trained: whether anything had to be done."""
 
     folder: Path
     finalists: tuple[int, ...]
@@ -49,12 +59,27 @@ class SearchRun:
 @final
 @dataclass(frozen=True, kw_only=True)
 class SweepRun:
-    """What an ablation has come to. `trained`: whether anything had to be done."""
+    """What an ablation has come to. trained: whether anything had to be done."""
 
     folder: Path
     graph: Graph
     counts: StageCounts
     trained: bool
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class StagedRun:
+    """What a staged search has come to: what each group froze, and how each search ended, the refinement's last."""
+
+    folder: Path
+    frozen: tuple[Frozen, ...]
+    searches: tuple[SearchRun, ...]
+
+    @property
+    def trained(self) -> bool:
+        """Whether anything had to be done."""
+        return any(search.trained for search in self.searches)
 
 
 @final
@@ -106,7 +131,7 @@ def run_search(
                 _fit(
                     driver,
                     first,
-                    rungs=_recalled(driver),
+                    _recalled(driver),
                     environment=environment,
                     cluster_options=cluster_options,
                     interruption=interruption,
@@ -143,7 +168,7 @@ def run_sweep(
         environment.store.share()
         ledger = Ledger(folder)
         grapher = Grapher(ablation, environments, winner(ablation, environment))
-        begin(grapher, ledger)
+        ablation_header.begin(grapher, ledger)
         driver = AblationDriver(
             grapher, store=environment.store, ledger=ledger, only=only, listener=cluster_options.listener
         )
@@ -154,17 +179,65 @@ def run_sweep(
                 _fit(
                     driver,
                     first,
-                    rungs=_unjudged(),
+                    _unjudged(),
                     environment=environment,
                     cluster_options=cluster_options,
                     interruption=interruption,
                 )
         environment.store.adopt_renewed()
-        describe(grapher, ledger, driver.failed)
+        ablation_header.describe(grapher, ledger, driver.failed)
         if not only:
             ledger.note_recovered()
     driver.require_result()
     return SweepRun(folder=folder, graph=driver.graph, counts=driver.counts, trained=isinstance(first, Job))
+
+
+def run_staged(
+    staged: StagedSearch,
+    environment: StudyEnvironment,
+    around: Callable[[Search], AbstractContextManager[ClusterOptions]] = lambda _: nullcontext(ClusterOptions()),
+    *,
+    storage: str | None = None,
+    described: Callable[[], None] = lambda: None,
+) -> StagedRun:
+    """Run what is left of a staged search; when nothing is, say so without starting anything.
+
+    around: what happens around each search, such as tracking it; it says where runs are done. storage: of Optuna; None:
+    a file in each search's folder. described: called after each search, when the header says how it ended.
+
+    Raises:
+        BadInput: a search's folder belongs to another question, as when an earlier group froze other values since, or
+            when the group was edited, or is in use; or the cluster cannot be joined.
+        StudyFailed: a search failed, or a freeze rule allows none of its trials.
+        Unreachable: the store's URI cannot be written to, or does not answer.
+        Interrupted: a signal asked for it.
+
+    """
+    folder = environment.study(staged.name)
+    with driving(staged.name, folder) as interruption, ExitStack() as ray:
+        for study in staged.studies:
+            Ledger(environment.study(study)).mend()
+        staged_status.describe(staged, environment)
+        searches = list(staged.searches(staged.stand_in))
+        if not search_status(Planner(searches[0], environment)).ended:  # what a later group lacks is refused now
+            planned = (run for search in searches for run in Planner(search, environment).kinds())
+            require_served(planned, lambda _: environment)
+        frozen: list[Frozen] = []
+        ran: list[SearchRun] = []
+
+        def run(search: Search) -> None:
+            with around(search) as cluster_options:
+                if not search_status(Planner(search, environment)).ended:  # all searches share one cluster
+                    ray.enter_context(on_ray(cluster_options, environment, interruption))
+                ran.append(run_search(search, environment, cluster_options, storage=storage))
+
+        for status in staged_status.staged_status(staged, environment, run):
+            staged_status.describe(staged, environment)
+            described()
+            if status.refusal:
+                raise status.refusal
+            frozen += [status.frozen] if status.frozen else []
+    return StagedRun(folder=folder, frozen=tuple(frozen), searches=tuple(ran))
 
 
 @contextmanager
@@ -183,37 +256,33 @@ def on_ray(
     """Have a cluster that runs fit on: the caller's if there is one, or one that ends with the block."""
     with cluster(cluster_options.resources, cluster_options.address, starting=interruption.gently):
         if cluster_options.address is not None:
-            asked = (
-                cluster_options.resources.without_gpus
-                if cluster_options.resources.measured
-                else cluster_options.resources
-            )
-            require_fit_nodes(None if environment.apart else environment.home.resolve(), asked)
+            resources = cluster_options.resources
+            least = resources.without_gpus if resources.measured else resources
+            require_fit_nodes(None if environment.apart else environment.home.resolve(), least)
         yield
 
 
 def _fit(
     driver: StudyDriver,
     first: Job,
-    *,
     rungs: "Rungs",
+    *,
     environment: StudyEnvironment,
     cluster_options: ClusterOptions,
     interruption: Interruption,
 ) -> None:
+    """Do the driver's jobs on the cluster, from `first` on, until it says that it is finished."""
     folder = driver.ledger.folder / "ray"
     shutil.rmtree(folder, ignore_errors=True)  # earlier lives' snapshots, which nobody reads
     folder.mkdir(parents=True)
     from ray import tune
 
-    from medsearch.study.ray.lost_workers import lost_workers_fail_alone
-    from medsearch.study.ray.rungs import RETRIES
-    from medsearch.study.ray.searcher import Jobs, Watch
+    from medsearch.study.ray.rungs import RETRIES, run_of
+    from medsearch.study.ray.searcher import Jobs, Watch, lost_workers_fail_alone
     from medsearch.study.ray.worker import Worker, request
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     packing = Packing(cluster_options.resources, room=Room(), probes=Probes(environment.probes), store=driver.store)
-    packing.require_room()
     jobs = Jobs(driver, rungs, packing=packing, first=first, meter=cluster_options.meter)
     tuner = tune.Tuner(
         tune.with_resources(Worker, request),
@@ -222,8 +291,8 @@ def _fit(
             scheduler=rungs,
             num_samples=-1,
             reuse_actors=True,
-            trial_name_creator=_name,
-            trial_dirname_creator=_name,
+            trial_name_creator=run_of,
+            trial_dirname_creator=run_of,
         ),
         run_config=tune.RunConfig(
             callbacks=[Watch(driver, interruption)],
@@ -256,7 +325,3 @@ def _unjudged() -> "Rungs":
     from medsearch.study.ray.rungs import Rungs
 
     return Rungs(FullLength(because="rows are compared at their full length"), maximise=True)
-
-
-def _name(trial: Any) -> str:
-    return str(trial.config["payload"].job.run)

@@ -28,7 +28,7 @@ class Halt(BaseException):
 
 @contextmanager
 def halting() -> Iterator[None]:
-    """Whatever goes wrong within ends the study, and is not taken for a trial's failure."""
+    """Within, an error ends the study: it is raised as `Halt`, which Tune does not take for a trial's failure."""
     try:
         yield
     except Exception as error:
@@ -55,7 +55,7 @@ class Interruption:
             before = {name: signal.getsignal(name) for name in SIGNALS}
             self._ignored = [name for name, handler in before.items() if handler == signal.SIG_IGN]
             # None: a handler that is not Python's, which could not be set again
-            self._before = {name: of for name, of in before.items() if of not in (signal.SIG_IGN, None)}
+            self._before = {name: handler for name, handler in before.items() if handler not in (signal.SIG_IGN, None)}
             self._listen()
         return self
 

@@ -1,4 +1,4 @@
-"""Packing: which share of a GPU a job gets, and what it may do with it.
+"""Packing: which share of a GPU a job is granted, and what it may do with it.
 
 With a fixed share every job has that one. With measured shares (`--gpus-per-trial auto`)
 
@@ -11,35 +11,28 @@ it. A job that was out of memory on its share with one sample at a time comes ba
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, final
+from dataclasses import replace
+from typing import final
 
 from medsearch.stages.lineage import due
 from medsearch.stages.memory import Usage, usage_in
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.store import Store
-from medsearch.study.engine.grants import ResourceGrant
-from medsearch.study.engine.probes import MOST, Configuration, Probe, Probes
+from medsearch.study.engine.jobs import Job, ResourceGrant, RunResult
+from medsearch.study.engine.probes import MOST, Configuration, Probes
 from medsearch.study.ray.cluster import Resources
 from medsearch.study.ray.cluster_capacity import Room, Share
 from medsearch.training.runtime import Runtime
 
-if TYPE_CHECKING:
-    from medsearch.study.engine.jobs import Job, RunResult
-
-
-@final
-@dataclass(frozen=True)
-class ScheduledJob:
-    """A job with its portion."""
-
-    job: "Job"
-    grant: ResourceGrant
-
 
 @final
 class Packing:
-    """Gives jobs their portions, and remembers what they took."""
+    """Grants jobs their shares, and remembers what they took.
+
+    Raises:
+        BadInput: no node of the cluster can hold a run.
+
+    """
 
     def __init__(self, resources: Resources, *, room: Room, probes: Probes, store: Store) -> None:
         self.resources = resources if room.has_gpus or not resources.measured else resources.without_gpus
@@ -47,15 +40,7 @@ class Packing:
         self.probes = probes
         self.store = store
         self._alone: set[str] = set()
-
-    def require_room(self) -> None:
-        """Refuse to wait for room that no node has.
-
-        Raises:
-            BadInput: no node can hold a run.
-
-        """
-        self.room.require(self.resources.per_trial)
+        room.require(self.resources.per_trial)
 
     def has_room(self, beside: Iterable[ResourceGrant]) -> bool:
         """Whether there is room for the smallest job; which one it is, is not asked before there is."""
@@ -68,7 +53,7 @@ class Packing:
         """Whether the cluster can hold it now."""
         return self.room.holds([*(self.share(other) for other in beside), self.share(grant)])
 
-    def grant(self, job: "Job") -> ResourceGrant:
+    def grant(self, job: Job) -> ResourceGrant:
         """The job's, for the stage that it comes to next and for those after it that need no more."""
         gpus = self.resources.gpus_per_trial
         if job.run in self._alone:
@@ -79,12 +64,12 @@ class Packing:
         left = [run for run in job.runs if run.key in needed]
         if not left:
             return ResourceGrant(gpus=1 / MOST)
-        first = self._probe(left[0])
+        first = self.probes.find(self._configuration(left[0]))
         if first is None:
             return ResourceGrant(gpus=gpus, trains=frozenset({left[0].key}), probes=frozenset({left[0].key}))
         trains = [left[0].key]
         for run in left[1:]:
-            probe = self._probe(run)
+            probe = self.probes.find(self._configuration(run))
             if probe is None or probe.share > first.share:
                 break
             trains.append(run.key)
@@ -98,36 +83,28 @@ class Packing:
         """How stages compute on it."""
         return replace(self.resources.runtime, share=min(1.0, grant.gpus) if grant.gpus else 1.0)
 
-    def learn(self, scheduled: ScheduledJob, end: "RunResult") -> None:
+    def learn(self, job: Job, grant: ResourceGrant, end: RunResult) -> None:
         """Take in what the job took: of a probe, of stages that it finished, or that its share was too small."""
         if end.requeue_reason == "alone":
-            self._alone.add(scheduled.job.run)
+            self._alone.add(job.run)
         if not self.resources.measured:
             return
-        job, grant = scheduled.job, scheduled.grant
         needed = due(job.runs, self.store, ends=job.keys[-1:])
         for run in job.runs:
             if run.key not in needed and grant.covers(run.key):
-                self._keep_finished(run)
+                usage = usage_in(self.store.artifact(run.key).manifest)
+                if usage is not None and usage.capacity:
+                    self.probes.keep(self._configuration(run), run, usage)
         first = next((run for run in job.runs if run.key in needed), None)
-        if first is not None and end.requeue_reason == "alone":
-            self._mark_whole(first)
-        elif first is not None and end.usage is not None and first.key in grant.probes:
-            self.probes.keep(self._configuration(first), first, Usage(**end.usage))
-
-    def _keep_finished(self, run: StageRun) -> None:
-        usage = usage_in(self.store.artifact(run.key).manifest)
-        if usage is not None and usage.capacity:
-            self.probes.keep(self._configuration(run), run, usage)
-
-    def _mark_whole(self, run: StageRun) -> None:
-        """The stage that was out of memory is the first that is left."""
-        known = self._probe(run)
-        usage = known.usage if known else Usage(device=self.room.device, capacity=0, peak=0, seconds=0.0)
-        self.probes.keep(self._configuration(run), run, usage, whole=True)
-
-    def _probe(self, run: StageRun) -> Probe | None:
-        return self.probes.find(self._configuration(run))
+        if first is None:
+            return
+        configuration = self._configuration(first)
+        if end.requeue_reason == "alone":  # the stage that was out of memory is the first that is left
+            known = self.probes.find(configuration)
+            usage = known.usage if known else Usage(device=self.room.device, capacity=0, peak=0, seconds=0.0)
+            self.probes.keep(configuration, first, usage, whole=True)
+        elif end.usage is not None and first.key in grant.probes:
+            self.probes.keep(configuration, first, Usage(**end.usage))
 
     def _configuration(self, run: StageRun) -> Configuration:
         return Configuration.of(run, self.resources.runtime, self.room.device)

@@ -8,6 +8,7 @@ same rungs as if nothing had been interrupted.
 import heapq
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -27,7 +28,7 @@ Point = tuple[float, str, int, float]  # time, run, epoch, value
 
 @final
 class Rungs(FIFOScheduler):  # type: ignore[misc]
-    """Tune's scheduler.
+    """Tune's scheduler: asks `rule`, the search's own, about epochs of the searched stage.
 
     judged: runs that their recorded curve already condemns. errors: last words by run. tries: by run, how often its
     worker died since it last got further.
@@ -74,30 +75,27 @@ class Rungs(FIFOScheduler):  # type: ignore[misc]
     def on_trial_result(self, tune_controller: Any, trial: Any, result: Mapping[str, Any]) -> str:  # noqa: ARG002
         """Tune's question whether a trial goes on."""
         if "node" in result:
-            self._forgive(trial, str(result["node"]), int(result["epoch"]))
+            # A worker that got further than any before it died of something else than its run: Tune counts anew. What
+            # kills a run at the same place each time is given up; a long run may well outlive many nodes.
+            job = trial.config["payload"].job
+            place = [run.node for run in job.runs].index(str(result["node"])), int(result["epoch"])
+            if place > self._furthest.get(job.run, (-1, 0)):
+                self._furthest[job.run] = place
+                trial.run_metadata.num_failures = 0
         if SELECTION not in result:
             return str(TrialScheduler.CONTINUE)
         stopped = self.judge(run_of(trial), int(result[RUNG]), float(result[SELECTION]))
         return str(TrialScheduler.STOP if stopped else TrialScheduler.CONTINUE)
 
-    def _forgive(self, trial: Any, node: str, epoch: int) -> None:
-        """A worker that got further than any before it died of something else than its run: Tune counts anew.
-
-        What kills a run at the same place each time is given up; a long run may well outlive many nodes.
-        """
-        job = trial.config["payload"].job
-        here = ([run.node for run in job.runs].index(node), epoch)
-        if here > self._furthest.get(job.run, (-1, 0)):
-            self._furthest[job.run] = here
-            trial.run_metadata.num_failures = 0
-
     def on_trial_error(self, tune_controller: Any, trial: Any) -> None:  # noqa: ARG002
         """A worker failed; Tune may try again."""
         run = run_of(trial)
         self.tries[run] = trial.run_metadata.num_failures
-        said = _newest_error(trial.error_file)
-        if said or run not in self.errors:
-            self.errors[run] = said or "no message"
+        file = Path(trial.error_file) if trial.error_file else None  # Tune itself would read it in another folder
+        newest = re.split(r"^Failure # .*$", file.read_text(), flags=re.MULTILINE)[-1] if file and file.exists() else ""
+        line = next(iter(newest.strip().splitlines()), "")
+        if line or run not in self.errors:
+            self.errors[run] = line or "no message"
 
     def takes_back(self, run: str) -> bool:
         """Count a run that Tune gave up; whether it had tries left, since its worker was dead before it got the run.
@@ -112,11 +110,11 @@ class Rungs(FIFOScheduler):  # type: ignore[misc]
 
 
 @final
+@dataclass(frozen=True)
 class Curve:
-    """What Ray's schedulers ask of a trial: an identity."""
+    """What Ray's schedulers ask of a trial: an identity, here the run's name."""
 
-    def __init__(self, run: str) -> None:
-        self.trial_id = run
+    trial_id: str
 
 
 def run_of(trial: Any) -> str:
@@ -124,22 +122,14 @@ def run_of(trial: Any) -> str:
     return str(trial.config["payload"].job.run)
 
 
-def _newest_error(file: str | None) -> str:
-    """The first line of the newest error in Tune's file of a trial, which Tune itself would read in another folder."""
-    if file is None or not Path(file).exists():
-        return ""
-    newest = re.split(r"^Failure # .*$", Path(file).read_text(), flags=re.MULTILINE)[-1]
-    return next(iter(newest.strip().splitlines()), "")
-
-
 def recorded(store: Store, search: Search, runs: Iterable[RunRecord]) -> Iterator[Point]:
     """The curves of all trials in the searched stage, in the order in which their epochs ended."""
-    return heapq.merge(*(_curve(store, search, run) for run in runs if run.role == "trial"))
 
+    def curve(run: RunRecord) -> Iterator[Point]:
+        key = dict(run.stages).get(search.searched_stage)
+        for line in store.journal(key) if key else []:
+            until = run.rung if run.rung is not None else line["epoch"]
+            if search.metric in line["metrics"] and line["epoch"] <= until:
+                yield line["time"], run.run, line["epoch"], line["metrics"][search.metric]
 
-def _curve(store: Store, search: Search, run: RunRecord) -> Iterator[Point]:
-    key = dict(run.stages).get(search.searched_stage)
-    for line in store.journal(key) if key else []:
-        until = run.rung if run.rung is not None else line["epoch"]
-        if search.metric in line["metrics"] and line["epoch"] <= until:
-            yield line["time"], run.run, line["epoch"], line["metrics"][search.metric]
+    return heapq.merge(*(curve(run) for run in runs if run.role == "trial"))

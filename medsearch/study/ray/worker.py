@@ -22,10 +22,10 @@ from ray import cloudpickle, tune
 from medsearch.core.ownership import prepare_home
 from medsearch.stages.context import Runtime
 from medsearch.stages.memory import Meter
+from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 from medsearch.study.declare.schedulers import RUNG, SELECTION
-from medsearch.study.engine.grants import EVERYTHING, ResourceGrant
-from medsearch.study.engine.jobs import Job, Report, RunResult, described, perform
+from medsearch.study.engine.jobs import EVERYTHING, Job, ResourceGrant, RunResult, described, perform
 from medsearch.study.ray.cluster_capacity import Share
 from medsearch.training.memory import release
 
@@ -34,7 +34,7 @@ TRAINING = 0.9
 """Of a node's free memory."""
 
 QUIET = 2.0
-"""Seconds of epochs that one step may bundle where no scheduler looks: telling of one costs the driver a round trip."""
+"""Seconds of epochs that one step may bundle where no scheduler looks: reporting one costs the driver a round trip."""
 
 
 @final
@@ -77,7 +77,7 @@ class Unreadable:
 
 
 def read_payload(path: Sequence[str], content: bytes) -> TrialPayload | Unreadable:
-    """A payload from its bytes; `path`: where the driver looks for modules."""
+    """A payload from its bytes, or why this worker cannot read it. path: where the driver looks for modules."""
     adopt_path(path)
     try:
         return TrialPayload(**cloudpickle.loads(content))
@@ -95,15 +95,16 @@ def adopt_path(path: Sequence[str]) -> None:
     Python's own folders and those of installed packages are this process's: another machine may have them elsewhere.
     """
     standard = Path(sysconfig.get_path("stdlib"))
-
-    def installed(entry: Path) -> bool:
-        return entry.name in ("site-packages", "dist-packages") or entry.is_relative_to(standard)
-
     here = [str(Path(entry).absolute()) for entry in sys.path]
-    first = [entry for entry in path if entry in here or (not installed(Path(entry)) and Path(entry).exists())]
-    wanted = [*first, *(entry for entry in here if entry not in first)]
-    if wanted != sys.path:
-        sys.path[:] = wanted
+    first = []
+    for entry in path:
+        folder = Path(entry)
+        installed = folder.name in ("site-packages", "dist-packages") or folder.is_relative_to(standard)
+        if entry in here or (not installed and folder.exists()):
+            first.append(entry)
+    merged = [*first, *(entry for entry in here if entry not in first)]
+    if merged != sys.path:
+        sys.path[:] = merged
         importlib.invalidate_caches()
 
 
@@ -113,7 +114,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]
 
     def setup(self, config: dict[str, Any]) -> None:
         """Begin the first job."""
-        self._work: Generator[Report, None, RunResult] | None = None
+        self._work: Generator[tuple[str, Epoch], None, RunResult] | None = None
         self._modules = 0
         self._begin(config["payload"])
 
@@ -127,19 +128,24 @@ class Worker(tune.Trainable):  # type: ignore[misc]
         began = time.monotonic()
         while self._work is not None:
             try:
-                report = next(self._work)
+                node, epoch = next(self._work)
             except StopIteration as stop:
                 self._work = None
                 return {END: asdict(stop.value), "done": True}
-            watched = report.node == self._job.watched
-            if watched or time.monotonic() - began > QUIET:
-                return _result(report, self._job.objectives[0] if watched else None)
+            result: dict[str, Any] = {"node": node, "epoch": epoch.number, "metrics": dict(epoch.metrics)}
+            if node == self._job.watched:
+                metric = self._job.objectives[0]
+                if metric in epoch.metrics:
+                    result |= {RUNG: epoch.number, SELECTION: epoch.metrics[metric]}
+                return result
+            if time.monotonic() - began > QUIET:
+                return result
         msg = f"{self._job.run} was asked to go on after its end"
         raise RuntimeError(msg)
 
     def save_checkpoint(self, checkpoint_dir: str) -> dict[str, Any]:  # noqa: ARG002
         """Called by Tune when a run ends or is cut: let go of the stage, so that another worker may have it."""
-        self._close()
+        self.cleanup()
         return {}
 
     def load_checkpoint(self, checkpoint: Any) -> None:
@@ -147,18 +153,26 @@ class Worker(tune.Trainable):  # type: ignore[misc]
 
     def cleanup(self) -> None:
         """Leave the job; its stage keeps its checkpoint."""
-        self._close()
+        if self._work is not None:
+            self._work.close()
+            self._work = None
 
     def _begin(self, payload: TrialPayload | Unreadable) -> None:
-        self._close()
+        self.cleanup()
         release()
-        self._spare_modules()
+        if len(sys.modules) != self._modules:  # no later collection looks through what was imported: 0.1 s each time
+            self._modules = len(sys.modules)
+            gc.freeze()
         self.config: dict[str, Any] = {}  # Tune would send it back with every result
         if isinstance(payload, Unreadable):
             self._work = _halted(payload.reason)
             return
         self._job = payload.job
-        _set_threads(payload.runtime.threads)
+        threads = payload.runtime.threads  # torch that is not imported yet reads them from the environment
+        variables = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+        os.environ.update(dict.fromkeys(variables, str(threads)))
+        if (torch := sys.modules.get("torch")) is not None:
+            torch.set_num_threads(threads)
         prepare_home(payload.store.root.parent)
         self._work = perform(
             payload.job,
@@ -169,20 +183,9 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             memory=payload.memory or part_of(_node(), payload.share),
         )
 
-    def _spare_modules(self) -> None:
-        """What was imported stays: no later collection looks through it, which takes a tenth of a second."""
-        if len(sys.modules) != self._modules:
-            self._modules = len(sys.modules)
-            gc.freeze()
 
-    def _close(self) -> None:
-        if self._work is not None:
-            self._work.close()
-            self._work = None
-
-
-def _halted(reason: str) -> Generator[Report, None, RunResult]:
-    """No work, but an end to the study."""
+def _halted(reason: str) -> Generator[tuple[str, Epoch], None, RunResult]:
+    """The work of a payload that cannot be read: none, and a result that ends the study."""
     yield from ()
     return RunResult(state="failed", reason=reason, cause="bad input", halts=True)
 
@@ -209,28 +212,13 @@ def _node() -> Mapping[str, float]:
     return next((node["Resources"] for node in ray.nodes() if node["NodeID"] == mine), {})
 
 
-def _result(report: Report, metric: str | None) -> dict[str, Any]:
-    result: dict[str, Any] = {"node": report.node, "epoch": report.epoch, "metrics": dict(report.metrics)}
-    if metric is not None and metric in report.metrics:
-        result |= {RUNG: report.epoch, SELECTION: report.metrics[metric]}
-    return result
-
-
-def _set_threads(threads: int) -> None:
-    """As many threads as the run was given; before torch is imported by the environment, afterwards by itself."""
-    os.environ.update(dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads)))
-    torch = sys.modules.get("torch")
-    if torch is not None:
-        torch.set_num_threads(threads)
-
-
 def end_of(result: Mapping[str, Any]) -> RunResult | None:
-    """The end in a result of Tune's, which flattens what is nested."""
+    """How a run ended, of a result of Tune's, which flattens what is nested; None where it goes on."""
     if f"{END}/state" not in result:
         return None
-    fields = {name.removeprefix(f"{END}/"): value for name, value in result.items() if name.startswith(f"{END}/")}
-    usage = {name.removeprefix("usage/"): fields.pop(name) for name in list(fields) if name.startswith("usage/")}
-    return RunResult(**{**fields, "values": tuple(fields.get("values", ())), "usage": usage or None})
+    content = {name.removeprefix(f"{END}/"): value for name, value in result.items() if name.startswith(f"{END}/")}
+    usage = {name.removeprefix("usage/"): content.pop(name) for name in list(content) if name.startswith("usage/")}
+    return RunResult(**{**content, "values": tuple(content.get("values", ())), "usage": usage or None})
 
 
 def request(config: Mapping[str, Any]) -> tune.PlacementGroupFactory:

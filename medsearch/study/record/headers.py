@@ -27,6 +27,9 @@ from medsearch.stages.method import Selection
 
 HEADER_REMEDY = "run its study again: the header is set aside and brought back from its copy"
 
+FROZEN = "Frozen"
+"""Label of the row that the refinement of a staged search is compared with: the frozen point under every seed."""
+
 Knobs = Mapping[str, Any]
 Number = int | float
 """As it was declared: 8 is written as 8, and read as that."""
@@ -164,7 +167,7 @@ class SearchHeader(OneTaskHeader):
 
     @property
     def metric(self) -> str:
-        """The metric that ranks."""
+        """The metric that ranks trials: the first of the objectives."""
         return next(iter(self.objectives))
 
 
@@ -283,12 +286,12 @@ class AblationHeader(Header):
     @cached_property
     def owners(self) -> Mapping[str, tuple[Cell | Candidate, ...]]:
         """By the key of a stage run, the cells and candidates that ask for it."""
-        found: dict[str, list[Cell | Candidate]] = {}
-        everybody: tuple[Cell | Candidate, ...] = (*self.cells, *self.candidates)
-        for owner in everybody:
+        by_key: dict[str, list[Cell | Candidate]] = {}
+        owners: tuple[Cell | Candidate, ...] = (*self.cells, *self.candidates)
+        for owner in owners:
             for key in dict.fromkeys(key for _, key in owner.stages):
-                found.setdefault(key, []).append(owner)
-        return {key: tuple(owning) for key, owning in found.items()}
+                by_key.setdefault(key, []).append(owner)
+        return {key: tuple(owning) for key, owning in by_key.items()}
 
     @cached_property
     def nodes(self) -> tuple[str, ...]:
@@ -302,8 +305,9 @@ class AblationHeader(Header):
         return frozenset(cell.stages[-1][0] for cell in self.cells if cell.stages)
 
     def labels(self, key: str) -> tuple[str, ...]:
-        """The rows that a stage run belongs to, in the table's order."""
-        return self._labels.get(key, ())
+        """The labels of the rows that a stage run belongs to, in the table's order."""
+        rows = {owner.row for owner in self.owners.get(key, ())}
+        return tuple(row.label for row in self.rows if row.label in rows)
 
     def unknown(self, row: str) -> int:
         """How many cells of a row are known only once its candidates have ended."""
@@ -314,20 +318,15 @@ class AblationHeader(Header):
         """The knobs in which all who ask for a stage run agree."""
         everywhere = {**(self.of.knobs if self.of else {}), **self.fixed}
         own = {row.label: row.knobs for row in self.rows}
-        found = [
+        settings = [
             {**everywhere, **self.within.get(owner.column, {}), **own.get(owner.row, {}), **owner.knobs}
             for owner in self.owners.get(key, ())
         ]
         return {
             knob: value
-            for knob, value in (found[0] if found else {}).items()
-            if all(knob in other and other[knob] == value for other in found)
+            for knob, value in (settings[0] if settings else {}).items()
+            if all(knob in other and other[knob] == value for other in settings)
         }
-
-    @cached_property
-    def _labels(self) -> Mapping[str, tuple[str, ...]]:
-        owning = {key: {owner.row for owner in owners} for key, owners in self.owners.items()}
-        return {key: tuple(row.label for row in self.rows if row.label in rows) for key, rows in owning.items()}
 
 
 @final
@@ -367,11 +366,11 @@ class Bound:
 
     @property
     def words(self) -> str:
-        """Of the value: `≥ 0.1`."""
+        """The bound as it stands behind its metric: `≥ 0.1`."""
         return f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
 
     def holds(self, value: float) -> bool:
-        """Whether the value keeps it."""
+        """Whether a value of the metric keeps the bound."""
         return value >= self.at_least if self.at_least is not None else value <= float(self.at_most or 0.0)
 
 
@@ -453,20 +452,14 @@ def read_header(path: Path) -> Header | None:
     if kind is None:
         raise Damaged(path, f"is of a study of kind {name!r}, which this version does not know", HEADER_REMEDY)
     header = decoded(kind, _renamed(content) if kind is AblationHeader else content, what=path, remedy=HEADER_REMEDY)
-    if problem := _lacking(header):
-        raise Damaged(path, problem, HEADER_REMEDY)
-    return header
-
-
-def _lacking(header: Header) -> str:
-    """What a header whose fields are of their types still lacks, in words; empty if it lacks nothing."""
     for name in ("seeds", "objectives", "metrics", "groups"):
         if not getattr(header, name, True):
-            return f"has nothing in {name!r}"
+            raise Damaged(path, f"has nothing in {name!r}", HEADER_REMEDY)
     tasks = [header.task] if isinstance(header, OneTaskHeader) else []
     tasks += [column.task for column in header.columns] if isinstance(header, AblationHeader) else []
-    whole = all({"source", "target"} <= task.keys() for task in tasks)
-    return "" if whole else "has a task without its source and target"
+    if not all({"source", "target"} <= task.keys() for task in tasks):
+        raise Damaged(path, "has a task without its source and target", HEADER_REMEDY)
+    return header
 
 
 _EARLIER_NAMES = {"variants": "rows", "tasks": "columns", "variant": "row", "task": "column"}

@@ -54,14 +54,18 @@ UNCOPIED = (
 @final
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
-    """A run as the study plans it. `stages` are (node, key) in the order of the pipeline; seeds count from 0."""
+    """A run as the study plans it, known before its knobs are: it equals any other of its role, seed, number and label.
+
+    number: of its trial, if it has one; label: of a reference, or of a stage's row. stages: (node, key) of its stage
+    runs, in the order of the pipeline.
+    """
 
     role: Role
     seed: int
     number: int | None = None
     label: str = ""
-    knobs: Mapping[str, Any] = field(default_factory=dict)
-    stages: tuple[tuple[str, str], ...] = ()
+    knobs: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    stages: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
     @property
     def run(self) -> str:
@@ -70,13 +74,13 @@ class PlannedRun:
             node, key = self.stages[0]
             return stage_name(node, key)
         if self.role == "prefix":
-            return prefix_name(self.seed)
+            return f"prefix-{self.seed}"
         if self.role == "reference":
             return reference_name(self.label, self.seed)
         if self.number is None:
             msg = f"a {self.role} needs the number of its trial (label {self.label!r}, seed {self.seed})"
             raise BadInput(msg)
-        return trial_name(self.number) if self.role == "trial" else replicate_name(self.number, self.seed)
+        return trial_name(self.number) if self.role == "trial" else f"replicate-{self.number:04d}-seed-{self.seed}"
 
     def started(self, time: float) -> Started:
         """The event that it begins, in Unix seconds."""
@@ -119,28 +123,23 @@ class RunRecord:
     values: tuple[float, ...] = ()
 
 
-def prefix_name(seed: int) -> str:
-    """The stages that every trial of one seed shares."""
-    return f"prefix-{seed}"
-
-
 def trial_name(number: int) -> str:
-    """The search's trial `number`, counted as its sampler counts."""
+    """The run of the search's trial `number`, counted from 0 as its sampler counts."""
     return f"trial-{number:04d}"
 
 
-def replicate_name(number: int, seed: int) -> str:
-    """Trial `number` once more, under another seed."""
-    return f"replicate-{number:04d}-seed-{seed}"
-
-
 def stage_name(node: str, key: str) -> str:
-    """One stage run of an ablation."""
+    """The run of one stage of an ablation: the node of its pipeline, and the first 12 digits of its key."""
     return f"{node}-{key[:12]}"
 
 
 def reference_name(label: str, seed: int) -> str:
-    """A run that is no part of the search but stands beside it in the table."""
+    """The run of a row that stands beside a search, under a seed.
+
+    Raises:
+        BadInput: the label holds no letter or digit.
+
+    """
     slug = re.sub(r"[^\w]+", "-", label.lower()).strip("-")
     if not slug:
         msg = f"reference label {label!r} holds no letter or digit to name its runs by; give it one"
@@ -236,7 +235,7 @@ class Ledger:
             write_bytes(child(self.folder / FAILURES, f"{run}.txt", what="run"), trace.encode())
 
     def events(self) -> Iterator[Event]:
-        """Every sound event, oldest first."""
+        """Every event whose line is sound, oldest first."""
         return (event for event in sound(self._lines()) if event is not None)
 
     def faulty(self) -> list[Damaged]:
@@ -272,11 +271,11 @@ def trial_of(runs: Iterable[RunRecord], number: int, study: str) -> RunRecord:
         Damaged: the ledger has lost it.
 
     """
-    found = next((run for run in runs if run.role == "trial" and run.number == number), None)
-    if found is None:
-        ledger, remedy = f"the ledger of study {study!r}", "run the study again: the sampler's storage still has it"
-        raise Damaged(ledger, f"has lost trial {number}", remedy)
-    return found
+    for run in runs:
+        if run.role == "trial" and run.number == number:
+            return run
+    ledger, remedy = f"the ledger of study {study!r}", "run the study again: the sampler's storage still has it"
+    raise Damaged(ledger, f"has lost trial {number}", remedy)
 
 
 def fold(events: Iterable[Event], onto: dict[str, RunRecord] | None = None) -> dict[str, RunRecord]:
@@ -284,39 +283,32 @@ def fold(events: Iterable[Event], onto: dict[str, RunRecord] | None = None) -> d
     runs = {} if onto is None else onto
     for event in events:
         if isinstance(event, Started):
-            runs[event.run] = _opened(event, runs.get(event.run))
+            earlier = runs.get(event.run)
+            runs[event.run] = RunRecord(
+                run=event.run,
+                role=event.role,
+                number=event.number,
+                label=event.label,
+                seed=event.seed,
+                knobs=event.knobs,
+                stages=tuple((stage.node, stage.key) for stage in event.stages),
+                state="running",
+                value=None,
+                rung=None,
+                reason=None,
+                cause=None,
+                started=earlier.started if earlier else event.time,
+                ended=None,
+            )
         elif isinstance(event, Finished) and event.run in runs:
-            runs[event.run] = _closed(event, runs[event.run])
+            runs[event.run] = replace(
+                runs[event.run],
+                state=event.state,
+                value=event.value,
+                values=event.values or (() if event.value is None else (event.value,)),
+                rung=event.rung,
+                reason=event.reason,
+                cause=event.cause,
+                ended=event.time,
+            )
     return runs
-
-
-def _opened(event: Started, earlier: RunRecord | None) -> RunRecord:
-    return RunRecord(
-        run=event.run,
-        role=event.role,
-        number=event.number,
-        label=event.label,
-        seed=event.seed,
-        knobs=event.knobs,
-        stages=tuple((stage.node, stage.key) for stage in event.stages),
-        state="running",
-        value=None,
-        rung=None,
-        reason=None,
-        cause=None,
-        started=earlier.started if earlier else event.time,
-        ended=None,
-    )
-
-
-def _closed(event: Finished, record: RunRecord) -> RunRecord:
-    return replace(
-        record,
-        state=event.state,
-        value=event.value,
-        values=event.values or (() if event.value is None else (event.value,)),
-        rung=event.rung,
-        reason=event.reason,
-        cause=event.cause,
-        ended=event.time,
-    )

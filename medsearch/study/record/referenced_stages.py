@@ -5,9 +5,8 @@ search froze; its other trials only have to be shown. The same holds for the can
 A study that has not ended, or is being run, may still need everything.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import filterfalse
 from pathlib import Path
 from typing import final
 
@@ -23,7 +22,7 @@ DRIVER_LOCK = "driver.lock"
 @final
 @dataclass(frozen=True)
 class ReferencedStages:
-    """Stage keys: all that a study names, and those among them of which only numbers and pictures are needed."""
+    """Keys of stages. keys: all that studies name; spare: those of which numbers and pictures alone are needed."""
 
     keys: frozenset[str]
     spare: frozenset[str]
@@ -40,21 +39,19 @@ def referenced_stages(home: Path) -> ReferencedStages:
     keys: set[str] = set()
     needed: set[str] = set()
     for folder in sorted(path for path in (home / "studies").glob("*") if path.is_dir()):
-        found = _of(folder)
-        keys |= found.keys
-        needed |= found.keys - found.spare
+        ledger = Ledger(folder)
+        _require_whole(ledger)
+        header, events = ledger.header(), list(ledger.events())
+        listed = {stage.key for event in events if isinstance(event, Started) for stage in event.stages}
+        if isinstance(header, AblationHeader):
+            listed |= header.owners.keys()
+        running = False
+        if (folder / DRIVER_LOCK).exists():
+            with free(folder / DRIVER_LOCK) as mine:
+                running = not mine
+        keys |= listed
+        needed |= listed if running else listed - _spare(header, list(fold(events).values()))
     return ReferencedStages(frozenset(keys), frozenset(keys - needed))
-
-
-def _of(folder: Path) -> ReferencedStages:
-    ledger = Ledger(folder)
-    _require_whole(ledger)
-    header, events = ledger.header(), list(ledger.events())
-    listed = {stage.key for event in events if isinstance(event, Started) for stage in event.stages}
-    if isinstance(header, AblationHeader):
-        listed |= header.owners.keys()
-    spare = _spare(header, list(fold(events).values())) if _rests(folder) else set()
-    return ReferencedStages(frozenset(listed), frozenset(spare))
 
 
 def _require_whole(ledger: Ledger) -> None:
@@ -75,32 +72,18 @@ def _require_whole(ledger: Ledger) -> None:
         raise BadInput(msg)
 
 
-def _rests(folder: Path) -> bool:
-    """Whether nobody runs the study now."""
-    if not (folder / DRIVER_LOCK).exists():
-        return True
-    with free(folder / DRIVER_LOCK) as mine:
-        return mine
-
-
 def _spare(header: Header | None, runs: Sequence[RunRecord]) -> set[str]:
-    """What is listed by nothing but trials, or candidates, that lost."""
+    """What is listed by nothing but trials, or candidates, that lost; nothing of a search that has not ended."""
+    owners: Sequence[RunRecord | Cell | Candidate] = runs
+    lost: list[RunRecord | Cell | Candidate] = []
     if isinstance(header, AblationHeader):
-        decided = {(one.row, one.column) for one in header.candidates if one.chosen}
-
-        def lost(one: RunRecord | Cell | Candidate) -> bool:
-            return isinstance(one, Candidate) and not one.chosen and (one.row, one.column) in decided
-
-        owners: tuple[Cell | Candidate, ...] = (*header.cells, *header.candidates)
-        return _keys(filter(lost, owners)) - _keys(filterfalse(lost, owners))
-    if not isinstance(header, SearchHeader):
-        return set()
-    trials = {run.number: run for run in runs if run.role == "trial" and run.state != "running"}
-    if not header.chosen or not trials.keys() >= set(range(header.trials)):
-        return set()
-    spared = {run.run for number, run in trials.items() if number not in (*header.chosen, header.frozen)}
-    return _keys(run for run in runs if run.run in spared) - _keys(run for run in runs if run.run not in spared)
-
-
-def _keys(of: Iterable[RunRecord | Cell | Candidate]) -> set[str]:
-    return {key for one in of for _, key in one.stages}
+        owners = [*header.cells, *header.candidates]
+        decided = {(candidate.row, candidate.column) for candidate in header.candidates if candidate.chosen}
+        lost = [one for one in header.candidates if not one.chosen and (one.row, one.column) in decided]
+    elif isinstance(header, SearchHeader) and header.chosen:
+        trials = {run.number: run for run in runs if run.role == "trial" and run.state != "running"}
+        if trials.keys() >= set(range(header.trials)):
+            lost = [run for number, run in trials.items() if number not in (*header.chosen, header.frozen)]
+    left = {id(owner) for owner in lost}
+    others = {key for owner in owners if id(owner) not in left for _, key in owner.stages}
+    return {key for owner in lost for _, key in owner.stages} - others

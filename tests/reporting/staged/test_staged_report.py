@@ -19,7 +19,7 @@ from medsearch.stages.store import Store
 from medsearch.study import Best, Reaching, Refinement, StagedSearch
 from medsearch.study.declare.rules import Rule
 from medsearch.study.engine.jobs import StudyEnvironment
-from medsearch.study.engine.staged_header import describe
+from medsearch.study.engine.staged_status import describe
 from medsearch.study.record.headers import Bound, StagedHeader
 from medsearch.study.record.ledger import Ledger
 from tests.reporting.outline import Outline

@@ -7,8 +7,7 @@ import pytest
 from medsearch.cohorts.layouts import layout
 from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.errors import BadInput
-from medsearch.study.declare.ablation import Ablation
-from medsearch.study.declare.figures import Curves, GroupedBars, Panels, described
+from medsearch.study.declare.ablation import Ablation, Curves, GroupedBars, Panels, described
 from medsearch.study.declare.spaces import uniform
 from medsearch.study.declare.variants import Variant, grid
 from medsearch.study.record.headers import Figure

@@ -13,18 +13,15 @@ from medsearch.core.errors import BadInput, StudyFailed
 from medsearch.core.recipes import knobs
 from medsearch.methods.modatts import MODATTS
 from medsearch.study import ASHA, Best, Group, Reaching, Refinement, choice, integers, loguniform, uniform
-from medsearch.study.declare.refinement import FROZEN, narrowed
 from medsearch.study.declare.spaces import Choice, Domain
-from medsearch.study.declare.staged import refinement_of, search_of
+from medsearch.study.declare.staged import narrowed, refinement_of, search_of
 from medsearch.study.engine.jobs import Planner
 from medsearch.study.engine.search_status import SearchStatus, freeze, search_status
-from medsearch.study.engine.staged_header import describe
-from medsearch.study.engine.staged_status import frozen_by_now
-from medsearch.study.record.headers import Frozen, StagedHeader
+from medsearch.study.engine.staged_status import describe, frozen_by_now
+from medsearch.study.plan import plan_search, plan_staged
+from medsearch.study.record.headers import FROZEN, Frozen, StagedHeader
 from medsearch.study.record.ledger import Ledger, RunRecord
 from medsearch.study.record.referenced_stages import referenced_stages
-from medsearch.study.search_plan import plan_search
-from medsearch.study.staged_plan import plan_staged
 from tests.study import toy
 from tests.study.drive import FULL
 from tests.study.headers import written

@@ -13,14 +13,13 @@ from medsearch.reporting.report import rebuild
 from medsearch.reporting.staged.collect import collect as collect_staged
 from medsearch.stages.code import recorded
 from medsearch.stages.context import Runtime
-from medsearch.study.ablation_plan import plan_ablation
 from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.search import Search
 from medsearch.study.engine.code import anew, lines, stored_keys, trained_by
 from medsearch.study.engine.jobs import Recompute, StudyEnvironment, perform
 from medsearch.study.engine.proposals import Proposals, sqlite
+from medsearch.study.plan import plan_ablation, plan_search
 from medsearch.study.record.ledger import Ledger
-from medsearch.study.search_plan import plan_search
 from tests.study import toy
 from tests.study.ablations import ablation, sweep_of, sweep_out
 from tests.study.drive import carry_out, conduct, do, search

@@ -6,6 +6,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from medsearch.core.errors import BadInput
 from medsearch.core.remote import Unreachable
@@ -136,3 +137,20 @@ def test_neither_is_one_of_runs(tmp_path: Path) -> None:
 def test_each_thing_that_sqlite_says_has_its_remedy(line: str, told: str) -> None:
     assert databases.remedy(line, "sqlite:////a b.db", "check the address").startswith(told)
     assert databases.remedy(line, "postgresql://db/x", "check the address") == "check the address"
+
+
+def test_a_patient_call_within_another_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(databases, "PAUSES", (0.0, 0.0))
+    url, calls = "postgresql://host/studies", []
+
+    def down() -> None:
+        calls.append(1)
+        query = "SELECT 1"
+        raise OperationalError(query, {}, Exception("connection refused"))
+
+    def within() -> None:
+        databases.patiently(down, url=url, what="storage")
+
+    with pytest.raises(Unreachable, match="storage at postgresql://host/studies does not answer"):
+        databases.patiently(within, url=url, what="storage")
+    assert len(calls) == 3

@@ -9,7 +9,7 @@ import pytest
 
 from medsearch.core.errors import StudyFailed
 from medsearch.study.declare.variants import Variant
-from medsearch.study.engine.events import Event
+from medsearch.study.engine.driver import Event
 from medsearch.study.ray.cluster import Resources, cluster
 from medsearch.study.ray.execution import ClusterOptions, SearchRun, run_search
 from medsearch.study.record.ledger import Ledger

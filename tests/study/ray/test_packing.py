@@ -12,13 +12,13 @@ from medsearch.study.engine.ablation_driver import AblationDriver
 from medsearch.study.engine.jobs import Job, RunResult, perform
 from medsearch.study.engine.probes import Probes
 from medsearch.study.engine.search_driver import SearchDriver
+from medsearch.study.plan import plan_search
 from medsearch.study.ray.cluster import Resources
 from medsearch.study.ray.cluster_capacity import Room
 from medsearch.study.ray.execution import _recalled, _unjudged
 from medsearch.study.ray.packing import Packing
 from medsearch.study.ray.searcher import Jobs
 from medsearch.study.ray.worker import END, TrialPayload, end_of, request
-from medsearch.study.search_plan import plan_search
 from tests.hungry import Balance
 from tests.study import toy
 from tests.study.ablations import ablation, sweep_of
@@ -271,9 +271,8 @@ def test_a_plan_knows_the_time_of_a_stage_that_was_only_measured(tmp_path: Path)
 
 
 def test_room_that_no_node_has_is_refused(tmp_path: Path) -> None:
-    table = Table(conduct(feast(trials=1), tmp_path), FIXED, gpus=0)
     with pytest.raises(BadInput, match="which no node of the cluster has"):
-        table.jobs.packing.require_room()
+        Table(conduct(feast(trials=1), tmp_path), FIXED, gpus=0)
 
 
 def test_ray_is_asked_for_each_job_s_own_share(tmp_path: Path) -> None:

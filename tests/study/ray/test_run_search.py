@@ -14,7 +14,7 @@ import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.study import ASHA, Random, Variant
-from medsearch.study.engine.events import Event
+from medsearch.study.engine.driver import Event
 from medsearch.study.engine.search_driver import StudyFailed
 from medsearch.study.ray.cluster import Resources, cluster
 from medsearch.study.ray.execution import ClusterOptions, SearchRun, run_search

@@ -14,8 +14,7 @@ from medsearch.study import Reaching
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.staged import StagedSearch
 from medsearch.study.ray.cluster import Resources, cluster
-from medsearch.study.ray.execution import ClusterOptions
-from medsearch.study.ray.staged_run import run_staged
+from medsearch.study.ray.execution import ClusterOptions, run_staged
 from medsearch.study.record.headers import SearchHeader, StagedHeader
 from medsearch.study.record.ledger import Ledger
 from tests.study import toy

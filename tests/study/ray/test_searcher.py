@@ -1,9 +1,15 @@
-"""Tune's questions to the conductor, asked without Tune."""
+"""Tune's questions to the driver, asked without Tune, and what Ray says of workers that it loses.
+
+The kills themselves: test_kills.
+"""
 
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from ray.air.execution._internal.actor_manager import RayActorManager
+from ray.exceptions import ActorDiedError, ObjectStoreFullError, OutOfMemoryError, RayActorError, RayTaskError
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import append_line
@@ -15,10 +21,9 @@ from medsearch.study.ray.cluster import Resources
 from medsearch.study.ray.cluster_capacity import Room
 from medsearch.study.ray.execution import _recalled
 from medsearch.study.ray.interruption import Halt
-from medsearch.study.ray.lost_workers import FOR_MEMORY
 from medsearch.study.ray.packing import Packing
 from medsearch.study.ray.rungs import RETRIES
-from medsearch.study.ray.searcher import Jobs
+from medsearch.study.ray.searcher import FOR_MEMORY, Jobs, as_actor_error, lost_workers_fail_alone
 from tests.study.drive import conduct, do, search
 
 SMALL = {"sampler": Random(), "references": (), "seeds": (0,), "finalists": 0}
@@ -35,7 +40,10 @@ def jobs(conductor: SearchDriver, slots: int = 1) -> Jobs:
 
 def test_it_waits_for_slots_and_finishes(tmp_path: Path) -> None:
     asked = jobs(conduct(search(trials=2, **SMALL), tmp_path), slots=2)
-    assert asked.suggest("a") == {"payload": asked._payload(asked.runs["a"])}
+    payload = asked.suggest("a")["payload"]
+    assert payload == asked.runs["a"]
+    assert (payload.job.run, payload.share, payload.grant.gpus) == ("prefix-0", {"CPU": 1.0}, 0.0)
+    assert payload.store == asked.driver.store
     assert asked.suggest("b") is None, "trials wait for what they share"
     finish(asked, "a")
     assert asked.suggest("c") is not None
@@ -143,3 +151,73 @@ def given_up(asked: Jobs, trial_id: str, *, failures: int, said: str = "the acto
     )
     asked.rungs.on_trial_error(None, trial)
     asked.on_trial_complete(trial_id, error=True)
+
+
+MINE, OTHER = "85e98d5993483e0ad9304e3801000000", "9e87cd26ea2dc183700afe1101000000"
+TOLD = f"""\
+2 worker(s) were killed due to the node running low on memory. Memory on the node (IP: 127.0.0.1, ID: 27) was \
+6.22GB used / 23.54GB limit (0.264249)
+OOM kill reason: Memory usage 6368256000B exceeded threshold of 505521248B (2.0% of 25276063744B limit)
+Object store memory usage: [- objects spillable: 0
+(global lru) bytes evicted: 0]
+Ray killed 2 worker(s) based on the killing policy
+Considered workers: [
+Selected to kill: (Actor({OTHER}): job ID=01000000, lease ID=01, task name=A.__init__, required resources={{CPU: 1}}, \
+pid=25559, actual memory used=0.09GB, worker ID=9d6e)
+Selected to kill: (Actor({MINE}): job ID=01000000, lease ID=0002, task name=A.__init__, required resources={{CPU: 1}}, \
+pid=25560, actual memory used=0.20GB, worker ID=be8d)
+]"""
+"""As Ray 2.60 told it."""
+
+
+def words(error: Exception, actor: str) -> str:
+    """What Tune is told of a worker that Ray has lost with an error that Tune does not know."""
+    manager = SimpleNamespace(
+        _live_actors_to_ray_actors_resources={"actor": (SimpleNamespace(_actor_id=bytes.fromhex(actor)), None)}
+    )
+    known = as_actor_error(manager, "actor", error)
+    assert isinstance(known, RayActorError)
+    return str(known)
+
+
+def test_what_was_ended_for_memory_says_what_it_and_the_node_had() -> None:
+    said = words(OutOfMemoryError(TOLD), MINE)
+    assert said.startswith(
+        f"{FOR_MEMORY} 0.20GB, the node 6.22GB of 23.54GB, of which 2.0% may be taken; use a smaller"
+    )
+    assert "\n" not in said
+
+
+def test_a_worker_ended_while_its_actor_was_made_is_known_as_the_only_one() -> None:
+    one, two = TOLD.replace(f"Actor({MINE})", "Task"), TOLD.replace(f"Actor({MINE})", "Task")
+    one = "\n".join(line for line in one.splitlines() if OTHER not in line)
+    assert words(OutOfMemoryError(one), MINE).startswith(f"{FOR_MEMORY} 0.20GB, ")
+    assert words(OutOfMemoryError(two), MINE).startswith(f"{FOR_MEMORY} more than others, "), "either of two"
+
+
+def test_what_says_nothing_of_memory_is_no_traceback_either() -> None:
+    assert words(OutOfMemoryError(""), MINE).startswith(f"{FOR_MEMORY} more than others, the node too much; ")
+    assert words(ObjectStoreFullError("full\nof objects"), MINE).startswith("ObjectStoreFullError: full")
+
+
+def test_tune_is_told_of_a_lost_actor_and_its_own_errors_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard: list[Exception] = []
+
+    def record(self: Any, exception: Exception, **about: Any) -> None:
+        heard.append(exception)
+
+    for method in ("_actor_start_failed", "_actor_task_failed"):
+        monkeypatch.setattr(RayActorManager, method, record)
+    handle = SimpleNamespace(_actor_id=bytes.fromhex(MINE))
+    manager = SimpleNamespace(_live_actors_to_ray_actors_resources={"actor": (handle, None)})
+    task = SimpleNamespace(_tracked_actor="actor")
+    of_task, of_actor = RayTaskError("train", "traceback", ValueError()), ActorDiedError()
+    with lost_workers_fail_alone():
+        for error in (OutOfMemoryError(TOLD), ObjectStoreFullError("full"), of_task, of_actor):
+            RayActorManager._actor_task_failed(manager, task, exception=error)
+            RayActorManager._actor_start_failed(manager, "actor", exception=error)
+    kinds = [RayActorError, RayActorError, RayTaskError, ActorDiedError]
+    assert [type(error) for error in heard] == [kind for kind in kinds for _ in range(2)]
+    assert str(heard[0]) == str(heard[1]) == words(OutOfMemoryError(TOLD), MINE)
+    assert heard[4:] == [of_task, of_task, of_actor, of_actor]
+    assert RayActorManager._actor_task_failed is RayActorManager._actor_start_failed is record

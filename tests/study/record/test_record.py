@@ -22,8 +22,7 @@ from medsearch.study.engine.ablation_header import begin, winner
 from medsearch.study.engine.graph import Grapher
 from medsearch.study.engine.identity import open_study
 from medsearch.study.engine.jobs import Planner
-from medsearch.study.engine.staged_header import describe
-from medsearch.study.engine.staged_status import frozen_by_now, pins
+from medsearch.study.engine.staged_status import describe, frozen_by_now, pins
 from medsearch.study.record.headers import (
     HEADER_REMEDY,
     AblationHeader,
