@@ -20,11 +20,10 @@ from medsearch.core.locks import free
 from medsearch.core.paths import DAMAGED, is_set_aside
 from medsearch.core.records import SEAL, faulty_lines, read_json, read_record
 from medsearch.core.remote import each
-from medsearch.stages import sharing
 from medsearch.stages.bucket import Bucket, outputs_folder
+from medsearch.stages.folders import damages, set_aside_damaged
 from medsearch.stages.index import INDEX, stage_names
-from medsearch.stages.manifest import REMEDY, contents_in, decoded_manifest, is_sealed, read_manifest
-from medsearch.stages.outputs import JOURNAL, LOCK, MANIFEST
+from medsearch.stages.manifest import JOURNAL, LOCK, MANIFEST, REMEDY, decoded_manifest, read_manifest
 from medsearch.stages.store import EPOCH_LOST, Store, journal_fault
 from medsearch.study.record.ledger import HEADER, Ledger
 from medsearch.tracking.origin import HOME, stored_home_id
@@ -132,7 +131,7 @@ def _set_stage_aside(folder: Path) -> str:
     with free(folder / LOCK) as mine:
         if not mine:
             return f"stage {folder.name} is held by a process, and was left where it is"
-        if (found := sharing.set_aside_damaged(folder)) is None:
+        if (found := set_aside_damaged(folder)) is None:
             return f"stage {folder.name} is sound by now, and was left where it is"
         return f"stage {folder.name} is in {found[1]} now"
 
@@ -164,8 +163,8 @@ def _verified_stage(store: Store, key: str, *, again: bool) -> tuple[str, list[D
         return "", faulty_lines(folder / JOURNAL, fault=journal_fault, passed_over=EPOCH_LOST), True
     except Damaged as error:
         return key, [error], True
-    damage = sharing.damages(folder, manifest, again=again)
-    return (key if damage else ""), damage, is_sealed(manifest)
+    damage = damages(folder, manifest, again=again)
+    return (key if damage else ""), damage, bool(manifest.key)
 
 
 def _verify_there(of: Verification, bucket: Bucket) -> None:
@@ -181,7 +180,7 @@ def _verify_there(of: Verification, bucket: Bucket) -> None:
         except Damaged as error:
             return [error]
         found, where = [], outputs_folder(key, manifest).removeprefix("outputs/")
-        for name, wanted in contents_in(manifest).items():
+        for name, wanted in manifest.contents.items():
             there = sizes.get(f"{where}/{name}")
             if there != wanted.size:
                 problem = "is not there" if there is None else f"has {there} bytes, {wanted.size} were stored"

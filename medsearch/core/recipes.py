@@ -127,6 +127,10 @@ it has that default, so that what was stored before keeps its key.
 """
 
 
+UNLESS_DEFAULT = {"written": "unless default"}
+"""Metadata of a field that is left out of what is written while it has its default."""
+
+
 def plain(of: Any) -> Any:
     """`of` as JSON knows it: recipes become mappings, tuples lists, paths strings, sets sorted lists.
 
@@ -138,7 +142,7 @@ def plain(of: Any) -> Any:
 
 def _plain(of: Any, *, everything: bool) -> Any:
     if dataclasses.is_dataclass(of) and not isinstance(of, type):
-        fields = [field for field in dataclasses.fields(of) if everything or _identifies(of, field)]
+        fields = [field for field in dataclasses.fields(of) if _is_written(of, field, everything=everything)]
         return {field.name: _plain(getattr(of, field.name), everything=everything) for field in fields}
     if isinstance(of, Mapping):
         return {str(key): _plain(value, everything=everything) for key, value in of.items()}
@@ -154,9 +158,14 @@ def _plain(of: Any, *, everything: bool) -> Any:
     raise TypeError(msg)
 
 
-def _identifies(of: Any, field: "dataclasses.Field[Any]") -> bool:
-    said = field.metadata.get("identity", True)
-    return getattr(of, field.name) != field.default if said == LATER["identity"] else bool(said)
+def _is_written(of: Any, field: "dataclasses.Field[Any]", *, everything: bool) -> bool:
+    """Whether a field stands in the JSON form; not `everything`: in that of which a fingerprint is made."""
+    if not field.metadata:
+        return True
+    identity = True if everything else field.metadata.get("identity", True)
+    if UNLESS_DEFAULT["written"] in (identity, field.metadata.get("written")):
+        return bool(getattr(of, field.name) != field.default)
+    return bool(identity)
 
 
 def fingerprint(of: Any) -> str:

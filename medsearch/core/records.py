@@ -65,7 +65,7 @@ def read_json(path: Path, *, remedy: str = REMEDY) -> Any:
         OSError: there is no such file, or it cannot be read.
 
     """
-    return decoded(path.read_bytes(), path, remedy=remedy)
+    return parsed_json(path.read_bytes(), path, remedy=remedy)
 
 
 def read_record(path: Path, *, remedy: str = REMEDY, fault: Fault | None = None) -> Any:
@@ -84,7 +84,7 @@ def read_record(path: Path, *, remedy: str = REMEDY, fault: Fault | None = None)
     return content
 
 
-def decoded(content: bytes, what: object, *, remedy: str = REMEDY) -> Any:
+def parsed_json(content: bytes, what: object, *, remedy: str = REMEDY) -> Any:
     """`content` as JSON.
 
     Raises:

@@ -1,6 +1,6 @@
 """Stages wired to each other, and the keys that name their results."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,6 +11,7 @@ from medsearch.cohorts.views import part_fingerprint
 from medsearch.core.recipes import fingerprint, override
 from medsearch.stages.code import Code, code_of, code_that_travels
 from medsearch.stages.stage import Stage
+from medsearch.stages.store import Store
 
 TEST = "test"
 """The name of the node that reads test cases."""
@@ -95,3 +96,17 @@ class Pipeline:
                 node.name, node.stage, seed, task, parts, upstream, sent_code=code_that_travels(node.stage)
             )
         return tuple(runs.values())
+
+
+def stages_to_train(runs: Sequence[StageRun], store: Store, *, ends: Collection[str] = ()) -> frozenset[str]:
+    """The keys of those to train: what is not finished, and what lacks outputs while one that is to train takes it.
+
+    runs: each after what it takes. ends: keys whose outputs are wanted for their own sake.
+    """
+    taken, keys = set(ends), set()
+    for run in reversed(runs):
+        stored = store.whole(run.key) if run.key in taken else store.has(run.key)
+        if not stored:
+            keys.add(run.key)
+            taken.update(run.upstream.values())
+    return frozenset(keys)

@@ -5,8 +5,7 @@ from dataclasses import replace
 from typing import final
 
 from medsearch.core.machine import cores
-from medsearch.stages.lineage import due
-from medsearch.stages.pipelines import StageRun
+from medsearch.stages.pipelines import StageRun, stages_to_train
 from medsearch.study.declare.ablation import Ablation
 from medsearch.study.engine.ablation_driver import failed_for_good
 from medsearch.study.engine.ablation_header import winner
@@ -59,7 +58,7 @@ class _Counter:
 
     def __init__(self, graph: Graph, environment: StudyEnvironment, failed: Collection[str]) -> None:
         self.graph = graph
-        self.due = due([item.run for item in graph.items.values()], environment.store)
+        self.due = stages_to_train([item.run for item in graph.items.values()], environment.store)
         self.lost = self._held_back(failed)
         self.timings = Timings(environment)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, final
 from medsearch.cohorts.tasks import Task
 from medsearch.core.recipes import fingerprint, plain
 from medsearch.core.terminal import say, show
+from medsearch.stages.manifest import Manifest
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.stage import Stage
 from medsearch.study.engine.jobs import StudyEnvironment, unprepared
@@ -153,13 +154,13 @@ class Timings:
     """How long stages took, from the store's manifests; for those never finished, from an epoch that was measured."""
 
     def __init__(self, environment: StudyEnvironment) -> None:
-        self._timed: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
+        self._timed: dict[str, list[tuple[Manifest, Mapping[str, Any]]]] = {}
         self._known: dict[str, float | None] = {}
         finished = list(environment.store.summaries().values())
-        stages = {manifest["stage"] for manifest in finished}
-        measured = [timing for timing in Probes(environment.probes).timings() if timing["stage"] not in stages]
+        stages = {manifest.stage for manifest in finished}
+        measured = [timing for timing in Probes(environment.probes).timings() if timing.stage not in stages]
         for manifest in (*finished, *measured):
-            self._timed.setdefault(manifest["stage"], []).append((manifest, _leaves(manifest["recipe"])))
+            self._timed.setdefault(manifest.stage, []).append((manifest, _leaves(manifest.recipe)))
 
     def hours(self, runs: Collection[StageRun]) -> float | None:
         """Of all of these stage runs; None when one of their stages was never timed."""
@@ -198,8 +199,8 @@ def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> int:
     return sum(other.get(path, ...) == value for path, value in one.items())
 
 
-def _scaled(manifest: Mapping[str, Any], epochs: int | None) -> float:
-    seconds, took = float(manifest["seconds"]), manifest.get("epochs")
+def _scaled(manifest: Manifest, epochs: int | None) -> float:
+    seconds, took = float(manifest.seconds or 0), manifest.epochs
     return seconds * epochs / took if epochs and took else seconds
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import final
 
 from medsearch.core.errors import StudyFailed
-from medsearch.stages.lineage import due
+from medsearch.stages.pipelines import stages_to_train
 from medsearch.stages.store import Store
 from medsearch.study.engine.ablation_header import describe
 from medsearch.study.engine.driver import StudyDriver
@@ -106,7 +106,9 @@ class AblationDriver(StudyDriver):
         graph = self.grapher.graph(self.store, self.failed)
         self.graph: Graph = graph.only(self.only) if self.only else graph
         self._tried = {run.key for candidate in self.graph.candidates for run in candidate.runs}
-        self._stored = self.graph.items.keys() - due([item.run for item in self.graph.items.values()], self.store)
+        self._stored = self.graph.items.keys() - stages_to_train(
+            [item.run for item in self.graph.items.values()], self.store
+        )
         under_way = {key for job in self.running.values() for key in job.keys}
         self._lacking = {
             key: sum(taken not in self._stored for taken in item.run.upstream.values())

@@ -62,9 +62,9 @@ def anew(study: Study, environment: StudyEnvironment, recompute: Recompute) -> S
     if not RETRAINED[recompute]:
         return replace(environment, recompute=recompute)
     manifests = environment.store.summaries()
-    codes = codes_of(study, {manifest.get("stage", "") for manifest in manifests.values()})
+    codes = codes_of(study, {manifest.stage for manifest in manifests.values()})
     found = code_statuses(manifests, codes, manifests)
-    outdated = {key: manifests[key].get("finished", 0.0) for key, of in found.items() if of in RETRAINED[recompute]}
+    outdated = {key: manifests[key].finished or 0.0 for key, of in found.items() if of in RETRAINED[recompute]}
     return replace(environment, recompute=recompute, outdated=outdated)
 
 
@@ -87,8 +87,8 @@ def trained_by(study: Study, environment: StudyEnvironment, keys: Iterable[str])
         return ()
     manifests, store = environment.store.summaries(), environment.stored
     stored = [key for key in dict.fromkeys(keys) if key in manifests]
-    codes = codes_of(study, {manifests[key].get("stage", "") for key in stored})
-    return trained(manifests, codes, stored, lambda key: store.artifact(key).manifest.get("modules", {}))
+    codes = codes_of(study, {manifests[key].stage for key in stored})
+    return trained(manifests, codes, stored, lambda key: store.artifact(key).manifest.modules)
 
 
 def lines(of: Iterable[Trained], recompute: Recompute) -> list[str]:

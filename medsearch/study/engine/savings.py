@@ -29,7 +29,7 @@ class Savings:
 
 def savings(graph: Graph, store: Store) -> Savings:
     """What the stored stage runs of a graph took, and would have taken without sharing."""
-    seconds = {key: float(store.artifact(key).manifest["seconds"]) for key in graph.items if store.has(key)}
+    seconds = {key: float(store.artifact(key).manifest.seconds or 0) for key in graph.items if store.has(key)}
     asked = [run.key for owner in graph.owners for run in owner.runs if run.key in seconds]
     return Savings(
         asked=len(asked),

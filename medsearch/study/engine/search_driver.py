@@ -212,7 +212,7 @@ class SearchDriver(StudyDriver):
     @cached_property
     def _renewed(self) -> frozenset[str]:
         """Stored stages that were trained anew, here or by another study."""
-        return frozenset(key for key, of in self.store.summaries().items() if "replaces" in of)
+        return frozenset(key for key, of in self.store.summaries().items() if of.replaces is not None)
 
     def _reconcile(self, proposals: Proposals) -> None:
         """Bring the ledger up to what the sampler was told, and the sampler up to runs that were not done again."""

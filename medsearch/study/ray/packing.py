@@ -14,9 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, final
 
-from medsearch.stages.lineage import due
-from medsearch.stages.memory import Usage, usage_in
-from medsearch.stages.pipelines import StageRun
+from medsearch.stages.memory import Usage
+from medsearch.stages.pipelines import StageRun, stages_to_train
 from medsearch.stages.store import Store
 from medsearch.study.engine.grants import ResourceGrant
 from medsearch.study.engine.probes import MOST, Configuration, Probe, Probes
@@ -75,7 +74,7 @@ class Packing:
             return ResourceGrant(gpus=max(1.0, gpus))
         if not self.resources.measured:
             return ResourceGrant(gpus=gpus)
-        needed = due(job.runs, self.store, ends=job.keys[-1:])
+        needed = stages_to_train(job.runs, self.store, ends=job.keys[-1:])
         left = [run for run in job.runs if run.key in needed]
         if not left:
             return ResourceGrant(gpus=1 / MOST)
@@ -105,7 +104,7 @@ class Packing:
         if not self.resources.measured:
             return
         job, grant = scheduled.job, scheduled.grant
-        needed = due(job.runs, self.store, ends=job.keys[-1:])
+        needed = stages_to_train(job.runs, self.store, ends=job.keys[-1:])
         for run in job.runs:
             if run.key not in needed and grant.covers(run.key):
                 self._keep_finished(run)
@@ -116,7 +115,7 @@ class Packing:
             self.probes.keep(self._configuration(first), first, Usage(**end.usage))
 
     def _keep_finished(self, run: StageRun) -> None:
-        usage = usage_in(self.store.artifact(run.key).manifest)
+        usage = Usage.recorded(self.store.artifact(run.key).manifest)
         if usage is not None and usage.capacity:
             self.probes.keep(self._configuration(run), run, usage)
 

@@ -193,7 +193,7 @@ def test_an_ablation_trains_changed_stages_anew(package: Package, tmp_path: Path
     sweep_out(sweep_of(study, home, environment=environment), slots=2)
     assert trained(home) - before == {"own-segmentation": 8, "toy-polish": 12, "toy-test": 12}
     assert not place_of(study, home).outdated
-    (one, *_) = [m for m in environment.stored.summaries().values() if m["stage"] == "own-segmentation"]
+    (one, *_) = [m for m in environment.stored.summaries().values() if m.stage == "own-segmentation"]
     assert one["replaces"]["code"] == recorded(one).words, "neither lies in a repository"
 
 
@@ -293,6 +293,6 @@ def test_an_interrupted_stage_of_other_code_is_said_to_be_of_both_or_begun_anew(
         assert toy.executions(home)[-1]["stage"] == "toy-test"
         resumed = [one["from"] for one in toy.executions(home) if one["key"] == job.keys[0]]
         assert resumed == [0, begun_at]
-        assert ("earlier" in manifest["code"]) == (recompute == "warn")
+        assert bool(manifest.training_code.earlier) == (recompute == "warn")
         assert bool(place_of(study, home).outdated) == (recompute == "warn")
         (package.folder / "shift.py").write_text(old)
