@@ -10,13 +10,13 @@ import difflib
 import hashlib
 import json
 import typing
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from functools import cache
 from pathlib import PurePath
 from typing import Any, TypeVar, dataclass_transform
 
 from medsearch.core.errors import BadInput
-from medsearch.core.ranges import Fit, Unfit, fit, refusal
+from medsearch.core.ranges import Fit, Unfit, allowed, fit
 
 R = TypeVar("R")
 
@@ -38,16 +38,11 @@ def recipe(cls: type[R]) -> type[R]:
 
 def knobs(of: Any, prefix: str = "") -> dict[str, Any]:
     """Every leaf of a recipe by dotted path, in the order of declaration."""
-    return dict(_leaves(of, prefix))
-
-
-def _leaves(of: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    leaves = {}
     for field in dataclasses.fields(of):
         value, path = getattr(of, field.name), f"{prefix}{field.name}"
-        if dataclasses.is_dataclass(value):
-            yield from _leaves(value, f"{path}.")
-        else:
-            yield path, value
+        leaves |= knobs(value, f"{path}.") if dataclasses.is_dataclass(value) else {path: value}
+    return leaves
 
 
 def override(of: R, changes: Mapping[str, Any]) -> R:
@@ -66,39 +61,31 @@ def _set(of: Any, path: str, parts: list[str], value: Any) -> Any:
     names = [field.name for field in dataclasses.fields(of)]
     head, rest = parts[0], parts[1:]
     if head not in names or bool(rest) != dataclasses.is_dataclass(getattr(of, head)):
-        raise BadInput(_unknown_knob(of, path, parts))
+        known = list(knobs(of, prefix=path[: len(path) - len(".".join(parts))]))
+        near = difflib.get_close_matches(path, known, n=1, cutoff=0.0)
+        msg = f"no knob {path!r}; did you mean {near[0]!r}?" if near else f"no knob {path!r}"
+        raise BadInput(msg)
     if rest:
         return dataclasses.replace(of, **{head: _set(getattr(of, head), path, rest, value)})
     return dataclasses.replace(of, **{head: _fitted(of, head, value, path)})
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
-    """Declared types by field; resolving them is most of what setting a knob costs."""
-    return typing.get_type_hints(kind, include_extras=True)
-
-
-@cache
-def _fits(kind: Any) -> dict[str, Fit]:
-    """By field, what fits a value to its declared type."""
-    hints = _hints(kind)
-    return {field.name: fit(hints[field.name]) for field in dataclasses.fields(kind)}
-
-
-def _unknown_knob(of: Any, path: str, parts: list[str]) -> str:
-    known = list(knobs(of, prefix=path[: len(path) - len(".".join(parts))]))
-    near = difflib.get_close_matches(path, known, n=1, cutoff=0.0)
-    return f"no knob {path!r}; did you mean {near[0]!r}?" if near else f"no knob {path!r}"
+def _fits(kind: Any) -> dict[str, tuple[Any, Fit]]:
+    """By field, its declared type, and what fits a value to that; resolving types is most of what a knob costs."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return {field.name: (hints[field.name], fit(hints[field.name])) for field in dataclasses.fields(kind)}
 
 
 def _fitted(of: Any, name: str, value: Any, path: str = "") -> Any:
     """`value` as the field `name` has it; `path` names the knob in full, where it is known."""
-    kind = typing.cast(Hashable, type(of))
+    declared, fit_value = _fits(typing.cast(Hashable, type(of)))[name]
     try:
-        return _fits(kind)[name](value)
+        return fit_value(value)
     except Unfit:
         what = f"knob {path!r}" if path else f"knob {name!r} of {type(of).__name__}"
-        raise refusal(what, _hints(kind)[name], value) from None
+        msg = f"{what} takes {allowed(declared)}, got {value!r}"
+        raise BadInput(msg) from None
 
 
 def require_consistent(of: Any, prefix: str = "") -> None:

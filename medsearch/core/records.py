@@ -94,7 +94,8 @@ def parsed_json(content: bytes, what: object, *, remedy: str = REMEDY) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise Damaged(what, f"is no whole JSON ({_shown(error)})", remedy) from error
+        problem = f"is no whole JSON ({' '.join(str(error).split()) or type(error).__name__})"
+        raise Damaged(what, problem, remedy) from error
 
 
 def sealed(of: Mapping[str, Any]) -> dict[str, Any]:
@@ -261,9 +262,6 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 
 def _kind(of: Any) -> str:
+    """What a value is in JSON, in words."""
     kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
     return kinds.get(type(of), "a number")
-
-
-def _shown(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
