@@ -63,11 +63,6 @@ def code_of(stage: Stage) -> Code | None:
     return _code_of(type(stage), frozenset(type(value) for value in values if dataclasses.is_dataclass(value)))
 
 
-def code_that_travels(stage: Stage) -> Code | None:
-    """`code_of` a stage that workers cannot find the source of, because the program that is run defines it."""
-    return code_of(stage) if type(stage).__module__ == MAIN else None
-
-
 def forget() -> None:
     """Look at sources and repositories anew: a session that goes on for days runs one study after another."""
     _code_of.cache_clear()
@@ -78,8 +73,8 @@ def forget() -> None:
 @cache
 def _code_of(kind: type, recipes: frozenset[type]) -> Code | None:
     names: dict[str, list[str]] = {}
-    for one in (kind, *sorted(recipes, key=lambda recipe: recipe.__qualname__)):
-        names.setdefault(one.__module__, []).append(one.__qualname__.partition(".")[0])
+    for cls in (kind, *sorted(recipes, key=lambda recipe: recipe.__qualname__)):
+        names.setdefault(cls.__module__, []).append(cls.__qualname__.partition(".")[0])
     own = {Tree(PACKAGE.parent, PACKAGE.name): None} | {tree: None for name in names if (tree := _tree_of(name))}
     main = _main_source() if MAIN in names else None
     if main and not main.defined.keys() >= set(names[MAIN]):
@@ -108,13 +103,9 @@ def _tree_of(module: str) -> Tree | None:
         package = getattr(sys.modules[MAIN], "__package__", None)
         name = f"{package}.{file.stem}" if package else file.stem
     folder = file.parents[name.count(".") + (file.name == "__init__.py")]
-    return Tree(folder, name.partition(".")[0] if folder in _installed() else None)
-
-
-@cache
-def _installed() -> frozenset[Path]:
-    known = [*site.getsitepackages(), site.getusersitepackages(), *sysconfig.get_paths().values()]
-    return frozenset(Path(path).resolve() for path in known)
+    installed = [*site.getsitepackages(), site.getusersitepackages(), *sysconfig.get_paths().values()]
+    is_installed = folder in {Path(path).resolve() for path in installed}
+    return Tree(folder, name.partition(".")[0] if is_installed else None)
 
 
 def _main_source() -> Source | None:
@@ -125,12 +116,11 @@ def _main_source() -> Source | None:
     cells = getattr(main, "In", None)
     if not isinstance(cells, list):
         return None
-    return Source(*(_python(cell).encode() for cell in cells), interactive=True)
-
-
-def _python(cell: str) -> str:
-    """A cell without the lines that are IPython's own."""
-    return "\n".join(line for line in cell.splitlines() if not line.lstrip().startswith(("%", "!", "?")))
+    contents = []
+    for cell in cells:
+        lines = [line for line in cell.splitlines() if not line.lstrip().startswith(("%", "!", "?"))]  # IPython's own
+        contents.append("\n".join(lines).encode())
+    return Source(*contents, interactive=True)
 
 
 def training_code(
@@ -206,13 +196,13 @@ def trained(
         code = manifests[key].training_code
         kind = manifests[key].stage, code_status, code.digest, code.commits, bool(code.earlier)
         alike.setdefault(kind, []).append(key)
-    found = []
+    trained_by = []
     for key, count in ((same[0], len(same)) for same in alike.values()):
         stage, code = manifests[key].stage, manifests[key].training_code
         now, code_status = today.get(stage), statuses[key]
         theirs = modules_of(key) if now and code_status == "changed" else {}
         ours = now.modules if now and theirs else {}
-        found.append(
+        trained_by.append(
             Trained(
                 stage=stage,
                 count=count,
@@ -223,7 +213,7 @@ def trained(
                 modules=tuple(name for name in sorted({**theirs, **ours}) if theirs.get(name) != ours.get(name)),
             )
         )
-    return tuple(sorted(found, key=lambda one: (one.stage, one.code_status, one.code)))
+    return tuple(sorted(trained_by, key=lambda of: (of.stage, of.code_status, of.code)))
 
 
 def code_statuses(
@@ -233,14 +223,9 @@ def code_statuses(
 
     manifests: of all stored stages, by key. today: by the names of stages.
     """
-    known: dict[str, CodeStatus] = {}
 
+    @cache
     def code_status(key: str) -> CodeStatus:
-        if key not in known:
-            known[key] = _code_status(key)
-        return known[key]
-
-    def _code_status(key: str) -> CodeStatus:
         manifest = manifests[key]
         code_today, code = today.get(manifest.stage), manifest.training_code
         if code_today is None:

@@ -11,7 +11,6 @@ import pytest
 from medsearch.core.records import read_json, write_json
 from medsearch.reporting.report import rebuild
 from medsearch.reporting.staged.collect import collect as collect_staged
-from medsearch.stages.code import recorded
 from medsearch.stages.context import Runtime
 from medsearch.study.ablation_plan import plan_ablation
 from medsearch.study.declare.ablation import Ablation
@@ -194,7 +193,7 @@ def test_an_ablation_trains_changed_stages_anew(package: Package, tmp_path: Path
     assert trained(home) - before == {"own-segmentation": 8, "toy-polish": 12, "toy-test": 12}
     assert not place_of(study, home).outdated
     (one, *_) = [m for m in environment.stored.summaries().values() if m.stage == "own-segmentation"]
-    assert one["replaces"]["code"] == recorded(one).words, "neither lies in a repository"
+    assert one.replaces.code == one.training_code.words, "neither lies in a repository"
 
 
 @pytest.mark.parametrize("kind", ["search", "ablation", "staged"])
