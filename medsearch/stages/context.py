@@ -1,4 +1,4 @@
-"""What a running stage is given."""
+"""What a running stage is given: its part of the task, the artifacts that it takes, a seed, and two folders."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -29,7 +29,7 @@ class Artifact:
 
     @property
     def metrics(self) -> Mapping[str, float]:
-        """The outcome's metrics."""
+        """What the stage came to, by the name of the metric, as in "validation/dice"."""
         return self.manifest.metrics
 
     def file(self, name: str) -> Path:
