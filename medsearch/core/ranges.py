@@ -227,7 +227,7 @@ def _fit_tuple(fits: list[Fit], limits: Iterable[Limit], *, endless: bool) -> Fi
         each = fits * len(value) if endless else fits
         if len(each) != len(value):
             raise Unfit
-        kept = tuple(fit_part(part) for fit_part, part in zip(each, value, strict=True))
+        kept: Any = tuple(fit_part(part) for fit_part, part in zip(each, value, strict=True))
         if not all(limit.holds(kept) for limit in limits):
             raise Unfit
         return kept

@@ -78,7 +78,8 @@ def plan(store: Store, *, kept: Iterable[str], spare: Iterable[str] = (), budget
     removals = [Cut(act="remove", stage=stage, frees=stage.whole) for stage in stages if stage.key not in mentioned]
     thinnings = []
     for stage in stages:
-        frees, act = (stage.heavy, "thin") if stage.finished else (stage.progress, "forget progress")
+        act: Act = "thin" if stage.finished else "forget progress"
+        frees = stage.heavy if stage.finished else stage.progress
         if stage.key in thin and frees:
             thinnings.append(Cut(act=act, stage=stage, frees=frees))
     free_cuts = [cut for cut in (*removals, *thinnings) if not _is_held(store.folder(cut.stage.key))]
