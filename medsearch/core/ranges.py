@@ -230,6 +230,6 @@ def _fit_tuple(fits: list[Fit], limits: Iterable[Limit], *, endless: bool) -> Fi
         kept: Any = tuple(fit_part(part) for fit_part, part in zip(each, value, strict=True))
         if not all(limit.holds(kept) for limit in limits):
             raise Unfit
-        return kept
+        return tuple(kept)
 
     return fitted
