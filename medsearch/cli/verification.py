@@ -24,11 +24,10 @@ from medsearch.core.records import SEAL, faulty_lines, read_json, read_record
 from medsearch.core.remote import each
 from medsearch.core.terminal import say
 from medsearch.reporting.wording import counted
-from medsearch.stages import sharing
 from medsearch.stages.bucket import Bucket, outputs_folder
+from medsearch.stages.folders import damages, set_aside_damaged
 from medsearch.stages.index import INDEX, stage_names
-from medsearch.stages.manifest import REMEDY, contents_in, decoded_manifest, is_sealed, read_manifest
-from medsearch.stages.outputs import JOURNAL, LOCK, MANIFEST
+from medsearch.stages.manifest import JOURNAL, LOCK, MANIFEST, REMEDY, decoded_manifest, read_manifest
 from medsearch.stages.store import EPOCH_LOST, Store, journal_fault
 from medsearch.study.record.ledger import HEADER, Ledger
 from medsearch.tracking.origin import HOME, stored_home_id
@@ -157,7 +156,7 @@ def set_aside(verification: Verification, store: Store) -> Iterator[str]:
         folder = store.folder(key)
         try:
             with free(folder / LOCK) as mine:
-                moved = sharing.set_aside_damaged(folder) if mine else None
+                moved = set_aside_damaged(folder) if mine else None
             if moved:
                 yield f"stage {key} is in {moved[1]} now"
             else:
@@ -195,8 +194,8 @@ def _verified_stage(store: Store, key: str, *, again: bool) -> tuple[str, list[D
             return "", faulty_lines(folder / JOURNAL, fault=journal_fault, passed_over=EPOCH_LOST), True
         except Damaged as error:
             return key, [error], True
-        damage = sharing.damages(folder, manifest, again=again)
-        return (key if damage else ""), damage, is_sealed(manifest)
+        damage = damages(folder, manifest, again=again)
+        return (key if damage else ""), damage, bool(manifest.key)
     except IsADirectoryError as error:  # in the place of a file of its own
         return key, [Damaged(error.filename, "is a folder in the place of a file", REMEDY)], True
     except OSError as error:
@@ -216,7 +215,7 @@ def _verify_bucket(verification: Verification, bucket: Bucket) -> None:
         except Damaged as error:
             return [error]
         findings, where = [], outputs_folder(key, manifest).removeprefix("outputs/")
-        for name, stored in contents_in(manifest).items():
+        for name, stored in manifest.contents.items():
             size = sizes.get(f"{where}/{name}")
             if size != stored.size:
                 problem = "is not there" if size is None else f"has {size} bytes, {stored.size} were stored"

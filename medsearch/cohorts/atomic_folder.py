@@ -16,7 +16,7 @@ from medsearch.core.contents import Content, State, digests_of, fault, recorded,
 from medsearch.core.errors import Damaged
 from medsearch.core.locks import locked
 from medsearch.core.paths import below
-from medsearch.core.records import decoded, read_record, sync_directory, unsealed, warn_once, write_sealed
+from medsearch.core.records import parsed_json, read_record, sync_directory, unsealed, warn_once, write_sealed
 from medsearch.core.remote import local_sizes
 
 FILES = "files.json"
@@ -84,7 +84,7 @@ def contents_of(folder: Path) -> dict[str, Content]:
 
 def decoded_contents(content: bytes, where: str) -> dict[str, Content]:
     """As `contents_of`, for a record that was read from `where`."""
-    record = unsealed(decoded(content, where, remedy=REMEDY), where, remedy=REMEDY)
+    record = unsealed(parsed_json(content, where, remedy=REMEDY), where, remedy=REMEDY)
     if problem := _fault(record):
         raise Damaged(where, problem, REMEDY)
     return _contents(record)

@@ -7,7 +7,7 @@ A field that is missing takes its default; one that the dataclass does not have 
 """
 
 import json
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -76,20 +76,13 @@ def _problem(error: Any, content: Any) -> str:
     first = error.errors(include_url=False, include_context=False)[0]
     if first["type"] == "json_invalid":
         return f"cannot be read ({first['msg']})"
-    name = _name_of(first["loc"], content, missing=first["type"] == "missing")
+    path: list[str] = []  # of the field; members of unions, which stand in `loc` too, are no part of it
+    for part in first["loc"]:
+        if part in content if isinstance(content, dict) else isinstance(content, list) and part in range(len(content)):
+            path, content = [*path, str(part)], content[part]
     if first["type"] == "missing":
+        name = ".".join([*path, str(first["loc"][-1])])
         return f"has no field {name!r}"
+    name = ".".join(path)
     shown = json.dumps(first["input"])
     return f"has {shown if len(shown) <= SHOWN else f'{shown[: SHOWN - 1]}…'} as {name!r}"
-
-
-def _name_of(place: Sequence[str | int], content: Any, *, missing: bool) -> str:
-    """The dotted path of a field; what `place` says of the members of a union is left out, as `content` has no such."""
-    path: list[str] = []
-    for part in place:
-        within = (
-            part in content if isinstance(content, dict) else isinstance(content, list) and part in range(len(content))
-        )
-        if within:
-            path, content = [*path, str(part)], content[part]
-    return ".".join([*path, str(place[-1])] if missing else path)

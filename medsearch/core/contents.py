@@ -12,23 +12,23 @@ itself. Who can write the record can write the files, so it is trusted no furthe
 any time.
 """
 
-import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
+from medsearch.core.codec import encoded, validated
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
 from medsearch.core.ownership import open_unlinked
 from medsearch.core.paths import unsafe
-from medsearch.core.records import line_of, parsed_line, write_bytes
+from medsearch.core.records import intact, line_of, parsed_line, write_bytes
 
 State = tuple[int, int, int, int]
 """Size, inode, times of modification and of change (ns): what tells a file from what it was."""
@@ -44,6 +44,16 @@ class Content:
 
     size: int
     digest: str = ""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """A line of the record: what the file `name` held when it had that state."""
+
+    name: str
+    state: State
+    digest: str
 
 
 def content_of(path: Path) -> Content:
@@ -101,24 +111,23 @@ class Verified:
         if not wanted.digest:
             return ""
         try:
-            found = self._digest(name, path, state, again=again)
+            digest = self._digest(name, path, state, again=again)
         except OSError as error:
             return f"cannot be read ({error.strerror})"
-        return "" if found == wanted.digest else "was changed since it was written"
+        return "" if digest == wanted.digest else "was changed since it was written"
 
     def note(self, contents: Mapping[str, Content]) -> None:
         """Remember what has just been written or read of files below the folder."""
-        found = {}
-        for name, content in contents.items():
-            state = state_of(self.folder / name)
-            if content.digest and state[0] == content.size:
-                found[name] = state, content.digest
-        self._write(found)
+        states = {name: state_of(self.folder / name) for name in contents}
+        whole = {name: of for name, of in contents.items() if of.digest and states[name][0] == of.size}
+        self._write({name: (states[name], content.digest) for name, content in whole.items()})
 
     def _digest(self, name: str, path: Path, state: State, *, again: bool) -> str:
+        """The digest of a file in that state; one process of the node reads a long file, while the others wait."""
         if not again and (known := self._lookup(name, state)):
             return known
-        with self._sole_reader(state[0]):
+        alone = state[0] >= _LONG and os.access(self.folder, os.W_OK)
+        with locked(self._record.with_suffix(".lock")) if alone else nullcontext():
             if not again and (known := self._lookup(name, state)):
                 return known
             content = content_of(path)
@@ -134,57 +143,47 @@ class Verified:
         return known[1] if known is not None and known[0] == state else ""
 
     def _load(self) -> None:
-        """Take in what was written since the last time, by whichever process."""
+        """Take in the whole lines that were written since the last time, by whichever process."""
         with self._guard:
-            self._take_in(self._written_since())
+            try:
+                with self._record.open("rb") as file:
+                    stat = os.fstat(file.fileno())
+                    if (stat.st_ino, stat.st_size) == (self._inode, self._at):
+                        return
+                    if stat.st_ino != self._inode or stat.st_size < self._at:
+                        self._inode, self._at, self._lines = stat.st_ino, 0, 0
+                    file.seek(self._at)
+                    whole, newline, _ = file.read().rpartition(b"\n")
+            except OSError:  # it is not there, or cannot be read
+                return
+            self._at += len(whole) + len(newline)
+            for content in whole.split(b"\n"):
+                with suppress(ValueError):  # torn or changed: that file is read once more
+                    if not intact(content):
+                        parsed_line(content)
+                    line = validated(_Line, content)
+                    self._known[line.name] = line.state, line.digest
+                    self._lines += 1
 
-    def _written_since(self) -> bytes:
-        """The whole lines that the record has beyond those that were taken in; nothing where it cannot be read."""
-        try:
-            with self._record.open("rb") as file:
-                stat = os.fstat(file.fileno())
-                if (stat.st_ino, stat.st_size) == (self._inode, self._at):
-                    return b""
-                if stat.st_ino != self._inode or stat.st_size < self._at:
-                    self._inode, self._at, self._lines = stat.st_ino, 0, 0
-                file.seek(self._at)
-                whole, newline, _ = file.read().rpartition(b"\n")
-        except OSError:
-            return b""
-        self._at += len(whole) + len(newline)
-        return whole
-
-    def _take_in(self, whole: bytes) -> None:
-        for line in whole.split(b"\n"):
-            with contextlib.suppress(ValueError):  # torn or changed: that file is read once more
-                of = parsed_line(line)
-                if not _line_fault(of):
-                    self._known[of["name"]] = tuple(of["state"]), of["digest"]
-                self._lines += 1
-
-    def _write(self, found: Mapping[str, tuple[State, str]]) -> None:
+    def _write(self, read: Mapping[str, tuple[State, str]]) -> None:
+        """Record the state and digest of files, by name."""
         with self._guard:
             self._load()
-            new = {name: of for name, of in found.items() if self._known.get(name) != of}
+            new = {name: of for name, of in read.items() if self._known.get(name) != of}
             self._known |= new
+            rewritten = self._lines > 64 + 2 * len(self._known)
             try:
-                if self._lines > 64 + 2 * len(self._known):
-                    kept = {name: of for name, of in self._known.items() if (self.folder / name).exists()}
-                    write_bytes(self._record, _as_lines(kept))
+                if rewritten:
+                    new = {name: of for name, of in self._known.items() if (self.folder / name).exists()}
+                lines = (_Line(name=name, state=state, digest=digest) for name, (state, digest) in new.items())
+                content = b"".join(line_of(encoded(line)) + b"\n" for line in lines)
+                if rewritten:
+                    write_bytes(self._record, content)
                 elif new:
                     with open_unlinked(self._record, "ab") as file:  # no sync: what a crash loses is read once more
-                        file.write(_as_lines(new))
+                        file.write(content)
             except (OSError, BadInput):  # another's folder, a full disk, a link: the next process reads the files again
                 return
-
-    @contextmanager
-    def _sole_reader(self, size: int) -> Iterator[None]:
-        """Let one process of the node read a long file, while the others wait for what it finds."""
-        if size < _LONG or not os.access(self.folder, os.W_OK):
-            yield
-            return
-        with locked(self._record.with_suffix(".lock")):
-            yield
 
 
 @cache
@@ -209,17 +208,3 @@ def state_of(path: Path) -> State:
     """
     stat = os.stat(path)  # noqa: PTH116 - thousands of them
     return stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns
-
-
-def _as_lines(found: Mapping[str, tuple[State, str]]) -> bytes:
-    lines = [line_of({"name": name, "state": state, "digest": digest}) for name, (state, digest) in found.items()]
-    return b"".join(line + b"\n" for line in lines)
-
-
-def _line_fault(line: Mapping[str, Any]) -> str:
-    state = line.get("state")
-    if not isinstance(line.get("name"), str) or not isinstance(line.get("digest"), str):
-        return "names no file with its digest"
-    if not isinstance(state, list) or len(state) != 4 or not all(type(part) is int for part in state):
-        return "has no state of a file"
-    return ""

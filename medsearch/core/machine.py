@@ -31,36 +31,29 @@ def cores() -> int:
     return max(1, min(allowed, slurm, *(math.ceil(quota) for quota in _quotas())))
 
 
-def _quotas() -> list[float]:
+def _quotas() -> Iterator[float]:
     """CPUs by the quota of this process's control group and of each above it, of those that have one."""
-    found = []
     try:
         lines = OWN_CGROUPS.read_text(encoding="utf-8").splitlines()
     except OSError:  # no Linux
-        return []
+        return
     for line in lines:
         _, controllers, own = line.split(":", 2)
         if controllers and "cpu" not in controllers.split(","):
             continue
         root = CGROUPS / "cpu" if controllers else CGROUPS
         # A container may see its own group as the root, under whatever name it has outside.
-        for folder in {root, *((root / own.lstrip("/")).parents), root / own.lstrip("/")}:
-            if folder.is_relative_to(root):
-                found += _quota(folder)
-    return found
-
-
-def _quota(group: Path) -> list[float]:
-    """CPUs that a group may keep busy; nothing where it has no limit."""
-    try:
-        if (limit := group / "cpu.max").exists():
-            quota, period = limit.read_text(encoding="utf-8").split()
-        else:
-            quota, period = ((group / f"cpu.cfs_{what}_us").read_text(encoding="utf-8") for what in ("quota", "period"))
-        share = float(quota) / float(period)
-    except (OSError, ValueError, ZeroDivisionError):  # none here, or "max"
-        return []
-    return [share] if share > 0 else []
+        for group in {root, *((root / own.lstrip("/")).parents), root / own.lstrip("/")}:
+            if not group.is_relative_to(root):
+                continue
+            names = ["cpu.max"] if (group / "cpu.max").exists() else ["cpu.cfs_quota_us", "cpu.cfs_period_us"]
+            try:
+                quota, period = " ".join((group / name).read_text(encoding="utf-8") for name in names).split()
+                share = float(quota) / float(period)
+            except (OSError, ValueError, ZeroDivisionError):  # none here, or "max"
+                continue
+            if share > 0:
+                yield share
 
 
 Item = TypeVar("Item")

@@ -59,31 +59,28 @@ def private_folder(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         path.mkdir(mode=PRIVATE)
+        return path
     except FileExistsError:
-        _require_mine(path, found := path.lstat())
-        if found.st_mode & 0o077:
-            handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            try:
-                os.fchmod(handle, PRIVATE)
-            finally:
-                os.close(handle)
-            LOG.warning("%s could be read by others (mode %o); it is yours alone now", path, found.st_mode & 0o7777)
-    return path
-
-
-def _require_mine(path: Path, found: os.stat_result) -> None:
-    remedy = "name a folder that does not exist yet, or one of your own"
-    if not stat.S_ISDIR(found.st_mode):
-        what = "is a link" if stat.S_ISLNK(found.st_mode) else "is no folder"
-    elif found.st_uid != os.geteuid():
-        what = f"belongs to user {found.st_uid}, not to {os.geteuid()}"
-    elif found.st_mode & 0o022:
-        what = f"can be written to by others (mode {found.st_mode & 0o7777:o})"
+        there = path.lstat()
+    problem, remedy = "", "name a folder that does not exist yet, or one of your own"
+    if not stat.S_ISDIR(there.st_mode):
+        problem = "is a link" if stat.S_ISLNK(there.st_mode) else "is no folder"
+    elif there.st_uid != os.geteuid():
+        problem = f"belongs to user {there.st_uid}, not to {os.geteuid()}"
+    elif there.st_mode & 0o022:
+        problem = f"can be written to by others (mode {there.st_mode & 0o7777:o})"
         remedy = f"if nobody has, chmod 700 {path}; else {remedy}"
-    else:
-        return
-    msg = f"{path} {what}, so what lies in it cannot be trusted; {remedy}"
-    raise BadInput(msg)
+    if problem:
+        msg = f"{path} {problem}, so what lies in it cannot be trusted; {remedy}"
+        raise BadInput(msg)
+    if there.st_mode & 0o077:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+        try:
+            os.fchmod(handle, PRIVATE)
+        finally:
+            os.close(handle)
+        LOG.warning("%s could be read by others (mode %o); it is yours alone now", path, there.st_mode & 0o7777)
+    return path
 
 
 def prepare_home(home: Path, *, group: bool = False) -> str | None:

@@ -22,17 +22,9 @@ from medsearch.core.errors import BadInput
 UNBOUNDED = math.inf
 
 
-class Limit:
-    """What values of a declared type may be."""
-
-    def holds(self, value: Any) -> bool:
-        """Whether `value`, which is of the type, may be."""
-        raise NotImplementedError
-
-
 @final
 @dataclass(frozen=True)
-class Range(Limit):
+class Range:
     """Numbers from `low` to `high`, both included.
 
     above, below: `low` or `high` itself is excluded. step: only low, low + step, low + 2 step, ...; 0: all.
@@ -68,7 +60,7 @@ class Range(Limit):
 
 @final
 @dataclass(frozen=True)
-class Rising(Limit):
+class Rising:
     """Numbers of which none is smaller than the one before."""
 
     def holds(self, values: Sequence[float]) -> bool:
@@ -80,6 +72,7 @@ class Rising(Limit):
         return "in rising order"
 
 
+Limit = Range | Rising
 PositiveInt = Annotated[int, Range(1)]
 NonNegativeInt = Annotated[int, Range(0)]
 OddInt = Annotated[int, Range(1, step=2)]
@@ -101,7 +94,7 @@ Fit = Callable[[Any], Any]
 
 
 def require(what: str, declared: Any, value: Any) -> Any:
-    """`value` as `fit` has it; `what` names its owner, as in "ASHA's grace".
+    """`value` as it is kept (see `fit`); `what` names its owner, as in "ASHA's grace".
 
     Raises:
         BadInput: it does not fit; the message says what would.
@@ -110,16 +103,12 @@ def require(what: str, declared: Any, value: Any) -> Any:
     try:
         return fit(declared)(value)
     except Unfit:
-        raise refusal(what, declared, value) from None
-
-
-def refusal(what: str, declared: Any, value: Any) -> BadInput:
-    """What to say of a value that does not fit."""
-    return BadInput(f"{what} takes {allowed(declared)}, got {value!r}")
+        msg = f"{what} takes {allowed(declared)}, got {value!r}"
+        raise BadInput(msg) from None
 
 
 def fit(declared: Any) -> Fit:
-    """What fits a value to `declared`, a type with its ranges.
+    """The function that checks a value against `declared`, a type with its ranges, and returns it as it is kept.
 
     Floats are made from integers, tuples from lists, Python's numbers from NumPy's. Types that say nothing of numbers,
     strings, literals and tuples are only asked whether they hold the value.
@@ -136,7 +125,13 @@ def fit(declared: Any) -> Fit:
         return _fit_tuple(parts, limits, endless=endless)
     if kind in (int, float):
         return _fit_number(kind, limits)
-    return _fit_type(kind if isinstance(kind, type) else object)
+
+    def fitted(value: Any) -> Any:
+        if isinstance(kind, type) and not isinstance(value, kind):
+            raise Unfit
+        return value
+
+    return fitted
 
 
 def allowed(declared: Any) -> str:
@@ -148,7 +143,16 @@ def allowed(declared: Any) -> str:
     if origin in (typing.Union, types.UnionType):
         return " or ".join(allowed(option) for option in options)
     if origin is tuple:
-        return ", ".join([_tuple_in_words(options), *map(str, limits)])
+        endless, first = options[1:] == (...,), allowed(options[0])
+        article, _, words = first.partition(" ")
+        noun, _, rest = words.partition(" ")
+        if not endless and len(set(options)) > 1:
+            words = f"({', '.join(allowed(option) for option in options)})"
+        elif article not in ("a", "an"):
+            words = f"a tuple, each {first}"
+        else:
+            words = f"{'one or more' if endless else len(options)} {noun}s {rest}".strip()
+        return ", ".join([words, *map(str, limits)])
     if kind in (int, float):
         noun = "an integer" if kind is int else "a number"
         return " ".join(filter(None, [noun, *map(str, limits)]))
@@ -170,15 +174,15 @@ def _unwrapped(declared: Any) -> tuple[Any, tuple[Limit, ...]]:
     """The type below `Annotated`, and the limits in it."""
     if typing.get_origin(declared) is not Annotated:
         return declared, ()
-    kind, *said = typing.get_args(declared)
-    return kind, tuple(one for one in said if isinstance(one, Limit))
+    kind, *metadata = typing.get_args(declared)
+    return kind, tuple(limit for limit in metadata if isinstance(limit, Range | Rising))
 
 
 def _fit_number(kind: type, limits: Iterable[Limit]) -> Fit:
-    wanted = numbers.Integral if kind is int else numbers.Real
+    number = numbers.Integral if kind is int else numbers.Real
 
     def fitted(value: Any) -> int | float:
-        if isinstance(value, bool) or not isinstance(value, wanted):
+        if isinstance(value, bool) or not isinstance(value, number):
             raise Unfit
         try:
             value = kind(value)
@@ -187,8 +191,7 @@ def _fit_number(kind: type, limits: Iterable[Limit]) -> Fit:
             raise Unfit from error
         if not finite or not all(limit.holds(value) for limit in limits):
             raise Unfit
-        number: int | float = value
-        return number
+        return value  # type: ignore[no-any-return]
 
     return fitted
 
@@ -207,9 +210,9 @@ def _fit_option(options: tuple[Any, ...]) -> Fit:
 
 def _fit_first(fits: list[Fit]) -> Fit:
     def fitted(value: Any) -> Any:
-        for one in fits:
+        for fit_option in fits:
             try:
-                return one(value)
+                return fit_option(value)
             except Unfit:
                 continue
         raise Unfit
@@ -224,30 +227,9 @@ def _fit_tuple(fits: list[Fit], limits: Iterable[Limit], *, endless: bool) -> Fi
         each = fits * len(value) if endless else fits
         if len(each) != len(value):
             raise Unfit
-        fitted = tuple(one(part) for one, part in zip(each, value, strict=True))
-        if not all(limit.holds(fitted) for limit in limits):
+        kept: Any = tuple(fit_part(part) for fit_part, part in zip(each, value, strict=True))
+        if not all(limit.holds(kept) for limit in limits):
             raise Unfit
-        return fitted
+        return tuple(kept)
 
     return fitted
-
-
-def _fit_type(kind: type) -> Fit:
-    def fitted(value: Any) -> Any:
-        if not isinstance(value, kind):
-            raise Unfit
-        return value
-
-    return fitted
-
-
-def _tuple_in_words(options: tuple[Any, ...]) -> str:
-    endless = options[1:] == (...,)
-    if not endless and len(set(options)) > 1:
-        return f"({', '.join(allowed(option) for option in options)})"
-    article, _, words = allowed(options[0]).partition(" ")
-    noun, _, rest = words.partition(" ")
-    if article not in ("a", "an"):
-        return f"a tuple, each {allowed(options[0])}"
-    count = "one or more" if endless else str(len(options))
-    return f"{count} {noun}s {rest}".strip()

@@ -10,13 +10,13 @@ import difflib
 import hashlib
 import json
 import typing
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from functools import cache
 from pathlib import PurePath
 from typing import Any, TypeVar, dataclass_transform
 
 from medsearch.core.errors import BadInput
-from medsearch.core.ranges import Fit, Unfit, fit, refusal
+from medsearch.core.ranges import Fit, Unfit, allowed, fit
 
 R = TypeVar("R")
 
@@ -38,16 +38,11 @@ def recipe(cls: type[R]) -> type[R]:
 
 def knobs(of: Any, prefix: str = "") -> dict[str, Any]:
     """Every leaf of a recipe by dotted path, in the order of declaration."""
-    return dict(_leaves(of, prefix))
-
-
-def _leaves(of: Any, prefix: str) -> Iterator[tuple[str, Any]]:
+    leaves: dict[str, Any] = {}
     for field in dataclasses.fields(of):
         value, path = getattr(of, field.name), f"{prefix}{field.name}"
-        if dataclasses.is_dataclass(value):
-            yield from _leaves(value, f"{path}.")
-        else:
-            yield path, value
+        leaves |= knobs(value, f"{path}.") if dataclasses.is_dataclass(value) else {path: value}
+    return leaves
 
 
 def override(of: R, changes: Mapping[str, Any]) -> R:
@@ -66,39 +61,31 @@ def _set(of: Any, path: str, parts: list[str], value: Any) -> Any:
     names = [field.name for field in dataclasses.fields(of)]
     head, rest = parts[0], parts[1:]
     if head not in names or bool(rest) != dataclasses.is_dataclass(getattr(of, head)):
-        raise BadInput(_unknown_knob(of, path, parts))
+        known = list(knobs(of, prefix=path[: len(path) - len(".".join(parts))]))
+        near = difflib.get_close_matches(path, known, n=1, cutoff=0.0)
+        msg = f"no knob {path!r}; did you mean {near[0]!r}?" if near else f"no knob {path!r}"
+        raise BadInput(msg)
     if rest:
         return dataclasses.replace(of, **{head: _set(getattr(of, head), path, rest, value)})
     return dataclasses.replace(of, **{head: _fitted(of, head, value, path)})
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
-    """Declared types by field; resolving them is most of what setting a knob costs."""
-    return typing.get_type_hints(kind, include_extras=True)
-
-
-@cache
-def _fits(kind: Any) -> dict[str, Fit]:
-    """By field, what fits a value to its declared type."""
-    hints = _hints(kind)
-    return {field.name: fit(hints[field.name]) for field in dataclasses.fields(kind)}
-
-
-def _unknown_knob(of: Any, path: str, parts: list[str]) -> str:
-    known = list(knobs(of, prefix=path[: len(path) - len(".".join(parts))]))
-    near = difflib.get_close_matches(path, known, n=1, cutoff=0.0)
-    return f"no knob {path!r}; did you mean {near[0]!r}?" if near else f"no knob {path!r}"
+def _fits(kind: Any) -> dict[str, tuple[Any, Fit]]:
+    """By field, its declared type, and what fits a value to that; resolving types is most of what a knob costs."""
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return {field.name: (hints[field.name], fit(hints[field.name])) for field in dataclasses.fields(kind)}
 
 
 def _fitted(of: Any, name: str, value: Any, path: str = "") -> Any:
     """`value` as the field `name` has it; `path` names the knob in full, where it is known."""
-    kind = typing.cast(Hashable, type(of))
+    declared, fit_value = _fits(typing.cast(Hashable, type(of)))[name]
     try:
-        return _fits(kind)[name](value)
+        return fit_value(value)
     except Unfit:
         what = f"knob {path!r}" if path else f"knob {name!r} of {type(of).__name__}"
-        raise refusal(what, _hints(kind)[name], value) from None
+        msg = f"{what} takes {allowed(declared)}, got {value!r}"
+        raise BadInput(msg) from None
 
 
 def require_consistent(of: Any, prefix: str = "") -> None:
@@ -127,6 +114,10 @@ it has that default, so that what was stored before keeps its key.
 """
 
 
+UNLESS_DEFAULT = {"written": "unless default"}
+"""Metadata of a field that is left out of what is written while it has its default."""
+
+
 def plain(of: Any) -> Any:
     """`of` as JSON knows it: recipes become mappings, tuples lists, paths strings, sets sorted lists.
 
@@ -138,7 +129,7 @@ def plain(of: Any) -> Any:
 
 def _plain(of: Any, *, everything: bool) -> Any:
     if dataclasses.is_dataclass(of) and not isinstance(of, type):
-        fields = [field for field in dataclasses.fields(of) if everything or _identifies(of, field)]
+        fields = [field for field in dataclasses.fields(of) if _is_written(of, field, everything=everything)]
         return {field.name: _plain(getattr(of, field.name), everything=everything) for field in fields}
     if isinstance(of, Mapping):
         return {str(key): _plain(value, everything=everything) for key, value in of.items()}
@@ -154,9 +145,14 @@ def _plain(of: Any, *, everything: bool) -> Any:
     raise TypeError(msg)
 
 
-def _identifies(of: Any, field: "dataclasses.Field[Any]") -> bool:
-    said = field.metadata.get("identity", True)
-    return getattr(of, field.name) != field.default if said == LATER["identity"] else bool(said)
+def _is_written(of: Any, field: "dataclasses.Field[Any]", *, everything: bool) -> bool:
+    """Whether a field stands in the JSON form; not `everything`: in that of which a fingerprint is made."""
+    if not field.metadata:
+        return True
+    identity = True if everything else field.metadata.get("identity", True)
+    if UNLESS_DEFAULT["written"] in (identity, field.metadata.get("written")):
+        return bool(getattr(of, field.name) != field.default)
+    return bool(identity)
 
 
 def fingerprint(of: Any) -> str:

@@ -65,7 +65,7 @@ def read_json(path: Path, *, remedy: str = REMEDY) -> Any:
         OSError: there is no such file, or it cannot be read.
 
     """
-    return decoded(path.read_bytes(), path, remedy=remedy)
+    return parsed_json(path.read_bytes(), path, remedy=remedy)
 
 
 def read_record(path: Path, *, remedy: str = REMEDY, fault: Fault | None = None) -> Any:
@@ -84,7 +84,7 @@ def read_record(path: Path, *, remedy: str = REMEDY, fault: Fault | None = None)
     return content
 
 
-def decoded(content: bytes, what: object, *, remedy: str = REMEDY) -> Any:
+def parsed_json(content: bytes, what: object, *, remedy: str = REMEDY) -> Any:
     """`content` as JSON.
 
     Raises:
@@ -94,7 +94,8 @@ def decoded(content: bytes, what: object, *, remedy: str = REMEDY) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise Damaged(what, f"is no whole JSON ({_shown(error)})", remedy) from error
+        problem = f"is no whole JSON ({' '.join(str(error).split()) or type(error).__name__})"
+        raise Damaged(what, problem, remedy) from error
 
 
 def sealed(of: Mapping[str, Any]) -> dict[str, Any]:
@@ -261,9 +262,6 @@ def _digest(content: Mapping[str, Any]) -> str:
 
 
 def _kind(of: Any) -> str:
+    """What a value is in JSON, in words."""
     kinds = {dict: "an object", list: "a list", str: "a text", bool: "true or false", type(None): "null"}
     return kinds.get(type(of), "a number")
-
-
-def _shown(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

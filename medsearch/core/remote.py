@@ -63,27 +63,27 @@ class Remote:
     def read(self, name: str) -> bytes | None:
         """The content of a file; None if there is no such file."""
 
-        def once() -> bytes:
-            with self._files.open_input_stream(self._at(name)) as stream:
+        def read_once() -> bytes:
+            with self._opened[0].open_input_stream(self._at(name)) as stream:
                 return bytes(stream.read())
 
         try:
-            return self._retried(f"reading {name}", once)
+            return self._retried(f"reading {name}", read_once)
         except FileNotFoundError:
             return None
 
     def write(self, name: str, content: bytes) -> None:
         """Write a file whole."""
-        self._retried(f"writing {name}", lambda: self._written(name, [content]))
+        self._retried(f"writing {name}", lambda: self._write_once(name, [content]))
 
     def upload(self, path: Path, name: str) -> None:
         """Copy a local file."""
 
-        def once() -> None:
+        def upload_once() -> None:
             with path.open("rb") as source:
-                self._written(name, iter(lambda: source.read(CHUNK), b""))
+                self._write_once(name, iter(lambda: source.read(CHUNK), b""))
 
-        self._retried(f"writing {name}", once)
+        self._retried(f"writing {name}", upload_once)
 
     def download(self, name: str, path: Path, *, wanted: Content) -> None:
         """Copy a file that was stored as `wanted` here, atomically; one caller at a time for one `path`.
@@ -93,8 +93,35 @@ class Remote:
             Unreachable: it cannot be read.
 
         """
+
+        def problem_once() -> str:
+            """What is wrong with what was copied, in words; empty if it is as `wanted` and lies at `path`."""
+            aside = path.with_name(f".{path.name}.fetched")
+            with (
+                self._opened[0].open_input_stream(self._at(name)) as source,
+                open(aside, "wb", opener=unlinked) as sink,
+            ):
+                while chunk := source.read(CHUNK):
+                    sink.write(chunk)
+                os.fsync(sink.fileno())
+            problem = ""
+            if (size := aside.stat().st_size) != wanted.size:
+                problem = f"has {size} bytes, {wanted.size} were stored"
+            elif wanted.digest and content_of(aside) != wanted:
+                problem = "was changed since it was stored"
+            if problem:
+                aside.unlink()
+                return problem
+            aside.replace(path)
+            sync_directory(path.parent)
+            return ""
+
+        path.parent.mkdir(parents=True, exist_ok=True)
         for pause in (*(PAUSES if self._pauses is None else self._pauses)[:REREAD], None):
-            problem = self._downloaded(name, path, wanted)
+            try:
+                problem = self._retried(f"reading {name}", problem_once)
+            except FileNotFoundError:
+                problem = "is not there any more"
             if not problem:
                 return
             if pause is not None:
@@ -102,42 +129,14 @@ class Remote:
         where = f"{self.shown}/{name}"
         raise Damaged(where, problem, "run again: it is stored anew")
 
-    def _downloaded(self, name: str, path: Path, wanted: Content) -> str:
-        """What is wrong with what was copied, in words; empty if it is as `wanted` and lies at `path`."""
-
-        def once() -> str:
-            aside = path.with_name(f".{path.name}.fetched")
-            with (
-                self._files.open_input_stream(self._at(name)) as source,
-                open(aside, "wb", opener=unlinked) as sink,
-            ):
-                while chunk := source.read(CHUNK):
-                    sink.write(chunk)
-                os.fsync(sink.fileno())
-            if (found := aside.stat().st_size) != wanted.size:
-                aside.unlink()
-                return f"has {found} bytes, {wanted.size} were stored"
-            if wanted.digest and content_of(aside) != wanted:
-                aside.unlink()
-                return "was changed since it was stored"
-            aside.replace(path)
-            sync_directory(path.parent)
-            return ""
-
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            return self._retried(f"reading {name}", once)
-        except FileNotFoundError:
-            return "is not there any more"
-
     def sizes(self, folder: str) -> dict[str, int]:
         """Bytes of every file below `folder`, by name relative to it; nothing for a folder that is not there."""
         from pyarrow.fs import FileSelector, FileType
 
         base = self._at(folder).rstrip("/")
         selector = FileSelector(base, recursive=True, allow_not_found=True)
-        found = self._retried(f"listing {folder}", lambda: self._files.get_file_info(selector))
-        files = [info for info in found if info.type == FileType.File and not info.base_name.startswith(".")]
+        infos = self._retried(f"listing {folder}", lambda: self._opened[0].get_file_info(selector))
+        files = [info for info in infos if info.type == FileType.File and not info.base_name.startswith(".")]
         sizes = {info.path[len(base) :].lstrip("/"): int(info.size) for info in files}
         return {name: size for name, size in sizes.items() if not unsafe(name)}  # a bucket may hold anything
 
@@ -145,22 +144,19 @@ class Remote:
         """Whether there is a file of that name."""
         from pyarrow.fs import FileType
 
-        info = self._retried(f"looking for {name}", lambda: self._files.get_file_info(self._at(name)))
+        info = self._retried(f"looking for {name}", lambda: self._opened[0].get_file_info(self._at(name)))
         return bool(info.type == FileType.File)
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is gone already is no error."""
         try:
-            self._retried(f"removing {name}", lambda: self._files.delete_file(self._at(name)))
+            self._retried(f"removing {name}", lambda: self._opened[0].delete_file(self._at(name)))
         except FileNotFoundError:
             return
 
-    @property
-    def _files(self) -> "FileSystem":
-        return self._opened[0]
-
     @cached_property
     def _opened(self) -> "tuple[FileSystem, str]":
+        """The file system, and the path in it that the URI names."""
         return self._retried("opening it", lambda: _open(self.uri, self.shown))
 
     def _at(self, name: str) -> str:
@@ -169,25 +165,26 @@ class Remote:
             raise BadInput(msg)
         return f"{self._opened[1].rstrip('/')}/{name}".rstrip("/")
 
-    def _written(self, name: str, chunks: Iterable[bytes]) -> None:
-        files, target = self._files, self._at(name)
+    def _write_once(self, name: str, chunks: Iterable[bytes]) -> None:
+        files, target = self._opened[0], self._at(name)
         whole_at_close = files.type_name in WHOLE_AT_CLOSE
         parent, _, last = target.rpartition("/")
-        at = target if whole_at_close else f"{parent}/.{last}.{os.getpid()}-{time.time_ns()}"
+        written = target if whole_at_close else f"{parent}/.{last}.{os.getpid()}-{time.time_ns()}"
         if not whole_at_close:
             files.create_dir(parent, recursive=True)
-        with files.open_output_stream(at) as sink:
+        with files.open_output_stream(written) as sink:
             for chunk in chunks:
                 sink.write(chunk)
                 sink.flush()  # else a slow line would let all of it pile up in memory
         if not whole_at_close:
-            files.move(at, target)
+            files.move(written, target)
 
-    def _retried(self, doing: str, once: Callable[[], T]) -> T:
+    def _retried(self, doing: str, work: Callable[[], T]) -> T:
+        """What `work` returns, tried again with growing pauses where the system fails but may not do so again."""
         began = time.monotonic()
         for pause in (*(PAUSES if self._pauses is None else self._pauses), None):
             try:
-                return once()
+                return work()
             except FileNotFoundError:
                 raise
             except OSError as error:
@@ -229,10 +226,10 @@ def require_writable(uri: str) -> None:
     remote.remove(name)
 
 
-def each(of: Callable[[T], V], items: Iterable[T]) -> list[V]:
-    """`of` for every item, some at once; the first error ends it."""
+def each(work: Callable[[T], V], items: Iterable[T]) -> list[V]:
+    """What `work` returns for every item, in order; some run at once, and the first error ends it."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(of, items))
+        return list(pool.map(work, items))
 
 
 def local_sizes(folder: Path) -> Mapping[str, int]:
@@ -241,8 +238,9 @@ def local_sizes(folder: Path) -> Mapping[str, int]:
 
 
 def _open(uri: str, shown: str) -> "tuple[FileSystem, str]":
+    """The file system of a URI, and the path in it: by pyarrow, or by fsspec, which knows more kinds of address."""
     from pyarrow import ArrowInvalid, ArrowNotImplementedError
-    from pyarrow.fs import FileSystem, LocalFileSystem
+    from pyarrow.fs import FileSystem, FSSpecHandler, LocalFileSystem, PyFileSystem
 
     parts = urllib.parse.urlsplit(uri)
     if parts.scheme in ("", "file"):
@@ -250,20 +248,14 @@ def _open(uri: str, shown: str) -> "tuple[FileSystem, str]":
         return LocalFileSystem(), str(Path(path).resolve())
     try:
         files, path = FileSystem.from_uri(uri)
-    except (ArrowInvalid, ArrowNotImplementedError) as error:
-        return _open_otherwise(uri, shown, error)
+    except (ArrowInvalid, ArrowNotImplementedError) as refusal:
+        import fsspec
+
+        try:
+            files, path = fsspec.core.url_to_fs(uri)
+        except (ImportError, ValueError) as error:  # each kind of address needs its own package
+            why = f"{refusal}; {error}".replace(uri, shown)
+            msg = f"{shown} cannot be opened ({why}); give an address such as s3://bucket/prefix or file:///dir"
+            raise BadInput(msg) from error
+        return PyFileSystem(FSSpecHandler(files)), str(path)
     return files, path
-
-
-def _open_otherwise(uri: str, shown: str, refusal: Exception) -> "tuple[FileSystem, str]":
-    """By fsspec, which knows more kinds of address; each needs its own package."""
-    import fsspec
-    from pyarrow.fs import FSSpecHandler, PyFileSystem
-
-    try:
-        files, path = fsspec.core.url_to_fs(uri)
-    except (ImportError, ValueError) as error:
-        why = f"{refusal}; {error}".replace(uri, shown)
-        msg = f"{shown} cannot be opened ({why}); give an address such as s3://bucket/prefix or file:///dir"
-        raise BadInput(msg) from error
-    return PyFileSystem(FSSpecHandler(files)), str(path)

@@ -69,20 +69,16 @@ def find(values: Iterable[Reported], *, row: str, column: str, metric: str) -> R
     exact = [value for value in of_row if value.column == column]
     if exact:
         return exact[0]
-    return of_row[0] if len(of_row) == 1 and _any_column(of_row[0].column) else None
+    only = of_row[0] if len(of_row) == 1 else None
+    return only if only and only.column.rpartition(" ")[2].lower() in ("", "dice", "assd") else None
 
 
 def relabelled(
     values: Iterable[Reported], *, rows: Mapping[str, str] | None = None, columns: Mapping[str, str] | None = None
 ) -> tuple[Reported, ...]:
     """`values` under a study's own labels: paper's label -> study's label; labels not named stay."""
+    rows, columns = rows or {}, columns or {}
     return tuple(
-        replace(
-            value, row=(rows or {}).get(value.row, value.row), column=(columns or {}).get(value.column, value.column)
-        )
+        replace(value, row=rows.get(value.row, value.row), column=columns.get(value.column, value.column))
         for value in values
     )
-
-
-def _any_column(column: str) -> bool:
-    return column.rpartition(" ")[2].lower() in ("", "dice", "assd")

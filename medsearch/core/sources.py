@@ -54,11 +54,11 @@ def closure(names: Mapping[str, Iterable[str]], trees: Sequence[Tree], main: "So
     Only modules that lie in `trees` are followed. main: the module `__main__`, whose side effects are left out: they
     run the program.
     """
-    found = _Closure(tuple(trees), main)
-    for module, wanted in names.items():
-        for name in wanted:
-            found.include(module, name)
-    return found.digests()
+    included = _Closure(tuple(trees), main)
+    for module, definitions in names.items():
+        for name in definitions:
+            included.include(module, name)
+    return included.digests()
 
 
 def forget() -> None:
@@ -119,8 +119,8 @@ class Source:
         self.imported: dict[str, list[_Import]] = {}
         for position, node in enumerate(self.body):
             if isinstance(node, ast.Import | ast.ImportFrom):
-                for alias, one in zip(node.names, _imports_of(node), strict=True):
-                    self.imported.setdefault(_imported_as(node, alias), []).append(one)
+                for alias, imported in zip(node.names, _imports_of(node), strict=True):
+                    self.imported.setdefault(_imported_as(node, alias), []).append(imported)
                 continue
             for name in dict.fromkeys(_names_defined(node)):
                 self.defined[name] = [position] if interactive else [*self.defined.get(name, []), position]
@@ -158,21 +158,21 @@ class _Closure:
         """Include the definition of `name` in `module`, or EVERYTHING, and all that it depends on."""
         self._pending.append((module, name))
         while self._pending:
-            wanted = self._pending.pop()
-            if wanted not in self._seen:
-                self._seen.add(wanted)
-                self._include_name(*wanted)
+            following = self._pending.pop()
+            if following not in self._seen:
+                self._seen.add(following)
+                self._include_name(*following)
 
     def digests(self) -> dict[str, str]:
         """By module, the digest of all that is included of it; modules of which nothing is are left out."""
-        return {name: digest for name in sorted(self.sources) if (digest := self._digest(name))}
-
-    def _digest(self, module: str) -> str:
-        source = self.sources[module]
-        lines = [source.statement(position).digest for position in sorted(self._included[module])]
-        lines = sorted(lines) if source.interactive else lines  # cells may be run in any order
-        lines += sorted(f"{name}={source.imported[name]}" for name in self._aliases[module])
-        return _hash(source.broken + "\n".join(lines).encode()) if lines or source.broken else ""
+        digests = {}
+        for module, source in sorted(self.sources.items()):
+            lines = [source.statement(position).digest for position in sorted(self._included[module])]
+            lines = sorted(lines) if source.interactive else lines  # cells may be run in any order
+            lines += sorted(f"{name}={source.imported[name]}" for name in self._aliases[module])
+            if lines or source.broken:
+                digests[module] = _hash(source.broken + "\n".join(lines).encode())
+        return digests
 
     def _include_name(self, module: str, name: str) -> None:
         source = self._source(module)
@@ -219,23 +219,24 @@ class _Closure:
             if position in included:
                 continue
             included.add(position)
-            of = source.statement(position)
-            self._pending += [(module, name) for name in of.names if name in source.defined or name in source.imported]
-            for one in of.imports:
-                self._follow_import(module, one)
+            statement = source.statement(position)
+            known = (name for name in statement.names if name in source.defined or name in source.imported)
+            self._pending += [(module, name) for name in known]
+            for imported in statement.imports:
+                self._follow_import(module, imported)
 
     def _follow_names(self, module: str, alias: str) -> None:
         """Include what the module imports as `alias`."""
-        for one in self.sources[module].imported.get(alias, ()):
+        for imported in self.sources[module].imported.get(alias, ()):
             self._aliases[module].add(alias)
-            if one.within(self._packages[module]) == _Import(module, alias):  # a package's own submodule
+            if imported.within(self._packages[module]) == _Import(module, alias):  # a package's own submodule
                 self._pending.append((f"{module}.{alias}", EVERYTHING))
             else:
-                self._follow_import(module, one)
+                self._follow_import(module, imported)
 
-    def _follow_import(self, module: str, one: _Import) -> None:
+    def _follow_import(self, module: str, imported: _Import) -> None:
         """Include what an import in `module` names in the module that it is from."""
-        there = one.within(self._packages[module])
+        there = imported.within(self._packages[module])
         self._pending.append((there.module, EVERYTHING if there.name is None else there.name))
 
 
@@ -247,13 +248,6 @@ def _find(name: str, trees: tuple[Tree, ...]) -> Path | None:
 @cache
 def _read(path: Path) -> Source:
     return Source(path.read_bytes())
-
-
-def _imports_by_text(node: ast.Call) -> Iterator[_Import]:
-    """The module of a call of `import_module` with a literal name."""
-    of = node.args[0] if _last_name(node.func) == "import_module" and len(node.args) == 1 else None
-    if isinstance(of, ast.Constant) and isinstance(of.value, str):
-        yield _Import(of.value)
 
 
 def _imports_of(node: ast.Import | ast.ImportFrom) -> list[_Import]:
@@ -286,12 +280,12 @@ def _has_side_effects(node: ast.stmt) -> bool:
     if isinstance(node, ast.Import | ast.ImportFrom | ast.Assert):
         return False
     if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        called = (one.func if isinstance(one, ast.Call) else one for one in node.decorator_list)
-        return any(_last_name(one) not in TRANSPARENT_DECORATORS for one in called)
+        decorators = (of.func if isinstance(of, ast.Call) else of for of in node.decorator_list)
+        return any(_last_name(decorator) not in TRANSPARENT_DECORATORS for decorator in decorators)
     if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-        return any(isinstance(one, ast.Attribute | ast.Subscript) for target in targets for one in ast.walk(target))
-    if isinstance(node, ast.If) and "__name__" in {one.id for one in ast.walk(node.test) if isinstance(one, ast.Name)}:
+        return any(isinstance(part, ast.Attribute | ast.Subscript) for target in targets for part in ast.walk(target))
+    if isinstance(node, ast.If) and any(isinstance(of, ast.Name) and of.id == "__name__" for of in ast.walk(node.test)):
         return False
     inner = [child for child in ast.iter_child_nodes(node) if isinstance(child, ast.stmt | ast.ExceptHandler)]
     if not inner:
@@ -309,14 +303,10 @@ def _is_docstring_or_pass(node: ast.AST) -> bool:
 def _without_type_checking(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
     """The statements without what only type checkers see; of `if TYPE_CHECKING`, what stands under `else` is run."""
     for node in body:
-        if _is_type_checking_block(node):
-            yield from _without_type_checking(node.orelse)  # type: ignore[attr-defined]
+        if isinstance(node, ast.If) and _last_name(node.test) == "TYPE_CHECKING":
+            yield from _without_type_checking(node.orelse)
         else:
             yield node
-
-
-def _is_type_checking_block(node: ast.AST) -> bool:
-    return isinstance(node, ast.If) and _last_name(node.test) == "TYPE_CHECKING"
 
 
 def _last_name(node: ast.AST) -> str:
@@ -341,9 +331,9 @@ class _StatementReader:
         together: set[str] = set()
         for node in _without_type_checking(body):
             if isinstance(node, ast.Import | ast.ImportFrom):
-                found = _imports_of(node)
-                self.imports += found
-                together.update(f"{one} as {alias.asname}" for one, alias in zip(found, node.names, strict=True))
+                imports = _imports_of(node)
+                self.imports += imports
+                together.update(f"{of} as {alias.asname}" for of, alias in zip(imports, node.names, strict=True))
                 continue
             if together:
                 self.text.append(f"{sorted(together)}")
@@ -357,8 +347,10 @@ class _StatementReader:
         self.text.append(f"({type(node).__name__}")
         if isinstance(node, ast.Name):
             self.names.add(node.id)
-        elif isinstance(node, ast.Call):
-            self.imports += _imports_by_text(node)
+        elif isinstance(node, ast.Call) and _last_name(node.func) == "import_module" and len(node.args) == 1:
+            argument = node.args[0]
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                self.imports.append(_Import(argument.value))
         elif isinstance(node, ast.Constant):
             self.text.append(f" {node.value!r})")
             return
@@ -366,25 +358,16 @@ class _StatementReader:
             value = getattr(node, name, None)
             if value is None or name in IGNORED_FIELDS:
                 continue
-            if isinstance(value, list):
-                self._read_list(name, value)
+            is_list = isinstance(value, list)
+            values = value if is_list else [value]
+            if values:
+                self.text.append(f" {name}{':' if is_list else '='}")
+            if is_list and values and isinstance(values[0], ast.stmt):
+                self.read_body(values)
                 continue
-            self.text.append(f" {name}=")
-            self._read_value(value)
+            for part in values:
+                if isinstance(part, ast.AST):
+                    self.read_node(part)
+                else:
+                    self.text.append(f" {part!r}")
         self.text.append(")")
-
-    def _read_list(self, name: str, values: Sequence[object]) -> None:
-        if not values:
-            return
-        self.text.append(f" {name}:")
-        if isinstance(values[0], ast.stmt):
-            self.read_body(values)  # type: ignore[arg-type]
-        else:
-            for one in values:
-                self._read_value(one)
-
-    def _read_value(self, value: object) -> None:
-        if isinstance(value, ast.AST):
-            self.read_node(value)
-        else:
-            self.text.append(f" {value!r}")

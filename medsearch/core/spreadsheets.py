@@ -22,7 +22,8 @@ def csv_text(lines: Iterable[Sequence[object]]) -> str:
     plain = csv.writer(text, lineterminator="\n")
     quoting = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     for line in lines:
-        cells = [_cell(value) for value in line]
+        cells = [value if value is None or isinstance(value, Number) else str(value) for value in line]
+        cells = [f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell for cell in cells]
         # A carriage return that is not quoted ends a line for every reader, and the writer quotes only its own end.
         returns = any(isinstance(cell, str) and "\r" in cell for cell in cells)
         (quoting if returns else plain).writerow(cells)
@@ -31,17 +32,8 @@ def csv_text(lines: Iterable[Sequence[object]]) -> str:
 
 def read_csv(text: str) -> list[dict[str, str]]:
     """What `csv_text` wrote, line by line under the headings of the first one; numbers as text, None as ""."""
-    headings, *lines = csv.reader(io.StringIO(text, newline=""))
-    names = [_restored(name) for name in headings]
-    return [dict(zip(names, map(_restored, line), strict=True)) for line in lines]
-
-
-def _cell(value: object) -> object:
-    if value is None or isinstance(value, Number):
-        return value
-    text = str(value)
-    return f"'{text}" if _FORMULA.match(text) else text
-
-
-def _restored(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+    names, *lines = (
+        [cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell for cell in line]
+        for line in csv.reader(io.StringIO(text, newline=""))
+    )
+    return [dict(zip(names, line, strict=True)) for line in lines]

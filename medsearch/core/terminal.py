@@ -31,7 +31,15 @@ def prepare_streams(*, lossy: bool) -> None:
     and standard error told once; otherwise it raises OSError, whose `filename` is "standard output". Streams that a
     program has put in their place, such as a notebook's, are left alone.
     """
-    _occupy_descriptors()
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # closed: the next file that is opened would get its number, and what a library prints
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != descriptor:
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
+            os.set_inheritable(descriptor, True)
     if sys.stdin is None:
         sys.stdin = open(os.devnull, encoding="utf-8")  # noqa: PTH123, SIM115 - it stays open
     sys.stdout = _usable(sys.stdout, 1, lossy=lossy)
@@ -107,32 +115,16 @@ def _usable(stream: TextIO | None, descriptor: int, *, lossy: bool) -> TextIO:
     if type(raw) is not io.FileIO or raw.fileno() != descriptor:
         stream.reconfigure(errors=errors)
         return stream
-    through = _Descriptor(descriptor, lossy=lossy)
+    replacement = _Descriptor(descriptor, lossy=lossy)
     with suppress(OSError):  # what was printed before is lost with it
         stream.flush()
     return io.TextIOWrapper(
-        io.BufferedWriter(through),
+        io.BufferedWriter(replacement),
         encoding=stream.encoding,
         errors=errors,
         line_buffering=stream.line_buffering,
         write_through=stream.write_through,
     )
-
-
-def _occupy_descriptors() -> None:
-    """Let closed descriptors of standard streams lead nowhere.
-
-    The next file that is opened would get such a number otherwise, and whatever a library prints would end in it.
-    """
-    for descriptor in (0, 1, 2):
-        try:
-            os.fstat(descriptor)
-        except OSError:
-            nowhere = os.open(os.devnull, os.O_RDWR)
-            if nowhere != descriptor:
-                os.dup2(nowhere, descriptor)
-                os.close(nowhere)
-            os.set_inheritable(descriptor, True)
 
 
 def grid(headings: Sequence[str], rows: Sequence[Sequence[str]], *, bold: Sequence[int] = ()) -> "Table":

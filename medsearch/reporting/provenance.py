@@ -16,7 +16,7 @@ def trained_by(header: Header, keys: Iterable[str], store: Store) -> tuple[Train
     """By which code the stages `keys` of a study were trained, beside the code that the study last ran with."""
 
     def modules_of(key: str) -> Mapping[str, str]:
-        return dict(store.artifact(key).manifest.get("modules", {}))
+        return store.artifact(key).manifest.modules
 
     return trained(store.summaries(), header.code, dict.fromkeys(keys), modules_of)
 

@@ -17,8 +17,8 @@ A test exists once for each kind of task; a method says what its weights predict
 
 `translating` trains any CycleGAN, given its batches and its total loss.
 
-Behind the store: `outputs` (which file is what), `index` (a thousand manifests at a glance), `bucket` (how stages lie
-at a URI), `sharing` (between there and a node's folder), `mirror` (of a running stage's state), `renewal` (of a stage
-that is trained anew). `code` says which code trained a stage, `lineage` what is left to train, `memory` how a stage
-comes down when memory runs out, `prune` what can go.
+Behind the store: `manifest` (which file is what, and what a finished stage says), `index` (a thousand manifests at a
+glance), `bucket` (how stages lie at a URI, and how a running one's state is kept there), `folders` (a stage's folder on
+a node: checked, sent, fetched, trained anew). `code` says which code trained a stage, `memory` how a stage comes down
+when memory runs out, `prune` what can go.
 """

@@ -1,12 +1,4 @@
-"""The code that stages are trained by: what a manifest says of it, and how it compares with today's.
-
-    manifest["code"]      commit, dirty      where the repository of the stage's own module stood
-                          package            where this package's did, if that is another repository
-                          digest             of the definitions that training reaches (`core.sources`)
-                          upstream           role -> the lineage of what the stage took: that stage's digest and its own
-                                             upstream's, as one digest
-                          earlier            commits and digests of other code that trained its first epochs, if any did
-    manifest["modules"]   module -> digest of what is reached in it, to name what has changed
+"""The code that stages are trained by: what a manifest says of it (`TrainingCode`), and how it compares with today's.
 
 Of a stage from before this was recorded, the code is unknown.
 """
@@ -16,7 +8,7 @@ import site
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Literal, final
@@ -26,6 +18,7 @@ from medsearch.core import sources
 from medsearch.core.recipes import fingerprint
 from medsearch.core.repository import Commit, commit_of
 from medsearch.core.sources import Source, Tree, closure
+from medsearch.stages.manifest import EarlierCode, Manifest, TrainingCode
 from medsearch.stages.stage import Stage
 
 CodeStatus = Literal["current", "changed", "upstream changed", "unknown"]
@@ -70,11 +63,6 @@ def code_of(stage: Stage) -> Code | None:
     return _code_of(type(stage), frozenset(type(value) for value in values if dataclasses.is_dataclass(value)))
 
 
-def code_that_travels(stage: Stage) -> Code | None:
-    """`code_of` a stage that workers cannot find the source of, because the program that is run defines it."""
-    return code_of(stage) if type(stage).__module__ == MAIN else None
-
-
 def forget() -> None:
     """Look at sources and repositories anew: a session that goes on for days runs one study after another."""
     _code_of.cache_clear()
@@ -85,8 +73,8 @@ def forget() -> None:
 @cache
 def _code_of(kind: type, recipes: frozenset[type]) -> Code | None:
     names: dict[str, list[str]] = {}
-    for one in (kind, *sorted(recipes, key=lambda recipe: recipe.__qualname__)):
-        names.setdefault(one.__module__, []).append(one.__qualname__.partition(".")[0])
+    for cls in (kind, *sorted(recipes, key=lambda recipe: recipe.__qualname__)):
+        names.setdefault(cls.__module__, []).append(cls.__qualname__.partition(".")[0])
     own = {Tree(PACKAGE.parent, PACKAGE.name): None} | {tree: None for name in names if (tree := _tree_of(name))}
     main = _main_source() if MAIN in names else None
     if main and not main.defined.keys() >= set(names[MAIN]):
@@ -115,13 +103,9 @@ def _tree_of(module: str) -> Tree | None:
         package = getattr(sys.modules[MAIN], "__package__", None)
         name = f"{package}.{file.stem}" if package else file.stem
     folder = file.parents[name.count(".") + (file.name == "__init__.py")]
-    return Tree(folder, name.partition(".")[0] if folder in _installed() else None)
-
-
-@cache
-def _installed() -> frozenset[Path]:
-    known = [*site.getsitepackages(), site.getusersitepackages(), *sysconfig.get_paths().values()]
-    return frozenset(Path(path).resolve() for path in known)
+    installed = [*site.getsitepackages(), site.getusersitepackages(), *sysconfig.get_paths().values()]
+    is_installed = folder in {Path(path).resolve() for path in installed}
+    return Tree(folder, name.partition(".")[0] if is_installed else None)
 
 
 def _main_source() -> Source | None:
@@ -132,89 +116,35 @@ def _main_source() -> Source | None:
     cells = getattr(main, "In", None)
     if not isinstance(cells, list):
         return None
-    return Source(*(_python(cell).encode() for cell in cells), interactive=True)
+    contents = []
+    for cell in cells:
+        lines = [line for line in cell.splitlines() if not line.lstrip().startswith(("%", "!", "?"))]  # IPython's own
+        contents.append("\n".join(lines).encode())
+    return Source(*contents, interactive=True)
 
 
-def _python(cell: str) -> str:
-    """A cell without the lines that are IPython's own."""
-    return "\n".join(line for line in cell.splitlines() if not line.lstrip().startswith(("%", "!", "?")))
-
-
-def record(
-    code: Code | None, *, upstream: Mapping[str, Mapping[str, Any]], journal: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    """What a manifest says of the code: its fields `code` and `modules`.
+def training_code(
+    code: Code | None, *, upstream: Mapping[str, Manifest], journal: Sequence[Mapping[str, Any]]
+) -> TrainingCode:
+    """What a manifest says of the code that trained a stage.
 
     upstream: the manifests of what the stage took, by role. journal: of its epochs, each with the code that trained it.
     """
-    taken = {role: lineage(manifest) for role, manifest in upstream.items()}
-    digest = code.digest if code else None
-    said = {
-        "commit": None,
-        "dirty": None,
-        **_commit(code.commit if code else None),
-        "digest": digest,
-        "upstream": taken,
-    }
-    if code and code.package:
-        said["package"] = str(code.package)
+    commit, digest = code.commit if code else None, code.digest if code else None
     others = {line.get("code"): line.get("commit") for line in journal if line.get("code") != digest}
-    if others:
-        said["earlier"] = [{"digest": other, "commit": commit} for other, commit in others.items()]
-    return {"code": said, "modules": dict(code.modules) if code else {}}
+    return TrainingCode(
+        commit=commit.name if commit else None,
+        dirty=commit.dirty if commit else None,
+        digest=digest,
+        upstream={role: manifest.lineage for role, manifest in upstream.items()},
+        package=str(code.package) if code and code.package else "",
+        earlier=tuple(EarlierCode(digest=other, commit=of) for other, of in others.items()),
+    )
 
 
 def mark(code: Code | None) -> dict[str, str]:
     """What a line of a journal says of the code that trained the epoch."""
     return {"code": code.digest, **({"commit": str(code.commit)} if code.commit else {})} if code else {}
-
-
-def _commit(commit: Commit | None) -> dict[str, Any]:
-    return {"commit": commit.name, "dirty": commit.dirty} if commit else {}
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class Recorded:
-    """What a manifest says of the code; `digest` None: it says nothing. commits: whose code trained it, as shown."""
-
-    digest: str | None = None
-    commits: tuple[str, ...] = ()
-    upstream: Mapping[str, str | None] = field(default_factory=dict, hash=False)
-    mixed: bool = False
-
-    @property
-    def words(self) -> str:
-        """Whose code it is, for a sentence."""
-        if self.digest is None:
-            return "unknown code"
-        return f"commit {' and '.join(self.commits)}" if self.commits else "code of no commit"
-
-
-def recorded(manifest: Mapping[str, Any]) -> Recorded:
-    """What a manifest says of the code that its numbers come from."""
-    code = manifest.get("code")
-    if not isinstance(code, Mapping) or not code.get("digest"):
-        return Recorded()
-    own = [str(Commit(code["commit"], bool(code.get("dirty"))))] if code.get("commit") else []
-    earlier = code.get("earlier", ())
-    before = [one["commit"] for one in earlier if one.get("commit")]
-    return Recorded(
-        digest=code["digest"],
-        commits=tuple(dict.fromkeys([*before, *own])),
-        upstream=code.get("upstream", {}),
-        mixed=bool(earlier),
-    )
-
-
-def lineage(manifest: Mapping[str, Any]) -> str | None:
-    """A digest of the code behind a stage's outputs, all that it stands on included; None where that is unknown.
-
-    Outputs that were pruned and trained again are of the code of that time.
-    """
-    again = manifest.get("again", {})
-    of = recorded(again if "code" in again else manifest)
-    return None if of.digest is None else fingerprint([of.digest, of.upstream, of.mixed and of.commits])
 
 
 @final
@@ -251,7 +181,7 @@ class Trained:
 
 
 def trained(
-    manifests: Mapping[str, Mapping[str, Any]],
+    manifests: Mapping[str, Manifest],
     today: Mapping[str, Code],
     keys: Iterable[str],
     modules_of: Callable[[str], Mapping[str, str]],
@@ -260,58 +190,53 @@ def trained(
 
     manifests: of all stored stages, by key. modules_of: a key's field `modules`, which indexes leave out.
     """
-    alike: dict[tuple[str, CodeStatus, Recorded], list[str]] = {}
-    for key, code_status in code_statuses(manifests, today, keys).items():
-        of = recorded(manifests[key])
-        alike.setdefault((manifests[key].get("stage", ""), code_status, replace(of, upstream={})), []).append(key)
-    found = []
-    for (stage, code_status, of), same in alike.items():
-        now = today.get(stage)
-        theirs = modules_of(same[0]) if now and code_status == "changed" else {}
-        found.append(
+    alike: dict[tuple[object, ...], list[str]] = {}
+    statuses = code_statuses(manifests, today, keys)
+    for key, code_status in statuses.items():
+        code = manifests[key].training_code
+        kind = manifests[key].stage, code_status, code.digest, code.commits, bool(code.earlier)
+        alike.setdefault(kind, []).append(key)
+    trained_by = []
+    for key, count in ((same[0], len(same)) for same in alike.values()):
+        stage, code = manifests[key].stage, manifests[key].training_code
+        now, code_status = today.get(stage), statuses[key]
+        theirs = modules_of(key) if now and code_status == "changed" else {}
+        ours = now.modules if now and theirs else {}
+        trained_by.append(
             Trained(
                 stage=stage,
-                count=len(same),
+                count=count,
                 code_status=code_status,
-                code=of.words,
-                commits=of.commits,
+                code=code.words,
+                commits=code.commits,
                 now=now.words if now else "",
-                modules=_differing(theirs, now.modules) if now and theirs else (),
+                modules=tuple(name for name in sorted({**theirs, **ours}) if theirs.get(name) != ours.get(name)),
             )
         )
-    return tuple(sorted(found, key=lambda one: (one.stage, one.code_status, one.code)))
-
-
-def _differing(one: Mapping[str, str], other: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(name for name in sorted({**one, **other}) if one.get(name) != other.get(name))
+    return tuple(sorted(trained_by, key=lambda of: (of.stage, of.code_status, of.code)))
 
 
 def code_statuses(
-    manifests: Mapping[str, Mapping[str, Any]], today: Mapping[str, Code], keys: Iterable[str]
+    manifests: Mapping[str, Manifest], today: Mapping[str, Code], keys: Iterable[str]
 ) -> dict[str, CodeStatus]:
     """How stored stages stand beside today's code, by key; of stages that `today` does not name it is not asked.
 
     manifests: of all stored stages, by key. today: by the names of stages.
     """
-    known: dict[str, CodeStatus] = {}
 
+    @cache
     def code_status(key: str) -> CodeStatus:
-        if key not in known:
-            known[key] = _code_status(key)
-        return known[key]
-
-    def _code_status(key: str) -> CodeStatus:
         manifest = manifests[key]
-        ours, theirs = today.get(manifest.get("stage", "")), recorded(manifest)
-        if ours is None:
+        code_today, code = today.get(manifest.stage), manifest.training_code
+        if code_today is None:
             return "current"
-        if theirs.digest is None:
+        if code.digest is None:
             return "unknown"
-        if theirs.mixed or theirs.digest != ours.digest:
+        if code.earlier or code.digest != code_today.digest:
             return "changed"
-        for role, taken in manifest.get("upstream", {}).items():
+        for role, taken in manifest.upstream.items():
             if taken in manifests:
-                other = theirs.upstream.get(role) != lineage(manifests[taken])
+                other = code.upstream.get(role) != manifests[taken].lineage
                 if other or code_status(taken) in ("changed", "upstream changed"):
                     return "upstream changed"
         return "current"

@@ -1,4 +1,4 @@
-"""What a running stage is given."""
+"""What a running stage is given: its part of the task, the artifacts that it takes, a seed, and two folders."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,6 +8,7 @@ from typing import Any, Generic
 from typing_extensions import TypeVar
 
 from medsearch.cohorts.views import TaskView, View
+from medsearch.stages.manifest import Manifest
 from medsearch.training.runtime import Runtime
 
 __all__ = ["Artifact", "Runtime", "StageContext"]
@@ -23,14 +24,13 @@ class Artifact:
 
     key: str
     directory: Path
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     bring: Callable[[str], None] | None = field(default=None, compare=False, repr=False)
 
     @property
     def metrics(self) -> Mapping[str, float]:
-        """The outcome's metrics."""
-        metrics: Mapping[str, float] = self.manifest["metrics"]
-        return metrics
+        """What the stage came to, by the name of the metric, as in "validation/dice"."""
+        return self.manifest.metrics
 
     def file(self, name: str) -> Path:
         """The path of one output, or of a folder of them, fetched if need be.
@@ -63,4 +63,4 @@ class StageContext(Generic[V]):
 
 def training_hours(artifacts: Iterable[Artifact]) -> float:
     """How long these trained together, h, by their own records; a stage that several rows share counts in each."""
-    return sum(float(artifact.manifest["seconds"]) for artifact in artifacts) / 3600
+    return sum(float(artifact.manifest.seconds or 0) for artifact in artifacts) / 3600

@@ -10,7 +10,6 @@ import statistics
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from medsearch import __version__
 from medsearch.cohorts.prepared import Prepared
@@ -18,9 +17,10 @@ from medsearch.cohorts.views import domains, view
 from medsearch.core.errors import Diverged
 from medsearch.core.recipes import plain
 from medsearch.core.records import warn_once
-from medsearch.stages.code import Code, mark, record
+from medsearch.stages.code import Code, mark, training_code
 from medsearch.stages.context import Artifact, Runtime, StageContext
-from medsearch.stages.memory import Ladder, Meter, Usage, clear, taken
+from medsearch.stages.manifest import CHECKPOINT, Manifest, MemoryUse
+from medsearch.stages.memory import NOTE, Meter, MicroBatch, Usage
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.stage import Epoch, Outcome, Training
 from medsearch.stages.store import Store
@@ -38,14 +38,14 @@ class StageExecutor:
 
 
 @dataclass
-class _Course:
-    """What this life of a stage run has seen: epochs that it has said, optimiser steps and their seconds.
+class _Progress:
+    """What this process has seen of a stage run: epochs that it has yielded, optimiser steps and their seconds.
 
-    code: what trains it, as it was before the first step.
+    code: what trains it, as it was before the first step. tail: seconds from the last epoch to the end.
     """
 
     code: Code | None
-    said: set[int] = field(default_factory=set)
+    yielded: set[int] = field(default_factory=set)
     steps: int = 0
     stepping: float = 0.0
     tail: float = 0.0
@@ -74,52 +74,53 @@ def run_stage(executor: StageExecutor, run: StageRun, *, whole: bool = False) ->
 
 
 def _trained(executor: StageExecutor, run: StageRun) -> Generator[Epoch, None, None]:
-    """Train and commit the stage, as far down the ladder as it must go. An epoch trained anew is not said twice."""
-    store, key, course = executor.store, run.key, _Course(run.code)
-    meter, ladder = executor.meter or DeviceMeter(executor.runtime), Ladder.of(run, executor.runtime, store.folder(key))
+    """Train and commit the stage, halving the micro-batch as often as it must. No epoch is yielded twice."""
+    store, key, folder, progress = executor.store, run.key, executor.store.folder(run.key), _Progress(run.code)
+    meter = executor.meter or DeviceMeter(executor.runtime)
+    micro_batch = MicroBatch.of(run, executor.runtime, folder)
     while True:
         meter.begin()
         try:
-            outcome = yield from _journalled(
-                store, run, run.stage.train(_context(executor, run, ladder.runtime)), course
+            context = StageContext(
+                task=view(executor.prepared, run.task, run.stage.reads()),
+                upstream={role: store.artifact(upstream) for role, upstream in run.upstream.items()},
+                seed=run.seed,
+                runtime=micro_batch.runtime,
+                directory=store.aside(key),
+                checkpoint=folder / CHECKPOINT,
             )
+            outcome = yield from _journalled(store, run, run.stage.train(context), progress)
         except Exception as error:
-            lower = ladder.lower(error, epochs=len(store.journal(key))) if exhausted(error) else None
-            if lower is None:
+            halved = micro_batch.halved(error, epochs=len(store.journal(key))) if exhausted(error) else None
+            if halved is None:
                 raise
-            ladder = lower
+            micro_batch = halved
             forget(error)
         else:
-            used = {**ladder.record(), **taken(meter)}
-            manifest = {**_manifest(executor, run, outcome), **_code(executor, run, course)}
-            store.commit(key, {**manifest, "memory": used, **_pace(store, key, course)})
-            clear(store.folder(key))
+            store.commit(key, _manifest(executor, run, outcome, progress, micro_batch.measured(meter)))
+            (folder / NOTE).unlink(missing_ok=True)  # the manifest has it all
             return
-        ladder.write(store.folder(key))
+        micro_batch.write(folder)
         release()
 
 
 def usage_now(executor: StageExecutor, run: StageRun, epoch: Epoch, *, seconds: float) -> Usage:
     """What the stage has taken up to an epoch that took so many seconds; `executor` must hold the meter itself."""
-    ladder = Ladder.of(run, executor.runtime, executor.store.folder(run.key))
-    step = epoch.stepping / epoch.steps if epoch.steps else None
-    reading = taken(executor.meter or DeviceMeter(executor.runtime))
-    return Usage(**reading, micro_batch=ladder.micro_batch, seconds=seconds, step_seconds=step)
-
-
-def _context(executor: StageExecutor, run: StageRun, runtime: Runtime) -> StageContext[Any]:
-    folder = executor.store.folder(run.key)
-    return StageContext(
-        task=view(executor.prepared, run.task, run.stage.reads()),
-        upstream={role: executor.store.artifact(key) for role, key in run.upstream.items()},
-        seed=run.seed,
-        runtime=runtime,
-        directory=executor.store.aside(run.key),
-        checkpoint=folder / "checkpoint",
+    meter = executor.meter or DeviceMeter(executor.runtime)
+    device, capacity = meter.device()
+    return Usage(
+        device=device,
+        capacity=capacity,
+        peak=meter.peak(),
+        micro_batch=MicroBatch.of(run, executor.runtime, executor.store.folder(run.key)).size,
+        seconds=seconds,
+        step_seconds=epoch.stepping / epoch.steps if epoch.steps else None,
     )
 
 
-def _journalled(store: Store, run: StageRun, training: Training, course: _Course) -> Generator[Epoch, None, Outcome]:
+def _journalled(
+    store: Store, run: StageRun, training: Training, progress: _Progress
+) -> Generator[Epoch, None, Outcome]:
     """Drive `training`, recording each epoch once; return its outcome."""
     key, owners = run.key, domains(run.parts)
     recorded = {line["epoch"] for line in store.journal(key)}
@@ -130,39 +131,21 @@ def _journalled(store: Store, run: StageRun, training: Training, course: _Course
                 epoch = next(training)
             except StopIteration as end:
                 _require_finite(end.value.metrics, "at the end")
-                course.tail = time.monotonic() - began
+                progress.tail = time.monotonic() - began
                 outcome: Outcome = end.value
                 return outcome
             _require_finite(epoch.metrics, f"at epoch {epoch.number}")
-            course.steps += epoch.steps
-            course.stepping += epoch.stepping
+            progress.steps += epoch.steps
+            progress.stepping += epoch.stepping
             if epoch.number not in recorded:
                 seconds = time.monotonic() - began
-                told = mark(course.code)
-                store.record(key, epoch, seconds=seconds, time=time.time(), domains=owners, told=told)
-            if epoch.number not in course.said:
-                course.said.add(epoch.number)
+                more = mark(progress.code)
+                store.record(key, epoch, seconds=seconds, time=time.time(), domains=owners, more=more)
+            if epoch.number not in progress.yielded:
+                progress.yielded.add(epoch.number)
                 yield epoch
     finally:
         training.close()
-
-
-def _pace(store: Store, key: str, course: _Course) -> dict[str, Any]:
-    """How long it took: whole, an epoch (with validation), an optimiser step.
-
-    Epochs of which the journal lost the record (`lost_epochs`, if there are any) count as long as the median one.
-    """
-    seconds, lost = [line["seconds"] for line in store.journal(key)], store.lost_epochs(key)
-    usual = statistics.median(seconds) if seconds else None
-    if lost:
-        warn_once(f"stage {key}: the journal lost {lost} of {len(seconds) + lost} epochs; their seconds are estimated")
-    return {
-        "epochs": len(seconds) + lost,
-        "seconds": sum(seconds) + lost * (usual or 0.0) + course.tail,
-        "epoch_seconds": usual,
-        "step_seconds": course.stepping / course.steps if course.steps else None,
-        **({"lost_epochs": lost} if lost else {}),
-    }
 
 
 def _require_finite(metrics: Mapping[str, float], when: str) -> None:
@@ -172,25 +155,41 @@ def _require_finite(metrics: Mapping[str, float], when: str) -> None:
         raise Diverged(msg)
 
 
-def _code(executor: StageExecutor, run: StageRun, course: _Course) -> dict[str, Any]:
-    taken = {role: executor.store.artifact(key).manifest for role, key in run.upstream.items()}
-    return record(course.code, upstream=taken, journal=executor.store.journal(run.key))
+def _manifest(
+    executor: StageExecutor, run: StageRun, outcome: Outcome, progress: _Progress, memory: MemoryUse
+) -> Manifest:
+    """What is written of a stage that has ended now.
 
-
-def _manifest(executor: StageExecutor, run: StageRun, outcome: Outcome) -> dict[str, Any]:
-    return {
-        "stage": run.stage.name,
-        "node": run.node,
-        "version": run.stage.version,
-        "recipe": plain(run.stage.recipe),
-        "seed": run.seed,
-        "parts": dict(run.parts),
-        "domains": domains(run.parts),
-        "upstream": dict(run.upstream),
-        "metrics": dict(outcome.metrics),
-        "notes": plain(outcome.notes),
-        "finished": time.time(),
-        "program": __version__,
-        "runtime": plain(executor.runtime),
-        "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
-    }
+    Epochs of which the journal lost the record count as long as the median one.
+    """
+    store, key, code = executor.store, run.key, progress.code
+    finished, journal = time.time(), store.journal(key)
+    seconds, lost = [line["seconds"] for line in journal], store.lost_epochs(key)
+    median = statistics.median(seconds) if seconds else None
+    if lost:
+        warn_once(f"stage {key}: the journal lost {lost} of {len(seconds) + lost} epochs; their seconds are estimated")
+    upstream = {role: store.artifact(taken).manifest for role, taken in run.upstream.items()}
+    return Manifest(
+        stage=run.stage.name,
+        node=run.node,
+        version=run.stage.version,
+        recipe=plain(run.stage.recipe),
+        seed=run.seed,
+        parts=dict(run.parts),
+        domains=domains(run.parts),
+        upstream=dict(run.upstream),
+        metrics=dict(outcome.metrics),
+        notes=plain(outcome.notes),
+        finished=finished,
+        program=__version__,
+        runtime=plain(executor.runtime),
+        machine={"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
+        code=training_code(code, upstream=upstream, journal=journal),
+        modules=dict(code.modules) if code else {},
+        memory=memory,
+        epochs=len(seconds) + lost,
+        seconds=sum(seconds) + lost * (median or 0.0) + progress.tail,
+        epoch_seconds=median,
+        step_seconds=progress.stepping / progress.steps if progress.steps else None,
+        lost_epochs=lost,
+    )

@@ -9,19 +9,19 @@ gone.
 import contextlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any, final
+from typing import final
 
+from medsearch.core.codec import encoded, validated
 from medsearch.core.contents import State, state_of
 from medsearch.core.errors import Damaged
 from medsearch.core.paths import is_set_aside
-from medsearch.core.records import SEAL, line_of, read_lines, warn_once, write_bytes
+from medsearch.core.records import SEAL, checked_lines, intact, line_of, parsed_line, sound, warn_once, write_bytes
 from medsearch.core.remote import each
 from medsearch.stages.bucket import Bucket
-from medsearch.stages.manifest import REMEDY, decoded_manifest, read_manifest
-from medsearch.stages.outputs import MANIFEST
+from medsearch.stages.manifest import MANIFEST, REMEDY, Manifest, decoded_manifest, read_manifest
 
 INDEX = ".index.jsonl"
 LEFT_OUT = ("notes", "files", "digests", "key", "modules", SEAL)
@@ -30,14 +30,24 @@ LEFT_OUT = ("notes", "files", "digests", "key", "modules", SEAL)
 @final
 @dataclass(frozen=True)
 class Entry:
-    """What is known of a manifest. state: of its file; None: it lies at the URI alone. damage: empty if it is sound.
+    """What is known of a manifest. state: of its file; None: it lies at the URI alone. damage: in words.
 
-    manifest: without what `LEFT_OUT` names; empty if it is damaged.
+    manifest: without what `LEFT_OUT` names; None if it is damaged.
     """
 
     state: State | None
-    manifest: Mapping[str, Any]
+    manifest: Manifest | None
     damage: str = ""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class _Line:
+    """A line of the index. state: None of a manifest at the URI; empty in a line from before states were kept."""
+
+    key: str
+    state: State | tuple[()] | None = ()
+    manifest: Manifest
 
 
 @final
@@ -59,7 +69,13 @@ class Index:
             return None
         known = self._entries().get(key)
         if known is None or known.state != state:
-            known = self._entries()[key] = _read(path, key, state)
+            try:
+                known = Entry(state, _shortened(read_manifest(path, key)))
+            except Damaged as error:
+                known = Entry(state, None, str(error))
+            except OSError as error:
+                known = Entry(state, None, f"{path} cannot be read ({error.strerror}); {REMEDY}")
+            self._entries()[key] = known
         return known
 
     def there(self, key: str, bucket: Bucket) -> Entry | None:
@@ -71,7 +87,11 @@ class Index:
             if content is None:
                 self._there.pop(key, None)
                 return None
-            known = self._there[key] = _decoded(content, key, bucket)
+            try:
+                known = Entry(None, _shortened(decoded_manifest(content, key, bucket.where(key))))
+            except Damaged as error:
+                known = Entry(None, None, str(error))
+            self._there[key] = known
         return known
 
     def forget(self, key: str) -> None:
@@ -79,13 +99,9 @@ class Index:
         self._entries().pop(key, None)
         self._there.pop(key, None)
 
-    def keys(self) -> set[str]:
-        """Every stage that has a folder here, finished or not."""
-        return stage_names(self.root)
-
-    def summaries(self, bucket: Bucket | None) -> dict[str, dict[str, Any]]:
+    def summaries(self, bucket: Bucket | None) -> dict[str, Manifest]:
         """By key, the manifest of every finished stage without what `LEFT_OUT` names; damaged ones are named."""
-        found = {key: entry for key in self.keys() if (entry := self.here(key)) is not None}
+        found = {key: entry for key in stage_names(self.root) if (entry := self.here(key)) is not None}
         if bucket is not None:
             there = bucket.keys()
             missing = sorted(key for key in there if key not in found or found[key].damage)
@@ -94,25 +110,28 @@ class Index:
         for entry in found.values():
             if entry.damage:
                 warn_once(entry.damage)
-        sound = {key: entry for key, entry in sorted(found.items()) if not entry.damage}
-        if sound != self._written or (sound and not (self.root / INDEX).exists()):
-            self._write(sound)
-        return {key: dict(entry.manifest) for key, entry in sound.items()}
+        undamaged = {key: entry for key, entry in sorted(found.items()) if not entry.damage}
+        if undamaged != self._written or (undamaged and not (self.root / INDEX).exists()):
+            self._write(undamaged)
+        return {key: entry.manifest for key, entry in undamaged.items() if entry.manifest is not None}
 
     def _entries(self) -> dict[str, Entry]:
+        """Of manifests under the root, by key; read from the file when they are first asked for."""
         if self._known is None:
             self._known = {}
-            for line in read_lines(self.root / INDEX, fault=_fault):
-                if "state" not in line:  # it is from before states were kept
+            for line in sound(checked_lines(self.root / INDEX, index_line)):
+                if line.state == ():
                     continue
-                state: Any = None if line["state"] is None else tuple(line["state"])
-                entry = self._written[line["key"]] = Entry(state, line["manifest"])
-                (self._there if state is None else self._known)[line["key"]] = entry
+                entry = self._written[line.key] = Entry(line.state or None, line.manifest)
+                (self._there if line.state is None else self._known)[line.key] = entry
         return self._known
 
-    def _write(self, found: Mapping[str, Entry]) -> None:
-        self._written = dict(found)
-        lines = [line_of({"key": key, "state": of.state, "manifest": of.manifest}) for key, of in found.items()]
+    def _write(self, entries: Mapping[str, Entry]) -> None:
+        self._written = dict(entries)
+        lines = []
+        for key, entry in entries.items():
+            fields = {name: of for name, of in encoded(entry.manifest).items() if name not in LEFT_OUT}
+            lines.append(line_of({"key": key, "state": entry.state, "manifest": fields}))
         with contextlib.suppress(OSError):  # another's home, a full disk: the next look costs as much as this one
             write_bytes(self.root / INDEX, b"".join(line + b"\n" for line in lines))
 
@@ -123,36 +142,24 @@ def index_of(root: Path) -> Index:
     return Index(root)
 
 
+def index_line(line: bytes) -> _Line:
+    """A line of the index.
+
+    Raises:
+        ValueError: it is not whole, was changed, or lacks something.
+
+    """
+    if not intact(line):
+        parsed_line(line)  # says what is wrong, if anything is: it may be from before lines had a CRC
+    return validated(_Line, line)
+
+
 def stage_names(root: Path) -> set[str]:
     """The names of the folders under `root` that stages have, whatever is in them."""
     entries = os.scandir(root) if root.exists() else ()
-    return {one.name for one in entries if not one.name.startswith(".") and not is_set_aside(one.name) and one.is_dir()}
+    names = {entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()}
+    return {name for name in names if not is_set_aside(name)}
 
 
-def _read(path: Path, key: str, state: State) -> Entry:
-    try:
-        return Entry(state, _shortened(read_manifest(path, key)))
-    except Damaged as error:
-        return Entry(state, {}, str(error))
-    except OSError as error:
-        return Entry(state, {}, f"{path} cannot be read ({error.strerror}); {REMEDY}")
-
-
-def _decoded(content: bytes, key: str, bucket: Bucket) -> Entry:
-    try:
-        return Entry(None, _shortened(decoded_manifest(content, key, bucket.where(key))))
-    except Damaged as error:
-        return Entry(None, {}, str(error))
-
-
-def _shortened(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in manifest.items() if name not in LEFT_OUT}
-
-
-def _fault(line: Mapping[str, Any]) -> str:
-    if not isinstance(line.get("key"), str) or not isinstance(line.get("manifest"), dict):
-        return "names no stage with its manifest"
-    state = line.get("state")
-    if state is not None and not (isinstance(state, list) and all(type(part) is int for part in state)):
-        return "has no state of a file"
-    return ""
+def _shortened(manifest: Manifest) -> Manifest:
+    return replace(manifest, notes={}, files={}, digests={}, key="", modules={})

@@ -36,6 +36,14 @@ SHOWN = 4
 """Pairs of which a test stage draws pictures."""
 
 
+PLACES = (0.35, 0.65)
+"""Of the slices to show: relative to the abdomen, from its top; the kidneys' region."""
+LIMITS = (-160.0, 240.0)
+"""HU shown as black and white: a window for the abdomen's soft tissues."""
+REACH = 200.0
+"""HU at either end of a difference's scale."""
+
+
 @dataclass(frozen=True)
 class Pair:
     """One subject: what was given, what was made of it, (Z, Y, X) in [-1, 1], and what was wanted."""
@@ -54,21 +62,20 @@ class PairScores:
 
     def add(self, pair: Pair) -> None:
         """Score a pair."""
-        self.rows.append(scored(pair.made, pair.wanted))
-        self.given.append(scored(pair.given.images(), pair.wanted))
+        self.rows.append(_scored(pair.made, pair.wanted))
+        self.given.append(_scored(pair.given.images(), pair.wanted))
 
     def metrics(self, split: Literal["validation", "test"]) -> dict[str, float]:
         """Means over cases; a score that is defined nowhere is left out."""
-        return {f"{split}/{name}": mean for name, mean in means(self.rows).items()}
+        return {f"{split}/{name}": mean for name, mean in _means(self.rows).items()}
 
     @property
     def notes(self) -> dict[str, object]:
         """Every case's scores, which forms these are, and what the given images come to."""
-        return {"cases": self.rows, "forms": FORMS, "given": means(self.given)}
+        return {"cases": self.rows, "forms": FORMS, "given": _means(self.given)}
 
 
-def scored(made: Stack, wanted: Abdomen) -> Row:
-    """A case's images (Z, Y, X) in [-1, 1], held against those that are wanted."""
+def _scored(made: Stack, wanted: Abdomen) -> Row:
     truth = wanted.images()
     return {
         "subject": wanted.subject,
@@ -82,8 +89,7 @@ def scored(made: Stack, wanted: Abdomen) -> Row:
     }
 
 
-def means(rows: Sequence[Row]) -> dict[str, float]:
-    """Over cases; a score that is defined nowhere is left out."""
+def _means(rows: Sequence[Row]) -> dict[str, float]:
     known = {name: [float(row[name]) for row in rows if row[name] is not None] for name in MEANS}  # type: ignore[arg-type]
     return {name: fmean(values) for name, values in known.items() if values}
 
@@ -95,82 +101,57 @@ def made_pairs(synthesise: Synthesise, view: SynthesisView, split: Literal["vali
         yield Pair(given, synthesise(given), wanted)
 
 
-PLACES = (0.35, 0.65)
-"""Of the slices to show: relative to the abdomen, from its top; the kidneys' region."""
-LIMITS = (-160.0, 240.0)
-"""HU shown as black and white: a window for the abdomen's soft tissues."""
-REACH = 200.0
-"""HU at either end of a difference's scale."""
-
-
-class Pictures:
-    """Gathers pairs, and draws them with unpaired cases in the end."""
-
-    def __init__(self, context: StageContext[SynthesisView]) -> None:
-        self.context, self.pairs = context, list[Pair]()
-
-    def add(self, pair: Pair) -> None:
-        """Keep a pair, if few are kept yet."""
-        if len(self.pairs) < SHOWN:
-            self.pairs.append(pair)
-
-    def draw(self, make: Synthesise, rows: Sequence[Row]) -> None:
-        """Write all pictures."""
-        gallery = Gallery(self.context.directory)
-        told = {str(row["subject"]): f"SSIM {row['ssim']:.3f}" for row in rows}
-        titles = [f"{pair.given.subject}\n{told[pair.given.subject]}" for pair in self.pairs]
-        gallery.add("pairs", [tile for pair in self.pairs for tile in paired(pair)], titles=titles)
-        gallery.add("unpaired", list(self._unpaired(make)))
-        gallery.close()
-
-    def _unpaired(self, make: Synthesise) -> Iterator[Tile]:
-        """Cases that nothing was trained on, of the contrast that is given."""
-        view = self.context.task
-        side: Domain = "source" if view.task.direction == "forward" else "target"
-        for subject in view.subjects(side, "validation")[:SHOWN]:
-            of = view.abdomen(side, "validation", subject)
-            made = make(of)
-            for place in PLACES:
-                z = round(place * (len(of) - 1))
-                yield Tile(subject=f"{subject}, slice {z}", what="given", panel=grey(of.images(z), of))
-                yield Tile(subject=f"{subject}, slice {z}", what="made", panel=grey(made[z], of))
-
-
-def paired(pair: Pair) -> Iterator[Tile]:
-    """Given, made, wanted, and made minus wanted in HU."""
-    z = round(PLACES[-1] * (len(pair.given) - 1))
-    wanted, subject = pair.wanted.images(z), pair.given.subject
-    yield Tile(subject=subject, what="given", panel=grey(pair.given.images(z), pair.given))
-    yield Tile(subject=subject, what="made", panel=grey(pair.made[z], pair.given))
-    yield Tile(subject=subject, what="wanted", panel=grey(wanted, pair.wanted))
-    off = (hounsfield(pair.made[z], pair.given) - hounsfield(wanted, pair.given)) / REACH
-    whole = np.ones(off.shape, np.uint8)
-    yield Tile(
-        subject=subject, what="made − wanted", panel=Panel(image=np.clip(off, -1, 1), brain=whole), note="±200 HU"
-    )
-
-
-def grey(plane: Plane, of: Abdomen) -> Panel:
-    """A slice in the soft tissues' window."""
-    return Panel(image=hounsfield(plane, of), brain=np.ones(plane.shape, np.uint8), limits=LIMITS)
-
-
-def hounsfield(plane: Plane, of: Abdomen) -> Plane:
-    """Values in [-1, 1] as HU."""
-    low, high = of.window
-    return low + (plane + 1) * (high - low) / 2
-
-
 def scored_pairs(synthesise: Synthesise, context: StageContext[SynthesisView]) -> Training:
     """Score every test pair, and draw some of them and of the unpaired cases.
 
     The hours of training are those of the whole pipeline, a shared stage's in every row that takes it.
     """
-    scores, pictures = PairScores(), Pictures(context)
+    scores, shown = PairScores(), list[Pair]()
     for pair in made_pairs(synthesise, context.task, "test"):
         scores.add(pair)
-        pictures.add(pair)
-    pictures.draw(synthesise, scores.rows)
+        if len(shown) < SHOWN:
+            shown.append(pair)
+    gallery = Gallery(context.directory)
+    ssim = {str(row["subject"]): f"SSIM {row['ssim']:.3f}" for row in scores.rows}
+    titles = [f"{pair.given.subject}\n{ssim[pair.given.subject]}" for pair in shown]
+    gallery.add("pairs", [tile for pair in shown for tile in _pair_tiles(pair)], titles=titles)
+    gallery.add("unpaired", list(_unpaired_tiles(context.task, synthesise)))
+    gallery.close()
     hours = {"test/training_hours": training_hours(context.upstream.values())}
     yield Epoch(1, {})
     return Outcome({**scores.metrics("test"), **hours}, scores.notes)
+
+
+def _pair_tiles(pair: Pair) -> Iterator[Tile]:
+    """Given, made, wanted, and made minus wanted in HU."""
+    z = round(PLACES[-1] * (len(pair.given) - 1))
+    wanted, subject = pair.wanted.images(z), pair.given.subject
+    yield Tile(subject=subject, what="given", panel=_panel(pair.given.images(z), pair.given))
+    yield Tile(subject=subject, what="made", panel=_panel(pair.made[z], pair.given))
+    yield Tile(subject=subject, what="wanted", panel=_panel(wanted, pair.wanted))
+    off = (_hounsfield(pair.made[z], pair.given) - _hounsfield(wanted, pair.given)) / REACH
+    difference = Panel(image=np.clip(off, -1, 1), brain=np.ones(off.shape, np.uint8))
+    yield Tile(subject=subject, what="made − wanted", panel=difference, note="±200 HU")
+
+
+def _unpaired_tiles(view: SynthesisView, synthesise: Synthesise) -> Iterator[Tile]:
+    """Cases that nothing was trained on, of the contrast that is given, and what is made of them."""
+    side: Domain = "source" if view.task.direction == "forward" else "target"
+    for subject in view.subjects(side, "validation")[:SHOWN]:
+        given = view.abdomen(side, "validation", subject)
+        made = synthesise(given)
+        for place in PLACES:
+            z = round(place * (len(given) - 1))
+            yield Tile(subject=f"{subject}, slice {z}", what="given", panel=_panel(given.images(z), given))
+            yield Tile(subject=f"{subject}, slice {z}", what="made", panel=_panel(made[z], given))
+
+
+def _panel(plane: Plane, abdomen: Abdomen) -> Panel:
+    """A slice (Y, X) in [-1, 1], shown in the soft tissues' window."""
+    return Panel(image=_hounsfield(plane, abdomen), brain=np.ones(plane.shape, np.uint8), limits=LIMITS)
+
+
+def _hounsfield(plane: Plane, abdomen: Abdomen) -> Plane:
+    """Values in [-1, 1], which span the abdomen's window, as HU."""
+    low, high = abdomen.window
+    return low + (plane + 1) * (high - low) / 2

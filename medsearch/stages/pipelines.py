@@ -1,6 +1,6 @@
 """Stages wired to each other, and the keys that name their results."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -9,8 +9,9 @@ from medsearch.cohorts.cohort import Roster
 from medsearch.cohorts.tasks import Task
 from medsearch.cohorts.views import part_fingerprint
 from medsearch.core.recipes import fingerprint, override
-from medsearch.stages.code import Code, code_of, code_that_travels
+from medsearch.stages.code import MAIN, Code, code_of
 from medsearch.stages.stage import Stage
+from medsearch.stages.store import Store
 
 TEST = "test"
 """The name of the node that reads test cases."""
@@ -44,7 +45,7 @@ class StageRun:
     """One stage under a seed on a setting; `upstream` holds, by role, the keys of its inputs.
 
     Of the `task` the key knows only the fingerprints of those `parts` that the stage declared to read. sent_code: of a
-    stage whose source workers cannot find.
+    stage that the program itself defines, so that workers cannot find its source.
     """
 
     node: str
@@ -91,7 +92,20 @@ class Pipeline:
                 for part in sorted(node.stage.reads())
             }
             upstream = {role: runs[name].key for role, name in node.upstream.items()}
-            runs[node.name] = StageRun(
-                node.name, node.stage, seed, task, parts, upstream, sent_code=code_that_travels(node.stage)
-            )
+            sent_code = code_of(node.stage) if type(node.stage).__module__ == MAIN else None
+            runs[node.name] = StageRun(node.name, node.stage, seed, task, parts, upstream, sent_code=sent_code)
         return tuple(runs.values())
+
+
+def stages_to_train(runs: Sequence[StageRun], store: Store, *, ends: Collection[str] = ()) -> frozenset[str]:
+    """The keys of those to train: what is not finished, and what lacks outputs while one that is to train takes it.
+
+    runs: each after what it takes. ends: keys whose outputs are wanted for their own sake.
+    """
+    taken, keys = set(ends), set()
+    for run in reversed(runs):
+        stored = store.whole(run.key) if run.key in taken else store.has(run.key)
+        if not stored:
+            keys.add(run.key)
+            taken.update(run.upstream.values())
+    return frozenset(keys)

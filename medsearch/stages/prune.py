@@ -11,14 +11,14 @@ that the next prune removes. Of a store at a URI, this frees the node's mirror; 
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, final
 
 from medsearch.core.locks import free
 from medsearch.core.records import sync_directory, write_json
-from medsearch.stages.outputs import ASIDE, CHECKPOINT, JOURNAL, LOCK, MANIFEST, THINNED, is_light, own_files
+from medsearch.stages.manifest import ASIDE, CHECKPOINT, JOURNAL, LOCK, MANIFEST, THINNED, is_light, own_files
 from medsearch.stages.store import Store
 
 REMOVED = ".removed-"
@@ -75,30 +75,44 @@ def plan(store: Store, *, kept: Iterable[str], spare: Iterable[str] = (), budget
     stages = sorted(_stages(store.root), key=lambda stage: stage.time)
     mentioned = _with_upstream(store, set(kept))
     thin = set(spare) - _with_upstream(store, set(kept) - set(spare))
-    wanted = [_removal(stage) for stage in stages if stage.key not in mentioned]
-    wanted += [cut for stage in stages if stage.key in thin and (cut := _thinning(stage)) is not None]
-    free_cuts = [cut for cut in wanted if not _held(store.folder(cut.stage.key))]
+    removals = [Cut(act="remove", stage=stage, frees=stage.whole) for stage in stages if stage.key not in mentioned]
+    thinnings = []
+    for stage in stages:
+        act: Act = "thin" if stage.finished else "forget progress"
+        frees = stage.heavy if stage.finished else stage.progress
+        if stage.key in thin and frees:
+            thinnings.append(Cut(act=act, stage=stage, frees=frees))
+    free_cuts = [cut for cut in (*removals, *thinnings) if not _is_held(store.folder(cut.stage.key))]
     total = sum(stage.whole for stage in stages)
     chosen, left = [], total
     for cut in free_cuts:
         if budget is None or left > budget:
             chosen.append(cut)
             left -= cut.frees
-    return Pruning(cuts=tuple(chosen), total=total, stages=len(stages), held=len(wanted) - len(free_cuts))
+    held = len(removals) + len(thinnings) - len(free_cuts)
+    return Pruning(cuts=tuple(chosen), total=total, stages=len(stages), held=held)
 
 
 def carry_out(store: Store, cuts: Iterable[Cut], *, still: Callable[[Cut], bool]) -> Iterator[Cut]:
     """Do it, yielding what was done. `still`: asked of each right before, when the stage cannot be taken any more."""
-    _sweep(store.root)
+    for removed in store.root.glob(f"{REMOVED}*"):
+        shutil.rmtree(removed, ignore_errors=True)
     for cut in cuts:
         folder = store.folder(cut.stage.key)
         with free(folder / LOCK) as mine:
             if not mine or not still(cut):
                 continue
-            if cut.act == "remove":
-                _remove(folder)
-            elif cut.act == "thin":
-                _thin(folder)
+            if cut.act == "remove":  # by another name first, so that no half of it is ever taken for a stage
+                removed = folder.with_name(f"{REMOVED}{folder.name}-{time.time_ns()}")
+                folder.rename(removed)
+                sync_directory(folder.parent)
+                shutil.rmtree(removed, ignore_errors=True)
+            elif cut.act == "thin":  # the mark first, so that a stage that lacks something never counts as whole
+                sizes, _ = _measured(folder)
+                heavy = {name: size for name, size in sizes.items() if not own_files(name) and not is_light(name)}
+                write_json(folder / THINNED, {"files": heavy, "time": time.time()})
+                for name in heavy:
+                    (folder / name).unlink(missing_ok=True)
             else:
                 shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
                 shutil.rmtree(folder / ASIDE, ignore_errors=True)
@@ -107,22 +121,19 @@ def carry_out(store: Store, cuts: Iterable[Cut], *, still: Callable[[Cut], bool]
 
 def _stages(root: Path) -> Iterator[Stored]:
     for entry in os.scandir(root) if root.exists() else ():
-        if entry.is_dir() and not entry.name.startswith("."):
-            sizes, newest = _measured(Path(entry.path))
-            if any(name.split("/")[0] in (MANIFEST, JOURNAL, LOCK, CHECKPOINT) for name in sizes):
-                yield _stored(entry.name, sizes, newest)
-
-
-def _stored(key: str, sizes: Mapping[str, int], newest: float) -> Stored:
-    outputs = {name: size for name, size in sizes.items() if not own_files(name)}
-    return Stored(
-        key=key,
-        whole=sum(sizes.values()),
-        heavy=sum(size for name, size in outputs.items() if not is_light(name)),
-        progress=sum(size for name, size in sizes.items() if name.startswith((f"{CHECKPOINT}/", f"{ASIDE}/"))),
-        finished=MANIFEST in sizes,
-        time=newest,
-    )
+        if not entry.is_dir() or entry.name.startswith("."):
+            continue
+        sizes, newest = _measured(Path(entry.path))
+        if any(name.split("/")[0] in (MANIFEST, JOURNAL, LOCK, CHECKPOINT) for name in sizes):
+            outputs = {name: size for name, size in sizes.items() if not own_files(name)}
+            yield Stored(
+                key=entry.name,
+                whole=sum(sizes.values()),
+                heavy=sum(size for name, size in outputs.items() if not is_light(name)),
+                progress=sum(size for name, size in sizes.items() if name.startswith((f"{CHECKPOINT}/", f"{ASIDE}/"))),
+                finished=MANIFEST in sizes,
+                time=newest,
+            )
 
 
 def _measured(folder: Path) -> tuple[dict[str, int], float]:
@@ -142,49 +153,18 @@ def _measured(folder: Path) -> tuple[dict[str, int], float]:
 
 def _with_upstream(store: Store, keys: set[str]) -> set[str]:
     """These stages and all that they took, as far as manifests say."""
-    known, found, open_ = store.summaries(), set(keys), list(keys)
-    while open_:
-        for taken in known.get(open_.pop(), {}).get("upstream", {}).values():
-            if taken not in found:
-                found.add(taken)
-                open_.append(taken)
-    return found
+    known, reached, pending = store.summaries(), set(keys), list(keys)
+    while pending:
+        manifest = known.get(pending.pop())
+        for taken in manifest.upstream.values() if manifest else ():
+            if taken not in reached:
+                reached.add(taken)
+                pending.append(taken)
+    return reached
 
 
-def _removal(stage: Stored) -> Cut:
-    return Cut(act="remove", stage=stage, frees=stage.whole)
-
-
-def _thinning(stage: Stored) -> Cut | None:
-    frees = stage.heavy if stage.finished else stage.progress
-    act: Act = "thin" if stage.finished else "forget progress"
-    return Cut(act=act, stage=stage, frees=frees) if frees else None
-
-
-def _held(folder: Path) -> bool:
+def _is_held(folder: Path) -> bool:
     if not (folder / LOCK).exists():
         return False
     with free(folder / LOCK) as mine:
         return not mine
-
-
-def _remove(folder: Path) -> None:
-    """By another name first, so that no half of it is ever taken for a stage."""
-    gone = folder.with_name(f"{REMOVED}{folder.name}-{time.time_ns()}")
-    folder.rename(gone)
-    sync_directory(folder.parent)
-    shutil.rmtree(gone, ignore_errors=True)
-
-
-def _thin(folder: Path) -> None:
-    """The mark first, so that a stage that lacks something is never taken for a whole one."""
-    sizes, _ = _measured(folder)
-    heavy = {name: size for name, size in sizes.items() if not own_files(name) and not is_light(name)}
-    write_json(folder / THINNED, {"files": heavy, "time": time.time()})
-    for name in heavy:
-        (folder / name).unlink(missing_ok=True)
-
-
-def _sweep(root: Path) -> None:
-    for left in root.glob(f"{REMOVED}*"):
-        shutil.rmtree(left, ignore_errors=True)

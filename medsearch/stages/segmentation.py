@@ -51,16 +51,16 @@ class SegmentationTest(Stage):
 
     @abstractmethod
     def predictor(self, context: StageContext) -> "Predictor":
-        """What was trained upstream, in eval mode."""
+        """What predicts tumours by the weights that were trained upstream, in eval mode."""
 
     def train(self, context: StageContext) -> Training:
         """One pass over the test cases."""
         from medsearch.stages.testing import scored
 
-        if (of := self.evaluated) is None:
+        if (evaluated := self.evaluated) is None:
             return scored(self.predictor(context), context)
-        slices = of.slices if of.scored == "slices" else None
-        return scored(self.predictor(context), context, domain=of.domain, hemispheres=True, slices=slices)
+        slices = evaluated.slices if evaluated.scored == "slices" else None
+        return scored(self.predictor(context), context, domain=evaluated.domain, hemispheres=True, slices=slices)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ class SliceTest(SegmentationTest):
 
     @property
     def evaluated(self) -> EvaluationRecipe:
-        """Where slices are scored."""
+        """Where slices are scored: as the recipe says."""
         return self.recipe
 
     @abstractmethod
@@ -79,7 +79,7 @@ class SliceTest(SegmentationTest):
         """What segments slices of the domain that is scored, in eval mode."""
 
     def predictor(self, context: StageContext) -> "Predictor":
-        """The same, slice by slice."""
+        """What segments halves, slice by slice."""
         from medsearch.stages.testing import Predictor
         from medsearch.training.inference import slicewise
 

@@ -1,4 +1,4 @@
-"""What a stage is."""
+"""A stage: what a training phase declares without torch, and the generator that trains it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator
@@ -30,18 +30,18 @@ class Stage(ABC):
     @property
     def batch(self) -> int | None:
         """Samples of a whole optimiser step, which may be accumulated from parts; None where its recipe has none."""
-        found = getattr(self.recipe, "batch", None)
-        return found if isinstance(found, int) else None
+        batch = getattr(self.recipe, "batch", None)
+        return batch if isinstance(batch, int) else None
 
     @property
     def epochs(self) -> int | None:
-        """Of a whole training, as its recipe says; None where it does not."""
-        found = getattr(self.recipe, "epochs", None)
-        return found if isinstance(found, int) else None
+        """How many epochs a whole training has, as the recipe says; None where it does not."""
+        epochs = getattr(self.recipe, "epochs", None)
+        return epochs if isinstance(epochs, int) else None
 
     @abstractmethod
     def reads(self) -> frozenset[str]:
-        """The parts of the task that training may ask for (`data.views`); part of the key."""
+        """The parts of the task that training may ask for (`cohorts.views`); part of the key."""
 
     @abstractmethod
     def train(self, context: "StageContext[Any]") -> Training:

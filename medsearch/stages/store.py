@@ -6,7 +6,7 @@
              .aside/             outputs before they are committed
              manifest.json       written last: the stage is finished
              thinned.json        its heavy outputs were pruned; what reports read is there
-             .replaced/          what the stage was that is being trained anew (`stages.renewal`)
+             .replaced/          what the stage was that is being trained anew (`stages.folders`)
              weights.safetensors, ...
 
 A store on a shared folder is that folder. A store at a URI (`remote`, laid out as `stages.bucket` says) has a folder
@@ -29,7 +29,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from medsearch.core.errors import Damaged
+from medsearch.core.codec import encoded
+from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.locks import locked
 from medsearch.core.paths import child
 from medsearch.core.records import (
@@ -44,13 +45,24 @@ from medsearch.core.records import (
     write_sealed,
 )
 from medsearch.core.remote import each, local_sizes, require_writable
-from medsearch.stages import renewal, sharing
-from medsearch.stages.bucket import Bucket, bucket_at
+from medsearch.stages import folders
+from medsearch.stages.bucket import Bucket, Mirror, bucket_at
 from medsearch.stages.context import Artifact
 from medsearch.stages.index import Entry, Index, index_of, stage_names
-from medsearch.stages.manifest import read_manifest, stored_manifest
-from medsearch.stages.mirror import Mirror
-from medsearch.stages.outputs import ASIDE, CHECKPOINT, JOURNAL, LOCK, MANIFEST, REPLACED, THINNED
+from medsearch.stages.manifest import (
+    ASIDE,
+    CHECKPOINT,
+    JOURNAL,
+    LOCK,
+    MANIFEST,
+    REPLACED,
+    THINNED,
+    Manifest,
+    TrainedAgain,
+    own_files,
+    read_manifest,
+    stored_manifest,
+)
 from medsearch.stages.stage import Epoch
 
 __all__ = ["JOURNAL", "MANIFEST", "Store"]
@@ -95,7 +107,7 @@ class Store:
         They were pruned, are damaged, or have stayed at another URI of which this folder is a mirror. At the URI they
         are checked when they are fetched.
         """
-        return self._is_there(key) or (self._is_here(key) and sharing.is_whole(self.folder(key)))
+        return self._is_there(key) or (self._is_here(key) and folders.is_whole(self.folder(key)))
 
     def artifact(self, key: str) -> Artifact:
         """A finished stage, with its light outputs.
@@ -107,8 +119,8 @@ class Store:
         """
         folder = self.folder(key)
         if self.bucket is not None and not self._is_here(key):
-            sharing.adopt(self.bucket, folder, instead_of=self._outdated(key))
-        return Artifact(key, folder, stored_manifest(folder), partial(sharing.bring, self.bucket, folder))
+            folders.adopt(self.bucket, folder, instead_of=self._outdated(key))
+        return Artifact(key, folder, stored_manifest(folder), partial(folders.bring, self.bucket, folder))
 
     def artifacts(self) -> Iterator[Artifact]:
         """Every finished stage, with its light outputs. `summaries` is faster. A damaged one is named and left out."""
@@ -116,8 +128,8 @@ class Store:
             if self.has(key):
                 yield self.artifact(key)
 
-    def summaries(self) -> Mapping[str, Mapping[str, Any]]:
-        """By key, the manifest of every finished stage without its notes and files."""
+    def summaries(self) -> Mapping[str, Manifest]:
+        """By key, the manifest of every finished stage without its notes, files and modules."""
         return self._index.summaries(self.bucket)
 
     @contextmanager
@@ -130,12 +142,17 @@ class Store:
         node it came from; while the stage is held, its checkpoint and journal are kept there, too.
         """
         with ExitStack() as held:
-            folder = self.folder(key)
+            folder, finished = self.folder(key), self._outdated(key)
             held.enter_context(locked(folder / LOCK))
-            self._supersede_outdated(key)
+            folders.end_move(folder)
+            if finished is not None:
+                if self.bucket is not None and self.bucket.ask(key) and not self._is_there(key):
+                    self.bucket.supersede(key)
+                if folders.is_of(folder / MANIFEST, finished):
+                    folders.supersede(folder)
             if self.bucket is not None:
-                if sharing.send_unsent(self.bucket, folder):
-                    _settle(folder)
+                if folders.send_unsent(self.bucket, folder):
+                    _remove_progress(folder)
                 if not (self.bucket.ask(key) and self._is_there(key)):
                     mirror = Mirror(self.bucket, folder)
                     mirror.take_up()
@@ -147,8 +164,8 @@ class Store:
 
         Then it is not finished, for any node.
         """
-        if (found := sharing.set_aside_damaged(self.folder(key))) is not None:
-            damage, aside = found
+        if (moved := folders.set_aside_damaged(self.folder(key))) is not None:
+            damage, aside = moved
             warn_once(f"{damage.what} {damage.problem}; the stage is in {aside} now, and trained anew")
         if self.bucket is not None and self.bucket.ask(key):
             entry = self._index.there(key, self.bucket)
@@ -189,7 +206,7 @@ class Store:
         aside.mkdir(parents=True)
         return aside
 
-    def commit(self, key: str, manifest: Mapping[str, Any]) -> Artifact:
+    def commit(self, key: str, manifest: Manifest) -> Artifact:
         """Move the outputs into place, send them if there is a URI, then write the manifest; the checkpoint goes last.
 
         Of a stage that was trained again because its outputs had gone, the first manifest stays, so reports say what
@@ -200,23 +217,39 @@ class Store:
 
         """
         folder = self.folder(key)
-        sharing.require_no_links(folder / ASIDE, key)
+        for path in sorted((folder / ASIDE).rglob("*")):
+            if path.is_symlink():  # what it leads to is not the stage's, and may change or go at any time
+                output, remedy = path.relative_to(folder / ASIDE), "have it write the file itself, or a copy of it"
+                msg = f"stage {key} leaves {output}, which is a link to {path.readlink()}; {remedy} (shutil.copyfile)"
+                raise BadInput(msg)
         outputs = list(local_sizes(folder / ASIDE))
         for path in sorted((folder / ASIDE).iterdir()):
-            _sync_tree(path)
+            for part in [path, *path.rglob("*")]:
+                if part.is_dir():
+                    sync_directory(part)
+                else:
+                    with part.open("rb") as handle:
+                        os.fsync(handle.fileno())
             target = folder / path.name
             if target.is_dir():
                 shutil.rmtree(target)
             path.rename(target)
         sync_directory(folder)
-        whole = sharing.described(folder, self._first(key, manifest), outputs)
-        if self.bucket is None:
-            write_sealed(folder / MANIFEST, whole)
+        if self._is_here(key):
+            again = TrainedAgain(
+                metrics=manifest.metrics, seconds=manifest.seconds, finished=manifest.finished, code=manifest.code
+            )
+            manifest = replace(read_manifest(folder / MANIFEST, key), again=again)
         else:
-            sharing.send(self.bucket, folder, whole)
-        if "replaces" in whole:
-            renewal.forget_summary(folder)
-        _settle(folder)
+            manifest = replace(manifest, replaces=folders.replaced(folder))
+        manifest = folders.described(folder, manifest, outputs)
+        if self.bucket is None:
+            write_sealed(folder / MANIFEST, encoded(manifest))
+        else:
+            folders.send(self.bucket, folder, manifest)
+        if manifest.replaces is not None:
+            folders.forget_summary(folder)
+        _remove_progress(folder)
         return self.artifact(key)
 
     def record(
@@ -227,11 +260,11 @@ class Store:
         seconds: float,
         time: float,
         domains: Mapping[str, str] | None = None,
-        told: Mapping[str, Any] | None = None,
+        more: Mapping[str, Any] | None = None,
     ) -> None:
-        """Append one epoch to the journal. `domains`: whose cases each split holds; `told`: more for the line."""
+        """Append one epoch to the journal. `domains`: whose cases each split holds; `more`: for the line, the code."""
         line = {"epoch": epoch.number, "metrics": epoch.metrics, "seconds": seconds, "time": time}
-        line |= {**({"domains": domains} if domains else {}), **(told or {})}
+        line |= {**({"domains": domains} if domains else {}), **(more or {})}
         append_line(self.folder(key) / JOURNAL, line)
 
     def journal(self, key: str) -> list[dict[str, Any]]:
@@ -263,7 +296,7 @@ class Store:
         if self.bucket is None or self._is_here(key):
             return
         if self._is_there(key):
-            sharing.adopt(self.bucket, self.folder(key), instead_of=self._outdated(key))
+            folders.adopt(self.bucket, self.folder(key), instead_of=self._outdated(key))
             return
         journal = self.folder(key) / JOURNAL
         newer = self.bucket.newer_journal(key, journal.stat().st_size if journal.exists() else 0)
@@ -288,14 +321,15 @@ class Store:
             return 0
         require_writable(self.remote)
         keys = {key for key in stage_names(self.root) - self.bucket.keys() if self._is_here(key)}
-        folders = [folder for key in sorted(keys) if sharing.is_whole(folder := self.folder(key))]
-        for folder in folders:
+        whole = [folder for key in sorted(keys) if folders.is_whole(folder := self.folder(key))]
+        for folder in whole:
             with locked(folder / LOCK):
                 manifest = read_manifest(folder / MANIFEST, folder.name)
-                if "files" not in manifest:  # it is from before manifests listed them
-                    manifest = sharing.described(folder, manifest, sharing.found(folder))
-                sharing.send(self.bucket, folder, manifest)
-        return len(folders)
+                if not manifest.files:  # it is from before manifests listed them
+                    outputs = [name for name in local_sizes(folder) if not own_files(name)]
+                    manifest = folders.described(folder, manifest, outputs)
+                folders.send(self.bucket, folder, manifest)
+        return len(whole)
 
     @property
     def _index(self) -> Index:
@@ -320,26 +354,11 @@ class Store:
 
     def _is_of_outdated(self, key: str, entry: Entry | None) -> bool:
         finished = self._outdated(key)
-        return finished is not None and entry is not None and entry.manifest.get("finished") == finished
+        manifest = entry.manifest if entry else None
+        return finished is not None and manifest is not None and manifest.finished == finished
 
     def _outdated(self, key: str) -> float | None:
         return (self.outdated or {}).get(key)
-
-    def _supersede_outdated(self, key: str) -> None:
-        folder, finished = self.folder(key), self._outdated(key)
-        renewal.end_move(folder)
-        if finished is None:
-            return
-        if self.bucket is not None and self.bucket.ask(key) and not self._is_there(key):
-            self.bucket.supersede(key)
-        if renewal.is_of(folder / MANIFEST, finished):
-            renewal.supersede(folder)
-
-    def _first(self, key: str, manifest: Mapping[str, Any]) -> Mapping[str, Any]:
-        if not self._is_here(key):
-            return {**manifest, **renewal.replaced(self.folder(key))}
-        again = {name: manifest[name] for name in ("metrics", "seconds", "finished", "code") if name in manifest}
-        return {**read_manifest(self.folder(key) / MANIFEST, key), "again": again}
 
 
 def journal_line(line: bytes) -> dict[str, Any]:
@@ -370,18 +389,8 @@ def _is_sound(entry: Entry | None) -> bool:
     return entry is not None and not entry.damage
 
 
-def _settle(folder: Path) -> None:
-    """What a finished stage needs no more."""
+def _remove_progress(folder: Path) -> None:
+    """Remove what a stage that is finished needs no more."""
     (folder / THINNED).unlink(missing_ok=True)
-    shutil.rmtree(folder / ASIDE, ignore_errors=True)
-    shutil.rmtree(folder / CHECKPOINT, ignore_errors=True)
-    shutil.rmtree(folder / REPLACED, ignore_errors=True)
-
-
-def _sync_tree(path: Path) -> None:
-    for part in [path, *path.rglob("*")]:
-        if part.is_dir():
-            sync_directory(part)
-        else:
-            with part.open("rb") as handle:
-                os.fsync(handle.fileno())
+    for name in (ASIDE, CHECKPOINT, REPLACED):
+        shutil.rmtree(folder / name, ignore_errors=True)

@@ -33,7 +33,7 @@ class CycleGANStage(Stage):
 
     @property
     def epochs(self) -> int:
-        """Those at the full rate and those at a falling one."""
+        """Epochs at the full learning rate and those at a falling one."""
         epochs: int = self.recipe.cyclegan.all_epochs
         return epochs
 
@@ -52,7 +52,7 @@ class SynthesisTest(Stage):
         """There is no step, whatever the recipe says of the training's."""
 
     def reads(self) -> frozenset[str]:
-        """As `TESTED`."""
+        """Test pairs, and the validation images of both domains."""
         return TESTED
 
     @abstractmethod

@@ -24,16 +24,12 @@ Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 """Both halves of a subject (2, z, y, x) to probabilities of tumour of the same shape."""
 
 
-def nothing_else(gallery: Gallery, cases: Sequence[TestCase], scores: Scores) -> None:
-    """Show predictions alone."""
-
-
 @dataclass(frozen=True)
 class Predictor:
-    """What was trained, in eval mode. show: adds pictures of its own to those of predictions."""
+    """What was trained, in eval mode. show: adds pictures of its own to those of predictions, if it has any."""
 
     predict: Predict
-    show: Callable[[Gallery, Sequence[TestCase], Scores], None] = nothing_else
+    show: Callable[[Gallery, Sequence[TestCase], Scores], None] | None = None
 
 
 def scored(
@@ -58,7 +54,8 @@ def scored(
             shown.append(case)
     gallery, cases = Gallery(context.directory), alike(shown)
     add_predictions(gallery, cases, scores.rows)
-    predictor.show(gallery, cases, scores)
+    if predictor.show is not None:
+        predictor.show(gallery, cases, scores)
     gallery.close()
     yield Epoch(1, {})
     return Outcome(scores.metrics, scores.notes)
@@ -72,12 +69,12 @@ def predicted_cases(
     for subject in task.subjects(domain, "test"):
         image, mask = task.image(domain, "test", subject), task.mask(domain, "test", subject)
         box = task.box(subject)
-        found = (predict(halves(image, cut, box)) > THRESHOLD).astype(np.uint8)
+        segmented = (predict(halves(image, cut, box)) > THRESHOLD).astype(np.uint8)
         yield TestCase(
             subject=subject,
             image=image,
             truth=mask,
-            prediction=place_halves(found, task.shape, cut, box),
+            prediction=place_halves(segmented, task.shape, cut, box),
             diseased=None if mask is None else task.presence(domain, "test", subject),
             box=box,
             patient=task.prepared.roster.patients.get(subject),

@@ -1,6 +1,6 @@
-"""A CycleGAN in training, to its last epoch, which is kept: nothing is looked at to pick one; and trained.
+"""Training a CycleGAN to its last epoch, whose weights are kept, and what translates with them.
 
-A stage begins one, draws its own batches and writes down its total loss:
+A stage builds one, draws its own batches and writes down its total loss:
 
     gan = build_cyclegan(recipe.cyclegan, recipe.weights, context)
     return Translating(gan, context, batches=..., g_terms=...).train()
@@ -47,7 +47,10 @@ def build_cyclegan(recipe: CycleGANRecipe, weights: CycleGANWeights, context: St
 @final
 @dataclass(frozen=True, eq=False)
 class Translating:
-    """batches: of an epoch, counted from 1. g_terms: the total loss that generators minimise, by term."""
+    """The training of a CycleGAN.
+
+    batches: of an epoch, counted from 1. g_terms: the total loss that generators minimise, by term.
+    """
 
     gan: CycleGAN
     context: StageContext[SynthesisView]
@@ -55,7 +58,7 @@ class Translating:
     g_terms: Callable[[Cycled], Terms]
 
     def steps(self, epoch: int) -> Iterator[Terms]:
-        """One epoch."""
+        """The losses of every optimiser step of an epoch, counted from 1, by term."""
         self.gan.begin(epoch)
         yield from map(self.gan.step(self.g_terms), micro_batches(self.batches(epoch), self.context.runtime))
 
@@ -65,13 +68,13 @@ class Translating:
         if "paired.validation.images" not in view.reads:
             return {}
         translator = towards(self.gan.translators.eval(), view)
-        found = PairScores()
+        scores = PairScores()
         for pair in made_pairs(SliceTranslator(translator, self.context.runtime), view, "validation"):
-            found.add(pair)
-        return found.metrics("validation")
+            scores.add(pair)
+        return scores.metrics("validation")
 
     def train(self) -> Training:
-        """All epochs; the translators' weights are written."""
+        """Train all epochs, and write the translators' weights as `weights.safetensors`."""
         epochs = self.gan.recipe.all_epochs
         loop = Loop(
             modules=self.gan.modules,

@@ -19,8 +19,8 @@ from medsearch.cohorts.tasks import Task
 from medsearch.core.machine import cores
 from medsearch.core.recipes import fingerprint, plain
 from medsearch.core.terminal import say, show
-from medsearch.stages.lineage import due
-from medsearch.stages.pipelines import StageRun
+from medsearch.stages.manifest import Manifest
+from medsearch.stages.pipelines import StageRun, stages_to_train
 from medsearch.stages.store import Store
 from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.search import Search
@@ -115,13 +115,13 @@ class Timings:
     """How long stages took, from the store's manifests; for those never finished, from an epoch that was measured."""
 
     def __init__(self, environment: StudyEnvironment) -> None:
-        self._timed: dict[str, list[tuple[Mapping[str, Any], Mapping[str, Any]]]] = {}
+        self._timed: dict[str, list[tuple[Manifest, Mapping[str, Any]]]] = {}
         self._known: dict[str, float] = {}
         finished = list(environment.store.summaries().values())
-        stages = {manifest["stage"] for manifest in finished}
-        measured = [timing for timing in Probes(environment.probes).timings() if timing["stage"] not in stages]
+        stages = {manifest.stage for manifest in finished}
+        measured = [timing for timing in Probes(environment.probes).timings() if timing.stage not in stages]
         for manifest in (*finished, *measured):
-            self._timed.setdefault(manifest["stage"], []).append((manifest, _leaves(manifest["recipe"])))
+            self._timed.setdefault(manifest.stage, []).append((manifest, _leaves(manifest.recipe)))
 
     def hours(self, runs: Collection[StageRun]) -> float | None:
         """Hours of all of these stage runs, one after the other; None when one of their stages was never timed."""
@@ -162,7 +162,7 @@ class Timings:
             nearest = [manifest for (manifest, _), count in zip(timed, alike, strict=True) if count == max(alike)]
             took, epochs = [], run.stage.epochs
             for manifest in nearest:
-                seconds, trained = float(manifest["seconds"]), manifest.get("epochs")
+                seconds, trained = float(manifest.seconds or 0), manifest.epochs
                 took.append(seconds * epochs / trained if epochs and trained else seconds)
             self._known[kind] = statistics.median(took)
         return self._known[kind]
@@ -295,7 +295,7 @@ def _known_rows(jobs: Sequence[Job], seen: set[str], store: Store, timings: Timi
 
 def _graph_rows(graph: Graph, environment: StudyEnvironment, failed: Collection[str]) -> list[StageCount]:
     """A row for every kind of stage in every column, in the order of the pipeline."""
-    missing = due([item.run for item in graph.items.values()], environment.store)
+    missing = stages_to_train([item.run for item in graph.items.values()], environment.store)
     lost = set(missing.intersection(failed))  # what failed and is not stored by now, and all that waits for it
     for key, item in graph.items.items():  # each after what it takes
         if key in missing and not lost.isdisjoint(item.run.upstream.values()):

@@ -11,10 +11,8 @@ from typing import Any, Generic, TypeVar, final
 from medsearch.core.errors import Damaged
 from medsearch.core.records import read_json
 from medsearch.core.remote import Unreachable
-from medsearch.stages.code import recorded
+from medsearch.stages.folders import replaced_time
 from medsearch.stages.manifest import read_manifest
-from medsearch.stages.outputs import REPLACED
-from medsearch.stages.renewal import replaced_time, time_of
 from medsearch.stages.store import JOURNAL, MANIFEST, Store, journal_line
 from medsearch.study.record.headers import (
     AblationHeader,
@@ -330,12 +328,8 @@ class StudyReader:
         return True
 
     def _read_replaced(self, key: str) -> None:
-        folder = self._store_root / key
-        known = time_of(folder / REPLACED / MANIFEST)
-        if known is None:
-            known = replaced_time(folder / MANIFEST)
-        if known is not None:
-            self.study.replaced[key] = known
+        if (finished := replaced_time(self._store_root / key)) is not None:
+            self.study.replaced[key] = finished
 
     def _note_names(self, node: str, line: Mapping[str, Any]) -> None:
         names, domains = self.study.measured.setdefault(node, {}), line.get("domains", {})
@@ -354,13 +348,14 @@ def _stamp(path: Path) -> tuple[int, int] | None:
 
 def _finished(manifest: Path, key: str) -> Finished:
     of = read_manifest(manifest, key)
+    code = of.training_code
     return Finished(
-        metrics=dict(of.get("metrics", {})),
-        seconds=of.get("seconds"),
-        time=of.get("finished", manifest.stat().st_mtime),
+        metrics=dict(of.metrics),
+        seconds=of.seconds,
+        time=manifest.stat().st_mtime if of.finished is None else of.finished,
         pictures=_files(manifest.parent / "pictures", "pictures", "*.png"),
-        domains=dict(of.get("domains", {})),
-        code=code.commits if (code := recorded(of)).digest else None,
+        domains=dict(of.domains),
+        code=code.commits if code.digest else None,
     )
 
 

@@ -15,12 +15,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from medsearch.cli.verification import verify
 from medsearch.core.contents import Content, content_of, verified_in
+from medsearch.stages.manifest import Manifest
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 
@@ -38,8 +40,8 @@ def write(home: Path, stages: int, size: int) -> None:
         (aside / "weights.safetensors").write_bytes(os.urandom(size))
         (aside / "pictures").mkdir()
         (aside / "pictures" / "predictions.png").write_bytes(os.urandom(20_000))
-        manifest = {"stage": "made-up", "node": "test", "recipe": {"epochs": 10}, "metrics": {"test/dice": 0.5}}
-        store.commit(key, {**manifest, "seconds": 10.0, "upstream": {}, "notes": {"cases": CASES}})
+        manifest = Manifest(stage="made-up", node="test", recipe={"epochs": 10}, metrics={"test/dice": 0.5})
+        store.commit(key, replace(manifest, seconds=10.0, notes={"cases": CASES}))
     for record in (home / "stages").glob(".verified-*"):
         record.unlink()
 

@@ -6,6 +6,7 @@ import pytest
 
 from medsearch.cli import main
 from medsearch.cli.commands import size
+from medsearch.stages.manifest import Manifest
 from medsearch.stages.store import Store
 from medsearch.study.record.ledger import Ledger, PlannedRun
 from tests.study.headers import put, search_header
@@ -17,7 +18,7 @@ def home(tmp_path: Path) -> Path:
     store = Store(tmp_path / "stages")
     for key in ("lost", "won", "gone"):
         (store.aside(key) / "weights.safetensors").write_bytes(b"x" * 2_000_000)
-        store.commit(key, {"metrics": {}, "upstream": {}})
+        store.commit(key, Manifest(metrics={}, upstream={}))
     study = tmp_path / "studies" / "a_search"
     put(study, search_header(chosen=(1,)))
     ledger = Ledger(study)

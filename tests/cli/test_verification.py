@@ -13,7 +13,7 @@ from medsearch.cli.verification import Verification, set_aside, verify
 from medsearch.cohorts.atomic_folder import made_once
 from medsearch.cohorts.prepared import CASES
 from medsearch.core.records import write_json, write_sealed
-from medsearch.stages.outputs import JOURNAL, LOCK, MANIFEST, THINNED
+from medsearch.stages.manifest import JOURNAL, LOCK, MANIFEST, THINNED, Manifest
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 from medsearch.study.record.ledger import Ledger
@@ -33,7 +33,7 @@ def home(tmp_path: Path) -> Path:
     for key in ("one", "two"):
         (store.aside(key) / "weights.bin").write_bytes(key.encode() * 1000)
         (store.folder(key) / ".aside" / "facts.json").write_text("{}")
-        store.commit(key, {"metrics": {"test/dice": 0.5}})
+        store.commit(key, Manifest(metrics={"test/dice": 0.5}))
     for number in (1, 2):
         store.record("runs", Epoch(number, {}), seconds=1.0, time=5.0)
     made_once(tmp_path / "cohorts" / "toy", CASES, fill)

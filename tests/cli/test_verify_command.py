@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from medsearch.cli import main
-from medsearch.stages.outputs import MANIFEST
+from medsearch.stages.manifest import MANIFEST, Manifest
 from medsearch.stages.store import Store
 from medsearch.study.record.ledger import Ledger
 from tests.study.headers import search_header
@@ -18,7 +18,7 @@ def home(tmp_path: Path) -> Path:
     store = Store(tmp_path / "stages")
     for key in ("one", "two"):
         (store.aside(key) / "weights.safetensors").write_bytes(key.encode() * 1000)
-        store.commit(key, {"metrics": {"test/dice": 0.5}, "upstream": {}})
+        store.commit(key, Manifest(metrics={"test/dice": 0.5}, upstream={}))
     study = tmp_path / "studies" / "a_search"
     Ledger(study).write_header(search_header())
     Ledger(study).finished("trial-0000", state="complete", values=(0.5,))

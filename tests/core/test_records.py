@@ -15,10 +15,10 @@ from medsearch.core.locks import locked
 from medsearch.core.records import (
     SEAL,
     append_line,
-    decoded,
     faulty_lines,
     intact,
     line_of,
+    parsed_json,
     parsed_line,
     read_json,
     read_lines,
@@ -93,7 +93,7 @@ def test_no_flipped_bit_changes_what_is_read(of, data):
     assert intact(line_of(of)) == bool(of), "nothing stands before the checksum of a line that says nothing"
     assert not intact(flipped(line_of(of)))
     with contextlib.suppress(Damaged):
-        assert unsealed(decoded(flipped(json.dumps(sealed(of), indent=1).encode()), "it"), "it") == of
+        assert unsealed(parsed_json(flipped(json.dumps(sealed(of), indent=1).encode()), "it"), "it") == of
 
 
 @pytest.mark.parametrize("lost", range(5))

@@ -17,6 +17,7 @@ from PIL import Image
 
 from medsearch.core.reported import Reported
 from medsearch.core.seeds import generator
+from medsearch.stages.manifest import Manifest
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
@@ -255,7 +256,7 @@ def _store(store: Store, planned: PlannedRun, cases: Sequence[Mapping[str, Any]]
         manifest |= {"metrics": {f"test/{name}": _mean(cases, name) for name in names}, "notes": notes}
     store.aside(key)
     store.record(key, Epoch(1, {"train/loss": 1.0}), seconds=60.0, time=0.0)
-    store.commit(key, manifest)
+    store.commit(key, Manifest(**manifest))
 
 
 def _mean(cases: Sequence[Mapping[str, Any]], name: str) -> float:

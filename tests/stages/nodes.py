@@ -4,6 +4,7 @@ from pathlib import Path
 
 from medsearch.core.remote import Remote
 from medsearch.stages.bucket import bucket_at
+from medsearch.stages.manifest import Manifest
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 
@@ -39,7 +40,7 @@ def finish(store: Store, key: str, text: str = "weights") -> None:
     with store.lock(key):
         store.record(key, Epoch(1, {"x": 0.5}), seconds=1.0, time=5.0)
         outputs(store, key, text)
-        store.commit(key, {"metrics": {"validation/dice": 0.5}, "text": text})
+        store.commit(key, Manifest(metrics={"validation/dice": 0.5}, node=text))
 
 
 def here(store: Store, key: str) -> set[str]:

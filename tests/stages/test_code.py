@@ -4,15 +4,17 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from medsearch.core.codec import decoded, encoded
-from medsearch.stages.code import Code, code_statuses, lineage, recorded
+from medsearch.stages.code import Code, code_statuses
 from medsearch.stages.context import Runtime
 from medsearch.stages.execution import StageExecutor, run_stage
+from medsearch.stages.manifest import EarlierCode, Manifest, TrainingCode
 from medsearch.stages.store import Store
 from tests.micro import Micro, drained
 from tests.stages.toy import Counter, run_of
@@ -123,21 +125,21 @@ def executor(micro: Micro, tmp_path: Path) -> StageExecutor:
 def test_a_manifest_names_commit_digest_and_modules(executor: StageExecutor) -> None:
     run = run_of(Counter(), seed=4)
     _, artifact = drained(run_stage(executor, run))
-    code = artifact.manifest["code"]
-    assert code["digest"] == run.code.digest
-    assert {"tests.stages.toy", "medsearch.stages.stage"} <= artifact.manifest["modules"].keys()
-    assert code["upstream"] == {}
-    assert "earlier" not in code
-    assert {line["code"] for line in executor.store.journal(run.key)} == {code["digest"]}
-    assert recorded(artifact.manifest).digest == code["digest"]
-    assert "modules" not in executor.store.summaries()[run.key]
+    code = artifact.manifest.code
+    assert code.digest == run.code.digest
+    assert {"tests.stages.toy", "medsearch.stages.stage"} <= artifact.manifest.modules.keys()
+    assert code.upstream == {}
+    assert code.earlier == ()
+    assert {line["code"] for line in executor.store.journal(run.key)} == {code.digest}
+    assert artifact.manifest.training_code.digest == code.digest
+    assert executor.store.summaries()[run.key].modules == {}
 
 
-def manifest(stage: str, digest: str | None, **upstream: tuple[str, str | None]) -> dict[str, Any]:
+def manifest(stage: str, digest: str | None, **upstream: tuple[str, str | None]) -> Manifest:
     taken = {role: key for role, (key, _) in upstream.items()}
     said = {role: line for role, (_, line) in upstream.items()}
-    code = {"commit": "c" * 40, "dirty": False, "digest": digest, "upstream": said}
-    return {"stage": stage, "upstream": taken, "code": code if digest else "0.1.0"}
+    code = TrainingCode(commit="c" * 40, dirty=False, digest=digest, upstream=said)
+    return Manifest(stage=stage, upstream=taken, metrics={}, code=code if digest else "0.1.0")
 
 
 def test_what_stands_on_changed_code_is_no_more_current_than_that() -> None:
@@ -148,16 +150,16 @@ def test_what_stands_on_changed_code_is_no_more_current_than_that() -> None:
         "a": a,
         "old": old,
         "unknown": manifest("a", None),
-        "b on a": manifest("b", today["b"].digest, model=("a", lineage(a))),
-        "b on old": manifest("b", today["b"].digest, model=("old", lineage(old))),
-        "b on what a was": manifest("b", today["b"].digest, model=("a", lineage(old))),
+        "b on a": manifest("b", today["b"].digest, model=("a", a.lineage)),
+        "b on old": manifest("b", today["b"].digest, model=("old", old.lineage)),
+        "b on what a was": manifest("b", today["b"].digest, model=("a", old.lineage)),
         "b on unknown": manifest("b", today["b"].digest, model=("unknown", None)),
         "b on gone": manifest("b", today["b"].digest, model=("gone", "whatever")),
         "of no interest": manifest("d", "anything"),
     }
-    stored["c on that"] = manifest("c", today["c"].digest, model=("b on old", lineage(stored["b on old"])))
-    stored["mixed"] = manifest("a", today["a"].digest)
-    stored["mixed"]["code"]["earlier"] = [{"digest": "old", "commit": None}]
+    stored["c on that"] = manifest("c", today["c"].digest, model=("b on old", stored["b on old"].lineage))
+    code = replace(a.training_code, earlier=(EarlierCode(digest="old"),))
+    stored["mixed"] = replace(a, code=code)
     assert code_statuses(stored, today, stored) == {
         "a": "current",
         "old": "changed",

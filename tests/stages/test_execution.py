@@ -37,13 +37,13 @@ def test_a_stage_is_trained_once_and_then_found(executor: StageExecutor) -> None
 def test_the_manifest_says_what_was_run_on_what(executor: StageExecutor) -> None:
     _, artifact = drained(run_stage(executor, RUN))
     manifest = artifact.manifest
-    assert manifest["recipe"] == {"epochs": 3, "diverges_at": 0, "inner": {"a": 1.0}}
-    assert (manifest["stage"], manifest["node"], manifest["version"], manifest["seed"]) == ("counter", "counting", 1, 4)
-    assert manifest["metrics"] == {"last": 3.0}
-    assert len(manifest["notes"]["subjects"]) == 2
-    assert manifest["epochs"] == 3
-    assert manifest["seconds"] >= sum(line["seconds"] for line in executor.store.journal(RUN.key))
-    assert manifest["runtime"]["device"] == "cpu"
+    assert manifest.recipe == {"epochs": 3, "diverges_at": 0, "inner": {"a": 1.0}}
+    assert (manifest.stage, manifest.node, manifest.version, manifest.seed) == ("counter", "counting", 1, 4)
+    assert manifest.metrics == {"last": 3.0}
+    assert len(manifest.notes["subjects"]) == 2
+    assert manifest.epochs == 3
+    assert manifest.seconds >= sum(line["seconds"] for line in executor.store.journal(RUN.key))
+    assert manifest.runtime["device"] == "cpu"
 
 
 def test_a_stopped_stage_goes_on_where_it_was(executor: StageExecutor) -> None:
@@ -54,7 +54,7 @@ def test_a_stopped_stage_goes_on_where_it_was(executor: StageExecutor) -> None:
     epochs, artifact = drained(run_stage(executor, RUN))
     assert [epoch.number for epoch in epochs] == [2, 3]  # epoch 2 was not yet saved when its generator was closed
     assert [line["epoch"] for line in executor.store.journal(RUN.key)] == [1, 2, 3]
-    assert artifact.manifest["epochs"] == 3
+    assert artifact.manifest.epochs == 3
 
 
 def test_a_repeated_epoch_is_not_recorded_again(executor: StageExecutor) -> None:
@@ -86,9 +86,9 @@ def test_an_epoch_whose_record_was_lost_is_counted_and_its_time_estimated(
     (executor.store.folder(RUN.key) / "checkpoint" / str(line + 1)).touch()
     _, artifact = drained(run_stage(executor, RUN))
     recorded = executor.store.journal(RUN.key)
-    usual = artifact.manifest["epoch_seconds"]
-    assert (artifact.manifest["epochs"], artifact.manifest["lost_epochs"], len(recorded)) == (3, 1, 2)
-    assert artifact.manifest["seconds"] >= sum(of["seconds"] for of in recorded) + usual
+    usual = artifact.manifest.epoch_seconds
+    assert (artifact.manifest.epochs, artifact.manifest.lost_epochs, len(recorded)) == (3, 1, 2)
+    assert artifact.manifest.seconds >= sum(of["seconds"] for of in recorded) + usual
     assert "the journal lost 1 of 3 epochs; their seconds are estimated" in caplog.text
 
 

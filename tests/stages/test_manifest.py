@@ -6,15 +6,14 @@ from typing import Any
 
 import pytest
 
+from medsearch.core.codec import encoded
 from medsearch.core.contents import Content
 from medsearch.core.errors import Damaged
 from medsearch.core.records import sealed
-from medsearch.stages.code import lineage, recorded
-from medsearch.stages.manifest import contents_in, decoded_manifest, is_sealed, read_manifest, with_contents
-from medsearch.stages.memory import usage_in
+from medsearch.stages.manifest import Manifest, TrainingCode, decoded_manifest, read_manifest
+from medsearch.stages.memory import Usage
 
-MANIFEST: dict[str, Any] = with_contents(
-    {
+MANIFEST: dict[str, Any] = {
         "stage": "s", "metrics": {"dice": 0.5}, "upstream": {"model": "m"}, "finished": 5.0, "seconds": 1.0,
         "epochs": 2, "epoch_seconds": 0.5, "step_seconds": None, "attempt": "a",
         "code": {
@@ -24,13 +23,11 @@ MANIFEST: dict[str, Any] = with_contents(
         "again": {"metrics": {"dice": 0.6}, "code": {"commit": None, "digest": "f"}},
         "memory": {"device": "cpu", "capacity": 9, "peak": 3, "micro_batch": None, "halvings": []},
         "replaces": {"finished": 1.0, "code": "unknown code"},
-    },
-    "k",
-    {"weights.bin": Content(3, "x" * 32)},
-)  # fmt: skip
+    "key": "k", "files": {"weights.bin": 3}, "digests": {"weights.bin": "x" * 32},
+}  # fmt: skip
 
 
-def read(tmp_path: Path, manifest: object, *, sent: bool = False) -> dict[str, Any]:
+def read(tmp_path: Path, manifest: object, *, sent: bool = False) -> Manifest:
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     return read_manifest(tmp_path / "manifest.json", "k", sent=sent)
 
@@ -52,17 +49,24 @@ def from_before_seals(manifest: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_sound_manifest_is_read(tmp_path: Path) -> None:
     found = read(tmp_path, sealed(MANIFEST), sent=True)
-    assert found == MANIFEST
-    assert is_sealed(found)
-    assert contents_in(found) == {"weights.bin": Content(3, "x" * 32)}
-    assert lineage(found)
-    assert recorded(found).commits == ("c",)
-    assert usage_in(found) is not None
+    again = encoded(found)
+    assert {name: again[name] for name in MANIFEST} == {
+        **MANIFEST,
+        "again": {**MANIFEST["again"], "seconds": None, "finished": None, "code": again["again"]["code"]},
+    }
+    assert again["again"]["code"] == {"commit": None, "dirty": None, "digest": "f", "upstream": {}}
+    assert read(tmp_path, sealed(again), sent=True) == found
+    assert found.contents == {"weights.bin": Content(3, "x" * 32)}
+    assert found.lineage
+    assert found.training_code.commits == ("c",)
+    assert Usage.recorded(found) is not None
 
 
 def test_one_from_before_there_were_seals_is_taken_as_it_is(tmp_path: Path) -> None:
-    assert not is_sealed(read(tmp_path, from_before_seals(MANIFEST)))
-    assert read(tmp_path, {"metrics": {}, "code": "c" * 40}) == {"metrics": {}, "code": "c" * 40}
+    assert not read(tmp_path, from_before_seals(MANIFEST)).key
+    old = read(tmp_path, {"metrics": {}, "code": "c" * 40})
+    assert old == Manifest(metrics={}, code="c" * 40)
+    assert (old.training_code, old.lineage) == (TrainingCode(), None)
 
 
 @pytest.mark.parametrize("lost", [(), ("key",), ("digests",)])
@@ -80,7 +84,7 @@ def test_a_sealed_one_has_a_digest_of_every_output(tmp_path: Path, digests: dict
 
 def test_one_of_a_uri_says_where_its_outputs_lie(tmp_path: Path) -> None:
     manifest = sealed({name: value for name, value in MANIFEST.items() if name != "attempt"})
-    assert "attempt" not in read(tmp_path, manifest)
+    assert not read(tmp_path, manifest).attempt
     with pytest.raises(Damaged, match=r"manifest\.json has no field 'attempt'"):
         read(tmp_path, manifest, sent=True)
     with pytest.raises(Damaged, match=r"s3://b/k\.json has no field 'attempt'"):

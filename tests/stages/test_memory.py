@@ -14,6 +14,7 @@ import pytest
 from medsearch.core.records import read_lines, write_json
 from medsearch.stages.context import Runtime, StageContext
 from medsearch.stages.execution import StageExecutor, run_stage
+from medsearch.stages.manifest import MemoryUse
 from medsearch.stages.memory import NOTE
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.stage import Epoch, Outcome, Stage, Training
@@ -60,15 +61,15 @@ def test_the_micro_batch_halves_until_the_stage_fits(executor: StageExecutor) ->
     epochs, artifact = drained(run_stage(executor, run))
     assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
     assert eaten(executor) == [(1, 8), (1, 4), (1, 2), (2, 2), (3, 2), (4, 2)]
-    memory = artifact.manifest["memory"]
-    assert memory["micro_batch"] == 2
-    assert [(halving["before"], halving["after"], halving["epochs"]) for halving in memory["halvings"]] == [
+    memory = artifact.manifest.memory
+    assert memory.micro_batch == 2
+    assert [(halving.before, halving.after, halving.epochs) for halving in memory.halvings] == [
         (8, 4, 0),
         (4, 2, 0),
     ]
-    assert memory["halvings"][0]["reason"] == "CUDA out of memory. Tried to allocate 40000 MiB"
-    assert (memory["peak"], memory["capacity"], memory["device"]) == (7, 100, "pretended")
-    assert artifact.manifest["runtime"]["micro_batch"] == 0, "as it was given"
+    assert memory.halvings[0].reason == "CUDA out of memory. Tried to allocate 40000 MiB"
+    assert (memory.peak, memory.capacity, memory.device) == (7, 100, "pretended")
+    assert artifact.manifest.runtime["micro_batch"] == 0, "as it was given"
     assert len(executor.meter.begun) == 3, "the peak is that of the way that worked"
     assert not (artifact.directory / NOTE).exists()
 
@@ -78,7 +79,7 @@ def test_it_goes_on_from_its_checkpoint_and_says_no_epoch_twice(executor: StageE
     epochs, artifact = drained(run_stage(executor, run))
     assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
     assert eaten(executor) == [(1, 8), (2, 8), (3, 8), (3, 4), (4, 4)]
-    assert artifact.manifest["memory"]["halvings"][0]["epochs"] == 2
+    assert artifact.manifest.memory.halvings[0].epochs == 2
     assert [line["epoch"] for line in executor.store.journal(run.key)] == [1, 2, 3, 4]
 
 
@@ -99,23 +100,17 @@ def test_an_epoch_that_a_checkpoint_lost_is_trained_again_but_not_said_again(exe
 
 def test_without_a_shortage_nothing_is_halved(executor: StageExecutor) -> None:
     _, artifact = drained(run_stage(executor, hungry()))
-    assert artifact.manifest["memory"] == {
-        "micro_batch": 8,
-        "halvings": [],
-        "device": "pretended",
-        "capacity": 100,
-        "peak": 7,
-    }
-    assert artifact.manifest["step_seconds"] == 0.25
-    assert artifact.manifest["epoch_seconds"] <= artifact.manifest["seconds"]
+    assert artifact.manifest.memory == MemoryUse(micro_batch=8, device="pretended", capacity=100, peak=7)
+    assert artifact.manifest.step_seconds == 0.25
+    assert artifact.manifest.epoch_seconds <= artifact.manifest.seconds
     assert not (artifact.directory / NOTE).exists()
 
 
 def test_it_starts_from_the_runtimes_micro_batch(executor: StageExecutor) -> None:
     _, artifact = drained(run_stage(replace(executor, runtime=Runtime(micro_batch=3)), hungry(sample=6_000)))
     assert eaten(executor)[:2] == [(1, 3), (1, 2)]
-    assert artifact.manifest["memory"]["micro_batch"] == 2
-    assert artifact.manifest["runtime"]["micro_batch"] == 3
+    assert artifact.manifest.memory.micro_batch == 2
+    assert artifact.manifest.runtime["micro_batch"] == 3
 
 
 @pytest.mark.parametrize(("appetite", "tries"), [({"base": 20_000}, [8, 4, 2, 1]), ({"batch": 0, "base": 20_000}, [0])])
@@ -144,7 +139,7 @@ def test_a_stopped_run_goes_on_with_the_micro_batch_it_had_come_down_to(executor
     first.close()
     _, artifact = drained(run_stage(executor, run))
     assert eaten(executor)[3:] == [(2, 2), (3, 2), (4, 2)]
-    assert [halving["after"] for halving in artifact.manifest["memory"]["halvings"]] == [4, 2]
+    assert [halving.after for halving in artifact.manifest.memory.halvings] == [4, 2]
 
 
 def test_with_more_room_it_starts_at_the_top_again_and_keeps_the_record(executor: StageExecutor) -> None:
@@ -154,15 +149,15 @@ def test_with_more_room_it_starts_at_the_top_again_and_keeps_the_record(executor
     first.close()
     _, artifact = drained(run_stage(executor, run))
     assert eaten(executor) == [(1, 8), (1, 4), (1, 2), (2, 8), (3, 8), (4, 8)]
-    assert artifact.manifest["memory"]["micro_batch"] == 8
-    assert len(artifact.manifest["memory"]["halvings"]) == 2
+    assert artifact.manifest.memory.micro_batch == 8
+    assert len(artifact.manifest.memory.halvings) == 2
 
 
 def test_a_torn_note_is_no_note(executor: StageExecutor) -> None:
     run = hungry()
     executor.store.folder(run.key).mkdir(parents=True)
     (executor.store.folder(run.key) / NOTE).write_text("{")
-    assert drained(run_stage(executor, run))[1].manifest["memory"]["micro_batch"] == 8
+    assert drained(run_stage(executor, run))[1].manifest.memory.micro_batch == 8
 
 
 def raised_in_another(message: str) -> BaseException:
@@ -234,10 +229,10 @@ class Allocating(Stage):
 def test_a_stage_comes_down_to_what_it_may_take_of_the_machine(executor: StageExecutor) -> None:
     with bounded(main_taken() + 2_500_000_000):
         _, artifact = drained(run_stage(executor, run_of(Allocating(recipe=Appetite(batch=10_000)))))
-    memory = artifact.manifest["memory"]
-    assert memory["micro_batch"] == 2
-    assert [halving["before"] for halving in memory["halvings"]][:2] == [10_000, 5_000]
-    assert "Unable to allocate" in memory["halvings"][0]["reason"]
+    memory = artifact.manifest.memory
+    assert memory.micro_batch == 2
+    assert [halving.before for halving in memory.halvings][:2] == [10_000, 5_000]
+    assert "Unable to allocate" in memory.halvings[0].reason
 
 
 def test_one_sample_that_is_too_much_is_the_run_s_end_with_what_it_had(executor: StageExecutor) -> None:

@@ -10,6 +10,7 @@ import pytest
 from medsearch.core.errors import BadInput
 from medsearch.core.records import read_json
 from medsearch.stages import prune
+from medsearch.stages.manifest import Manifest, TrainedAgain
 from medsearch.stages.prune import Pruning, carry_out, plan
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import JOURNAL, MANIFEST, Store
@@ -32,7 +33,7 @@ def write(folder: Path, sizes: Mapping[str, int]) -> None:
 def finished(store: Store, key: str, *, age: float = 0.0, upstream: Mapping[str, str] | None = None) -> None:
     store.record(key, Epoch(1, {"x": 0.5}), seconds=1.0, time=5.0)
     write(store.aside(key), LIGHT | HEAVY)
-    store.commit(key, {"metrics": {"x": 0.5}, "upstream": dict(upstream or {})})
+    store.commit(key, Manifest(metrics={"x": 0.5}, upstream=dict(upstream or {})))
     grown_old(store, key, age)
 
 
@@ -109,11 +110,11 @@ def test_a_thinned_stage_that_is_trained_again_is_whole_and_says_what_it_said(st
     done(store, plan(store, kept={"trial"}, spare={"trial"}))
     journal = store.journal("trial")
     write(store.aside("trial"), LIGHT | HEAVY)
-    artifact = store.commit("trial", {"metrics": {"x": 0.6}, "upstream": {}, "seconds": 2.0})
+    artifact = store.commit("trial", Manifest(metrics={"x": 0.6}, upstream={}, seconds=2.0))
     assert store.whole("trial")
     assert files(store, "trial") == {*LIGHT, *HEAVY, MANIFEST, JOURNAL}
     assert artifact.metrics == {"x": 0.5}
-    assert artifact.manifest["again"] == {"metrics": {"x": 0.6}, "seconds": 2.0}
+    assert artifact.manifest.again == TrainedAgain(metrics={"x": 0.6}, seconds=2.0)
     assert store.journal("trial") == journal
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.records import warn_once
-from medsearch.stages.outputs import THINNED
+from medsearch.stages.manifest import THINNED, Manifest
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import JOURNAL, MANIFEST, Store
 
@@ -38,13 +38,13 @@ def test_a_stage_is_finished_when_its_manifest_is_there_and_not_before(
 
     monkeypatch.setattr("medsearch.stages.store.write_sealed", killed)
     with pytest.raises(KeyboardInterrupt):
-        store.commit("k", {"metrics": {}})
+        store.commit("k", Manifest(metrics={}))
     assert not store.has("k")
     assert list(store.artifacts()) == []
     assert (store.folder("k") / "checkpoint").exists()  # there is still something to go on from
     monkeypatch.undo()
     outputs(store, "k", "again")
-    artifact = store.commit("k", {"metrics": {"validation/dice": 0.5}})
+    artifact = store.commit("k", Manifest(metrics={"validation/dice": 0.5}))
     assert store.has("k")
     assert artifact.metrics == {"validation/dice": 0.5}
     assert artifact.file("weights.bin").read_text() == "again"
@@ -60,7 +60,7 @@ def test_aside_is_empty_whatever_a_crash_has_left(store: Store) -> None:
 def test_artifacts_are_those_that_are_finished(store: Store) -> None:
     for key in ("b", "a"):
         outputs(store, key)
-        store.commit(key, {"metrics": {}, "node": key})
+        store.commit(key, Manifest(metrics={}, node=key))
     outputs(store, "c")
     assert [artifact.key for artifact in store.artifacts()] == ["a", "b"]
 
@@ -69,15 +69,15 @@ def test_the_index_is_what_the_manifests_say_whatever_has_happened_to_it(store: 
     assert store.summaries() == {}
     for key in ("b", "a"):
         outputs(store, key)
-        store.commit(key, {"metrics": {}, "node": key, "notes": {"cases": [1] * 100}})
+        store.commit(key, Manifest(metrics={}, node=key, notes={"cases": [1] * 100}))
     outputs(store, "c")
-    expected = {key: {"metrics": {}, "node": key} for key in ("a", "b")}
+    expected = {key: Manifest(metrics={}, node=key) for key in ("a", "b")}
     assert store.summaries() == store.summaries() == expected
     index = store.root / ".index.jsonl"
     index.write_text(index.read_text()[:-5])
     assert store.summaries() == expected
-    store.commit("c", {"metrics": {}, "node": "c"})
-    assert store.summaries() == {**expected, "c": {"metrics": {}, "node": "c"}}
+    store.commit("c", Manifest(metrics={}, node="c"))
+    assert store.summaries() == {**expected, "c": Manifest(metrics={}, node="c")}
     shutil.rmtree(store.folder("a"))
     assert list(store.summaries()) == ["b", "c"]
     index.unlink()
@@ -100,7 +100,7 @@ def test_a_stage_without_a_readable_manifest_is_named(store: Store, content: str
 def test_a_damaged_stage_is_set_aside_under_its_lock(store: Store) -> None:
     with store.lock("k"):
         outputs(store, "k")
-        store.commit("k", {"metrics": {"a": 1.0}})
+        store.commit("k", Manifest(metrics={"a": 1.0}))
     (store.folder("k") / "weights.bin").write_text("Weights")
     assert (store.has("k"), store.whole("k")) == (True, False)
     with store.lock("k"):
@@ -111,7 +111,7 @@ def test_a_damaged_stage_is_set_aside_under_its_lock(store: Store) -> None:
         store.set_aside_damaged("k")
         assert (store.has("k"), [path.name for path in store.folder("k").iterdir()]) == (False, ["lock"])
         outputs(store, "k", "anew")
-        store.commit("k", {"metrics": {"a": 1.0}})
+        store.commit("k", Manifest(metrics={"a": 1.0}))
     assert store.artifact("k").file("weights.bin").read_text() == "anew"
     (aside,) = store.root.glob("k.damaged-*")
     assert (aside / "weights.bin").read_text() == "Weights"
@@ -128,7 +128,7 @@ def test_whoever_asks_for_a_damaged_output_has_its_stage_set_aside_and_trained_a
 ) -> None:
     """A report does so of a complete study, in which no stage takes it any more; of a thinned stage, its light ones."""
     outputs(store, "k")
-    store.commit("k", {"metrics": {"a": 1.0}})
+    store.commit("k", Manifest(metrics={"a": 1.0}))
     if thinned:
         (store.folder("k") / THINNED).write_text("{}")
         (store.folder("k") / "weights.bin").unlink()
@@ -146,12 +146,12 @@ def test_whoever_asks_for_a_damaged_output_has_its_stage_set_aside_and_trained_a
     with pytest.raises(Damaged, match=r"stage k in .* has no readable manifest"):
         artifact.file("pictures")
     outputs(store, "k", "anew")
-    assert (store.commit("k", {"metrics": {"a": 1.0}}).file("pictures") / "one.png").read_text() == "anew"
+    assert (store.commit("k", Manifest(metrics={"a": 1.0})).file("pictures") / "one.png").read_text() == "anew"
 
 
 def test_a_thinned_stage_with_a_damaged_light_output_is_set_aside_under_its_lock(store: Store) -> None:
     outputs(store, "k")
-    store.commit("k", {"metrics": {"a": 1.0}})
+    store.commit("k", Manifest(metrics={"a": 1.0}))
     (store.folder("k") / THINNED).write_text("{}")
     (store.folder("k") / "weights.bin").unlink()
     with store.lock("k"):
@@ -171,16 +171,16 @@ def test_an_output_that_is_a_link_is_refused_at_commit(store: Store, tmp_path: P
     with pytest.raises(
         BadInput, match=rf"stage k leaves {where}, which is a link to .*elsewhere; have it write the file"
     ):
-        store.commit("k", {"metrics": {}})
+        store.commit("k", Manifest(metrics={}))
     assert not store.has("k")
     outputs(store, "k")
-    store.commit("k", {"metrics": {}})
+    store.commit("k", Manifest(metrics={}))
     assert store.whole("k")
 
 
 def test_an_output_that_was_a_link_is_damage_and_trained_anew(store: Store, tmp_path: Path) -> None:
     outputs(store, "k")
-    store.commit("k", {"metrics": {}})
+    store.commit("k", Manifest(metrics={}))
     (store.folder("k") / "weights.bin").rename(tmp_path / "weights.bin")
     (store.folder("k") / "weights.bin").symlink_to(tmp_path / "weights.bin")
     assert not store.whole("k")
@@ -191,7 +191,7 @@ def test_an_output_that_was_a_link_is_damage_and_trained_anew(store: Store, tmp_
 
 def test_a_full_disk_costs_the_index_and_no_plan(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     outputs(store, "k")
-    store.commit("k", {"metrics": {"a": 1.0}})
+    store.commit("k", Manifest(metrics={"a": 1.0}))
     for code in (errno.ENOSPC, errno.EROFS, errno.EACCES):
 
         def refused(*_: object, code: int = code) -> None:
@@ -204,7 +204,7 @@ def test_a_full_disk_costs_the_index_and_no_plan(store: Store, monkeypatch: pyte
 def test_an_output_that_is_gone_is_no_damage(store: Store) -> None:
     """It was pruned by hand, or has stayed elsewhere: the manifest says what it said."""
     outputs(store, "k")
-    store.commit("k", {"metrics": {"a": 1.0}})
+    store.commit("k", Manifest(metrics={"a": 1.0}))
     (store.folder("k") / "weights.bin").unlink()
     store.set_aside_damaged("k")
     assert (store.has("k"), store.whole("k")) == (True, False)
@@ -213,7 +213,7 @@ def test_an_output_that_is_gone_is_no_damage(store: Store) -> None:
 def test_manifests_that_were_swapped_are_none(store: Store) -> None:
     for key, value in (("a", 1.0), ("b", 2.0)):
         outputs(store, key)
-        store.commit(key, {"metrics": {"x": value}})
+        store.commit(key, Manifest(metrics={"x": value}))
     (store.folder("a") / MANIFEST).rename(store.root / "aside")
     (store.folder("b") / MANIFEST).rename(store.folder("a") / MANIFEST)
     (store.root / "aside").rename(store.folder("b") / MANIFEST)

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 
 from medsearch.core import remote as remote_module
+from medsearch.core.codec import encoded
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.records import read_json, sealed, warn_once
 from medsearch.core.remote import Remote, Unreachable
 from medsearch.stages import bucket as bucket_module
 from medsearch.stages.bucket import bucket_at
-from medsearch.stages.outputs import THINNED
+from medsearch.stages.manifest import THINNED, Manifest, TrainedAgain
 from medsearch.stages.store import JOURNAL, MANIFEST, Store
 from tests.bucket import Buckets
 from tests.stages.nodes import FACTS, PICTURE, TILE, VOLUME, WEIGHTS, Nodes, finish, here, outputs
@@ -33,8 +34,8 @@ def test_another_node_finds_a_finished_stage_and_fetches_what_is_heavy_when_aske
     assert (artifact.file("deep") / "volume.npy").read_text() == "deep/volume.npy weights"
     assert here(other, "k") == {MANIFEST, JOURNAL, PICTURE, TILE, FACTS, WEIGHTS, VOLUME}
     assert other.journal("k") == nodes["one"].journal("k")
-    assert artifact.manifest["files"][WEIGHTS] == len("weights.bin weights")
-    assert set(artifact.manifest["files"]) == {JOURNAL, PICTURE, TILE, FACTS, WEIGHTS, VOLUME}
+    assert artifact.manifest.files[WEIGHTS] == len("weights.bin weights")
+    assert set(artifact.manifest.files) == {JOURNAL, PICTURE, TILE, FACTS, WEIGHTS, VOLUME}
 
 
 def test_no_is_believed_for_a_moment_only(nodes: Nodes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,9 +86,7 @@ def test_artifacts_are_those_of_the_uri_and_of_the_folder(nodes: Nodes) -> None:
     finish(nodes["one"], "both", "both")
     for _ in range(2):
         known = nodes["two"].summaries()
-        assert {key: manifest["text"] for key, manifest in known.items()} == {
-            key: key for key in ("a", "b", "both", "c")
-        }
+        assert {key: manifest.node for key, manifest in known.items()} == {key: key for key in ("a", "b", "both", "c")}
     assert here(other, "a") == set()
     found = list(nodes["two"].artifacts())
     assert [artifact.key for artifact in found] == ["a", "b", "both", "c"]
@@ -108,7 +107,7 @@ def test_what_was_finished_without_the_uri_is_shared(nodes: Nodes) -> None:
     assert (nodes["one"].share(), nodes["one"].share()) == (1, 0)
     artifact = nodes["two"].artifact("old")
     assert artifact.file(VOLUME).read_text() == "deep/volume.npy weights"
-    assert {name: artifact.manifest[name] for name in manifest} == manifest
+    assert {name: encoded(artifact.manifest)[name] for name in manifest} == manifest
     assert not nodes["two"].has("thin")
 
 
@@ -123,11 +122,11 @@ def test_a_mirror_is_not_taken_for_the_stages_that_it_mirrors(nodes: Nodes, tmp_
         assert (store.has("k"), store.whole("k"), store.whole("own")) == (True, False, True)
     assert elsewhere.share() == 1
     outputs(alone, "k")
-    artifact = alone.commit("k", {"metrics": {"validation/dice": 0.6}})
+    artifact = alone.commit("k", Manifest(metrics={"validation/dice": 0.6}))
     assert alone.whole("k")
-    assert (artifact.metrics, artifact.manifest["again"]) == (
+    assert (artifact.metrics, artifact.manifest.again) == (
         {"validation/dice": 0.5},
-        {"metrics": {"validation/dice": 0.6}},
+        TrainedAgain(metrics={"validation/dice": 0.6}),
     )
     assert nodes["two"].artifact("k").file(VOLUME).read_text() == "deep/volume.npy weights"
     assert elsewhere.share() == 1
@@ -150,9 +149,9 @@ def counting(real):
         return real(self, *arguments, **more)
     return counted
 from medsearch.core import remote, records
-import medsearch.stages.bucket as bucket, medsearch.stages.mirror as mirror
+import medsearch.stages.bucket as bucket
 bucket.each = lambda of, items: [of(item) for item in items]
-mirror.EVERY_S = 100
+bucket.EVERY_S = 100
 Remote.upload, Remote.write = counting(Remote.upload), counting(Remote.write)
 Path.replace = counting(Path.replace)
 finish(Store(Path(sys.argv[1]), sys.argv[2]), "k")
@@ -186,7 +185,7 @@ def test_wherever_a_commit_is_killed_the_next_holder_sends_the_rest(nodes: Nodes
     with nodes["one"].lock("k"):
         if not nodes["one"].has("k"):  # killed before its outputs were in place: trained again
             outputs(one, "k")
-            one.commit("k", {"metrics": {}})
+            one.commit("k", Manifest(metrics={}))
     require_whole(nodes["two"])
     assert sorted(path.name for path in one.folder("k").iterdir() if path.name.startswith(".a")) == []
 
@@ -238,7 +237,7 @@ def test_a_manifest_that_is_damaged_at_the_uri_is_set_aside_there_for_all(
         (aside,) = nodes.files.sizes("damaged")
         assert nodes.files.read(f"damaged/{aside}") == damage(content)
         outputs(two, "k", "anew")
-        two.commit("k", {"metrics": {"validation/dice": 0.5}})
+        two.commit("k", Manifest(metrics={"validation/dice": 0.5}))
     for name in ("two", "three", "four"):
         assert nodes[name].artifact("k").file(WEIGHTS).read_text() == "weights.bin anew"
     assert nodes["one"].artifact("k").file(WEIGHTS).read_text() == "weights.bin weights"
@@ -301,12 +300,12 @@ def test_two_drivers_that_train_the_same_stage_spoil_nothing(nodes: Nodes) -> No
     with one.lock("k"), two.lock("k"):
         outputs(one, "k", "by the first")
         outputs(two, "k", "by the other one")
-        two.commit("k", {"metrics": {}, "text": "by the other one"})
+        two.commit("k", Manifest(metrics={}, node="by the other one"))
         between = nodes["three"].artifact("k")
-        one.commit("k", {"metrics": {}, "text": "by the first"})
+        one.commit("k", Manifest(metrics={}, node="by the first"))
     assert between.file(WEIGHTS).read_text() == "weights.bin by the other one"
     after = nodes["four"].artifact("k")
-    assert after.manifest["text"] == "by the first"
+    assert after.manifest.node == "by the first"
     assert after.file(WEIGHTS).read_text() == "weights.bin by the first"
 
 
@@ -317,7 +316,7 @@ def test_outputs_that_could_not_be_sent_are_sent_later_without_training(own: Buc
         outputs(one, "k")
         own.stop()
         with pytest.raises(Unreachable, match=r"^s3://bucket-\S+/a/prefix: writing \S+ failed .*; check address"):
-            one.commit("k", {"metrics": {}})
+            one.commit("k", Manifest(metrics={}))
     assert not (one.folder("k") / MANIFEST).exists()
     own.start()
     assert not nodes["two"].has("k")

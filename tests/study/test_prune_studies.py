@@ -143,7 +143,7 @@ def test_only_trials_and_candidates_that_lost_are_spare(home: Path) -> None:
     cells = {key for cell in swept["cells"] for _, key in cell["stages"]}
     assert spare == (lost | losing) - others - winning - cells
     assert len(spare) > 8
-    assert not {manifest["stage"] for key, manifest in store_of(home).summaries().items() if key in spare} & {
+    assert not {manifest.stage for key, manifest in store_of(home).summaries().items() if key in spare} & {
         "toy-test",
         "toy-translation",
     }

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from medsearch.stages.outputs import REPLACED
-from medsearch.stages.renewal import replaced
+from medsearch.core.codec import encoded
+from medsearch.stages.folders import replaced
+from medsearch.stages.manifest import REPLACED
 from medsearch.study.record.headers import Header, event_line
 from medsearch.study.record.ledger import LEDGER, PlannedRun
 from medsearch.tracking.backend import Backend
@@ -58,7 +59,8 @@ class Scene:
         folder.mkdir(parents=True, exist_ok=True)
         code = {"commit": commit, "dirty": False, "digest": "0123"}
         manifest = {"metrics": dict(metrics), "seconds": 12.5, "finished": self.tick(), "code": code}
-        (folder / "manifest.json").write_text(json.dumps({**manifest, **replaced(folder)}))
+        replaces = {"replaces": encoded(was)} if (was := replaced(folder)) else {}
+        (folder / "manifest.json").write_text(json.dumps({**manifest, **replaces}))
         shutil.rmtree(folder / REPLACED, ignore_errors=True)
 
     def tick(self) -> float:

@@ -8,6 +8,7 @@ import pytest
 from medsearch.core import remote as remote_module
 from medsearch.stages import bucket as bucket_module
 from medsearch.stages.bucket import bucket_at
+from medsearch.stages.manifest import Manifest
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 from medsearch.study.record.ledger import Ledger, PlannedRun
@@ -52,7 +53,7 @@ def test_epochs_and_results_of_other_nodes_are_seen(own: Buckets, tmp_path: Path
     with node.lock("k"):
         (node.aside("k") / "pictures").mkdir()
         (node.folder("k") / ".aside" / "pictures" / "one.png").write_bytes(b"picture")
-        node.commit("k", {"metrics": {"validation/dice": 0.5}, "seconds": 2.0})
+        node.commit("k", Manifest(metrics={"validation/dice": 0.5}, seconds=2.0))
     reader.refresh()
     assert reader.study.finished["k"].metrics == {"validation/dice": 0.5}
     assert [file.path.read_bytes() for file in reader.study.finished["k"].pictures] == [b"picture"]

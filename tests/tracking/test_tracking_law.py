@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsearch.core.records import parsed_line
-from medsearch.stages.renewal import supersede
+from medsearch.stages.folders import supersede
 from medsearch.study.record.ledger import PlannedRun
 from medsearch.tracking import sender as sending
 from medsearch.tracking.desired_runs import DesiredRun, Point

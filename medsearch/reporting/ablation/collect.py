@@ -17,6 +17,7 @@ from medsearch.reporting.evidence import Picture, Replicate, RunState, digest, p
 from medsearch.reporting.provenance import trained_by
 from medsearch.reporting.wording import listed
 from medsearch.stages.context import Artifact
+from medsearch.stages.manifest import Manifest
 from medsearch.stages.store import Store
 from medsearch.study.record import headers as record
 from medsearch.study.record.headers import AblationHeader, Figure, Stages, way_of
@@ -45,7 +46,7 @@ class StageResults:
         return {run.stages[0][1]: run for run in runs if run.role == "stage" and run.stages}
 
     @cached_property
-    def finished(self) -> Mapping[str, Mapping[str, Any]]:
+    def finished(self) -> Mapping[str, Manifest]:
         """By key, what finished stage runs say of themselves, without the values of cases."""
         return self.store.summaries()
 
@@ -65,7 +66,7 @@ class StageResults:
     def seconds(self, key: str) -> float | None:
         """Training time: all of a finished stage run, what is recorded of an unfinished one; None before it began."""
         if key in self.finished:
-            return float(self.finished[key]["seconds"])
+            return float(self.finished[key].seconds or 0)
         journal = self.store.journal(key) if key in self.records else []
         return sum(line["seconds"] for line in journal) if journal else None
 
@@ -163,10 +164,10 @@ def _replicate(seed: int, cell: record.Cell | None, stored: StageResults) -> Rep
     if artifact is None:
         return Replicate(seed=seed, state="waiting", stages=stages)
     test, seconds = artifact.manifest, [stored.seconds(key) for _, key in stages]
-    notes = test.get("notes", {})
+    notes = test.notes
     return Replicate(
         seed=seed,
-        metrics={name: value for name, value in test["metrics"].items() if name.startswith("test/")},
+        metrics={name: value for name, value in test.metrics.items() if name.startswith("test/")},
         cases=tuple(notes.get("cases", ())),
         seconds=sum(value for value in seconds if value is not None),
         stages=stages,

@@ -20,6 +20,7 @@ from medsearch.reporting.search.results import (
     Trial,
 )
 from medsearch.reporting.search.tables import ranking
+from medsearch.stages.manifest import Manifest
 from medsearch.stages.store import Store
 from medsearch.study.record.headers import SearchHeader, way_of
 from medsearch.study.record.ledger import Ledger, RunRecord, trial_of
@@ -170,9 +171,9 @@ def _references(
 
 def _replicate(run: RunRecord, store: Store, seconds: float) -> Replicate:
     test = _tested(run, store)
-    manifest = store.artifact(test).manifest if test else {}
-    notes = manifest.get("notes", {})
-    metrics = {name: value for name, value in manifest.get("metrics", {}).items() if name.startswith("test/")}
+    manifest = store.artifact(test).manifest if test else Manifest(metrics={})
+    notes = manifest.notes
+    metrics = {name: value for name, value in manifest.metrics.items() if name.startswith("test/")}
     state: State = run.state
     return Replicate(
         seed=run.seed,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import final
 
 from medsearch.core.errors import StudyFailed
-from medsearch.stages.lineage import due
+from medsearch.stages.pipelines import stages_to_train
 from medsearch.stages.store import Store
 from medsearch.study.engine.ablation_header import describe
 from medsearch.study.engine.driver import Listener, StudyDriver, ignore_event
@@ -121,7 +121,7 @@ class AblationDriver(StudyDriver):
             self._candidates[place].append(candidate)
             for run in candidate.runs:
                 self._candidates_taking[run.key].add(place)
-        self._stored = items.keys() - due([item.run for item in items.values()], self.store)
+        self._stored = items.keys() - stages_to_train([item.run for item in items.values()], self.store)
         self._takers: dict[str, list[str]] = {key: [] for key in items}
         self._lacking: dict[str, int] = {}  # inputs that are not stored, by key
         for key, item in items.items():

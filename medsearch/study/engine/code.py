@@ -62,10 +62,10 @@ def anew(study: Study, environment: StudyEnvironment, recompute: Recompute) -> S
     if not RETRAINED[recompute]:
         return replace(environment, recompute=recompute)
     manifests = environment.store.summaries()
-    codes = codes_of(study, {manifest.get("stage", "") for manifest in manifests.values()})
+    codes = codes_of(study, {manifest.stage for manifest in manifests.values()})
     statuses = code_statuses(manifests, codes, manifests).items()
     retrained = [key for key, status in statuses if status in RETRAINED[recompute]]
-    outdated = {key: manifests[key].get("finished", 0.0) for key in retrained}
+    outdated = {key: manifests[key].finished or 0.0 for key in retrained}
     return replace(environment, recompute=recompute, outdated=outdated)
 
 
@@ -88,8 +88,8 @@ def trained_by(study: Study, environment: StudyEnvironment, keys: Iterable[str])
         return ()
     manifests, store = environment.store.summaries(), environment.stored
     stored = [key for key in dict.fromkeys(keys) if key in manifests]
-    codes = codes_of(study, {manifests[key].get("stage", "") for key in stored})
-    return trained(manifests, codes, stored, lambda key: store.artifact(key).manifest.get("modules", {}))
+    codes = codes_of(study, {manifests[key].stage for key in stored})
+    return trained(manifests, codes, stored, lambda key: store.artifact(key).manifest.modules)
 
 
 def lines(stages: Iterable[Trained], recompute: Recompute) -> list[str]:

@@ -83,7 +83,7 @@ class Graph:
 
     def savings(self, store: Store) -> str:
         """What sharing stages saved, in words: of the stored stage runs, the seconds they took and would have alone."""
-        seconds = {key: float(store.artifact(key).manifest["seconds"]) for key in self.items if store.has(key)}
+        seconds = {key: float(store.artifact(key).manifest.seconds or 0) for key in self.items if store.has(key)}
         asked = [run.key for owner in self.owners for run in owner.runs if run.key in seconds]
         shared, alone = sum(seconds.values()), sum(seconds[key] for key in asked)
         if not alone:

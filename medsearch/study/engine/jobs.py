@@ -30,9 +30,8 @@ from medsearch.core.paths import child
 from medsearch.core.recipes import plain
 from medsearch.stages.context import Artifact, Runtime, training_hours
 from medsearch.stages.execution import StageExecutor, run_stage, usage_now
-from medsearch.stages.lineage import due
 from medsearch.stages.memory import Meter
-from medsearch.stages.pipelines import Setting, StageRun
+from medsearch.stages.pipelines import Setting, StageRun, stages_to_train
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 from medsearch.study.declare.search import Search
@@ -299,7 +298,7 @@ def perform(
             prepared = job.runs[0].task.arrays(local_copy(job.prepared, job.cache))
             executor = StageExecutor(store, prepared, runtime, meter or DeviceMeter(runtime))
             artifacts: dict[str, Artifact] = {}
-            needed = due(job.runs, store, ends=[run.key for run in job.runs[-1:]])
+            needed = stages_to_train(job.runs, store, ends=[run.key for run in job.runs[-1:]])
             for run in job.runs:
                 if run.key in needed and not grant.covers(run.key):
                     return REQUEUED

@@ -18,6 +18,7 @@ from typing import Any, final
 from medsearch.core.errors import Damaged
 from medsearch.core.recipes import fingerprint, plain
 from medsearch.core.records import read_record, write_sealed
+from medsearch.stages.manifest import Manifest
 from medsearch.stages.memory import Usage
 from medsearch.stages.pipelines import StageRun
 from medsearch.training.memory import CONTEXT
@@ -102,13 +103,13 @@ class Probes:
             if (probe := self._read(path)) is not None:
                 yield probe
 
-    def timings(self) -> Iterator[Mapping[str, Any]]:
+    def timings(self) -> Iterator[Manifest]:
         """What a plan asks of a manifest (stage, recipe, epochs, seconds), for stages that were never finished."""
         for probe in self:
             epochs = probe.recipe.get("epochs") if isinstance(probe.recipe, Mapping) else None
             if isinstance(epochs, int) and probe.usage.seconds:
                 seconds = probe.usage.seconds * epochs
-                yield {"stage": probe.stage, "recipe": probe.recipe, "epochs": epochs, "seconds": seconds}
+                yield Manifest(stage=probe.stage, recipe=probe.recipe, metrics={}, epochs=epochs, seconds=seconds)
 
     def _read(self, path: Path) -> Probe | None:
         try:

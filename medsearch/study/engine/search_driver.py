@@ -215,7 +215,7 @@ class SearchDriver(StudyDriver):
     def _renewed(self) -> frozenset[str]:
         """Stored stages that were trained anew, here or by another study."""
         summaries = self.store.summaries()
-        return frozenset(key for key, manifest in summaries.items() if "replaces" in manifest)
+        return frozenset(key for key, manifest in summaries.items() if manifest.replaces is not None)
 
     def _reconcile(self, proposals: Proposals) -> None:
         """Bring the ledger up to what the sampler was told, and the sampler up to runs that were not done again."""

@@ -14,9 +14,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import final
 
-from medsearch.stages.lineage import due
-from medsearch.stages.memory import Usage, usage_in
-from medsearch.stages.pipelines import StageRun
+from medsearch.stages.memory import Usage
+from medsearch.stages.pipelines import StageRun, stages_to_train
 from medsearch.stages.store import Store
 from medsearch.study.engine.jobs import Job, ResourceGrant, RunResult
 from medsearch.study.engine.probes import MOST, Configuration, Probes
@@ -60,7 +59,7 @@ class Packing:
             return ResourceGrant(gpus=max(1.0, gpus))
         if not self.resources.measured:
             return ResourceGrant(gpus=gpus)
-        needed = due(job.runs, self.store, ends=job.keys[-1:])
+        needed = stages_to_train(job.runs, self.store, ends=job.keys[-1:])
         left = [run for run in job.runs if run.key in needed]
         if not left:
             return ResourceGrant(gpus=1 / MOST)
@@ -89,10 +88,10 @@ class Packing:
             self._alone.add(job.run)
         if not self.resources.measured:
             return
-        needed = due(job.runs, self.store, ends=job.keys[-1:])
+        needed = stages_to_train(job.runs, self.store, ends=job.keys[-1:])
         for run in job.runs:
             if run.key not in needed and grant.covers(run.key):
-                usage = usage_in(self.store.artifact(run.key).manifest)
+                usage = Usage.recorded(self.store.artifact(run.key).manifest)
                 if usage is not None and usage.capacity:
                     self.probes.keep(self._configuration(run), run, usage)
         first = next((run for run in job.runs if run.key in needed), None)

@@ -26,7 +26,7 @@ def test_every_method_ends_in_scores_and_pictures(micro: Micro, method: str, rul
 
 @pytest.mark.parametrize(("rule", "domain"), [("source", "source"), ("pseudo-target", "source"), ("oracle", "target")])
 def test_attent_says_what_it_was_selected_on(micro: Micro, rule: str, domain: str) -> None:
-    notes = of(micro, "attent").finished("segmentation", selection=rule).manifest["notes"]
+    notes = of(micro, "attent").finished("segmentation", selection=rule).manifest.notes
     assert notes["selected_on"] == [domain]
 
 

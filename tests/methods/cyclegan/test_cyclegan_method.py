@@ -65,7 +65,7 @@ def test_trained_and_tested_in_both_directions(plain: Micro) -> None:
         plain.finished("test", selection="none", test=True, task={"direction": direction})
         for direction in ("forward", "backward")
     )
-    assert forward.manifest["upstream"] == backward.manifest["upstream"]
+    assert forward.manifest.upstream == backward.manifest.upstream
     assert forward.metrics["test/mse"] != backward.metrics["test/mse"]
-    assert len(forward.manifest["notes"]["cases"]) == 2
+    assert len(forward.manifest.notes["cases"]) == 2
     assert torch.isfinite(torch.tensor(list(forward.metrics.values()))).all()

@@ -48,9 +48,9 @@ def test_both_modalities_can_be_tested_on_one_training(heads: Micro) -> None:
     assert runs[0]["segmentation"].key == runs[1]["segmentation"].key
     assert runs[0]["test"].key != runs[1]["test"].key
     source = heads.finished("test", {"evaluation.domain": "source"}, test=True)
-    assert source.manifest["notes"]["scoring"] == "diseased slices"
+    assert source.manifest.notes["scoring"] == "diseased slices"
     halves = heads.finished("test", {"evaluation.scored": "halves"}, test=True)
-    assert halves.manifest["notes"]["scoring"] == "diseased halves"
+    assert halves.manifest.notes["scoring"] == "diseased halves"
 
 
 def test_genseg_is_selected_on_its_own_labels(heads: Micro, tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_stopped_training_goes_on_to_the_same_end(heads: Micro, tmp_path: Path
 
 def test_where_nothing_learns_to_segment_the_last_state_is_kept(heads: Micro) -> None:
     trained = heads.finished("segmentation", {"segmentation.weights.seg": 0.0})
-    assert trained.manifest["notes"]["best_epoch"] == RECIPE.segmentation.epochs
+    assert trained.manifest.notes["best_epoch"] == RECIPE.segmentation.epochs
 
 
 def test_a_modality_that_was_not_trained_cannot_be_tested() -> None:

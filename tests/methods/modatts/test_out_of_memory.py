@@ -83,10 +83,10 @@ def test_a_halved_run_is_the_run_with_that_micro_batch(
     narrow = starved(Narrow(room=1))
     halved = trained(micro, tmp_path / "halved", node)
     batch = {"translation": 8, "segmentation": 2}[node]
-    halvings = halved.manifest["memory"]["halvings"]
-    assert [halving["before"] for halving in halvings] == [size for size in (8, 4, 2) if size <= batch]
-    assert halved.manifest["memory"]["micro_batch"] == 1
-    assert halvings[0]["reason"].startswith("CUDA out of memory. Tried to allocate 2.00 GiB")
+    halvings = halved.manifest.memory.halvings
+    assert [halving.before for halving in halvings] == [size for size in (8, 4, 2) if size <= batch]
+    assert halved.manifest.memory.micro_batch == 1
+    assert halvings[0].reason.startswith("CUDA out of memory. Tried to allocate 2.00 GiB")
     assert halved.metrics == outright.metrics
     assert halved.file("weights.safetensors").read_bytes() == outright.file("weights.safetensors").read_bytes()
     assert narrow.alive == [0] * (len(halvings) + 1), "the networks of the try before are gone"
@@ -102,7 +102,7 @@ def test_in_the_middle_it_goes_on_from_its_checkpoint(
     steps = counting.calls // 2
     narrow = starved(Narrow(room=1, after=steps))
     halved = trained(micro, tmp_path / "halved", node)
-    assert {halving["epochs"] for halving in halved.manifest["memory"]["halvings"]} == {1}
+    assert {halving.epochs for halving in halved.manifest.memory.halvings} == {1}
     journals = [Store(tmp_path / name / "stages").journal(whole.key) for name in ("whole", "halved")]
     first, second = ([journal[epoch]["metrics"] for journal in journals] for epoch in (0, 1))
     assert first[0] == first[1]

@@ -23,7 +23,7 @@ def found(recipe: SegmentationRecipe, context: StageContext) -> list[Case]:
 def test_the_test_stage_scores_every_case_and_draws(micro: Micro, knobs: dict[str, object]) -> None:
     artifact = micro.finished("test", knobs, test=True)
     assert {"test/dice", "test/dice_micro", "test/dice_volume"} <= set(artifact.metrics)
-    rows = artifact.manifest["notes"]["cases"]
+    rows = artifact.manifest.notes["cases"]
     assert len(rows) == 1
     assert artifact.metrics["test/dice"] == rows[0]["dice"]
     pictures = sorted(path.name for path in (artifact.directory / "pictures").iterdir())
@@ -50,7 +50,7 @@ def test_segmentors_of_all_folds_vote(micro: Micro, tmp_path: Path) -> None:
     assert (both != alone).any()
     assert (both != other).any()
     assert ((both == alone) | (both == other)).all()
-    (row,) = voted.manifest["notes"]["cases"]
+    (row,) = voted.manifest.notes["cases"]
     (truth,) = (case.truth for case in found(runs["test"].stage.recipe, context))
     assert row["dice_volume"] == pytest.approx(dice(both, truth))
 
@@ -60,7 +60,7 @@ def test_a_reference_is_tested_on_the_same_cases(micro: Micro, reference: str) -
     knobs = {"segmentation.supervision": reference}
     artifact = micro.finished("test", knobs, test=True, task={"target_labels": 1.0})
     adapted = micro.finished("test", test=True)
-    subjects = [[row["subject"] for row in one.manifest["notes"]["cases"]] for one in (artifact, adapted)]
+    subjects = [[row["subject"] for row in one.manifest.notes["cases"]] for one in (artifact, adapted)]
     assert subjects[0] == subjects[1]
     pictures = sorted(path.name for path in (artifact.directory / "pictures").iterdir())
     assert pictures == ["attention_segmentation.png", "predictions.png"]
@@ -71,7 +71,7 @@ def test_test_cases_without_masks_are_predicted_not_scored(tmp_path: Path) -> No
     micro = Micro.written(tmp_path, apart=True)
     artifact = micro.finished("test", test=True, selection="pseudo-target")
     assert artifact.metrics == {}
-    assert (artifact.manifest["notes"]["unscored"], artifact.manifest["notes"]["cases"]) == (1, [])
+    assert (artifact.manifest.notes["unscored"], artifact.manifest.notes["cases"]) == (1, [])
     predicted = read_volume(artifact.file("predictions/case-5.nii.gz"))
     assert predicted.array.shape == (24, 24, 16)
     assert set(np.unique(predicted.array)) <= {0, 1}

@@ -185,10 +185,8 @@ def test_seeds_decide_weights_crops_and_codes(micro: Micro) -> None:
 def test_the_best_epoch_is_handed_on(micro: Micro) -> None:
     artifact = micro.finished("segmentation", {"segmentation.epochs": 3})
     scores = {line["epoch"]: line["metrics"]["validation/dice"] for line in micro.store.journal(artifact.key)}
-    assert (
-        artifact.metrics["validation/dice"] == max(scores.values()) == scores[artifact.manifest["notes"]["best_epoch"]]
-    )
-    assert sum(artifact.manifest["notes"]["weights"].values()) == pytest.approx(1)
+    assert artifact.metrics["validation/dice"] == max(scores.values()) == scores[artifact.manifest.notes["best_epoch"]]
+    assert sum(artifact.manifest.notes["weights"].values()) == pytest.approx(1)
 
 
 def test_validation_is_the_dice_of_all_diseased_halves_together(micro: Micro, tmp_path: Path) -> None:

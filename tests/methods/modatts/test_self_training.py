@@ -84,7 +84,7 @@ def test_rounds_draw_their_crops_in_orders_of_their_own(micro: Micro) -> None:
     artifacts = [micro.finished(f"self_training_{number}", runs) for number in (1, 2)]
     losses = [micro.store.journal(artifact.key)[0]["metrics"]["train/rec"] for artifact in artifacts]
     assert losses[0] != losses[1]
-    assert artifacts[1].manifest["upstream"]["teacher"] == artifacts[0].key
+    assert artifacts[1].manifest.upstream["teacher"] == artifacts[0].key
 
 
 def test_what_is_uncertain_can_be_left_out(micro: Micro) -> None:

@@ -144,7 +144,7 @@ def test_random_encoders_are_said_once_in_log_and_manifest(
         "encoders start from random weights; knob translation.imagenet takes the path of R50+ViT-B_16.npz"
     ]
     assert held.encoders_from == "random (no ImageNet weights given)"
-    assert micro.finished("translation").manifest["notes"]["encoders_from"] == held.encoders_from
+    assert micro.finished("translation").manifest.notes["encoders_from"] == held.encoders_from
 
 
 def test_imagenet_weights_that_cannot_be_read_are_refused_by_name(micro: Micro, tmp_path: Path) -> None:
@@ -168,7 +168,7 @@ def test_last_and_best_states_are_handed_on(micro: Micro) -> None:
     artifact = micro.finished("translation", {"translation.epochs": 3})
     journal = micro.store.journal(artifact.key)
     by_epoch = {line["epoch"]: line["metrics"]["validation/loss"] for line in journal}
-    best = artifact.manifest["notes"]["best_epoch"]
+    best = artifact.manifest.notes["best_epoch"]
     assert by_epoch[best] == min(by_epoch.values())
     assert artifact.metrics["validation/loss"] == pytest.approx(by_epoch[3], abs=1e-6)
     last, kept = (load_tensors(artifact.file(name))[0] for name in ("weights.safetensors", "best.safetensors"))

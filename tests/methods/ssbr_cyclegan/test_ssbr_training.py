@@ -181,14 +181,14 @@ def test_the_test_scores_every_pair_in_both_directions_and_draws(ct: Micro) -> N
     found = {}
     for direction in ("forward", "backward"):
         artifact = ct.finished("test", selection="none", test=True, task={"direction": direction})
-        taken = {role: ct.store.artifact(key) for role, key in artifact.manifest["upstream"].items()}
+        taken = {role: ct.store.artifact(key) for role, key in artifact.manifest.upstream.items()}
         assert set(taken) == {"regressor", "translation"}
         assert artifact.metrics["test/training_hours"] == pytest.approx(training_hours(taken.values()))
         assert artifact.metrics["test/training_hours"] > 0
         assert set(artifact.metrics) == {
             "test/mse", "test/psnr", "test/psnr_volume", "test/ssim", "test/mae", "test/training_hours",
         }  # fmt: skip
-        rows = artifact.manifest["notes"]["cases"]
+        rows = artifact.manifest.notes["cases"]
         assert len(rows) == 2
         index = read_json(artifact.file("tiles") / "index.json")
         assert {tile["kind"] for tile in index} == {"pairs", "unpaired"}

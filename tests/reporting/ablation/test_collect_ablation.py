@@ -3,6 +3,7 @@ import pytest
 from medsearch.core.errors import BadInput
 from medsearch.reporting.ablation.collect import MOST, collect
 from medsearch.reporting.ablation.narrative import failures
+from medsearch.stages.manifest import Manifest
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 from medsearch.study.record.headers import Figure
@@ -73,7 +74,7 @@ def test_a_stage_that_failed_and_was_then_stored_is_finished(home):
     folder, store = home
     key = made_up.stages(made_up.ROWS[0], BRATS, 1)[-1][1]
     store.aside(key)
-    store.commit(key, {"metrics": {"test/dice": 0.5}, "notes": {}, "seconds": 1.0})
+    store.commit(key, Manifest(metrics={"test/dice": 0.5}, notes={}, seconds=1.0))
     assert replicate(collect(folder, store), NO_TAMT, BRATS, 1).state == "complete"
 
 
@@ -81,7 +82,7 @@ def test_test_cases_without_masks_are_counted(home):
     folder, store = home
     key = made_up.stages(made_up.ROWS[0], BRATS, 1)[-1][1]
     store.aside(key)
-    store.commit(key, {"metrics": {}, "notes": {"cases": [], "unscored": 64}, "seconds": 1.0})
+    store.commit(key, Manifest(metrics={}, notes={"cases": [], "unscored": 64}, seconds=1.0))
     assert replicate(collect(folder, store), NO_TAMT, BRATS, 1).unscored == 64
 
 

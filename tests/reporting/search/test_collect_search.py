@@ -4,6 +4,7 @@ import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.reporting.search.collect import IMPORTANCES, collect
+from medsearch.stages.manifest import Manifest
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 from medsearch.study.record.headers import About, Axis, Reference, Scheduler, Skipped
@@ -89,7 +90,7 @@ def finish_test(store, key, dice):
     (pictures / "translations.png").write_bytes(b"")
     cases = [{"subject": "a", "dice": dice}]
     metrics = {"test/dice": dice, "validation/dice": 0.9}
-    store.commit(key, {"metrics": metrics, "notes": {"cases": cases}, "seconds": 3.0})
+    store.commit(key, Manifest(metrics=metrics, notes={"cases": cases}, seconds=3.0))
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import pytest
 from medsearch.core.records import read_json, write_json
 from medsearch.reporting.report import rebuild
 from medsearch.reporting.staged.collect import collect as collect_staged
-from medsearch.stages.code import recorded
 from medsearch.stages.context import Runtime
 from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.search import Search
@@ -192,8 +191,8 @@ def test_an_ablation_trains_changed_stages_anew(package: Package, tmp_path: Path
     sweep_out(sweep_of(study, home, environment=environment), slots=2)
     assert trained(home) - before == {"own-segmentation": 8, "toy-polish": 12, "toy-test": 12}
     assert not place_of(study, home).outdated
-    (one, *_) = [m for m in environment.stored.summaries().values() if m["stage"] == "own-segmentation"]
-    assert one["replaces"]["code"] == recorded(one).words, "neither lies in a repository"
+    (one, *_) = [m for m in environment.stored.summaries().values() if m.stage == "own-segmentation"]
+    assert one.replaces.code == one.training_code.words, "neither lies in a repository"
 
 
 @pytest.mark.parametrize("kind", ["search", "ablation", "staged"])
@@ -292,6 +291,6 @@ def test_an_interrupted_stage_of_other_code_is_said_to_be_of_both_or_begun_anew(
         assert toy.executions(home)[-1]["stage"] == "toy-test"
         resumed = [one["from"] for one in toy.executions(home) if one["key"] == job.keys[0]]
         assert resumed == [0, begun_at]
-        assert ("earlier" in manifest["code"]) == (recompute == "warn")
+        assert bool(manifest.training_code.earlier) == (recompute == "warn")
         assert bool(place_of(study, home).outdated) == (recompute == "warn")
         (package.folder / "shift.py").write_text(old)

@@ -151,7 +151,7 @@ def test_every_search_may_ask_for_the_hours_of_what_is_scored_and_all_before_it(
     conductor = conduct(search(objectives=objectives, sampler=TPE()), tmp_path)
     end = do(conductor, conductor.planner.job("replicate", 0, knobs={}, number=0))
     taken = [conductor.store.artifact(key).manifest for key in conductor.planner.job("trial", 0, knobs={}).keys]
-    assert end.values[1] == pytest.approx(sum(manifest["seconds"] for manifest in taken) / 3600)
+    assert end.values[1] == pytest.approx(sum(manifest.seconds for manifest in taken) / 3600)
     assert end.values[1] > 0
 
 

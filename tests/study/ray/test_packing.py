@@ -188,8 +188,8 @@ def test_out_of_memory_on_a_share_means_a_gpu_of_its_own(tmp_path: Path) -> None
     assert tries == [(8, 0.25), (4, 0.25), (2, 0.25), (1, 0.25)] * 2
     assert set(states(tmp_path).values()) == {("complete", None)}
     key = conduct(large, tmp_path).ledger.runs()["trial-0001"].stages[1][1]
-    memory = toy.study_environment(tmp_path).store.artifact(key).manifest["memory"]
-    assert (memory["micro_batch"], len(memory["halvings"])) == (8, 3), "alone it starts at the top again"
+    memory = toy.study_environment(tmp_path).store.artifact(key).manifest.memory
+    assert (memory.micro_batch, len(memory.halvings)) == (8, 3), "alone it starts at the top again"
 
 
 DECEIVING = {"main.sample": 350, "main.later": 6_000}

@@ -185,7 +185,7 @@ def test_a_trial_may_have_a_share_of_a_gpu(tmp_path: Path) -> None:
     done = run(tmp_path, resources=half, trials=2, finalists=0, references=PLAIN, seeds=(0,))
     assert {record.state for record in done.runs.values()} == {"complete"}
     manifest = toy.study_environment(tmp_path).store.artifact(done.runs["trial-0001"].stages[1][1]).manifest
-    assert manifest["runtime"]["device"] == "cuda"
+    assert manifest.runtime["device"] == "cuda"
 
 
 def test_more_than_any_node_has_is_refused_not_waited_for(tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from medsearch.core import records
 from medsearch.core.errors import Damaged
 from medsearch.reporting.search.collect import collect
 from medsearch.stages.context import StageContext
+from medsearch.stages.manifest import MANIFEST
 from medsearch.stages.method import Selection
-from medsearch.stages.outputs import MANIFEST
 from medsearch.stages.pipelines import Node
 from medsearch.stages.stage import Outcome, Training
 from medsearch.study.declare.samplers import Random

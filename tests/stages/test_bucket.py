@@ -13,9 +13,10 @@ import torch
 from medsearch.cohorts.prepared import PreparedVolumes
 from medsearch.core.paths import set_aside
 from medsearch.core.records import write_json
-from medsearch.stages import mirror
+from medsearch.stages import bucket as mirror
 from medsearch.stages.context import Runtime, StageContext
 from medsearch.stages.execution import StageExecutor, run_stage
+from medsearch.stages.manifest import Manifest
 from medsearch.stages.stage import Epoch, Training
 from medsearch.stages.store import Store
 from medsearch.training.checkpoints import load_tensors, save_tensors
@@ -58,7 +59,7 @@ def test_a_stage_that_was_stopped_goes_on_on_another_node(nodes: Nodes) -> None:
     with nodes["one"].lock("k"):  # it has a checkpoint of its own, which is older
         assert (state(one, "k"), epochs(one, "k")) == (3, [1, 2, 3])
         outputs(one, "k")
-        one.commit("k", {"metrics": {}})
+        one.commit("k", Manifest(metrics={}))
     assert nodes.files.sizes("checkpoints") == nodes.files.sizes("running") == {}
     assert epochs(nodes["watching"], "k") == [1, 2, 3]
 
@@ -124,11 +125,11 @@ def test_a_checkpoint_that_was_begun_anew_after_damage_is_gone_on_with(nodes: No
 RUNNING = """
 import sys, time
 from pathlib import Path
-from tests.stages.test_mirror import step
-from medsearch.stages import mirror
+from tests.stages.test_bucket import step
+from medsearch.stages import bucket as mirror
 from medsearch.stages.store import Store
 
-mirror.EVERY_S = 0.3
+bucket.EVERY_S = 0.3
 store = Store(Path(sys.argv[1]), sys.argv[2])
 with store.lock("k"):
     for epoch in range(1, 1000):
@@ -182,13 +183,13 @@ TRAINED = """
 import sys
 from pathlib import Path
 from medsearch.cohorts.prepared import PreparedVolumes
-from medsearch.stages import mirror
+from medsearch.stages import bucket
 from medsearch.stages.execution import StageExecutor, run_stage
 from medsearch.stages.context import Runtime
 from medsearch.stages.store import Store
-from tests.stages.test_mirror import TRAINING
+from tests.stages.test_bucket import TRAINING
 
-mirror.EVERY_S = 0.2
+bucket.EVERY_S = 0.2
 executor = StageExecutor(Store(Path(sys.argv[1]), sys.argv[2]), PreparedVolumes(Path(sys.argv[3])), Runtime())
 for _ in run_stage(executor, TRAINING):
     pass
@@ -210,7 +211,7 @@ def test_a_stage_whose_node_is_killed_ends_on_another_as_if_nothing_had_been(nod
     epochs_here, artifact = drained(run_stage(StageExecutor(two, cohort, Runtime()), TRAINING))
     assert 0 < len(epochs_here) < 40  # the rest came with the checkpoint
     assert epochs(two, TRAINING.key) == list(range(1, 41))
-    assert (artifact.metrics, artifact.manifest["epochs"]) == ({"last": 40.0}, 40)
+    assert (artifact.metrics, artifact.manifest.epochs) == ({"last": 40.0}, 40)
     assert nodes["three"].artifact(TRAINING.key).file("result.json").read_text() == '{"seed": 4}'
     assert drained(run_stage(StageExecutor(nodes["three"], cohort, Runtime()), TRAINING))[0] == []
 

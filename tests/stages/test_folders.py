@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from medsearch.core.records import read_json
-from medsearch.stages.outputs import MANIFEST, REPLACED
+from medsearch.stages.manifest import MANIFEST, REPLACED, Manifest, Replaced, TrainingCode
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 from tests.stages.nodes import FACTS, WEIGHTS, Nodes, outputs
@@ -22,10 +22,10 @@ def train(store: Store, key: str, *, finished: float, code: str) -> None:
         store.drop_other(key, code)
         if not store.has(key):
             told = {"code": code, "commit": f"of {code}"}
-            store.record(key, Epoch(1, {"x": finished}), seconds=1.0, time=5.0, told=told)
+            store.record(key, Epoch(1, {"x": finished}), seconds=1.0, time=5.0, more=told)
             outputs(store, key, code)
-            said = {"commit": code * 10, "dirty": False, "digest": code}
-            store.commit(key, {"metrics": {"x": finished}, "finished": finished, "stage": "s", "code": said})
+            trained_by = TrainingCode(commit=code * 10, dirty=False, digest=code)
+            store.commit(key, Manifest(metrics={"x": finished}, finished=finished, stage="s", code=trained_by))
 
 
 def outdated(store: Store) -> Store:
@@ -51,11 +51,11 @@ def test_the_old_is_kept_until_the_new_is_finished_and_named_by_it(tmp_path: Pat
     for store in (plain, anew):
         assert store.has("k")
         assert store.artifact("k").metrics == {"x": NEW}
-        assert store.artifact("k").manifest["replaces"] == {"finished": OLD, "code": "commit aaaaaaaaaa"}
+        assert store.artifact("k").manifest.replaces == Replaced(finished=OLD, code="commit aaaaaaaaaa")
         assert store.artifact("k").file(WEIGHTS).read_text() == f"{WEIGHTS} b"
         assert [line["code"] for line in store.journal("k")] == ["b"]
     assert files(plain.folder("k")) == before
-    assert plain.summaries()["k"]["finished"] == NEW
+    assert plain.summaries()["k"].finished == NEW
     train(anew, "k", finished=300.0, code="c")
     assert plain.artifact("k").metrics == {"x": NEW}, "it is trained anew once"
 
@@ -118,7 +118,7 @@ def test_what_other_code_began_is_begun_anew_where_stages_are(tmp_path: Path) ->
     anew = replace(plain, outdated={})
     for store, code, kept in ((plain, "b", True), (anew, "a", True), (anew, "b", False)):
         with store.lock("k"):
-            plain.record("k", Epoch(1, {}), seconds=1.0, time=5.0, told={"code": "a"})
+            plain.record("k", Epoch(1, {}), seconds=1.0, time=5.0, more={"code": "a"})
             (plain.folder("k") / "checkpoint").mkdir(exist_ok=True)
             store.drop_other("k", code)
             assert (plain.folder("k") / "checkpoint").exists() == kept
@@ -129,10 +129,10 @@ def test_a_stage_that_was_pruned_keeps_its_first_manifest_and_says_what_trained_
     store = Store(tmp_path / "stages")
     train(store, "k", finished=OLD, code="a")
     outputs(store, "k", "b")
-    code = {"commit": "b", "dirty": False, "digest": "b"}
-    manifest = store.commit("k", {"metrics": {"x": NEW}, "finished": NEW, "code": code}).manifest
-    assert (manifest["finished"], manifest["code"]["digest"]) == (OLD, "a")
-    assert manifest["again"]["code"]["digest"] == "b"
+    code = TrainingCode(commit="b", dirty=False, digest="b")
+    manifest = store.commit("k", Manifest(metrics={"x": NEW}, finished=NEW, code=code)).manifest
+    assert (manifest.finished, manifest.training_code.digest) == (OLD, "a")
+    assert manifest.again.code.digest == "b"
 
 
 def test_nodes_that_hold_a_copy_take_what_was_trained_anew(nodes: Nodes) -> None:
@@ -162,7 +162,7 @@ def test_another_node_goes_on_with_what_one_began_anew(nodes: Nodes) -> None:
     nodes["two"].artifact("k").file(WEIGHTS)
     one = outdated(nodes["one"])
     with one.lock("k"):
-        one.record("k", Epoch(1, {"x": 1.0}), seconds=1.0, time=5.0, told={"code": "b"})
+        one.record("k", Epoch(1, {"x": 1.0}), seconds=1.0, time=5.0, more={"code": "b"})
         (one.folder("k") / "checkpoint").mkdir()
         (one.folder("k") / "checkpoint" / "state").write_text("half")
     two = outdated(nodes["two"])
