@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from medsearch.core.seeds import seed
 from medsearch.losses.adversarial import least_squares_d, least_squares_g
 from medsearch.losses.reconstruction import reconstruction
-from medsearch.networks.cyclegan.discriminator import Discriminators
-from medsearch.networks.cyclegan.generator import Cycled, Translators
+from medsearch.networks.cyclegan import Cycled, Discriminators, Translators
 from medsearch.training.adversarial import AdversarialStep, Terms, discriminator_scores
 from medsearch.training.optimisers import adam, set_rate
 from medsearch.training.precision import autocast

@@ -5,8 +5,7 @@ from typing import Any
 
 from medsearch.core.ranges import FractionBelowOne, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from medsearch.core.recipes import override, recipe
-from medsearch.networks.config import Scale
-from medsearch.networks.cyclegan.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
+from medsearch.networks.config import PatchDiscriminatorConfig, ResNetGeneratorConfig, Scale
 
 
 @recipe

@@ -20,10 +20,9 @@ from medsearch.cohorts.views import Domain
 from medsearch.losses.codes import LatentCodes
 from medsearch.methods.mgenseg.batches import Batch, Side
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
+from medsearch.networks.config import GenSegConfig
 from medsearch.networks.discriminator import MultiScaleDiscriminator
-from medsearch.networks.genseg.config import GenSegConfig
-from medsearch.networks.genseg.decoders import CommonDecoder, ResidualSegmentationDecoder, TranslationDecoder
-from medsearch.networks.genseg.encoder import GenSegEncoder
+from medsearch.networks.genseg import GenSegEncoder, ImageDecoder, ResidualSegmentationDecoder
 from medsearch.networks.latent import Latent
 from medsearch.training.generative import FromAbsence, FromPresence, codes_found_again, from_both, from_presence
 
@@ -39,7 +38,7 @@ class GenSegNet(nn.Module):
     def __init__(self, config: GenSegConfig) -> None:
         super().__init__()
         self.encoder = GenSegEncoder(config)
-        self.common = CommonDecoder(config)
+        self.common = ImageDecoder(config, common=True)
         self.decoder = ResidualSegmentationDecoder(config)
 
     def residual(self, codes: Latent) -> Slices:
@@ -69,7 +68,7 @@ class MGenSegNet(nn.Module):
         self.domains = recipe.domains
         self.genseg = nn.ModuleDict({domain: GenSegNet(recipe.network) for domain in self.domains})
         translated = self.domains if len(self.domains) == 2 else ()
-        self.translators = nn.ModuleDict({domain: TranslationDecoder(recipe.network) for domain in translated})
+        self.translators = nn.ModuleDict({domain: ImageDecoder(recipe.network, common=False) for domain in translated})
         self.shared = recipe.latent == "shared"
         own = () if self.shared else translated
         self.translation_encoders = nn.ModuleDict({domain: GenSegEncoder(recipe.network) for domain in own})

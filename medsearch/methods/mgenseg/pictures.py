@@ -13,7 +13,7 @@ from medsearch.cohorts.views import Domain
 from medsearch.methods.mgenseg.networks import MGenSegNet, Wanted
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 from medsearch.metrics.scoring import Scores, TestCase
-from medsearch.networks.genseg.blocks import Gate
+from medsearch.networks.genseg import Gate
 from medsearch.networks.latent import Latent
 from medsearch.pictures.panels import Plane
 from medsearch.pictures.predictions import residual_tiles

@@ -26,7 +26,7 @@ from medsearch.methods.ssbr_cyclegan.selection import (
     Scores,
     patients,
 )
-from medsearch.networks.cyclegan.generator import Cycled
+from medsearch.networks.cyclegan import Cycled
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Training
 from medsearch.stages.translating import Translating, build_cyclegan, trained_translator, training_cases
