@@ -3,8 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, final, runtime_checkable
+from typing import Any, Generic, TypeVar, final
 
 import numpy as np
 import torch
@@ -23,27 +22,9 @@ from medsearch.training.loop import Best, Loop, run
 from medsearch.training.optimisers import amsgrad, set_rate
 from medsearch.training.precision import autocast, prepare_torch
 from medsearch.training.prefetch import Parted, micro_batches
-from medsearch.training.runtime import Runtime
 
-
-@runtime_checkable
-class Running(Protocol):
-    """What a training needs to know of the stage that runs it."""
-
-    @property
-    def seed(self) -> int:
-        """Of all that is drawn."""
-
-    @property
-    def runtime(self) -> Runtime:
-        """How to compute."""
-
-    @property
-    def checkpoint(self) -> Path:
-        """Where a resumable state lies."""
-
-
-C = TypeVar("C", bound=Running)
+C = TypeVar("C", bound=Any)
+"""Of the context of the stage that trains: with `seed`, `runtime` and `checkpoint`."""
 
 
 class NetworkTraining(ABC, Generic[C]):

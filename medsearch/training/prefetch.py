@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from medsearch.training.adversarial import pieces
 from medsearch.training.runtime import Runtime
@@ -48,14 +48,9 @@ def prefetched(items: Iterator[Item], device: str) -> Iterator[Item]:
     if device == "cpu":
         yield from items
         return
+    end: Any = object()
     with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(_one, items)
-        while got := coming.result():
-            coming = thread.submit(_one, items)
-            yield got[0]
-
-
-def _one(items: Iterator[Item]) -> tuple[Item] | None:
-    for item in items:
-        return (item,)
-    return None
+        coming = thread.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, items, end)
+            yield item
