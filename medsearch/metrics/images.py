@@ -116,7 +116,7 @@ def mae_hu(prediction: Volume, truth: Volume, *, window: tuple[float, float]) ->
 
 
 def _errors(prediction: Volume, truth: Volume) -> list[float]:
-    """Every slice's mean squared error."""
+    """The mean squared error of every axial slice, in order."""
     return [float(np.square(one - other).mean()) for one, other in _slices(prediction, truth)]
 
 

@@ -180,7 +180,7 @@ def _tumour(case: TestCase, truth: Mask, geometry: Geometry) -> Row:
 
 
 def add_crops(micro: MicroDice, case: TestCase, truth: Mask, *, geometry: Geometry) -> None:
-    """Count a case's diseased crops."""
+    """Add a case's diseased crops, as `geometry` cuts them, to `micro`."""
     assert case.diseased is not None
     found, marked = (halves(mask, geometry, case.box) for mask in (case.prediction, truth))
     for side, diseased in enumerate(case.diseased):

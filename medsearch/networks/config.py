@@ -30,7 +30,7 @@ class DiscriminatorConfig:
 
     @classmethod
     def at(cls, scale: Scale, dimensions: Dimensions) -> "DiscriminatorConfig":
-        """The sizes for one scale."""
+        """A discriminator of 2D or 3D images in the sizes of a scale."""
         return override(cls(dimensions=dimensions), _DISCRIMINATOR[dimensions, scale])
 
 
@@ -107,7 +107,7 @@ class ResNetGeneratorConfig:
 
     @classmethod
     def at(cls, scale: Scale) -> "ResNetGeneratorConfig":
-        """The sizes for one scale."""
+        """A generator in the sizes of a scale; the paper's are Zhu et al.'s."""
         return override(cls(), _GENERATOR[scale])
 
     @property
@@ -138,7 +138,7 @@ class PatchDiscriminatorConfig:
 
     @classmethod
     def at(cls, scale: Scale) -> "PatchDiscriminatorConfig":
-        """The sizes for one scale."""
+        """A discriminator in the sizes of a scale; the paper's are Zhu et al.'s."""
         return override(cls(), _PATCH_DISCRIMINATOR[scale])
 
     @property

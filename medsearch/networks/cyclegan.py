@@ -65,7 +65,7 @@ class BlurDown(nn.Module):
         self.register_buffer("filter", binomial(3).expand(channels, 1, 3, 3).clone(), persistent=False)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
-        """Half as fine."""
+        """(b, c, h, w) to (b, c, ⌈h/2⌉, ⌈w/2⌉)."""
         return F.conv2d(F.pad(x, (1, 1, 1, 1), "reflect"), self.filter, stride=2, groups=x.shape[1])
 
 
@@ -79,7 +79,7 @@ class BlurUp(nn.Module):
         self.register_buffer("filter", (4 * binomial(4)).expand(channels, 1, 4, 4).clone(), persistent=False)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h2 w2"]:
-        """Twice as fine; a constant stays one."""
+        """(b, c, h, w) to (b, c, 2h, 2w); a constant stays one."""
         padded = F.pad(x, (1, 1, 1, 1), "replicate")
         doubled = F.conv_transpose2d(padded, self.filter, stride=2, padding=2, groups=x.shape[1])
         return doubled[..., 1:-1, 1:-1]
@@ -96,7 +96,7 @@ class ResidualBlock(nn.Module):
         self.body = nn.Sequential(first, next(norms), nn.ReLU(), second, next(norms))
 
     def forward(self, x: Image) -> Image:
-        """Keeps the shape."""
+        """The sum of `x` and of what two convolutions make of it, in its shape."""
         y: Tensor = x + self.body(x)
         return y
 
@@ -137,7 +137,7 @@ class ResNetGenerator(nn.Module):
         initialise(self, config.initialisation)
 
     def forward(self, x: Image) -> Image:
-        """The translated images."""
+        """(b, inputs, h, w) to (b, outputs, h, w) in (-1, 1)."""
         skips = []
         for number, layer in enumerate(self.encoder, 1):
             x = layer(x)
@@ -201,7 +201,7 @@ class PatchDiscriminator(nn.Module):
 
 @final
 class Discriminators(nn.Module):
-    """D_s and D_t."""
+    """The patch discriminators of the source (`d_s`) and of the target (`d_t`)."""
 
     def __init__(self, config: PatchDiscriminatorConfig) -> None:
         super().__init__()
@@ -238,7 +238,7 @@ class Translator(nn.Module):
 
 @final
 class Translators(nn.Module):
-    """G_st and G_ts."""
+    """The generators from source to target (`g_st`) and back (`g_ts`)."""
 
     def __init__(self, config: ResNetGeneratorConfig, *, input_addition: bool = False) -> None:
         super().__init__()

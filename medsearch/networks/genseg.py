@@ -40,7 +40,7 @@ class SwitchedNorm(nn.Module):
         self.norms = nn.ModuleDict({mode: SampleNorm(channels) for mode in MODES})
 
     def forward(self, x: Features, mode: Mode) -> Features:
-        """Keeps the shape."""
+        """`x` by the norm of `mode`, in its shape."""
         normed: Tensor = self.norms[mode](x)
         return normed
 

@@ -60,5 +60,5 @@ class Gallery:
             self.index.append(line)
 
     def close(self) -> None:
-        """Write the index."""
+        """Write `tiles/index.json`, by which figures find the tiles."""
         write_json(self.tiles / INDEX, self.index)

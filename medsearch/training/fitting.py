@@ -135,7 +135,7 @@ class SegmentorTraining(NetworkTraining[Any]):
                 raise BadInput(msg)
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
-        """One epoch."""
+        """Train for one epoch; the terms of the loss of every step."""
         self.begin_epoch(epoch)
         crops, rng = self.crops["train"], self.rng(epoch)
         loaded = (crops.load(which, rng) for which in batches(len(crops), self.recipe.batch, rng))
@@ -166,15 +166,15 @@ class AdversarialTraining(NetworkTraining[C]):
 
     @abstractmethod
     def forward(self, batch: Any) -> Any:
-        """All that terms look at; no discriminator is run."""
+        """What the terms are computed of: images made of a batch, say; no discriminator is run."""
 
     @abstractmethod
     def d_terms(self, of: Any) -> dict[str, Tensor]:
-        """What discriminators minimise, by term."""
+        """The terms that the discriminators minimise together, already weighted, by name."""
 
     @abstractmethod
     def g_terms(self, of: Any) -> dict[str, Tensor]:
-        """What all other networks minimise, by term."""
+        """The terms that all other networks minimise together, already weighted, by name."""
 
     def adversarial(self, batches: Iterator[Parted]) -> Generator[Mapping[str, Tensor], None, None]:
         """A step of the discriminators on every batch, then one of the other networks."""

@@ -23,7 +23,7 @@ def adam(modules: Iterable[nn.Module], settings: Any, *, amsgrad: bool) -> torch
 
 
 def amsgrad(modules: Iterable[nn.Module], settings: Any) -> torch.optim.Adam:
-    """As `adam`, with AMSGrad."""
+    """`adam` in its AMSGrad form, which M-GenSeg and MoDATTS train with."""
     return adam(modules, settings, amsgrad=True)
 
 

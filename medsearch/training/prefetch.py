@@ -21,14 +21,14 @@ class Parted(Protocol):
     def __getitem__(self: Part, part: slice, /) -> Part: ...
 
     def to(self: Part, device: str, /) -> Part:
-        """On another device."""
+        """The same batch with its tensors on `device`, such as "cuda"."""
 
 
 class TensorBatch:
     """A dataclass of tensors, and of other such batches."""
 
     def to(self: Moved, device: str) -> Moved:
-        """On another device."""
+        """The same batch with its tensors on `device`, such as "cuda"."""
         values = {part.name: getattr(self, part.name) for part in fields(self)}  # type: ignore[arg-type]
         moved = {name: value.to(device) for name, value in values.items() if hasattr(value, "to")}
         return replace(self, **moved)  # type: ignore[type-var]

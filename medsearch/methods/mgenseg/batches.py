@@ -32,7 +32,7 @@ class Side(TensorBatch):
         return max(len(self.p.x), len(self.a.x))
 
     def __getitem__(self, part: slice) -> "Side":
-        """Some of both."""
+        """The slices `part` of diseased and of healthy ones alike: a micro-batch."""
         p, share = self.p[part], len(range(len(self))[part]) / len(self)
         return Side(p, self.a[part], self.u[part], emphasis(len(p.y), len(self.p.y), share=share))
 
@@ -47,11 +47,11 @@ class Batch:
         return max(len(side) for side in self.sides.values())
 
     def __getitem__(self, part: slice) -> "Batch":
-        """Some of all."""
+        """The slices `part` of every modality: a micro-batch."""
         return Batch({domain: side[part] for domain, side in self.sides.items()})
 
     def to(self, device: str) -> "Batch":
-        """On another device."""
+        """The same tensors on `device`, such as "cuda"."""
         return Batch({domain: side.to(device) for domain, side in self.sides.items()})
 
 
@@ -97,7 +97,7 @@ class Drawing:
             raise BadInput(msg)
 
     def __len__(self) -> int:
-        """Steps of an epoch."""
+        """How many optimiser steps an epoch has."""
         return math.ceil(max(len(lists.diseased) for lists in self.lists.values()) / self.recipe.batch)
 
     def batches(self, rng: np.random.Generator) -> Iterator[Batch]:

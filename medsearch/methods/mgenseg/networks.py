@@ -48,12 +48,12 @@ class GenSegNet(nn.Module):
         return delta
 
     def segment(self, codes: Latent) -> Slices:
-        """G_seg: probabilities of tumour."""
+        """G_seg: probabilities of tumour, from codes and skips, (b, 1, h, w)."""
         y_hat: Tensor = self.decoder(codes, "segmentation")
         return y_hat
 
     def forward(self, x: Slices) -> Slices:
-        """G_seg ∘ E."""
+        """G_seg ∘ E: probabilities of tumour in images, (b, 1, h, w)."""
         return self.segment(self.encoder(x))
 
 
@@ -75,7 +75,7 @@ class MGenSegNet(nn.Module):
         self.translation_encoders = nn.ModuleDict({domain: GenSegEncoder(recipe.network) for domain in own})
 
     def of(self, domain: Domain) -> GenSegNet:
-        """The GenSeg of one modality."""
+        """The encoder and decoders of one modality, which must be one that it was built for."""
         genseg = self.genseg[domain]
         assert isinstance(genseg, GenSegNet)
         return genseg

@@ -81,7 +81,7 @@ class SegmentationRecipe:
 
 @recipe
 class MGenSegRecipe:
-    """The whole method."""
+    """M-GenSeg's knobs: of its one training, and of how it is scored."""
 
     segmentation: SegmentationRecipe = field(default_factory=SegmentationRecipe)
     evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)

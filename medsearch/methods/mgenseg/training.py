@@ -124,7 +124,7 @@ def _cycles(of: Pass) -> Iterator[Tensor]:
 
 
 def _reconstructions(of: Pass) -> Iterator[Tensor]:
-    """L_rec^Gen of Eq. 4.4."""
+    """L_rec^Gen of Eq. 4.4, of each modality: images beside what is rebuilt of them."""
     for one in of.generated.values():
         healthy = [] if one.a is None else [(one.a.x_a, one.a.x_aa)]
         yield losses.reconstruction((one.p.x_p, one.p.x_pp), *healthy)

@@ -51,7 +51,7 @@ class Route:
         return net.translate(net.encode_for_translation(x, self.domain), self.domain)
 
     def segmented(self, net: MGenSegNet, x: Tensor) -> Tensor:
-        """Probabilities of tumour."""
+        """Probabilities of tumour in slices `x` of `domain`, (b, 1, h, w), fp32."""
         y_hat: Tensor = net.of(self.seen_in)(self.as_seen(net, x))
         return y_hat.float()
 

@@ -52,7 +52,7 @@ class StackBatch(TensorBatch):
         return len(self.x)
 
     def __getitem__(self, part: slice) -> "StackBatch":
-        """Some of the stacks."""
+        """The stacks `part`, of a batch as large as before: a micro-batch."""
         return StackBatch(self.x[part], self.bm[part], self.of)
 
     @property
@@ -202,11 +202,11 @@ class Regression(NetworkTraining[StageContext[SynthesisView]]):
         require_slices({of.subject: len(of) for of in self.training}, recipe.slices)
 
     def terms(self, batch: StackBatch) -> dict[str, Tensor]:
-        """Eq. 4."""
+        """Eq. 4 of a batch, or of a part of one, by term."""
         return terms(self.regressor, batch, self.recipe.weights, runtime=self.context.runtime)
 
     def batches(self, epoch: int) -> Iterator[StackBatch]:
-        """The stacks of every step."""
+        """An epoch's batches: K stacks of P slices for every step."""
         recipe, rng = self.recipe, self.rng(epoch)
         counts = [len(of) for of in self.training]
         for _ in range(recipe.steps(epoch)):
@@ -217,7 +217,7 @@ class Regression(NetworkTraining[StageContext[SynthesisView]]):
             yield StackBatch(x, bm, len(x))
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
-        """One epoch."""
+        """Train for one epoch; the terms of Eq. 4 of every step."""
         self.begin_epoch(epoch)
         yield from self.supervised(self.batches(epoch), self.terms)
 
@@ -236,7 +236,7 @@ def order_kept(s: np.ndarray) -> float:
 
 
 def train(recipe: RegressorRecipe, context: StageContext[SynthesisView]) -> Training:
-    """Train to the last epoch."""
+    """Train to the last epoch, whose weights are kept as `weights.safetensors`, module "regressor"."""
     training = Regression(recipe, context)
     last = yield from training.fit(best="")
     save_tensors(context.directory / "weights.safetensors", last.tensors)

@@ -90,7 +90,7 @@ class ByScore:
     otherwise: ByPosition = field(default_factory=ByPosition)
 
     def __call__(self, a: Patient, b: Patient, count: int, *, rng: np.random.Generator) -> Pairs:
-        """A slice may come twice."""
+        """`count` pairs whose scores are nearest to drawn ones; a slice may come twice."""
         s_a, s_b = self.score(a), self.score(b)
         low, high = max(s_a.min(), s_b.min()), min(s_a.max(), s_b.max())
         if not low <= high:
@@ -108,7 +108,7 @@ class Cached:
         self._score, self._known = score, dict[str, Scores]()
 
     def __call__(self, patient: Patient) -> Scores:
-        """Of all slices."""
+        """The scores of all slices of a patient."""
         if patient.name not in self._known:
             self._known[patient.name] = self._score(patient)
         return self._known[patient.name]

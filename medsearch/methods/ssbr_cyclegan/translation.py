@@ -47,7 +47,7 @@ class CaseSlices:
         return len(self.of)
 
     def __getitem__(self, which: Any) -> NDArray[np.float32]:
-        """Those with the given numbers."""
+        """The slices with the given numbers, (n, h, w)."""
         return self.of.images(which)
 
 
@@ -104,7 +104,7 @@ class PairedTranslation:
 def train(
     recipe: TranslationRecipe, regressor: RegressorConfig | None, context: StageContext[SynthesisView]
 ) -> Training:
-    """Train to the last epoch."""
+    """Train to the last epoch, whose translators are kept."""
     return PairedTranslation(recipe, regressor, context).translating.train()
 
 
