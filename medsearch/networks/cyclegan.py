@@ -124,6 +124,7 @@ class ResNetGenerator(nn.Module):
         wider = 2 if gated else 1
         self.ups = nn.ModuleList()
         for coarse, fine in pairwise(reversed(channels)):
+            up: nn.Module
             if config.up == "transposed":
                 up = nn.ConvTranspose2d(coarse * wider, fine, 3, stride=2, padding=1, output_padding=1)
             elif config.up == "anti-aliased":

@@ -81,10 +81,10 @@ def rendered(panel: Panel, span: float) -> NDArray[np.uint8]:
     if panel.heat is not None:
         colours = (1 - COVER) * colours + COVER * colormaps[HEAT](panel.heat)[..., :3]
     colours[~panel.brain.astype(bool)] = 0
-    square = np.ones((-(-SIDE // max(panel.image.shape)),) * 2, bool)
-    large: NDArray[np.uint8] = np.kron((255 * colours + 0.5).astype(np.uint8), square[..., None])
+    scale = -(-SIDE // max(panel.image.shape))
+    large: NDArray[np.uint8] = (255 * colours + 0.5).astype(np.uint8).repeat(scale, 0).repeat(scale, 1)
     for mask, colour in zip(panel.outlines, OUTLINES.values(), strict=False):
-        enlarged = np.kron(mask.astype(bool), square)
+        enlarged = mask.astype(bool).repeat(scale, 0).repeat(scale, 1)
         large[enlarged & ~ndimage.binary_erosion(enlarged, iterations=2)] = tuple(bytes.fromhex(colour[1:]))
     return large
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from medsearch.core.records import write_json
 from medsearch.pictures.panels import Panel, draw, reach, rendered
@@ -54,7 +55,8 @@ class Gallery:
         (self.tiles / kind).mkdir(exist_ok=True)
         for tile in tiles:
             subject, what = (re.sub(r"[^\w.]+", "-", name) for name in (tile.subject, tile.what))
-            file, unsigned = f"{kind}/{subject}-{what}.png", {"Software": None}
+            file = f"{kind}/{subject}-{what}.png"
+            unsigned: dict[str, Any] = {"Software": None}
             imsave(self.tiles / file, rendered(tile.panel, span), metadata=unsigned)
             line = {"kind": kind, "subject": tile.subject, "what": tile.what, "file": file, "note": tile.note}
             self.index.append(line)

@@ -83,9 +83,9 @@ def run(loop: Loop, *, root: int, checkpoint: Path) -> Generator[Epoch, None, Be
         steps = 0
         for terms in loop.steps(number):
             steps += 1
-            for term, value in terms.items():
-                sums[term] = sums.get(term, torch.zeros((), device=value.device)) + value.detach().float()
-        metrics = {f"train/{term}": (total / steps).item() for term, total in sums.items()}
+            for name, term in terms.items():
+                sums[name] = sums.get(name, torch.zeros((), device=term.device)) + term.detach().float()
+        metrics = {f"train/{name}": (total / steps).item() for name, total in sums.items()}
         stepping = time.monotonic() - began  # to the end of a GPU's work, for the mean has been read
         if number % loop.validate_every == 0 or number == loop.epochs:
             measured = loop.validate()

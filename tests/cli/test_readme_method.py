@@ -58,7 +58,7 @@ from my_study import STUDY
 from ray import cloudpickle
 from tests.micro import Micro
 
-micro = Micro.written(Path("../driver"))
+micro = Micro.written(Path("../driver").resolve())
 small = {"channels": (4, 8), "epochs": 2, "batch": 4, "weights.ce": 0.5}
 knobs = {f"segmentation.{name}": value for name, value in small.items()}
 runs = tuple(Micro(micro.prepared, micro.store, STUDY.method, micro.asked).runs(knobs, test=True).values())
