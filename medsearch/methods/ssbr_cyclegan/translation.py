@@ -65,8 +65,8 @@ class PairedTranslation:
         self.regressor = None
         if regressor:  # trained, and left as it is by what passes through it
             weights = context.upstream["regressor"].file("weights.safetensors")
-            trained = load_trained(Regressor(regressor), weights, "regressor", runtime.device)
-            self.regressor = trained.requires_grad_(False)
+            loaded = load_trained(Regressor(regressor), weights, "regressor", runtime.device)
+            self.regressor = loaded.requires_grad_(False)
         sides: tuple[Domain, ...] = ("source", "target")
         self.patients = {
             side: [Patient(of.subject, CaseSlices(of), of.spacing) for of in training_cases(context.task, side)]
