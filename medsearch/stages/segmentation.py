@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from medsearch.cohorts.patches import SliceRule
 from medsearch.cohorts.views import Domain, whole
@@ -13,8 +13,6 @@ from medsearch.stages.pipelines import TEST, Node
 from medsearch.stages.stage import Stage, Training
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
     from medsearch.stages.testing import Predictor
     from medsearch.training.inference import Segment
 
@@ -103,12 +101,12 @@ class SliceSegmentation(Stage):
         return frozenset((*whole("target", "train"), *whole("target", "validation")))
 
     @abstractmethod
-    def network(self) -> "nn.Module":
-        """A new network, from images (b, 1, y, x) in [-1, 1] to probabilities of tumour of the same shape."""
+    def network(self) -> Any:
+        """A new torch module, from images (b, 1, y, x) in [-1, 1] to probabilities of tumour of the same shape."""
 
     @abstractmethod
-    def loss(self, y: "Tensor", y_hat: "Tensor") -> "Mapping[str, Tensor]":
-        """The terms to descend, already weighted, by name; y: masks, y_hat: probabilities, (b, 1, y, x) each."""
+    def loss(self, y: Any, y_hat: Any) -> Mapping[str, Any]:
+        """The terms to descend, tensors already weighted, by name; y: masks, y_hat: probabilities, (b, 1, y, x) each."""
 
     def train(self, context: StageContext) -> Training:
         """See `training.fitting.SegmentorTraining`."""
@@ -137,4 +135,5 @@ class SliceSegmentationTest(SliceTest):
 
         prepare_torch(context.runtime)
         weights = context.upstream["segmentor"].file("weights.safetensors")
-        return load_trained(self.segmentation.network(), weights, "network", context.runtime.device)
+        network: Segment = load_trained(self.segmentation.network(), weights, "network", context.runtime.device)
+        return network
