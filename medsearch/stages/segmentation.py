@@ -106,7 +106,7 @@ class SliceSegmentation(Stage):
 
     @abstractmethod
     def loss(self, y: Any, y_hat: Any) -> Mapping[str, Any]:
-        """The terms to descend, tensors already weighted, by name; y: masks, y_hat: probabilities, (b, 1, y, x) each."""
+        """The terms to descend, weighted tensors by name; y: masks, y_hat: probabilities, (b, 1, y, x) each."""
 
     def train(self, context: StageContext) -> Training:
         """See `training.fitting.SegmentorTraining`."""
