@@ -61,7 +61,8 @@ from tests.micro import Micro
 micro = Micro.written(Path("../driver").resolve())
 small = {"channels": (4, 8), "epochs": 2, "batch": 4, "weights.ce": 0.5}
 knobs = {f"segmentation.{name}": value for name, value in small.items()}
-runs = tuple(Micro(micro.prepared, micro.store, STUDY.method, micro.asked).runs(knobs, test=True, task={"target_labels": 1.0}).values())
+own = Micro(micro.prepared, micro.store, STUDY.method, micro.asked)
+runs = tuple(own.runs(knobs, test=True, task={"target_labels": 1.0}).values())
 job = SimpleNamespace(run="trial", runs=runs, prepared=micro.prepared)
 Path("../payload").write_bytes(cloudpickle.dumps(TrialPayload(job=job, store=micro.store, runtime=None)))
 print(*(run.code.digest for run in runs))
