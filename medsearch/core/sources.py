@@ -15,6 +15,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
+from itertools import chain
 from pathlib import Path
 from typing import final
 
@@ -59,6 +60,36 @@ def closure(names: Mapping[str, Iterable[str]], trees: Sequence[Tree], main: "So
         for name in definitions:
             included.include(module, name)
     return included.digests()
+
+
+def imported_files(
+    modules: Iterable[str], trees: Sequence[Tree], *, main: "Source | None" = None, besides: str = ""
+) -> dict[str, Path]:
+    """By module, the files in `trees` of `modules` and of all that they import, at their top or in functions.
+
+    main: the module `__main__`, if it is among `modules`. besides: a top-level package that is not followed.
+    """
+    files: dict[str, Path] = {}
+    pending, seen = list(modules), {""}
+    while pending:
+        name = pending.pop()
+        if name in seen or name.partition(".")[0] == besides:
+            continue
+        seen.add(name)
+        path = _find(name, tuple(trees))
+        if name == "__main__" and main is not None:
+            source, package = main, main.package
+        elif path is None or path.is_dir():
+            continue
+        else:
+            files[name], source = path, _read(path)
+            package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        inner = (one for position in range(len(source.body)) for one in source.statement(position).imports)
+        for one in chain(chain.from_iterable(source.imported.values()), inner):
+            there = one.within(package)
+            pending += [there.module, f"{there.module}.{there.name}"]
+        pending += [name.rpartition(".")[0]]
+    return files
 
 
 def forget() -> None:

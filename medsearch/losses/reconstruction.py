@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def l1(a: Tensor, b: Tensor) -> Float[Tensor, ""]:
-    """Mean absolute difference."""
+    """Mean absolute difference over all elements of `a` and `b`, which are of one shape."""
     return (a - b).abs().mean()
 
 

@@ -1,4 +1,4 @@
-"""What predictions are scored by: `overlap` (Dice), `surfaces` (mm), `crossmoda` (as that challenge scored both).
+"""What predictions are scored by: `overlap` (Dice), `surfaces` (mm), `scoring` (by the protocol of their data set).
 
 Synthesised volumes are scored by `images`. NumPy arrays in, numbers out.
 """

@@ -11,6 +11,7 @@ a volume in which none differ, as everywhere for what is undefined; such cases a
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from math import log10
 from statistics import fmean
 
@@ -51,8 +52,8 @@ def psnr_of_slices(prediction: Volume, truth: Volume) -> float | None:
     Raises:
         BadInput: As `mse`.
     """
-    found = [_decibels(error) for error in _errors(prediction, truth) if error]
-    return fmean(found) if found else None
+    ratios = [_decibels(error) for error in _errors(prediction, truth) if error]
+    return fmean(ratios) if ratios else None
 
 
 def psnr_of_volume(prediction: Volume, truth: Volume) -> float | None:
@@ -84,14 +85,10 @@ def ssim_uniform(prediction: Volume, truth: Volume) -> float:
     """
     from scipy.ndimage import uniform_filter
 
-    def smooth(of: Slice) -> Slice:
-        return np.asarray(uniform_filter(of, UNIFORM_WIDTH))
-
-    pixels = UNIFORM_WIDTH**2
+    pixels, smooth = UNIFORM_WIDTH**2, partial(uniform_filter, size=UNIFORM_WIDTH)
     pairs = _slices(prediction, truth, least=UNIFORM_WIDTH)
-    return fmean(
-        _ssim(*pair, smooth=smooth, unbiased=pixels / (pixels - 1), border=UNIFORM_WIDTH // 2) for pair in pairs
-    )
+    unbiased, border = pixels / (pixels - 1), UNIFORM_WIDTH // 2
+    return fmean(_ssim(*pair, smooth=smooth, unbiased=unbiased, border=border) for pair in pairs)
 
 
 def ssim_gaussian(prediction: Volume, truth: Volume) -> float:
@@ -102,9 +99,7 @@ def ssim_gaussian(prediction: Volume, truth: Volume) -> float:
     """
     from scipy.ndimage import gaussian_filter
 
-    def smooth(of: Slice) -> Slice:
-        return np.asarray(gaussian_filter(of, GAUSSIAN_SIGMA, radius=GAUSSIAN_RADIUS))
-
+    smooth = partial(gaussian_filter, sigma=GAUSSIAN_SIGMA, radius=GAUSSIAN_RADIUS)
     pairs = _slices(prediction, truth, least=2 * GAUSSIAN_RADIUS + 1)
     return fmean(_ssim(*pair, smooth=smooth, unbiased=1.0, border=GAUSSIAN_RADIUS) for pair in pairs)
 
@@ -121,7 +116,7 @@ def mae_hu(prediction: Volume, truth: Volume, *, window: tuple[float, float]) ->
 
 
 def _errors(prediction: Volume, truth: Volume) -> list[float]:
-    """Every slice's mean squared error."""
+    """The mean squared error of every axial slice, in order."""
     return [float(np.square(one - other).mean()) for one, other in _slices(prediction, truth)]
 
 

@@ -34,7 +34,7 @@ class MicroDice:
     units: int = 0
 
     def add(self, prediction: Mask, truth: Mask) -> None:
-        """Count one more unit."""
+        """Count one more unit by its masks, which are of one shape."""
         self.count(*_counts(prediction, truth))
 
     def count(self, both: float, sizes: float) -> None:

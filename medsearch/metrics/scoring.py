@@ -8,7 +8,15 @@ false tumour in a healthy half counts too.
 paper scores them; false tumour in other slices does not count. Micro Dice is over these slices too, and the Dice of
 the diseased halves stands beside, and surfaces are theirs.
 
-"whole volume": as CrossMoDA scored, Dice and ASSD of the whole volume in the challenge's forms; micro Dice likewise.
+"whole volume": as CrossMoDA (2021 and 2022) scored, Dice and ASSD of the whole volume; micro Dice likewise. The
+challenge called medpy as it was then (0.4), so these are its forms, also where today's differ: the ASSD is the mean of
+the two directed means, not of all distances together, and nothing found is charged, not left out.
+
+    found   marked     Dice      ASSD
+    yes     yes        2I/(P+T)  mean of the two directed means
+    no      yes        0         350 mm
+    no      no         0         350 mm: the charge looks at the prediction only
+    yes     no         0         undefined (None): medpy raised; no case of the challenge is without a tumour
 
 Scores are taken on the prepared grid: of a registered cohort in the atlas's millimetres, and within the block, beyond
 which no tumour is counted as missed. (The challenge scored on each file's own grid.) A case without a mask has none.
@@ -28,12 +36,16 @@ from medsearch.cohorts.patches import hemispheres as whole_halves
 from medsearch.cohorts.views import TaskView
 from medsearch.core.recipes import plain
 from medsearch.imaging.geometry import Box, Geometry, Spacing, halves, outside_crops
-from medsearch.metrics.crossmoda import ASSD_FORM, crossmoda_assd, crossmoda_dice
+from medsearch.metrics.overlap import Mask as AnyMask
 from medsearch.metrics.overlap import MicroDice, dice
 from medsearch.metrics.surfaces import assd
 
 MEANS = ("dice", "assd", "dice_halves", "dice_volume")
 POOLED = "mean over the surface voxels of both masks together; undefined where nothing was found"
+ASSD_FORM = "mean of the two directed means (medpy 0.4), 350 mm where nothing was found"
+"""How a table that shows `crossmoda_assd` names it."""
+MISSED_MM = 350.0
+"""What a case costs CrossMoDA's ASSD in which nothing was found."""
 
 Mask = NDArray[np.uint8]
 Row = dict[str, str | int | float | None]
@@ -86,8 +98,10 @@ class Scores:
             self.unscored += 1
             return
         if self.scoring == "whole volume":
-            self.rows.append(score_whole(case, case.truth, self.geometry, spacing=self.spacing))
-            self.micro.add(case.prediction, case.truth)
+            found, marked = case.prediction, case.truth
+            scores: Row = {"dice": crossmoda_dice(found, marked), "assd": crossmoda_assd(found, marked, self.spacing)}
+            self.rows.append({"subject": case.subject, **scores, **_tumour(case, marked, self.geometry)})
+            self.micro.add(found, marked)
         elif self.scoring == "diseased slices" and self.slices:
             self.rows.append(score_slices(case, case.truth, self, rule=self.slices))
         else:
@@ -109,14 +123,28 @@ class Scores:
         return {"cases": self.rows, "unscored": self.unscored, "scoring": self.scoring, "assd": form, **rule}
 
 
-def score_whole(case: TestCase, truth: Mask, geometry: Geometry, *, spacing: Spacing) -> Row:
-    """One case as CrossMoDA scored it: Dice, and ASSD (mm), 350 where nothing was found."""
-    return {
-        "subject": case.subject,
-        "dice": crossmoda_dice(case.prediction, truth),
-        "assd": crossmoda_assd(case.prediction, truth, spacing),
-        **_tumour(case, truth, geometry),
-    }
+def crossmoda_dice(prediction: AnyMask, truth: AnyMask) -> float:
+    """Dice of one case in [0, 1]; 0 as soon as one mask is empty, also when both are.
+
+    Raises:
+        BadInput: the masks lie on different grids.
+    """
+    overlap = dice(prediction, truth)  # refuses other grids
+    return overlap if np.any(truth) else 0.0
+
+
+def crossmoda_assd(prediction: AnyMask, truth: AnyMask, spacing: float | Sequence[float]) -> float | None:
+    """ASSD of one case, mm, in the form of medpy 0.4; `spacing` is the voxel size along the arrays' own axes, mm.
+
+    350 mm where nothing was found; None where something was and nothing is marked. (The challenge took the spacing
+    from the diagonal of the file's affine, which is the voxel size as long as no axes are swapped.)
+
+    Raises:
+        BadInput: the masks lie on different grids.
+    """
+    if prediction.shape == truth.shape and not np.any(prediction):
+        return MISSED_MM
+    return assd(prediction, truth, spacing, form="directed")
 
 
 def score_halves(case: TestCase, truth: Mask, geometry: Geometry, *, spacing: Spacing) -> Row:
@@ -152,7 +180,7 @@ def _tumour(case: TestCase, truth: Mask, geometry: Geometry) -> Row:
 
 
 def add_crops(micro: MicroDice, case: TestCase, truth: Mask, *, geometry: Geometry) -> None:
-    """Count a case's diseased crops."""
+    """Add a case's diseased crops, as `geometry` cuts them, to `micro`."""
     assert case.diseased is not None
     found, marked = (halves(mask, geometry, case.box) for mask in (case.prediction, truth))
     for side, diseased in enumerate(case.diseased):

@@ -71,7 +71,9 @@ def surface_distances(one: Marked, other: Marked, spacing: Spacing) -> tuple[Dis
     """The distance of every surface voxel of each mask to the other's surface, mm; neither may be empty."""
     from scipy import ndimage
 
-    around = _around(one | other)  # nothing outside can be nearest, and a tumour is a small part of a head
+    (around,) = ndimage.find_objects(
+        (one | other).astype(np.uint8)
+    )  # nothing outside can be nearest: a tumour is small
     one, other = surface(one[around]), surface(other[around])
     to_one = ndimage.distance_transform_edt(~one, sampling=spacing)
     to_other = ndimage.distance_transform_edt(~other, sampling=spacing)
@@ -98,21 +100,8 @@ def _scored(
         msg = f"prediction {prediction.shape} and truth {truth.shape} lie on different grids; place both in one volume"
         raise BadInput(msg)
     found, marked = prediction != 0, truth != 0
-    if not (found.any() and marked.any()):
-        return _without_surface(empty_prediction=not found.any(), empty_truth=not marked.any(), missed=missed)
-    return score(*surface_distances(found, marked, spacing))
-
-
-def _without_surface(*, empty_prediction: bool, empty_truth: bool, missed: float | None) -> float | None:
-    if empty_prediction and empty_truth:
-        return 0.0
-    return missed if empty_prediction else None
-
-
-def _around(where: Marked) -> tuple[slice, ...]:
-    """The smallest box of slices that holds every True."""
-    sides = []
-    for axis in range(where.ndim):
-        hit = np.flatnonzero(where.any(axis=tuple(other for other in range(where.ndim) if other != axis)))
-        sides.append(slice(int(hit[0]), int(hit[-1]) + 1))
-    return tuple(sides)
+    if found.any() and marked.any():
+        return score(*surface_distances(found, marked, spacing))
+    if found.any():
+        return None
+    return missed if marked.any() else 0.0

@@ -41,7 +41,7 @@ class Latent:
         return replace(self, code=torch.cat([self.common, u], 1))
 
     def __getitem__(self, samples: slice) -> "Latent":
-        """Some samples of the batch."""
+        """Codes, skips and maps of the samples `samples` of the batch."""
         return replace(
             self,
             code=self.code[samples],

@@ -39,7 +39,7 @@ class _InFullPrecision(nn.Module):
         self.inner = inner
 
     def forward(self, weight: Tensor) -> Tensor:
-        """As the inner one."""
+        """The weight as the inner parametrization has it, in fp32."""
         rounding = nullcontext() if weight.is_meta else torch.autocast(weight.device.type, enabled=False)
         with rounding:  # a meta tensor, which holds only a shape, knows no autocast
             normed: Tensor = self.inner(weight)

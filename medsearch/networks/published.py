@@ -19,6 +19,8 @@ from medsearch.core.errors import BadInput
 
 BACKBONE = ("conv1.", "bn1.", "layer1.", "layer2.", "layer3.", "layer4.")
 ROOT = "conv1.weight"
+COUNTER = "num_batches_tracked"
+"""How many batches a norm has seen, which older files do not say."""
 UNREADABLE = (
     *(SafetensorError, pickle.UnpicklingError, OSError, RuntimeError),
     *(ValueError, EOFError, LookupError, TypeError, AttributeError),
@@ -36,17 +38,28 @@ def load_backbone(network: nn.Module, path: Path, *, wanted: str, grey: bool = F
         BadInput: the file cannot be read, lacks a tensor or has one too many, or one has another shape than the
             network's.
     """
-    found = _read(path, wanted)
-    if grey and found.get(ROOT, torch.empty(0)).ndim == 4:
-        found[ROOT] = found[ROOT].sum(1, keepdim=True)
-    own = {name: of for name, of in network.state_dict().items() if name.startswith(BACKBONE) and not _counter(name)}
-    values = {name: _fitting(found, path, name, own=tensor, wanted=wanted) for name, tensor in own.items()}
-    if more := sorted(name for name in found if name.startswith(BACKBONE) and name not in own and not _counter(name)):
+    published = _read(path, wanted)
+    if grey and published.get(ROOT, torch.empty(0)).ndim == 4:
+        published[ROOT] = published[ROOT].sum(1, keepdim=True)
+    own = {name: tensor for name, tensor in network.state_dict().items() if name.startswith(BACKBONE)}
+    own = {name: tensor for name, tensor in own.items() if not name.endswith(COUNTER)}
+    for name, tensor in own.items():
+        if name not in published:
+            msg = f"{path}: no tensor {name!r}; the file should be {wanted}"
+            raise BadInput(msg)
+        if published[name].shape != tensor.shape:
+            msg = (
+                f"{path}: tensor {name!r} is {tuple(published[name].shape)}, which does not fit the network's "
+                f"{tuple(tensor.shape)}; published weights fit scale 'paper' only"
+            )
+            raise BadInput(msg)
+    backbone = (name for name in published if name.startswith(BACKBONE) and not name.endswith(COUNTER))
+    if more := sorted(name for name in backbone if name not in own):
         msg = f"{path}: tensor {more[0]!r} has no place in the network; the file should be {wanted}"
         raise BadInput(msg)
     with torch.no_grad():
-        for name, value in values.items():
-            own[name].copy_(value)
+        for name, tensor in own.items():
+            tensor.copy_(published[name])
 
 
 def _read(path: Path, wanted: str) -> dict[str, Tensor]:
@@ -61,28 +74,9 @@ def _read(path: Path, wanted: str) -> dict[str, Tensor]:
         msg = f"{path}: not a readable checkpoint ({reason}); it should be {wanted} of tensors alone"
         raise BadInput(msg) from error
     content = content.get("state_dict", content) if isinstance(content, Mapping) else {}
-    named = content.items() if isinstance(content, Mapping) else ()
-    return {_named(name): of for name, of in named if isinstance(name, str) and isinstance(of, Tensor)}
-
-
-def _named(name: str) -> str:
-    rest = name.partition(".")[2]
-    return rest if not name.startswith(BACKBONE) and rest.startswith(BACKBONE) else name
-
-
-def _counter(name: str) -> bool:
-    """How many batches a norm has seen, which older files do not say."""
-    return name.endswith("num_batches_tracked")
-
-
-def _fitting(found: Mapping[str, Tensor], path: Path, name: str, *, own: Tensor, wanted: str) -> Tensor:
-    if name not in found:
-        msg = f"{path}: no tensor {name!r}; the file should be {wanted}"
-        raise BadInput(msg)
-    if found[name].shape != own.shape:
-        msg = (
-            f"{path}: tensor {name!r} is {tuple(found[name].shape)}, which does not fit the network's "
-            f"{tuple(own.shape)}; published weights fit scale 'paper' only"
-        )
-        raise BadInput(msg)
-    return found[name]
+    tensors: dict[str, Tensor] = {}
+    for name, tensor in content.items() if isinstance(content, Mapping) else ():
+        if isinstance(name, str) and isinstance(tensor, Tensor):
+            rest = name.partition(".")[2]
+            tensors[rest if not name.startswith(BACKBONE) and rest.startswith(BACKBONE) else name] = tensor
+    return tensors

@@ -40,15 +40,17 @@ class Panel:
 def draw(path: Path, columns: Sequence[Sequence[Panel]], *, lines: Sequence[str], titles: Sequence[str]) -> None:
     """Write a PNG: one column per case under its title, one line per kind of image."""
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
     height, width = columns[0][0].image.shape
     inch = max(2.1 / max(height, width), 1.05 / width)  # a column is as wide as its title
     size = (inch * width * len(columns) + 0.7, inch * height * len(lines) + 1.0)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(len(lines), len(columns), squeeze=False)
-    span = reach([panel for panels in columns for panel in panels])
-    for column, (panels, title) in enumerate(zip(columns, titles, strict=True)):
-        drawn = [_draw(axes[line][column], panel, span) for line, panel in enumerate(panels)]
+    panels = [panel for column in columns for panel in column]
+    span = reach(panels)
+    for column, (of_case, title) in enumerate(zip(columns, titles, strict=True)):
+        drawn = [_draw(axes[line][column], panel, span) for line, panel in enumerate(of_case)]
         axes[0][column].set_title(title, fontsize=6)
     for line, label in enumerate(lines):
         axes[line][0].set_ylabel(label, fontsize=8)
@@ -58,7 +60,10 @@ def draw(path: Path, columns: Sequence[Sequence[Panel]], *, lines: Sequence[str]
             drawn[diverging[0]], ax=list(axes[-1]), location="bottom", shrink=0.5, aspect=40, pad=0.02
         )
         bar.ax.tick_params(labelsize=6)
-    _legend(figure, [panel for panels in columns for panel in panels])
+    outlined = {name for panel in panels for name, mask in zip(OUTLINES, panel.outlines, strict=False) if mask.any()}
+    handles = [Line2D([], [], color=colour, label=label) for label, colour in OUTLINES.items() if label in outlined]
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=7, frameon=False)
     figure.savefig(path, dpi=130)
 
 
@@ -67,21 +72,8 @@ def rendered(panel: Panel, span: float) -> NDArray[np.uint8]:
 
     span: the value at either end of the diverging scale.
     """
-    colours = _colours(panel, span)
-    scale = -(-SIDE // max(panel.image.shape))
-    large: NDArray[np.uint8] = _enlarged((255 * colours + 0.5).astype(np.uint8), scale)
-    for mask, colour in zip(panel.outlines, OUTLINES.values(), strict=False):
-        large[_edge(_enlarged(mask.astype(bool), scale))] = _rgb(colour)
-    return large
-
-
-def reach(panels: Sequence[Panel]) -> float:
-    """The largest value of the diverging panels, which share one scale."""
-    return max([0.05, *(float(np.abs(panel.image[panel.brain]).max()) for panel in panels if panel.limits is None)])
-
-
-def _colours(panel: Panel, span: float) -> Plane:
     from matplotlib import colormaps
+    from scipy import ndimage
 
     low, high = panel.limits or (-span, span)
     shown = np.clip((panel.image - low) / max(high - low, 1e-6), 0, 1)
@@ -89,22 +81,17 @@ def _colours(panel: Panel, span: float) -> Plane:
     if panel.heat is not None:
         colours = (1 - COVER) * colours + COVER * colormaps[HEAT](panel.heat)[..., :3]
     colours[~panel.brain.astype(bool)] = 0
-    return colours
+    scale = -(-SIDE // max(panel.image.shape))
+    large: NDArray[np.uint8] = (255 * colours + 0.5).astype(np.uint8).repeat(scale, 0).repeat(scale, 1)
+    for mask, colour in zip(panel.outlines, OUTLINES.values(), strict=False):
+        enlarged = mask.astype(bool).repeat(scale, 0).repeat(scale, 1)
+        large[enlarged & ~ndimage.binary_erosion(enlarged, iterations=2)] = tuple(bytes.fromhex(colour[1:]))
+    return large
 
 
-def _enlarged(plane: NDArray[Any], scale: int) -> NDArray[Any]:
-    return plane.repeat(scale, 0).repeat(scale, 1)
-
-
-def _edge(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    from scipy import ndimage
-
-    edge: NDArray[np.bool_] = mask & ~ndimage.binary_erosion(mask, iterations=2)
-    return edge
-
-
-def _rgb(colour: str) -> tuple[int, ...]:
-    return tuple(bytes.fromhex(colour[1:]))
+def reach(panels: Sequence[Panel]) -> float:
+    """The largest value of the diverging panels, which share one scale."""
+    return max([0.05, *(float(np.abs(panel.image[panel.brain]).max()) for panel in panels if panel.limits is None)])
 
 
 def _draw(axes: "Axes", panel: Panel, span: float) -> "AxesImage":
@@ -123,12 +110,3 @@ def _draw(axes: "Axes", panel: Panel, span: float) -> "AxesImage":
     axes.set_xticks([])
     axes.set_yticks([])
     return image
-
-
-def _legend(figure: Any, panels: Sequence[Panel]) -> None:
-    from matplotlib.lines import Line2D
-
-    drawn = {name for panel in panels for name, mask in zip(OUTLINES, panel.outlines, strict=False) if mask.any()}
-    handles = [Line2D([], [], color=colour, label=label) for label, colour in OUTLINES.items() if label in drawn]
-    if handles:
-        figure.legend(handles=handles, loc="outside lower center", ncols=2, fontsize=7, frameon=False)

@@ -7,7 +7,7 @@ import numpy as np
 from medsearch.imaging.geometry import Geometry
 from medsearch.metrics.scoring import Row, TestCase
 from medsearch.pictures.panels import Panel, Plane
-from medsearch.pictures.sections import Half, grey, half, limits, shown_slice, window
+from medsearch.pictures.sections import Half, fullest, grey, half, limits, window
 from medsearch.pictures.tiles import Gallery, Tile
 
 
@@ -15,7 +15,7 @@ def prediction_tiles(cases: Sequence[TestCase], scores: Mapping[str, str]) -> It
     """True and predicted outlines over the image (Fig. 5.10)."""
     at = window([case.box for case in cases]) if cases else (slice(None), slice(None))
     for case in cases:
-        z, of = shown_slice(case), limits(case.image)
+        z, of = fullest(case.prediction if case.truth is None else case.truth), limits(case.image)
         image, found = case.image[z][at], case.prediction[z][at]
         truth = np.zeros_like(found) if case.truth is None else case.truth[z][at]
         yield Tile(subject=case.subject, what="image", panel=grey(image, of))
@@ -44,15 +44,10 @@ def residual_tiles(
 
 def add_predictions(gallery: Gallery, cases: Sequence[TestCase], rows: Sequence[Row]) -> None:
     """Predictions of cases under their names and scores."""
-    notes = _said(rows)
+    scores = {str(row["subject"]): row["dice"] for row in rows}
+    notes = {name: "nothing scored" if score is None else f"Dice {score:.2f}" for name, score in scores.items()}
     titles = [f"{case.subject}\n{notes.get(case.subject, 'no mask')}" for case in cases]
     gallery.add("predictions", list(prediction_tiles(cases, notes)), titles=titles)
-
-
-def _said(rows: Sequence[Row]) -> dict[str, str]:
-    """What a caption adds to each subject that was scored."""
-    scores = {str(row["subject"]): row["dice"] for row in rows}
-    return {subject: "nothing scored" if score is None else f"Dice {score:.2f}" for subject, score in scores.items()}
 
 
 def alike(cases: Sequence[TestCase]) -> list[TestCase]:

@@ -35,11 +35,6 @@ def half(case: TestCase, geometry: Geometry) -> Half:
     return Half(image[side], truth[side], found[side], fullest(telling[side]))
 
 
-def shown_slice(case: TestCase) -> int:
-    """The axial slice to show: with the most tumour, or of a case without a mask with the most predicted."""
-    return fullest(case.prediction if case.truth is None else case.truth)
-
-
 def fullest(mask: Mask) -> int:
     """The axial slice with the most tumour; the middle one where there is none."""
     sizes = mask.reshape(len(mask), -1).sum(1)
@@ -54,7 +49,11 @@ def limits(volume: Plane) -> tuple[float, float]:
 
 def window(boxes: Sequence[Box]) -> Window:
     """Rows and columns that hold every brain, so that all are drawn at one scale."""
-    return _span([box[1] for box in boxes]), _span([box[2] for box in boxes])
+    rows, columns = (
+        slice(max(0, min(box[axis][0] for box in boxes) - MARGIN), max(box[axis][1] for box in boxes) + MARGIN)
+        for axis in (1, 2)
+    )
+    return rows, columns
 
 
 def grey(plane: Plane, of: tuple[float, float], *outlines: Mask, heat: Plane | None = None) -> Panel:
@@ -67,7 +66,3 @@ def shades(heat: Plane, where: NDArray[np.bool_]) -> Plane:
     low, high = (heat[where].min(), heat[where].max()) if where.any() else (0.0, 1.0)
     scaled: Plane = np.clip((heat - low) / max(high - low, np.finfo(np.float32).tiny), 0, 1)
     return scaled
-
-
-def _span(sides: Sequence[tuple[int, int]]) -> slice:
-    return slice(max(0, min(low for low, _ in sides) - MARGIN), max(high for _, high in sides) + MARGIN)

@@ -41,6 +41,8 @@ class Gallery:
 
         `titles` of the montage's columns are the subjects unless given.
         """
+        from matplotlib.image import imsave
+
         if not tiles:
             return
         cases: dict[str, list[Tile]] = {}
@@ -50,24 +52,15 @@ class Gallery:
         lines = [tile.what for tile in tiles[: len(columns[0])]]
         draw(self.pictures / f"{name or kind}.png", columns, lines=lines, titles=list(titles or cases))
         span = reach([tile.panel for tile in tiles])
+        (self.tiles / kind).mkdir(exist_ok=True)
         for tile in tiles:
-            self._keep(kind, tile, span)
+            subject, what = (re.sub(r"[^\w.]+", "-", name) for name in (tile.subject, tile.what))
+            file = f"{kind}/{subject}-{what}.png"
+            unsigned: dict[str, Any] = {"Software": None}
+            imsave(self.tiles / file, rendered(tile.panel, span), metadata=unsigned)
+            line = {"kind": kind, "subject": tile.subject, "what": tile.what, "file": file, "note": tile.note}
+            self.index.append(line)
 
     def close(self) -> None:
-        """Write the index."""
+        """Write `tiles/index.json`, by which figures find the tiles."""
         write_json(self.tiles / INDEX, self.index)
-
-    def _keep(self, kind: str, tile: Tile, span: float) -> None:
-        from matplotlib.image import imsave
-
-        file = f"{kind}/{_plain(tile.subject)}-{_plain(tile.what)}.png"
-        (self.tiles / kind).mkdir(exist_ok=True)
-        unsigned: dict[str, Any] = {"Software": None}
-        imsave(self.tiles / file, rendered(tile.panel, span), metadata=unsigned)
-        self.index.append(
-            {"kind": kind, "subject": tile.subject, "what": tile.what, "file": file, "note": tile.note},
-        )
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^\w.]+", "-", name)

@@ -59,13 +59,26 @@ def code_of(stage: Stage) -> Code | None:
     It begins at the classes of the stage and of its recipes. Followed are this package and the folder or package that
     the stage's own modules lie in, not what is installed beside them.
     """
+    return _code_of(type(stage), frozenset(_parts(stage)))
+
+
+def _parts(stage: Stage) -> Iterator[type]:
+    """The classes of its recipes."""
     values = (getattr(stage, part.name) for part in dataclasses.fields(stage))  # type: ignore[arg-type]
-    return _code_of(type(stage), frozenset(type(value) for value in values if dataclasses.is_dataclass(value)))
+    return (type(value) for value in values if dataclasses.is_dataclass(value))
+
+
+@cache
+def _is_own(module: str) -> bool:
+    """Whether a module is the user's: the program that is run, or a file beside it, which other nodes need not have."""
+    tree = _tree_of(module)
+    return module == MAIN or (tree is not None and tree.top is None)
 
 
 def forget() -> None:
     """Look at sources and repositories anew: a session that goes on for days runs one study after another."""
     _code_of.cache_clear()
+    _own_sources.cache_clear()
     commit_of.cache_clear()
     sources.forget()
 

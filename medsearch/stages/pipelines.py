@@ -56,6 +56,10 @@ class StageRun:
     upstream: Mapping[str, str]
     sent_code: Code | None = field(default=None, compare=False)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels to a worker: with the code of the user's own stage, of which the source may not be there."""
+        return {**self.__dict__, "sent_code": self.sent_code or code_that_travels(self.stage)}
+
     @property
     def code(self) -> Code | None:
         """The code that trains it in this process."""

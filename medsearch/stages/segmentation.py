@@ -1,13 +1,15 @@
-"""The test of a method that segments tumours, without what it takes to run it: where it is scored, and the stage."""
+"""Stages that segment tumours, without what it takes to run them: training on axial slices, and the test on cases."""
 
 from abc import abstractmethod
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from medsearch.cohorts.patches import SliceRule
 from medsearch.cohorts.views import Domain, whole
 from medsearch.core.recipes import recipe
 from medsearch.stages.context import StageContext
+from medsearch.stages.pipelines import TEST, Node
 from medsearch.stages.stage import Stage, Training
 
 if TYPE_CHECKING:
@@ -84,3 +86,54 @@ class SliceTest(SegmentationTest):
         from medsearch.training.inference import slicewise
 
         return Predictor(slicewise(self.segment(context), context.runtime))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceSegmentation(Stage):
+    """Training of one network on annotated axial slices of the target; a method says which network, and its loss.
+
+    Its recipe has `optimiser` (an `OptimiserRecipe`), `batch`, `epochs` and `validate_every`. The epoch with the
+    highest Dice on the target's validation masks is kept: the selection rule "oracle".
+    """
+
+    def reads(self) -> frozenset[str]:
+        """Images, masks and weak labels of the target's training and validation cases."""
+        return frozenset((*whole("target", "train"), *whole("target", "validation")))
+
+    @abstractmethod
+    def network(self) -> Any:
+        """A new torch module, from images (b, 1, y, x) in [-1, 1] to probabilities of tumour of the same shape."""
+
+    @abstractmethod
+    def loss(self, y: Any, y_hat: Any) -> Mapping[str, Any]:
+        """The terms to descend, weighted tensors by name; y: masks, y_hat: probabilities, (b, 1, y, x) each."""
+
+    def train(self, context: StageContext) -> Training:
+        """See `training.fitting.SegmentorTraining`."""
+        from medsearch.training.fitting import SegmentorTraining
+
+        return SegmentorTraining(self.recipe, context, build=self.network, loss=self.loss).train()
+
+    def then_tested(self, evaluation: EvaluationRecipe) -> Iterator[Node]:
+        """The stages of a method that has no other training: this one, "segmentation", and its test."""
+        yield Node("segmentation", self)
+        yield Node(TEST, SliceSegmentationTest(recipe=evaluation, segmentation=self), {"segmentor": "segmentation"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SliceSegmentationTest(SliceTest):
+    """The test of what a `SliceSegmentation` trained."""
+
+    name: ClassVar[str] = "slice_segmentation_test"
+    version: ClassVar[int] = 1
+    segmentation: SliceSegmentation
+
+    def segment(self, context: StageContext) -> "Segment":
+        """The trained network."""
+        from medsearch.training.checkpoints import load_trained
+        from medsearch.training.precision import prepare_torch
+
+        prepare_torch(context.runtime)
+        weights = context.upstream["segmentor"].file("weights.safetensors")
+        network: Segment = load_trained(self.segmentation.network(), weights, "network", context.runtime.device)
+        return network

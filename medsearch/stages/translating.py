@@ -12,7 +12,7 @@ from typing import final
 
 from medsearch.cohorts.views import Abdomen, Domain, SynthesisView
 from medsearch.core.seeds import seed
-from medsearch.networks.cyclegan.generator import Cycled, Translators
+from medsearch.networks.cyclegan import Cycled, Translators
 from medsearch.stages.context import StageContext
 from medsearch.stages.pairs import PairScores, made_pairs
 from medsearch.stages.stage import Outcome, Training

@@ -10,6 +10,7 @@ G made before its step; nothing is run twice.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import tee
 from typing import Generic, Literal, TypeVar
 
 import torch
@@ -46,16 +47,14 @@ class AdversarialStep(Generic[Batch, Out]):
         """Step both on the micro-batches of one batch; return the mean of every term."""
         seeds: list[int] = torch.randint(0, 2**31, (len(batches),)).tolist()
         shares, terms = _shares(batches), dict[str, Tensor]()
-        outs, kept = map(self._run, batches, seeds), list[Out]()
-        if self.first == "g":
-            self._step_g(_noted(outs, kept), shares, terms)
-            self._step_d(kept, shares, terms)
-        elif len(batches) == 1:
-            self._step_d(_noted(outs, kept), shares, terms)
-            self._step_g(kept, shares, terms)
-        else:
+        outs = map(self._run, batches, seeds)  # when they are asked for, one after the other
+        if self.first == "d" and len(batches) > 1:
             self._step_d(map(self._rehearsed, batches, seeds), shares, terms)
             self._step_g(outs, shares, terms)
+            return terms
+        steps = (self._step_d, self._step_g) if self.first == "d" else (self._step_g, self._step_d)
+        for step, same in zip(steps, tee(outs), strict=True):
+            step(same, shares, terms)
         return terms
 
     def _step_d(self, outs: Iterable[Out], shares: Sequence[float], terms: dict[str, Tensor]) -> None:
@@ -112,13 +111,6 @@ def pieces(count: int, size: int) -> list[slice]:
 def emphasis(part: int, whole: int, *, share: float) -> float:
     """What makes a micro-batch that has `share` of the samples weigh as its `part` of the `whole` annotated ones."""
     return part / whole / share if whole else 1.0
-
-
-def _noted(outs: Iterable[Out], kept: list[Out]) -> Iterator[Out]:
-    """The same, each kept as it passes."""
-    for out in outs:
-        kept.append(out)
-        yield out
 
 
 def _shares(batches: Sequence[Sized]) -> list[float]:

@@ -54,14 +54,15 @@ def load_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
         tensors = load_file(path)
-        if metadata.keys() <= {"state"}:  # from before there was a checksum
-            return tensors, _state_in({"state": json.loads(metadata.get("state", "{}"))})
-        record = json.loads(metadata[RECORD])
-        state, crc = _state_in(record), record["crc32"]
+        unchecked = metadata.keys() <= {"state"}  # from before there was a checksum
+        record = {"state": json.loads(metadata.get("state", "{}"))} if unchecked else json.loads(metadata[RECORD])
+        state, crc = record["state"], None if unchecked else record["crc32"]
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         problem = f"is no whole safetensors file ({' '.join(str(error).split())})"
         raise Damaged(path, problem, REMEDY) from error
-    if crc != _crc(tensors, state):
+    if not isinstance(state, dict):
+        raise Damaged(path, "is no whole safetensors file (its header holds no state)", REMEDY)
+    if not unchecked and crc != _crc(tensors, state):
         raise Damaged(path, "was changed since it was written", REMEDY)
     return tensors, state
 
@@ -75,14 +76,6 @@ def damage_of(path: Path) -> Damaged | None:
     except Damaged as error:
         return error
     return None
-
-
-def _state_in(record: Mapping[str, Any]) -> dict[str, Any]:
-    state = record["state"]
-    if not isinstance(state, dict):
-        msg = "its header holds no state"
-        raise TypeError(msg)
-    return state
 
 
 def _crc(tensors: Mapping[str, Tensor], state: Mapping[str, Any]) -> str:
@@ -176,17 +169,13 @@ class Checkpoint:
             return None
         _fill(self._modules, _below(tensors, "module/"), self.path)
         for name, optimiser in self._optimisers.items():
-            _fill_optimiser(optimiser, _below(tensors, f"optimiser/{name}/"))
+            slots: dict[int, dict[str, Tensor]] = {}
+            for key, value in _below(tensors, f"optimiser/{name}/").items():
+                index, slot = key.split("/")
+                slots.setdefault(int(index), {})[slot] = value
+            optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})
         return state, _below(tensors, "extra/")
 
 
 def _below(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-
-
-def _fill_optimiser(optimiser: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    slots: dict[int, dict[str, Tensor]] = {}
-    for key, value in tensors.items():
-        index, slot = key.split("/")
-        slots.setdefault(int(index), {})[slot] = value
-    optimiser.load_state_dict({"state": slots, "param_groups": optimiser.state_dict()["param_groups"]})

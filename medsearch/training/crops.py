@@ -33,7 +33,7 @@ class CropBatch(TensorBatch):
         return len(self.x)
 
     def __getitem__(self, part: slice) -> "CropBatch":
-        """Some of the crops."""
+        """The crops `part`, with the masks of those of them that are annotated: a micro-batch."""
         return CropBatch(self.x[part], self.y[part], None if self.counted is None else self.counted[part])
 
 
@@ -52,7 +52,7 @@ class Crops:
         return len(self.halves)
 
     def none(self) -> "Crops":
-        """The same list, empty."""
+        """A list of the same kind without any crop."""
         return replace(self, halves=replace(self.halves, units=()))
 
     @cached_property

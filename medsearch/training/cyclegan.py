@@ -20,8 +20,7 @@ from torch import Tensor, nn
 from medsearch.core.seeds import seed
 from medsearch.losses.adversarial import least_squares_d, least_squares_g
 from medsearch.losses.reconstruction import reconstruction
-from medsearch.networks.cyclegan.discriminator import Discriminators
-from medsearch.networks.cyclegan.generator import Cycled, Translators
+from medsearch.networks.cyclegan import Cycled, Discriminators, Translators
 from medsearch.training.adversarial import AdversarialStep, Terms, discriminator_scores
 from medsearch.training.optimisers import adam, set_rate
 from medsearch.training.precision import autocast
@@ -39,14 +38,14 @@ class Unpaired(TensorBatch):
 
     @staticmethod
     def of(x_s: Float[np.ndarray, "b h w"], x_t: Float[np.ndarray, "b h w"]) -> "Unpaired":
-        """From slices."""
+        """A batch of slices (b, h, w) of each domain, in [-1, 1]."""
         return Unpaired(torch.from_numpy(x_s).unsqueeze(1), torch.from_numpy(x_t).unsqueeze(1))
 
     def __len__(self) -> int:
         return len(self.x_s)
 
     def __getitem__(self, part: slice) -> "Unpaired":
-        """Some of both."""
+        """The images `part` of both domains: a micro-batch."""
         return Unpaired(self.x_s[part], self.x_t[part])
 
 
@@ -98,7 +97,7 @@ class CycleGAN:
         )
 
     def forward(self, batch: Unpaired) -> Cycled:
-        """Both cycles."""
+        """Translate a batch there and back, both ways, under the run's precision."""
         with autocast(self.runtime):
             out: Cycled = self.translators(batch.x_s, batch.x_t, identity=self.identity)
         return out
@@ -172,7 +171,7 @@ class ImagePool(nn.Module):
         return torch.cat([stored, self._generator.get_state()])
 
     def set_extra_state(self, state: Tensor) -> None:
-        """What `get_extra_state` gave."""
+        """Restore the count and the generator from the bytes of `get_extra_state`."""
         state = state.cpu()
         self._stored = int(state[:8].clone().view(torch.int64))
         self._generator.set_state(state[8:].clone())

@@ -2,41 +2,29 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
+from dataclasses import replace
+from typing import Any, Generic, TypeVar, final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from medsearch.cohorts.patches import SliceRule, batches, hemisphere_slices, hemisphere_source
+from medsearch.cohorts.views import Domain, SplitName
+from medsearch.core.errors import BadInput
 from medsearch.core.seeds import generator, seed
 from medsearch.training.adversarial import AdversarialStep, supervised_step
-from medsearch.training.epochs import Epoch
+from medsearch.training.checkpoints import save_tensors
+from medsearch.training.crops import CropBatch, Crops
+from medsearch.training.epochs import Epoch, Outcome
+from medsearch.training.inference import micro_dice
 from medsearch.training.loop import Best, Loop, run
-from medsearch.training.optimisers import set_rate
-from medsearch.training.precision import prepare_torch
+from medsearch.training.optimisers import amsgrad, set_rate
+from medsearch.training.precision import autocast, prepare_torch
 from medsearch.training.prefetch import Parted, micro_batches
-from medsearch.training.runtime import Runtime
 
-
-@runtime_checkable
-class Running(Protocol):
-    """What a training needs to know of the stage that runs it."""
-
-    @property
-    def seed(self) -> int:
-        """Of all that is drawn."""
-
-    @property
-    def runtime(self) -> Runtime:
-        """How to compute."""
-
-    @property
-    def checkpoint(self) -> Path:
-        """Where a resumable state lies."""
-
-
-C = TypeVar("C", bound=Running)
+C = TypeVar("C", bound=Any)
+"""Of the context of the stage that trains: with `seed`, `runtime` and `checkpoint`."""
 
 
 class NetworkTraining(ABC, Generic[C]):
@@ -107,6 +95,70 @@ class NetworkTraining(ABC, Generic[C]):
         return (yield from run(loop, root=root, checkpoint=self.context.checkpoint))
 
 
+@final
+class SegmentorTraining(NetworkTraining[Any]):
+    """A network that segments axial slices of hemispheres, trained on the annotated diseased ones of one domain.
+
+    An epoch shows every such slice once, augmented. recipe: has `optimiser`, `batch`, `epochs` and `validate_every`.
+    context: of a stage that reads images, masks and weak labels of the domain's training and validation cases.
+    build: makes the network, which takes images (b, 1, y, x) to probabilities of tumour of the same shape; it is called
+        when the random numbers of the first weights are seeded.
+    loss: from masks and probabilities, (b, 1, y, x) each, to named terms, already weighted; their sum is descended.
+
+    Raises:
+        BadInput: the split leaves no annotated diseased slice to train on, or none to select on.
+
+    """
+
+    def __init__(
+        self,
+        recipe: Any,
+        context: Any,
+        *,
+        build: Callable[[], nn.Module],
+        loss: Callable[[Tensor, Tensor], Mapping[str, Tensor]],
+        domain: Domain = "target",
+    ) -> None:
+        super().__init__(recipe, context, "segmentor")
+        self.network, self.loss = build().to(self.device), loss
+        self.modules, self.optimisers = {"network": self.network}, {"g": amsgrad([self.network], recipe.optimiser)}
+        self.crops: dict[str, Crops] = {}
+        splits: tuple[SplitName, ...] = ("train", "validation")
+        for split in splits:
+            diseased, _ = hemisphere_slices(hemisphere_source(context.task, domain, split), SliceRule())
+            crops = Crops(diseased)
+            annotated = tuple(unit for index, unit in enumerate(diseased.units) if index in crops.annotated)
+            self.crops[split] = Crops(replace(diseased, units=annotated))
+            if not annotated:
+                remedy = f"raise task.{domain}_labels, add cases, or change task.split_seed"
+                msg = f"the split leaves no annotated diseased {domain} slice in its {split} cases; {remedy}"
+                raise BadInput(msg)
+
+    def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
+        """Train for one epoch; the terms of the loss of every step."""
+        self.begin_epoch(epoch)
+        crops, rng = self.crops["train"], self.rng(epoch)
+        loaded = (crops.load(which, rng) for which in batches(len(crops), self.recipe.batch, rng))
+        yield from self.supervised(loaded, self.terms)
+
+    def terms(self, batch: CropBatch) -> Mapping[str, Tensor]:
+        """The loss of a batch, in fp32."""
+        with autocast(self.context.runtime):
+            y_hat = self.network(batch.x).float()
+        return self.loss(batch.y, y_hat)
+
+    def validate(self) -> dict[str, float]:
+        """Dice over the voxels of all validation slices, at 0.5."""
+        training_mode(self.modules.values(), on=False)
+        return micro_dice([(self.network, self.crops["validation"])], self.context.runtime, batch=self.recipe.batch)
+
+    def train(self) -> Generator[Epoch, None, Outcome]:
+        """Keep the epoch with the highest validation Dice, as `weights.safetensors` of the stage, module "network"."""
+        best = yield from self.fit()
+        save_tensors(self.context.directory / "weights.safetensors", best.tensors)
+        return Outcome({"validation/dice": best.value}, {"best_epoch": best.epoch})
+
+
 class AdversarialTraining(NetworkTraining[C]):
     """The same against discriminators, the `judges`, which the optimiser "d" steps; "g" steps all other networks."""
 
@@ -114,15 +166,15 @@ class AdversarialTraining(NetworkTraining[C]):
 
     @abstractmethod
     def forward(self, batch: Any) -> Any:
-        """All that terms look at; no discriminator is run."""
+        """What the terms are computed of: images made of a batch, say; no discriminator is run."""
 
     @abstractmethod
     def d_terms(self, of: Any) -> dict[str, Tensor]:
-        """What discriminators minimise, by term."""
+        """The terms that the discriminators minimise together, already weighted, by name."""
 
     @abstractmethod
     def g_terms(self, of: Any) -> dict[str, Tensor]:
-        """What all other networks minimise, by term."""
+        """The terms that all other networks minimise together, already weighted, by name."""
 
     def adversarial(self, batches: Iterator[Parted]) -> Generator[Mapping[str, Tensor], None, None]:
         """A step of the discriminators on every batch, then one of the other networks."""

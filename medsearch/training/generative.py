@@ -33,7 +33,7 @@ class Disentangling(Protocol):
 
 @dataclass(frozen=True)
 class FromPresence:
-    """Eqs. 4.1 and 5.6-5.8."""
+    """A diseased image x_P, made healthy, its residual, and their sum (Eqs. 4.1 and 5.6-5.8)."""
 
     x_p: Tensor
     x_pa: Tensor
@@ -43,7 +43,7 @@ class FromPresence:
 
 @dataclass(frozen=True)
 class FromAbsence:
-    """Eqs. 4.2 and 5.9-5.10, with the sampled unique code."""
+    """A healthy image x_A, rebuilt, and made diseased by the sampled code u (Eqs. 4.2 and 5.9-5.10)."""
 
     x_a: Tensor
     x_aa: Tensor

@@ -13,7 +13,7 @@ from torch import Tensor
 from medsearch.cohorts.views import Abdomen, SynthesisView
 from medsearch.losses.dice import overlap
 from medsearch.metrics.overlap import MicroDice
-from medsearch.networks.cyclegan.generator import Translator, Translators
+from medsearch.networks.cyclegan import Translator, Translators
 from medsearch.training.crops import Crops
 from medsearch.training.precision import autocast
 from medsearch.training.runtime import Runtime

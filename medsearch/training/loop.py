@@ -38,6 +38,11 @@ class Loop:
     keep: tuple[str, ...] = ()
     """Names of the modules whose best weights are kept; all of them when empty."""
 
+    def kept(self) -> dict[str, Tensor]:
+        """A copy of the weights that are kept, as they are now, by `<module>/<parameter>`."""
+        modules = {name: self.modules[name] for name in self.keep or self.modules}
+        return {name: tensor.detach().clone() for name, tensor in module_tensors(modules).items()}
+
 
 @dataclass(frozen=True)
 class Best:
@@ -60,21 +65,35 @@ def run(loop: Loop, *, root: int, checkpoint: Path) -> Generator[Epoch, None, Be
         BadInput: there is no epoch to train.
 
     """
-    _require_epochs(loop)
+    for knob, value in (("epochs", loop.epochs), ("validate_every", loop.validate_every)):
+        if value < 1:
+            msg = f"{knob} = {value} leaves nothing to train; it must be 1 or more"
+            raise BadInput(msg)
     store = Checkpoint(checkpoint, loop.modules, loop.optimisers)
-    done, best = _resume(store)
+    done, best = 0, None
+    if (loaded := store.load()) is not None:
+        state, tensors = loaded
+        done, best = state["epoch"], Best(**state["best"], tensors=tensors) if state["best"] else None
     measured: Mapping[str, float] | None = None
     saved = time.monotonic()
     for number in range(done + 1, loop.epochs + 1):
         torch.manual_seed(seed(root, "epoch", number))
         began = time.monotonic()
-        terms, steps = _mean(loop.steps(number))
+        sums: dict[str, Tensor] = {}
+        steps = 0
+        for terms in loop.steps(number):
+            steps += 1
+            for name, term in terms.items():
+                sums[name] = sums.get(name, torch.zeros((), device=term.device)) + term.detach().float()
+        metrics = {f"train/{name}": (total / steps).item() for name, total in sums.items()}
         stepping = time.monotonic() - began  # to the end of a GPU's work, for the mean has been read
-        metrics = {f"train/{term}": value for term, value in terms.items()}
         if number % loop.validate_every == 0 or number == loop.epochs:
             measured = loop.validate()
             metrics |= measured
-            best = _better(loop, best, number, metrics[loop.best]) if loop.best else None
+            if not loop.best:
+                best = None
+            elif best is None or loop.better(best.value, metrics[loop.best]) != best.value:
+                best = Best(number, metrics[loop.best], loop.kept())
         sound = all(math.isfinite(value) for value in metrics.values())  # what diverged is not worth going on from
         if due := sound and time.monotonic() - saved > CHECKPOINT_SECONDS:
             _save(store, number, best)
@@ -87,47 +106,9 @@ def run(loop: Loop, *, root: int, checkpoint: Path) -> Generator[Epoch, None, Be
             raise
     if best is not None:
         return best
-    return Best(loop.epochs, math.nan, _kept(loop), loop.validate() if measured is None else measured)
-
-
-def _require_epochs(loop: Loop) -> None:
-    for knob, value in (("epochs", loop.epochs), ("validate_every", loop.validate_every)):
-        if value < 1:
-            msg = f"{knob} = {value} leaves nothing to train; it must be 1 or more"
-            raise BadInput(msg)
-
-
-def _mean(steps: Iterator[Mapping[str, Tensor]]) -> tuple[dict[str, float], int]:
-    """The mean of every term over the steps, and their number."""
-    sums: dict[str, Tensor] = {}
-    count = 0
-    for terms in steps:
-        count += 1
-        for term, value in terms.items():
-            sums[term] = sums.get(term, torch.zeros((), device=value.device)) + value.detach().float()
-    return {term: (total / count).item() for term, total in sums.items()}, count
-
-
-def _kept(loop: Loop) -> dict[str, Tensor]:
-    modules = {name: loop.modules[name] for name in loop.keep or loop.modules}
-    return {name: tensor.detach().clone() for name, tensor in module_tensors(modules).items()}
-
-
-def _better(loop: Loop, best: Best | None, number: int, value: float) -> Best:
-    if best is not None and loop.better(best.value, value) == best.value:
-        return best
-    return Best(number, value, _kept(loop))
+    return Best(loop.epochs, math.nan, loop.kept(), loop.validate() if measured is None else measured)
 
 
 def _save(store: Checkpoint, number: int, best: Best | None) -> None:
     state = {"epoch": number, "best": None if best is None else {"epoch": best.epoch, "value": best.value}}
     store.save(state, best.tensors if best else None)
-
-
-def _resume(store: Checkpoint) -> tuple[int, Best | None]:
-    loaded = store.load()
-    if loaded is None:
-        return 0, None
-    state, extra = loaded
-    best = state["best"]
-    return state["epoch"], Best(best["epoch"], best["value"], extra) if best else None

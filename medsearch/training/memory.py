@@ -94,7 +94,7 @@ class DeviceMeter:
         self._began = 0
 
     def begin(self) -> None:
-        """Forget the peak so far."""
+        """Begin to measure: `peak` is of what is taken from now on."""
         if not self._gpu:
             _reset_resident_peak()
             self._began = _status("VmRSS")

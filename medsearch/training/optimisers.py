@@ -1,31 +1,17 @@
 """Adam with coupled L2 weight decay; with AMSGrad that of M-GenSeg and MoDATTS, one for G and one for D."""
 
 from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 import torch
 from torch import nn
 
 
-@runtime_checkable
-class AdamSettings(Protocol):
-    """What a recipe says of Adam."""
+def adam(modules: Iterable[nn.Module], settings: Any, *, amsgrad: bool) -> torch.optim.Adam:
+    """One optimiser over all trainable parameters of `modules`, in one kernel: small networks have many tensors.
 
-    @property
-    def lr(self) -> float:
-        """The learning rate."""
-
-    @property
-    def betas(self) -> tuple[float, float]:
-        """Decay of both moments."""
-
-    @property
-    def weight_decay(self) -> float:
-        """An L2 penalty's."""
-
-
-def adam(modules: Iterable[nn.Module], settings: AdamSettings, *, amsgrad: bool) -> torch.optim.Adam:
-    """One optimiser over all trainable parameters of `modules`, in one kernel: small networks have many tensors."""
+    settings: a recipe with `lr`, `betas` and `weight_decay`.
+    """
     return torch.optim.Adam(
         [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad],
         lr=settings.lr,
@@ -36,8 +22,8 @@ def adam(modules: Iterable[nn.Module], settings: AdamSettings, *, amsgrad: bool)
     )
 
 
-def amsgrad(modules: Iterable[nn.Module], settings: AdamSettings) -> torch.optim.Adam:
-    """The same, with AMSGrad."""
+def amsgrad(modules: Iterable[nn.Module], settings: Any) -> torch.optim.Adam:
+    """`adam` in its AMSGrad form, which M-GenSeg and MoDATTS train with."""
     return adam(modules, settings, amsgrad=True)
 
 

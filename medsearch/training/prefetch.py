@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields, replace
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from medsearch.training.adversarial import pieces
 from medsearch.training.runtime import Runtime
@@ -21,14 +21,14 @@ class Parted(Protocol):
     def __getitem__(self: Part, part: slice, /) -> Part: ...
 
     def to(self: Part, device: str, /) -> Part:
-        """On another device."""
+        """The same batch with its tensors on `device`, such as "cuda"."""
 
 
 class TensorBatch:
     """A dataclass of tensors, and of other such batches."""
 
     def to(self: Moved, device: str) -> Moved:
-        """On another device."""
+        """The same batch with its tensors on `device`, such as "cuda"."""
         values = {part.name: getattr(self, part.name) for part in fields(self)}  # type: ignore[arg-type]
         moved = {name: value.to(device) for name, value in values.items() if hasattr(value, "to")}
         return replace(self, **moved)  # type: ignore[type-var]
@@ -48,14 +48,9 @@ def prefetched(items: Iterator[Item], device: str) -> Iterator[Item]:
     if device == "cpu":
         yield from items
         return
+    end: Any = object()
     with ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(_one, items)
-        while got := coming.result():
-            coming = thread.submit(_one, items)
-            yield got[0]
-
-
-def _one(items: Iterator[Item]) -> tuple[Item] | None:
-    for item in items:
-        return (item,)
-    return None
+        coming = thread.submit(next, items, end)
+        while (item := coming.result()) is not end:
+            coming = thread.submit(next, items, end)
+            yield item

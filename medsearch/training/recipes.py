@@ -5,8 +5,7 @@ from typing import Any
 
 from medsearch.core.ranges import FractionBelowOne, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from medsearch.core.recipes import override, recipe
-from medsearch.networks.config import Scale
-from medsearch.networks.cyclegan.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
+from medsearch.networks.config import PatchDiscriminatorConfig, ResNetGeneratorConfig, Scale
 
 
 @recipe
@@ -39,13 +38,13 @@ class CycleGANRecipe:
 
     @classmethod
     def at(cls, scale: Scale) -> "CycleGANRecipe":
-        """The sizes for one scale."""
+        """CycleGAN's networks and epochs in the sizes of a scale: tiny, small, or the paper's own."""
         sized = cls(generator=ResNetGeneratorConfig.at(scale), discriminator=PatchDiscriminatorConfig.at(scale))
         return override(sized, _SIZES[scale])
 
     @property
     def all_epochs(self) -> int:
-        """In all."""
+        """Epochs at the full rate and at a falling one together."""
         return self.epochs + self.decay_epochs
 
     def rate(self, epoch: int) -> float:

@@ -26,7 +26,7 @@ from medsearch.methods.mgenseg.networks import OTHER, Discriminators, MGenSegNet
 from medsearch.methods.modatts import MODATTS
 from medsearch.methods.modatts.segmentor import Segmentor
 from medsearch.methods.modatts.translator import Translator
-from medsearch.networks.cyclegan.discriminator import PatchDiscriminator
+from medsearch.networks.cyclegan import PatchDiscriminator
 from medsearch.networks.discriminator import MultiScaleDiscriminator
 from medsearch.stages.method import Method
 from medsearch.training.crops import CropBatch

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
-from medsearch.metrics.crossmoda import MISSED_MM, crossmoda_assd, crossmoda_dice
+from medsearch.metrics.scoring import MISSED_MM, crossmoda_assd, crossmoda_dice
 from medsearch.metrics.surfaces import assd
 
 NOTHING, SOME = np.zeros((4, 5, 6), np.uint8), np.zeros((4, 5, 6), np.uint8)

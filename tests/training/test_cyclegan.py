@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from medsearch.core.recipes import override
-from medsearch.networks.cyclegan.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
-from medsearch.networks.cyclegan.generator import Cycled
+from medsearch.networks.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
+from medsearch.networks.cyclegan import Cycled
 from medsearch.training.checkpoints import Checkpoint
 from medsearch.training.cyclegan import CycleGAN, ImagePool, Unpaired, cycle, unchanged
 from medsearch.training.recipes import CycleGANRecipe

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from medsearch.cohorts.views import view
-from medsearch.networks.cyclegan.generator import Translator
+from medsearch.networks.cyclegan import Translator
 from medsearch.training.inference import SliceTranslator, slicewise
 from medsearch.training.runtime import Runtime
 from tests.methods.ssbr_cyclegan.micro_ssbr import RECIPE

@@ -1,7 +1,7 @@
 """What one step looks at: diseased and healthy slices of each modality."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,7 +32,7 @@ class Side(TensorBatch):
         return max(len(self.p.x), len(self.a.x))
 
     def __getitem__(self, part: slice) -> "Side":
-        """Some of both."""
+        """The slices `part` of diseased and of healthy ones alike: a micro-batch."""
         p, share = self.p[part], len(range(len(self))[part]) / len(self)
         return Side(p, self.a[part], self.u[part], emphasis(len(p.y), len(self.p.y), share=share))
 
@@ -47,11 +47,11 @@ class Batch:
         return max(len(side) for side in self.sides.values())
 
     def __getitem__(self, part: slice) -> "Batch":
-        """Some of all."""
+        """The slices `part` of every modality: a micro-batch."""
         return Batch({domain: side[part] for domain, side in self.sides.items()})
 
     def to(self, device: str) -> "Batch":
-        """On another device."""
+        """The same tensors on `device`, such as "cuda"."""
         return Batch({domain: side.to(device) for domain, side in self.sides.items()})
 
 
@@ -62,14 +62,11 @@ class Lists:
     diseased: Crops
     healthy: Crops
 
-    def drawn(self, size: int, steps: int, rng: np.random.Generator) -> list[tuple[Sequence[int], Sequence[int]]]:
-        """Diseased and healthy slices of so many steps, `size` of each; both lists are cycled."""
-        orders = (cycled(len(crops), size, steps, rng) for crops in (self.diseased, self.healthy))
-        return list(zip(*orders, strict=True))
-
 
 class Drawing:
     """Draws batches; an epoch is one pass over the diseased slices of the modality that has more of them.
+
+    annotated_fraction: of the training volumes of a modality, in the one with more of them.
 
     Raises:
         BadInput: a modality has no diseased or no healthy slice, or nothing is annotated.
@@ -87,40 +84,38 @@ class Drawing:
             known = sum(source.mask(subject) is not None for subject in source.subjects)
             shares.append(annotated_share(known, len(source.subjects)))
         self.annotated_fraction = max(shares)
-        self._require_enough()
-
-    def __len__(self) -> int:
-        """Steps of an epoch."""
-        return math.ceil(max(len(lists.diseased) for lists in self.lists.values()) / self.recipe.batch)
-
-    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
-        """One epoch; every list is cycled to its length."""
-        drawn = {domain: lists.drawn(self.recipe.batch, len(self), rng) for domain, lists in self.lists.items()}
-        for step in range(len(self)):
-            yield Batch({domain: self._side(domain, *order[step], rng=rng) for domain, order in drawn.items()})
-
-    def _side(self, domain: Domain, sick: Sequence[int], well: Sequence[int], *, rng: np.random.Generator) -> Side:
-        lists, augmenting = self.lists[domain], rng if self.recipe.augment else None
-        a = lists.healthy.load(well, augmenting)
-        shape = (len(well), self.recipe.network.unique, *_coarsest(a.x.shape[2:], self.recipe))
-        u = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
-        return Side(lists.diseased.load(sick, augmenting), a, u)
-
-    def _require_enough(self) -> None:
         for domain, lists in self.lists.items():
-            lacking = next((kind for kind in ("diseased", "healthy") if not len(getattr(lists, kind))), None)
-            if lacking:
-                msg = (
-                    f"no training slice of the {domain} is {lacking} under segmentation.slices; add cases, lower "
-                    "least_brain or diseased_share, or change task.split_seed"
-                )
-                raise BadInput(msg)
+            for kind, crops in vars(lists).items():
+                if not len(crops):
+                    msg = (
+                        f"no training slice of the {domain} is {kind} under segmentation.slices; add cases, lower "
+                        "least_brain or diseased_share, or change task.split_seed"
+                    )
+                    raise BadInput(msg)
         if not any(lists.diseased.annotated for lists in self.lists.values()):
             msg = "no diseased training slice is annotated; raise task.source_labels or task.target_labels"
             raise BadInput(msg)
 
+    def __len__(self) -> int:
+        """How many optimiser steps an epoch has."""
+        return math.ceil(max(len(lists.diseased) for lists in self.lists.values()) / self.recipe.batch)
 
-def _coarsest(size: torch.Size, recipe: SegmentationRecipe) -> tuple[int, ...]:
-    """Rows and columns of the bottleneck."""
-    halvings = len(recipe.network.channels) - 1
-    return tuple(-(-side // 2**halvings) for side in size)
+    def batches(self, rng: np.random.Generator) -> Iterator[Batch]:
+        """One epoch; every list is cycled to its length."""
+        size, steps = self.recipe.batch, len(self)
+        orders = {
+            domain: list(zip(*(cycled(len(crops), size, steps, rng) for crops in vars(lists).values()), strict=True))
+            for domain, lists in self.lists.items()
+        }
+        augmenting = rng if self.recipe.augment else None
+        halved = 2 ** (len(self.recipe.network.channels) - 1)
+        for step in range(steps):
+            sides: dict[Domain, Side] = {}
+            for domain, order in orders.items():
+                diseased, healthy = order[step]
+                a = self.lists[domain].healthy.load(healthy, augmenting)
+                coarsest = (-(-side // halved) for side in a.x.shape[2:])  # rows and columns of the bottleneck
+                shape = (len(healthy), self.recipe.network.unique, *coarsest)
+                u = torch.from_numpy(rng.standard_normal(shape, dtype=np.float32))
+                sides[domain] = Side(self.lists[domain].diseased.load(diseased, augmenting), a, u)
+            yield Batch(sides)

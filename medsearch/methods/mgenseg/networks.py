@@ -10,6 +10,7 @@ residuals and translates images to their own modality with weights of 0.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import final
 
 import torch
@@ -18,12 +19,11 @@ from torch import Tensor, nn
 
 from medsearch.cohorts.views import Domain
 from medsearch.losses.codes import LatentCodes
-from medsearch.methods.mgenseg.batches import Batch, Side
+from medsearch.methods.mgenseg.batches import Batch
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
+from medsearch.networks.config import GenSegConfig
 from medsearch.networks.discriminator import MultiScaleDiscriminator
-from medsearch.networks.genseg.config import GenSegConfig
-from medsearch.networks.genseg.decoders import CommonDecoder, ResidualSegmentationDecoder, TranslationDecoder
-from medsearch.networks.genseg.encoder import GenSegEncoder
+from medsearch.networks.genseg import GenSegEncoder, ImageDecoder, ResidualSegmentationDecoder
 from medsearch.networks.latent import Latent
 from medsearch.training.generative import FromAbsence, FromPresence, codes_found_again, from_both, from_presence
 
@@ -39,7 +39,7 @@ class GenSegNet(nn.Module):
     def __init__(self, config: GenSegConfig) -> None:
         super().__init__()
         self.encoder = GenSegEncoder(config)
-        self.common = CommonDecoder(config)
+        self.common = ImageDecoder(config, common=True)
         self.decoder = ResidualSegmentationDecoder(config)
 
     def residual(self, codes: Latent) -> Slices:
@@ -48,12 +48,12 @@ class GenSegNet(nn.Module):
         return delta
 
     def segment(self, codes: Latent) -> Slices:
-        """G_seg: probabilities of tumour."""
+        """G_seg: probabilities of tumour, from codes and skips, (b, 1, h, w)."""
         y_hat: Tensor = self.decoder(codes, "segmentation")
         return y_hat
 
     def forward(self, x: Slices) -> Slices:
-        """G_seg ∘ E."""
+        """G_seg ∘ E: probabilities of tumour in images, (b, 1, h, w)."""
         return self.segment(self.encoder(x))
 
 
@@ -69,13 +69,13 @@ class MGenSegNet(nn.Module):
         self.domains = recipe.domains
         self.genseg = nn.ModuleDict({domain: GenSegNet(recipe.network) for domain in self.domains})
         translated = self.domains if len(self.domains) == 2 else ()
-        self.translators = nn.ModuleDict({domain: TranslationDecoder(recipe.network) for domain in translated})
+        self.translators = nn.ModuleDict({domain: ImageDecoder(recipe.network, common=False) for domain in translated})
         self.shared = recipe.latent == "shared"
         own = () if self.shared else translated
         self.translation_encoders = nn.ModuleDict({domain: GenSegEncoder(recipe.network) for domain in own})
 
     def of(self, domain: Domain) -> GenSegNet:
-        """The GenSeg of one modality."""
+        """The encoder and decoders of one modality, which must be one that it was built for."""
         genseg = self.genseg[domain]
         assert isinstance(genseg, GenSegNet)
         return genseg
@@ -97,11 +97,7 @@ class Discriminators(nn.Module):
 
     def __init__(self, recipe: SegmentationRecipe) -> None:
         super().__init__()
-
-        def judge() -> MultiScaleDiscriminator:
-            return MultiScaleDiscriminator(recipe.discriminator)
-
-        here = recipe.domains
+        here, judge = recipe.domains, partial(MultiScaleDiscriminator, recipe.discriminator)
         self.presence = nn.ModuleDict({domain: judge() for domain in here})
         self.absence = nn.ModuleDict({domain: judge() for domain in here})
         self.modality = nn.ModuleDict({domain: judge() for domain in here if len(here) == 2})
@@ -164,36 +160,25 @@ def forward(net: MGenSegNet, batch: Batch, recipe: SegmentationRecipe, wanted: W
     for domain, side in batch.sides.items():
         everything = torch.cat([side.p.x, side.a.x])
         latent = net.of(domain).encoder(everything if both or (healthy_too and net.shared) else side.p.x)
-        if wanted.generation:
-            generated[domain] = _generated(net.of(domain), side, latent, both=both)
+        if wanted.generation:  # diseased images made healthy and, if both, healthy ones diseased; codes found again
+            genseg, x_p, a = net.of(domain), side.p.x, None
+            codes = latent if both else latent[: len(x_p)]
+            if both:
+                p, a = from_both(genseg, x_p, x_a=side.a.x, codes=codes, u=side.u)
+            else:
+                p = from_presence(genseg, x_p, codes)
+            generated[domain] = Generated(p, a, codes_found_again(genseg, codes, p, a))
         annotated = len(side.p.y) if wanted.segmentation else 0
-        found = [net.of(domain).segment(latent[:annotated])] if annotated else []
+        segmented = [net.of(domain).segment(latent[:annotated])] if annotated else []
         if wanted.translation:
-            x = everything if healthy_too else side.p.x
-            codes = latent[: len(x)] if net.shared else net.encode_for_translation(x, domain)
-            cycles[domain], translated = _cycle(net, domain, x, codes=codes, diseased=len(side.p.x))
+            x, other = everything if healthy_too else side.p.x, OTHER[domain]
+            there = net.translate(
+                latent[: len(x)] if net.shared else net.encode_for_translation(x, domain), domain
+            ).float()
+            translated = net.encode_for_translation(there, other)
+            cycles[domain] = Cycle(len(side.p.x), x, there, net.translate(translated, other).float())
             if annotated:
-                there = cycles[domain].there[:annotated]
-                seen = translated[:annotated] if net.shared else net.of(OTHER[domain]).encoder(there)
-                found.append(net.of(OTHER[domain]).segment(seen))
-        y_hats[domain] = tuple(y_hat.float() for y_hat in found)
+                seen = translated[:annotated] if net.shared else net.of(other).encoder(there[:annotated])
+                segmented.append(net.of(other).segment(seen))
+        y_hats[domain] = tuple(y_hat.float() for y_hat in segmented)
     return Pass(batch, generated, cycles, y_hats)
-
-
-def _generated(genseg: GenSegNet, side: Side, latent: Latent, *, both: bool) -> Generated:
-    """Diseased images made healthy and, if `both`, healthy ones diseased; and their codes found again."""
-    x_p, a = side.p.x, None
-    if both:
-        p, a = from_both(genseg, x_p, x_a=side.a.x, codes=latent, u=side.u)
-    else:
-        latent = latent[: len(x_p)]
-        p = from_presence(genseg, x_p, latent)
-    return Generated(p, a, codes_found_again(genseg, latent, p, a))
-
-
-def _cycle(net: MGenSegNet, domain: Domain, x: Tensor, *, codes: Latent, diseased: int) -> tuple[Cycle, Latent]:
-    """There and back, from the codes of `x`; and those of the translated images."""
-    other = OTHER[domain]
-    there = net.translate(codes, domain).float()
-    translated = net.encode_for_translation(there, other)
-    return Cycle(diseased, x, there, net.translate(translated, other).float()), translated

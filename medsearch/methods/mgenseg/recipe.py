@@ -8,8 +8,7 @@ from medsearch.cohorts.views import Domain
 from medsearch.core.ranges import NonNegativeFloat, PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.losses.weights import TermWeights
-from medsearch.networks.config import DiscriminatorConfig, Scale
-from medsearch.networks.genseg.config import GenSegConfig
+from medsearch.networks.config import DiscriminatorConfig, GenSegConfig, Scale
 from medsearch.stages.method import require_known
 from medsearch.stages.segmentation import EvaluationRecipe
 from medsearch.training.recipes import OptimiserRecipe
@@ -82,7 +81,7 @@ class SegmentationRecipe:
 
 @recipe
 class MGenSegRecipe:
-    """The whole method."""
+    """M-GenSeg's knobs: of its one training, and of how it is scored."""
 
     segmentation: SegmentationRecipe = field(default_factory=SegmentationRecipe)
     evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)

@@ -22,7 +22,7 @@ OWN: dict[str, Selection] = {"source": "source", "target": "oracle"}
 
 @dataclass(frozen=True, kw_only=True)
 class Segmentation(Stage):
-    """The training of section 4.3."""
+    """M-GenSeg's one training, end to end (section 4.3)."""
 
     name: ClassVar[str] = "mgenseg_segmentation"
     version: ClassVar[int] = 2
@@ -40,7 +40,7 @@ class Segmentation(Stage):
         return frozenset((*training, *selecting, *besides))
 
     def train(self, context: StageContext) -> Training:
-        """Eqs. 4.1-4.5."""
+        """Minimise Eq. 4.5 in all networks but the discriminators."""
         from medsearch.methods.mgenseg.training import train
 
         return train(self.recipe, self.selection, context)
@@ -48,7 +48,7 @@ class Segmentation(Stage):
 
 @dataclass(frozen=True, kw_only=True)
 class Test(SegmentationTest):
-    """The test of one modality."""
+    """Scores of the networks of one modality on its test cases; the only stage that reads them."""
 
     name: ClassVar[str] = "mgenseg_test"
     version: ClassVar[int] = 1
@@ -57,11 +57,11 @@ class Test(SegmentationTest):
 
     @property
     def evaluated(self) -> EvaluationRecipe:
-        """Where slices are scored."""
+        """Which slices of which domain are scored, and how."""
         return self.evaluation
 
     def predictor(self, context: StageContext) -> "Predictor":
-        """The networks of that modality."""
+        """The trained networks of the modality that is scored, with their pictures."""
         from medsearch.methods.mgenseg.pictures import predictor
 
         return predictor(self.recipe, self.evaluation, context)

@@ -28,7 +28,7 @@ Pairs = Iterator[tuple[str, nn.Module, Tensor, Tensor]]
 
 
 class MGenSegTraining(AdversarialTraining[StageContext]):
-    """Everything that the stage holds while it trains."""
+    """M-GenSeg, or GenSeg alone, in training; weights: λ of Eq. 4.5, normalised, by term."""
 
     def __init__(self, recipe: SegmentationRecipe, selection: Selection, context: StageContext) -> None:
         super().__init__(recipe, context, "mgenseg")
@@ -42,7 +42,13 @@ class MGenSegTraining(AdversarialTraining[StageContext]):
         }
         self.drawing = Drawing(recipe, context.task)
         self.validation = Validation(recipe, selection, context.task)
-        self.weights = _weights(recipe, self.drawing.annotated_fraction)
+        given, seg = recipe.weights, recipe.weights.seg
+        if given.seg_schedule == "by annotated fraction":
+            seg = scheduled(seg, self.drawing.annotated_fraction)
+        alone = recipe.modalities != "source and target"  # GenSeg, which translates no modality
+        modality = {f"mod.{term}": 0.0 if alone else value for term, value in vars(given.mod).items()}
+        generation = {f"gen.{term}": value for term, value in vars(given.gen).items()}
+        self.weights = normalised({"seg": seg, **modality, **generation})
         self.wanted = Wanted.by(self.weights)
 
     def forward(self, batch: Batch) -> Pass:
@@ -62,55 +68,40 @@ class MGenSegTraining(AdversarialTraining[StageContext]):
 
     def g_terms(self, of: Pass) -> dict[str, Tensor]:
         """Eq. 4.5, one term a line."""
-        lam, adversarial = self.weights, self._adversarial(of)
+        lam, zero, sides = self.weights, torch.zeros((), device=self.device), of.batch.sides
+        adversarial = {"gen.adv": zero, "mod.adv": zero}  # L_adv^Gen and L_adv^mod (section 4.3.2)
+        with one_estimate():
+            for name, judge, _, x_hat in self._pairs(of):
+                (fake,) = discriminator_scores(judge, self.context.runtime, x_hat)
+                adversarial[name] = adversarial[name] + losses.adversarial_g(fake)
+        segmented = ((sides[domain], y_hats) for domain, y_hats in of.y_hats.items() if y_hats)
+        segmentation = (side.emphasis * losses.segmentation(side.p.y, *y_hats) for side, y_hats in segmented)
         terms = {
-            "seg": lam["seg"] * self._segmentation(of),
+            "seg": lam["seg"] * sum(segmentation, start=zero),
             "mod.adv": lam["mod.adv"] * adversarial["mod.adv"],
-            "mod.cyc": lam["mod.cyc"] * self._sum(_cycles(of)),
+            "mod.cyc": lam["mod.cyc"] * sum(_cycles(of), start=zero),
             "gen.adv": lam["gen.adv"] * adversarial["gen.adv"],
-            "gen.rec": lam["gen.rec"] * self._sum(_reconstructions(of)),
-            "gen.lat": lam["gen.lat"] * self._sum(losses.latent(one.codes) for one in of.generated.values()),
+            "gen.rec": lam["gen.rec"] * sum(_reconstructions(of), start=zero),
+            "gen.lat": lam["gen.lat"] * sum((losses.latent(one.codes) for one in of.generated.values()), start=zero),
         }
         return {name: term for name, term in terms.items() if lam[name]}
 
     def _pairs(self, of: Pass) -> Pairs:
-        """The pairs whose λ is not 0."""
-        return (pair for pair in self._every_pair(of) if self.weights[pair[0]])
+        """S_A against S_PA and S_P against S_AP, T alike; {S_P, S_A} against {T^S_P, T^S_A} pair by pair, T alike.
 
-    def _every_pair(self, of: Pass) -> Pairs:
-        """S_A against S_PA and S_P against S_AP, T alike; {S_P, S_A} against {T^S_P, T^S_A} pair by pair, T alike."""
-        for domain, generated in of.generated.items():
+        Those whose λ is 0 are left out.
+        """
+        for domain, generated in of.generated.items() if self.weights["gen.adv"] else ():
             side, judges = of.batch.sides[domain], self.discriminators
             yield "gen.adv", judges.absence[domain], side.a.x, generated.p.x_pa
             if generated.a is not None:
                 yield "gen.adv", judges.presence[domain], side.p.x, generated.a.x_ap
-        for domain, cycle in of.cycles.items():
+        for domain, cycle in of.cycles.items() if self.weights["mod.adv"] else ():
             other, count = OTHER[domain], cycle.diseased
             real, judge = of.batch.sides[other], self.discriminators.modality[other]
             yield "mod.adv", judge, real.p.x, cycle.there[:count]
             if len(cycle.there) > count:
                 yield "mod.adv", judge, real.a.x, cycle.there[count:]
-
-    def _adversarial(self, of: Pass) -> dict[str, Tensor]:
-        """L_adv^Gen and L_adv^mod (section 4.3.2)."""
-        terms = {name: torch.zeros((), device=self.device) for name in ("gen.adv", "mod.adv")}
-        with one_estimate():
-            for name, judge, _, x_hat in self._pairs(of):
-                (fake,) = discriminator_scores(judge, self.context.runtime, x_hat)
-                terms[name] = terms[name] + losses.adversarial_g(fake)
-        return terms
-
-    def _segmentation(self, of: Pass) -> Tensor:
-        """Eq. 4.3 of every modality that has annotated images in the batch."""
-        sides = of.batch.sides
-        return self._sum(
-            sides[domain].emphasis * losses.segmentation(sides[domain].p.y, *y_hats)
-            for domain, y_hats in of.y_hats.items()
-            if y_hats
-        )
-
-    def _sum(self, terms: Iterator[Tensor]) -> Tensor:
-        return sum(terms, start=torch.zeros((), device=self.device))
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """One pass over the diseased slices."""
@@ -133,20 +124,10 @@ def _cycles(of: Pass) -> Iterator[Tensor]:
 
 
 def _reconstructions(of: Pass) -> Iterator[Tensor]:
-    """L_rec^Gen of Eq. 4.4."""
+    """L_rec^Gen of Eq. 4.4, of each modality: images beside what is rebuilt of them."""
     for one in of.generated.values():
         healthy = [] if one.a is None else [(one.a.x_a, one.a.x_aa)]
         yield losses.reconstruction((one.p.x_p, one.p.x_pp), *healthy)
-
-
-def _weights(recipe: SegmentationRecipe, annotated_fraction: float) -> dict[str, float]:
-    """λ of Eq. 4.5, normalised; those of the modality translation are 0 for GenSeg alone."""
-    given, seg = recipe.weights, recipe.weights.seg
-    if given.seg_schedule == "by annotated fraction":
-        seg = scheduled(seg, annotated_fraction)
-    alone = recipe.modalities != "source and target"
-    modality = {f"mod.{term}": 0.0 if alone else value for term, value in vars(given.mod).items()}
-    return normalised({"seg": seg, **modality, **{f"gen.{term}": value for term, value in vars(given.gen).items()}})
 
 
 def train(recipe: SegmentationRecipe, selection: Selection, context: StageContext) -> Training:

@@ -51,7 +51,7 @@ class Route:
         return net.translate(net.encode_for_translation(x, self.domain), self.domain)
 
     def segmented(self, net: MGenSegNet, x: Tensor) -> Tensor:
-        """Probabilities of tumour."""
+        """Probabilities of tumour in slices `x` of `domain`, (b, 1, h, w), fp32."""
         y_hat: Tensor = net.of(self.seen_in)(self.as_seen(net, x))
         return y_hat.float()
 
@@ -97,29 +97,32 @@ class Validation:
 def measured(net: MGenSegNet, validation: Validation, context: StageContext, wanted: Wanted) -> dict[str, float]:
     """What can be said under the recipe's weights and the selection rule; nothing of parts that no loss trains."""
     net.eval()
-    size = context.runtime.at_once(validation.recipe.batch)
-    found: dict[str, float] = {}
+    route, device, size = validation.main, context.runtime.device, context.runtime.at_once(validation.recipe.batch)
+    genseg, metrics = net.of(route.seen_in), dict[str, float]()
     with autocast(context.runtime):
         if wanted.generation:
-            found["validation/localisation"] = _localisation(net, validation, context.runtime.device, size=size)
-            if validation.recipe.translate == "both" and len(validation.main.healthy):
-                found["validation/diversity"] = _diversity(net, validation, context, size=size)
+            scores, truths = [], []
+            for batch in route.diseased.each(size):
+                x = route.as_seen(net, batch.x.to(device))
+                residual = from_presence(genseg, x, genseg.encoder(x)).delta_pp.abs().cpu()
+                scores.append(residual[batch.x != 0])
+                truths.append(batch.y[batch.x != 0])
+            localisation = average_precision(torch.cat(scores).numpy(), torch.cat(truths).numpy())
+            metrics["validation/localisation"] = localisation
+            if validation.recipe.translate == "both" and len(route.healthy):
+                rng, values = generator(context.seed, "mgenseg", "diversity"), []
+                for batch in route.healthy.each(size):
+                    values.append(diversity(residuals(genseg, route.as_seen(net, batch.x.to(device)), rng)))
+                metrics["validation/diversity"] = float(torch.cat(values).mean())
         if wanted.translation and len(validation.paired[0]):
-            found["validation/translation"] = _translation(net, validation, context.runtime.device, size=size)
-    return found
-
-
-def _localisation(net: MGenSegNet, validation: Validation, device: str, *, size: int) -> float:
-    scores, truths = [], []
-    route = validation.main
-    genseg = net.of(route.seen_in)
-    for batch in route.diseased.each(size):
-        x = route.as_seen(net, batch.x.to(device))
-        residual = from_presence(genseg, x, genseg.encoder(x)).delta_pp.abs().cpu()
-        brain = batch.x != 0
-        scores.append(residual[brain])
-        truths.append(batch.y[brain])
-    return average_precision(torch.cat(scores).numpy(), torch.cat(truths).numpy())
+            error = brain = 0.0
+            for x_s, x_t in validation.pairs(size):
+                x_st = net.translate(net.encode_for_translation(x_s.to(device), "source"), "source").float().cpu()
+                inside = (x_s != 0) & (x_t != 0)
+                error += float((x_st - x_t).abs()[inside].sum())
+                brain += float(inside.sum())
+            metrics["validation/translation"] = error / brain
+    return metrics
 
 
 def average_precision(scores: np.ndarray, truths: np.ndarray) -> float:
@@ -127,22 +130,3 @@ def average_precision(scores: np.ndarray, truths: np.ndarray) -> float:
     from sklearn.metrics import average_precision_score
 
     return float(average_precision_score(truths > 0, scores))
-
-
-def _diversity(net: MGenSegNet, validation: Validation, context: StageContext, *, size: int) -> float:
-    rng, values, route = generator(context.seed, "mgenseg", "diversity"), [], validation.main
-    genseg, device = net.of(route.seen_in), context.runtime.device
-    for batch in route.healthy.each(size):
-        x = route.as_seen(net, batch.x.to(device))
-        values.append(diversity(residuals(genseg, x, rng)))
-    return float(torch.cat(values).mean())
-
-
-def _translation(net: MGenSegNet, validation: Validation, device: str, *, size: int) -> float:
-    error = brain = 0.0
-    for x_s, x_t in validation.pairs(size):
-        x_st = net.translate(net.encode_for_translation(x_s.to(device), "source"), "source").float().cpu()
-        inside = (x_s != 0) & (x_t != 0)
-        error += float((x_st - x_t).abs()[inside].sum())
-        brain += float(inside.sum())
-    return error / brain

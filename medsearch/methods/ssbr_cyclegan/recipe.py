@@ -27,7 +27,7 @@ class RegressorConfig:
 
     @classmethod
     def at(cls, scale: Scale) -> "RegressorConfig":
-        """The sizes for one scale."""
+        """The regressor's sizes at a scale: tiny, small, or the paper's own."""
         return override(cls(), _REGRESSOR[scale])
 
 

@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from medsearch.methods.ssbr_cyclegan.selection import AIR, Numbers, Pairs, Patient, drawn
+from medsearch.methods.ssbr_cyclegan.selection import AIR, Pairs, Patient, drawn
 
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
@@ -24,8 +23,6 @@ SHRINKS, SIGMAS = (4, 2, 1), (2.0, 1.0, 0.0)
 ITERATIONS = 100
 COVERED = 0.5
 """Share of a slice that the other patient must reach for it to be shown."""
-
-Volume = NDArray[np.float32]
 
 
 @final
@@ -41,22 +38,16 @@ class ByRegistration:
 
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(self.threads)
         fixed, moving = as_image(a), as_image(b)
-        found = registered(fixed, moving, seed=int(rng.integers(1, 2**31)))
-        among = reached(fixed, moving, found)
+        transform = registered(fixed, moving, seed=int(rng.integers(1, 2**31)))
+        covered = sitk.Resample(moving * 0 + 1, fixed, transform, sitk.sitkNearestNeighbor, 0.0)
+        among = np.flatnonzero(sitk.GetArrayFromImage(covered).mean((1, 2)) >= COVERED)
         if not len(among):
             LOG.warning("%s was registered off %s; centre lies on centre instead", b.name, a.name)
-            found = beginning(fixed, moving)
+            transform = beginning(fixed, moving)
             among = np.arange(len(a))
         numbers = drawn(among, count, rng)
-        return Pairs(numbers, numbers, _array(sitk.Resample(moving, fixed, found, sitk.sitkLinear, AIR)))
-
-
-def reached(fixed: "sitk.Image", moving: "sitk.Image", found: "sitk.Transform") -> Numbers:
-    """The slices of `fixed` that `moving` covers for the most part."""
-    import SimpleITK as sitk  # noqa: N813
-
-    covered = _array(sitk.Resample(moving * 0 + 1, fixed, found, sitk.sitkNearestNeighbor, 0.0))
-    return np.flatnonzero(covered.mean((1, 2)) >= COVERED)
+        moved = sitk.Resample(moving, fixed, transform, sitk.sitkLinear, AIR)
+        return Pairs(numbers, numbers, sitk.GetArrayFromImage(moved))
 
 
 def registered(fixed: "sitk.Image", moving: "sitk.Image", *, seed: int) -> "sitk.Transform":
@@ -111,10 +102,3 @@ def as_image(patient: Patient) -> "sitk.Image":
     image = sitk.GetImageFromArray(np.ascontiguousarray(patient.slices[np.arange(len(patient))]))
     image.SetSpacing(patient.spacing[::-1])
     return image
-
-
-def _array(image: "sitk.Image") -> Volume:
-    import SimpleITK as sitk  # noqa: N813
-
-    found: Volume = sitk.GetArrayFromImage(image)
-    return found

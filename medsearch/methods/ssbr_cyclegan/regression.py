@@ -5,22 +5,23 @@ channel in and one number out. It is trained on the abdomens of both domains: Eq
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from typing import final
+from typing import Literal, final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from medsearch.cohorts.views import DOMAINS, Abdomen, SynthesisView
+from medsearch.cohorts.views import DOMAINS, SynthesisView
+from medsearch.core.errors import BadInput
 from medsearch.core.files import digest
 from medsearch.methods.ssbr_cyclegan.losses import total
 from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WANTED, RegressorConfig, RegressorRecipe, RegressorWeights
-from medsearch.methods.ssbr_cyclegan.stacks import StackBatch, require_slices, stacks
 from medsearch.networks.published import load_backbone
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
@@ -28,11 +29,91 @@ from medsearch.training.checkpoints import save_tensors
 from medsearch.training.fitting import NetworkTraining
 from medsearch.training.optimisers import adam
 from medsearch.training.precision import autocast
+from medsearch.training.prefetch import TensorBatch
 from medsearch.training.runtime import Runtime
 
 LOG = logging.getLogger(__name__)
 SLICES = 64
 """Scored at once."""
+
+Sampling = Literal["equal-steps", "random"]
+Numbers = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class StackBatch(TensorBatch):
+    """Stacks of slices in [-1, 1], superior ones first, and their body masks; `of` so many in the whole batch."""
+
+    x: Float[Tensor, "k p 1 h w"]
+    bm: Bool[Tensor, "k p h w"]
+    of: int
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, part: slice) -> "StackBatch":
+        """The stacks `part`, of a batch as large as before: a micro-batch."""
+        return StackBatch(self.x[part], self.bm[part], self.of)
+
+    @property
+    def emphasis(self) -> float:
+        """What makes the sums of Eqs. 1-3 over some of the stacks add up, when steps weigh them by their shares."""
+        return self.of / len(self)
+
+
+def stack(count: int, size: int, *, sampling: Sampling, rng: np.random.Generator) -> Numbers:
+    """`size` of a region's `count` slices, rising, the first and the last among them.
+
+    Those between lie at equal steps, of a random length and from a random start (after Yan et al. 2018, who favour
+    starts near the ends), or are drawn at random.
+    """
+    between, within = size - 2, count - 2
+    if sampling == "random":
+        drawn = np.sort(rng.choice(within, between, replace=False))
+    elif between:
+        step = int(rng.integers(1, within // between, endpoint=True))
+        start = int(rng.integers(0, within - (between - 1) * step))
+        drawn = start + step * np.arange(between)
+    else:
+        drawn = np.arange(0)
+    return np.concatenate([[0], 1 + drawn, [count - 1]]).astype(np.intp)
+
+
+def stacks(
+    counts: Sequence[int], *, volumes: int, size: int, sampling: Sampling, rng: np.random.Generator
+) -> Iterator[tuple[int, Numbers]]:
+    """Which slices of which volumes make a step; a volume comes twice only where there are fewer than are asked for.
+
+    Args:
+        counts: slices of every volume's region.
+        volumes: K.
+        size: P.
+        sampling: of the slices between.
+        rng: draws all.
+
+    """
+    rounds = -(-volumes // len(counts))
+    order = np.concatenate([rng.permutation(len(counts)) for _ in range(rounds)])[:volumes]
+    for volume in order.tolist():
+        yield volume, stack(counts[volume], size, sampling=sampling, rng=rng)
+
+
+def require_slices(counts: Mapping[str, int], size: int) -> None:
+    """Refuse a case whose region is too short for a stack, and stacks that cannot have two ends.
+
+    Raises:
+        BadInput: with the case.
+    """
+    if size < 2:
+        msg = f"regressor.slices = {size}: a stack has a first and a last slice; it must be 2 or more"
+        raise BadInput(msg)
+    for case, count in counts.items():
+        if count < size:
+            msg = (
+                f"the abdominal region of {case} has {count} slices, fewer than the {size} of regressor.slices; lower "
+                "that, or leave the case out"
+            )
+            raise BadInput(msg)
 
 
 @final
@@ -94,13 +175,13 @@ def scores(regressor: Regressor, slices: NDArray[np.float32], runtime: Runtime) 
     """Of a patient's slices (n, h, w) in [-1, 1], by a regressor in eval mode."""
     parts = torch.split(torch.from_numpy(slices).unsqueeze(1), runtime.at_once(SLICES))
     with autocast(runtime):
-        found = [regressor(part.to(runtime.device)).cpu() for part in parts]
-    as_array: NDArray[np.float32] = torch.cat(found).numpy()
+        scored = [regressor(part.to(runtime.device)).cpu() for part in parts]
+    as_array: NDArray[np.float32] = torch.cat(scored).numpy()
     return as_array
 
 
 class Regression(NetworkTraining[StageContext[SynthesisView]]):
-    """Everything that the stage holds while it trains.
+    """The regressor in training, on the abdomens of both domains; `unseen` ones measure it.
 
     Raises:
         BadInput: a case's abdomen is too short for a stack.
@@ -121,34 +202,30 @@ class Regression(NetworkTraining[StageContext[SynthesisView]]):
         require_slices({of.subject: len(of) for of in self.training}, recipe.slices)
 
     def terms(self, batch: StackBatch) -> dict[str, Tensor]:
-        """Eq. 4."""
+        """Eq. 4 of a batch, or of a part of one, by term."""
         return terms(self.regressor, batch, self.recipe.weights, runtime=self.context.runtime)
 
     def batches(self, epoch: int) -> Iterator[StackBatch]:
-        """The stacks of every step."""
+        """An epoch's batches: K stacks of P slices for every step."""
         recipe, rng = self.recipe, self.rng(epoch)
         counts = [len(of) for of in self.training]
         for _ in range(recipe.steps(epoch)):
             drawn = stacks(counts, volumes=recipe.volumes, size=recipe.slices, sampling=recipe.stacks, rng=rng)
-            yield stacked([(self.training[volume], numbers) for volume, numbers in drawn])
+            cases = [(self.training[volume], numbers) for volume, numbers in drawn]
+            x = torch.from_numpy(np.stack([of.images(numbers) for of, numbers in cases])).unsqueeze(2)
+            bm = torch.from_numpy(np.stack([of.bodies(numbers) for of, numbers in cases])) > 0
+            yield StackBatch(x, bm, len(x))
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
-        """One epoch."""
+        """Train for one epoch; the terms of Eq. 4 of every step."""
         self.begin_epoch(epoch)
         yield from self.supervised(self.batches(epoch), self.terms)
 
     def validate(self) -> dict[str, float]:
         """How well scores order the slices of unseen cases: the mean of Spearman's correlations with their places."""
         self.regressor.eval()
-        found = [order_kept(scores(self.regressor, of.images(), self.context.runtime)) for of in self.unseen]
-        return {"validation/spearman": fmean(found)} if found else {}
-
-
-def stacked(drawn: list[tuple[Abdomen, np.ndarray]]) -> StackBatch:
-    """Some slices of some volumes as a batch."""
-    x = torch.from_numpy(np.stack([of.images(numbers) for of, numbers in drawn])).unsqueeze(2)
-    bm = torch.from_numpy(np.stack([of.bodies(numbers) for of, numbers in drawn])) > 0
-    return StackBatch(x, bm, len(x))
+        kept = [order_kept(scores(self.regressor, of.images(), self.context.runtime)) for of in self.unseen]
+        return {"validation/spearman": fmean(kept)} if kept else {}
 
 
 def order_kept(s: np.ndarray) -> float:
@@ -159,7 +236,7 @@ def order_kept(s: np.ndarray) -> float:
 
 
 def train(recipe: RegressorRecipe, context: StageContext[SynthesisView]) -> Training:
-    """Train to the last epoch."""
+    """Train to the last epoch, whose weights are kept as `weights.safetensors`, module "regressor"."""
     training = Regression(recipe, context)
     last = yield from training.fit(best="")
     save_tensors(context.directory / "weights.safetensors", last.tensors)

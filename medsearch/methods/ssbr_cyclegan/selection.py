@@ -7,7 +7,7 @@ for. Slices are numbered from the first of a patient's abdominal region, superio
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol, final, runtime_checkable
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,22 +22,15 @@ Numbers = NDArray[np.intp]
 Scores = NDArray[np.float32]
 
 
-@runtime_checkable
-class Slices(Protocol):
-    """Slices (n, h, w) that are read, or made, when they are asked for; an array is one."""
-
-    def __len__(self) -> int: ...
-
-    def __getitem__(self, which: Any, /) -> NDArray[Any]:
-        """Those with the given numbers."""
-
-
 @dataclass(frozen=True, eq=False)
 class Patient:
-    """A patient's region: slices in [-1, 1], and the distances of voxels along z, y and x, mm."""
+    """A patient's region: slices (n, h, w) in [-1, 1], and the distances of voxels along z, y and x, mm.
+
+    slices: an array, or what reads the slices that it is indexed by when it is.
+    """
 
     name: str
-    slices: Slices
+    slices: Any
     spacing: tuple[float, float, float]
 
     def __len__(self) -> int:
@@ -61,12 +54,8 @@ class Pairs:
         return a.slices[self.a], of_b[self.b]
 
 
-@runtime_checkable
-class Pairing(Protocol):
-    """A strategy."""
-
-    def __call__(self, a: Patient, b: Patient, count: int, *, rng: np.random.Generator) -> Pairs:
-        """`count` pairs of slices of two patients."""
+Pairing = Callable[..., Pairs]
+"""A strategy: called as (a, b, count, rng=rng), it gives `count` pairs of slices of the patients `a` and `b`."""
 
 
 @final
@@ -101,7 +90,7 @@ class ByScore:
     otherwise: ByPosition = field(default_factory=ByPosition)
 
     def __call__(self, a: Patient, b: Patient, count: int, *, rng: np.random.Generator) -> Pairs:
-        """A slice may come twice."""
+        """`count` pairs whose scores are nearest to drawn ones; a slice may come twice."""
         s_a, s_b = self.score(a), self.score(b)
         low, high = max(s_a.min(), s_b.min()), min(s_a.max(), s_b.max())
         if not low <= high:
@@ -119,7 +108,7 @@ class Cached:
         self._score, self._known = score, dict[str, Scores]()
 
     def __call__(self, patient: Patient) -> Scores:
-        """Of all slices."""
+        """The scores of all slices of a patient."""
         if patient.name not in self._known:
             self._known[patient.name] = self._score(patient)
         return self._known[patient.name]

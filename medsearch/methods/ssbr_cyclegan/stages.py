@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class BodyRegressor(Stage):
-    """The self-supervised body regressor."""
+    """Training of the self-supervised body regressor, on abdomens of both domains (Eqs. 1-4)."""
 
     name: ClassVar[str] = "ssbr_regressor"
     version: ClassVar[int] = 1
@@ -37,7 +37,7 @@ class BodyRegressor(Stage):
 
     @property
     def batch(self) -> int:
-        """Stacks a step."""
+        """Stacks of slices in an optimiser step."""
         return self.recipe.volumes
 
     def reads(self) -> frozenset[str]:
@@ -45,7 +45,7 @@ class BodyRegressor(Stage):
         return UNPAIRED | UNSEEN
 
     def train(self, context: StageContext[SynthesisView]) -> Training:
-        """Eqs. 1-4."""
+        """Minimise Eq. 4; the last epoch is kept."""
         from medsearch.methods.ssbr_cyclegan.regression import train
 
         require_content(self.recipe.imagenet, self.imagenet, knob=KNOB, wanted=WANTED)
@@ -62,7 +62,7 @@ class Translation(CycleGANStage):
     regressor: RegressorConfig | None
 
     def train(self, context: StageContext[SynthesisView]) -> Training:
-        """CycleGAN's losses and Eq. 5."""
+        """Minimise CycleGAN's losses and Eq. 5; the last epoch is kept."""
         from medsearch.methods.ssbr_cyclegan.translation import train
 
         return train(self.recipe, self.regressor, context)

@@ -26,7 +26,7 @@ from medsearch.methods.ssbr_cyclegan.selection import (
     Scores,
     patients,
 )
-from medsearch.networks.cyclegan.generator import Cycled
+from medsearch.networks.cyclegan import Cycled
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Training
 from medsearch.stages.translating import Translating, build_cyclegan, trained_translator, training_cases
@@ -47,29 +47,38 @@ class CaseSlices:
         return len(self.of)
 
     def __getitem__(self, which: Any) -> NDArray[np.float32]:
-        """Those with the given numbers."""
+        """The slices with the given numbers, (n, h, w)."""
         return self.of.images(which)
 
 
 class PairedTranslation:
-    """Everything that the stage holds beside a CycleGAN: a regressor if anything asks it, patients, their selection."""
+    """A CycleGAN in training beside a regressor, if anything asks it, and patients whose slices are paired.
+
+    selection: how slices of two patients are paired.
+    """
 
     def __init__(
         self, recipe: TranslationRecipe, regressor: RegressorConfig | None, context: StageContext[SynthesisView]
     ) -> None:
-        self.recipe, self.context = recipe, context
+        self.recipe, self.context, runtime = recipe, context, context.runtime
         self.gan = build_cyclegan(recipe.cyclegan, recipe.weights, context)
-        self.regressor = _frozen(regressor, context) if regressor else None
-        self.patients = {side: _patients(context.task, side) for side in ("source", "target")}
-        self.selection = self._strategy()
+        self.regressor = None
+        if regressor:  # trained, and left as it is by what passes through it
+            weights = context.upstream["regressor"].file("weights.safetensors")
+            loaded = load_trained(Regressor(regressor), weights, "regressor", runtime.device)
+            self.regressor = loaded.requires_grad_(False)
+        sides: tuple[Domain, ...] = ("source", "target")
+        self.patients = {
+            side: [Patient(of.subject, CaseSlices(of), of.spacing) for of in training_cases(context.task, side)]
+            for side in sides
+        }
+        by_position = ByPosition(recipe.jitter)
+        self.selection: Pairing = by_position
+        if recipe.selection == "score":
+            self.selection = ByScore(Cached(self.score) if recipe.cached_scores else self.score, by_position)
+        elif recipe.selection == "registration":
+            self.selection = ByRegistration(runtime.threads)
         self.translating = Translating(self.gan, context, batches=self.batches, g_terms=self.g_terms)
-
-    def _strategy(self) -> Pairing:
-        """How slices of two patients are paired."""
-        by_position = ByPosition(self.recipe.jitter)
-        if self.recipe.selection == "score":
-            return ByScore(Cached(self.score) if self.recipe.cached_scores else self.score, by_position)
-        return by_position if self.recipe.selection == "position" else ByRegistration(self.context.runtime.threads)
 
     def score(self, patient: Patient) -> Scores:
         """Of all slices of a patient's abdomen (step 3)."""
@@ -92,20 +101,10 @@ class PairedTranslation:
         return total(self.gan, of, self.recipe.weights, regressor=self.regressor)
 
 
-def _patients(view: SynthesisView, side: Domain) -> list[Patient]:
-    return [Patient(of.subject, CaseSlices(of), of.spacing) for of in training_cases(view, side)]
-
-
-def _frozen(config: RegressorConfig, context: StageContext[SynthesisView]) -> Regressor:
-    """The trained regressor; what passes through it leaves it as it is."""
-    weights = context.upstream["regressor"].file("weights.safetensors")
-    return load_trained(Regressor(config), weights, "regressor", context.runtime.device).requires_grad_(False)
-
-
 def train(
     recipe: TranslationRecipe, regressor: RegressorConfig | None, context: StageContext[SynthesisView]
 ) -> Training:
-    """Train to the last epoch."""
+    """Train to the last epoch, whose translators are kept."""
     return PairedTranslation(recipe, regressor, context).translating.train()
 
 

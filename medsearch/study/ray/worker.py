@@ -14,12 +14,17 @@ import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
+from importlib.abc import ExecutionLoader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import decode_source, spec_from_loader
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, final
 
 from ray import cloudpickle, tune
 
 from medsearch.core.ownership import prepare_home
+from medsearch.stages.code import own_sources
 from medsearch.stages.context import Runtime
 from medsearch.stages.memory import Meter
 from medsearch.stages.stage import Epoch
@@ -62,10 +67,12 @@ class TrialPayload:
         """Short, because Tune writes configurations into names."""
         return self.job.run
 
-    def __reduce__(self) -> "tuple[Callable[..., TrialPayload | Unreadable], tuple[list[str], bytes]]":
-        """As bytes beside this process's module path: a worker must look there before it can read a method's job."""
+    def __reduce__(self) -> "tuple[Callable[..., TrialPayload | Unreadable], tuple[Any, ...]]":
+        """As bytes beside this process's module path, and the user's own modules: a worker needs them to read a job."""
         content = {part.name: getattr(self, part.name) for part in fields(self)}
-        return read_payload, ([str(Path(entry).absolute()) for entry in sys.path], cloudpickle.dumps(content))
+        path = [str(Path(entry).absolute()) for entry in sys.path]
+        sources = own_sources(run.stage for run in self.job.runs)
+        return read_payload, (path, cloudpickle.dumps(content), sources)
 
 
 @final
@@ -79,6 +86,9 @@ class Unreadable:
 def read_payload(path: Sequence[str], content: bytes) -> TrialPayload | Unreadable:
     """A payload from its bytes, or why this worker cannot read it. path: where the driver looks for modules."""
     adopt_path(path)
+    apart = {name: (file, text) for name, (file, text) in sources.items() if not _is_here(file, text)}
+    if apart and (finder := SentModules(apart)) not in sys.meta_path:
+        sys.meta_path.insert(0, finder)
     try:
         return TrialPayload(**cloudpickle.loads(content))
     except ModuleNotFoundError as error:
@@ -87,6 +97,41 @@ def read_payload(path: Sequence[str], content: bytes) -> TrialPayload | Unreadab
     except Exception as error:
         line = f"a worker on {socket.gethostname()} cannot read its run: {described(error)}"
         return Unreadable(f"{line}; install there what the driver has, in the same versions")
+
+
+def _is_here(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
+
+
+@final
+@dataclass(frozen=True)
+class SentModules(ExecutionLoader, MetaPathFinder):
+    """Imports modules from `sources`, which the driver sent, on a node that has not the same files.
+
+    Ray's `runtime_env` would send a folder, with data and runs in it, and none in a cluster that was there before.
+    """
+
+    sources: Mapping[str, tuple[Path, bytes]]
+
+    def find_spec(self, fullname: str, *_: object) -> ModuleSpec | None:
+        """How to import one of them; also a folder without `__init__.py` that some of them lie in."""
+        if fullname in self.sources:
+            return spec_from_loader(fullname, self)
+        if any(name.startswith(f"{fullname}.") for name in self.sources):
+            return ModuleSpec(fullname, None, is_package=True)
+        return None
+
+    def get_filename(self, fullname: str) -> str:
+        """Where it lies on the driver's node."""
+        return str(self.sources[fullname][0])
+
+    def is_package(self, fullname: str) -> bool:
+        """Whether it is the `__init__.py` of a folder."""
+        return self.sources[fullname][0].name == "__init__.py"
+
+    def get_source(self, fullname: str) -> str:
+        """Its text."""
+        return decode_source(self.sources[fullname][1])
 
 
 def adopt_path(path: Sequence[str]) -> None:

@@ -23,8 +23,7 @@ from medsearch.methods.baselines.uagan.recipe import JudgeConfig, UAGANConfig, U
 from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe as UAGANSegmentation
 from medsearch.methods.baselines.unet.recipe import SegmentationRecipe as UNetSegmentation
 from medsearch.methods.baselines.unet.recipe import SupervisedUNetRecipe
-from medsearch.networks.cyclegan.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
-from medsearch.networks.genseg.config import GenSegConfig
+from medsearch.networks.config import GenSegConfig, PatchDiscriminatorConfig, ResNetGeneratorConfig
 from tests.micro import Micro, small
 
 ADAM = AdamRecipe(lr=1e-3)

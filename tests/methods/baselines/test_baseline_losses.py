@@ -16,8 +16,8 @@ from medsearch.methods.baselines.attent.translation import averaged
 from medsearch.methods.baselines.uagan import losses as uagan
 from medsearch.methods.baselines.uagan.recipe import Weights
 from medsearch.methods.baselines.uagan.training import balanced, grown
-from medsearch.networks.cyclegan.config import ResNetGeneratorConfig
-from medsearch.networks.cyclegan.generator import ResNetGenerator
+from medsearch.networks.config import ResNetGeneratorConfig
+from medsearch.networks.cyclegan import ResNetGenerator
 
 
 def near(number: float) -> object:

@@ -17,9 +17,8 @@ from medsearch.methods.baselines.attent.recipe import DeepLabConfig, MapDiscrimi
 from medsearch.methods.baselines.uagan.networks import Generator, Judge
 from medsearch.methods.baselines.uagan.recipe import JudgeConfig, UAGANConfig
 from medsearch.methods.baselines.unet.training import UNet
-from medsearch.networks.cyclegan.discriminator import PatchDiscriminator
-from medsearch.networks.cyclegan.generator import ResNetGenerator
-from medsearch.networks.genseg.config import GenSegConfig
+from medsearch.networks.config import GenSegConfig
+from medsearch.networks.cyclegan import PatchDiscriminator, ResNetGenerator
 
 SIZES = {"paper": (240, 120), "small": (120, 60), "tiny": (60, 30)}
 

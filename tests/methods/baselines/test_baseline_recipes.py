@@ -14,7 +14,7 @@ from medsearch.methods.baselines import ACCSEGNET, ATTENT, SUPERVISED_UNET, UAGA
 from medsearch.methods.baselines.recipe import AdamRecipe
 from medsearch.methods.baselines.slices import adam
 from medsearch.networks.config import Scale
-from medsearch.networks.cyclegan.generator import ResNetGenerator
+from medsearch.networks.cyclegan import ResNetGenerator
 from medsearch.stages.method import Method
 from medsearch.study.declare.setups import setup
 from medsearch.training.optimisers import set_rate

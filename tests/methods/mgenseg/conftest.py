@@ -4,8 +4,7 @@ import pytest
 
 from medsearch.methods.mgenseg import MGENSEG
 from medsearch.methods.mgenseg.recipe import MGenSegRecipe, SegmentationRecipe
-from medsearch.networks.config import DiscriminatorConfig
-from medsearch.networks.genseg.config import GenSegConfig
+from medsearch.networks.config import DiscriminatorConfig, GenSegConfig
 from tests.micro import OPTIMISER, Micro, small
 
 RECIPE = MGenSegRecipe(

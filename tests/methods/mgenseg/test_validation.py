@@ -9,9 +9,8 @@ from torch import Tensor, nn
 from medsearch.cohorts.views import TaskView
 from medsearch.methods.mgenseg.pictures import attended
 from medsearch.methods.mgenseg.validation import Validation, average_precision
-from medsearch.networks.genseg.config import GenSegConfig
-from medsearch.networks.genseg.decoders import CommonDecoder
-from medsearch.networks.genseg.encoder import GenSegEncoder
+from medsearch.networks.config import GenSegConfig
+from medsearch.networks.genseg import GenSegEncoder, ImageDecoder
 from medsearch.stages.method import Selection
 from tests.micro import Micro, drained
 
@@ -61,7 +60,7 @@ def test_nobody_seen_in_both_modalities_is_no_pair(heads: Micro, tmp_path: Path)
 def test_attention_is_that_of_the_finest_gates_first() -> None:
     torch.manual_seed(0)
     config = GenSegConfig(channels=(4, 6, 8, 10), unique=3, head=3)
-    encoder, common = GenSegEncoder(config), CommonDecoder(config)
+    encoder, common = GenSegEncoder(config), ImageDecoder(config, common=True)
     latent, seen = encoder(torch.randn(1, 1, 24, 12)), list[Tensor]()
 
     def note(_: nn.Module, __: tuple[Tensor, ...], psi: Tensor) -> None:

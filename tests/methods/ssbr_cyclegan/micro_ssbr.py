@@ -7,7 +7,7 @@ from medsearch.methods.ssbr_cyclegan.recipe import (
     SSBRCycleGANRecipe,
     TranslationRecipe,
 )
-from medsearch.networks.cyclegan.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
+from medsearch.networks.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
 from medsearch.training.recipes import CycleGANRecipe, OptimiserRecipe
 from tests.micro import small
 

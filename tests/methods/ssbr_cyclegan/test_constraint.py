@@ -5,11 +5,10 @@ from torch import Tensor, nn
 from medsearch.core.recipes import override
 from medsearch.methods.ssbr_cyclegan import losses
 from medsearch.methods.ssbr_cyclegan.recipe import RegressorConfig, RegressorWeights, Weights
-from medsearch.methods.ssbr_cyclegan.regression import Regressor, terms
-from medsearch.methods.ssbr_cyclegan.stacks import StackBatch
+from medsearch.methods.ssbr_cyclegan.regression import Regressor, StackBatch, terms
 from medsearch.methods.ssbr_cyclegan.translation import constraint, masked, total
-from medsearch.networks.cyclegan.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
-from medsearch.networks.cyclegan.generator import Cycled
+from medsearch.networks.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
+from medsearch.networks.cyclegan import Cycled
 from medsearch.training.adversarial import supervised_step
 from medsearch.training.cyclegan import CycleGAN, Unpaired, cycle, unchanged
 from medsearch.training.recipes import CycleGANRecipe

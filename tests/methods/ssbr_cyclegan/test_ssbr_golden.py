@@ -7,7 +7,7 @@ import torch
 
 from medsearch.methods.ssbr_cyclegan.regression import Regression, Regressor
 from medsearch.methods.ssbr_cyclegan.translation import PairedTranslation
-from medsearch.networks.cyclegan.generator import Translators
+from medsearch.networks.cyclegan import Translators
 from medsearch.stages.context import Artifact
 from medsearch.training.checkpoints import save_modules
 from tests.golden import Numbers, compare, two_steps

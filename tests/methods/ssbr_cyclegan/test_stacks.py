@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from medsearch.core.errors import BadInput
 from medsearch.methods.ssbr_cyclegan import losses
 from medsearch.methods.ssbr_cyclegan.recipe import RegressorWeights
-from medsearch.methods.ssbr_cyclegan.stacks import Sampling, StackBatch, require_slices, stack, stacks
+from medsearch.methods.ssbr_cyclegan.regression import Sampling, StackBatch, require_slices, stack, stacks
 
 SAMPLINGS: tuple[Sampling, ...] = ("equal-steps", "random")
 

@@ -111,6 +111,7 @@ from medsearch.study.ray.worker import TrialPayload
 sys.path[:0] = [str(Path("lib").absolute()), str(Path("gone").absolute())]
 sys.path.append(str(Path("later").absolute()))
 import own_method
+own_method.Job.runs = ()
 payload = TrialPayload(job=own_method.Job(), store=None, runtime=None)
 Path("payload").write_bytes(cloudpickle.dumps(payload))
 """
@@ -132,6 +133,73 @@ def test_a_module_that_only_the_driver_finds_is_found_by_its_worker(tmp_path: Pa
     run = partial(subprocess.run, check=True, capture_output=True, text=True, cwd=tmp_path)
     run([sys.executable, "-P", "driver.py"])
     assert run([sys.executable, "-P", "worker.py"]).stdout == "mine False True\n"
+
+
+OWN_METHOD = """
+from dataclasses import dataclass
+from types import SimpleNamespace
+from medsearch.stages.stage import Stage
+from beside.steps import first
+from beside import rates
+
+@dataclass(frozen=True)
+class Training(Stage):
+    recipe: int
+    name, version = "own", 1
+
+    def reads(self):
+        return frozenset()
+
+    def train(self, context):
+        from later import last
+        return first() + rates.RATE + last()
+
+def job():
+    return SimpleNamespace(runs=[SimpleNamespace(stage=Training(0))], run="own")
+"""
+SENDER = """
+from pathlib import Path
+from ray import cloudpickle
+from medsearch.study.ray.worker import TrialPayload
+if __name__ == "__main__":
+    from own_method import job
+    Path("../payload").write_bytes(cloudpickle.dumps(TrialPayload(job=job(), store=None, runtime=None)))
+"""
+RECEIVER = """
+import pickle, sys
+from pathlib import Path
+read = [pickle.loads(Path("payload").read_bytes()) for _ in range(2)]
+print(*(payload.job.runs[0].stage.train(None) for payload in read), sys.modules["own_method"].__file__)
+print(sum(type(finder).__name__ == "SentModules" for finder in sys.meta_path))
+"""
+
+
+@pytest.mark.parametrize("there", ["gone", "seen", "older"])
+def test_a_node_gets_the_modules_that_a_method_imports_from_its_folder(tmp_path: Path, there: str) -> None:
+    """At their top, in functions, in packages with and without `__init__.py`; on a node with none, or older ones."""
+    folder = tmp_path / "project"
+    (folder / "beside").mkdir(parents=True)
+    (folder / "unused.py").write_text("raise RuntimeError")
+    (folder / "later.py").write_text("from nested.deep.values import LAST\n\ndef last():\n    return LAST\n")
+    (folder / "beside" / "__init__.py").touch()
+    (folder / "beside" / "rates.py").write_text("RATE = 20\n")
+    (folder / "beside" / "steps.py").write_text("from .rates import RATE\n\ndef first():\n    return RATE // 20\n")
+    (folder / "nested" / "deep").mkdir(parents=True)
+    (folder / "nested" / "deep" / "values.py").write_text("LAST = 300  # é\n", encoding="utf-8")
+    (folder / "own_method.py").write_text(OWN_METHOD)
+    (folder / "sender.py").write_text(SENDER)
+    (tmp_path / "receiver.py").write_text(RECEIVER)
+    run = partial(subprocess.run, check=True, capture_output=True, text=True)
+    run([sys.executable, "sender.py"], cwd=folder)
+    assert b"RuntimeError" not in (tmp_path / "payload").read_bytes()
+    if there == "gone":
+        folder.rename(tmp_path / "elsewhere")
+    if there == "older":
+        for file in folder.rglob("*.py"):
+            file.write_text(file.read_text().replace("300", "0").replace("20", "0"))
+    answer, finders = run([sys.executable, "-P", "receiver.py"], cwd=tmp_path).stdout.splitlines()
+    assert answer == f"321 321 {folder / 'own_method.py'}"
+    assert finders == ("0" if there == "seen" else "1")
 
 
 def test_folders_of_python_and_of_installed_packages_are_each_machine_s_own(

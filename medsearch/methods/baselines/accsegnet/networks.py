@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from medsearch.core.errors import BadInput
 from medsearch.methods.baselines.accsegnet.recipe import PatchNCERecipe, SegmentationRecipe, SqueezeUNetConfig
 from medsearch.methods.baselines.slices import Pair
-from medsearch.networks.cyclegan.generator import ResNetGenerator
-from medsearch.networks.cyclegan.layers import initialise
+from medsearch.networks.cyclegan import ResNetGenerator, initialise
 
 Features = Float[Tensor, "b _ _ _"]
 

@@ -8,8 +8,7 @@ from medsearch.core.ranges import NonNegativeFloat, NonNegativeInt, PositiveFloa
 from medsearch.core.recipes import override, recipe
 from medsearch.losses.weights import TermWeights
 from medsearch.methods.baselines.recipe import PRESETS, AdamRecipe, TrainedByAdam
-from medsearch.networks.config import Scale, refuse
-from medsearch.networks.cyclegan.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
+from medsearch.networks.config import PatchDiscriminatorConfig, ResNetGeneratorConfig, Scale, refuse
 from medsearch.stages.method import require_known
 from medsearch.stages.segmentation import EvaluationRecipe
 

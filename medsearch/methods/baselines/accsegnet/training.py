@@ -11,7 +11,7 @@ from medsearch.methods.baselines.accsegnet.networks import AccSegNet, Projection
 from medsearch.methods.baselines.accsegnet.recipe import SegmentationRecipe
 from medsearch.methods.baselines.reads import SelectedOn
 from medsearch.methods.baselines.slices import ContrastsTraining, Pair, adam, both_contrasts, validation_slices
-from medsearch.networks.cyclegan.discriminator import PatchDiscriminator
+from medsearch.networks.cyclegan import PatchDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.adversarial import discriminator_scores

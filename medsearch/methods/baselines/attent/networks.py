@@ -21,7 +21,7 @@ from medsearch.core.errors import BadInput
 from medsearch.methods.baselines.attent.recipe import DeepLabConfig, MapDiscriminatorConfig, TranslationRecipe
 from medsearch.methods.baselines.slices import Pair
 from medsearch.networks import published
-from medsearch.networks.cyclegan.generator import ResNetGenerator
+from medsearch.networks.cyclegan import ResNetGenerator
 from medsearch.stages.context import Artifact
 from medsearch.training.checkpoints import load_trained
 

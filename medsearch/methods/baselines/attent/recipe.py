@@ -8,8 +8,7 @@ from medsearch.core.ranges import NonNegativeFloat, PositiveInt
 from medsearch.core.recipes import WHEREABOUTS, override, recipe
 from medsearch.losses.weights import TermWeights
 from medsearch.methods.baselines.recipe import PLAIN, AdamRecipe, TrainedByAdam
-from medsearch.networks.config import Scale
-from medsearch.networks.cyclegan.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
+from medsearch.networks.config import PatchDiscriminatorConfig, ResNetGeneratorConfig, Scale
 from medsearch.stages.method import require_known
 from medsearch.stages.segmentation import EvaluationRecipe
 

@@ -10,7 +10,7 @@ from medsearch.losses.weights import normalised
 from medsearch.methods.baselines.attent.networks import WEIGHTS, Cycled, Translator
 from medsearch.methods.baselines.attent.recipe import TranslationRecipe
 from medsearch.methods.baselines.slices import SHARE, ContrastsTraining, Pair, adam, both_contrasts, diseased, require
-from medsearch.networks.cyclegan.discriminator import PatchDiscriminator
+from medsearch.networks.cyclegan import PatchDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.adversarial import discriminator_scores

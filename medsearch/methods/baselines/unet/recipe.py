@@ -8,8 +8,7 @@ from medsearch.core.ranges import PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.methods.baselines.reads import Supervision
 from medsearch.methods.baselines.recipe import AdamRecipe, TrainedByAdam
-from medsearch.networks.config import Scale
-from medsearch.networks.genseg.config import GenSegConfig
+from medsearch.networks.config import GenSegConfig, Scale
 from medsearch.stages.method import require_known
 from medsearch.stages.segmentation import EvaluationRecipe
 

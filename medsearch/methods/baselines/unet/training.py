@@ -16,10 +16,8 @@ from medsearch.losses.dice import dice
 from medsearch.methods.baselines.reads import Supervision, sides
 from medsearch.methods.baselines.slices import adam, diseased, missing, only_annotated, validation_slices
 from medsearch.methods.baselines.unet.recipe import SegmentationRecipe
-from medsearch.networks.genseg.blocks import SwitchedNorm
-from medsearch.networks.genseg.config import GenSegConfig
-from medsearch.networks.genseg.decoders import ResidualSegmentationDecoder
-from medsearch.networks.genseg.encoder import GenSegEncoder
+from medsearch.networks.config import GenSegConfig
+from medsearch.networks.genseg import GenSegEncoder, ResidualSegmentationDecoder, SwitchedNorm
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.checkpoints import load_trained, save_tensors

@@ -1,20 +1,20 @@
 """Shapes, counts and behaviour of the GenSeg family's networks."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override
-from medsearch.networks.config import Scale
-from medsearch.networks.genseg.blocks import Gate, SwitchedNorm
-from medsearch.networks.genseg.config import GenSegConfig
-from medsearch.networks.genseg.decoders import CommonDecoder, ResidualSegmentationDecoder, TranslationDecoder
-from medsearch.networks.genseg.encoder import GenSegEncoder
+from medsearch.networks.config import GenSegConfig, Scale
+from medsearch.networks.genseg import Gate, GenSegEncoder, ImageDecoder, ResidualSegmentationDecoder, SwitchedNorm
 
 SLICES: dict[Scale, tuple[int, int]] = {"paper": (240, 120), "small": (120, 60), "tiny": (60, 30)}
 PLAIN = GenSegConfig(spectral_norm=False)
 """As large as with it, and built faster."""
+CommonDecoder, TranslationDecoder = partial(ImageDecoder, common=True), partial(ImageDecoder, common=False)
 NARROW = GenSegConfig(channels=(4, 6, 8), unique=3, head=3)
 
 
@@ -70,7 +70,7 @@ def test_odd_sizes_come_back(size: tuple[int, int]) -> None:
 
 
 @pytest.fixture
-def nets() -> tuple[GenSegEncoder, CommonDecoder, ResidualSegmentationDecoder]:
+def nets() -> tuple[GenSegEncoder, ImageDecoder, ResidualSegmentationDecoder]:
     torch.manual_seed(0)
     return GenSegEncoder(NARROW), CommonDecoder(NARROW), ResidualSegmentationDecoder(NARROW)
 
