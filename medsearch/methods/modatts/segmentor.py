@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from medsearch.methods.modatts.networks.decoders import (
+from medsearch.methods.modatts.networks.medformer import (
     CommonDecoder,
+    MedformerEncoder,
     SegmentationDecoder,
     SeparateDecoders,
     SharedDecoder,
 )
-from medsearch.methods.modatts.networks.medformer import MedformerEncoder
 from medsearch.methods.modatts.recipe import SegmentationRecipe
 from medsearch.networks.latent import Latent
 from medsearch.training.precision import autocast

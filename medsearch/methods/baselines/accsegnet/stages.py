@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from medsearch.methods.baselines.accsegnet.recipe import AccSegNetRecipe, SegmentationRecipe
-from medsearch.methods.baselines.reads import SelectedOn, adapting
+from medsearch.methods.baselines.recipe import SelectedOn, adapting
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import SELECTING, Selection
 from medsearch.stages.pipelines import Node
@@ -33,10 +33,10 @@ class Segmentation(Stage):
         return adapting(self.selected_on)
 
     def train(self, context: StageContext) -> Training:
-        """Every term with its weight."""
-        from medsearch.methods.baselines.accsegnet.training import train
+        """Generators, segmentor and discriminators, trained together."""
+        from medsearch.methods.baselines.accsegnet.training import SegmentationTraining
 
-        return train(self.recipe, of=self.selected_on, context=context)
+        return SegmentationTraining.train(self.recipe, selected_on=self.selected_on, context=context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +49,11 @@ class Test(SliceTest):
 
     def segment(self, context: StageContext) -> "Segment":
         """Target slices as they are, source slices translated."""
-        from medsearch.methods.baselines.accsegnet.training import trained
+        from medsearch.methods.baselines.accsegnet.networks import AccSegNet
+        from medsearch.methods.baselines.slices import load_segmentor
 
-        return trained(self.segmentation, self.recipe.domain, context)
+        network = load_segmentor(AccSegNet(self.segmentation), context)
+        return network.segmentor if self.recipe.domain == "target" else network.segment_source
 
 
 def nodes(recipe: AccSegNetRecipe, selection: Selection) -> Iterator[Node]:

@@ -1,7 +1,7 @@
 """AttENT (Li et al. 2021) as the thesis's code compares with it: translation with attention, then adversarial entropy.
 
     translation     attent.translation, networks; medsearch.networks.cyclegan (gated skips)
-    segmentation    attent.segmentation, losses, networks; medsearch.losses.adversarial
+    segmentation    attent.segmentation, networks; medsearch.losses.adversarial
     test            target cases are translated to the source contrast, then segmented
 
 Parameters at the paper's sizes: a generator 11.170 M, a discriminator of images 2.763 M, DeepLab 42.505 M trained of

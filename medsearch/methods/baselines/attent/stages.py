@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar
 from medsearch.cohorts.patches import SliceRule
 from medsearch.core.files import digest, require_content
 from medsearch.methods.baselines.attent.recipe import AttENTRecipe, SegmentationRecipe, TranslationRecipe
-from medsearch.methods.baselines.reads import adapting, unannotated
+from medsearch.methods.baselines.recipe import adapting
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import SELECTING, Selection
 from medsearch.stages.pipelines import Node
@@ -35,11 +35,11 @@ class Translation(Stage):
 
     def reads(self) -> frozenset[str]:
         """No mask; the weak labels of slices tell which are diseased."""
-        parts = (*unannotated("source", "train"), *unannotated("target", "train"))
-        return frozenset((*parts, *unannotated("source", "validation")))
+        parts = ("source.train", "target.train", "source.validation")
+        return frozenset(f"{part}.{kind}" for part in parts for kind in ("images", "presence"))
 
     def train(self, context: StageContext) -> Training:
-        """Hinge and cycle."""
+        """The hinge between images, and the cycle."""
         from medsearch.methods.baselines.attent.translation import train
 
         return train(self.recipe, self.slices, context)
@@ -63,10 +63,12 @@ class Segmentation(Stage):
 
     def train(self, context: StageContext) -> Training:
         """Cross-entropy and adversarial entropy minimisation."""
-        from medsearch.methods.baselines.attent.segmentation import train
+        from medsearch.methods.baselines.attent.segmentation import SegmentationTraining
 
         require_content(self.recipe.deeplab, self.deeplab, knob=KNOB, wanted=WEIGHTS)
-        return train(self.recipe, translation=self.translation, selection=self.selection, context=context)
+        return SegmentationTraining.train(
+            self.recipe, translation=self.translation, selection=self.selection, context=context
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,9 +82,14 @@ class Test(SliceTest):
 
     def segment(self, context: StageContext) -> "Segment":
         """Source slices as they are, target slices translated."""
-        from medsearch.methods.baselines.attent.segmentation import trained
+        from medsearch.methods.baselines.attent.networks import DeepLab, load_translator
+        from medsearch.methods.baselines.slices import load_segmentor
 
-        return trained(self.segmentation, self.recipe.domain, translation=self.translation, context=context)
+        network = load_segmentor(DeepLab(self.segmentation.network), context)
+        upstream, which = context.upstream["translation"], self.segmentation.translator
+        translator = load_translator(self.translation, upstream, which, context.runtime.device)
+        source = self.recipe.domain == "source"
+        return lambda x: network.segment(x if source else translator.as_source(x))
 
 
 def nodes(recipe: AttENTRecipe, selection: Selection) -> Iterator[Node]:

@@ -1,8 +1,8 @@
 """UAGAN (Yuan et al. 2019), as the thesis's code compares with it, and as its authors released it.
 
     networks    uagan.networks
-    losses      uagan.losses; medsearch.losses.dice, reconstruction
-    total       uagan.training.SegmentationTraining.g_terms
+    losses      uagan.training; medsearch.losses.dice, reconstruction
+    total       uagan.training.SegmentationTraining.d_terms, g_terms
     stages      segmentation -> test
 
 One generator for both contrasts: one stream segments, the other translates to the contrast that is asked for. It is

@@ -5,9 +5,10 @@ segmentation ──> test
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from medsearch.methods.baselines.reads import SelectedOn, adapting
+from medsearch.methods.baselines.recipe import SelectedOn, adapting
 from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe, UAGANRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
@@ -33,10 +34,10 @@ class Segmentation(Stage):
         return adapting(self.selected_on)
 
     def train(self, context: StageContext) -> Training:
-        """Every term with its weight."""
-        from medsearch.methods.baselines.uagan.training import train
+        """Segmentation, translation and the discriminator, trained together."""
+        from medsearch.methods.baselines.uagan.training import SegmentationTraining
 
-        return train(self.recipe, of=self.selected_on, context=context)
+        return SegmentationTraining.train(self.recipe, selected_on=self.selected_on, context=context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,10 +49,12 @@ class Test(SliceTest):
     segmentation: SegmentationRecipe
 
     def segment(self, context: StageContext) -> "Segment":
-        """Slices of the domain that is scored."""
-        from medsearch.methods.baselines.uagan.training import trained
+        """Slices of the domain that is scored, as ones of its contrast."""
+        from medsearch.methods.baselines.slices import load_segmentor
+        from medsearch.methods.baselines.uagan.networks import Generator
 
-        return trained(self.segmentation, self.recipe.domain, context)
+        generator = load_segmentor(Generator(self.segmentation.network), context, name="generator")
+        return partial(generator.segment, domain=self.recipe.domain)
 
 
 def nodes(recipe: UAGANRecipe, selection: Selection) -> Iterator[Node]:

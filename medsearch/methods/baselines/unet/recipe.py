@@ -6,8 +6,7 @@ from typing import Any
 from medsearch.cohorts.patches import SliceRule
 from medsearch.core.ranges import PositiveInt
 from medsearch.core.recipes import override, recipe
-from medsearch.methods.baselines.reads import Supervision
-from medsearch.methods.baselines.recipe import AdamRecipe, TrainedByAdam
+from medsearch.methods.baselines.recipe import AdamRecipe, Supervision, TrainedByAdam
 from medsearch.networks.config import Scale
 from medsearch.networks.genseg.config import GenSegConfig
 from medsearch.stages.method import require_known
@@ -32,21 +31,10 @@ class SegmentationRecipe(TrainedByAdam):
 
 @recipe
 class SupervisedUNetRecipe:
-    """The whole method."""
+    """The knobs of the training, and where the trained network is scored."""
 
     segmentation: SegmentationRecipe = field(default_factory=SegmentationRecipe)
     evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)
-
-
-def make_recipe(preset: str, scale: Scale) -> SupervisedUNetRecipe:
-    """The recipe at a scale; there is one preset, `compared`.
-
-    Raises:
-        BadInput: one of the names is unknown.
-    """
-    require_known("SupervisedUNet", scale, preset, ("compared",))
-    segmentation = SegmentationRecipe(network=GenSegConfig.at(scale))
-    return override(SupervisedUNetRecipe(segmentation=segmentation), _SIZES[scale])
 
 
 _SIZES: dict[Scale, dict[str, Any]] = {
@@ -60,3 +48,14 @@ _SIZES: dict[Scale, dict[str, Any]] = {
         "segmentation.validate_every": 3,
     },
 }
+
+
+def make_recipe(preset: str, scale: Scale) -> SupervisedUNetRecipe:
+    """The recipe at a scale; there is one preset, `compared`.
+
+    Raises:
+        BadInput: one of the names is unknown.
+    """
+    require_known("SupervisedUNet", scale, preset, ("compared",))
+    segmentation = SegmentationRecipe(network=GenSegConfig.at(scale))
+    return override(SupervisedUNetRecipe(segmentation=segmentation), _SIZES[scale])

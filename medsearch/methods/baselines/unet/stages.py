@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from medsearch.cohorts.views import whole
-from medsearch.methods.baselines.reads import sides, validation
+from medsearch.methods.baselines.recipe import sides
 from medsearch.methods.baselines.unet.recipe import SegmentationRecipe, SupervisedUNetRecipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
@@ -30,15 +30,14 @@ class Segmentation(Stage):
 
     def reads(self) -> frozenset[str]:
         """Training and validation parts of the domains that supervise."""
-        supervision = self.recipe.supervision
-        parts = (part for domain in sides(supervision) for part in whole(domain, "train"))
-        return frozenset((*parts, *validation(supervision)))
+        domains = sides(self.recipe.supervision)
+        return frozenset(part for domain in domains for part in (*whole(domain, "train"), *whole(domain, "validation")))
 
     def train(self, context: StageContext) -> Training:
-        """Eq. 4.3."""
-        from medsearch.methods.baselines.unet.training import train
+        """Soft Dice (Eq. 4.3) over annotated slices."""
+        from medsearch.methods.baselines.unet.training import SegmentationTraining
 
-        return train(self.recipe, context)
+        return SegmentationTraining.train(self.recipe, context)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,9 +50,10 @@ class Test(SliceTest):
 
     def segment(self, context: StageContext) -> "Segment":
         """Slices of either domain alike."""
-        from medsearch.methods.baselines.unet.training import trained
+        from medsearch.methods.baselines.slices import load_segmentor
+        from medsearch.methods.baselines.unet.training import UNet
 
-        return trained(self.segmentation, context)
+        return load_segmentor(UNet(self.segmentation.network), context)
 
 
 def nodes(recipe: SupervisedUNetRecipe, selection: Selection) -> Iterator[Node]:  # noqa: ARG001

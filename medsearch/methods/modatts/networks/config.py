@@ -38,7 +38,7 @@ class TransUNetConfig:
 
     @classmethod
     def at(cls, scale: Scale) -> "TransUNetConfig":
-        """The sizes for one scale."""
+        """The translation's networks in one of three sizes."""
         return override(cls(), _TRANSUNET[scale])
 
     def check(self) -> None:
