@@ -26,8 +26,15 @@ settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with slow tests come first, so that no worker is left alone with one in the end."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Of knobs that are tried one by one a few are, unless all are asked for.
+
+    Files with slow tests come first, so that no worker is left alone with one in the end.
+    """
+    if not os.environ.get("MEDSEARCH_EVERY_KNOB"):
+        left = [item for item in items if item.get_closest_marker("every_knob")]
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not item.get_closest_marker("every_knob")]
     slow = {item.path for item in items if item.get_closest_marker("slow")}
     items.sort(key=lambda item: item.path not in slow)
 

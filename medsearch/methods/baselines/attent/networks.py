@@ -97,7 +97,7 @@ class DeepLab(nn.Module):
 
     def segment(self, x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
         """The main output: probabilities of tumour in source slices."""
-        main, _ = self(x)
+        main: Tensor = self(x)[0]
         return main
 
 
