@@ -84,7 +84,7 @@ class Test(SynthesisTest):
 
 
 def nodes(recipe: PlainCycleGANRecipe, selection: Selection) -> Iterator[Node]:
-    """The translation and its test."""
+    """The translation, and the test of its translators."""
     yield Node("translation", Translation(recipe=recipe.translation, selection=selection))
     yield Node("test", Test(recipe=recipe.translation.cyclegan), {"translation": "translation"})
 

@@ -15,7 +15,7 @@ from medsearch.training.recipes import CycleGANRecipe, CycleGANWeights
 
 
 def train(recipe: CycleGANRecipe, weights: CycleGANWeights, context: StageContext[SynthesisView]) -> Training:
-    """Train to the last epoch."""
+    """Train to the last epoch on CycleGAN's loss."""
     gan = build_cyclegan(recipe, weights, context)
     g_terms = partial(gan.g_terms, cyc=weights.cyc, idt=weights.idt)
     batches = partial(any_slices, context=context, size=recipe.batch)

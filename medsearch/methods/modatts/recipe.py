@@ -26,7 +26,7 @@ class TranslationWeights(TermWeights):
 
 @recipe
 class TranslationRecipe:
-    """Tumour-aware modality translation (section 5.5.1)."""
+    """Tumour-aware modality translation (sections 5.4.1 and 5.5.1): networks, weights and training."""
 
     network: TransUNetConfig = field(default_factory=TransUNetConfig)
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
@@ -68,7 +68,7 @@ class SegmentationWeights(TermWeights):
 
 @recipe
 class SegmentationRecipe:
-    """Target-modality segmentation (section 5.4.2)."""
+    """Target-modality segmentation (section 5.4.2): its variants, networks, weights and training."""
 
     variant: Variant = "semi-supervised"
     supervision: Literal["pseudo-target", "source", "target"] = "pseudo-target"

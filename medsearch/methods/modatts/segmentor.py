@@ -47,7 +47,7 @@ class Segmentor(nn.Module):
         return delta
 
     def segment(self, latent: Latent) -> Tensor:
-        """G_seg: probabilities of tumour."""
+        """G_seg: probabilities of tumour, of the shape of the images."""
         y_hat: Tensor = self.decoder(latent, "segmentation") if self.switched else self.decoder(latent)
         return y_hat
 

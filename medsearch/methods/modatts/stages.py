@@ -46,7 +46,7 @@ SOURCE_LABELS = ("source.train.masks", "source.train.presence")
 
 @dataclass(frozen=True, kw_only=True)
 class Translation(Stage):
-    """Tumour-aware modality translation (section 5.4.1)."""
+    """Tumour-aware translation between both contrasts (section 5.4.1)."""
 
     name: ClassVar[str] = "translation"
     version: ClassVar[int] = 2
@@ -77,7 +77,7 @@ class Synthesis(Stage):
     translation: TranslationRecipe
 
     def reads(self) -> frozenset[str]:
-        """Source images only."""
+        """Source images of training and validation, no mask."""
         return frozenset(("source.train.images", "source.validation.images"))
 
     def train(self, context: StageContext) -> Training:

@@ -65,7 +65,7 @@ class Drawing:
 
 
 def _tensor(arrays: Sequence[NDArray[Any]]) -> Tensor:
-    """(n, 1, H, W)."""
+    """N slices (H, W) as one batch (n, 1, H, W)."""
     return torch.from_numpy(np.stack(arrays)[:, None].astype(np.float32))
 
 

@@ -78,7 +78,7 @@ DISCRIMINATOR = PatchDiscriminatorConfig(down="anti-aliased", initialisation="xa
 
 @recipe
 class SegmentationRecipe(TrainedByAdam):
-    """Translation and segmentation, trained together."""
+    """The one training: generators, discriminators and segmentor together."""
 
     form: Literal["cycle", "contrastive"] = "cycle"
     """Two generators and two discriminators as in CycleGAN, or one of each as in CUT."""

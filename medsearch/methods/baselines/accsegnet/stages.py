@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Segmentation(Stage):
-    """Translation and segmentation, trained together."""
+    """Translation to the target contrast and segmentation in it, trained together."""
 
     name: ClassVar[str] = "accsegnet_segmentation"
     version: ClassVar[int] = 2

@@ -173,7 +173,7 @@ class Translator(nn.Module):
         self.to_t, self.to_s = ResNetGenerator(recipe.generator), ResNetGenerator(recipe.generator)
 
     def forward(self, x_s: Slices, x_t: Slices) -> Cycled:
-        """Both cycles, in fp32."""
+        """Both translations and both round trips, in fp32."""
         x_st, x_ts = self.to_t(x_s), self.to_s(x_t)
         x_sts, x_tst = self.to_s(x_st), self.to_t(x_ts)
         return Cycled(x_s, x_t, *(x.float() for x in (x_st, x_ts, x_sts, x_tst)))

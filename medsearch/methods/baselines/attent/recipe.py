@@ -48,7 +48,7 @@ class TranslationWeights(TermWeights):
 
 @recipe
 class TranslationRecipe(TrainedByAdam):
-    """Attention-aware translation between the contrasts."""
+    """The first training: translation between the contrasts, with attention gates."""
 
     generator: ResNetGeneratorConfig = ResNetGeneratorConfig(up="bilinear", skips="gated", initialisation="default")
     discriminator: PatchDiscriminatorConfig = PatchDiscriminatorConfig(initialisation="default")
@@ -81,7 +81,7 @@ class SegmentationWeights(TermWeights):
 
 @recipe
 class SegmentationRecipe(TrainedByAdam):
-    """Segmentation in the source domain, with adversarial entropy minimisation."""
+    """The second training: segmentation in the source domain, with adversarial entropy minimisation."""
 
     translator: Literal["last", "best"] = "last"
     """The generators' last state (as compared), or the one that reconstructs validation slices best."""

@@ -47,7 +47,7 @@ class Translation(Stage):
 
 @dataclass(frozen=True, kw_only=True)
 class Segmentation(Stage):
-    """Segmentation in the source domain."""
+    """Segmentation in the source domain, to which target slices are translated."""
 
     name: ClassVar[str] = "attent_segmentation"
     version: ClassVar[int] = 2
@@ -62,7 +62,7 @@ class Segmentation(Stage):
         return adapting(SELECTING[self.selection])
 
     def train(self, context: StageContext) -> Training:
-        """Cross-entropy and adversarial entropy minimisation."""
+        """Cross-entropy where there are masks, and adversarial entropy minimisation."""
         from medsearch.methods.baselines.attent.segmentation import SegmentationTraining
 
         require_content(self.recipe.deeplab, self.deeplab, knob=KNOB, wanted=WEIGHTS)

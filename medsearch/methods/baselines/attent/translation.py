@@ -38,7 +38,7 @@ class TranslationTraining(ContrastsTraining):
         self.validation = require(held, "diseased source slice to select on", SHARE)
 
     def forward(self, batch: Pair) -> Cycled:
-        """Both cycles."""
+        """Both translations and both round trips of a batch."""
         with autocast(self.context.runtime):
             out: Cycled = self.translator(batch.source.x, batch.target.x)
         return out

@@ -47,12 +47,12 @@ def hinge_g(fake: Tensor) -> Float[Tensor, ""]:
 
 
 def wasserstein_d(real: Tensor, fake: Tensor) -> Float[Tensor, ""]:
-    """Mean of D(x̂) less that of D(x) (official)."""
+    """The discriminator's part: mean of D(x̂) less that of D(x) (official)."""
     return fake.mean() - real.mean()
 
 
 def wasserstein_g(fake: Tensor) -> Float[Tensor, ""]:
-    """Mean of -D(x̂) (official)."""
+    """The generator's part: mean of -D(x̂) (official)."""
     return -fake.mean()
 
 
@@ -67,7 +67,7 @@ def gradient_penalty(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tens
 
 
 def contrast(logits: Float[Tensor, "b 2"], one_hot: Float[Tensor, "b 2"]) -> Float[Tensor, ""]:
-    """Cross-entropy of an image's contrast."""
+    """Cross-entropy of the contrast that the discriminator takes an image for."""
     return F.cross_entropy(logits, one_hot)
 
 

@@ -15,7 +15,7 @@ from medsearch.stages.segmentation import EvaluationRecipe
 
 @recipe
 class SegmentationRecipe(TrainedByAdam):
-    """The one training stage."""
+    """The one training, on annotated diseased slices."""
 
     supervision: Supervision = "source"
     """Whose masks teach; `both` is how Table 4.2 trains it."""

@@ -49,7 +49,7 @@ class Test(SliceTest):
     segmentation: SegmentationRecipe
 
     def segment(self, context: StageContext) -> "Segment":
-        """Slices of either domain alike."""
+        """The network segments slices of either domain alike."""
         from medsearch.methods.baselines.slices import load_segmentor
         from medsearch.methods.baselines.unet.training import UNet
 

@@ -69,7 +69,7 @@ class SegmentationTraining(SelectedByDice):
         self.validation = validation_slices(context.task, selected_on, recipe.slices)
 
     def terms(self, batch: CropBatch) -> dict[str, Tensor]:
-        """Eq. 4.3."""
+        """Eq. 4.3: soft Dice over a batch's annotated slices."""
         with autocast(self.context.runtime):
             y_hat = self.network(batch.x).float()
         return {"seg": dice(batch.y, y_hat)}

@@ -56,7 +56,7 @@ class TransUNetConfig:
 
     @property
     def grid(self) -> int:
-        """Side of the token grid."""
+        """Tokens along a side of a slice."""
         return self.input_size // 16
 
 

@@ -55,7 +55,7 @@ def load_imagenet(encoder: TransUNetEncoder, path: Path | str) -> None:
 
 
 def _all(encoder: TransUNetEncoder) -> Iterator[Wanted]:
-    """Every weight of the encoder."""
+    """Every weight of the encoder, with the array that it comes from."""
     resnet = encoder.resnet
     yield "conv_root/kernel", resnet.conv_root.weight, _convolution
     yield from _norm("gn_root", resnet.gn_root)

@@ -65,7 +65,7 @@ class MedformerEncoder(nn.Module):
         self.levels = nn.ModuleList(AttentionLevel(config, level) for level in (2, 3, 4))
 
     def forward(self, image: Float[Tensor, "b 1 *space"]) -> Latent:
-        """Encode images in [-1, 1]."""
+        """Images in [-1, 1] to bottleneck, skips and semantic maps."""
         whole, size = math.prod(self.config.scales), image.shape[2:]
         if len(size) != self.config.dimensions or any(side % whole for side in size):
             msg = (
@@ -179,7 +179,7 @@ class SegmentationDecoder(nn.Module):
         self.head = _head(config)
 
     def forward(self, latent: Latent) -> Float[Tensor, "b 1 *space"]:
-        """Probabilities in (0, 1)."""
+        """Probabilities of tumour in (0, 1), as large as the image."""
         return torch.sigmoid(self.head(self.trunk(latent.code, latent.skips, latent.maps)))
 
 
@@ -195,7 +195,7 @@ class CommonDecoder(nn.Module):
         self.head = _head(config)
 
     def forward(self, latent: Latent) -> Float[Tensor, "b 1 *space"]:
-        """Images in (-1, 1)."""
+        """Healthy images in (-1, 1), as large as the encoded ones."""
         return torch.tanh(self.head(self.trunk(self.widen(latent.common), latent.skips, latent.maps)))
 
 

@@ -125,7 +125,7 @@ class TransUNetEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.hidden, eps=1e-6)
 
     def forward(self, image: Float[Tensor, "b 1 h w"]) -> Features:
-        """Encode slices in [-1, 1]."""
+        """Slices in [-1, 1] to tokens at 1/16 of their size, and skips."""
         side = self.config.input_size
         if image.shape[1:] != (1, side, side):
             got = "x".join(map(str, image.shape[1:]))
