@@ -73,7 +73,12 @@ class SegmentationTraining(SelectedByDice, ContrastsTraining):
         lam, cycle, x_s, x_t, y = self.recipe.weights, of.cycle, of.batch.source.x, of.batch.target.x, of.batch.y
         terms: dict[str, Tensor] = {}
         if lam.adv:
-            terms["adv"] = lam.adv * self._adversarial(of)
+            _, fooled = REAL_FAKE[self.recipe.adversarial]
+            fakes = [(self.d_t, of.x_st)]
+            if self.d_s is not None and cycle is not None:
+                fakes.append((self.d_s, cycle.x_ts))
+            scores = [discriminator_scores(judge, self.context.runtime, fake)[0] for judge, fake in fakes]
+            terms["adv"] = lam.adv * torch.stack([fooled(scales) for scales in scores]).sum()
         if lam.idt and cycle is not None:
             terms["idt"] = lam.idt * (losses.mse(cycle.x_ss, x_s) + losses.mse(cycle.x_tt, x_t))
         if lam.cyc and cycle is not None:
@@ -89,14 +94,6 @@ class SegmentationTraining(SelectedByDice, ContrastsTraining):
             y_hat = torch.cat([of.y_hat_st, of.y_hat_t])
             terms["seg"] = lam.seg * of.batch.emphasis * DICE[self.recipe.dice](y, y_hat)
         return terms
-
-    def _adversarial(self, of: Translated) -> Tensor:
-        _, fooled = REAL_FAKE[self.recipe.adversarial]
-        (fake_t,) = discriminator_scores(self.d_t, self.context.runtime, of.x_st)
-        if self.d_s is None or of.cycle is None:
-            return fooled(fake_t)
-        (fake_s,) = discriminator_scores(self.d_s, self.context.runtime, of.cycle.x_ts)
-        return fooled(fake_t) + fooled(fake_s)
 
     def _nce(self, of: Translated) -> Tensor:
         """PatchNCE between source slices and their translations."""
