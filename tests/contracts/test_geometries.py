@@ -102,7 +102,7 @@ def test_hemispheres_fit_accsegnet(x: torch.Tensor, scale: str, preset: str) -> 
 
 def test_hemispheres_fit_attent(x: torch.Tensor, scale: str) -> None:
     recipe = ATTENT.at(scale).recipe
-    out = AttENTTranslator(recipe.translation)(pair(x))
+    out = AttENTTranslator(recipe.translation)(x, x)
     assert out.x_st.shape == out.x_tst.shape == x.shape
     assert judges(PatchDiscriminator(recipe.translation.discriminator), x)
     outputs = DeepLab(recipe.segmentation.network)(x)

@@ -1,10 +1,12 @@
 """Every knob of every method's recipe changes what is trained, or is declared inert, with the reason.
 
-A stage is trained with the knob's value and with another one; its epochs, outcome and weights must differ.
+A stage is trained with the knob's value and with another one; its epochs, outcome and weights must differ. At each
+commit one knob of every type of value is tried for every method, another one at another commit; all of them, marked
+`every_knob`, where MEDSEARCH_EVERY_KNOB is set.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs
+from medsearch.core.repository import commit_of
 from medsearch.stages.execution import run_stage
 from medsearch.stages.pipelines import StageRun
 from medsearch.stages.store import Store
@@ -83,13 +86,25 @@ def trained(micro: Micro, ct: Micro, tmp_path_factory: pytest.TempPathFactory) -
     return of
 
 
-CHANGING = [
-    (method, knob)
-    for method, walk in WALKS.items()
-    for knob in knobs(walk.small.recipe)
-    if knob not in (*walk.inert, *walk.wiring)
-]
-INERT = [(method, knob) for method, walk in WALKS.items() for knob in walk.inert]
+COMMIT = commit_of(Path(__file__).parent)
+
+
+def sampled(chosen: Callable[[Walk], Iterable[str]]) -> list[Any]:
+    """Method and knob; all but one of each type of value are marked, by the commit that is tested."""
+    cases: list[Any] = []
+    for method, walk in WALKS.items():
+        types: dict[type, list[str]] = {}
+        for knob in chosen(walk):
+            types.setdefault(type(knobs(walk.small.recipe)[knob]), []).append(knob)
+        for alike in types.values():
+            turn = int(COMMIT.name, 16) % len(alike) if COMMIT else 0
+            marks = [() if number == turn else pytest.mark.every_knob for number in range(len(alike))]
+            cases += [pytest.param(method, knob, marks=mark) for knob, mark in zip(alike, marks, strict=True)]
+    return cases
+
+
+CHANGING = sampled(lambda walk: [knob for knob in knobs(walk.small.recipe) if knob not in (*walk.inert, *walk.wiring)])
+INERT = sampled(lambda walk: walk.inert)
 
 
 @pytest.mark.parametrize(("method", "knob"), CHANGING)

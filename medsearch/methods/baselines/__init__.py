@@ -12,7 +12,7 @@ slices of 1 % tumour or more, where the released code comes to more than 4 %, an
 it takes all four together. Ours with either: forward passes are in bf16 on GPUs that have it, unless a study is run
 with --precision fp32 as those codes are, and the warp of slices holds their edges (`data.augmentation.slices`).
 
-    recipe, reads, slices    what they share
+    recipe, slices    what they share
 """
 
 from medsearch.methods.baselines.accsegnet import ACCSEGNET

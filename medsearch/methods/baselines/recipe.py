@@ -1,11 +1,20 @@
-"""Knobs that all baselines have."""
+"""What all baselines' recipes and stages share: Adam's knobs, and which parts of a task are read. No torch here."""
 
+from typing import Literal
+
+from medsearch.cohorts.views import Domain, whole
 from medsearch.core.ranges import FractionBelowOne, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from medsearch.core.recipes import recipe
 from medsearch.networks.config import refuse
 from medsearch.training.recipes import linear_decay
 
 PRESETS = ("compared", "official")
+
+SelectedOn = Literal["source", "target", "both"]
+"""Whose validation masks pick the best epoch."""
+
+Supervision = SelectedOn
+"""Whose masks teach a reference, which is selected on what it trains with."""
 
 
 @recipe
@@ -34,10 +43,9 @@ class AdamRecipe:
             (self.decay_epochs and self.least > self.lr, f"least {self.least:g} must be at most lr {self.lr:g}"),
         )
 
-    def rate(self, epoch: int, epochs: int) -> float:
-        """The learning rate of an epoch, counted from 1, of so many."""
-        share = linear_decay(epoch, constant=epochs - self.decay_epochs, decay=self.decay_epochs)
-        return share * self.lr + (1 - share) * self.least
+
+PLAIN = AdamRecipe(amsgrad=False)
+"""Adam without AMSGrad, with the weight decay of all released trainings."""
 
 
 class TrainedByAdam:
@@ -53,22 +61,25 @@ class TrainedByAdam:
             BadInput: it is.
 
         """
-        refuse_longer("optimiser.decay_epochs", self.optimiser.decay_epochs, self.epochs)
+        decay = self.optimiser.decay_epochs
+        refuse((decay > self.epochs, f"optimiser.decay_epochs {decay} must be at most epochs {self.epochs}"))
 
     def rate(self, epoch: int) -> float:
         """The learning rate of an epoch, counted from 1."""
-        return self.optimiser.rate(epoch, self.epochs)
+        adam = self.optimiser
+        share = linear_decay(epoch, constant=self.epochs - adam.decay_epochs, decay=adam.decay_epochs)
+        return share * adam.lr + (1 - share) * adam.least
 
 
-def refuse_longer(knob: str, part: int, epochs: int) -> None:
-    """Refuse a part of the training, `part` epochs set by `knob`, that is longer than all of it.
+def sides(domains: SelectedOn) -> tuple[Domain, ...]:
+    """One domain, or both, the source first."""
+    return ("source", "target") if domains == "both" else (domains,)
 
-    Raises:
-        BadInput: it is.
 
+def adapting(selected_on: SelectedOn) -> frozenset[str]:
+    """The parts that adaptation reads: both domains' training parts, and validation of those it is selected on.
+
+    Of the target's training masks a task shows those of its labelled fraction.
     """
-    refuse((part > epochs, f"{knob} {part} must be at most epochs {epochs}"))
-
-
-PLAIN = AdamRecipe(amsgrad=False)
-"""Adam without AMSGrad, with the weight decay of all released trainings."""
+    validation = (part for domain in sides(selected_on) for part in whole(domain, "validation"))
+    return frozenset((*whole("source", "train"), *whole("target", "train"), *validation))

@@ -1,8 +1,10 @@
-"""Diseased slices of both contrasts: what an epoch draws and a step is trained on, and what picks the best epoch."""
+"""Diseased slices of both contrasts: what an epoch draws, and trainings that are selected on them."""
 
 import math
-from collections.abc import Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from abc import abstractmethod
+from collections.abc import Generator, Iterator, Mapping, Sized
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import torch
@@ -11,17 +13,24 @@ from torch import Tensor, nn
 from medsearch.cohorts.patches import SliceRule, cycled, hemisphere_slices, hemisphere_source
 from medsearch.cohorts.views import Domain, SplitName, TaskView
 from medsearch.core.errors import BadInput
-from medsearch.methods.baselines.reads import SelectedOn, sides
-from medsearch.methods.baselines.recipe import AdamRecipe
+from medsearch.methods.baselines.recipe import SelectedOn, sides
 from medsearch.stages.context import StageContext
+from medsearch.stages.stage import Outcome, Training
 from medsearch.training import optimisers
 from medsearch.training.adversarial import emphasis
+from medsearch.training.checkpoints import load_trained, save_tensors
 from medsearch.training.crops import CropBatch, Crops
-from medsearch.training.fitting import AdversarialTraining
+from medsearch.training.fitting import AdversarialTraining, NetworkTraining, training_mode
+from medsearch.training.inference import Segment, micro_dice
+from medsearch.training.precision import prepare_torch
 from medsearch.training.prefetch import TensorBatch
 
+WEIGHTS = "weights.safetensors"
 SHARE = "lower segmentation.slices.diseased_share"
-"""What helps where no slice is diseased."""
+"""The remedy where no slice is diseased."""
+
+Needed = TypeVar("Needed", bound=Sized)
+Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -44,11 +53,10 @@ class Pair(TensorBatch):
         return torch.cat([self.source.y, self.target.y])
 
     def __getitem__(self, part: slice) -> "Pair":
-        """Some of either."""
+        """The slices of `part`, counted in either contrast."""
         share = len(range(len(self))[part]) / len(self)
         source, target = self.source[part], self.target[part]
-        some, every = len(source.y) + len(target.y), len(self.source.y) + len(self.target.y)
-        return Pair(source, target, emphasis(some, every, share=share))
+        return Pair(source, target, emphasis(len(source.y) + len(target.y), len(self.y), share=share))
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ class Drawing:
     target: Crops
 
     def steps(self, size: int) -> int:
-        """Of an epoch in batches of `size` slices of each contrast."""
+        """How many batches of `size` slices of each contrast an epoch has."""
         return math.ceil(max(len(self.source), len(self.target)) / size)
 
     def batches(self, size: int, *, augment: bool, rng: np.random.Generator) -> Iterator[Pair]:
@@ -78,26 +86,16 @@ def diseased(task: TaskView, domain: Domain, split: SplitName, rule: SliceRule, 
     return Crops(hemisphere_slices(hemisphere_source(task, domain, split, masks=masks), rule)[0])
 
 
-def only_annotated(crops: Crops) -> Crops:
-    """Those that have masks."""
-    units = tuple(unit for index, unit in enumerate(crops.halves.units) if index in crops.annotated)
-    return replace(crops, halves=replace(crops.halves, units=units))
-
-
-def require(crops: Crops, what: str, remedy: str) -> Crops:
-    """The slices, of which there must be some.
+def require(needed: Needed, what: str, remedy: str) -> Needed:
+    """`needed`, unless it is empty.
 
     Raises:
-        BadInput: there is none.
+        BadInput: the split leaves none of `what`; the text ends in the `remedy`.
     """
-    if not len(crops):
-        raise missing(what, remedy)
-    return crops
-
-
-def missing(what: str, remedy: str) -> BadInput:
-    """That a split leaves none of what is needed, and what helps."""
-    return BadInput(f"the split leaves no {what}; {remedy}, add cases, or change task.split_seed")
+    if not len(needed):
+        msg = f"the split leaves no {what}; {remedy}, add cases, or change task.split_seed"
+        raise BadInput(msg)
+    return needed
 
 
 def both_contrasts(task: TaskView, rule: SliceRule, *, masks: bool = True) -> Drawing:
@@ -110,36 +108,80 @@ def both_contrasts(task: TaskView, rule: SliceRule, *, masks: bool = True) -> Dr
         require(diseased(task, domain, "train", rule, masks=masks), f"diseased {domain} slice to train on", SHARE)
         for domain in sides("both")
     )
-    if masks and not source.annotated and not target.annotated:
-        what = "annotated slice to learn from"
-        raise missing(what, "raise task.source_labels")
+    if masks:
+        require(source.annotated or target.annotated, "annotated slice to learn from", "raise task.source_labels")
     return Drawing(source, target)
 
 
-def validation_slices(task: TaskView, of: SelectedOn, rule: SliceRule) -> dict[Domain, Crops]:
-    """The diseased validation slices of the domains that are meant.
+def validation_slices(task: TaskView, selected_on: SelectedOn, rule: SliceRule) -> dict[Domain, Crops]:
+    """The diseased validation slices of the domains that a training is selected on.
 
     Raises:
         BadInput: there is none in one of them.
     """
     return {
         domain: require(diseased(task, domain, "validation", rule), f"diseased {domain} slice to select on", SHARE)
-        for domain in sides(of)
+        for domain in sides(selected_on)
     }
 
 
+class SelectedByDice(NetworkTraining[StageContext]):
+    """A training that keeps the module `kept` as of the epoch with the highest Dice of validation slices.
+
+    validation: the slices, by domain. at_once: so many are segmented together; None: the recipe's batch.
+    notes: what the manifest says of the training beside its best epoch.
+    """
+
+    kept: ClassVar[str] = "network"
+    at_once: ClassVar[int | None] = None
+    validation: Mapping[Domain, Crops]
+    notes: Mapping[str, object] = {}
+
+    @abstractmethod
+    def segments(self) -> Mapping[Domain, Segment]:
+        """How the slices of each domain that is validated are segmented; networks are in eval mode."""
+
+    def validate(self) -> dict[str, float]:
+        """Dice over the slices of all domains that it is selected on, together."""
+        training_mode(self.modules.values(), on=False)
+        segments = self.segments()
+        routes = [(segments[domain], crops) for domain, crops in self.validation.items()]
+        return micro_dice(routes, self.context.runtime, batch=self.at_once or self.recipe.batch)
+
+    @classmethod
+    def train(cls, *args: Any, **kwargs: Any) -> Training:
+        """Begin with these arguments and train to the end; write the weights of the best epoch."""
+        training = cls(*args, **kwargs)
+        best = yield from training.fit(keep=(cls.kept,))
+        save_tensors(training.context.directory / WEIGHTS, best.tensors)
+        notes = {"best_epoch": best.epoch, "selected_on": list(training.validation), **training.notes}
+        return Outcome({"validation/dice": best.value}, notes)
+
+
+def load_segmentor(network: Network, context: StageContext, *, name: str = SelectedByDice.kept) -> Network:
+    """`network` with the weights of the upstream segmentor's module `name`, in eval mode on the run's device."""
+    prepare_torch(context.runtime)
+    return load_trained(network, context.upstream["segmentor"].file(WEIGHTS), name, context.runtime.device)
+
+
 class ContrastsTraining(AdversarialTraining[StageContext]):
-    """Everything that a stage holds while it trains; its recipe has `batch` and `augment`."""
+    """An adversarial training on slices of both contrasts; its recipe has `batch`, `augment` and `optimiser`."""
 
     drawing: Drawing
 
+    def hold(self, judges: Mapping[str, nn.Module], **generators: nn.Module) -> None:
+        """Take all modules to the device, in training mode; one Adam for the `judges`, one for all others."""
+        self.modules = {**generators, **judges}
+        self.judges = list(judges.values())
+        training_mode((module.to(self.device) for module in self.modules.values()), on=True)
+        adam, amsgrad = self.recipe.optimiser, self.recipe.optimiser.amsgrad
+        self.optimisers = {
+            "g": optimisers.adam(generators.values(), adam, amsgrad=amsgrad),
+            "d": optimisers.adam(self.judges, adam, amsgrad=amsgrad),
+        }
+
     def steps(self, epoch: int) -> Generator[Mapping[str, Tensor], None, None]:
-        """One epoch."""
+        """The loss terms of every step of an epoch, counted from 1."""
         self.begin_epoch(epoch)
         batches = self.drawing.batches(self.recipe.batch, augment=self.recipe.augment, rng=self.rng(epoch))
         yield from self.adversarial(batches)
-
-
-def adam(modules: Iterable[nn.Module], settings: AdamRecipe) -> torch.optim.Adam:
-    """With AMSGrad or without, as the recipe says."""
-    return optimisers.adam(modules, settings, amsgrad=settings.amsgrad)

@@ -7,7 +7,7 @@
     Eq. 5.6-5.10   training.generative: from_presence, from_both
     Eq. 5.11       losses.reconstruction; L_lat: losses.latent
     Eq. 5.12       segmentation.SegmentationTraining.g_terms      losses.weights
-    Eq. 5.13       segmentation.train_round (λ_st = λ_pT)
+    Eq. 5.13       segmentation.train with a student (λ_st = λ_pT)
     Table 5.1      medsearch.networks.discriminator     Table 5.2    networks.medformer
     5 folds        stages, pictures.voting         Figures 5.4-5.6, 5.9, 5.10    pictures, attention
 

@@ -8,8 +8,8 @@ attention was looked at; here codes are the queries and voxels the keys, for onl
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from math import isqrt
-from typing import Any
 
 import numpy as np
 import torch
@@ -65,34 +65,29 @@ def captured(part: nn.Module) -> Iterator[list[Attention]]:
 
     Left out are the fusion of the levels' codes, which lie nowhere, and blocks whose updated codes nobody reads.
     """
-    found: list[Attention] = []
+    attentions: list[Attention] = []
     fused = {id(inner) for fusion in part.modules() if isinstance(fusion, MapFusion) for inner in fusion.modules()}
     hooks = []
     for name, module in part.named_modules():
-        if id(module) not in fused and (_is_ladder(module) or isinstance(module, TransformerLayer)):
-            hooks.append(module.register_forward_pre_hook(_watch(name, found)))
+        updating = isinstance(module, BidirectionalAttention) and module.codes_out is not None
+        if id(module) not in fused and (updating or isinstance(module, TransformerLayer)):
+            hooks.append(module.register_forward_pre_hook(partial(_look, attentions, name)))
     try:
-        yield found
+        yield attentions
     finally:
         for hook in hooks:
             hook.remove()
 
 
-def _is_ladder(module: nn.Module) -> bool:
-    return isinstance(module, BidirectionalAttention) and module.codes_out is not None
-
-
-def _watch(layer: str, found: list[Attention]) -> Any:
-    @torch.no_grad()
-    def hook(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-        assert isinstance(module, BidirectionalAttention | TransformerLayer)
-        x = given[0]
-        assert len(x) == 1  # one image at a time: the weights of many would not fit
-        weights = module.attention(*given)[0].float()
-        space = x.shape[2:] if isinstance(module, BidirectionalAttention) else (isqrt(x.shape[1]),) * 2
-        found.append(Attention(layer, weights, tuple(space)))
-
-    return hook
+@torch.no_grad()
+def _look(attentions: list[Attention], layer: str, module: nn.Module, given: tuple[Tensor, ...]) -> None:
+    """A hook: append what `module`, named `layer`, looks at in its input."""
+    assert isinstance(module, BidirectionalAttention | TransformerLayer)
+    x = given[0]
+    assert len(x) == 1  # one image at a time: the weights of many would not fit
+    weights = module.attention(*given)[0].float()
+    space = x.shape[2:] if isinstance(module, BidirectionalAttention) else (isqrt(x.shape[1]),) * 2
+    attentions.append(Attention(layer, weights, tuple(space)))
 
 
 def most_confident(images: Sequence[Sequence[Attention]], count: int) -> list[Head]:
@@ -132,25 +127,30 @@ def encoder_tiles(
     geometry, shape = context.task.geometry, context.task.shape
     seen: Seen = []
     for volume, z in places.values():
-        one = replace(geometry, depth=(z, z + 1))
-        x = torch.from_numpy(padded_slices(volume, one).astype(np.float32))[None].to(context.runtime.device)
+        plane = replace(geometry, depth=(z, z + 1))
+        x = torch.from_numpy(padded_slices(volume, plane).astype(np.float32))[None].to(context.runtime.device)
         with captured(translator.encode_s) as attentions:
             translator.encode_s(x)
         seen.append((attentions, (geometry.slice_size,) * 2))
     heads = _maps(seen)
     for number, (subject, (volume, z)) in enumerate(places.items()):
-        image, of, one = volume[z][at], limits(volume), replace(geometry, depth=(z, z + 1))
-        yield Tile(subject=subject, what="source", panel=grey(image, of))
+        image, shown, plane = volume[z][at], limits(volume), replace(geometry, depth=(z, z + 1))
+        yield Tile(subject=subject, what="source", panel=grey(image, shown))
         for rank, (note, maps) in enumerate(heads, start=1):
-            looked = unpad_slices(maps[number][None], shape, one)[z][at]
-            panel = grey(image, of, heat=shades(looked, image != 0))
+            looked = unpad_slices(maps[number][None], shape, plane)[z][at]
+            panel = grey(image, shown, heat=shades(looked, image != 0))
             yield Tile(subject=subject, what=f"translation encoder {rank}", panel=panel, note=note)
 
 
 @torch.no_grad()
 def decoder_tiles(segmentor: Segmentor, crops: Mapping[str, Half], context: StageContext) -> Iterator[Tile]:
     """Every decoder that the segmentor has, on one half of each target volume."""
-    flat, parts = segmentor.dimensions == 2, _decoders(segmentor)
+    flat = segmentor.dimensions == 2
+    parts: dict[str, tuple[nn.Module, Callable[[Latent], Tensor]]] = {}
+    if segmentor.generative:
+        parts["common decoder"] = segmentor.common, segmentor.common
+        parts["residual decoder"] = segmentor.decoder, segmentor.residual
+    parts["segmentation decoder"] = segmentor.decoder, segmentor.segment
     seen: dict[str, Seen] = {name: [] for name in parts}
     for crop in crops.values():
         x = torch.from_numpy(crop.image[crop.z] if flat else crop.image)[None, None].to(context.runtime.device)
@@ -159,25 +159,18 @@ def decoder_tiles(segmentor: Segmentor, crops: Mapping[str, Half], context: Stag
             with captured(module) as attentions:
                 run(latent)
             seen[name].append((attentions, tuple(x.shape[2:])))
-    heads = {name: _maps(of) for name, of in seen.items()}
+    heads = {name: _maps(images) for name, images in seen.items()}
     for number, (subject, crop) in enumerate(crops.items()):
-        image, of = crop.image[crop.z], limits(crop.image)
-        yield Tile(subject=subject, what="target", panel=grey(image, of, crop.truth[crop.z]))
+        image, shown = crop.image[crop.z], limits(crop.image)
+        yield Tile(subject=subject, what="target", panel=grey(image, shown, crop.truth[crop.z]))
         for name, maps in heads.items():
             for rank, (note, whole) in enumerate(maps, start=1):
                 looked = whole[number] if flat else whole[number][crop.z]
-                panel = grey(image, of, heat=shades(looked, image != 0))
+                panel = grey(image, shown, heat=shades(looked, image != 0))
                 yield Tile(subject=subject, what=f"{name} {rank}", panel=panel, note=note)
 
 
-def _decoders(segmentor: Segmentor) -> dict[str, tuple[nn.Module, Callable[[Latent], Tensor]]]:
-    parts: dict[str, tuple[nn.Module, Callable[[Latent], Tensor]]] = {}
-    if segmentor.generative:
-        parts["common decoder"] = segmentor.common, segmentor.common
-        parts["residual decoder"] = segmentor.decoder, segmentor.residual
-    return parts | {"segmentation decoder": (segmentor.decoder, segmentor.segment)}
-
-
 def _maps(seen: Seen) -> Maps:
+    """The most confident heads over all images, each with its heat over every one."""
     heads = most_confident([attentions for attentions, _ in seen], HEADS)
     return [(str(head), [heat(attentions[head.place], head.head, size) for attentions, size in seen]) for head in heads]

@@ -8,6 +8,7 @@ Axial slices as a radiologist sees them: front up, the patient's right on the le
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ from medsearch.pictures.predictions import residual_tiles
 from medsearch.pictures.sections import Half, fullest, grey, half, limits, window
 from medsearch.pictures.tiles import Gallery, Tile
 from medsearch.stages.context import StageContext
-from medsearch.stages.testing import SHOWN, Predict, Predictor
+from medsearch.stages.testing import SHOWN, Predictor
 from medsearch.training.checkpoints import load_trained
 from medsearch.training.generative import from_presence
 from medsearch.training.precision import prepare_torch
@@ -47,7 +48,8 @@ def predictor(
     if translation is not None:
         artifact, weights = context.upstream["translation"], WEIGHTS[synthesis.checkpoint]
         translator = load_translator(translation, artifact, weights, context.runtime.device)
-    return Predictor(voting(segmentors, context), Pictures(context, segmentors[0], translator).draw)
+    predict_by_vote = partial(voted, segmentors=segmentors, context=context)
+    return Predictor(predict_by_vote, Pictures(context, segmentors[0], translator).draw)
 
 
 def load_segmentors(recipe: SegmentationRecipe, context: StageContext) -> list[Segmentor]:
@@ -60,17 +62,13 @@ def load_segmentors(recipe: SegmentationRecipe, context: StageContext) -> list[S
     return loaded
 
 
-def voting(segmentors: Sequence[Segmentor], context: StageContext) -> Predict:
-    """The mean of their probabilities."""
-
-    @torch.no_grad()
-    def predicted(crops: NDArray[np.float32]) -> NDArray[np.float32]:
-        x = torch.from_numpy(crops).unsqueeze(1).to(context.runtime.device)
-        votes = torch.stack([predict(segmentor, x, context.runtime)[:, 0] for segmentor in segmentors])
-        mean: NDArray[np.float32] = votes.mean(0).cpu().numpy()
-        return mean
-
-    return predicted
+@torch.no_grad()
+def voted(crops: NDArray[np.float32], *, segmentors: Sequence[Segmentor], context: StageContext) -> NDArray[np.float32]:
+    """Probabilities of tumour in crops (n, z, y, x): the mean of what the segmentors say."""
+    x = torch.from_numpy(crops).unsqueeze(1).to(context.runtime.device)
+    votes = torch.stack([predict(segmentor, x, context.runtime)[:, 0] for segmentor in segmentors])
+    mean: NDArray[np.float32] = votes.mean(0).cpu().numpy()
+    return mean
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from medsearch.core.ranges import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, Range
 from medsearch.core.recipes import LATER, WHEREABOUTS, knobs, override, recipe
 from medsearch.losses.weights import TermWeights
-from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
+from medsearch.methods.modatts.networks.config import MedformerConfig, Supervision, TransUNetConfig
 from medsearch.networks.config import Dimensions, DiscriminatorConfig, Scale
 from medsearch.stages.method import require_known
 from medsearch.training.recipes import OptimiserRecipe
@@ -26,7 +26,7 @@ class TranslationWeights(TermWeights):
 
 @recipe
 class TranslationRecipe:
-    """Tumour-aware modality translation (section 5.5.1)."""
+    """Tumour-aware modality translation (sections 5.4.1 and 5.5.1): networks, weights and training."""
 
     network: TransUNetConfig = field(default_factory=TransUNetConfig)
     discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
@@ -62,13 +62,13 @@ class SegmentationWeights(TermWeights):
     """100, 50, 25, 1, 0.1 at 100, 70, 40, 10, 1 % of the source annotated (section 5.5.1), scaled with `seg`."""
 
     def terms(self) -> dict[str, float]:
-        """Of which one must have a weight."""
+        """Those of Eq. 5.12's terms, among which one must have a weight."""
         return {name: getattr(self, name) for name in ("adv", "rec", "lat", "seg")}
 
 
 @recipe
 class SegmentationRecipe:
-    """Target-modality segmentation (section 5.4.2)."""
+    """Target-modality segmentation (section 5.4.2): its variants, networks, weights and training."""
 
     variant: Variant = "semi-supervised"
     supervision: Literal["pseudo-target", "source", "target"] = "pseudo-target"
@@ -134,7 +134,7 @@ class EnsembleRecipe:
 
 @recipe
 class MoDATTSRecipe:
-    """The whole method."""
+    """The knobs of every stage, and how many segmentors vote."""
 
     translation: TranslationRecipe = field(default_factory=TranslationRecipe)
     synthesis: SynthesisRecipe = field(default_factory=SynthesisRecipe)
@@ -175,6 +175,33 @@ RELEASED: dict[str, Any] = {
 """Where the released code's values differ from the paper's."""
 
 
+_SIZES: dict[Scale, dict[str, Any]] = {
+    "paper": {},
+    "small": {
+        "translation.epochs": 30,
+        "segmentation.epochs": 60,
+        "self_training.rounds": 2,
+        "self_training.epochs": 30,
+    },
+    # A hundredth of the paper's steps, so the steps are larger, and λ_seg is not lowered where few are annotated, with
+    # which they do not get the shared decoder past the residual. Test Dice before self-training, lowered against
+    # constant, with 1, 10 and 40 % annotated: 0.15 and 0.62, 0.22 and 0.60, 0.51 and 0.57; over the three fractions
+    # -0.302, with a 95 % interval over seeds of [-0.467, -0.137] (T1 → T2, studies/lambda_seg_schedule.py).
+    "tiny": {
+        "translation.epochs": 5,
+        "translation.batch": 5,
+        "translation.optimiser.lr": 1e-3,
+        "translation.validate_every": 5,
+        "segmentation.epochs": 8,
+        "segmentation.optimiser.lr": 1e-3,
+        "segmentation.validate_every": 2,
+        "segmentation.weights.seg_schedule": "constant",
+        "self_training.rounds": 1,
+        "self_training.epochs": 4,
+    },
+}
+
+
 def make_recipe(variant: Variant, preset: str, *, scale: Scale, dimensions: Dimensions = 3) -> MoDATTSRecipe:
     """The recipe of a preset (`paper`, `released`), a scale (`tiny`, `small`, `paper`) and a variant, in 2D or 3D.
 
@@ -184,72 +211,28 @@ def make_recipe(variant: Variant, preset: str, *, scale: Scale, dimensions: Dime
     """
     require_known("MoDATTS", scale, preset, ("paper", "released"))
     chosen = override(MoDATTSRecipe(), {} if preset == "paper" else RELEASED)
-    sized = SCALES[scale](chosen, variant)
-    return sized if dimensions == 3 else override(sized, _in_2d(scale, variant))
-
-
-def _in_2d(scale: Scale, variant: Variant) -> dict[str, Any]:
-    """What changes when the segmentation stage sees axial slices; batch and discriminator are those of other slices."""
-    flat, solid = (knobs(MedformerConfig.at(scale, _supervision(variant), d)) for d in (2, 3))
-    network = {f"segmentation.network.{knob}": value for knob, value in flat.items() if value != solid[knob]}
-    scales = {"tiny": 1, "small": 2, "paper": 3}[scale]  # half a slice is too narrow for more
-    judges = {"segmentation.discriminator.dimensions": 2, "segmentation.discriminator.scales": scales}
-    return {**network, **judges, "segmentation.batch": 15}
-
-
-def _paper(of: MoDATTSRecipe, variant: Variant) -> MoDATTSRecipe:
-    return _sized(of, "paper", variant)
-
-
-def _small(of: MoDATTSRecipe, variant: Variant) -> MoDATTSRecipe:
-    return override(
-        _sized(of, "small", variant),
-        {
-            "translation.epochs": 30,
-            "segmentation.epochs": 60,
-            "self_training.rounds": 2,
-            "self_training.epochs": 30,
-        },
-    )
-
-
-def _tiny(of: MoDATTSRecipe, variant: Variant) -> MoDATTSRecipe:
-    # A hundredth of the paper's steps, so the steps are larger, and λ_seg is not lowered where few are annotated, with
-    # which they do not get the shared decoder past the residual. Test Dice before self-training, lowered against
-    # constant, with 1, 10 and 40 % annotated: 0.15 and 0.62, 0.22 and 0.60, 0.51 and 0.57; over the three fractions
-    # -0.302, with a 95 % interval over seeds of [-0.467, -0.137] (T1 → T2, studies/lambda_seg_schedule.py).
-    return override(
-        _sized(of, "tiny", variant),
-        {
-            "translation.epochs": 5,
-            "translation.batch": 5,
-            "translation.optimiser.lr": 1e-3,
-            "translation.validate_every": 5,
-            "segmentation.epochs": 8,
-            "segmentation.optimiser.lr": 1e-3,
-            "segmentation.validate_every": 2,
-            "segmentation.weights.seg_schedule": "constant",
-            "self_training.rounds": 1,
-            "self_training.epochs": 4,
-        },
-    )
-
-
-def _sized(of: MoDATTSRecipe, scale: Scale, variant: Variant) -> MoDATTSRecipe:
     translation = dataclasses.replace(
-        of.translation, network=TransUNetConfig.at(scale), discriminator=DiscriminatorConfig.at(scale, 2)
+        chosen.translation, network=TransUNetConfig.at(scale), discriminator=DiscriminatorConfig.at(scale, 2)
     )
+    supervision: Supervision = "semi" if variant == "semi-supervised" else "self"
+    solid = MedformerConfig.at(scale, supervision)
     segmentation = dataclasses.replace(
-        of.segmentation,
-        variant=variant,
-        network=MedformerConfig.at(scale, _supervision(variant)),
-        discriminator=DiscriminatorConfig.at(scale, 3),
+        chosen.segmentation, variant=variant, network=solid, discriminator=DiscriminatorConfig.at(scale, 3)
     )
-    return dataclasses.replace(of, translation=translation, segmentation=segmentation)
-
-
-def _supervision(variant: Variant) -> Literal["self", "semi"]:
-    return "semi" if variant == "semi-supervised" else "self"
-
-
-SCALES = {"tiny": _tiny, "small": _small, "paper": _paper}
+    sized = override(
+        dataclasses.replace(chosen, translation=translation, segmentation=segmentation),
+        _SIZES[scale],
+    )
+    if dimensions == 3:
+        return sized
+    # the segmentation stage sees axial slices; batch and discriminator are those of other slices
+    flat, volumetric = knobs(MedformerConfig.at(scale, supervision, 2)), knobs(solid)
+    return override(
+        sized,
+        {
+            **{f"segmentation.network.{knob}": value for knob, value in flat.items() if value != volumetric[knob]},
+            "segmentation.discriminator.dimensions": 2,
+            "segmentation.discriminator.scales": {"tiny": 1, "small": 2, "paper": 3}[scale],  # half a slice is narrow
+            "segmentation.batch": 15,
+        },
+    )

@@ -53,7 +53,7 @@ class Pass:
 
 
 class SegmentationTraining(AdversarialTraining[StageContext]):
-    """Everything that the segmentation stage and the self-training rounds hold while they train."""
+    """The training of the segmentation stage, and of a self-training round, on the crops `given`."""
 
     def __init__(self, recipe: SegmentationRecipe, context: StageContext, given: Supervision) -> None:
         super().__init__(recipe, context, "segmentation")
@@ -101,20 +101,14 @@ class SegmentationTraining(AdversarialTraining[StageContext]):
     def g_terms(self, of: Pass) -> dict[str, Tensor]:
         """Eq. 5.12, and in self-training Eq. 5.13 (λ_st = λ_pT), one term a line."""
         lam, p, a = self.weights, of.p, of.a
+        fakes = [(self.d_a, p.x_pa), *([(self.d_p, a.x_ap)] if a else [])]
+        scores = [discriminator_scores(judge, self.context.runtime, x_hat)[0] for judge, x_hat in fakes]
         return {
-            "adv": lam["adv"] * self._adversarial(p, a),
+            "adv": lam["adv"] * torch.stack([losses.adversarial_g(fake) for fake in scores]).sum(),
             "lat": lam["lat"] * losses.latent(of.codes),
             "rec": lam["rec"] * losses.reconstruction((p.x_p, p.x_pp), *([(a.x_a, a.x_aa)] if a else [])),
             **_dice_terms(of.batch, of.y_hat_pt, y_hat_t=of.y_hat_t, lam=lam["seg"]),
         }
-
-    def _adversarial(self, p: FromPresence, a: FromAbsence | None) -> Tensor:
-        (fake,) = discriminator_scores(self.d_a, self.context.runtime, p.x_pa)
-        loss = losses.adversarial_g(fake)
-        if a is not None:
-            (fake,) = discriminator_scores(self.d_p, self.context.runtime, a.x_ap)
-            loss = loss + losses.adversarial_g(fake)
-        return loss
 
     def supervised_terms(self, batch: Triple) -> dict[str, Tensor]:
         """Eq. 5.5, and Eq. 5.13's term once target crops are (pseudo-)annotated: the self-supervised variant."""
@@ -124,7 +118,7 @@ class SegmentationTraining(AdversarialTraining[StageContext]):
         return _dice_terms(batch, y_hat[:synthetic], y_hat_t=y_hat[synthetic:], lam=1.0)
 
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
-        """One epoch."""
+        """The loss terms of every step of an epoch, counted from 1."""
         self.begin_epoch(epoch)
         rng = generator(self.context.seed, "segmentation", self.given.name, "epoch", epoch)
         batches = drawn(self.recipe, self.given, rng)
@@ -167,30 +161,29 @@ def mode_dropping(training: SegmentationTraining) -> dict[str, float]:
     return {"validation/diversity": float(torch.cat(values).mean())}
 
 
-def fit(training: SegmentationTraining, epochs: int) -> Training:
-    """Train and keep the epoch with the highest validation Dice."""
-    best = yield from training.fit(training.given.name, epochs=epochs)
-    save_tensors(training.context.directory / WEIGHTS, best.tensors)
+def train(
+    recipe: SegmentationRecipe,
+    selection: Selection,
+    context: StageContext,
+    *,
+    student: SelfTrainingRecipe | None = None,
+) -> Training:
+    """The segmentation stage: Eq. 5.12, or Eq. 5.5 alone for the self-supervised variant and the references.
+
+    With `student`, one round of self-training, which goes on from the weights of the teacher upstream (Eq. 5.13). True
+    target labels stay; every other diseased target crop gets the teacher's prediction.
+    """
+    given = supervision(recipe, selection, context)
+    training = SegmentationTraining(recipe, context, given)
+    if student is not None:
+        teacher = context.upstream["teacher"]
+        load_modules(teacher.file(WEIGHTS), training.modules)
+        labelled = pseudo_labelled(training, student)
+        training.given = replace(given, diseased=labelled, name=f"self_training/{teacher.key}")
+    best = yield from training.fit(training.given.name, epochs=(student or recipe).epochs)
+    save_tensors(context.directory / WEIGHTS, best.tensors)
     metrics = {"validation/dice": best.value, **mode_dropping(training)}
     return Outcome(metrics, {"best_epoch": best.epoch, "weights": training.weights})
-
-
-def train(recipe: SegmentationRecipe, selection: Selection, context: StageContext) -> Training:
-    """The segmentation stage: Eq. 5.12, or Eq. 5.5 alone for the self-supervised variant and the references."""
-    return fit(SegmentationTraining(recipe, context, supervision(recipe, selection, context)), recipe.epochs)
-
-
-def train_round(
-    recipe: SelfTrainingRecipe, segmentation: SegmentationRecipe, *, selection: Selection, context: StageContext
-) -> Training:
-    """One round. True target labels stay; every other diseased target crop gets the teacher's prediction."""
-    teacher = context.upstream["teacher"]
-    given = supervision(segmentation, selection, context)
-    training = SegmentationTraining(segmentation, context, given)
-    load_modules(teacher.file("weights.safetensors"), training.modules)
-    labelled = pseudo_labelled(training, recipe)
-    training.given = replace(given, diseased=labelled, name=f"self_training/{teacher.key}")
-    return fit(training, recipe.epochs)
 
 
 def pseudo_labelled(training: SegmentationTraining, recipe: SelfTrainingRecipe) -> Crops:
@@ -203,8 +196,8 @@ def pseudo_labelled(training: SegmentationTraining, recipe: SelfTrainingRecipe) 
     masks: dict[PatchIndex, NDArray[np.uint8]] = {}
     for part in pieces(len(unknown), runtime.at_once(training.recipe.batch)):
         x = crops.load(unknown[part], None).x.to(runtime.device)
-        found = pseudo_mask(predict(training.segmentor, x, runtime)[:, 0], recipe)
-        masks |= dict(zip((crops.halves.units[index] for index in unknown[part]), found, strict=True))
+        labels = pseudo_mask(predict(training.segmentor, x, runtime)[:, 0], recipe)
+        masks |= dict(zip((crops.halves.units[index] for index in unknown[part]), labels, strict=True))
     return Crops(crops.halves, masks.get)
 
 
@@ -213,5 +206,5 @@ def pseudo_mask(y_hat: torch.Tensor, recipe: SelfTrainingRecipe) -> NDArray[np.u
     mask = (y_hat > recipe.threshold).to(torch.uint8)
     if recipe.uncertain == "ignore":
         mask[(y_hat > 1 - recipe.threshold) & (y_hat <= recipe.threshold)] = IGNORED
-    found: NDArray[np.uint8] = mask.cpu().numpy()
-    return found
+    labels: NDArray[np.uint8] = mask.cpu().numpy()
+    return labels

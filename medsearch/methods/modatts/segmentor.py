@@ -3,13 +3,13 @@
 import torch
 from torch import Tensor, nn
 
-from medsearch.methods.modatts.networks.decoders import (
+from medsearch.methods.modatts.networks.medformer import (
     CommonDecoder,
+    MedformerEncoder,
     SegmentationDecoder,
     SeparateDecoders,
     SharedDecoder,
 )
-from medsearch.methods.modatts.networks.medformer import MedformerEncoder
 from medsearch.methods.modatts.recipe import SegmentationRecipe
 from medsearch.networks.latent import Latent
 from medsearch.training.precision import autocast
@@ -47,7 +47,7 @@ class Segmentor(nn.Module):
         return delta
 
     def segment(self, latent: Latent) -> Tensor:
-        """G_seg: probabilities of tumour."""
+        """G_seg: probabilities of tumour, of the shape of the images."""
         y_hat: Tensor = self.decoder(latent, "segmentation") if self.switched else self.decoder(latent)
         return y_hat
 

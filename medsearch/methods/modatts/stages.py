@@ -10,9 +10,9 @@ all of them, and its own validation cases train some.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
 
 from medsearch.core.errors import BadInput
 from medsearch.core.files import digest, require_content
@@ -46,7 +46,7 @@ SOURCE_LABELS = ("source.train.masks", "source.train.presence")
 
 @dataclass(frozen=True, kw_only=True)
 class Translation(Stage):
-    """Tumour-aware modality translation (section 5.4.1)."""
+    """Tumour-aware translation between both contrasts (section 5.4.1)."""
 
     name: ClassVar[str] = "translation"
     version: ClassVar[int] = 2
@@ -60,7 +60,7 @@ class Translation(Stage):
         return frozenset((*source, "target.train.images"))
 
     def train(self, context: StageContext) -> Training:
-        """Eqs. 5.1-5.4."""
+        """Eqs. 5.1-5.4, on slices of both contrasts."""
         from medsearch.methods.modatts.translation import train
 
         require_content(self.recipe.imagenet, self.imagenet, knob=KNOB, wanted=WEIGHTS)
@@ -77,7 +77,7 @@ class Synthesis(Stage):
     translation: TranslationRecipe
 
     def reads(self) -> frozenset[str]:
-        """Source images only."""
+        """Source images of training and validation, no mask."""
         return frozenset(("source.train.images", "source.validation.images"))
 
     def train(self, context: StageContext) -> Training:
@@ -106,7 +106,7 @@ class Segmentation(Stage):
         return frozenset((*parts, *VALIDATION_READS[self.selection]))
 
     def train(self, context: StageContext) -> Training:
-        """Eqs. 5.5-5.12."""
+        """Eqs. 5.5-5.12, on crops of half-brains or slices of them."""
         from medsearch.methods.modatts.segmentation import train
 
         return train(self.recipe, self.selection, context)
@@ -132,10 +132,10 @@ class SelfTraining(Stage):
         return frozenset((*SOURCE_LABELS, *TARGET_TRAINING, *VALIDATION_READS[self.selection]))
 
     def train(self, context: StageContext) -> Training:
-        """Eq. 5.13."""
-        from medsearch.methods.modatts.segmentation import train_round
+        """Eq. 5.13, from the weights of the teacher."""
+        from medsearch.methods.modatts.segmentation import train
 
-        return train_round(self.recipe, self.segmentation, selection=self.selection, context=context)
+        return train(self.segmentation, self.selection, context, student=self.recipe)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,73 +163,42 @@ class Test(SegmentationTest):
         return predictor(self.recipe, context, translation=self.translation, synthesis=self.synthesis)
 
 
-@dataclass(frozen=True)
-class Fold:
-    """One of the segmentors: what its nodes' names end in, and in which knobs of the task they differ."""
-
-    suffix: str = ""
-    task: Mapping[str, Any] = field(default_factory=dict)
-
-
 def nodes(recipe: MoDATTSRecipe, selection: Selection) -> Iterator[Node]:
     """Translation, synthesis, segmentation and the rounds of self-training, or a reference's segmentation; the test.
 
-    A reference is selected on the labels it trains with, whatever the study's rule: it has no others.
+    A reference is selected on the labels it trains with, whatever the study's rule: it has no others. The source is not
+    cut into folds where there is one segmentor, or where it learns from target labels alone.
 
     Raises:
         BadInput: the recipe names a file of weights that is not there, or a number of folds that cannot be.
     """
-    folds = _folds(recipe)
-    if recipe.segmentation.supervision == "pseudo-target":
-        translation = _translation(recipe)
-        chains = [list(_adaptation(recipe, selection, fold)) for fold in folds]
-    else:
-        translation = []
-        own: Selection = "source" if recipe.segmentation.supervision == "source" else "oracle"
-        stage = Segmentation(recipe=recipe.segmentation, selection=own)
-        chains = [[Node(f"segmentation{fold.suffix}", stage, task=fold.task)] for fold in folds]
-    yield from (*translation, *(node for chain in chains for node in chain))
-    yield _test(recipe, [chain[-1].name for chain in chains], adapted=bool(translation))
-
-
-def _folds(recipe: MoDATTSRecipe) -> list[Fold]:
-    """One without a suffix where the source is not cut: a model trained on target labels alone has no source."""
-    count = recipe.ensemble.folds
+    supervision, count = recipe.segmentation.supervision, recipe.ensemble.folds
     if count < 1:
         msg = f"knob 'ensemble.folds' is the number of segmentors that vote, 1 or more; got {count}"
         raise BadInput(msg)
-    if count == 1 or recipe.segmentation.supervision == "target":
-        return [Fold()]
-    return [Fold(f"_fold_{number + 1}", {"folds": count, "fold": number}) for number in range(count)]
-
-
-def _translation(recipe: MoDATTSRecipe) -> list[Node]:
-    imagenet = digest(recipe.translation.imagenet, knob=KNOB, wanted=WEIGHTS)
-    return [
-        Node("translation", Translation(recipe=recipe.translation, imagenet=imagenet)),
-        Node(
-            "synthesis",
-            Synthesis(recipe=recipe.synthesis, translation=recipe.translation),
-            {"translation": "translation"},
-        ),
-    ]
-
-
-def _adaptation(recipe: MoDATTSRecipe, selection: Selection, fold: Fold) -> Iterator[Node]:
-    """The segmentor of one fold, and its rounds of self-training."""
-    stage = Segmentation(recipe=recipe.segmentation, selection=selection)
-    name = f"segmentation{fold.suffix}"
-    yield Node(name, stage, {"synthesis": "synthesis"}, fold.task)
+    adapted, translation, synthesis = supervision == "pseudo-target", recipe.translation, recipe.synthesis
+    upstream: dict[str, str] = {}
+    if adapted:
+        imagenet = digest(translation.imagenet, knob=KNOB, wanted=WEIGHTS)
+        yield Node("translation", Translation(recipe=translation, imagenet=imagenet))
+        yield Node("synthesis", Synthesis(recipe=synthesis, translation=translation), {"translation": "translation"})
+        upstream = {"synthesis": "synthesis"}
+    own: dict[str, Selection] = {"source": "source", "target": "oracle"}
+    segmentation = Segmentation(recipe=recipe.segmentation, selection=own.get(supervision, selection))
     one_round = dataclasses.replace(recipe.self_training, rounds=1)  # a round does not depend on how many follow
     student = SelfTraining(recipe=one_round, segmentation=recipe.segmentation, selection=selection)
-    for number in range(1, recipe.self_training.rounds + 1):
-        teacher, name = name, f"self_training_{number}{fold.suffix}"
-        yield Node(name, student, {"teacher": teacher, "synthesis": "synthesis"}, fold.task)
-
-
-def _test(recipe: MoDATTSRecipe, segmentors: list[str], *, adapted: bool) -> Node:
-    translation = recipe.translation if adapted else None
-    stage = Test(recipe=recipe.segmentation, translation=translation, synthesis=recipe.synthesis)
+    folds: list[tuple[str, dict[str, int]]] = [("", {})]
+    if count > 1 and supervision != "target":
+        folds = [(f"_fold_{number + 1}", {"folds": count, "fold": number}) for number in range(count)]
+    segmentors = []
+    for suffix, task in folds:
+        name = f"segmentation{suffix}"
+        yield Node(name, segmentation, upstream, task)
+        for number in range(1, recipe.self_training.rounds + 1 if adapted else 1):
+            teacher, name = name, f"self_training_{number}{suffix}"
+            yield Node(name, student, {"teacher": teacher, **upstream}, task)
+        segmentors.append(name)
+    test = Test(recipe=recipe.segmentation, translation=translation if adapted else None, synthesis=synthesis)
     roles = ["segmentor"] if len(segmentors) == 1 else [f"segmentor_{place}" for place in range(1, len(segmentors) + 1)]
-    upstream = dict(zip(roles, segmentors, strict=True)) | ({"translation": "translation"} if adapted else {})
-    return Node("test", stage, upstream)
+    voting = dict(zip(roles, segmentors, strict=True))
+    yield Node("test", test, {**voting, "translation": "translation"} if adapted else voting)

@@ -9,16 +9,14 @@ import torch
 from torch import Tensor
 
 from medsearch.cohorts.patches import HemispherePatches, VolumeSource, cycled, domain_source, half_crops, half_slices
-from medsearch.cohorts.views import Domain, TaskView
+from medsearch.cohorts.views import SplitName
 from medsearch.core.errors import BadInput
 from medsearch.imaging.augmentation.tumours import heterogeneity, repeats
-from medsearch.imaging.geometry import Triple as Size
 from medsearch.imaging.geometry import halves
 from medsearch.losses.weights import annotated_share
-from medsearch.methods.modatts.networks.config import MedformerConfig
 from medsearch.methods.modatts.recipe import SegmentationRecipe
 from medsearch.methods.modatts.synthesis import pseudo_target
-from medsearch.stages.context import Artifact, StageContext
+from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
 from medsearch.training.adversarial import emphasis
 from medsearch.training.crops import CropBatch, Crops
@@ -55,76 +53,26 @@ def supervision(recipe: SegmentationRecipe, selection: Selection, context: Stage
         BadInput: the split leaves nothing to train or to select on.
 
     """
-    task, synthesis = context.task, context.upstream.get("synthesis")
-    source = _annotating(recipe, task, synthesis)
+    task, parted = context.task, half_slices if recipe.network.dimensions == 2 else half_crops
+    source = _volumes(recipe.supervision, "train", context)
     annotated = {name for name in source.subjects if source.mask(name) is not None}
-    sick, _ = _by_presence(recipe, source)
+    sick, _ = parted(source)
     synthetic = replace(sick, units=tuple(unit for unit in sick.units if unit.subject in annotated))
     synthetic = upsampled(synthetic, recipe.tumour_upsampling)
     diseased = healthy = replace(synthetic, units=())
     if recipe.supervision == "pseudo-target":
-        diseased, healthy = _by_presence(recipe, domain_source(task, "target", "train"))
-    shown = _validation(selection, task, synthesis)
+        diseased, healthy = parted(domain_source(task, "target", "train"))
+    shown = _volumes("target" if selection == "oracle" else selection, "validation", context)
     given = Supervision(
         synthetic=Crops(synthetic, tumour_intensity=recipe.tumour_intensity),
         diseased=Crops(diseased),
         healthy=Crops(healthy),
         validation=Crops(half_crops(shown)[0]),
-        validation_healthy=Crops(_by_presence(recipe, shown)[1]),
+        validation_healthy=Crops(parted(shown)[1]),
         annotated_fraction=annotated_share(len(annotated), len(source.subjects)),
-        epoch=max(len(of) for of in (synthetic, diseased, sick)),
+        epoch=max(len(crops) for crops in (synthetic, diseased, sick)),
     )
-    _require_enough(recipe, given)
-    return given
-
-
-def _annotating(recipe: SegmentationRecipe, task: TaskView, synthesis: Artifact | None) -> VolumeSource:
-    """The volumes whose masks teach."""
-    if recipe.supervision == "pseudo-target":
-        assert synthesis is not None
-        return pseudo_target(task, "train", synthesis)
-    return domain_source(task, recipe.supervision, "train")
-
-
-def _by_presence(recipe: SegmentationRecipe, source: VolumeSource) -> tuple[HemispherePatches, HemispherePatches]:
-    return half_slices(source) if recipe.network.dimensions == 2 else half_crops(source)
-
-
-def upsampled(crops: HemispherePatches, times: int) -> HemispherePatches:
-    """Small tumours, and large heterogeneous ones, `times` in an epoch (`repeats`); slices come as often as their half.
-
-    Raises:
-        BadInput: `times` is below 1.
-
-    """
-    if times == 1:
-        return crops
-    tumours = {side: found for side in {unit[:2] for unit in crops.units} if (found := _tumour(crops.source, *side))[0]}
-    sides = sorted(tumours)
-    often = repeats([tumours[side][0] for side in sides], [tumours[side][1] for side in sides], times=times)
-    turns = dict(zip(sides, often, strict=True))
-    return replace(crops, units=tuple(unit for unit in crops.units for _ in range(turns.get(unit[:2], 1))))
-
-
-def _tumour(source: VolumeSource, subject: str, side: int) -> tuple[int, float]:
-    """Voxels and heterogeneity of the tumour in one crop."""
-    mask, box = source.mask(subject), source.box(subject)
-    assert mask is not None
-    image, marked = (halves(of, source.geometry, box)[side] for of in (source.image(subject), mask))
-    return int(np.count_nonzero(marked)), heterogeneity(image.astype(np.float32), marked)
-
-
-def _validation(selection: Selection, task: TaskView, synthesis: Artifact | None) -> VolumeSource:
-    """The volumes that the rule allows to select by."""
-    if selection == "pseudo-target":
-        assert synthesis is not None
-        return pseudo_target(task, "validation", synthesis)
-    domain: Domain = "target" if selection == "oracle" else "source"
-    return domain_source(task, domain, "validation")
-
-
-def _require_enough(recipe: SegmentationRecipe, given: Supervision) -> None:
-    faults = {
+    lacking = {
         "no annotated crop with a tumour to learn from; raise task.source_labels or task.target_labels": not (
             len(given.synthetic) or given.diseased.annotated
         ),
@@ -136,10 +84,39 @@ def _require_enough(recipe: SegmentationRecipe, given: Supervision) -> None:
         ),
         "no diseased crop to validate on": not len(given.validation),
     }
-    for problem, fault in faults.items():
+    for problem, fault in lacking.items():
         if fault:
             msg = f"the split leaves {problem}, add cases, or change task.split_seed"
             raise BadInput(msg)
+    return given
+
+
+def _volumes(contrast: str, split: SplitName, context: StageContext) -> VolumeSource:
+    """The source or target volumes of a split, or the source's translated ones, `pseudo-target`."""
+    if contrast == "pseudo-target":
+        return pseudo_target(context.task, split, context.upstream["synthesis"])
+    return domain_source(context.task, "target" if contrast == "target" else "source", split)
+
+
+def upsampled(crops: HemispherePatches, times: int) -> HemispherePatches:
+    """Small tumours, and large heterogeneous ones, `times` in an epoch (`repeats`); slices come as often as their half.
+
+    Raises:
+        BadInput: `times` is below 1.
+
+    """
+    if times == 1:
+        return crops
+    source, tumours = crops.source, dict[tuple[str, int], tuple[int, float]]()  # voxels and heterogeneity
+    for subject, side in sorted({unit[:2] for unit in crops.units}):
+        mask, box = source.mask(subject), source.box(subject)
+        assert mask is not None
+        image, marked = (halves(volume, source.geometry, box)[side] for volume in (source.image(subject), mask))
+        if marked.any():
+            tumours[subject, side] = int(np.count_nonzero(marked)), heterogeneity(image.astype(np.float32), marked)
+    sizes, textures = [size for size, _ in tumours.values()], [texture for _, texture in tumours.values()]
+    turns = dict(zip(tumours, repeats(sizes, textures, times=times), strict=True))
+    return replace(crops, units=tuple(unit for unit in crops.units for _ in range(turns.get(unit[:2], 1))))
 
 
 @dataclass(frozen=True)
@@ -157,7 +134,7 @@ class Triple(TensorBatch):
         return max(len(crops.x) for crops in (self.synthetic, self.diseased, self.healthy))
 
     def __getitem__(self, part: slice) -> "Triple":
-        """Some of every kind."""
+        """The crops of `part`, counted in each of the three lists."""
         share = len(range(len(self))[part]) / len(self)
         synthetic, diseased = self.synthetic[part], self.diseased[part]
         weights = (
@@ -170,7 +147,8 @@ class Triple(TensorBatch):
 def drawn(recipe: SegmentationRecipe, given: Supervision, rng: np.random.Generator) -> Iterator[Triple]:
     """One epoch: every list of crops is cycled to its length. Lists that no term looks at stay empty.
 
-    Without translation only the annotated ones among the target crops are loaded.
+    Without translation only the annotated ones among the target crops are loaded. For healthy crops u ~ N(0, I) is
+    sampled in the shape of the bottleneck.
     """
     known, size = given.diseased.annotated, recipe.batch
     diseased = given.diseased if recipe.generative or known else given.diseased.none()
@@ -178,17 +156,14 @@ def drawn(recipe: SegmentationRecipe, given: Supervision, rng: np.random.Generat
     length = math.ceil(given.epoch / size)
     lists = (cycled(len(crops), size, length, rng) for crops in (given.synthetic, diseased, healthy))
     augmenting = rng if recipe.augment else None
+    network, crop = recipe.sized_network, given.healthy.halves.source.geometry.crop
+    bottleneck = [side // math.prod(network.scales) for side in crop[-network.dimensions :]]
     for synthetic, sick, well in zip(*lists, strict=True):
         of_use = sick if recipe.generative else [index for index in sick if index in known]
-        yield Triple(
+        loaded = (
             given.synthetic.load(synthetic, augmenting),
             diseased.load(of_use, augmenting),
             healthy.load(well, augmenting),
-            _sampled(recipe.sized_network, len(well), crop=given.healthy.halves.source.geometry.crop, rng=rng),
         )
-
-
-def _sampled(network: MedformerConfig, count: int, *, crop: Size, rng: np.random.Generator) -> Tensor:
-    """U ~ N(0, I) for healthy crops, in the shape of the bottleneck."""
-    space = (side // math.prod(network.scales) for side in crop[-network.dimensions :])
-    return torch.from_numpy(rng.standard_normal((count, network.unique_channels, *space), dtype=np.float32))
+        u = rng.standard_normal((len(well), network.unique_channels, *bottleneck), dtype=np.float32)
+        yield Triple(*loaded, torch.from_numpy(u))

@@ -27,7 +27,7 @@ class SliceBatch(TensorBatch):
         return len(self.x_s)
 
     def __getitem__(self, part: slice) -> "SliceBatch":
-        """Some of the slices."""
+        """The slices of `part`; their Dice weighs as their masks do in the whole batch."""
         x_s, y_s = self.x_s[part], self.y_s[part]
         weight = emphasis(len(y_s), len(self.y_s), share=len(x_s) / len(self))
         return SliceBatch(x_s, self.x_t[part], y_s, weight)
@@ -67,7 +67,7 @@ class Translator(nn.Module):
         return Translated(*(x.float() for x in outputs))
 
     def translate(self, x_s: Slice) -> Slice:
-        """X_S' = G_T ∘ E_S(X_S)."""
+        """X_S' = G_T ∘ E_S(X_S), in fp32."""
         x_st: Tensor = self.to_t(self.encode_s(x_s))
         return x_st.float()
 

@@ -165,7 +165,7 @@ NETWORKS = {
 def held(case: str, found: Numbers) -> None:
     method, node = case.split()
     folder = {"supervised_unet": "unet"}.get(method, method.removesuffix("_official"))
-    where = f"methods/baselines/{folder}/stages.py"
+    where = f"methods/baselines/{folder}/__init__.py"
     compare(GOLDEN.get(case, {}), found, stage=node, case=case, where=where)
 
 

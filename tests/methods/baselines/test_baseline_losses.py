@@ -11,7 +11,7 @@ from medsearch.methods.baselines.accsegnet import losses as accsegnet
 from medsearch.methods.baselines.accsegnet.losses import MIND, mind_distance
 from medsearch.methods.baselines.accsegnet.networks import Projections
 from medsearch.methods.baselines.accsegnet.recipe import PatchNCERecipe
-from medsearch.methods.baselines.attent import losses as attent
+from medsearch.methods.baselines.attent.segmentation import as_map, entropy_map
 from medsearch.methods.baselines.attent.translation import averaged
 from medsearch.methods.baselines.uagan import losses as uagan
 from medsearch.methods.baselines.uagan.recipe import Weights
@@ -100,15 +100,10 @@ def test_mind_describes_a_pixel_by_its_neighbourhood() -> None:
 
 def test_entropy_maps() -> None:
     p = torch.tensor([0.5, 0.25, 0.0, 1.0]).view(1, 1, 1, 4)
-    assert attent.as_map(p)[0, :, 0].tolist() == [[0.5, 0.25, 0, 1], [0.5, 0.75, 1, 0]]
-    tumour, background = attent.entropy_map(p)[0, :, 0].tolist()
+    assert as_map(p)[0, :, 0].tolist() == [[0.5, 0.25, 0, 1], [0.5, 0.75, 1, 0]]
+    tumour, background = entropy_map(p)[0, :, 0].tolist()
     assert tumour == [near(0.5), near(0.5), near(0), near(0)]
     assert background == [near(0.5), near(0.3112781), near(0), near(0)]
-
-
-def test_binary_cross_entropy() -> None:
-    y, y_hat = (torch.tensor(values).view(1, 1, 1, 2) for values in ([1.0, 0], [0.5, 0.25]))
-    assert attent.cross_entropy(y, y_hat).item() == near((log(2) - log(0.75)) / 2)
 
 
 def test_patches_are_averaged_before_the_hinge() -> None:
@@ -149,16 +144,3 @@ def test_cross_entropy_of_one_logit_is_that_of_two() -> None:
     both = torch.stack([torch.zeros(4), logits], 1)
     expected = F.cross_entropy(both, y.long(), torch.tensor([0.02, 0.98]))
     torch.testing.assert_close(uagan.cross_entropy(y, logits, 0.98), expected)
-
-
-def test_uagan_s_weights_are_divided_by_32_as_compared() -> None:
-    assert {name: 32 * value for name, value in balanced(Weights()).items() if name != "shape"} == {
-        "adv": near(1),
-        "cls": near(10),
-        "rec": near(1),
-        "seg": near(20),
-        "gp": 0,
-    }
-    assert balanced(Weights(normalised=False))["seg"] == 20
-    assert [grown(step, 4) for step in (1, 4, 9)] == [0.25, 1, 1]
-    assert grown(1, 0) == 1

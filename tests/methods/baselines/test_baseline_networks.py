@@ -94,8 +94,8 @@ def generating(config: UAGANConfig) -> nn.Module:
 SEGMENTING: dict[str, Callable[[str], nn.Module]] = {
     "U-Net": lambda scale: UNet(GenSegConfig.at(scale)),
     "AccSegNet": lambda scale: SqueezeUNet(ACCSEGNET.at(scale).recipe.segmentation.network),
-    "DeepLab": lambda scale: DeepLab(DeepLabConfig.at(scale)),
-    "UAGAN": lambda scale: generating(UAGANConfig.at(scale)),
+    "DeepLab": lambda scale: DeepLab(ATTENT.at(scale).recipe.segmentation.network),
+    "UAGAN": lambda scale: generating(UAGAN.at(scale).recipe.segmentation.network),
 }
 
 
@@ -112,8 +112,8 @@ def test_slices_come_out_as_large_as_they_went_in(name: str, scale: str) -> None
 def test_discriminators_have_patches_left_at_every_scale(scale: str) -> None:
     with torch.device("meta"):
         x = torch.zeros(2, 1, *SIZES[scale])
-        assert maps(MapDiscriminatorConfig.at(scale))(x).shape[2:].numel()
-        real, contrast = Judge(JudgeConfig.at(scale), SIZES[scale])(x)
+        assert maps(ATTENT.at(scale).recipe.segmentation.discriminator)(x).shape[2:].numel()
+        real, contrast = Judge(UAGAN.at(scale).recipe.segmentation.discriminator, SIZES[scale])(x)
     assert real.shape[2:].numel()
     assert contrast.shape == (2, 2)
 
@@ -131,7 +131,8 @@ def test_in_eval_mode_a_slice_does_not_see_its_batch(name: str) -> None:
 def test_judges_do_not_see_their_batch_either() -> None:
     torch.manual_seed(0)
     x = torch.rand(3, 1, 60, 30)
-    judge, critic = Judge(JudgeConfig.at("tiny"), (60, 30)), maps(MapDiscriminatorConfig.at("tiny"))
+    judge = Judge(UAGAN.at("tiny").recipe.segmentation.discriminator, (60, 30))
+    critic = maps(ATTENT.at("tiny").recipe.segmentation.discriminator)
     torch.testing.assert_close(judge(x[1:2])[1], judge(x)[1][1:2])
     torch.testing.assert_close(critic(x[1:2]), critic(x)[1:2])
 

@@ -12,12 +12,12 @@ from medsearch.core.errors import BadInput
 from medsearch.core.recipes import knobs, override, require_consistent
 from medsearch.methods.baselines import ACCSEGNET, ATTENT, SUPERVISED_UNET, UAGAN
 from medsearch.methods.baselines.recipe import AdamRecipe
-from medsearch.methods.baselines.slices import adam
+from medsearch.methods.baselines.unet.recipe import SegmentationRecipe
 from medsearch.networks.config import Scale
 from medsearch.networks.cyclegan import ResNetGenerator
 from medsearch.stages.method import Method
 from medsearch.study.declare.setups import setup
-from medsearch.training.optimisers import set_rate
+from medsearch.training.optimisers import adam, set_rate
 from tests.contracts.walks import METHODS
 
 SHARED = {"optimiser.lr": 1e-4, "optimiser.betas": (0.5, 0.999), "optimiser.decay_epochs": 0, "augment": True}
@@ -140,17 +140,18 @@ def test_unknown_presets_are_refused(method: Method) -> None:
 
 def test_rates_fall_to_the_end() -> None:
     settings = AdamRecipe(lr=3.0, decay_epochs=2, least=0.0)
-    assert [settings.rate(epoch, 4) for epoch in (1, 2, 3, 4)] == [3, 3, 2, 1]
-    assert AdamRecipe(lr=3.0).rate(4, 4) == 3
-    optimiser = adam([torch.nn.Linear(1, 1)], settings)
-    set_rate([optimiser], settings.rate(3, 4))
+    falling, steady = (SegmentationRecipe(epochs=4, optimiser=adam) for adam in (settings, AdamRecipe(lr=3.0)))
+    assert [falling.rate(epoch) for epoch in (1, 2, 3, 4)] == [3, 3, 2, 1]
+    assert steady.rate(4) == 3
+    optimiser = adam([torch.nn.Linear(1, 1)], settings, amsgrad=settings.amsgrad)
+    set_rate([optimiser], falling.rate(3))
     assert optimiser.param_groups[0]["lr"] == 2
 
 
 def test_frozen_weights_are_not_the_optimiser_s() -> None:
     module = torch.nn.Linear(2, 3)
     module.bias.requires_grad_(False)
-    optimiser = adam([module], AdamRecipe())
+    optimiser = adam([module], AdamRecipe(), amsgrad=AdamRecipe().amsgrad)
     assert [tuple(weight.shape) for weight in optimiser.param_groups[0]["params"]] == [(3, 2)]
     assert optimiser.param_groups[0]["amsgrad"]
 

@@ -12,17 +12,17 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import nn
 
+from medsearch.cohorts.patches import hemispheres
 from medsearch.cohorts.views import TaskView
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import override
 from medsearch.methods.baselines import ATTENT
 from medsearch.methods.baselines.accsegnet.networks import SqueezeUNet
 from medsearch.methods.baselines.accsegnet.recipe import SqueezeUNetConfig
-from medsearch.methods.baselines.attent.losses import as_map, entropy_map
-from medsearch.methods.baselines.attent.networks import DeepLab, load_backbone, start_backbone
+from medsearch.methods.baselines.attent.networks import DeepLab, start_backbone
 from medsearch.methods.baselines.attent.recipe import DeepLabConfig
+from medsearch.methods.baselines.attent.segmentation import as_map, entropy_map
 from medsearch.methods.baselines.slices import Pair, both_contrasts
-from medsearch.methods.baselines.uagan.training import segmenting, slice_size
 from medsearch.training.crops import CropBatch
 from tests.methods.baselines.micro_baselines import METHODS, of
 from tests.methods.baselines.trainings import begun, translation_artifact, unlike
@@ -161,10 +161,15 @@ def test_epochs_do_not_shrink_with_annotation(micro: Micro, tmp_path: Path, meth
         begun(micro, method, tmp_path / str(share), knobs={"segmentation.batch": 2}, task={"source_labels": share})
         for share in (0.5, 1.0)
     )
-    lists = [of.pool.parts["source"] if method == "supervised_unet" else of.drawing.source for of in (few, many)]
+    lists = [of.annotated["source"] if method == "supervised_unet" else of.drawing.source for of in (few, many)]
     masks = [len(crops.annotated) for crops in lists]
     steps = [len(list(of.steps(1))) for of in (few, many)]
     assert math.ceil(masks[0] / 2) < math.ceil(masks[1] / 2) <= steps[0] == steps[1]
+
+
+def slice_size(training: Any) -> tuple[int, int]:
+    _, high, wide = hemispheres(training.context.task.geometry, training.context.task.shape).crop
+    return high, wide
 
 
 def slices(count: int, annotated: int, size: tuple[int, int] = (24, 12)) -> CropBatch:
@@ -183,7 +188,7 @@ def test_parts_of_a_batch_weigh_masks_by_how_many_they_have() -> None:
 def test_masks_of_both_contrasts_are_one_mean_as_compared(micro: Micro, tmp_path: Path) -> None:
     """Three source masks and one of the target: every slice weighs as much, and no contrast adds a loss of its own."""
     training = begun(micro, "attent", tmp_path / "attent", task=LABELLED)
-    size = slice_size(training.context.task)
+    size = slice_size(training)
     batch = Pair(slices(4, 3, size), slices(4, 1, size))
     out = training.forward(batch)
     terms = training.g_terms(out)
@@ -203,7 +208,7 @@ def test_a_mask_counts_as_much_in_a_part_of_a_batch(micro: Micro, tmp_path: Path
     equal = {"loss": "cross-entropy", "tumour_weight": 0.5, "asked": "other", "network.dropout": 0.0}
     knobs = {f"segmentation.{knob}": value for knob, value in equal.items()}
     training = begun(micro, "uagan", tmp_path, task=LABELLED, knobs=knobs)
-    size = slice_size(training.context.task)
+    size = slice_size(training)
     batch = Pair(slices(4, 3, size), slices(4, 1, size))
     whole = training.g_terms(training.forward(batch))["seg"].item()
     parts = [training.g_terms(training.forward(batch[slice(start, start + 2)]))["seg"].item() for start in (0, 2)]
@@ -216,6 +221,19 @@ def test_shape_grows_with_the_steps(micro: Micro, tmp_path: Path) -> None:
     assert training.shape == pytest.approx(0.5)
     next(training.steps(2))
     assert training.shape == pytest.approx(0.5 + 0.5 / steps)
+    next(training.steps(4))
+    assert training.shape == 1
+    at_once = begun(micro, "uagan", tmp_path / "compared")
+    next(at_once.steps(1))
+    assert at_once.shape == 1
+
+
+def test_uagan_s_weights_are_divided_by_32_as_compared(micro: Micro, tmp_path: Path) -> None:
+    weights = begun(micro, "uagan", tmp_path / "compared").weights
+    expected = {"adv": 1 / 32, "cls": 10 / 32, "rec": 1 / 32, "seg": 20 / 32, "gp": 0, "shape": 1}
+    assert weights == pytest.approx(expected)
+    as_they_are = {"segmentation.weights.normalised": False}
+    assert begun(micro, "uagan", tmp_path / "official", knobs=as_they_are).weights["seg"] == 20
 
 
 def test_uagan_asks_for_any_contrast_to_train_and_for_a_slice_s_own_to_segment(micro: Micro, tmp_path: Path) -> None:
@@ -231,7 +249,7 @@ def test_uagan_asks_for_any_contrast_to_train_and_for_a_slice_s_own_to_segment(m
     training.generator.eval()
     x = batch.target.x
     own, other = torch.eye(2)[1].expand(len(x), -1), torch.eye(2)[0].expand(len(x), -1)
-    segmented = segmenting(training.generator, "target")(x)
+    segmented = training.generator.segment(x, "target")
     torch.testing.assert_close(segmented, torch.sigmoid(training.generator(x, own)[0]))
     assert not torch.equal(segmented, torch.sigmoid(training.generator(x, other)[0]))
 
@@ -306,14 +324,14 @@ def test_files_that_do_not_fit_change_nothing(tmp_path: Path, monkeypatch: pytes
     ):
         torch.save(content, file)
         with pytest.raises(BadInput, match=complaint) as refused:
-            load_backbone(network, file)
+            start_backbone(network, str(file))
         assert len(str(refused.value).splitlines()) == 1
     for suffix in ("safetensors", "pth"):
         for content in (b"", b"no", b"PK\x03\x04", b"\x80\x02}"):
             broken = tmp_path / f"broken.{suffix}"
             broken.write_bytes(content)
             with pytest.raises(BadInput, match="not a readable checkpoint") as refused:
-                load_backbone(network, broken)
+                start_backbone(network, str(broken))
             assert len(str(refused.value).splitlines()) == 1
     assert not Path("touched").exists()
     assert all(torch.equal(before[name], tensor) for name, tensor in network.state_dict().items())

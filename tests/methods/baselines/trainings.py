@@ -12,7 +12,6 @@ from medsearch.methods.baselines.attent.networks import Translator
 from medsearch.methods.baselines.attent.segmentation import SegmentationTraining as AttENTTraining
 from medsearch.methods.baselines.attent.translation import TranslationTraining
 from medsearch.methods.baselines.uagan.training import SegmentationTraining as UAGANTraining
-from medsearch.methods.baselines.uagan.training import segmenting
 from medsearch.methods.baselines.unet.training import SegmentationTraining as UNetTraining
 from medsearch.stages.context import Artifact
 from medsearch.stages.pipelines import StageRun
@@ -45,9 +44,9 @@ def begun(
     if attent:
         return AttENTTraining(stage.recipe, translation=stage.translation, selection=stage.selection, context=context)
     if method.startswith("accsegnet"):
-        return AccSegNetTraining(stage.recipe, of=stage.selected_on, context=context)
+        return AccSegNetTraining(stage.recipe, selected_on=stage.selected_on, context=context)
     if method.startswith("uagan"):
-        return UAGANTraining(stage.recipe, of=stage.selected_on, context=context)
+        return UAGANTraining(stage.recipe, selected_on=stage.selected_on, context=context)
     return UNetTraining(stage.recipe, context)
 
 
@@ -61,7 +60,7 @@ SEGMENTING: dict[str, Callable[[Any], Callable[[torch.Tensor], torch.Tensor]]] =
     "supervised_unet": lambda network: network,
     "accsegnet": lambda network: network.segmentor,
     "attent": lambda network: lambda x: network(x)[0],
-    "uagan": lambda network: segmenting(network, "target"),
+    "uagan": lambda network: lambda x: network.segment(x, "target"),
 }
 
 

@@ -1,7 +1,6 @@
 """The method at a size that trains in a second: the SSBR CycleGAN's networks, without what they look at."""
 
-from medsearch.methods.cyclegan import CYCLEGAN
-from medsearch.methods.cyclegan.recipe import PlainCycleGANRecipe, TranslationRecipe
+from medsearch.methods.cyclegan import CYCLEGAN, PlainCycleGANRecipe, TranslationRecipe
 from tests.methods.ssbr_cyclegan.micro_ssbr import RECIPE as SSBR
 from tests.micro import small
 

@@ -57,7 +57,7 @@ def test_a_test(plain: Micro, tmp_path: Path) -> None:
     folder.mkdir()
     run = plain.runs(test=True)["test"]
     _, outcome = drained(run.stage.train(plain.context(run, folder, upstream=upstream)))
-    compare(GOLDEN, dict(outcome.metrics), stage="test", case="test", where="methods/cyclegan/stages.py")
+    compare(GOLDEN, dict(outcome.metrics), stage="test", case="test", where="methods/cyclegan/__init__.py")
 
 
 def test_trained_and_tested_in_both_directions(plain: Micro) -> None:

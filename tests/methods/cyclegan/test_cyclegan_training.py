@@ -64,7 +64,7 @@ def test_two_steps(plain: Micro, tmp_path: Path) -> None:
     )
     torch.manual_seed(0)
     found = two_steps(translating.steps(1))
-    compare(GOLDEN, found, stage="translation", case="plain", where="methods/cyclegan/stages.py")
+    compare(GOLDEN, found, stage="translation", case="plain", where="methods/cyclegan/__init__.py")
 
 
 def test_stopped_and_resumed_equals_uninterrupted(plain: Micro, tmp_path: Path) -> None:

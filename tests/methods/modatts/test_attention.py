@@ -6,9 +6,13 @@ from torch import nn
 from medsearch.core.errors import BadInput
 from medsearch.methods.modatts.attention import Attention, captured, confidence, heat, most_confident
 from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
-from medsearch.methods.modatts.networks.decoders import CommonDecoder, SeparateDecoders, SharedDecoder
 from medsearch.methods.modatts.networks.layers import Layers
-from medsearch.methods.modatts.networks.medformer import MedformerEncoder
+from medsearch.methods.modatts.networks.medformer import (
+    CommonDecoder,
+    MedformerEncoder,
+    SeparateDecoders,
+    SharedDecoder,
+)
 from medsearch.methods.modatts.networks.semantic_maps import BidirectionalAttention
 from medsearch.methods.modatts.networks.transformer import TransformerLayer
 from medsearch.methods.modatts.networks.transunet import TransUNetEncoder

@@ -13,7 +13,7 @@ from medsearch.methods.modatts.networks import imagenet
 from medsearch.methods.modatts.networks.config import TransUNetConfig
 from medsearch.methods.modatts.networks.transunet import TransUNetEncoder
 from medsearch.methods.modatts.recipe import TranslationRecipe
-from medsearch.methods.modatts.translation import _start_encoders
+from medsearch.methods.modatts.translation import start_encoders
 from medsearch.methods.modatts.translator import Translator
 
 
@@ -39,7 +39,7 @@ def test_both_encoders_start_from_the_file(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(imagenet, "_all", by_number)
     recipe = TranslationRecipe(network=TransUNetConfig.at("tiny"), imagenet=str(file))
     translator = Translator(recipe)
-    assert _start_encoders(translator, recipe.imagenet) == str(file)
+    assert start_encoders(translator, recipe.imagenet) == str(file)
     for encoder in (translator.encode_s, translator.encode_t):
         for name, weight in stored.state_dict().items():
             torch.testing.assert_close(encoder.state_dict()[name], weight)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 
 from medsearch.core.records import read_json
 from medsearch.imaging.volumes import read_volume
-from medsearch.methods.modatts.pictures import load_segmentors, voting
+from medsearch.methods.modatts.pictures import load_segmentors, voted
 from medsearch.methods.modatts.recipe import SegmentationRecipe
 from medsearch.metrics.overlap import dice
 from medsearch.metrics.scoring import TestCase as Case
@@ -16,7 +17,8 @@ from tests.micro import Micro, flat
 
 
 def found(recipe: SegmentationRecipe, context: StageContext) -> list[Case]:
-    return list(predicted_cases(voting(load_segmentors(recipe, context), context), context))
+    predict = partial(voted, segmentors=load_segmentors(recipe, context), context=context)
+    return list(predicted_cases(predict, context))
 
 
 @pytest.mark.parametrize("knobs", [{}, flat()], ids=["solid", "flat"])

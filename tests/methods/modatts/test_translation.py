@@ -29,7 +29,7 @@ def test_terms_are_the_papers_with_normalised_weights(micro: Micro, tmp_path: Pa
     batch = held.drawing.load(range(8), range(8), np.random.default_rng(0))
     assert 0 < len(batch.y_s) < 8
     done = held.forward(batch)
-    out, known = done.out, slice(len(batch.y_s))
+    (_, out), known = done, slice(len(batch.y_s))
     d, g = held.d_terms(done), held.g_terms(done)
     with torch.no_grad():
         for name, judge, real, fake in (("d_s", held.d_s, batch.x_s, out.x_ts), ("d_t", held.d_t, batch.x_t, out.x_st)):
@@ -46,7 +46,7 @@ def test_without_lambda_seg_nothing_is_segmented_and_no_such_decoder_moves(micro
     without = training(micro, tmp_path / "0", {"translation.weights.seg": 0.0})
     batch = without.drawing.load(range(8), range(8), np.random.default_rng(0))
     done = without.forward(batch)
-    assert (done.out.y_hat_s, done.out.y_hat_st) == (None, None)
+    assert (done[1].y_hat_s, done[1].y_hat_st) == (None, None)
     assert float(without.g_terms(done)["seg"]) == 0
     before = {name: value.clone() for name, value in without.translator.state_dict().items()}
     next(without.steps(1))

@@ -72,9 +72,10 @@ class MIND(nn.Module):
         offsets = torch.arange(PATCH) - PATCH // 2
         distance = torch.hypot(offsets[:, None].float(), offsets[None, :].float())
         weights = torch.exp(-distance / SIGMA**2)
-        self.register_buffer("shifts", _shifts(REGION), persistent=False)
+        shifts, nearby = torch.eye(REGION**2), torch.eye(NEIGHBOURS**2)  # each kernel picks one pixel around another
+        self.register_buffer("shifts", shifts.view(-1, 1, REGION, REGION), persistent=False)
         self.register_buffer("patches", weights.repeat(REGION**2, 1, 1, 1), persistent=False)
-        self.register_buffer("nearby", _shifts(NEIGHBOURS), persistent=False)
+        self.register_buffer("nearby", nearby.view(-1, 1, NEIGHBOURS, NEIGHBOURS), persistent=False)
         self.register_buffer("sums", torch.ones(NEIGHBOURS**2, 1, PATCH, PATCH), persistent=False)
 
     def forward(self, x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 81 h w"]:
@@ -91,7 +92,3 @@ def mind_distance(mind: MIND, a: Float[Tensor, "b 1 h w"], b: Float[Tensor, "b 1
     """Mean absolute difference of two batches' descriptors."""
     distance: Tensor = (mind(a) - mind(b)).abs().mean()
     return distance
-
-
-def _shifts(size: int) -> Float[Tensor, "n 1 size size"]:
-    return torch.eye(size**2).view(size**2, 1, size, size)

@@ -33,7 +33,7 @@ class SqueezeExcitation(nn.Module):
         self.of_pixels = nn.Conv2d(channels, 1, 1)
 
     def forward(self, x: Features) -> Features:
-        """Keeps the shape."""
+        """(b, c, h, w) to the same shape."""
         by_channel = x * torch.sigmoid(self.of_channels(x.mean((2, 3))))[..., None, None]
         return torch.maximum(by_channel, x * torch.sigmoid(self.of_pixels(x)))
 
@@ -73,36 +73,39 @@ class SqueezeUNet(nn.Module):
             x = level(F.max_pool2d(x, 2) if depth else x)
             skips.append(x)
         for level, skip in zip(reversed(self.up), skips[-2::-1], strict=True):
-            x = level(torch.cat([skip, _doubled(x, skip)], 1))
+            x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
+            high, wide = (own - other for own, other in zip(skip.shape[2:], x.shape[2:], strict=True))
+            x = F.pad(x, (wide // 2, wide - wide // 2, high // 2, high - high // 2))
+            x = level(torch.cat([skip, x], 1))
         return torch.sigmoid(self.head(x).float())
-
-
-def _doubled(x: Features, like: Features) -> Features:
-    """Interpolated to twice the size, then padded to the skip's."""
-    x = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True)
-    high, wide = (own - other for own, other in zip(like.shape[2:], x.shape[2:], strict=True))
-    return F.pad(x, (wide // 2, wide - wide // 2, high // 2, high - high // 2))
 
 
 Slices = Float[Tensor, "_ 1 h w"]
 
 
 @dataclass(frozen=True)
-class Translated:
-    """A batch and what came of it: x_ts is a target slice as if it were source; `y_hat` of the annotated slices.
+class Cycle:
+    """What the form of a cycle adds: x_ts, a target slice as if it were source, and what comes back of either.
 
-    In the contrastive form only x_st is there.
+    x_ss and x_tt are what a generator makes of slices that are in its own contrast already.
     """
+
+    x_ts: Slices
+    x_ss: Slices
+    x_tt: Slices
+    x_sts: Slices
+    x_tst: Slices
+
+
+@dataclass(frozen=True)
+class Translated:
+    """A batch and what came of it; `y_hat` are of the annotated slices. In the contrastive form there is no cycle."""
 
     batch: Pair
     x_st: Slices
     y_hat_st: Slices
     y_hat_t: Slices
-    x_ts: Slices | None = None
-    x_ss: Slices | None = None
-    x_tt: Slices | None = None
-    x_sts: Slices | None = None
-    x_tst: Slices | None = None
+    cycle: Cycle | None = None
 
 
 @final
@@ -116,33 +119,29 @@ class AccSegNet(nn.Module):
         self.segmentor = SqueezeUNet(recipe.network)
 
     def forward(self, batch: Pair) -> Translated:
-        """Every translation that a term looks at, and the segmentation of translated and target slices."""
-        x_s, x_t = batch.source.x, batch.target.x
+        """Every translation that a term looks at, and the segmentation of translated and target slices.
+
+        All slices that the segmentor is given pass by its batch norms, one domain after the other; of the annotated
+        ones it keeps what it says.
+        """
+        x_s, x_t, cycle = batch.source.x, batch.target.x, None
         if self.to_s is None:
             x_st = self.to_t(x_s)
-            annotated = x_t[: len(batch.target.y)]  # the form itself has no target mask, and segments no target slice
-            return Translated(batch, x_st.float(), *self._segmented(batch, x_st, annotated))
-        x_st, x_tt = _apart(self.to_t, x_s, x_t)
-        x_ss, x_ts = _apart(self.to_s, x_s, x_t)
-        x_sts, x_tst = self.to_s(x_st), self.to_t(x_ts)
-        more = (x.float() for x in (x_ts, x_ss, x_tt, x_sts, x_tst))
-        return Translated(batch, x_st.float(), *self._segmented(batch, x_st, x_t), *more)
+            x_t = x_t[: len(batch.target.y)]  # the form itself has no target mask, and segments no target slice
+        else:
+            # one pass for all: norms look at one slice alone, but for those of gated skips, which then see both
+            sizes = [len(x_s), len(x_t)]
+            x_st, x_tt = self.to_t(torch.cat([x_s, x_t])).split(sizes)
+            x_ss, x_ts = self.to_s(torch.cat([x_s, x_t])).split(sizes)
+            cycle = Cycle(*(x.float() for x in (x_ts, x_ss, x_tt, self.to_s(x_st), self.to_t(x_ts))))
+        y_hat_st = self.segmentor(x_st)[: len(batch.source.y)]
+        y_hat_t = self.segmentor(x_t)[: len(batch.target.y)] if len(x_t) else x_t
+        return Translated(batch, x_st.float(), y_hat_st, y_hat_t, cycle)
 
     def segment_source(self, x_s: Slices) -> Slices:
         """By way of the target contrast, the only one that the segmentor knows."""
         y_hat: Tensor = self.segmentor(self.to_t(x_s))
         return y_hat
-
-    def _segmented(self, batch: Pair, x_st: Slices, x_t: Slices) -> tuple[Slices, Slices]:
-        """Of the annotated slices among those given; all of them pass, one domain after the other, by batch norms."""
-        y_hat_st = self.segmentor(x_st)[: len(batch.source.y)]
-        y_hat_t = self.segmentor(x_t)[: len(batch.target.y)] if len(x_t) else x_t
-        return y_hat_st, y_hat_t
-
-
-def _apart(generator: ResNetGenerator, *slices: Slices) -> tuple[Slices, ...]:
-    """One pass for all: norms look at one slice alone, but for those of gated skips, which then see both contrasts."""
-    return torch.split(generator(torch.cat(slices)), [len(of) for of in slices])
 
 
 Projected = Float[Tensor, "b n width"]
@@ -150,7 +149,7 @@ Projected = Float[Tensor, "b n width"]
 
 @final
 class Projections(nn.Module):
-    """A small perceptron for every layer that is compared.
+    """A perceptron of two layers for every layer of the generator whose features PatchNCE compares.
 
     Raises:
         BadInput: the generator has no such layer.
@@ -166,8 +165,8 @@ class Projections(nn.Module):
         with torch.no_grad():
             features = generator.features(torch.zeros(1, 1, 32, 32), recipe.layers)
         self.heads = nn.ModuleList(
-            nn.Sequential(nn.Linear(of.shape[1], recipe.width), nn.ReLU(), nn.Linear(recipe.width, recipe.width))
-            for of in features
+            nn.Sequential(nn.Linear(feature.shape[1], recipe.width), nn.ReLU(), nn.Linear(recipe.width, recipe.width))
+            for feature in features
         )
         initialise(self, "xavier")
 
@@ -177,13 +176,13 @@ class Projections(nn.Module):
         Keys are without gradients, and come after their queries: autocast keeps its first copy of a weight, and through
         one that was made without gradients none flow.
         """
-        of_queries, of_keys = [], []
+        query_vectors, key_vectors = [], []
         for head, query, key in zip(self.heads, queries, keys, strict=True):
             places = torch.randperm(query.shape[2:].numel(), device=query.device)[: self.recipe.places]
-            of_queries.append(_projected(head, query, places))
+            query_vectors.append(_projected(head, query, places))
             with torch.no_grad():
-                of_keys.append(_projected(head, key, places))
-        return of_queries, of_keys
+                key_vectors.append(_projected(head, key, places))
+        return query_vectors, key_vectors
 
 
 def _projected(head: nn.Module, features: Tensor, places: Tensor) -> Projected:

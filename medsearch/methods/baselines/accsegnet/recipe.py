@@ -26,11 +26,6 @@ class SqueezeUNetConfig:
     levels: Annotated[int, Range(2)] = 5
     reduction: PositiveInt = 2
 
-    @classmethod
-    def at(cls, scale: Scale) -> "SqueezeUNetConfig":
-        """The sizes for one scale."""
-        return override(cls(), _SEGMENTOR[scale])
-
     def check(self) -> None:
         """Refuse sizes that fit no network.
 
@@ -41,7 +36,7 @@ class SqueezeUNetConfig:
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """Of the levels, fine to coarse."""
+        """Outputs of the levels, fine to coarse."""
         return tuple(self.width * 2 ** min(level, self.levels - 2) for level in range(self.levels))
 
 
@@ -76,25 +71,21 @@ class PatchNCERecipe:
     width: PositiveInt = 256
 
 
-def _generator() -> ResNetGeneratorConfig:
-    return ResNetGeneratorConfig(down="anti-aliased", up="anti-aliased", initialisation="xavier")
-
-
-def _discriminator() -> PatchDiscriminatorConfig:
-    return PatchDiscriminatorConfig(down="anti-aliased", initialisation="xavier")
+GENERATOR = ResNetGeneratorConfig(down="anti-aliased", up="anti-aliased", initialisation="xavier")
+DISCRIMINATOR = PatchDiscriminatorConfig(down="anti-aliased", initialisation="xavier")
 
 
 @recipe
 class SegmentationRecipe(TrainedByAdam):
-    """Translation and segmentation, trained together."""
+    """The one training: generators, discriminators and segmentor together."""
 
     form: Literal["cycle", "contrastive"] = "cycle"
     """Two generators and two discriminators as in CycleGAN, or one of each as in CUT."""
     adversarial: Literal["hinge", "least-squares"] = "hinge"
     dice: Literal["plain", "squared"] = "plain"
     """The denominator: sums, smoothed by 1, or sums of squares (official)."""
-    generator: ResNetGeneratorConfig = field(default_factory=_generator)
-    discriminator: PatchDiscriminatorConfig = field(default_factory=_discriminator)
+    generator: ResNetGeneratorConfig = GENERATOR
+    discriminator: PatchDiscriminatorConfig = DISCRIMINATOR
     network: SqueezeUNetConfig = field(default_factory=SqueezeUNetConfig)
     weights: Weights = field(default_factory=Weights)
     patches: PatchNCERecipe = field(default_factory=PatchNCERecipe)
@@ -125,7 +116,7 @@ class SegmentationRecipe(TrainedByAdam):
 
 @recipe
 class AccSegNetRecipe:
-    """The whole method."""
+    """The knobs of the training, and where the trained segmentor is scored."""
 
     segmentation: SegmentationRecipe = field(default_factory=SegmentationRecipe)
     evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)
@@ -146,6 +137,38 @@ OFFICIAL: dict[str, Any] = {
 }
 """Where the authors' released code differs from the comparison's."""
 
+_SIZES: dict[Scale, dict[str, Any]] = {
+    "paper": {},
+    "small": {
+        "segmentation.generator.width": 24,
+        "segmentation.generator.blocks": 6,
+        "segmentation.discriminator.width": 32,
+        "segmentation.network.width": 24,
+        "segmentation.patches.width": 128,
+        "segmentation.epochs": 60,
+    },
+    # A hundredth of the paper's steps, so the steps are larger.
+    "tiny": {
+        "segmentation.generator.width": 8,
+        "segmentation.generator.blocks": 3,
+        "segmentation.discriminator.width": 16,
+        "segmentation.discriminator.layers": 2,
+        "segmentation.network.width": 8,
+        "segmentation.patches.width": 32,
+        "segmentation.patches.places": 64,
+        "segmentation.patches.layers": (0, 4, 8, 12, 14),
+        "segmentation.optimiser.lr": 1e-3,
+        "segmentation.epochs": 10,
+        "segmentation.batch": 8,
+        "segmentation.validate_every": 2,
+    },
+}
+_OFFICIAL_SIZES: dict[Scale, dict[str, Any]] = {
+    "paper": {},
+    "small": {"segmentation.epochs": 80, "segmentation.optimiser.decay_epochs": 40},
+    "tiny": {"segmentation.optimiser.decay_epochs": 5, "segmentation.batch": 4},
+}
+
 
 def make_recipe(preset: str, scale: Scale) -> AccSegNetRecipe:
     """The recipe of a preset (`compared`, `official`) at a scale.
@@ -154,28 +177,5 @@ def make_recipe(preset: str, scale: Scale) -> AccSegNetRecipe:
         BadInput: one of the names is unknown.
     """
     require_known("AccSegNet", scale, preset, PRESETS)
-    chosen = override(AccSegNetRecipe(), OFFICIAL if preset == "official" else {})
-    sized = override(chosen, {f"segmentation.{knob}": value for knob, value in _SIZES[scale].items()})
-    return override(sized, _OFFICIAL_SIZES[scale] if preset == "official" else {})
-
-
-_SEGMENTOR: dict[Scale, dict[str, object]] = {"paper": {}, "small": {"width": 24}, "tiny": {"width": 8}}
-_SIZES: dict[Scale, dict[str, Any]] = {
-    "paper": {},
-    "small": {
-        "generator.width": 24, "generator.blocks": 6, "discriminator.width": 32, "network.width": 24,
-        "patches.width": 128, "epochs": 60,
-    },
-    # A hundredth of the paper's steps, so the steps are larger.
-    "tiny": {
-        "generator.width": 8, "generator.blocks": 3, "discriminator.width": 16, "discriminator.layers": 2,
-        "network.width": 8, "patches.width": 32, "patches.places": 64, "patches.layers": (0, 4, 8, 12, 14),
-        "optimiser.lr": 1e-3, "epochs": 10, "batch": 8, "validate_every": 2,
-    },
-}  # fmt: skip
-
-_OFFICIAL_SIZES: dict[Scale, dict[str, Any]] = {
-    "paper": {},
-    "small": {"segmentation.epochs": 80, "segmentation.optimiser.decay_epochs": 40},
-    "tiny": {"segmentation.optimiser.decay_epochs": 5, "segmentation.batch": 4},
-}
+    official = {**OFFICIAL, **_SIZES[scale], **_OFFICIAL_SIZES[scale]}
+    return override(AccSegNetRecipe(), official if preset == "official" else _SIZES[scale])

@@ -1,7 +1,7 @@
-"""AccSegNet's training, translation and segmentation at once, and its test."""
+"""AccSegNet's training: translation and segmentation at once."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from medsearch.cohorts.views import Domain
 from medsearch.losses.adversarial import adversarial_d, adversarial_g, least_squares_d, least_squares_g
@@ -13,12 +13,9 @@ from medsearch.methods.baselines.reads import SelectedOn
 from medsearch.methods.baselines.slices import ContrastsTraining, Pair, adam, both_contrasts, validation_slices
 from medsearch.networks.cyclegan import PatchDiscriminator
 from medsearch.stages.context import StageContext
-from medsearch.stages.stage import Outcome, Training
 from medsearch.training.adversarial import discriminator_scores
-from medsearch.training.checkpoints import load_trained, save_tensors
-from medsearch.training.fitting import training_mode
-from medsearch.training.inference import Segment, micro_dice
-from medsearch.training.precision import autocast, prepare_torch
+from medsearch.training.inference import Segment
+from medsearch.training.precision import autocast
 
 REAL_FAKE = {
     "hinge": (adversarial_d, adversarial_g),
@@ -27,23 +24,24 @@ REAL_FAKE = {
 DICE = {"plain": dice, "squared": losses.squared_dice}
 
 
-class SegmentationTraining(ContrastsTraining):
-    """Everything that the stage holds while it trains."""
+class SegmentationTraining(SelectedByDice, ContrastsTraining):
+    """The one training: generators and segmentor against a discriminator of each contrast that is generated.
 
-    def __init__(self, recipe: SegmentationRecipe, *, of: SelectedOn, context: StageContext) -> None:
+    Raises:
+        BadInput: the split leaves no slices of one contrast, no mask, or nothing to select on.
+    """
+
+    def __init__(self, recipe: SegmentationRecipe, *, selected_on: SelectedOn, context: StageContext) -> None:
         super().__init__(recipe, context, "accsegnet")
         self.network, self.d_t = AccSegNet(recipe), PatchDiscriminator(recipe.discriminator)
         self.d_s = PatchDiscriminator(recipe.discriminator) if recipe.form == "cycle" else None
         self.projections = Projections(recipe.patches, self.network.to_t) if recipe.weights.nce else None
         self.mind = losses.MIND().to(self.device)
-        named = {"network": self.network, "d_t": self.d_t, "d_s": self.d_s, "projections": self.projections}
-        self.modules: dict[str, nn.Module] = {name: of for name, of in named.items() if of is not None}
-        training_mode((module.to(self.device) for module in self.modules.values()), on=True)
-        self.judges = [self.modules[name] for name in ("d_t", "d_s") if name in self.modules]
-        self.generators = [module for module in self.modules.values() if module not in self.judges]
-        self.optimisers = {"g": adam(self.generators, recipe.optimiser), "d": adam(self.judges, recipe.optimiser)}
+        projecting = {} if self.projections is None else {"projections": self.projections}
+        judges = {"d_t": self.d_t} if self.d_s is None else {"d_t": self.d_t, "d_s": self.d_s}
+        self.hold(judges, network=self.network, **projecting)
         self.drawing = both_contrasts(context.task, recipe.slices)
-        self.validation = validation_slices(context.task, of, recipe.slices)
+        self.validation = validation_slices(context.task, selected_on, recipe.slices)
 
     def forward(self, batch: Pair) -> Translated:
         """Every translation and segmentation of a batch."""
@@ -53,96 +51,55 @@ class SegmentationTraining(ContrastsTraining):
 
     def d_terms(self, of: Translated) -> dict[str, Tensor]:
         """Real and translated slices, told apart."""
-        real_fake, _ = REAL_FAKE[self.recipe.adversarial]
-        terms = {
-            "d_t": real_fake(*discriminator_scores(self.d_t, self.context.runtime, of.batch.target.x, of.x_st.detach()))
-        }
-        if self.d_s is not None and of.x_ts is not None:
-            real, fake = discriminator_scores(self.d_s, self.context.runtime, of.batch.source.x, of.x_ts.detach())
+        (real_fake, _), runtime = REAL_FAKE[self.recipe.adversarial], self.context.runtime
+        real, fake = discriminator_scores(self.d_t, runtime, of.batch.target.x, of.x_st.detach())
+        terms = {"d_t": real_fake(real, fake)}
+        if self.d_s is not None and of.cycle is not None:
+            real, fake = discriminator_scores(self.d_s, runtime, of.batch.source.x, of.cycle.x_ts.detach())
             terms["d_s"] = real_fake(real, fake)
         return terms
 
     def g_terms(self, of: Translated) -> dict[str, Tensor]:
-        """The terms that have a weight, one a line."""
-        lam, x_s = self.recipe.weights, of.batch.source.x
-        terms = {
-            "adv": (lam.adv, self._adversarial),
-            "idt": (lam.idt, _identity),
-            "cyc": (lam.cyc, _cycle),
-            "ana": (lam.ana, _anatomy),
-            "nce": (lam.nce, self._nce),
-            # the official loss is a sum over the batch
-            "mind": (lam.mind * self.recipe.batch, lambda of: losses.mind_distance(self.mind, x_s, of.x_st)),
-        }
-        found = {name: (weight, term(of)) for name, (weight, term) in terms.items() if weight}
-        return {
-            **{name: weight * value for name, (weight, value) in found.items() if value is not None},
-            **self._segmentation(of),
-        }
+        """The total loss, one term a line; what has no weight is not computed.
 
-    def _adversarial(self, of: Translated) -> Tensor:
-        _, fooled = REAL_FAKE[self.recipe.adversarial]
-        (fake_t,) = discriminator_scores(self.d_t, self.context.runtime, of.x_st)
-        if self.d_s is None or of.x_ts is None:
-            return fooled(fake_t)
-        (fake_s,) = discriminator_scores(self.d_s, self.context.runtime, of.x_ts)
-        return fooled(fake_t) + fooled(fake_s)
+        The Dice is one over S translated to T and over T, as compared; it is no term where no slice is annotated.
+        """
+        lam, cycle, x_s, x_t, y = self.recipe.weights, of.cycle, of.batch.source.x, of.batch.target.x, of.batch.y
+        terms: dict[str, Tensor] = {}
+        if lam.adv:
+            _, fooled = REAL_FAKE[self.recipe.adversarial]
+            fakes = [(self.d_t, of.x_st)]
+            if self.d_s is not None and cycle is not None:
+                fakes.append((self.d_s, cycle.x_ts))
+            scores = [discriminator_scores(judge, self.context.runtime, fake)[0] for judge, fake in fakes]
+            terms["adv"] = lam.adv * torch.stack([fooled(scales) for scales in scores]).sum()
+        if lam.idt and cycle is not None:
+            terms["idt"] = lam.idt * (losses.mse(cycle.x_ss, x_s) + losses.mse(cycle.x_tt, x_t))
+        if lam.cyc and cycle is not None:
+            terms["cyc"] = lam.cyc * (losses.mse(cycle.x_sts, x_s) + losses.mse(cycle.x_tst, x_t))
+        if lam.ana:
+            back = 0.0 if cycle is None else losses.anatomy(x_t, cycle.x_ts)
+            terms["ana"] = lam.ana * (losses.anatomy(x_s, of.x_st) + back)
+        if lam.nce:
+            terms["nce"] = lam.nce * self._nce(of)
+        if lam.mind:  # the official loss is a sum over the batch
+            terms["mind"] = lam.mind * self.recipe.batch * losses.mind_distance(self.mind, x_s, of.x_st)
+        if lam.seg and len(y):
+            y_hat = torch.cat([of.y_hat_st, of.y_hat_t])
+            terms["seg"] = lam.seg * of.batch.emphasis * DICE[self.recipe.dice](y, y_hat)
+        return terms
 
     def _nce(self, of: Translated) -> Tensor:
+        """PatchNCE between source slices and their translations."""
         assert self.projections is not None
         layers = self.recipe.patches.layers
         with autocast(self.context.runtime):
             queries = self.network.to_t.features(of.x_st, layers)
             with torch.no_grad():  # after the queries, see `Projections`
                 keys = self.network.to_t.features(of.batch.source.x, layers)
-            of_queries, of_keys = self.projections(queries, keys)
-        return losses.layered_nce(of_queries, of_keys, self.recipe.patches.temperature)
+            projected_queries, projected_keys = self.projections(queries, keys)
+        return losses.layered_nce(projected_queries, projected_keys, self.recipe.patches.temperature)
 
-    def _segmentation(self, of: Translated) -> dict[str, Tensor]:
-        """One Dice over S translated to T and over T, as compared; no term where no slice of the batch is annotated."""
-        lam, y = self.recipe.weights.seg * of.batch.emphasis, of.batch.y
-        if not lam or not len(y):
-            return {}
-        return {"seg": lam * DICE[self.recipe.dice](y, torch.cat([of.y_hat_st, of.y_hat_t]))}
-
-    def validate(self) -> dict[str, float]:
-        """Dice on target slices, or on source slices by way of their translation."""
-        training_mode(self.modules.values(), on=False)
-        segments: dict[Domain, Segment] = {"source": self.network.segment_source, "target": self.network.segmentor}
-        routes = [(segments[domain], crops) for domain, crops in self.validation.items()]
-        return micro_dice(routes, self.context.runtime, batch=self.recipe.batch)
-
-
-def _identity(of: Translated) -> Tensor | None:
-    if of.x_ss is None or of.x_tt is None:
-        return None
-    return losses.mse(of.x_ss, of.batch.source.x) + losses.mse(of.x_tt, of.batch.target.x)
-
-
-def _cycle(of: Translated) -> Tensor | None:
-    if of.x_sts is None or of.x_tst is None:
-        return None
-    return losses.mse(of.x_sts, of.batch.source.x) + losses.mse(of.x_tst, of.batch.target.x)
-
-
-def _anatomy(of: Translated) -> Tensor:
-    loss = losses.anatomy(of.batch.source.x, of.x_st)
-    return loss if of.x_ts is None else loss + losses.anatomy(of.batch.target.x, of.x_ts)
-
-
-def train(recipe: SegmentationRecipe, *, of: SelectedOn, context: StageContext) -> Training:
-    """Train and keep the epoch with the highest validation Dice."""
-    training = SegmentationTraining(recipe, of=of, context=context)
-    best = yield from training.fit(keep=("network",))
-    save_tensors(context.directory / "weights.safetensors", best.tensors)
-    return Outcome(
-        {"validation/dice": best.value}, {"best_epoch": best.epoch, "selected_on": list(training.validation)}
-    )
-
-
-def trained(segmentation: SegmentationRecipe, domain: Domain, context: StageContext) -> Segment:
-    """Segments slices of a domain by what was trained upstream."""
-    prepare_torch(context.runtime)
-    weights = context.upstream["segmentor"].file("weights.safetensors")
-    network = load_trained(AccSegNet(segmentation), weights, "network", context.runtime.device)
-    return network.segmentor if domain == "target" else network.segment_source
+    def segments(self) -> dict[Domain, Segment]:
+        """Target slices are segmented as they are, source slices by way of their translation."""
+        return {"source": self.network.segment_source, "target": self.network.segmentor}

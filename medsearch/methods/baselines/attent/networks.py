@@ -7,10 +7,9 @@ statistics are not. A discriminator of maps has 2 763 713 parameters (2.764 M me
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import final
+from typing import Literal, final
 
 import torch
 import torch.nn.functional as F
@@ -19,7 +18,6 @@ from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
 from medsearch.methods.baselines.attent.recipe import DeepLabConfig, MapDiscriminatorConfig, TranslationRecipe
-from medsearch.methods.baselines.slices import Pair
 from medsearch.networks import published
 from medsearch.networks.cyclegan import ResNetGenerator
 from medsearch.stages.context import Artifact
@@ -45,7 +43,7 @@ class Bottleneck(nn.Module):
             self.downsample = nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride=stride, bias=False), _frozen(outputs))
 
     def forward(self, x: Features) -> Features:
-        """Four times as many channels as its width."""
+        """(b, inputs, h, w) to (b, 4 width, h / stride, w / stride)."""
         y = torch.relu(self.bn1(self.conv1(x)))
         y = torch.relu(self.bn2(self.conv2(y)))
         y = self.bn3(self.conv3(y))
@@ -61,7 +59,7 @@ class Output(nn.Module):
         self.conv2d_list = nn.ModuleList(nn.Conv2d(inputs, 1, 3, padding=d, dilation=d) for d in dilations)
 
     def forward(self, x: Features) -> Features:
-        """Logits of tumour."""
+        """(b, inputs, h, w) to logits of tumour (b, 1, h, w)."""
         return torch.stack([conv(x) for conv in self.conv2d_list]).sum(0)
 
 
@@ -92,10 +90,15 @@ class DeepLab(nn.Module):
         third = self.layer3(self.layer2(self.layer1(y)))
         outputs = self.layer6(self.layer4(third)), self.layer5(third)
         main, auxiliary = (
-            torch.sigmoid(F.interpolate(of.float(), size=x.shape[2:], mode="bilinear", align_corners=True))
-            for of in outputs
+            torch.sigmoid(F.interpolate(logits.float(), size=x.shape[2:], mode="bilinear", align_corners=True))
+            for logits in outputs
         )
         return main, auxiliary
+
+    def segment(self, x: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 h w"]:
+        """The main output: probabilities of tumour in source slices."""
+        main: Tensor = self(x)[0]
+        return main
 
 
 def _stage(inputs: int, width: int, units: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
@@ -114,7 +117,7 @@ CHANNELS = 2
 
 @final
 class MapDiscriminator(nn.Module):
-    """Judges patches of a map.
+    """Tells patches of the source domain's maps from those of the target's.
 
     Raises:
         BadInput: a map is too small for its layers.
@@ -145,7 +148,7 @@ WANTED = "a DeepLab-v2 or ResNet-101 checkpoint"
 
 
 def start_backbone(network: DeepLab, path: str) -> str:
-    """Fill the backbone from the file, if a path is given; say where its weights are from.
+    """Overwrite every tensor of the backbone, if a path is given; return where its weights are from.
 
     Raises:
         BadInput: the file cannot be read, or does not fit.
@@ -153,43 +156,27 @@ def start_backbone(network: DeepLab, path: str) -> str:
     if not path:
         LOG.warning("DeepLab starts from random weights; knob segmentation.deeplab takes the path of %s", WANTED)
         return "random (no weights given)"
-    load_backbone(network, Path(path))
+    published.load_backbone(network, Path(path), wanted=WANTED)
     return path
-
-
-def load_backbone(network: DeepLab, path: Path) -> None:
-    """Overwrite every tensor of the backbone, or none; see `start_backbone`."""
-    published.load_backbone(network, path, wanted=WANTED)
 
 
 Slices = Float[Tensor, "_ 1 _ _"]
 WEIGHTS = {"last": "weights.safetensors", "best": "best.safetensors"}
 
 
-@dataclass(frozen=True)
-class Cycled:
-    """A batch, its translations, and these translated back."""
-
-    batch: Pair
-    x_st: Slices
-    x_ts: Slices
-    x_sts: Slices
-    x_tst: Slices
-
-
 @final
 class Translator(nn.Module):
-    """G_T and G_S."""
+    """Both generators: `to_t` makes target slices of source ones, `to_s` the reverse."""
 
     def __init__(self, recipe: TranslationRecipe) -> None:
         super().__init__()
         self.to_t, self.to_s = ResNetGenerator(recipe.generator), ResNetGenerator(recipe.generator)
 
-    def forward(self, batch: Pair) -> Cycled:
-        """Both cycles."""
-        x_st, x_ts = self.to_t(batch.source.x), self.to_s(batch.target.x)
+    def forward(self, x_s: Slices, x_t: Slices) -> Cycled:
+        """Both translations and both round trips, in fp32."""
+        x_st, x_ts = self.to_t(x_s), self.to_s(x_t)
         x_sts, x_tst = self.to_s(x_st), self.to_t(x_ts)
-        return Cycled(batch, *(x.float() for x in (x_st, x_ts, x_sts, x_tst)))
+        return Cycled(x_s, x_t, *(x.float() for x in (x_st, x_ts, x_sts, x_tst)))
 
     @torch.no_grad()
     def as_source(self, x_t: Slices) -> Slices:
@@ -203,7 +190,9 @@ class Translator(nn.Module):
         return self.as_source(self.to_t(x_s))
 
 
-def load_translator(recipe: TranslationRecipe, artifact: Artifact, which: str, device: str) -> Translator:
-    """In eval mode, without gradients."""
-    weights = artifact.file(WEIGHTS[which])
+def load_translator(
+    recipe: TranslationRecipe, translation: Artifact, which: Literal["last", "best"], device: str
+) -> Translator:
+    """The trained generators, of the last epoch or of the best one, in eval mode and without gradients."""
+    weights = translation.file(WEIGHTS[which])
     return load_trained(Translator(recipe), weights, "translator", device).requires_grad_(False)

@@ -1,6 +1,6 @@
 """AttENT's knobs; defaults are the comparison's."""
 
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any, Literal
 
 from medsearch.cohorts.patches import SliceRule
@@ -29,22 +29,12 @@ class DeepLabConfig:
     dilations: tuple[PositiveInt, ...] = (6, 12, 18, 24)
     rgb_deviation: NonNegativeFloat = 0.01
 
-    @classmethod
-    def at(cls, scale: Scale) -> "DeepLabConfig":
-        """The sizes for one scale."""
-        return override(cls(), _DEEPLAB[scale])
-
 
 @recipe
 class MapDiscriminatorConfig:
     """A discriminator of maps of two channels: stride-2 convolutions of kernel 4 to these channels, then to one."""
 
     channels: tuple[PositiveInt, ...] = (64, 128, 256, 512)
-
-    @classmethod
-    def at(cls, scale: Scale) -> "MapDiscriminatorConfig":
-        """The sizes for one scale."""
-        return override(cls(), _MAPS[scale])
 
 
 @recipe
@@ -55,20 +45,12 @@ class TranslationWeights(TermWeights):
     cyc: NonNegativeFloat = 4.0
 
 
-def _generator() -> ResNetGeneratorConfig:
-    return ResNetGeneratorConfig(up="bilinear", skips="gated", initialisation="default")
-
-
-def _discriminator() -> PatchDiscriminatorConfig:
-    return PatchDiscriminatorConfig(initialisation="default")
-
-
 @recipe
 class TranslationRecipe(TrainedByAdam):
-    """Attention-aware translation between the contrasts."""
+    """The first training: translation between the contrasts, with attention gates."""
 
-    generator: ResNetGeneratorConfig = field(default_factory=_generator)
-    discriminator: PatchDiscriminatorConfig = field(default_factory=_discriminator)
+    generator: ResNetGeneratorConfig = ResNetGeneratorConfig(up="bilinear", skips="gated", initialisation="default")
+    discriminator: PatchDiscriminatorConfig = PatchDiscriminatorConfig(initialisation="default")
     weights: TranslationWeights = field(default_factory=TranslationWeights)
     optimiser: AdamRecipe = field(default_factory=AdamRecipe)
     epochs: PositiveInt = 100
@@ -92,13 +74,13 @@ class SegmentationWeights(TermWeights):
     judge: NonNegativeFloat = 0.5
 
     def terms(self) -> dict[str, float]:
-        """Of which one must have a weight."""
+        """Those of the segmentor, among which one must have a weight."""
         return {name: getattr(self, name) for name in ("main", "aux", "adv_main", "adv_aux")}
 
 
 @recipe
 class SegmentationRecipe(TrainedByAdam):
-    """Segmentation in the source domain, with adversarial entropy minimisation."""
+    """The second training: segmentation in the source domain, with adversarial entropy minimisation."""
 
     translator: Literal["last", "best"] = "last"
     """The generators' last state (as compared), or the one that reconstructs validation slices best."""
@@ -118,25 +100,11 @@ class SegmentationRecipe(TrainedByAdam):
 
 @recipe
 class AttENTRecipe:
-    """The whole method."""
+    """The knobs of both trainings, and where the trained segmentor is scored."""
 
     translation: TranslationRecipe = field(default_factory=TranslationRecipe)
     segmentation: SegmentationRecipe = field(default_factory=SegmentationRecipe)
     evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)
-
-
-def make_recipe(preset: str, scale: Scale) -> AttENTRecipe:
-    """The recipe at a scale; there is one preset, `compared`.
-
-    Raises:
-        BadInput: one of the names is unknown.
-    """
-    require_known("AttENT", scale, preset, ("compared",))
-    sized = override(AttENTRecipe(), _SIZES[scale])
-    segmentation = replace(
-        sized.segmentation, network=DeepLabConfig.at(scale), discriminator=MapDiscriminatorConfig.at(scale)
-    )
-    return replace(sized, segmentation=segmentation)
 
 
 _SIZES: dict[Scale, dict[str, Any]] = {
@@ -146,9 +114,13 @@ _SIZES: dict[Scale, dict[str, Any]] = {
         "translation.generator.blocks": 6,
         "translation.discriminator.width": 32,
         "translation.epochs": 30,
+        "segmentation.network.width": 24,
+        "segmentation.network.units": (2, 2, 6, 2),
+        "segmentation.discriminator.channels": (32, 64, 128),
         "segmentation.epochs": 60,
     },
-    # A hundredth of the paper's steps, so the steps are larger.
+    # A hundredth of the paper's steps, so the steps are larger; they do not bring the image forth from behind the bias
+    # of a convolution to three channels whose weights begin small.
     "tiny": {
         "translation.generator.width": 8,
         "translation.generator.blocks": 3,
@@ -158,20 +130,24 @@ _SIZES: dict[Scale, dict[str, Any]] = {
         "translation.epochs": 6,
         "translation.batch": 8,
         "translation.validate_every": 6,
+        "segmentation.network.width": 8,
+        "segmentation.network.units": (1, 1, 2, 1),
+        "segmentation.network.dilations": (1, 2, 3, 4),
+        "segmentation.network.rgb_deviation": 0.0,
+        "segmentation.discriminator.channels": (16, 32, 32),
         "segmentation.optimiser.lr": 1e-3,
         "segmentation.epochs": 10,
         "segmentation.batch": 8,
         "segmentation.validate_every": 2,
     },
 }
-_DEEPLAB: dict[Scale, dict[str, object]] = {
-    "paper": {},
-    "small": {"width": 24, "units": (2, 2, 6, 2)},
-    # A hundredth of the paper's steps do not bring the image forth from behind the bias.
-    "tiny": {"width": 8, "units": (1, 1, 2, 1), "dilations": (1, 2, 3, 4), "rgb_deviation": 0.0},
-}
-_MAPS: dict[Scale, dict[str, object]] = {
-    "paper": {},
-    "small": {"channels": (32, 64, 128)},
-    "tiny": {"channels": (16, 32, 32)},
-}
+
+
+def make_recipe(preset: str, scale: Scale) -> AttENTRecipe:
+    """The recipe at a scale; there is one preset, `compared`.
+
+    Raises:
+        BadInput: one of the names is unknown.
+    """
+    require_known("AttENT", scale, preset, ("compared",))
+    return override(AttENTRecipe(), _SIZES[scale])

@@ -1,23 +1,48 @@
-"""AttENT's second stage: segmentation in the source domain, where target slices are brought by translation."""
+"""AttENT's second stage: segmentation in the source domain, where target slices are brought by translation.
 
+It minimises entropy against discriminators (Vu et al. 2019, ADVENT), here of one class, as compared.
+"""
+
+import math
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
 
 from medsearch.cohorts.views import Domain
 from medsearch.losses.adversarial import adversarial_d, adversarial_g
-from medsearch.methods.baselines.attent import losses
 from medsearch.methods.baselines.attent.networks import DeepLab, MapDiscriminator, load_translator, start_backbone
 from medsearch.methods.baselines.attent.recipe import SegmentationRecipe, TranslationRecipe
-from medsearch.methods.baselines.slices import ContrastsTraining, Pair, adam, both_contrasts, validation_slices
+from medsearch.methods.baselines.slices import (
+    ContrastsTraining,
+    Pair,
+    SelectedByDice,
+    both_contrasts,
+    validation_slices,
+)
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import SELECTING, Selection
-from medsearch.stages.stage import Outcome, Training
-from medsearch.training.checkpoints import load_trained, save_tensors
-from medsearch.training.fitting import training_mode
-from medsearch.training.inference import Segment, micro_dice
-from medsearch.training.precision import autocast, prepare_torch
+from medsearch.training.inference import Segment
+from medsearch.training.precision import autocast
+
+EPSILON = 1e-30
+"""Keeps a logarithm finite."""
+
+Probabilities = Float[Tensor, "b 1 h w"]
+Map = Float[Tensor, "b 2 h w"]
+
+
+def as_map(p: Probabilities) -> Map:
+    """[p, 1 - p]: of tumour and of background."""
+    return torch.cat([p, 1 - p], 1)
+
+
+def entropy_map(p: Probabilities) -> Map:
+    """-p log2(p) / log2(2) of tumour and of background: weighted self-information, in [0, 0.531]."""
+    both = as_map(p)
+    return -both * torch.log2(both + EPSILON) / math.log2(2)
 
 
 @dataclass(frozen=True)
@@ -29,27 +54,23 @@ class Outputs:
     target: tuple[Tensor, Tensor]
 
 
-class SegmentationTraining(ContrastsTraining):
-    """Everything that the stage holds while it trains."""
+class SegmentationTraining(SelectedByDice, ContrastsTraining):
+    """DeepLab against a discriminator of each of its two outputs, behind fixed generators.
+
+    Raises:
+        BadInput: the split leaves no slices of one contrast, no mask, or nothing to select on; or the file of
+            DeepLab's first weights cannot be read, or does not fit.
+    """
 
     def __init__(
-        self,
-        recipe: SegmentationRecipe,
-        *,
-        translation: TranslationRecipe,
-        selection: Selection,
-        context: StageContext,
+        self, recipe: SegmentationRecipe, *, translation: TranslationRecipe, selection: Selection, context: StageContext
     ) -> None:
         super().__init__(recipe, context, "attent", "segmentation")
         self.selection: Selection = selection
         self.network = DeepLab(recipe.network)
         self.d_main, self.d_aux = MapDiscriminator(recipe.discriminator), MapDiscriminator(recipe.discriminator)
-        self.backbone_from = start_backbone(self.network, recipe.deeplab)
-        self.modules: dict[str, nn.Module] = {"network": self.network, "d_main": self.d_main, "d_aux": self.d_aux}
-        for module in self.modules.values():
-            module.to(self.device)
-        self.judges = (self.d_main, self.d_aux)
-        self.optimisers = {"g": adam([self.network], recipe.optimiser), "d": adam(self.judges, recipe.optimiser)}
+        self.notes = {"backbone_from": start_backbone(self.network, recipe.deeplab)}
+        self.hold({"d_main": self.d_main, "d_aux": self.d_aux}, network=self.network)
         upstream = context.upstream["translation"]
         self.translator = load_translator(translation, upstream, recipe.translator, self.device)
         self.drawing = both_contrasts(context.task, recipe.slices)
@@ -66,96 +87,43 @@ class SegmentationTraining(ContrastsTraining):
         lam = self.recipe.weights.judge
         source, target = ([p.detach() for p in domain] for domain in (of.source, of.target))
         return {
-            "d_main": lam * adversarial_d([self._main(source[0])], [self._main(target[0])]),
-            "d_aux": lam * adversarial_d([self._aux(source[1])], [self._aux(target[1])]),
+            "d_main": lam * adversarial_d(self._main(source[0]), self._main(target[0])),
+            "d_aux": lam * adversarial_d(self._aux(source[1]), self._aux(target[1])),
         }
 
     def g_terms(self, of: Outputs) -> dict[str, Tensor]:
-        """Cross-entropy where there are masks, and target maps that look like source maps."""
-        lam = self.recipe.weights
-        return {
-            **self._supervised(of),
-            "adv_main": lam.adv_main * adversarial_g([self._main(of.target[0])]),
-            "adv_aux": lam.adv_aux * adversarial_g([self._aux(of.target[1])]),
-        }
+        """Cross-entropy where there are masks, and target maps that look like source maps.
 
-    def _supervised(self, of: Outputs) -> dict[str, Tensor]:
-        """One mean over annotated slices, of the source and of the target as source; no term where there is none."""
-        lam, batch = self.recipe.weights, of.batch
-        if not len(batch.y):
-            return {}
-        counts = len(batch.source.y), len(batch.target.y)
-        main, aux = (
-            losses.cross_entropy(batch.y, torch.cat([p[:count] for p, count in zip(domains, counts, strict=True)]))
-            for domains in zip(of.source, of.target, strict=True)
-        )
-        return {"main": lam.main * batch.emphasis * main, "aux": lam.aux * batch.emphasis * aux}
+        The cross-entropy is one mean over annotated slices, of the source and of the target as source; no term where
+        there is none.
+        """
+        lam, batch, terms = self.recipe.weights, of.batch, dict[str, Tensor]()
+        if len(batch.y):
+            known_s, known_t = len(batch.source.y), len(batch.target.y)
+            main, aux = (
+                torch.cat([p_s[:known_s], p_t[:known_t]]) for p_s, p_t in zip(of.source, of.target, strict=True)
+            )
+            terms["main"] = lam.main * batch.emphasis * F.binary_cross_entropy(main, batch.y)
+            terms["aux"] = lam.aux * batch.emphasis * F.binary_cross_entropy(aux, batch.y)
+        terms["adv_main"] = lam.adv_main * adversarial_g(self._main(of.target[0]))
+        terms["adv_aux"] = lam.adv_aux * adversarial_g(self._aux(of.target[1]))
+        return terms
 
-    def _main(self, p: Tensor) -> Tensor:
+    def _main(self, p: Tensor) -> list[Tensor]:
         """The main output's discriminator looks at its entropy."""
         with autocast(self.context.runtime):
-            scores: Tensor = self.d_main(losses.entropy_map(p))
-        return scores.float()
+            return [self.d_main(entropy_map(p)).float()]
 
-    def _aux(self, p: Tensor) -> Tensor:
+    def _aux(self, p: Tensor) -> list[Tensor]:
         """The auxiliary one's at the probabilities themselves, as released."""
         with autocast(self.context.runtime):
-            scores: Tensor = self.d_aux(losses.as_map(p))
-        return scores.float()
+            return [self.d_aux(as_map(p)).float()]
 
-    def validate(self) -> dict[str, float]:
-        """Dice of target slices (`oracle`), of source slices, or of these by the way that target slices come."""
-        training_mode(self.modules.values(), on=False)
-
-        def by_translation(x_s: Tensor) -> Tensor:
-            return self.main(self.translator.there_and_back(x_s))
-
-        source: Segment = by_translation if self.selection == "pseudo-target" else self.main
-        segments: dict[Domain, Segment] = {"source": source, "target": self.target}
-        routes = [(segments[domain], crops) for domain, crops in self.validation.items()]
-        return micro_dice(routes, self.context.runtime, batch=self.recipe.batch)
-
-    def main(self, x_s: Tensor) -> Tensor:
-        """The main output in source slices."""
-        y_hat: Tensor = self.network(x_s)[0]
-        return y_hat
-
-    def target(self, x_t: Tensor) -> Tensor:
-        """The main output in target slices."""
-        return self.main(self.translator.as_source(x_t))
-
-
-def train(
-    recipe: SegmentationRecipe,
-    *,
-    translation: TranslationRecipe,
-    selection: Selection,
-    context: StageContext,
-) -> Training:
-    """Train and keep the epoch with the highest validation Dice."""
-    training = SegmentationTraining(recipe, translation=translation, selection=selection, context=context)
-    best = yield from training.fit(keep=("network",))
-    save_tensors(context.directory / "weights.safetensors", best.tensors)
-    notes = {
-        "best_epoch": best.epoch,
-        "selected_on": list(training.validation),
-        "backbone_from": training.backbone_from,
-    }
-    return Outcome({"validation/dice": best.value}, notes)
-
-
-def trained(
-    segmentation: SegmentationRecipe, domain: Domain, *, translation: TranslationRecipe, context: StageContext
-) -> Segment:
-    """Segments slices of a domain by what was trained upstream; those of the target are translated first."""
-    prepare_torch(context.runtime)
-    upstream, device = context.upstream, context.runtime.device
-    weights = upstream["segmentor"].file("weights.safetensors")
-    network = load_trained(DeepLab(segmentation.network), weights, "network", device)
-    translator = load_translator(translation, upstream["translation"], segmentation.translator, device)
-
-    def segment(x: Tensor) -> Tensor:
-        y_hat: Tensor = network(x if domain == "source" else translator.as_source(x))[0]
-        return y_hat
-
-    return segment
+    def segments(self) -> dict[Domain, Segment]:
+        """Target slices translated; source slices as they are or, by `pseudo-target`, by the way that these come."""
+        segment, translator = self.network.segment, self.translator
+        by_translation = self.selection == "pseudo-target"
+        return {
+            "source": lambda x_s: segment(translator.there_and_back(x_s) if by_translation else x_s),
+            "target": lambda x_t: segment(translator.as_source(x_t)),
+        }

@@ -1,13 +1,13 @@
 """AttENT's first stage: a CycleGAN with gated skips, on diseased slices."""
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from medsearch.cohorts.patches import SliceRule
 from medsearch.losses.adversarial import Scales, adversarial_d, adversarial_g
 from medsearch.losses.reconstruction import l1
 from medsearch.losses.weights import normalised
-from medsearch.methods.baselines.attent.networks import WEIGHTS, Cycled, Translator
+from medsearch.methods.baselines.attent.networks import WEIGHTS, Translator
 from medsearch.methods.baselines.attent.recipe import TranslationRecipe
 from medsearch.methods.baselines.slices import SHARE, ContrastsTraining, Pair, adam, both_contrasts, diseased, require
 from medsearch.networks.cyclegan import PatchDiscriminator
@@ -15,38 +15,38 @@ from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.adversarial import discriminator_scores
 from medsearch.training.checkpoints import save_modules, save_tensors
-from medsearch.training.crops import Crops
 from medsearch.training.fitting import training_mode
 from medsearch.training.precision import autocast
 
 
 class TranslationTraining(ContrastsTraining):
-    """Everything that the stage holds while it trains."""
+    """Both generators against a discriminator of each contrast; no mask is asked for.
+
+    Raises:
+        BadInput: the split leaves no slices of one contrast, or none of the source to select on.
+    """
 
     def __init__(self, recipe: TranslationRecipe, slices: SliceRule, context: StageContext) -> None:
         super().__init__(recipe, context, "attent", "translation")
         self.weights = normalised(vars(recipe.weights))
-        self.translator = Translator(recipe).to(self.device)
-        self.d_s = PatchDiscriminator(recipe.discriminator).to(self.device)
-        self.d_t = PatchDiscriminator(recipe.discriminator).to(self.device)
-        self.modules: dict[str, nn.Module] = {"translator": self.translator, "d_s": self.d_s, "d_t": self.d_t}
-        self.judges = (self.d_s, self.d_t)
-        self.optimisers = {"g": adam([self.translator], recipe.optimiser), "d": adam(self.judges, recipe.optimiser)}
+        self.translator = Translator(recipe)
+        self.d_s, self.d_t = PatchDiscriminator(recipe.discriminator), PatchDiscriminator(recipe.discriminator)
+        self.hold({"d_s": self.d_s, "d_t": self.d_t}, translator=self.translator)
         self.drawing = both_contrasts(context.task, slices, masks=False)
         held = diseased(context.task, "source", "validation", slices, masks=False)
-        self.validation: Crops = require(held, "diseased source slice to select on", SHARE)
+        self.validation = require(held, "diseased source slice to select on", SHARE)
 
     def forward(self, batch: Pair) -> Cycled:
-        """Both cycles."""
+        """Both translations and both round trips of a batch."""
         with autocast(self.context.runtime):
-            out: Cycled = self.translator(batch)
+            out: Cycled = self.translator(batch.source.x, batch.target.x)
         return out
 
     def d_terms(self, of: Cycled) -> dict[str, Tensor]:
         """Hinge between whole images, scaled by the generator's weight as released."""
         lam, runtime = self.weights["adv"], self.context.runtime
-        real_s, fake_s = discriminator_scores(self.d_s, runtime, of.batch.source.x, of.x_ts.detach())
-        real_t, fake_t = discriminator_scores(self.d_t, runtime, of.batch.target.x, of.x_st.detach())
+        real_s, fake_s = discriminator_scores(self.d_s, runtime, of.x_s, of.x_ts.detach())
+        real_t, fake_t = discriminator_scores(self.d_t, runtime, of.x_t, of.x_st.detach())
         return {
             "d_s": lam * adversarial_d(averaged(real_s), averaged(fake_s)),
             "d_t": lam * adversarial_d(averaged(real_t), averaged(fake_t)),
@@ -59,7 +59,7 @@ class TranslationTraining(ContrastsTraining):
         (fake_t,) = discriminator_scores(self.d_t, self.context.runtime, of.x_st)
         return {
             "adv": lam["adv"] * (adversarial_g(fake_s) + adversarial_g(fake_t)),
-            "cyc": lam["cyc"] * (l1(of.x_sts, of.batch.source.x) + l1(of.x_tst, of.batch.target.x)),
+            "cyc": lam["cyc"] * (l1(of.x_sts, of.x_s) + l1(of.x_tst, of.x_t)),
         }
 
     @torch.no_grad()

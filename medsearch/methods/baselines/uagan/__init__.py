@@ -1,8 +1,8 @@
 """UAGAN (Yuan et al. 2019), as the thesis's code compares with it, and as its authors released it.
 
     networks    uagan.networks
-    losses      uagan.losses; medsearch.losses.dice, reconstruction
-    total       uagan.training.SegmentationTraining.g_terms
+    losses      uagan.training; medsearch.losses.dice, reconstruction
+    total       uagan.training.SegmentationTraining.d_terms, g_terms
     stages      segmentation -> test
 
 One generator for both contrasts: one stream segments, the other translates to the contrast that is asked for. It is
@@ -28,9 +28,66 @@ Choice where the facts are silent: as compared, the betas are the other methods'
 are hemispheres, drawn and augmented as all other methods' are, in batches that hold as many of either contrast.
 """
 
-from medsearch.methods.baselines.uagan.recipe import make_recipe
-from medsearch.methods.baselines.uagan.stages import nodes
-from medsearch.stages.method import Method
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from medsearch.methods.baselines.recipe import SelectedOn, adapting
+from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe, UAGANRecipe, make_recipe
+from medsearch.stages.context import StageContext
+from medsearch.stages.method import Method, Selection
+from medsearch.stages.pipelines import Node
+from medsearch.stages.segmentation import SliceTest
+from medsearch.stages.stage import Stage, Training
+
+if TYPE_CHECKING:
+    from medsearch.training.inference import Segment
+
+
+@dataclass(frozen=True, kw_only=True)
+class Segmentation(Stage):
+    """Segmentation and translation by one generator."""
+
+    name: ClassVar[str] = "uagan_segmentation"
+    version: ClassVar[int] = 2
+    recipe: SegmentationRecipe
+    selected_on: SelectedOn
+
+    def reads(self) -> frozenset[str]:
+        """Both domains' training parts; of validation, what it may be selected on."""
+        return adapting(self.selected_on)
+
+    def train(self, context: StageContext) -> Training:
+        """Segmentation, translation and the discriminator, trained together."""
+        from medsearch.methods.baselines.uagan.training import SegmentationTraining
+
+        return SegmentationTraining.train(self.recipe, selected_on=self.selected_on, context=context)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Test(SliceTest):
+    """The test of a trained generator's segmentation."""
+
+    name: ClassVar[str] = "uagan_test"
+    version: ClassVar[int] = 1
+    segmentation: SegmentationRecipe
+
+    def segment(self, context: StageContext) -> "Segment":
+        """Slices of the domain that is scored, as ones of its contrast."""
+        from medsearch.methods.baselines.slices import load_segmentor
+        from medsearch.methods.baselines.uagan.networks import Generator
+
+        generator = load_segmentor(Generator(self.segmentation.network), context, name="generator")
+        return partial(generator.segment, domain=self.recipe.domain)
+
+
+def nodes(recipe: UAGANRecipe, selection: Selection) -> Iterator[Node]:
+    """One training, selected on both domains' masks (`oracle`), or else on the source's; its test."""
+    selected_on: SelectedOn = "both" if selection == "oracle" else "source"
+    yield Node("segmentation", Segmentation(recipe=recipe.segmentation, selected_on=selected_on))
+    yield Node("test", Test(recipe=recipe.evaluation, segmentation=recipe.segmentation), {"segmentor": "segmentation"})
+
 
 UAGAN = Method(
     name="uagan",

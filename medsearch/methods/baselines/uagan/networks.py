@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from medsearch.cohorts.views import Domain
 from medsearch.core.errors import BadInput
+from medsearch.methods.baselines.recipe import sides
 from medsearch.methods.baselines.uagan.recipe import CONTRASTS, JudgeConfig, UAGANConfig
 
 SLOPE = 0.01
@@ -22,7 +24,7 @@ Features = Float[Tensor, "b _ _ _"]
 
 
 def _convolved(*channels: int) -> nn.Sequential:
-    """3x3 convolutions with instance norm between the numbers of channels."""
+    """3x3 convolutions with instance norms and leaky ReLUs, from each number of channels to the next."""
     parts: list[nn.Module] = []
     for before, after in pairwise(channels):
         parts += [nn.Conv2d(before, after, 3, padding=1), nn.InstanceNorm2d(after), nn.LeakyReLU(SLOPE)]
@@ -31,7 +33,7 @@ def _convolved(*channels: int) -> nn.Sequential:
 
 @final
 class Encoder(nn.Module):
-    """The levels of a U-Net above its centre."""
+    """The levels of a U-Net above its centre: two convolutions each, then pooling by 2."""
 
     def __init__(self, config: UAGANConfig, inputs: int) -> None:
         super().__init__()
@@ -61,14 +63,14 @@ class Exchange(nn.Module):
         self.values = _convolved(channels, channels)
 
     def forward(self, own: Features, other: Features) -> Features:
-        """Keeps the shape."""
+        """`own`, of whose shape `other` is, with what is taken over from `other`."""
         y: Tensor = own + self.values(other) * torch.sigmoid(self.attention(other))
         return y
 
 
 @final
 class Decoder(nn.Module):
-    """Up again, with skips of both streams."""
+    """From the centre up to full resolution, with the skips of both streams."""
 
     def __init__(self, config: UAGANConfig) -> None:
         super().__init__()
@@ -79,10 +81,12 @@ class Decoder(nn.Module):
         self.head = nn.Conv2d(config.width, 1, 1)
 
     def forward(self, x: Features, own: list[Features], other: list[Features]) -> Features:
-        """Of the size and number of channels of an image."""
+        """From the centre's features to one channel, as large as the finest skip."""
         parts = zip(self.exchanges, self.ups, self.levels, own[::-1], other[::-1], strict=True)
         for exchange, up, level, mine, theirs in parts:
-            x = level(torch.cat([exchange(mine, theirs), _fitted(up(x), mine)], 1))
+            doubled = up(x)
+            lacking = [mine.shape[axis] - doubled.shape[axis] for axis in (-1, -2)]  # what pooling dropped
+            x = level(torch.cat([exchange(mine, theirs), F.pad(doubled, (0, lacking[0], 0, lacking[1]))], 1))
         y: Tensor = self.head(x)
         return y
 
@@ -110,10 +114,11 @@ class Generator(nn.Module):
         translated = self.bound(self.decode_image(image, of_image, of_mask))
         return self.decode_mask(mask, of_mask, of_image), translated
 
-
-def _fitted(x: Features, like: Features) -> Features:
-    """Padded by the trailing row or column that pooling dropped."""
-    return F.pad(x, (0, like.shape[-1] - x.shape[-1], 0, like.shape[-2] - x.shape[-2]))
+    def segment(self, x: Float[Tensor, "b 1 h w"], domain: Domain) -> Float[Tensor, "b 1 h w"]:
+        """Probabilities of tumour in slices of a domain; translation is asked for their own contrast."""
+        own = torch.eye(CONTRASTS, device=x.device)[sides("both").index(domain)].expand(len(x), -1)
+        logits, _ = self(x, own)
+        return torch.sigmoid(logits.float())
 
 
 @final

@@ -1,18 +1,17 @@
 """UAGAN's knobs. Defaults are the comparison's; `official` is what its authors released."""
 
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any, Literal
 
 from medsearch.cohorts.patches import SliceRule
 from medsearch.core.ranges import Fraction, FractionBelowOne, NonNegativeFloat, NonNegativeInt, PositiveInt
 from medsearch.core.recipes import override, recipe
 from medsearch.losses.weights import TermWeights
-from medsearch.methods.baselines.recipe import PLAIN, PRESETS, AdamRecipe, TrainedByAdam, refuse_longer
-from medsearch.networks.config import Scale
+from medsearch.methods.baselines.recipe import PLAIN, PRESETS, AdamRecipe, TrainedByAdam
+from medsearch.networks.config import Scale, refuse
 from medsearch.stages.method import require_known
 from medsearch.stages.segmentation import EvaluationRecipe
 
-CliSpec = Literal["shuffled", "other"]
 CONTRASTS = 2
 """Source and target, of which a batch holds as many images each."""
 
@@ -32,14 +31,9 @@ class UAGANConfig:
     dropout: FractionBelowOne = 0.5
     bounded: bool = True
 
-    @classmethod
-    def at(cls, scale: Scale) -> "UAGANConfig":
-        """The sizes for one scale."""
-        return override(cls(), _GENERATOR[scale])
-
     @property
     def channels(self) -> tuple[int, ...]:
-        """Of the levels, fine to coarse."""
+        """Outputs of the encoders' levels, fine to coarse."""
         return tuple(self.width * 2**level for level in range(self.levels))
 
 
@@ -49,11 +43,6 @@ class JudgeConfig:
 
     width: PositiveInt = 64
     layers: PositiveInt = 6
-
-    @classmethod
-    def at(cls, scale: Scale) -> "JudgeConfig":
-        """The sizes for one scale."""
-        return override(cls(), _JUDGE[scale])
 
 
 @recipe
@@ -76,7 +65,7 @@ class Weights(TermWeights):
     shape_epochs: NonNegativeInt = 0
 
     def terms(self) -> dict[str, float]:
-        """Of which one must have a weight."""
+        """The terms among which one must have a weight, and which are normalised together."""
         return {name: getattr(self, name) for name in ("adv", "cls", "rec", "seg", "gp")}
 
 
@@ -89,7 +78,7 @@ class SegmentationRecipe(TrainedByAdam):
     """Of segmentations."""
     tumour_weight: Fraction = 0.98
     """Of tumour in the cross-entropy; background has the rest to 1."""
-    asked: CliSpec = "shuffled"
+    asked: Literal["shuffled", "other"] = "shuffled"
     """The contrast that an image is translated to: that of a random image of the batch, or always the other one."""
     network: UAGANConfig = field(default_factory=UAGANConfig)
     discriminator: JudgeConfig = field(default_factory=JudgeConfig)
@@ -110,12 +99,13 @@ class SegmentationRecipe(TrainedByAdam):
 
         """
         super().check()
-        refuse_longer("weights.shape_epochs", self.weights.shape_epochs, self.epochs)
+        growing = self.weights.shape_epochs
+        refuse((growing > self.epochs, f"weights.shape_epochs {growing} must be at most epochs {self.epochs}"))
 
 
 @recipe
 class UAGANRecipe:
-    """The whole method."""
+    """The knobs of the training, and where the trained generator is scored."""
 
     segmentation: SegmentationRecipe = field(default_factory=SegmentationRecipe)
     evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)
@@ -141,27 +131,21 @@ OFFICIAL: dict[str, Any] = {
 }
 """Where the authors' released code differs from the comparison's: of the batch of 8, half is of each contrast."""
 
-
-def make_recipe(preset: str, scale: Scale) -> UAGANRecipe:
-    """The recipe of a preset (`compared`, `official`) at a scale.
-
-    Raises:
-        BadInput: one of the names is unknown.
-    """
-    require_known("UAGAN", scale, preset, PRESETS)
-    segmentation = SegmentationRecipe(network=UAGANConfig.at(scale), discriminator=JudgeConfig.at(scale))
-    chosen = override(replace(UAGANRecipe(), segmentation=segmentation), OFFICIAL if preset == "official" else {})
-    sized = override(chosen, _SIZES[scale])
-    return override(sized, _OFFICIAL_SIZES[scale] if preset == "official" else {})
-
-
 _SIZES: dict[Scale, dict[str, Any]] = {
     "paper": {},
-    "small": {"segmentation.epochs": 40},
+    "small": {
+        "segmentation.network.width": 24,
+        "segmentation.discriminator.width": 24,
+        "segmentation.discriminator.layers": 5,
+        "segmentation.epochs": 40,
+    },
     # A hundredth of the paper's steps, so the steps are larger, and as many as there are slices: the last layer sees
     # features of unit variance, and at 1e-3 its bias had not left tumour everywhere after 400 steps (validation Dice
     # 0.2; 0.80 after 560 at 5e-3).
     "tiny": {
+        "segmentation.network.width": 8,
+        "segmentation.discriminator.width": 16,
+        "segmentation.discriminator.layers": 4,
         "segmentation.optimiser.lr": 5e-3,
         "segmentation.epochs": 3,
         "segmentation.batch": 1,
@@ -172,9 +156,14 @@ _OFFICIAL_SIZES: dict[Scale, dict[str, Any]] = {
     "small": {"segmentation.optimiser.decay_epochs": 16, "segmentation.weights.shape_epochs": 24},
     "tiny": {"segmentation.optimiser.decay_epochs": 1, "segmentation.weights.shape_epochs": 2},
 }
-_GENERATOR: dict[Scale, dict[str, object]] = {"paper": {}, "small": {"width": 24}, "tiny": {"width": 8}}
-_JUDGE: dict[Scale, dict[str, object]] = {
-    "paper": {},
-    "small": {"width": 24, "layers": 5},
-    "tiny": {"width": 16, "layers": 4},
-}
+
+
+def make_recipe(preset: str, scale: Scale) -> UAGANRecipe:
+    """The recipe of a preset (`compared`, `official`) at a scale.
+
+    Raises:
+        BadInput: one of the names is unknown.
+    """
+    require_known("UAGAN", scale, preset, PRESETS)
+    official = {**OFFICIAL, **_SIZES[scale], **_OFFICIAL_SIZES[scale]}
+    return override(UAGANRecipe(), official if preset == "official" else _SIZES[scale])

@@ -15,7 +15,7 @@ from medsearch.stages.segmentation import EvaluationRecipe
 
 @recipe
 class SegmentationRecipe(TrainedByAdam):
-    """The one training stage."""
+    """The one training, on annotated diseased slices."""
 
     supervision: Supervision = "source"
     """Whose masks teach; `both` is how Table 4.2 trains it."""
@@ -31,21 +31,10 @@ class SegmentationRecipe(TrainedByAdam):
 
 @recipe
 class SupervisedUNetRecipe:
-    """The whole method."""
+    """The knobs of the training, and where the trained network is scored."""
 
     segmentation: SegmentationRecipe = field(default_factory=SegmentationRecipe)
     evaluation: EvaluationRecipe = field(default_factory=EvaluationRecipe)
-
-
-def make_recipe(preset: str, scale: Scale) -> SupervisedUNetRecipe:
-    """The recipe at a scale; there is one preset, `compared`.
-
-    Raises:
-        BadInput: one of the names is unknown.
-    """
-    require_known("SupervisedUNet", scale, preset, ("compared",))
-    segmentation = SegmentationRecipe(network=GenSegConfig.at(scale))
-    return override(SupervisedUNetRecipe(segmentation=segmentation), _SIZES[scale])
 
 
 _SIZES: dict[Scale, dict[str, Any]] = {
@@ -59,3 +48,14 @@ _SIZES: dict[Scale, dict[str, Any]] = {
         "segmentation.validate_every": 3,
     },
 }
+
+
+def make_recipe(preset: str, scale: Scale) -> SupervisedUNetRecipe:
+    """The recipe at a scale; there is one preset, `compared`.
+
+    Raises:
+        BadInput: one of the names is unknown.
+    """
+    require_known("SupervisedUNet", scale, preset, ("compared",))
+    segmentation = SegmentationRecipe(network=GenSegConfig.at(scale))
+    return override(SupervisedUNetRecipe(segmentation=segmentation), _SIZES[scale])

@@ -6,10 +6,10 @@
 | G_S, G_T, G_S^seg, G_T^seg (5.4.1) | `transunet.CupDecoder`, tanh for an image, sigmoid for a mask |
 | D_S, D_T; D_P, D_A (table 5.1) | `medsearch.networks.discriminator.MultiScaleDiscriminator`, 2D or 3D |
 | E (table 5.2): Medformer | `medformer.MedformerEncoder`, which answers a `networks.latent.Latent` with codes c and u |
-| G_seg of the self-supervised variant | `decoders.SegmentationDecoder` |
-| G_com, Eq. 5.6 and 5.9 | `decoders.CommonDecoder` |
-| G_res and G_seg with shared weights (5.4.2) | `decoders.SharedDecoder`, one network with two modes |
-| "w/o dual-use" of the ablation | `decoders.SeparateDecoders` |
+| G_seg of the self-supervised variant | `medformer.SegmentationDecoder` |
+| G_com, Eq. 5.6 and 5.9 | `medformer.CommonDecoder` |
+| G_res and G_seg with shared weights (5.4.2) | `medformer.SharedDecoder`, one network with two modes |
+| "w/o dual-use" of the ablation | `medformer.SeparateDecoders` |
 
 `config` holds their sizes and imports no torch. `imagenet.load_imagenet` starts an encoder from ImageNet-21k.
 

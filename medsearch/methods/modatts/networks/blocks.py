@@ -24,7 +24,7 @@ class NormActConv(nn.Module):
         self.activated = activated
 
     def forward(self, x: Float[Tensor, "b c *space"], mode: Mode | None) -> Float[Tensor, "b o *space"]:
-        """Keeps the size."""
+        """(b, inputs, *space) to (b, outputs, *space); `mode` switches the norm, None where there is but one."""
         x = self.norm(x, mode)
         y: Tensor = self.convolution(F.gelu(x) if self.activated else x)
         return y
@@ -47,7 +47,7 @@ class BasicBlock(nn.Module):
         self.shortcut = NormActConv(layers, layers.conv(inputs, outputs)) if separate else None
 
     def forward(self, x: Float[Tensor, "b c *space"], mode: Mode | None = None) -> Float[Tensor, "b o *space"]:
-        """Keeps the size."""
+        """(b, inputs, *space) to (b, outputs, *space); `mode` switches the norms."""
         y, shortcut = self.first(x, mode), x
         if self.joined:
             y, shortcut = y.chunk(2, 1)
@@ -67,7 +67,7 @@ class SqueezeExcitation(nn.Module):
         self.excite = nn.Linear(max(1, channels // SQUEEZE), channels)
 
     def forward(self, x: Float[Tensor, "b c *space"]) -> Float[Tensor, "b c *space"]:
-        """Keeps the shape."""
+        """Features of the same shape, each channel times its gate."""
         gate = torch.sigmoid(self.excite(F.relu(self.squeeze(x.flatten(2).mean(2)))))
         return x * gate.view(*gate.shape, *[1] * (x.dim() - 2))
 
@@ -85,7 +85,7 @@ class MBConv(nn.Module):
         self.project = NormActConv(layers, layers.conv(wide, channels, kernel=1), activated=False)
 
     def forward(self, x: Float[Tensor, "b c *space"], mode: Mode | None) -> Float[Tensor, "b c *space"]:
-        """Keeps the shape."""
+        """Features of the same shape; `mode` switches the norms."""
         wide = self.gate(self.depthwise(self.expand(x, mode), mode))
         out: Tensor = x + self.project(wide, mode)
         return out

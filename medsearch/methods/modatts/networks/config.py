@@ -38,7 +38,7 @@ class TransUNetConfig:
 
     @classmethod
     def at(cls, scale: Scale) -> "TransUNetConfig":
-        """The sizes for one scale."""
+        """The translation's networks in one of three sizes."""
         return override(cls(), _TRANSUNET[scale])
 
     def check(self) -> None:
@@ -56,7 +56,7 @@ class TransUNetConfig:
 
     @property
     def grid(self) -> int:
-        """Side of the token grid."""
+        """Tokens along a side of a slice."""
         return self.input_size // 16
 
 

@@ -6,18 +6,17 @@ The file is the user's to provide; its arrays carry the names and layouts of the
 import math
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
 from medsearch.methods.modatts.networks.transformer import TransformerLayer
-from medsearch.methods.modatts.networks.transunet import ResNetV2, TransUNetEncoder
+from medsearch.methods.modatts.networks.transunet import TransUNetEncoder
 
 POSITIONS = "Transformer/posembed_input/pos_embedding"
 Wanted = tuple[str, Tensor, Callable[[Tensor], Tensor]]  # the array's name, what it fills, how its layout becomes ours
@@ -29,55 +28,35 @@ def load_imagenet(encoder: TransUNetEncoder, path: Path | str) -> None:
     Raises:
         BadInput: the file cannot be read, lacks an array, or holds one of another shape than the encoder's.
     """
-    path, wanted = Path(path), list(_all(encoder))
-    arrays = _read(path)
-    values = [_fitting(arrays, path, one) for one in wanted]
-    with torch.no_grad():
-        for (_, weight, _), value in zip(wanted, values, strict=True):
-            weight.copy_(value)
-
-
-def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
         with np.load(path, allow_pickle=False) as file:
-            return dict(file)
+            arrays = dict(file)
     except (OSError, ValueError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         msg = f"{path}: not a readable .npz file ({error}); it should be R50+ViT-B_16.npz of the Vision Transformer"
         raise BadInput(msg) from error
-
-
-def _fitting(arrays: dict[str, NDArray[Any]], path: Path, wanted: Wanted) -> Tensor:
-    name, weight, arranged = wanted
-    if name not in arrays:
-        msg = f"{path}: no array {name!r}; the file should be R50+ViT-B_16.npz of the Vision Transformer"
-        raise BadInput(msg)
-    array, value = arrays[name], None
-    try:
-        value = arranged(torch.from_numpy(np.asarray(array, dtype=np.float32)))
-    except (RuntimeError, ValueError, IndexError):  # not even its number of axes fits
-        value = None
-    if value is None or value.shape != weight.shape:
-        msg = (
-            f"{path}: array {name!r} is {'x'.join(map(str, array.shape))}, which does not fit the encoder's "
-            f"{'x'.join(map(str, weight.shape))}; R50+ViT-B_16.npz fits scale 'paper' only"
-        )
-        raise BadInput(msg)
-    return value
+    fitting: list[tuple[Tensor, Tensor]] = []
+    for name, weight, arranged in _all(encoder):
+        if name not in arrays:
+            msg = f"{path}: no array {name!r}; the file should be R50+ViT-B_16.npz of the Vision Transformer"
+            raise BadInput(msg)
+        array, value = arrays[name], None
+        with suppress(RuntimeError, ValueError, IndexError):  # not even its number of axes fits
+            value = arranged(torch.from_numpy(np.asarray(array, dtype=np.float32)))
+        if value is None or value.shape != weight.shape:
+            msg = (
+                f"{path}: array {name!r} is {'x'.join(map(str, array.shape))}, which does not fit the encoder's "
+                f"{'x'.join(map(str, weight.shape))}; R50+ViT-B_16.npz fits scale 'paper' only"
+            )
+            raise BadInput(msg)
+        fitting.append((weight, value))
+    with torch.no_grad():
+        for weight, value in fitting:
+            weight.copy_(value)
 
 
 def _all(encoder: TransUNetEncoder) -> Iterator[Wanted]:
-    """Every weight of the encoder."""
-    yield from _resnet(encoder.resnet)
-    yield "embedding/kernel", encoder.embedding.weight, _convolution
-    yield from _vector("embedding/bias", encoder.embedding.get_parameter("bias"))
-    yield POSITIONS, encoder.positions, lambda stored: _resized(stored, encoder.config.grid)
-    for index, layer in enumerate(encoder.layers):
-        assert isinstance(layer, TransformerLayer)
-        yield from _transformer_layer(f"Transformer/encoderblock_{index}", layer)
-    yield from _norm("Transformer/encoder_norm", encoder.norm)
-
-
-def _resnet(resnet: ResNetV2) -> Iterator[Wanted]:
+    """Every weight of the encoder, with the array that it comes from."""
+    resnet = encoder.resnet
     yield "conv_root/kernel", resnet.conv_root.weight, _convolution
     yield from _norm("gn_root", resnet.gn_root)
     for block, units in enumerate(resnet.blocks, 1):
@@ -88,30 +67,30 @@ def _resnet(resnet: ResNetV2) -> Iterator[Wanted]:
                     yield f"{name}/kernel", module.get_parameter("weight"), _convolution
                 else:
                     yield from _norm(name, module)
-
-
-def _transformer_layer(name: str, layer: TransformerLayer) -> Iterator[Wanted]:
-    yield from _norm(f"{name}/LayerNorm_0", layer.attention_norm)
-    attention = f"{name}/MultiHeadDotProductAttention_1"
-    weights, biases = layer.qkv.weight.detach().chunk(3), layer.qkv.bias.detach().chunk(3)
-    for part, weight, bias in zip(("query", "key", "value"), weights, biases, strict=True):
-        yield f"{attention}/{part}/kernel", weight, lambda stored: stored.flatten(1).T  # width, heads, head width
-        yield from _vector(f"{attention}/{part}/bias", bias)
-    yield f"{attention}/out/kernel", layer.out.weight, lambda stored: stored.flatten(0, 1).T  # heads, head width, width
-    yield from _vector(f"{attention}/out/bias", layer.out.bias)
-    yield from _norm(f"{name}/LayerNorm_2", layer.mlp_norm)
-    for part, linear in (("Dense_0", layer.mlp_in), ("Dense_1", layer.mlp_out)):
-        yield f"{name}/MlpBlock_3/{part}/kernel", linear.weight, lambda stored: stored.T
-        yield from _vector(f"{name}/MlpBlock_3/{part}/bias", linear.bias)
+    yield "embedding/kernel", encoder.embedding.weight, _convolution
+    yield "embedding/bias", encoder.embedding.get_parameter("bias"), torch.flatten
+    yield POSITIONS, encoder.positions, lambda stored: _resized(stored, encoder.config.grid)
+    for index, layer in enumerate(encoder.layers):
+        assert isinstance(layer, TransformerLayer)
+        name = f"Transformer/encoderblock_{index}"
+        attention = f"{name}/MultiHeadDotProductAttention_1"
+        yield from _norm(f"{name}/LayerNorm_0", layer.attention_norm)
+        weights, biases = layer.qkv.weight.detach().chunk(3), layer.qkv.bias.detach().chunk(3)
+        for part, weight, bias in zip(("query", "key", "value"), weights, biases, strict=True):
+            yield f"{attention}/{part}/kernel", weight, lambda stored: stored.flatten(1).T  # width, heads, head width
+            yield f"{attention}/{part}/bias", bias, torch.flatten
+        yield f"{attention}/out/kernel", layer.out.weight, lambda stored: stored.flatten(0, 1).T  # heads, .., width
+        yield f"{attention}/out/bias", layer.out.bias, torch.flatten
+        yield from _norm(f"{name}/LayerNorm_2", layer.mlp_norm)
+        for part, linear in (("Dense_0", layer.mlp_in), ("Dense_1", layer.mlp_out)):
+            yield f"{name}/MlpBlock_3/{part}/kernel", linear.weight, lambda stored: stored.T
+            yield f"{name}/MlpBlock_3/{part}/bias", linear.bias, torch.flatten
+    yield from _norm("Transformer/encoder_norm", encoder.norm)
 
 
 def _norm(name: str, norm: nn.Module) -> Iterator[Wanted]:
-    yield from _vector(f"{name}/scale", norm.get_parameter("weight"))
-    yield from _vector(f"{name}/bias", norm.get_parameter("bias"))
-
-
-def _vector(name: str, weight: Tensor) -> Iterator[Wanted]:
-    yield name, weight, lambda stored: stored.flatten()
+    for part, parameter in (("scale", "weight"), ("bias", "bias")):
+        yield f"{name}/{part}", norm.get_parameter(parameter), torch.flatten
 
 
 def _convolution(stored: Tensor) -> Tensor:

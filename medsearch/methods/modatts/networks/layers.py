@@ -48,7 +48,7 @@ class Convolution(nn.Module):
         self._channels_last = kernel > 1 and dimensions == 3
 
     def forward(self, x: Float[Tensor, "batch channels *space"]) -> Float[Tensor, "batch out *space"]:
-        """Channels `channels[0]` to `channels[1]`."""
+        """(b, inputs, *space) to (b, outputs, *space), of the same size."""
         if not (self._channels_last and x.device.type == "cpu"):
             return self._convolve(x, self.weight, self.bias, padding=self._padding, groups=self._groups)
         x = _ChannelsLast.apply(x)  # type: ignore[no-untyped-call]
@@ -90,7 +90,7 @@ class Layers:
     modes: tuple[Mode, ...] = ()
 
     def conv(self, inputs: int, outputs: int, *, kernel: int = 3, groups: int = 1, bias: bool = False) -> Convolution:
-        """A convolution in space."""
+        """A convolution over the axes of space that keeps their size."""
         return Convolution(self.dimensions, (inputs, outputs), kernel=kernel, groups=groups, bias=bias)
 
     def norm(self, channels: int) -> Norm:

@@ -33,7 +33,7 @@ class SemanticMap(nn.Module):
         self.project = layers.conv(channels, channels + codes)  # values and logits read the same features
 
     def forward(self, x: Float[Tensor, "b c *space"]) -> Float[Tensor, "b c codes"]:
-        """One column per code."""
+        """(b, channels, *space) to (b, channels, codes)."""
         values, logits = self.project(x).flatten(2).split(self.split, 1)
         codes: Tensor = values @ logits.softmax(2).transpose(1, 2)
         return codes

@@ -30,7 +30,7 @@ class TransformerLayer(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Float[Tensor, "b tokens width"]) -> Float[Tensor, "b tokens width"]:
-        """Keeps the shape."""
+        """(b, tokens, width) to tokens of the same shape."""
         q, k, v = self._heads(x)
         x = x + self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
         hidden = self.dropout(F.gelu(self.mlp_in(self.mlp_norm(x))))

@@ -113,11 +113,19 @@ class TransUNetEncoder(nn.Module):
         self.embedding = nn.Conv2d(16 * config.width, config.hidden, 1)
         self.positions = nn.Parameter(torch.zeros(1, config.grid**2, config.hidden))
         self.dropout = nn.Dropout(config.dropout)
-        self.layers = nn.ModuleList(_vit_layer(config) for _ in range(config.layers))
+        self.layers = nn.ModuleList()
+        for _ in range(config.layers):
+            layer = TransformerLayer(
+                config.hidden, heads=config.heads, mlp=config.mlp, dropout=config.dropout, eps=1e-6
+            )
+            for linear in (layer.mlp_in, layer.mlp_out):
+                nn.init.xavier_uniform_(linear.weight)
+                nn.init.normal_(linear.bias, std=1e-6)
+            self.layers.append(layer)
         self.norm = nn.LayerNorm(config.hidden, eps=1e-6)
 
     def forward(self, image: Float[Tensor, "b 1 h w"]) -> Features:
-        """Encode slices in [-1, 1]."""
+        """Slices in [-1, 1] to tokens at 1/16 of their size, and skips."""
         side = self.config.input_size
         if image.shape[1:] != (1, side, side):
             got = "x".join(map(str, image.shape[1:]))
@@ -130,14 +138,6 @@ class TransUNetEncoder(nn.Module):
             tokens = layer(tokens)
         grid = (self.config.grid, self.config.grid)
         return Features(self.norm(tokens).transpose(1, 2).unflatten(2, grid), skips)
-
-
-def _vit_layer(config: TransUNetConfig) -> TransformerLayer:
-    layer = TransformerLayer(config.hidden, heads=config.heads, mlp=config.mlp, dropout=config.dropout, eps=1e-6)
-    for linear in (layer.mlp_in, layer.mlp_out):
-        nn.init.xavier_uniform_(linear.weight)
-        nn.init.normal_(linear.bias, std=1e-6)
-    return layer
 
 
 @final

@@ -3,8 +3,7 @@
 import torch
 
 from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
-from medsearch.methods.modatts.networks.decoders import CommonDecoder, SharedDecoder
-from medsearch.methods.modatts.networks.medformer import MedformerEncoder
+from medsearch.methods.modatts.networks.medformer import CommonDecoder, MedformerEncoder, SharedDecoder
 from medsearch.methods.modatts.networks.transunet import CupDecoder, TransUNetEncoder
 from medsearch.networks.config import DiscriminatorConfig
 from medsearch.networks.discriminator import MultiScaleDiscriminator

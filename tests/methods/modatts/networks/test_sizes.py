@@ -5,13 +5,13 @@ import torch
 from torch import nn
 
 from medsearch.methods.modatts.networks.config import MedformerConfig, TransUNetConfig
-from medsearch.methods.modatts.networks.decoders import (
+from medsearch.methods.modatts.networks.medformer import (
     CommonDecoder,
+    MedformerEncoder,
     SegmentationDecoder,
     SeparateDecoders,
     SharedDecoder,
 )
-from medsearch.methods.modatts.networks.medformer import MedformerEncoder
 from medsearch.methods.modatts.networks.transunet import CupDecoder, TransUNetEncoder
 from medsearch.networks.config import DiscriminatorConfig
 from medsearch.networks.discriminator import MultiScaleDiscriminator

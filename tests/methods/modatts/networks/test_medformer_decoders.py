@@ -3,13 +3,13 @@ import torch
 from torch import nn
 
 from medsearch.methods.modatts.networks.config import MedformerConfig
-from medsearch.methods.modatts.networks.decoders import (
+from medsearch.methods.modatts.networks.medformer import (
     CommonDecoder,
+    MedformerEncoder,
     SegmentationDecoder,
     SeparateDecoders,
     SharedDecoder,
 )
-from medsearch.methods.modatts.networks.medformer import MedformerEncoder
 from medsearch.networks.latent import MODES
 
 CROP = {2: (40, 16), 3: (24, 40, 16)}
