@@ -7,7 +7,7 @@ import dataclasses
 import site
 import sys
 import sysconfig
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -73,6 +73,28 @@ def _is_own(module: str) -> bool:
     """Whether a module is the user's: the program that is run, or a file beside it, which other nodes need not have."""
     tree = _tree_of(module)
     return module == MAIN or (tree is not None and tree.top is None)
+
+
+def code_that_travels(stage: Stage) -> Code | None:
+    """`code_of` a stage that workers may not find the source of: the user's own, in the program or a file beside it."""
+    return code_of(stage) if any(_is_own(kind.__module__) for kind in (type(stage), *_parts(stage))) else None
+
+
+def own_sources(stages: Iterable[Stage]) -> dict[str, tuple[Path, bytes]]:
+    """The user's own modules that workers need for `stages`, as path and content by name, `__main__` left out.
+
+    They are those that its modules beside the program import, from their folders. Workers get the program itself with
+    the stage.
+    """
+    return _own_sources(frozenset(kind.__module__ for stage in stages for kind in (type(stage), *_parts(stage))))
+
+
+@cache
+def _own_sources(modules: frozenset[str]) -> dict[str, tuple[Path, bytes]]:
+    own = {name: tree for name in sorted(modules) if _is_own(name) and (tree := _tree_of(name))}
+    main = _main_source() if MAIN in own else None
+    files = sources.imported_files(own, tuple(own.values()), main=main, besides=PACKAGE.name)
+    return {name: (path, path.read_bytes()) for name, path in files.items()}
 
 
 def forget() -> None:

@@ -9,7 +9,7 @@ from medsearch.cohorts.cohort import Roster
 from medsearch.cohorts.tasks import Task
 from medsearch.cohorts.views import part_fingerprint
 from medsearch.core.recipes import fingerprint, override
-from medsearch.stages.code import MAIN, Code, code_of
+from medsearch.stages.code import Code, code_of, code_that_travels
 from medsearch.stages.stage import Stage
 from medsearch.stages.store import Store
 
@@ -45,7 +45,7 @@ class StageRun:
     """One stage under a seed on a setting; `upstream` holds, by role, the keys of its inputs.
 
     Of the `task` the key knows only the fingerprints of those `parts` that the stage declared to read. sent_code: of a
-    stage that the program itself defines, so that workers cannot find its source.
+    stage whose source workers cannot find.
     """
 
     node: str
@@ -96,8 +96,7 @@ class Pipeline:
                 for part in sorted(node.stage.reads())
             }
             upstream = {role: runs[name].key for role, name in node.upstream.items()}
-            sent_code = code_of(node.stage) if type(node.stage).__module__ == MAIN else None
-            runs[node.name] = StageRun(node.name, node.stage, seed, task, parts, upstream, sent_code=sent_code)
+            runs[node.name] = StageRun(node.name, node.stage, seed, task, parts, upstream)
         return tuple(runs.values())
 
 

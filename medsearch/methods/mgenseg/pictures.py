@@ -38,7 +38,7 @@ def predictor(recipe: SegmentationRecipe, evaluation: EvaluationRecipe, context:
     prepare_torch(context.runtime)
     upstream, domain = context.upstream["segmentation"], evaluation.domain
     net = load_trained(MGenSegNet(recipe), upstream.file("weights.safetensors"), "net", context.runtime.device)
-    pictures = Pictures(context, net, domain, Wanted.by(upstream.manifest.notes["weights"]))
+    pictures = Pictures(net, domain, Wanted.by(upstream.manifest.notes["weights"]), context.runtime.device)
     return Predictor(slicewise(net.of(domain), context.runtime), pictures.draw)
 
 

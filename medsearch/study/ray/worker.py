@@ -83,8 +83,13 @@ class Unreadable:
     reason: str
 
 
-def read_payload(path: Sequence[str], content: bytes) -> TrialPayload | Unreadable:
-    """A payload from its bytes, or why this worker cannot read it. path: where the driver looks for modules."""
+def read_payload(
+    path: Sequence[str], content: bytes, sources: Mapping[str, tuple[Path, bytes]] = MappingProxyType({})
+) -> TrialPayload | Unreadable:
+    """A payload from its bytes, or why this worker cannot read it.
+
+    path: where the driver looks for modules. sources: the user's own modules (`own_sources`).
+    """
     adopt_path(path)
     apart = {name: (file, text) for name, (file, text) in sources.items() if not _is_here(file, text)}
     if apart and (finder := SentModules(apart)) not in sys.meta_path:

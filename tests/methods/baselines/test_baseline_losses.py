@@ -13,9 +13,7 @@ from medsearch.methods.baselines.accsegnet.networks import Projections
 from medsearch.methods.baselines.accsegnet.recipe import PatchNCERecipe
 from medsearch.methods.baselines.attent.segmentation import as_map, entropy_map
 from medsearch.methods.baselines.attent.translation import averaged
-from medsearch.methods.baselines.uagan import losses as uagan
-from medsearch.methods.baselines.uagan.recipe import Weights
-from medsearch.methods.baselines.uagan.training import balanced, grown
+from medsearch.methods.baselines.uagan import training as uagan
 from medsearch.networks.config import ResNetGeneratorConfig
 from medsearch.networks.cyclegan import ResNetGenerator
 

@@ -9,8 +9,14 @@ from medsearch.losses.dice import dice
 from medsearch.methods.baselines.accsegnet import losses
 from medsearch.methods.baselines.accsegnet.networks import AccSegNet, Projections, Translated
 from medsearch.methods.baselines.accsegnet.recipe import SegmentationRecipe
-from medsearch.methods.baselines.reads import SelectedOn
-from medsearch.methods.baselines.slices import ContrastsTraining, Pair, adam, both_contrasts, validation_slices
+from medsearch.methods.baselines.recipe import SelectedOn
+from medsearch.methods.baselines.slices import (
+    ContrastsTraining,
+    Pair,
+    SelectedByDice,
+    both_contrasts,
+    validation_slices,
+)
 from medsearch.networks.cyclegan import PatchDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.training.adversarial import discriminator_scores

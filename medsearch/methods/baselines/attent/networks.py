@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from medsearch.core.errors import BadInput
 from medsearch.methods.baselines.attent.recipe import DeepLabConfig, MapDiscriminatorConfig, TranslationRecipe
 from medsearch.networks import published
-from medsearch.networks.cyclegan import ResNetGenerator
+from medsearch.networks.cyclegan import Cycled, ResNetGenerator
 from medsearch.stages.context import Artifact
 from medsearch.training.checkpoints import load_trained
 

@@ -9,8 +9,8 @@ from medsearch.losses.reconstruction import l1
 from medsearch.losses.weights import normalised
 from medsearch.methods.baselines.attent.networks import WEIGHTS, Translator
 from medsearch.methods.baselines.attent.recipe import TranslationRecipe
-from medsearch.methods.baselines.slices import SHARE, ContrastsTraining, Pair, adam, both_contrasts, diseased, require
-from medsearch.networks.cyclegan import PatchDiscriminator
+from medsearch.methods.baselines.slices import SHARE, ContrastsTraining, Pair, both_contrasts, diseased, require
+from medsearch.networks.cyclegan import Cycled, PatchDiscriminator
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.adversarial import discriminator_scores

@@ -6,8 +6,7 @@ from typing import Any
 from medsearch.cohorts.patches import SliceRule
 from medsearch.core.ranges import PositiveInt
 from medsearch.core.recipes import override, recipe
-from medsearch.methods.baselines.reads import Supervision
-from medsearch.methods.baselines.recipe import AdamRecipe, TrainedByAdam
+from medsearch.methods.baselines.recipe import AdamRecipe, Supervision, TrainedByAdam
 from medsearch.networks.config import GenSegConfig, Scale
 from medsearch.stages.method import require_known
 from medsearch.stages.segmentation import EvaluationRecipe
