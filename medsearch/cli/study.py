@@ -76,7 +76,7 @@ def _put_to(
     A study that is declared on BraTS 2020 runs on the files of 2021 or 2023 as it is. Its cohort is another one then,
     by which reported values are not judged.
     """
-    from medsearch.cohorts.layouts.recognition import sibling
+    from medsearch.cohorts.layouts import sibling
 
     layouts = {declared: sibling(folder, declared) for declared, folder in given.items()}
     others = {declared: found for declared, found in layouts.items() if found != declared}

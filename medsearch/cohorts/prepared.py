@@ -14,14 +14,12 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.cohorts.atomic_folder import REMEDY, set_aside, verified_file
+from medsearch.cohorts.atomic_folder import CASES, REMEDY, set_aside, verified_file
 from medsearch.cohorts.cohort import Roster
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.records import read_record
 from medsearch.imaging.geometry import Box, Spacing, Triple
 from medsearch.imaging.resampling import MAJORITY
-
-CASES = "cases.json"
 
 
 @dataclass(frozen=True)
@@ -212,14 +210,9 @@ class PreparedStacks(PreparedArrays):
     VERSION: ClassVar[int] = 2
 
     @staticmethod
-    def image_file(contrast: str, number: int) -> str:
-        """The name of one case's slices in a contrast."""
-        return f"{contrast}-{number:04d}.npy"
-
-    @staticmethod
-    def body_file(contrast: str, number: int) -> str:
-        """The name of the masks that go with them."""
-        return f"{contrast}-{number:04d}-body.npy"
+    def files(contrast: str, number: int) -> tuple[str, str]:
+        """The names of one case's slices in a contrast, and of the masks that go with them."""
+        return f"{contrast}-{number:04d}.npy", f"{contrast}-{number:04d}-body.npy"
 
     @cached_property
     def roster(self) -> Roster:
@@ -234,12 +227,12 @@ class PreparedStacks(PreparedArrays):
     def stack(self, subject: str, contrast: str) -> NDArray[np.int16]:
         """(Z, Y, X) HU."""
         self.measured(subject, contrast)
-        return self.mapped(self.image_file(contrast, self.index(subject)))
+        return self.mapped(self.files(contrast, self.index(subject))[0])
 
     def body(self, subject: str, contrast: str) -> NDArray[np.uint8]:
         """(Z, Y, X) of 0 and 1."""
         self.measured(subject, contrast)
-        return self.mapped(self.body_file(contrast, self.index(subject)))
+        return self.mapped(self.files(contrast, self.index(subject))[1])
 
     def measured(self, subject: str, contrast: str) -> Mapping[str, Any]:
         """What was measured of a stack: slices, spacing (z, y, x; mm), region (first and last slice), if it was found.

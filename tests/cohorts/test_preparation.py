@@ -6,17 +6,18 @@ import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from medsearch.cohorts import grids, preparation
-from medsearch.cohorts.atomic_folder import FILES
+from medsearch.cohorts import preparation
+from medsearch.cohorts.atomic_folder import CASES, FILES
 from medsearch.cohorts.cohort import Case, Cohort
 from medsearch.cohorts.layouts import layout
 from medsearch.cohorts.layouts.brats import RELEASES
 from medsearch.cohorts.preparation import prepare
-from medsearch.cohorts.prepared import CASES, PreparedVolumes
+from medsearch.cohorts.prepared import PreparedVolumes
 from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.errors import BadInput
 from medsearch.core.records import write_json
@@ -134,14 +135,14 @@ def test_only_the_path_travels_between_processes(write_cohort: Writer, tmp_path:
 
 def _prepare(cohort: Cohort, folder: Path, kill_at: str | None = None) -> None:
     if kill_at:
-        read = grids.read_volume
+        read = preparation.read_volume
 
         def read_or_die(path: Path) -> object:
             if kill_at in str(path):
                 os.kill(os.getpid(), signal.SIGKILL)
             return read(path)
 
-        grids.read_volume = read_or_die
+        preparation.read_volume = read_or_die
     prepare(cohort, "f", task=TASK, folder=folder)
 
 
@@ -241,9 +242,13 @@ def test_empty_cohort_and_unknown_names_are_refused(write_cohort: Writer, tmp_pa
         prepared.index("nobody")
 
 
-def test_a_full_disk_is_refused_before_anything_is_written(write_cohort: Writer, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"need .* GB"):
-        preparation._require_space(tmp_path, 1 << 62)
+def test_a_full_disk_is_refused_before_anything_is_written(
+    write_cohort: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    with pytest.raises(BadInput, match=r"need .* GB, 0.0 GB are free"):
+        prepare(write_cohort(), "f", task=TASK, folder=tmp_path / "arrays")
+    assert not list((tmp_path / "arrays").rglob("*.npy"))
 
 
 @pytest.mark.skipif(not PATIENT.exists(), reason="needs the real labelled case (MEDSEARCH_REALDATA)")

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medsearch.cohorts.case_validation import CaseValidation, StackValues
+from medsearch.cohorts.checks import case_findings
 from medsearch.cohorts.inspection import inspect_cases
 from medsearch.cohorts.layouts import LAYOUTS
 from medsearch.imaging.volumes import read_volume, write_volume
@@ -33,8 +33,8 @@ def window(low: float, high: float, hu: np.ndarray) -> np.ndarray:
 
 def faults(path: Path, contrast: str = "CT") -> list[str]:
     facts = inspect_cases([{contrast: path}], None)[0]
-    found = CaseValidation("a", {contrast: path}, facts, LAYOUTS["nifti_folders"], StackValues()).findings()
-    return [finding.problem for finding in found if finding.fatal]
+    findings = case_findings("a", {contrast: path}, facts, layout=LAYOUTS["nifti_folders"])
+    return [finding.problem for finding in findings if finding.fatal]
 
 
 NOT_HU = {

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from medsearch.cohorts.checks import check
-from medsearch.cohorts.layouts import LAYOUTS
-from medsearch.cohorts.layouts.recognition import recognised
+from medsearch.cohorts.layouts import recognised
 from medsearch.core.errors import BadInput
 from medsearch.imaging.volumes import read_volume
 from medsearch.phantoms import PHANTOMS, PhantomSpec, specified, write_brain_phantom, write_brats, writing
@@ -161,7 +160,7 @@ def test_later_releases_have_the_same_people_in_files_of_their_own(name: str, ri
     checked = check(root, name)
     assert checked.findings == ()
     assert (checked.cohort.name, checked.cohort.phantom) == (f"{name}-phantom", True)
-    assert recognised(root, LAYOUTS) == name
+    assert recognised(root) == name
     before = check(write_brats(TINY, tmp_path / "brats2020")).cohort
     for case, other in zip(checked.cohort.cases, before.cases, strict=True):
         for contrast in before.contrasts:

@@ -15,8 +15,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from medsearch.cohorts.layouts.abdominal_ct import ARCHIVES, WITHDRAWN
-from medsearch.cohorts.layouts.images import PAIRED
-from medsearch.cohorts.layouts.nifti_folders import UNPAIRED
+from medsearch.cohorts.layouts.nifti_folders import PAIRED, UNPAIRED
 from medsearch.core import recipes
 from medsearch.core.machine import concurrently
 from medsearch.core.ranges import NonNegativeInt, PositiveInt, Range
