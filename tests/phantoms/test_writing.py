@@ -105,12 +105,6 @@ def test_label_maps_take_the_place_of_mni152(drawn_head: Path, tmp_path: Path) -
     assert brain.sum() * 4.0**3 / 1e6 == pytest.approx(4 / 3 * np.pi * 68 * 84 * 66 / 1e6, rel=0.25)
 
 
-@pytest.mark.slow
-def test_real_label_maps_make_a_cohort(real_heads: Path, tmp_path: Path) -> None:
-    checked = check(write_brain_phantom(tmp_path / "cohort", cases=1, spacing=4.0, anatomy=real_heads))
-    assert checked.findings == ()
-
-
 def test_the_fingerprint_follows_what_is_written(drawn_head: Path, tmp_path: Path) -> None:
     prints = {TINY.fingerprint}
     for change in ({"cases": 3}, {"spacing": 4.0}, {"seed": 0}, {"healthy": 1}, {"anatomy": str(drawn_head)}):

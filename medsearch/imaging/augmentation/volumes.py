@@ -2,6 +2,11 @@
 
 Rotation and scale, noise, blur, brightness, contrast, low resolution, inverted gamma, gamma, mirror, in this order.
 Never mirrored left to right: a half keeps its side. Statistics include the background.
+
+MONAI's Affine (splines of order 3), AdjustContrast, ScaleIntensityFixedMean and ScaleIntensity give these numbers to
+1e-6; its blur pads with zeros (up to 0.4 apart at an edge, at a sigma of 1), its low resolution comes back linearly and
+displaced (0.1 apart in the mean). The transforms here stay: rounding and MONAI's own random stream would move every
+number that was trained on augmented crops.
 """
 
 from functools import lru_cache
