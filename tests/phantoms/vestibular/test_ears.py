@@ -7,10 +7,9 @@ from scipy import ndimage
 from medsearch.phantoms import CrossModa2022Spec
 from medsearch.phantoms.anatomy import Anatomy
 from medsearch.phantoms.grids import Box
-from medsearch.phantoms.templates import label_maps
+from medsearch.phantoms.templates import label_maps, mni152_head, whole_labelled_head
 from medsearch.phantoms.tissues import HEAD
 from medsearch.phantoms.vestibular.ears import Ear, Schwannoma
-from medsearch.phantoms.vestibular.heads import mni152_head, whole_labelled_head
 from medsearch.phantoms.vestibular.spec import posed
 from medsearch.phantoms.vestibular.writing import VestibularSubject, vestibular_subject
 from tests.phantoms.vestibular.written_vestibular import SPEC, Shape

@@ -6,9 +6,8 @@ from scipy import ndimage
 
 from medsearch.phantoms.anatomy import Anatomy
 from medsearch.phantoms.grids import Box
-from medsearch.phantoms.templates import Template, label_maps, mni152
+from medsearch.phantoms.templates import Template, label_maps, mni152, mni152_head, whole_labelled_head
 from medsearch.phantoms.tissues import HEAD, NORMAL
-from medsearch.phantoms.vestibular.heads import mni152_head, whole_labelled_head
 
 BOX = Box.around((0.0, -16.0, -30.0), (200, 230, 100), (2.0, 2.0, 2.0))
 

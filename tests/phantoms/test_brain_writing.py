@@ -10,7 +10,7 @@ from medsearch.cohorts.checks import check
 from medsearch.cohorts.layouts import recognised
 from medsearch.core.errors import BadInput
 from medsearch.imaging.volumes import read_volume
-from medsearch.phantoms import PHANTOMS, PhantomSpec, specified, write_brain_phantom, write_brats, writing
+from medsearch.phantoms import PHANTOMS, PhantomSpec, brain, specified, write_brain_phantom, write_brats
 from tests.phantoms.written_phantom import Written
 
 TINY = PhantomSpec(cases=2, spacing=8.0, seed=3)
@@ -82,7 +82,7 @@ def test_an_empty_folder_is_filled(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_phantom_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write, written = writing.write_volume, []
+    write, written = brain.write_volume, []
 
     def failing(path: Path, *rest: object) -> None:
         written.append(path)
@@ -91,7 +91,7 @@ def test_an_interrupted_phantom_leaves_nothing(tmp_path: Path, monkeypatch: pyte
             raise OSError(msg)
         write(path, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(writing, "write_volume", failing)
+    monkeypatch.setattr(brain, "write_volume", failing)
     with pytest.raises(OSError, match="no space left"):
         write_brats(TINY, tmp_path / "cohort")
     assert list(tmp_path.iterdir()) == []
