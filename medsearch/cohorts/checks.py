@@ -190,9 +190,9 @@ def case_findings(
         elif file.low == file.high:
             what = "is zero everywhere" if file.low == 0 else f"is constant ({file.low:g} everywhere)"
             faults.append(Fault(what, f"export the image again, {EXCLUDE}"))
-        elif not isinstance(layout, TumourLayout):
-            faults += _ct_faults(file) if oriented else ()  # what is shown of a body depends on how it lies
-        elif oriented and file.zeros < _LEAST_BACKGROUND and layout.atlas is None:
+        elif oriented and not isinstance(layout, TumourLayout):  # what is shown of a body depends on how it lies
+            faults += _ct_faults(file)
+        elif oriented and isinstance(layout, TumourLayout) and layout.atlas is None and file.zeros < _LEAST_BACKGROUND:
             what = "has no background of zeros, which tells brain from the rest"
             faults.append(Fault(what, "strip the skull", fatal=False))
         how = None if kind == LABEL else difference(file, common or file, layout.grid_tolerance)

@@ -106,10 +106,11 @@ def _write_volumes(cohort: Cohort, task: CrossModalityTask, aside: Path, *, memo
     if needed > free:  # refused early: a mapped file on a full disk kills the process without a word
         msg = f"{aside.parent}: prepared arrays need {needed / 1e9:.1f} GB, {free / 1e9:.1f} GB are free; make room"
         raise BadInput(msg)
-    files = {contrast: (PreparedVolumes.image_file(contrast), np.float16) for contrast in cohort.contrasts}
+    files: dict[str, tuple[str, type[np.generic]]] = {PreparedVolumes.MASK: (PreparedVolumes.MASK, np.uint8)}
+    files |= {contrast: (PreparedVolumes.image_file(contrast), np.float16) for contrast in cohort.contrasts}
     arrays = {  # a case without a contrast stays 0 there
         name: np.lib.format.open_memmap(aside / file, mode="w+", dtype=dtype, shape=shape)
-        for name, (file, dtype) in {**files, PreparedVolumes.MASK: (PreparedVolumes.MASK, np.uint8)}.items()
+        for name, (file, dtype) in files.items()
     }
 
     def stored(numbered: tuple[int, Case]) -> dict[str, Any]:
