@@ -132,10 +132,9 @@ def size(text: str) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from medsearch.cohorts.checks import check
-    from medsearch.cohorts.layouts import LAYOUTS
-    from medsearch.cohorts.layouts.recognition import recognised
+    from medsearch.cohorts.layouts import LAYOUTS, recognised
 
-    layout = options.layout or recognised(options.dir, LAYOUTS) or next(iter(LAYOUTS))
+    layout = options.layout or recognised(options.dir) or next(iter(LAYOUTS))
     if not options.layout:
         say(f"layout: {layout}")
     checked = check(options.dir, layout)

@@ -62,7 +62,7 @@ def put_to_releases(study: Study, given: Mapping[str, Path]) -> tuple[Study, dic
     A study that is declared on BraTS 2020 runs on the files of 2021 or 2023 as it is. Its cohort is another one then,
     by which reported values are not judged.
     """
-    from medsearch.cohorts.layouts.recognition import sibling
+    from medsearch.cohorts.layouts import sibling
 
     layouts = {declared: sibling(folder, declared) for declared, folder in given.items()}
     others = {declared: layout for declared, layout in layouts.items() if layout != declared}

@@ -13,10 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import final
 
-from medsearch.cohorts.atomic_folder import FILES
+from medsearch.cohorts.atomic_folder import CASES, FILES
 from medsearch.cohorts.atomic_folder import damages as array_damages
 from medsearch.cohorts.atomic_folder import set_aside_damaged as set_arrays_aside
-from medsearch.cohorts.prepared import CASES
 from medsearch.core.errors import BadInput, Damaged, printable
 from medsearch.core.locks import free
 from medsearch.core.paths import DAMAGED, is_set_aside

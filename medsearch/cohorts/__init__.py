@@ -1,10 +1,9 @@
 """Cohorts: layouts of files, their checks, the task put to a method, prepared arrays, and what a stage sees of them.
 
 The way of a volume: `layouts` find its case by names; `inspection` reads, hashes and measures it once, by which
-`checks` refuse what is wrong; `preparation` reads it a second time and brings it to the task's sizes (`grids` for
-volumes, `abdomen` for stacks of slices) as `prepared` arrays in an `atomic_folder`, of which a `node_cache` may hold a
-copy; a stage sees through `views` the parts of its task (`tasks`) that it declared to read; a network trains on
-`patches`, which `augmentation` changes.
+`checks` refuse what is wrong; `preparation` reads it a second time and brings it to the task's sizes as `prepared`
+arrays in an `atomic_folder`, of which each node may hold a copy; a stage sees through `views` the parts of its task
+(`tasks`) that it declared to read; a network trains on `patches`, which `imaging.augmentation` changes.
 
 Segmentation and synthesis are two settings of one task. Where three methods that are still to come need more than
 those have, it is a third setting in `tasks`, with a writer in `preparation` and a view:

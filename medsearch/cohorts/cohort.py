@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from medsearch.core import recipes
-from medsearch.core.errors import BadInput, Damaged, printable
+from medsearch.core.errors import Damaged, printable
 from medsearch.core.machine import concurrently
 from medsearch.core.records import read_record, write_sealed
 from medsearch.imaging.image_files import Contents, UnreadableVolume, files_of, missing, read_bytes, read_files
@@ -91,18 +91,6 @@ class Cohort:
         return replace(self, contrasts=kept, cases=tuple(cases))
 
 
-def require_cases(cohort: Cohort) -> None:
-    """Refuse a cohort of which nothing can be prepared.
-
-    Raises:
-        BadInput: it has no case.
-
-    """
-    if not cohort.cases:
-        msg = f"cohort {cohort.name} in {cohort.root} has no usable case; run `medsearch check` on it"
-        raise BadInput(msg)
-
-
 @dataclass(frozen=True)
 class Finding:
     """One fault of a cohort: whose, in which file, what, and what to do. A fatal one excludes the subject.
@@ -180,17 +168,12 @@ def fingerprint(cohort: Cohort, digests_cache: Path) -> str:
         UnreadableVolume: a file of the cohort cannot be read.
     """
     digests = Digests(digests_cache).of(path for case in cohort.cases for path in case.files.values())
-    content = [
-        (case.subject, {kind: digests[path] for kind, path in case.files.items()}, *_said(case))
-        for case in sorted(cohort.cases, key=lambda case: case.subject)
-    ]
+    content: list[tuple[object, ...]] = []
+    for case in sorted(cohort.cases, key=lambda case: case.subject):
+        files = {kind: digests[path] for kind, path in case.files.items()}
+        known = {"part": case.part, "presence": case.presence}  # apart from its files
+        content.append((case.subject, files, *([known] if set(known.values()) != {None} else [])))
     return recipes.fingerprint({"contrasts": cohort.contrasts, "cases": content})
-
-
-def _said(case: Case) -> tuple[dict[str, object], ...]:
-    """What is known of a case apart from its files: a mapping, or nothing."""
-    known: dict[str, object] = {"part": case.part, "presence": case.presence}
-    return () if set(known.values()) == {None} else (known,)
 
 
 def _state(path: Path) -> str:

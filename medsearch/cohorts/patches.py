@@ -63,6 +63,7 @@ class Slices:
         return None if mask is None else padded_slices(mask, flat)[0]
 
     def _place(self, index: int) -> tuple[str, Geometry]:
+        """Whose slice it is, and the geometry that holds this slice alone."""
         low, high = self.source.geometry.depth
         z = low + index % (high - low)
         return self.source.subjects[index // (high - low)], replace(self.source.geometry, depth=(z, z + 1))
@@ -87,7 +88,7 @@ class HemispherePatches:
         return len(self.units)
 
     def __getitem__(self, index: int) -> tuple[Image, Mask | None]:
-        """Image and mask of one crop; the mask is None where it is unknown."""
+        """Image and mask of one patch; the mask is None where it is unknown."""
         unit = self.units[index]
         mask = self.source.mask(unit.subject)
         image = self._cut(self.source.image(unit.subject), unit).astype(np.float32)
@@ -95,46 +96,32 @@ class HemispherePatches:
 
     def _cut(self, volume: NDArray[Any], unit: PatchIndex) -> NDArray[Any]:
         box, geometry = self.source.box(unit.subject), self.source.geometry
-        if unit.z is None:
-            crop: NDArray[Any] = halves(volume, geometry, box)[unit.side]
-            return crop
-        flat = replace(geometry, depth=(unit.z, unit.z + 1), crop=(1, *geometry.crop[1:]))
-        one: NDArray[Any] = halves(volume, flat, box)[unit.side, 0]
-        return one
+        if unit.z is not None:
+            geometry = replace(geometry, depth=(unit.z, unit.z + 1), crop=(1, *geometry.crop[1:]))
+        half: NDArray[Any] = halves(volume, geometry, box)[unit.side]
+        return half if unit.z is None else half[0]
 
 
 def half_crops(source: VolumeSource) -> tuple[HemispherePatches, HemispherePatches]:
     """Both halves of every subject: those with tumour anywhere, and those without (thesis, section 5.5.1)."""
-    sided = [
-        (PatchIndex(subject, side), present)
-        for subject in source.subjects
-        for side, present in enumerate(source.presence(subject))
-    ]
-    return _parted(source, sided)
+    units: dict[bool, list[PatchIndex]] = {True: [], False: []}
+    for subject in source.subjects:
+        for side, present in enumerate(source.presence(subject)):
+            units[present].append(PatchIndex(subject, side))
+    return HemispherePatches(source, tuple(units[True])), HemispherePatches(source, tuple(units[False]))
 
 
 def half_slices(source: VolumeSource) -> tuple[HemispherePatches, HemispherePatches]:
     """Axial slices of every half that are not nearly empty: those with tumour, and those without."""
-    sided = []
+    units: dict[bool, list[PatchIndex]] = {True: [], False: []}
     for subject in source.subjects:
         volume, box, crop = source.image(subject), source.box(subject), source.geometry.crop
         first = half_starts(volume.shape, source.geometry, box)[0][0]
         brain = np.count_nonzero(halves(volume, source.geometry, box), axis=(2, 3)) >= LEAST_BRAIN * crop[1] * crop[2]
-        present = source.tumour_areas(subject) > 0
-        sided += [
-            (PatchIndex(subject, side, first + z), bool(present[side, first + z]))
-            for side, z in np.argwhere(brain).tolist()
-        ]
-    return _parted(source, sided)
-
-
-def _parted(
-    source: VolumeSource, sided: Sequence[tuple[PatchIndex, bool]]
-) -> tuple[HemispherePatches, HemispherePatches]:
-    return (
-        HemispherePatches(source, tuple(unit for unit, present in sided if present)),
-        HemispherePatches(source, tuple(unit for unit, present in sided if not present)),
-    )
+        areas = source.tumour_areas(subject)
+        for side, z in np.argwhere(brain).tolist():
+            units[bool(areas[side, first + z] > 0)].append(PatchIndex(subject, side, first + z))
+    return HemispherePatches(source, tuple(units[True])), HemispherePatches(source, tuple(units[False]))
 
 
 def batches(count: int, size: int, rng: np.random.Generator) -> Iterator[Sequence[int]]:
@@ -159,16 +146,12 @@ def domain_source(task: TaskView, domain: Domain, split: SplitName, *, masks: bo
     return VolumeSource(
         subjects=task.subjects(domain, split),
         image=partial(task.mapped_image, domain, split),
-        mask=partial(task.mapped_mask, domain, split) if masks else _unknown,
+        mask=partial(task.mapped_mask, domain, split) if masks else lambda _: None,
         presence=partial(task.presence, domain, split),
         tumour_areas=partial(task.tumour_areas, domain, split),
         box=task.box,
         geometry=task.geometry,
     )
-
-
-def _unknown(subject: str) -> Mask | None:  # noqa: ARG001
-    return None
 
 
 @recipe
@@ -209,10 +192,6 @@ def hemisphere_slices(source: VolumeSource, rule: SliceRule) -> tuple[Hemisphere
     for subject in source.subjects:
         cut = halves(source.image(subject), source.geometry, source.box(subject))
         sick, well = rule.parted(cut, source.tumour_areas(subject))
-        diseased += _units(subject, sick)
-        healthy += _units(subject, well)
+        diseased += [PatchIndex(subject, side, z) for side, z in np.argwhere(sick).tolist()]
+        healthy += [PatchIndex(subject, side, z) for side, z in np.argwhere(well).tolist()]
     return HemispherePatches(source, tuple(diseased)), HemispherePatches(source, tuple(healthy))
-
-
-def _units(subject: str, where: NDArray[np.bool_]) -> list[PatchIndex]:
-    return [PatchIndex(subject, side, z) for side, z in np.argwhere(where).tolist()]

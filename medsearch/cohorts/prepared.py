@@ -4,7 +4,6 @@ A folder holds the arrays of a cohort for a geometry: volumes on one grid, or st
 them lie `cases.json`, with what was measured of each case, and `files.json`, written last, with what each file holds.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,18 +13,16 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.cohorts.atomic_folder import REMEDY, set_aside, verified_file
+from medsearch.cohorts.atomic_folder import CASES, REMEDY, set_aside, verified_file
 from medsearch.cohorts.cohort import Roster
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.records import read_record
 from medsearch.imaging.geometry import Box, Spacing, Triple
 from medsearch.imaging.resampling import MAJORITY
 
-CASES = "cases.json"
-
 
 @dataclass(frozen=True)
-class PreparedArrays(ABC):
+class PreparedArrays:
     """A folder of prepared arrays, opened on first use and shared between processes; what travels is the path."""
 
     directory: Path
@@ -68,10 +65,21 @@ class PreparedArrays(ABC):
         """The subjects, in the order in which they were prepared."""
         return tuple(case["subject"] for case in self.record["cases"])
 
-    @property
-    @abstractmethod
+    @cached_property
     def roster(self) -> Roster:
         """Who may be divided, and what the data set's folders say of them."""
+        cases = self.record["cases"]
+        return Roster(
+            self.subjects,
+            {case["subject"]: case["part"] for case in cases if case.get("part")},
+            frozenset(case["subject"] for case in cases if case.get("annotated")),
+            {case["subject"]: tuple(case["stacks"]) for case in cases if "stacks" in case},
+            {case["subject"]: case["patient"] for case in cases if case.get("patient")},
+        )
+
+    @cached_property
+    def _indices(self) -> dict[str, int]:
+        return {subject: index for index, subject in enumerate(self.subjects)}
 
     def index(self, subject: str) -> int:
         """The place of a subject among those that were prepared.
@@ -94,10 +102,6 @@ class PreparedArrays(ABC):
         """
         case: dict[str, Any] = self.record["cases"][self.index(subject)]
         return case
-
-    @cached_property
-    def _indices(self) -> dict[str, int]:
-        return {subject: index for index, subject in enumerate(self.subjects)}
 
 
 @dataclass(frozen=True)
@@ -131,24 +135,15 @@ class PreparedVolumes(PreparedArrays):
         return deep, high, wide
 
     @cached_property
-    def roster(self) -> Roster:
-        """Who may be divided, and what the data set's folders say of them."""
-        cases = self.record["cases"]
-        return Roster(
-            self.subjects,
-            {case["subject"]: case["part"] for case in cases if case.get("part")},
-            frozenset(case["subject"] for case in cases if case["annotated"]),
-            patients={case["subject"]: case["patient"] for case in cases if case.get("patient")},
+    def boxes(self) -> tuple[Box, ...]:
+        """Each case's brain box over all its contrasts."""
+        return tuple(
+            ((z[0], z[1]), (y[0], y[1]), (x[0], x[1])) for z, y, x in (case["box"] for case in self.record["cases"])
         )
 
     @cached_property
-    def boxes(self) -> tuple[Box, ...]:
-        """Each case's brain box over all its contrasts."""
-        return tuple(_as_box(case["box"]) for case in self.record["cases"])
-
-    @cached_property
     def presence(self) -> NDArray[np.bool_]:
-        """(cases, 2): tumour anywhere left and right of the midline."""
+        """(cases, 2): tumour anywhere at low and at high x of the midline."""
         return np.array([case["presence"] for case in self.record["cases"]], dtype=bool).reshape(-1, 2)
 
     @cached_property
@@ -212,34 +207,19 @@ class PreparedStacks(PreparedArrays):
     VERSION: ClassVar[int] = 2
 
     @staticmethod
-    def image_file(contrast: str, number: int) -> str:
-        """The name of one case's slices in a contrast."""
-        return f"{contrast}-{number:04d}.npy"
-
-    @staticmethod
-    def body_file(contrast: str, number: int) -> str:
-        """The name of the masks that go with them."""
-        return f"{contrast}-{number:04d}-body.npy"
-
-    @cached_property
-    def roster(self) -> Roster:
-        """Who may be divided, and what the data set's folders say of them."""
-        cases = self.record["cases"]
-        return Roster(
-            self.subjects,
-            {case["subject"]: case["part"] for case in cases if case["part"]},
-            contrasts={case["subject"]: tuple(case["stacks"]) for case in cases},
-        )
+    def files(contrast: str, number: int) -> tuple[str, str]:
+        """The names of one case's slices in a contrast, and of the masks that go with them."""
+        return f"{contrast}-{number:04d}.npy", f"{contrast}-{number:04d}-body.npy"
 
     def stack(self, subject: str, contrast: str) -> NDArray[np.int16]:
         """(Z, Y, X) HU."""
         self.measured(subject, contrast)
-        return self.mapped(self.image_file(contrast, self.index(subject)))
+        return self.mapped(self.files(contrast, self.index(subject))[0])
 
     def body(self, subject: str, contrast: str) -> NDArray[np.uint8]:
         """(Z, Y, X) of 0 and 1."""
         self.measured(subject, contrast)
-        return self.mapped(self.body_file(contrast, self.index(subject)))
+        return self.mapped(self.files(contrast, self.index(subject))[1])
 
     def measured(self, subject: str, contrast: str) -> Mapping[str, Any]:
         """What was measured of a stack: slices, spacing (z, y, x; mm), region (first and last slice), if it was found.
@@ -256,8 +236,3 @@ class PreparedStacks(PreparedArrays):
 
 
 Prepared: TypeAlias = PreparedVolumes | PreparedStacks
-
-
-def _as_box(sides: list[list[int]]) -> Box:
-    (z0, z1), (y0, y1), (x0, x1) = sides
-    return (z0, z1), (y0, y1), (x0, x1)

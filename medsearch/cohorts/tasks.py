@@ -17,7 +17,7 @@ from functools import lru_cache
 from itertools import product
 from typing import ClassVar, Literal, TypeAlias
 
-from medsearch.cohorts.cohort import Part, Roster
+from medsearch.cohorts.cohort import Roster
 from medsearch.cohorts.layouts import AxialLayout, TumourLayout, axial_layout, tumour_layout
 from medsearch.cohorts.prepared import PreparedStacks, PreparedVolumes
 from medsearch.core.errors import BadInput
@@ -56,14 +56,13 @@ class Split:
     labelled_target: tuple[str, ...] = ()
 
     def members(self, part: str) -> tuple[str, ...]:
-        """Who is in "<domain>.<split>", or in one kind of it, in the order in which they were drawn."""
+        """Who is in "<domain>.<split>", or in one kind of it, in the order in which they were drawn.
+
+        "<domain>.labelled" are the training cases whose outlines may be seen.
+        """
         domain, name = part.split(".")[:2]
         members: tuple[str, ...] = getattr(self, f"{name}_{domain}")
         return members
-
-    def labelled(self, domain: str) -> tuple[str, ...]:
-        """The training cases of a domain whose outlines may be seen."""
-        return self.labelled_source if domain == "source" else self.labelled_target
 
 
 @recipe
@@ -113,7 +112,7 @@ class CrossModalityTask:
 
     def contrasts(self, part: str) -> Mapping[str, str]:
         """The contrasts of a part's images, by what each is in it."""
-        return _contrast_of(self, part)
+        return {"source": self.source} if part.startswith("source.") else {"target": self.target}
 
     def folder_name(self, fingerprint: str) -> str:
         """The name of the folder of a cohort's arrays: by content, voxels, normalisation; their number if cut out."""
@@ -135,7 +134,7 @@ class CrossModalityTask:
         if kind == "images" and split.members(part):
             held |= {"contrast": self.contrasts(part)[domain], "normalisation": self.normalisation}
         if kind == "masks" and name == "train":
-            held["labelled"] = frozenset(split.labelled(domain))
+            held["labelled"] = frozenset(split.members(f"{domain}.labelled"))
         return held
 
     def pretended_roster(self) -> Roster:
@@ -159,11 +158,11 @@ class CrossModalityTask:
         sides = _assigned(self, roster) if roster.assigned else _drawn(self, roster)
         if self.folds:
             sides |= _fold(self, sides, roster)
-        return Split(
-            **sides,
-            labelled_source=_labelled(self, sides["train_source"], "source"),
-            labelled_target=_labelled(self, sides["train_target"], "target"),
-        )
+        for side, fraction in (("source", self.source_labels), ("target", self.target_labels)):
+            training = sides[f"train_{side}"]
+            count = math.ceil(fraction * len(training) - 1e-9)  # errs to more, as the released code; 0.07 of 100 is 7
+            sides[f"labelled_{side}"] = ranked(self.split_seed, training, "labels", side)[:count]
+        return Split(**sides)
 
 
 @recipe
@@ -226,7 +225,9 @@ class SynthesisTask:
 
     def contrasts(self, part: str) -> Mapping[str, str]:
         """The contrasts of a part's images, by what each is in it."""
-        return {"given": self.given, "wanted": self.wanted} if part.startswith("paired.") else _contrast_of(self, part)
+        if part.startswith("paired."):
+            return {"given": self.given, "wanted": self.wanted}
+        return {"source": self.source} if part.startswith("source.") else {"target": self.target}
 
     def folder_name(self, fingerprint: str) -> str:
         """The name of the folder of a cohort's arrays: by content, the size of a slice, and the rules for bodies."""
@@ -277,16 +278,11 @@ Task: TypeAlias = CrossModalityTask | SynthesisTask
 
 @dataclass(frozen=True)
 class Question:
-    """A task over a cohort's subjects. Tasks go by what they show: 1 and 1.0 are equal, keys are not."""
+    """A task over a cohort's subjects, `shown` as its text: 1 and 1.0 are equal tasks, but not equal keys."""
 
     shown: str
     roster: Roster = field(hash=False)
     task: Task = field(compare=False)
-
-    @staticmethod
-    def of(task: Task, roster: Roster) -> "Question":
-        """The task put to these subjects."""
-        return Question(repr(task), roster, task)
 
 
 def split(task: Task, roster: Roster) -> Split:
@@ -296,17 +292,12 @@ def split(task: Task, roster: Roster) -> Split:
         BadInput: the subjects cannot be divided so; see the task's own `draw`.
 
     """
-    return _divided(Question.of(task, roster))
+    return _divided(Question(repr(task), roster, task))
 
 
 @lru_cache(maxsize=1000)
 def _divided(question: Question) -> Split:
     return question.task.draw(question.roster)
-
-
-def _contrast_of(task: Task, part: str) -> dict[str, str]:
-    """The contrast of a source or target part."""
-    return {"source": task.source} if part.startswith("source.") else {"target": task.target}
 
 
 def _require_two_contrasts(task: Task) -> None:
@@ -320,9 +311,9 @@ def _unpaired(task: SynthesisTask, roster: Roster, contrast: str) -> tuple[str, 
     both = (task.source, task.target)
     free = [name for name in roster.subjects if roster.assigned.get(name) != "test"]
     for name in free:
-        here = [one for one in both if one in roster.contrasts.get(name, ())]
-        if len(here) != 1:
-            what = f"both {task.source} and {task.target}" if here else f"neither {task.source} nor {task.target}"
+        held = [contrast for contrast in both if contrast in roster.contrasts.get(name, ())]
+        if len(held) != 1:
+            what = f"both {task.source} and {task.target}" if held else f"neither {task.source} nor {task.target}"
             msg = f"case {name} has {what}, but training is unpaired; put it among the pairs, or leave it out"
             raise BadInput(msg)
     cases = ranked(task.split_seed, [name for name in free if contrast in roster.contrasts[name]], "split", contrast)
@@ -354,11 +345,6 @@ def _patients(roster: Roster, subjects: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(roster.patients.get(subject, subject) for subject in subjects))
 
 
-def _people(roster: Roster) -> str:
-    """What is split: whoever has several cases stays whole."""
-    return "patients" if roster.patients else "cases"
-
-
 def _cases_of(patients: Sequence[str], roster: Roster) -> tuple[str, ...]:
     """All subjects of these patients, in the patients' order; one patient's by name."""
     if not roster.patients:
@@ -370,10 +356,10 @@ def _cases_of(patients: Sequence[str], roster: Roster) -> tuple[str, ...]:
 
 
 def _assigned(task: CrossModalityTask, roster: Roster) -> dict[str, tuple[str, ...]]:
-    def of(part: Part) -> tuple[str, ...]:
-        return ranked(task.split_seed, [name for name in roster.subjects if roster.assigned[name] == part], "split")
-
-    source, target = of("source"), of("target")
+    source, target, test = (
+        ranked(task.split_seed, [name for name in roster.subjects if roster.assigned[name] == part], "split")
+        for part in ("source", "target", "test")
+    )
     annotated = [name for name in target if name in roster.annotated]
     shown = annotated[: max(1, round(HELD_OUT * len(annotated)))] if len(target) > 1 else []
     held = max(1, round(HELD_OUT * len(source)))
@@ -383,7 +369,7 @@ def _assigned(task: CrossModalityTask, roster: Roster) -> dict[str, tuple[str, .
         "validation_source": source[:held],
         "validation_target": tuple(shown),
         "test_source": (),
-        "test_target": of("test"),
+        "test_target": test,
     }
 
 
@@ -392,9 +378,10 @@ def _fold(task: CrossModalityTask, sides: Mapping[str, tuple[str, ...]], roster:
     pool = sides["validation_source"] + sides["train_source"]
     order = ranked(task.split_seed, _patients(roster, pool), "folds")
     if not 0 <= task.fold < task.folds or not 2 <= task.folds <= len(order):
+        whole = "patients" if roster.patients else "cases"  # whoever has several cases is not divided
         msg = (
-            f"task.fold={task.fold} of task.folds={task.folds} with {len(order)} source {_people(roster)}; folds are "
-            f"2 or more, at most as many as {_people(roster)}, and counted from 0"
+            f"task.fold={task.fold} of task.folds={task.folds} with {len(order)} source {whole}; folds are "
+            f"2 or more, at most as many as {whole}, and counted from 0"
         )
         raise BadInput(msg)
     shown = set(_cases_of(order[task.fold :: task.folds], roster))
@@ -417,7 +404,8 @@ def _refuse(task: CrossModalityTask, roster: Roster) -> None:
         msg = f"subject {twice[0]!r} comes twice in the cohort; a patient may be in one part of the split only"
         raise BadInput(msg)
     if (count := len(_patients(roster, subjects))) < FEWEST:
-        msg = f"the cohort has {count} usable {_people(roster)}, a split needs at least {FEWEST}; add cases"
+        whole = "patients" if roster.patients else "cases"
+        msg = f"the cohort has {count} usable {whole}, a split needs at least {FEWEST}; add cases"
         raise BadInput(msg)
     if task.folds and task.pairing == "overlap":
         msg = "task.folds with task.pairing='overlap' would validate on those who train the target; take 'disjoint'"
@@ -432,9 +420,3 @@ def _refuse(task: CrossModalityTask, roster: Roster) -> None:
             f"a split needs {FEWEST_SOURCES} and 1: add cases"
         )
         raise BadInput(msg)
-
-
-def _labelled(task: CrossModalityTask, subjects: Sequence[str], domain: Literal["source", "target"]) -> tuple[str, ...]:
-    fraction = task.source_labels if domain == "source" else task.target_labels
-    count = math.ceil(fraction * len(subjects) - 1e-9)  # errs to more, as the released code; 0.07 of 100 is 7, not 8
-    return ranked(task.split_seed, subjects, "labels", domain)[:count]

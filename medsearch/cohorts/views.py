@@ -140,7 +140,7 @@ class TaskView(View[CrossModalityTask, PreparedVolumes]):
     def mapped_mask(self, domain: Domain, split: SplitName, subject: str) -> NDArray[np.uint8] | None:
         """As `mask`, but the read-only array on disk."""
         index = self._index(domain, split, "masks", subject)
-        if split == "train" and subject not in self._split.labelled(domain):
+        if split == "train" and subject not in self._split.members(f"{domain}.labelled"):
             return None
         if split == "test" and not self.prepared.case(subject)["annotated"]:
             return None
@@ -239,7 +239,8 @@ class SynthesisView(View[SynthesisTask, PreparedStacks]):
         """
         part = f"{side}.{name}.images"
         self._require_member(part, subject)
-        return self._abdomen(subject, self.task.contrasts(part)[side])
+        contrast = self.task.contrasts(part)[side]
+        return self._abdomen(subject, contrast, contrast)
 
     def pairs(self, name: Literal["validation", "test"]) -> tuple[str, ...]:
         """Whose images there are in both contrasts.
@@ -259,15 +260,16 @@ class SynthesisView(View[SynthesisTask, PreparedStacks]):
 
         """
         self._require_member(f"paired.{name}.images", subject)
-        given, wanted = (self.prepared.stack(subject, contrast) for contrast in (self.task.given, self.task.wanted))
+        contrasts = self.task.given, self.task.wanted
+        given, wanted = (self.prepared.stack(subject, contrast) for contrast in contrasts)
         if given.shape != wanted.shape:
             msg = (
                 f"case {subject}: {self.task.given} has {given.shape} slices, rows and columns, {self.task.wanted} "
                 f"{wanted.shape}; bring the pair onto one grid"
             )
             raise BadInput(msg)
-        where = self._region(subject, self.task.given)
-        return self._abdomen(subject, self.task.given, where), self._abdomen(subject, self.task.wanted, where)
+        shown, hidden = (self._abdomen(subject, contrast, self.task.given) for contrast in contrasts)
+        return shown, hidden
 
     def _serve(self, part: str, subjects: tuple[str, ...]) -> None:
         if not subjects:
@@ -278,12 +280,10 @@ class SynthesisView(View[SynthesisTask, PreparedStacks]):
             for contrast in self.task.contrasts(part).values():
                 self.prepared.measured(subject, contrast)
 
-    def _region(self, subject: str, contrast: str) -> slice:
-        first, last = self.prepared.measured(subject, contrast)["region"]
-        return slice(first, last + 1)
-
-    def _abdomen(self, subject: str, contrast: str, where: slice | None = None) -> Abdomen:
-        where = where or self._region(subject, contrast)
+    def _abdomen(self, subject: str, contrast: str, found_in: str) -> Abdomen:
+        """The slices of one contrast that are abdomen in the contrast `found_in`."""
+        first, last = self.prepared.measured(subject, found_in)["region"]
+        where = slice(first, last + 1)
         deep, high, wide = self.prepared.measured(subject, contrast)["spacing"]
         return Abdomen(
             subject,
@@ -356,7 +356,7 @@ def part_fingerprint(task: Task, cohort: str, roster: Roster, part: str) -> str:
         BadInput: the task has no such part.
 
     """
-    return _fingerprint(Question.of(task, roster), cohort, part)
+    return _fingerprint(Question(repr(task), roster, task), cohort, part)
 
 
 @lru_cache(maxsize=10_000)

@@ -105,17 +105,14 @@ def abdominal_region(hu: Volume, body: Mask, spacing: float, rule: RegionRule | 
     rule = rule or RegionRule()
     lungs = _share(hu, body, rule.lung_below) >= rule.lung_share
     gas = _share(hu, body, rule.bowel_below) >= rule.bowel_share
-    first = int(lungs.argmax()) if lungs.any() else 0
-    below = _after_lungs(lungs, first) + round(rule.bases / spacing) if lungs.any() else 0
+    first, below = 0, 0
+    if lungs.any():
+        first = int(lungs.argmax())
+        clear = np.flatnonzero(~lungs[first:])  # slices from the first with lungs on that show none
+        below = first + (int(clear[0]) if clear.size else len(lungs) - first) + round(rule.bases / spacing)
     bowel = gas[below:]
     last = below + int(np.flatnonzero(bowel)[-1]) if bowel.any() else len(hu) - 1
     return Region(first, last, bool(lungs.any()), bool(bowel.any()))
-
-
-def _after_lungs(lungs: Mask, first: int) -> int:
-    """The first slice from `first` on without lungs."""
-    clear = np.flatnonzero(~lungs[first:])
-    return first + (int(clear[0]) if clear.size else len(lungs) - first)
 
 
 def _share(hu: Volume, body: Mask, below: float) -> npt.NDArray[np.float64]:

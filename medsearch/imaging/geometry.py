@@ -84,7 +84,8 @@ SCALES = ("tiny", "small", "paper")
 
 def padded_slices(volume: NDArray[Scalar], g: Geometry) -> NDArray[Scalar]:
     """The axial slices of `g.depth`, centred in squares: (Z, Y, X) -> (D, S, S)."""
-    return _cut(volume, _slice_start(volume.shape, g), _slice_size(g))
+    size = g.depth[1] - g.depth[0], g.slice_size, g.slice_size
+    return _cut(volume, _slice_start(volume.shape, g), size)
 
 
 def unpad_slices(slices: NDArray[Scalar], shape: Triple, g: Geometry) -> NDArray[Scalar]:
@@ -137,10 +138,6 @@ def bounding_box(where: NDArray[np.bool_]) -> Box:
         hit = np.flatnonzero(where.any(axis=tuple(other for other in range(3) if other != axis)))
         sides.append((int(hit[0]), int(hit[-1]) + 1) if hit.size else (0, size))
     return sides[0], sides[1], sides[2]
-
-
-def _slice_size(g: Geometry) -> Triple:
-    return g.depth[1] - g.depth[0], g.slice_size, g.slice_size
 
 
 def _slice_start(shape: tuple[int, ...], g: Geometry) -> Triple:

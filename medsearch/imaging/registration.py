@@ -10,7 +10,7 @@ magnitudes of smoothed volumes. Unlike mutual information they have no far optim
 overlap.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -97,22 +97,23 @@ class Edges:
 
         there = matched(self.fixed, transform, self.moving)
         at = there[:3, :3] @ self._probes[0] + there[:3, 3:]
-        seen: NDArray[np.float64] = ndimage.map_coordinates(self._moving, at, order=1, cval=np.nan)
+        seen: NDArray[np.float64] = ndimage.map_coordinates(self._values, at, order=1, cval=np.nan)
         return seen
 
     @cached_property
     def _probes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Indices (x, y, z) of every so many voxels of the first volume, (3, n), and its values there."""
-        values = _array(self.fixed)
+        values = _voxels(self.fixed)
         at = np.stack(np.meshgrid(*(np.arange(0, size, _EVERY) for size in values.shape), indexing="ij")).reshape(3, -1)
         return at.astype(np.float64), values[tuple(at)]
 
     @cached_property
-    def _moving(self) -> NDArray[np.float64]:
-        return _array(self.moving)
+    def _values(self) -> NDArray[np.float64]:
+        return _voxels(self.moving)
 
 
-def _array(image: "sitk.Image") -> NDArray[np.float64]:
+def _voxels(image: "sitk.Image") -> NDArray[np.float64]:
+    """(x, y, z) of an image."""
     import SimpleITK as sitk  # noqa: N813
 
     array: NDArray[np.float64] = sitk.GetArrayFromImage(image).T.astype(np.float64)
@@ -157,12 +158,12 @@ class Fit:
 
 @dataclass(frozen=True, eq=False)
 class Atlas:
-    """A volume that others are laid on."""
+    """A volume that others are registered to."""
 
     volume: Volume
 
     def register(self, case: Volume, measure: Measure) -> Fit:
-        """The affine that lays `case` on the atlas.
+        """The affine from the atlas to `case`.
 
         Raises:
             RegistrationFailed: there is none that can be believed.
@@ -174,48 +175,39 @@ class Atlas:
         sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
         sitk.ProcessObject.GlobalWarningDisplayOff()  # of starts from which nothing overlaps; they are passed over
         try:
+            fixed, smoothed_fixed, edges_fixed = self._versions
             moving = _averaged(case)
-            edges = Edges(self._edges, edges_of(moving))
-            first = max((_improved("correlation", start, edges) for start in edges.starts()), key=edges.score)
-            smoothed = _smoothed(moving)
-            rough = _tried(measure, ((start, _Pair.of(self._smoothed, smoothed, start)) for start in _near(first)))
-            rough.sort(key=lambda found: found[1] * edges.overlap(found[0]), reverse=True)
-            best = [rigid for rigid, _ in rough[:_FINISHED]]
-            pairs = ((_as_affine(rigid), _Pair.of(self._averaged, moving, rigid)) for rigid in best)
-            fine = _tried(measure, pairs)
-            affine, likeness = max(fine, key=lambda found: found[1] * edges.overlap(found[0]))
+            smoothed, edges = _smoothed(moving), Edges(edges_fixed, edges_of(moving))
+            starts = (_improved("correlation", start, edges.fixed, edges.moving) for start in edges.starts())
+            first = max(starts, key=edges.score)
+            near = []
+            for up in _NEAR_UP_MM:  # along the body a slab of a head has optima of its own
+                start = sitk.Euler3DTransform(first)
+                start.SetTranslation(np.add(first.GetTranslation(), (0, 0, up)).tolist())
+                near.append((start, start))
+            rough = _optima(measure, near, smoothed_fixed, smoothed)
+            rough.sort(key=lambda optimum: optimum[1] * edges.overlap(optimum[0]), reverse=True)
+            affines = []
+            for rigid, _ in rough[:_FINISHED]:
+                affine = sitk.AffineTransform(3)
+                affine.SetCenter(rigid.GetCenter())
+                affine.SetMatrix(rigid.GetMatrix())
+                affine.SetTranslation(rigid.GetTranslation())
+                affines.append((affine, rigid))
+            fine = _optima(measure, affines, fixed, moving)
+            affine, likeness = max(fine, key=lambda optimum: optimum[1] * edges.overlap(optimum[0]))
         except RuntimeError as error:  # the volumes never overlapped, say; its text spans many lines
             msg = "the search for a transform broke off"
             raise RegistrationFailed(msg) from error
-        found = Fit(_FLIP @ probed(affine.TransformPoint) @ _FLIP, likeness, edges.overlap(affine))
-        _refuse(found, _LEAST[measure])
-        return found
+        fit = Fit(_FLIP @ probed(affine.TransformPoint) @ _FLIP, likeness, edges.overlap(affine))
+        _refuse(fit, _LEAST[measure])
+        return fit
 
     @cached_property
-    def _averaged(self) -> "sitk.Image":
-        return _averaged(self.volume)
-
-    @cached_property
-    def _smoothed(self) -> "sitk.Image":
-        return _smoothed(self._averaged)
-
-    @cached_property
-    def _edges(self) -> "sitk.Image":
-        return edges_of(self._averaged)
-
-
-@dataclass(frozen=True)
-class _Pair:
-    """Two volumes, and the part of the first over which they are compared."""
-
-    fixed: "sitk.Image"
-    moving: "sitk.Image"
-    compared: "sitk.Image"
-
-    @staticmethod
-    def of(fixed: "sitk.Image", moving: "sitk.Image", rigid: "sitk.Transform") -> "_Pair":
-        """The two, to be compared where the second covers the first under a first guess of how it lies."""
-        return _Pair(fixed, moving, _covered(fixed, moving, rigid))
+    def _versions(self) -> "tuple[sitk.Image, sitk.Image, sitk.Image]":
+        """The volume averaged, smoothed, and its edges."""
+        averaged = _averaged(self.volume)
+        return averaged, _smoothed(averaged), edges_of(averaged)
 
 
 def _covered(fixed: "sitk.Image", moving: "sitk.Image", rigid: "sitk.Transform") -> "sitk.Image":
@@ -257,66 +249,56 @@ def _smoothed(image: "sitk.Image") -> "sitk.Image":
     return sitk.BinShrink(sitk.SmoothingRecursiveGaussian(image, WORKING_MM), [2] * 3)
 
 
-def _as_affine(rigid: "sitk.Euler3DTransform") -> "sitk.AffineTransform":
-    import SimpleITK as sitk  # noqa: N813
-
-    affine = sitk.AffineTransform(3)
-    affine.SetCenter(rigid.GetCenter())
-    affine.SetMatrix(rigid.GetMatrix())
-    affine.SetTranslation(rigid.GetTranslation())
-    return affine
-
-
-def _improved(measure: Measure, start: "sitk.Transform", pair: Edges | _Pair) -> "sitk.Transform":
-    """`start` moved to the nearest optimum."""
-    method = _method(measure, pair)
+def _improved(
+    measure: Measure,
+    start: "sitk.Transform",
+    fixed: "sitk.Image",
+    moving: "sitk.Image",
+    *,
+    compared: "sitk.Image | None" = None,
+) -> "sitk.Transform":
+    """`start` moved to the nearest optimum of what is compared: all of `fixed`, or where the mask is 1."""
+    method = _method(measure, compared)
     method.SetOptimizerAsRegularStepGradientDescent(
         learningRate=1.0, minStep=1e-3, numberOfIterations=_ITERATIONS, gradientMagnitudeTolerance=1e-6
     )
     method.SetOptimizerScalesFromPhysicalShift()
     transform = type(start)(start)
     method.SetInitialTransform(transform, inPlace=True)
-    method.Execute(pair.fixed, pair.moving)
+    method.Execute(fixed, moving)
     return transform
 
 
-def _tried(measure: Measure, starts: "Iterable[tuple[sitk.Transform, _Pair]]") -> "list[tuple[sitk.Transform, float]]":
-    """What is found from each start; one from which the two never overlap is passed over.
+def _optima(
+    measure: Measure,
+    starts: "Sequence[tuple[sitk.Transform, sitk.Transform]]",
+    fixed: "sitk.Image",
+    moving: "sitk.Image",
+) -> "list[tuple[sitk.Transform, float]]":
+    """The optimum next to each start, and the likeness there; a start from which the two never overlap is passed over.
+
+    starts: each with a first guess of how `moving` lies; the two are compared where it then covers `fixed`.
 
     Raises:
         RuntimeError: nothing is found from any.
 
     """
-    found, last = list["tuple[sitk.Transform, float]"](), RuntimeError("no start")
-    for start, pair in starts:
+    optima, last = list["tuple[sitk.Transform, float]"](), RuntimeError("no start")
+    for start, guess in starts:
+        compared = _covered(fixed, moving, guess)
         try:
-            found.append(_found(measure, start, pair))
+            transform = _improved(measure, start, fixed, moving, compared=compared)
+            method = _method(measure, compared)
+            method.SetInitialTransform(transform)
+            optima.append((transform, -float(method.MetricEvaluate(fixed, moving))))
         except RuntimeError as error:
             last = error
-    if not found:
+    if not optima:
         raise last
-    return found
+    return optima
 
 
-def _found(measure: Measure, start: "sitk.Transform", pair: _Pair) -> "tuple[sitk.Transform, float]":
-    """The optimum next to `start`, and the likeness there."""
-    transform = _improved(measure, start, pair)
-    method = _method(measure, pair)
-    method.SetInitialTransform(transform)
-    return transform, -float(method.MetricEvaluate(pair.fixed, pair.moving))
-
-
-def _near(rigid: "sitk.Euler3DTransform") -> "Iterator[sitk.Euler3DTransform]":
-    """`rigid`, and the same shifted along the body, where a slab of a head has optima of its own."""
-    import SimpleITK as sitk  # noqa: N813
-
-    for up in _NEAR_UP_MM:
-        start = sitk.Euler3DTransform(rigid)
-        start.SetTranslation(np.add(rigid.GetTranslation(), (0, 0, up)).tolist())
-        yield start
-
-
-def _method(measure: Measure, pair: Edges | _Pair) -> "sitk.ImageRegistrationMethod":
+def _method(measure: Measure, compared: "sitk.Image | None") -> "sitk.ImageRegistrationMethod":
     import SimpleITK as sitk  # noqa: N813
 
     method = sitk.ImageRegistrationMethod()
@@ -327,8 +309,8 @@ def _method(measure: Measure, pair: Edges | _Pair) -> "sitk.ImageRegistrationMet
     method.SetMetricSamplingStrategy(method.REGULAR)
     method.SetMetricSamplingPercentage(_SAMPLED, _SEED)
     method.SetInterpolator(sitk.sitkLinear)
-    if isinstance(pair, _Pair):
-        method.SetMetricFixedMask(pair.compared)
+    if compared is not None:
+        method.SetMetricFixedMask(compared)
     return method
 
 

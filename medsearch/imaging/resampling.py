@@ -45,7 +45,7 @@ def image_on_grid(volume: Volume, spacing: Spacing) -> Image:
 
 def mask_on_grid(volume: Volume, spacing: Spacing, tumour: Sequence[int]) -> NDArray[np.uint8]:
     """The labels `tumour` by majority: (Z, Y, X) of 0 and 1."""
-    values, sizes = upright(volume, np.float32)
+    values, sizes = upright(volume)
     weights = _all_weights(volume, values.shape, sizes, spacing)
     return (averaged(np.isin(np.rint(values), tumour).astype(np.float32), weights) >= MAJORITY).astype(np.uint8)
 
@@ -57,31 +57,25 @@ def finite(volume: Volume) -> tuple[NDArray[np.float32], tuple[float, ...]]:
         BadInput: values that are not finite.
 
     """
-    values, sizes = upright(volume, np.float32)
+    values, sizes = upright(volume)
     if not np.isfinite(values).all():
         msg = f"{volume.path}: holds values that are not finite; export it again or exclude the case"
         raise BadInput(msg)
     return values, sizes
 
 
-def upright(volume: Volume, dtype: type[np.float32]) -> tuple[NDArray[np.float32], tuple[float, ...]]:
-    """The array as (z, y, x) of LPS, and its voxel sizes in that order, mm."""
+def upright(volume: Volume) -> tuple[NDArray[np.float32], tuple[float, ...]]:
+    """The array as (z, y, x) of LPS, and its voxel sizes in that order, mm. NIfTI's world is RAS."""
     axes = volume.affine[:3, :3]
     sizes = np.linalg.norm(axes, axis=0)
-    order, flips = _towards_lps(axes / sizes)
-    array = np.transpose(np.asarray(volume.array, dtype=dtype), order)
-    return np.flip(array, tuple(axis for axis in range(3) if flips[axis])), tuple(float(sizes[axis]) for axis in order)
-
-
-def _towards_lps(directions: NDArray[np.floating]) -> tuple[tuple[int, ...], tuple[bool, ...]]:
-    """For z, y and x of LPS: which file axis runs along it, and whether backwards. NIfTI's world is RAS."""
-    order: list[int] = []
+    order: list[int] = []  # of the file's axes: which runs along z, y and x
     for world in (2, 1, 0):
         free = [axis for axis in range(3) if axis not in order]
-        order.append(max(free, key=lambda axis: abs(directions[world, axis])))
-    signs = (1, -1, -1)
-    flips = tuple(bool(directions[2 - k, axis] * signs[k] < 0) for k, axis in enumerate(order))
-    return tuple(order), flips
+        order.append(max(free, key=lambda axis: abs(axes[world, axis] / sizes[axis])))
+    signs = zip((2, 1, 0), order, (1, -1, -1), strict=True)
+    backwards = tuple(place for place, (world, axis, sign) in enumerate(signs) if axes[world, axis] * sign < 0)
+    array = np.transpose(np.asarray(volume.array, dtype=np.float32), order)
+    return np.flip(array, backwards), tuple(float(sizes[axis]) for axis in order)
 
 
 def _all_weights(

@@ -16,8 +16,15 @@ import numpy.typing as npt
 
 from medsearch.core.errors import BadInput
 from medsearch.imaging.dicom import read_series
-from medsearch.imaging.image_files import NOTHING_READ, Contents, UnreadableVolume, Volume, read_bytes
-from medsearch.imaging.nifti_geometry import HeaderGeometry, is_usable
+from medsearch.imaging.image_files import (
+    NOTHING_READ,
+    Contents,
+    HeaderGeometry,
+    UnreadableVolume,
+    Volume,
+    is_usable,
+    read_bytes,
+)
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _NIFTI2_HEADER_SIZE = (540).to_bytes(4, "little"), (540).to_bytes(4, "big")

@@ -1,7 +1,7 @@
 """Phantoms: computed cohorts in the layout of a public data set, so that every study runs with no data.
 
 MNI152 tissue maps (or label maps) under a smooth random deformation per subject, a tumour, signal equations, bias
-field and Rician noise. `templates` -> `anatomy` -> `brain` -> `writing` make brains with gliomas;
+field and Rician noise. `templates` -> `anatomy` -> `brain` make brains with gliomas;
 `vestibular` makes whole heads with a schwannoma of the vestibular nerve, `abdomen` trunks in CT.
 """
 
@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 
 from medsearch.core.errors import BadInput
 from medsearch.phantoms.abdomen.writing import AbdomenSpec, NiftiFoldersSpec, write_abdominal_ct, write_nifti_folders
+from medsearch.phantoms.brain import write_brain_phantom, write_brats
 from medsearch.phantoms.spec import BraTS2021Spec, BraTS2023Spec, PhantomSpec, Specification
 from medsearch.phantoms.vestibular.spec import CrossModa2021Spec, CrossModa2022Spec
 from medsearch.phantoms.vestibular.writing import write_crossmoda
-from medsearch.phantoms.writing import write_brain_phantom, write_brats
 
 __all__ = [
     "PHANTOMS",

@@ -57,7 +57,12 @@ class Anatomy:
         for number, source in enumerate(self.template.partial_volumes):
             if source.any():
                 ndimage.map_coordinates(source, voxels, output=maps[number], order=1, prefilter=False)
-        return self._folded(maps, grid)
+        inside = maps.sum(axis=0) > 127
+        for number, fold in enumerate(self.folds):
+            maps[number] = (maps[number] / 255) ** _SHARPNESS * np.exp(fold.on(grid.axes))
+        if self.folds:
+            maps[len(self.folds) :] /= 255
+        return np.where(inside, maps / np.maximum(maps.sum(axis=0), 1e-6), 0)
 
     def places(self, grid: Lattice, push: Push | None = None) -> Array:
         """Where in the template each voxel of `grid` comes from: (3, x, y, z) in template voxels."""
@@ -73,14 +78,6 @@ class Anatomy:
         ]
         to = self.template.to_voxels.astype(np.float32)
         return np.stack([sum(to[row, column] * source[column] for column in range(3)) + to[row, 3] for row in range(3)])
-
-    def _folded(self, maps: Array, grid: Lattice) -> Array:
-        inside = maps.sum(axis=0) > 127
-        for number, fold in enumerate(self.folds):
-            maps[number] = (maps[number] / 255) ** _SHARPNESS * np.exp(fold.on(grid.axes))
-        if self.folds:
-            maps[len(self.folds) :] /= 255
-        return np.where(inside, maps / np.maximum(maps.sum(axis=0), 1e-6), 0)
 
 
 def turned(angles: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

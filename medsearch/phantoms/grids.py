@@ -6,13 +6,15 @@ the back, third up, with the midline in the middle of the first axis. A `Box` is
 differ from axis to axis.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
+Point = tuple[float, float, float]
+Triple = tuple[int, int, int]
 
 BOX_MM = (240, 240, 155)
 ORIGIN_MM = (120.0, 103.5, 72.5)
@@ -24,50 +26,43 @@ _REACH_MM = ((-80, 80), (-116, 88), (-73, 84))
 """No brain reaches out of this window (head coordinates), so nothing outside it is computed."""
 
 
-class Lattice(Protocol):
-    """Points in head coordinates, in rows along its axes."""
+@dataclass(frozen=True)
+class Lattice(ABC):
+    """Points in head coordinates, `shape` of them in rows along x, y and z."""
+
+    shape: Triple
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """How many there are along x, y and z."""
-        ...
-
-    @property
+    @abstractmethod
     def axes(self) -> tuple[Array, Array, Array]:
-        """Head coordinates in mm per axis."""
-        ...
+        """Head coordinates in mm of the points (the voxels' centres), per axis."""
 
     def points(self) -> tuple[Array, Array, Array]:
         """Head coordinates in mm of every point, broadcastable to (x, y, z)."""
-        ...
+        x, y, z = self.axes
+        return x[:, None, None], y[None, :, None], z[None, None, :]
 
 
 @dataclass(frozen=True)
-class Grid:
-    """The part of a BraTS-like box in which a brain can lie: voxel `spacing` in mm, first voxel, and size."""
+class Grid(Lattice):
+    """The part of a BraTS-like box in which a brain can lie: voxel `spacing` in mm, and the first voxel."""
 
     spacing: float
-    first: tuple[int, int, int]
-    shape: tuple[int, int, int]
+    first: Triple
 
     @property
     def axes(self) -> tuple[Array, Array, Array]:
-        """Head coordinates in mm of the voxel centres, per axis."""
+        """As `Lattice.axes`."""
         x, y, z = (
             np.float32(sign) * ((first + np.arange(size) + 0.5) * self.spacing - origin).astype(np.float32)
             for sign, first, size, origin in zip(_SIGNS, self.first, self.shape, ORIGIN_MM, strict=True)
         )
         return x, y, z
 
-    def points(self) -> tuple[Array, Array, Array]:
-        """Head coordinates in mm of every voxel centre, broadcastable to (x, y, z)."""
-        x, y, z = self.axes
-        return x[:, None, None], y[None, :, None], z[None, None, :]
-
     def finer(self, factor: int) -> "Grid":
         """The same part of the box with every voxel cut into factor^3."""
         first, shape = ((a * factor, b * factor, c * factor) for a, b, c in (self.first, self.shape))
-        return Grid(self.spacing / factor, first, shape)
+        return Grid(shape, self.spacing / factor, first)
 
 
 def box_shape(spacing: float) -> tuple[int, int, int]:
@@ -84,7 +79,7 @@ def brain_grid(spacing: float) -> Grid:
         start, stop = max(0, int(low / spacing)), min(size, int(np.ceil(high / spacing)))
         starts.append(start)
         sizes.append(stop - start)
-    return Grid(spacing, (starts[0], starts[1], starts[2]), (sizes[0], sizes[1], sizes[2]))
+    return Grid((sizes[0], sizes[1], sizes[2]), spacing, (starts[0], starts[1], starts[2]))
 
 
 def into_box(array: npt.NDArray[np.generic], grid: Grid) -> npt.NDArray[np.generic]:
@@ -112,38 +107,28 @@ def block_mean(array: Array, factor: int | tuple[int, int, int]) -> Array:
     return np.asarray(blocks.mean(axis=(-1, -3, -5)), dtype=np.float32)
 
 
-Point = tuple[float, float, float]
-Triple = tuple[int, int, int]
-
-
 @dataclass(frozen=True)
-class Box:
-    """Voxels: the middle of the first (mm), the step to the next along each axis (mm, signed), and how many."""
+class Box(Lattice):
+    """Voxels: the middle of the first (mm), and the step to the next along each axis (mm, signed)."""
 
     start: Point
     steps: Point
-    shape: Triple
 
     @classmethod
     def around(cls, centre: Point, field: Point, steps: Point) -> "Box":
         """A box of about `field` mm with its middle at `centre`."""
         x, y, z = (max(1, round(size / abs(step))) for size, step in zip(field, steps, strict=True))
         a, b, c = (at - step * (n - 1) / 2 for at, step, n in zip(centre, steps, (x, y, z), strict=True))
-        return cls((a, b, c), steps, (x, y, z))
+        return cls((x, y, z), (a, b, c), steps)
 
     @property
     def axes(self) -> tuple[Array, Array, Array]:
-        """Head coordinates in mm of the voxels' middles, per axis."""
+        """As `Lattice.axes`."""
         x, y, z = (
             (start + step * np.arange(size)).astype(np.float32)
             for start, step, size in zip(self.start, self.steps, self.shape, strict=True)
         )
         return x, y, z
-
-    def points(self) -> tuple[Array, Array, Array]:
-        """Head coordinates in mm of every voxel's middle, broadcastable to (x, y, z)."""
-        x, y, z = self.axes
-        return x[:, None, None], y[None, :, None], z[None, None, :]
 
     @property
     def voxel_ml(self) -> float:
@@ -162,7 +147,7 @@ class Box:
         steps = tuple(step / factor for step, factor in zip(self.steps, factors, strict=True))
         start = tuple(at - (old - new) / 2 for at, old, new in zip(self.start, self.steps, steps, strict=True))
         x, y, z = (size * factor for size, factor in zip(self.shape, factors, strict=True))
-        return Box((start[0], start[1], start[2]), (steps[0], steps[1], steps[2]), (x, y, z))
+        return Box((x, y, z), (start[0], start[1], start[2]), (steps[0], steps[1], steps[2]))
 
     def layers(self, first: int, last: int) -> "Box":
         """Its slices `first` to `last`, last excluded, along the third axis."""
@@ -170,3 +155,8 @@ class Box:
         return replace(
             self, start=(x, y, z + first * self.steps[2]), shape=(*self.shape[:2], min(last, self.shape[2]) - first)
         )
+
+
+def ball_radius(volume_ml: float) -> float:
+    """The radius in mm of a ball of this volume."""
+    return float((3000 * volume_ml / (4 * np.pi)) ** (1 / 3))

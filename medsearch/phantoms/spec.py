@@ -1,13 +1,18 @@
-"""What a phantom cohort is made from."""
+"""What a phantom cohort is made from, and how it becomes a folder: complete or not at all."""
 
 import hashlib
+import os
+import shutil
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, ClassVar, Protocol
+from typing import Annotated, ClassVar, Protocol, TypeVar
 
+from medsearch.cohorts.layouts.scans import PHANTOM_RECORD
 from medsearch.core import recipes
 from medsearch.core.errors import BadInput
 from medsearch.core.ranges import NonNegativeInt, PositiveInt, Range
 from medsearch.core.recipes import recipe
+from medsearch.core.records import read_record, write_json
 
 PHANTOM_VERSION = 1
 """Raised whenever the same specification yields other images."""
@@ -25,6 +30,9 @@ class Specification(Protocol):
     def subjects(self) -> int:
         """How many people there will be."""
         ...
+
+
+Spec = TypeVar("Spec", bound=Specification)
 
 
 @recipe
@@ -80,3 +88,37 @@ class BraTS2023Spec(BraTS2021Spec):
     """The same people in the files of BraTS 2023, whose masks call enhancing tumour 3."""
 
     layout: ClassVar[str] = "brats2023"
+
+
+def written(spec: Spec, root: Path, write: Callable[[Spec, Path], None]) -> Path:
+    """Let `write` fill a folder aside, add the record, and rename it to `root`; returns `root`, also if it was there.
+
+    Raises:
+        BadInput: `root` holds something else.
+    """
+    if _is_written(spec, root):
+        return root
+    aside = root.with_name(f".{root.name}.{os.getpid()}")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    try:
+        write(spec, aside)
+        write_json(aside / PHANTOM_RECORD, {"fingerprint": spec.fingerprint, "spec": spec})
+        try:
+            aside.rename(root)
+        except OSError:
+            if not _is_written(spec, root):  # otherwise another process was faster with the same phantom
+                raise
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return root
+
+
+def _is_written(spec: Specification, root: Path) -> bool:
+    if not root.exists() or (root.is_dir() and not any(root.iterdir())):
+        return False
+    record = root / PHANTOM_RECORD
+    if not record.is_file() or read_record(record).get("fingerprint") != spec.fingerprint:
+        msg = f"{root}: holds something else than this phantom; give a new or empty folder"
+        raise BadInput(msg)
+    return True

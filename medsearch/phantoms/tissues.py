@@ -51,19 +51,17 @@ _UPTAKE_SD = 0.25
 def draw_tissues(rng: np.random.Generator, table: Mapping[str, Tissue] = TISSUES) -> dict[str, Tissue]:
     """One subject's tissues, scattered around the table's."""
     t1, t2 = np.exp(_SHARED_SD * rng.standard_normal(2))
-    return {name: _scattered(name, tissue, (t1, t2), rng) for name, tissue in table.items()}
-
-
-def _scattered(name: str, tissue: Tissue, shared: tuple[float, float], rng: np.random.Generator) -> Tissue:
-    own1, own2, density, uptake = rng.standard_normal(4)
-    fluid = name == "fluid"
-    sd, (t1, t2) = (_FLUID_SD, (1.0, 1.0)) if fluid else (_OWN_SD, shared)
-    return Tissue(
-        t1=float(tissue.t1 * t1 * np.exp(sd * own1)),
-        t2=float(tissue.t2 * t2 * np.exp(sd * own2)),
-        density=float(tissue.density * np.exp(_DENSITY_SD * density)),
-        gadolinium=float(tissue.gadolinium * np.exp(_UPTAKE_SD * uptake)),
-    )
+    tissues = {}
+    for name, tissue in table.items():
+        own1, own2, density, uptake = rng.standard_normal(4)
+        sd, shared1, shared2 = (_FLUID_SD, 1.0, 1.0) if name == "fluid" else (_OWN_SD, t1, t2)
+        tissues[name] = Tissue(
+            t1=float(tissue.t1 * shared1 * np.exp(sd * own1)),
+            t2=float(tissue.t2 * shared2 * np.exp(sd * own2)),
+            density=float(tissue.density * np.exp(_DENSITY_SD * density)),
+            gadolinium=float(tissue.gadolinium * np.exp(_UPTAKE_SD * uptake)),
+        )
+    return tissues
 
 
 HEAD = (*NORMAL, "bone", "marrow", "muscle", "fat", "mucosa")

@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from medsearch.cli.verification import Verification, set_aside, verify
-from medsearch.cohorts.atomic_folder import made_once
-from medsearch.cohorts.prepared import CASES
+from medsearch.cohorts.atomic_folder import CASES, made_once
 from medsearch.core.records import write_json, write_sealed
 from medsearch.stages.manifest import JOURNAL, LOCK, MANIFEST, THINNED, Manifest
 from medsearch.stages.stage import Epoch

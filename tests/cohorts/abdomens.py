@@ -1,6 +1,5 @@
 """One phantom cohort of abdomens for all tests of this floor, and a look at its volumes as tasks want them."""
 
-import os
 from functools import cache
 from pathlib import Path
 
@@ -12,9 +11,6 @@ from medsearch.phantoms.abdomen.writing import person
 
 SPEC = AbdomenSpec(cases=4, pairs=2, spacing=6.75, seed=0)
 KINDS = {"pancreas": SPEC.cases, "colonography": SPEC.cases, "paired": SPEC.pairs}
-
-REALDATA = Path(os.environ.get("MEDSEARCH_REALDATA") or Path(__file__).parents[2].parent / "shared" / "realdata")
-CROP = REALDATA / "body_ct_mr" / "example_ct.nii.gz"
 
 
 def written(folder: Path) -> Path:

@@ -6,29 +6,27 @@ import shutil
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from medsearch.cohorts import grids, preparation
-from medsearch.cohorts.atomic_folder import FILES
+from medsearch.cohorts import preparation
+from medsearch.cohorts.atomic_folder import CASES, FILES
 from medsearch.cohorts.cohort import Case, Cohort
 from medsearch.cohorts.layouts import layout
 from medsearch.cohorts.layouts.brats import RELEASES
 from medsearch.cohorts.preparation import prepare
-from medsearch.cohorts.prepared import CASES, PreparedVolumes
+from medsearch.cohorts.prepared import PreparedVolumes
 from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.errors import BadInput
 from medsearch.core.records import write_json
-from medsearch.imaging.geometry import Geometry, bounding_box, outside_crops, padded_slices, unpad_slices
+from medsearch.imaging.geometry import bounding_box
 from medsearch.imaging.volumes import write_volume
 from tests.cohorts.conftest import CONTRASTS, LPS
 
 TASK = CrossModalityTask(geometry=layout("brats2020").geometries["tiny"])
 JOINT = dataclasses.replace(TASK, normalisation="joint")
-
-REALDATA = Path(os.environ.get("MEDSEARCH_REALDATA", Path(__file__).parents[3] / "shared" / "realdata"))
-PATIENT = REALDATA / "brain_ms" / "patient19"
 
 Writer = Callable[..., Cohort]
 
@@ -134,14 +132,14 @@ def test_only_the_path_travels_between_processes(write_cohort: Writer, tmp_path:
 
 def _prepare(cohort: Cohort, folder: Path, kill_at: str | None = None) -> None:
     if kill_at:
-        read = grids.read_volume
+        read = preparation.read_volume
 
         def read_or_die(path: Path) -> object:
             if kill_at in str(path):
                 os.kill(os.getpid(), signal.SIGKILL)
             return read(path)
 
-        grids.read_volume = read_or_die
+        preparation.read_volume = read_or_die
     prepare(cohort, "f", task=TASK, folder=folder)
 
 
@@ -241,43 +239,13 @@ def test_empty_cohort_and_unknown_names_are_refused(write_cohort: Writer, tmp_pa
         prepared.index("nobody")
 
 
-def test_a_full_disk_is_refused_before_anything_is_written(write_cohort: Writer, tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"need .* GB"):
-        preparation._require_space(tmp_path, 1 << 62)
-
-
-@pytest.mark.skipif(not PATIENT.exists(), reason="needs the real labelled case (MEDSEARCH_REALDATA)")
-@pytest.mark.parametrize("scale", ["tiny", "small"])
-def test_real_labelled_case(scale: str, tmp_path: Path) -> None:
-    """An MS patient's four contrasts and lesion mask, laid out as a BraTS folder, go through layout and preparation."""
-    from medsearch.cohorts.layouts import LAYOUTS
-
-    folder = tmp_path / "brats" / "BraTS20_Training_001"
-    folder.mkdir(parents=True)
-    for contrast in ("flair", "t1", "t1ce", "t2"):
-        shutil.copy(PATIENT / f"patient19_{contrast}.nii.gz", folder / f"{folder.name}_{contrast}.nii.gz")
-    shutil.copy(PATIENT / "patient19_lesion_gold.nii.gz", folder / f"{folder.name}_seg.nii.gz")
-    scan = LAYOUTS["brats2020"].scan(tmp_path / "brats")
-    assert scan.cohort.subjects == ("BraTS20_Training_001",)
-    task = CrossModalityTask(geometry=layout("brats2020").geometries[scale])
-    prepared = prepare(scan.cohort, "f", task=task, folder=tmp_path / "arrays")
-    _check_real(prepared, task.geometry)
-
-
-def _check_real(prepared: PreparedVolumes, g: Geometry) -> None:
-    mask, box = prepared.mask[0], prepared.boxes[0]
-    lesions, brain = mask.sum() * prepared.record["voxel_volume"], np.count_nonzero(prepared.image("t1")[0])
-    assert 35e3 < lesions < 55e3  # mm3; 49.8 ml at 1 mm
-    assert 1.0e6 < brain * prepared.record["voxel_volume"] < 1.2e6
-    assert prepared.presence[0].tolist() == [True, True]
-    for contrast in ("flair", "t1", "t1ce", "t2"):
-        values = brain_values(prepared, contrast, 0)
-        assert values.mean() == pytest.approx(0, abs=0.01)
-        assert values.std() == pytest.approx(0.2, abs=0.01)
-    flair = prepared.image("flair")[0].astype(np.float64)
-    assert flair[mask > 0].mean() > 0.15  # lesions are bright: mask and image lie on each other
-    assert outside_crops(mask, g, box) < 0.05 * mask.sum()
-    assert unpad_slices(padded_slices(mask, g), prepared.shape, g).sum() > 0.95 * mask.sum()
+def test_a_full_disk_is_refused_before_anything_is_written(
+    write_cohort: Writer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(preparation.shutil, "disk_usage", lambda _: SimpleNamespace(free=10))
+    with pytest.raises(BadInput, match=r"need .* GB, 0.0 GB are free"):
+        prepare(write_cohort(), "f", task=TASK, folder=tmp_path / "arrays")
+    assert not list((tmp_path / "arrays").rglob("*.npy"))
 
 
 @pytest.mark.parametrize("name", ["brats2021", "brats2023"])

@@ -2,7 +2,7 @@
 
 A stage is trained with the knob's value and with another one; its epochs, outcome and weights must differ. At each
 commit one knob of every type of value is tried for every method, another one at another commit; all of them, marked
-`every_knob`, where MEDSEARCH_EVERY_KNOB is set.
+`every_knob`, where what methods stand on has changed.
 """
 
 import hashlib

@@ -8,7 +8,6 @@ from scipy import ndimage
 
 from medsearch.core.errors import BadInput
 from medsearch.imaging.abdomen import BodyRule, Region, RegionRule, abdominal_region, body_mask
-from medsearch.imaging.volumes import read_volume
 from tests.cohorts import abdomens
 
 PEOPLE = [(kind, number) for kind, count in abdomens.KINDS.items() for number in range(count)]
@@ -126,17 +125,3 @@ def test_impossible_requests_are_refused() -> None:
         RegionRule(bases=-1)
     with pytest.raises(BadInput, match="must be of one size"):
         abdominal_region(block(40), np.zeros((10, 30, 29), bool), 5.0)
-
-
-@pytest.mark.skipif(not abdomens.CROP.is_file(), reason="no real volumes: set MEDSEARCH_REALDATA")
-def test_a_real_abdomen_is_found() -> None:
-    """A CT from the lungs' bases to the thighs, 336 mm: the gas ends in the upper two thirds."""
-    volume = read_volume(abdomens.CROP)
-    assert np.sign(np.diag(volume.affine)[:3]).tolist() == [1, 1, 1]
-    hu = volume.array.transpose(2, 1, 0)[::-1]
-    body = body_mask(hu, (3.0, 3.0, 3.0))
-    region = abdominal_region(hu, body, 3.0)
-    assert region.found
-    assert region.first == 0
-    assert 40 <= region.last <= 75
-    assert 0.5 < body.mean() < 0.8

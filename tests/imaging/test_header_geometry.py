@@ -11,13 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsearch.cohorts.case_validation import CaseValidation, StackValues, TumourValues
-from medsearch.cohorts.checks import check
+from medsearch.cohorts.checks import case_findings, check
 from medsearch.cohorts.cohort import Finding
 from medsearch.cohorts.inspection import inspect_cases
-from medsearch.cohorts.layouts import LAYOUTS, TUMOUR_LAYOUTS, tumour_layout
-from medsearch.imaging.image_files import UnreadableVolume
-from medsearch.imaging.nifti_geometry import skewness, turn
+from medsearch.cohorts.layouts import LAYOUTS
+from medsearch.imaging.image_files import UnreadableVolume, skewness, turn
 from medsearch.imaging.volumes import read_volume
 from tests.cohorts import broken
 
@@ -70,8 +68,7 @@ def write(
 
 def findings(path: Path, layout: str, kind: str = "CT") -> list[Finding]:
     facts = inspect_cases([{kind: path}], path.parent / "cache")[0]
-    values = TumourValues(tumour_layout(layout), phantom=False) if layout in TUMOUR_LAYOUTS else StackValues()
-    return list(CaseValidation("a", {kind: path}, facts, LAYOUTS[layout], values).findings())
+    return list(case_findings("a", {kind: path}, facts, layout=LAYOUTS[layout]))
 
 
 def floats(*numbers: float) -> bytes:

@@ -1,6 +1,5 @@
 """One phantom cohort for all tests of this floor, as files and as what is known of its subjects."""
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +10,6 @@ from medsearch.imaging.volumes import read_volume, write_volume
 from medsearch.phantoms import write_brats
 from medsearch.phantoms.brain import phantom_subject
 from tests.phantoms.written_phantom import SPEC, Written
-
-ANATOMY = Path(os.environ.get("MEDSEARCH_ANATOMY") or Path(__file__).parents[2].parent / "shared" / "anatomy")
 
 
 @pytest.fixture(scope="session")
@@ -59,10 +56,3 @@ def turned(angles: np.ndarray) -> np.ndarray:
     y[::2, ::2] = [[np.cos(b), np.sin(b)], [-np.sin(b), np.cos(b)]]
     z[:2, :2] = [[np.cos(c), -np.sin(c)], [np.sin(c), np.cos(c)]]
     return x @ y @ z
-
-
-@pytest.fixture(scope="session")
-def real_heads() -> Path:
-    if not ANATOMY.is_dir():
-        pytest.skip("no label maps: set MEDSEARCH_ANATOMY")
-    return ANATOMY

@@ -16,9 +16,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from medsearch.cohorts.atomic_folder import made_once
+from medsearch.cohorts.atomic_folder import CASES, made_once
 from medsearch.cohorts.cohort import Roster
-from medsearch.cohorts.prepared import CASES
 from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.errors import Diverged
 from medsearch.core.ranges import PositiveFloat, PositiveInt

@@ -88,14 +88,16 @@ def test_a_follower_outlives_its_killed_driver_by_one_last_look(tmp_path: Path) 
     with subprocess.Popen(command, stdout=subprocess.PIPE) as driver:
         assert driver.stdout is not None
         follower = int(driver.stdout.readline())
-        until(lambda: (scene.home / "mlflow.db").exists())
-        until(lambda: "trial-0000" in shown(scene, uri))
-        assert shown(scene, uri)["trial-0000"].info.status == "RUNNING"
-        assert not sync(scene.folder, scene.stages, None).behind  # beside the follower: it knows that a driver lives
-        assert shown(scene, uri)["trial-0000"].info.status == "RUNNING"
-        assert os.getpriority(os.PRIO_PROCESS, follower) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
-        scene.epoch("k0", 1, {"train/dice": 0.5})
-        driver.kill()
+        try:
+            until(lambda: (scene.home / "mlflow.db").exists())
+            until(lambda: "trial-0000" in shown(scene, uri))
+            assert shown(scene, uri)["trial-0000"].info.status == "RUNNING"
+            assert not sync(scene.folder, scene.stages, None).behind  # it knows that a driver lives
+            assert shown(scene, uri)["trial-0000"].info.status == "RUNNING"
+            assert os.getpriority(os.PRIO_PROCESS, follower) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 10)
+            scene.epoch("k0", 1, {"train/dice": 0.5})
+        finally:
+            driver.kill()
     until(lambda: gone(follower))
     last = shown(scene, uri)["trial-0000"]
     assert (last.info.status, last.data.metrics) == ("KILLED", {"fit/train/dice": 0.5})

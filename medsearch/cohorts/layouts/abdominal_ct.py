@@ -17,18 +17,25 @@ is not read.
 """
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
-from medsearch.cohorts.cohort import Case, Cohort, Finding
-from medsearch.cohorts.layouts.images import AXIAL, PAIRED, Found, Images, leaving, paired_cases, unique
-from medsearch.cohorts.layouts.scans import PHANTOM_RECORD, Grids, Scan, unexpected
+from medsearch.cohorts.cohort import Case, Finding
+from medsearch.cohorts.layouts.nifti_folders import (
+    PAIRED,
+    Images,
+    NamedCases,
+    image_links_leaving,
+    paired_cases,
+    unique,
+)
+from medsearch.cohorts.layouts.scans import PHANTOM_RECORD, AxialLayout, Scan, unexpected
 from medsearch.core.ranges import Fraction, PositiveInt
 from medsearch.core.recipes import recipe
 from medsearch.imaging.dicom import first_slice
 from medsearch.imaging.dicom_slices import Lying, Slice
-from medsearch.imaging.geometry import AxialGeometry
 from medsearch.imaging.image_files import visible
 
 
@@ -46,13 +53,12 @@ class SeriesRule:
     fewest: PositiveInt = 16
 
 
-@dataclass(frozen=True)
-class Series:
+class Series(NamedTuple):
     """One folder of files: how many slices they hold, and what the first among them says; None: there is none."""
 
     folder: Path
-    count: int
-    slice: Slice | None
+    slices: int
+    header: Slice | None
 
 
 @dataclass(frozen=True)
@@ -70,65 +76,48 @@ def chosen(subject: Path, rule: SeriesRule) -> Choice:
     Originals go before derived series, which show the same slices again, thicker or turned. Of equal ones the first by
     name. A subject whose only files are no slices keeps them, so that a check says why.
     """
-    candidates = [_series(folder) for folder in _folders(subject)]
+    candidates = []
+    for folder, files in _folders(subject):
+        header = first_slice(folder)
+        candidates.append(Series(folder, files * (header.frames if header else 1), header))
     if not candidates:
         return Choice(None, "holds no file", "put its series there, or leave out the case")
-    axial = [series for series in candidates if _is_axial(series)]
-    whole = [series for series in axial if series.slice and series.slice.original] or axial
-    most = max((series.count for series in whole), default=0)
-    least = max(rule.fewest, rule.share * most)
-    taken = [series for series in whole if series.count >= least and _lies(series, rule)]
-    if taken:
-        return Choice(_first(taken).folder)
-    if not any(series.slice for series in candidates):
-        return Choice(_first(candidates).folder)
-    return Choice(None, _lacking(candidates, whole, rule), "add it, or leave out the case")
-
-
-def _series(folder: Path) -> Series:
-    one, files = first_slice(folder), len(_files(folder))
-    return Series(folder, files * (one.frames if one else 1), one)
-
-
-def _lacking(candidates: Sequence[Series], whole: Sequence[Series], rule: SeriesRule) -> str:
-    if not whole:
-        return f"has no axial CT among its {len(candidates)} series"
-    if rule.lying and not any(_lies(series, rule) for series in whole):
-        return f"has no {rule.lying} series among its {len(whole)} axial ones"
+    candidates.sort(key=lambda series: (-series.slices, series.folder))
+    headed = [(series, series.header) for series in candidates if series.header]
+    axial = [(series, header) for series, header in headed if header.axial and not header.localizer]
+    whole = [(series, header) for series, header in axial if header.original] or axial
+    lying = [series for series, header in whole if rule.lying in (None, header.lying)]
+    least = max(rule.fewest, rule.share * max((series.slices for series, _ in whole), default=0))
+    for series in lying:
+        if series.slices >= least:
+            return Choice(series.folder)
+    if not headed:
+        return Choice(candidates[0].folder)
     which = f"{rule.lying} " if rule.lying else ""
-    return f"has no whole {which}series: none of enough slices"
+    problem = f"has no whole {which}series: none of enough slices"
+    if not whole:
+        problem = f"has no axial CT among its {len(candidates)} series"
+    elif not lying:
+        problem = f"has no {rule.lying} series among its {len(whole)} axial ones"
+    return Choice(None, problem, "add it, or leave out the case")
 
 
-def _first(series: Sequence[Series]) -> Series:
-    return min(series, key=lambda candidate: (-candidate.count, candidate.folder))
-
-
-def _is_axial(series: Series) -> bool:
-    first = series.slice
-    return first is not None and first.axial and not first.localizer
-
-
-def _lies(series: Series, rule: SeriesRule) -> bool:
-    return rule.lying is None or (series.slice is not None and series.slice.lying == rule.lying)
-
-
-def _files(folder: Path) -> list[Path]:
-    return [path for path in visible(folder) if not path.is_dir()]
-
-
-def _folders(subject: Path) -> list[Path]:
-    """The folder and all below it that hold files, in the order of names."""
-    folders = [subject] if _files(subject) else []
-    for path in visible(subject):
+def _folders(folder: Path) -> Iterator[tuple[Path, int]]:
+    """The folder and all below it that hold files, in the order of names, and the number of each one's files."""
+    entries = visible(folder)
+    if files := sum(not path.is_dir() for path in entries):
+        yield folder, files
+    for path in entries:
         if path.is_dir():
-            folders += _folders(path)
-    return folders
+            yield from _folders(path)
 
 
 WITHDRAWN = ("PANCREAS_0025", "PANCREAS_0070")
 LABELS = "TCIA_pancreas_labels*"
+NO_POLYP = "no_polyp.txt"
 
 _LABEL = re.compile(r"label(?P<number>\d{4})\.nii(\.gz)?")
+_TOLERATED = re.compile(r"LICENSE.*|metadata\.csv|.*\.(tcia|xls|xlsx|pdf)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -140,46 +129,35 @@ class Archive:
     contrast: str
     rule: SeriesRule
 
-    def places(self, root: Path) -> list[Path]:
-        """Where it lies."""
-        return [base / self.folder for base in bases(root) if (base / self.folder).is_dir()]
-
-    def cases(self, root: Path, only: Collection[str] | None) -> Found:
+    def cases(self, root: Path, only: Collection[str] | None) -> NamedCases:
         """A case for each subject; of several series the one that `rule` takes. `only`: passes over all others."""
         cases: list[Case] = []
         findings: list[Finding] = []
-        for place in self.places(root):
-            images = Images.of(place)
-            findings += images.findings(tolerated=[path.name for path in place.glob(LABELS)])
-            for subject, paths in images.named.items():
+        places = [base / self.folder for base in bases(root) if (base / self.folder).is_dir()]
+        for images in map(Images.of, places):
+            findings += [unexpected(path) for path in images.others if not path.match(LABELS)]
+            for subject, (path, *_) in images.named.items():
                 if not self.subject.fullmatch(subject):
-                    if not paths[0].match(LABELS):
-                        findings.append(
-                            Finding(None, paths[0], "is no case of this collection", "move it", fatal=False)
-                        )
-                elif only is None or subject in only:
-                    found = self._case(subject, paths[0])
-                    cases += found.cases
-                    findings += [*found.findings, *images.twice(subject, subject)]
-        return Found(tuple(cases), (*findings, *self._lacking(root, cases)))
-
-    def _case(self, subject: str, path: Path) -> Found:
-        if not path.is_dir():
-            return Found((Case(subject, {self.contrast: path}, None),))
-        choice = chosen(path, self.rule)
-        if choice.folder is not None:
-            return Found((Case(subject, {self.contrast: choice.folder}, None),))
-        if subject in WITHDRAWN:
-            problem = f"was withdrawn from the collection and {choice.problem}"
-            return Found(findings=(Finding(subject, path, problem, "it is passed over", fatal=False),))
-        fault = Finding(subject, path, choice.problem, choice.remedy)
-        return Found((Case(subject, {}, None),), (fault,))
-
-    def _lacking(self, root: Path, cases: Collection[Case]) -> Iterator[Finding]:
+                    if not path.match(LABELS):
+                        findings.append(Finding(None, path, "is no case of this collection", "move it", fatal=False))
+                    continue
+                if only is not None and subject not in only:
+                    continue
+                choice = chosen(path, self.rule) if path.is_dir() else Choice(path)
+                if choice.folder is not None:
+                    cases.append(Case(subject, {self.contrast: choice.folder}, None))
+                elif subject in WITHDRAWN:
+                    problem = f"was withdrawn from the collection and {choice.problem}"
+                    findings.append(Finding(subject, path, problem, "it is passed over", fatal=False))
+                else:
+                    cases.append(Case(subject, {}, None))
+                    findings.append(Finding(subject, path, choice.problem, choice.remedy))
+                findings += images.duplicates(subject, subject)
         if not cases:
-            where = next(iter(self.places(root)), root / self.folder)
-            problem = "holds no case" if where.is_dir() else "is not a folder"
-            yield Finding(None, where, problem, f"unpack {self.folder} there, one folder per subject")
+            problem = "holds no case" if places else "is not a folder"
+            where = next(iter(places), root / self.folder)
+            findings.append(Finding(None, where, problem, f"unpack {self.folder} there, one folder per subject"))
+        return NamedCases(tuple(cases), tuple(findings))
 
 
 ARCHIVES = (
@@ -193,84 +171,50 @@ def bases(root: Path) -> list[Path]:
     return [root, *(path for path in visible(root) if path.is_dir() and path.name.startswith("manifest-"))]
 
 
-def labels(root: Path) -> dict[str, Path]:
-    """The outlines of the pancreas by subject, wherever their folder was unpacked."""
-    places = [
-        folder for base in bases(root) for folder in (*base.glob(LABELS), *base.glob(f"{ARCHIVES[0].folder}/{LABELS}"))
-    ]
-    outlines: dict[str, Path] = {}
-    for path in [path for place in sorted(places) if place.is_dir() for path in visible(place)]:
-        if match := _LABEL.fullmatch(path.name):
-            outlines.setdefault(f"PANCREAS_{match['number']}", path)
-    return outlines
-
-
-def without_image(outlines: dict[str, Path], subjects: Collection[str]) -> Iterator[Finding]:
-    """Labels of nobody here."""
-    for subject, path in outlines.items():
-        if subject not in subjects:
-            why = "whose CT was withdrawn" if subject in WITHDRAWN else "whose CT is not here"
-            yield Finding(subject, path, f"labels a case {why}", "it is passed over", fatal=False)
-
-
-def listed(path: Path) -> tuple[frozenset[str] | None, tuple[Finding, ...]]:
-    """The subjects that a file names, one a line; None without a file."""
-    if not path.is_file():
-        return None, ()
-    try:
-        return frozenset(path.read_text(encoding="utf-8-sig").split()), ()
-    except (OSError, ValueError):
-        return None, (Finding(None, path, "cannot be read as text", "save it as UTF-8, one subject a line"),)
-
-
-NO_POLYP = "no_polyp.txt"
-
-_TOLERATED = re.compile(r"LICENSE.*|metadata\.csv|.*\.(tcia|xls|xlsx|pdf)", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class AbdominalCT:
+@dataclass(frozen=True, kw_only=True)
+class AbdominalCT(AxialLayout):
     """Finds the cases of the two collections and of the pairs by their names, and by a header per series."""
 
     name: str = "abdominal_ct"
     contrasts: tuple[str, ...] = ("CT", "ceCT")
-    grids: Grids = "own"
-    grid_tolerance: float = 1e-2
-
-    @property
-    def geometries(self) -> Mapping[str, AxialGeometry]:
-        """Paper 000's size, which is small enough for the small scale too, and half of it."""
-        return AXIAL
 
     def scan(self, root: Path, *, required: Collection[str] | None = None) -> Scan:
         """The cases under `root`, collection by collection, then the pairs; and the faults that names show."""
         wanted = self.contrasts if required is None else tuple(required)
         if not root.is_dir():
             fault = Finding(None, root, "is not a folder", "give the folder that holds the collections")
-            return Scan(Cohort(self.name, root, self.name, self.contrasts, ()), (fault,))
-        only, unread = listed(root / NO_POLYP)
+            return Scan(self.cohort(root, ()), (fault,))
+        findings = list(_about_root(root))
+        only: frozenset[str] | None = None
+        if (root / NO_POLYP).is_file():
+            try:
+                only = frozenset((root / NO_POLYP).read_text(encoding="utf-8-sig").split())
+            except (OSError, ValueError):
+                remedy = "save it as UTF-8, one subject a line"
+                findings.append(Finding(None, root / NO_POLYP, "cannot be read as text", remedy))
         archives = [archive for archive in ARCHIVES if archive.contrast in wanted]
         groups = [archive.cases(root, only if archive.contrast == "CT" else None) for archive in archives]
-        groups.append(self._pairs(root, wanted))
+        if (root / PAIRED).is_dir():
+            groups.append(paired_cases(root / PAIRED, self.contrasts, wanted))
+        else:
+            remedy = "without pairs nothing can be tested; put <subject>/CT.nii.gz and <subject>/ceCT.nii.gz there"
+            groups.append(NamedCases(findings=(Finding(None, root / PAIRED, "is not a folder", remedy, fatal=False),)))
         cases, twice = unique([case for group in groups for case in group.cases])
+        findings += [*(finding for group in groups for finding in group.findings), *twice]
+        subjects = {case.subject for case in cases}
         labelled = any("ceCT" in case.images and case.part is None for case in cases)
-        outlines = labels(root) if labelled else {}
-        findings = [*_about_root(root), *unread, *(finding for group in groups for finding in group.findings), *twice]
-        subjects = frozenset(case.subject for case in cases)
-        findings += [*without_image(outlines, subjects), *leaving(cases, root), *_unlisted(only, subjects, root)]
+        outlines = pancreas_labels(root) if labelled else {}
+        for subject in [subject for subject in outlines if subject not in subjects]:
+            why = "whose CT was withdrawn" if subject in WITHDRAWN else "whose CT is not here"
+            path = outlines.pop(subject)
+            findings.append(Finding(subject, path, f"labels a case {why}", "it is passed over", fatal=False))
+        findings += image_links_leaving(cases, root)
+        if missing := sorted((only or frozenset()) - subjects):
+            problem = f"names {len(missing)} subjects who are not here, such as {missing[0]}"
+            remedy = "add their images, or delete the lines"
+            findings.append(Finding(None, root / NO_POLYP, problem, remedy, fatal=False))
         phantom = (root / PHANTOM_RECORD).is_file()
-        name = f"{self.name}-phantom" if phantom else self.name
-        cohort = Cohort(name, root, self.name, self.contrasts, cases, phantom=phantom)
-        return Scan(
-            cohort, tuple(findings), {subject: path for subject, path in outlines.items() if subject in subjects}
-        )
-
-    def _pairs(self, root: Path, wanted: Collection[str]) -> Found:
-        folder = root / PAIRED
-        if folder.is_dir():
-            return paired_cases(folder, self.contrasts, wanted)
-        remedy = "without pairs nothing can be tested; put <subject>/CT.nii.gz and <subject>/ceCT.nii.gz there"
-        return Found(findings=(Finding(None, folder, "is not a folder", remedy, fatal=False),))
+        return Scan(self.cohort(root, cases, phantom=phantom), tuple(findings), outlines)
 
 
 def _about_root(root: Path) -> Iterator[Finding]:
@@ -282,9 +226,12 @@ def _about_root(root: Path) -> Iterator[Finding]:
                 yield unexpected(path)
 
 
-def _unlisted(only: Collection[str] | None, subjects: Collection[str], root: Path) -> Iterator[Finding]:
-    """Names on the list of whom there is nothing."""
-    missing = sorted(set(only or ()) - set(subjects))
-    if missing:
-        problem = f"names {len(missing)} subjects who are not here, such as {missing[0]}"
-        yield Finding(None, root / NO_POLYP, problem, "add their images, or delete the lines", fatal=False)
+def pancreas_labels(root: Path) -> dict[str, Path]:
+    """The outlines of the pancreas by subject, wherever their folder was unpacked."""
+    outlines: dict[str, Path] = {}
+    patterns = (LABELS, f"{ARCHIVES[0].folder}/{LABELS}")
+    for place in sorted(place for base in bases(root) for pattern in patterns for place in base.glob(pattern)):
+        for path in visible(place) if place.is_dir() else ():
+            if match := _LABEL.fullmatch(path.name):
+                outlines.setdefault(f"PANCREAS_{match['number']}", path)
+    return outlines

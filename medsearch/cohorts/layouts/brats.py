@@ -15,17 +15,19 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
 
-from medsearch.cohorts.cohort import Case, Cohort, Finding
+from medsearch.cohorts.cohort import Case, Finding
 from medsearch.cohorts.layouts.scans import (
     PHANTOM_RECORD,
     Grids,
     Scan,
     Scoring,
+    TumourLayout,
     links_leaving,
+    other_than_one,
     strays_among,
     unexpected,
 )
@@ -37,13 +39,14 @@ _TABLES = re.compile(r"name_mapping\.csv|survival_info\.csv|.*mapping.*\.(csv|xl
 _ODD_MASK = re.compile(r".*_segm\.nii(\.gz)?", re.IGNORECASE)
 _PATIENT_COLUMNS = ("TCGA_TCIA_subject_ID", "BraTS_2020_subject_ID")
 _UNNAMED = ("", "NA", "N/A")
-_GEOMETRIES = MappingProxyType(
-    {
-        "tiny": Geometry(spacing=(4.0, 4.0, 4.0), slice_size=64, depth=(8, 32), crop=(24, 40, 16)),
-        "small": Geometry(spacing=(2.0, 2.0, 2.0), slice_size=128, depth=(15, 63), crop=(48, 80, 32)),
-        "paper": Geometry(),
-    }
-)
+# BraTS has voxels of 1 mm; the smaller scales average 2 and 4 of them along each axis.
+_GEOMETRIES = {
+    "tiny": Geometry(spacing=(4.0, 4.0, 4.0), slice_size=64, depth=(8, 32), crop=(24, 40, 16)),
+    "small": Geometry(spacing=(2.0, 2.0, 2.0), slice_size=128, depth=(15, 63), crop=(48, 80, 32)),
+    "paper": Geometry(),
+}
+_CHALLENGE = re.compile(r"BraTS-.+")
+"""How the challenges since 2023 name their cases: gliomas, meningiomas, metastases, children, Africa, ..."""
 
 
 @dataclass(frozen=True)
@@ -62,68 +65,43 @@ class FileNames:
         """What a case's file of that kind (a contrast, or "mask") is called."""
         return f"{subject}{self.separator}{self.endings.get(kind, kind)}.nii.gz"
 
-    def told(self, name: str) -> tuple[str, str] | None:
+    def parsed(self, name: str) -> tuple[str, str] | None:
         """The subject and the kind that a file's name tells; None for any other name."""
         stem = re.sub(r"\.nii(\.gz)?$", "", name)
         subject, separator, ending = stem.rpartition(self.separator)
         kinds = [kind for kind, known in self.endings.items() if known == ending]
         return (subject, kinds[0]) if stem != name and subject and separator and kinds else None
 
-    def patient_of(self, subject: str) -> str | None:
-        """Whose images they are, where that is not the subject's own name."""
-        match = self.patient and self.patient.fullmatch(subject)
-        return match["patient"] if match else None
 
-
-_UNTIL_2021 = MappingProxyType({**{contrast: contrast for contrast in _CONTRASTS}, "mask": "seg"})
-_FROM_2023 = MappingProxyType({"flair": "t2f", "t1": "t1n", "t1ce": "t1c", "t2": "t2w", "mask": "seg"})
-_TIMEPOINT = re.compile(r"(?P<patient>BraTS-.+)-\d{3}")
-_CHALLENGE = re.compile(r"BraTS-.+")
-"""How the challenges since 2023 name their cases: gliomas, meningiomas, metastases, children, Africa, ..."""
-
-
-@dataclass(frozen=True)
-class BraTS:
+@dataclass(frozen=True, kw_only=True)
+class BraTS(TumourLayout):
     """Finds the cases of a BraTS training folder by their names."""
 
-    name: str
     names: FileNames
     labels: tuple[int, ...] = (0, 1, 2, 4)
     tumour: tuple[int, ...] = (1, 2, 4)
     contrasts: tuple[str, ...] = _CONTRASTS
     grids: Grids = "one"
-    atlas: str | None = None
-    grid_tolerance: float = 1e-2
     scoring: Scoring = "diseased halves"
-
-    @property
-    def geometries(self) -> Mapping[str, Geometry]:
-        """BraTS has voxels of 1 mm; the smaller scales average 2 and 4 of them along each axis."""
-        return _GEOMETRIES
 
     def scan(self, root: Path, *, required: Collection[str] | None = None) -> Scan:
         """The cases under `root` in the order of their names, and the faults that names alone show."""
         wanted = [*(self.contrasts if required is None else required), "mask"]
         folder = self._place(root)
-        findings: list[Finding] = []
-        cases: list[Case] = []
         if not folder.is_dir():
-            findings.append(Finding(None, root, "is not a folder", "give the folder that holds one folder per case"))
-        else:
-            folders = [entry for entry in visible(folder) if entry.is_dir()]
-            looked = [_CaseFolder(entry, self.names) for entry in folders]
-            full = [case for case in looked if case.holds_image]
-            empty = [case.folder for case in looked if not case.holds_image]
-            strays = strays_among(empty, [case.folder.name for case in full])
-            found = [case for case in looked if case.folder not in strays]
-            cases = [case.case() for case in found]
-            findings = [*_about_root(folder, [case.folder for case in found]), *self._foreign(found)]
-            for case in found:
-                findings += [*case.findings(wanted), *case.links(root)]
+            fault = Finding(None, root, "is not a folder", "give the folder that holds one folder per case")
+            return Scan(self.cohort(root, ()), (fault,))
+        folders = [_CaseFolder.of(entry, self.names) for entry in visible(folder) if entry.is_dir()]
+        empty = [case.folder for case in folders if not case.holds_image]
+        strays = strays_among(empty, [case.folder.name for case in folders if case.holds_image])
+        folders = [case for case in folders if case.folder not in strays]
+        findings = [*_about_root(folder, [case.folder for case in folders]), *self._foreign(folders)]
+        for case in folders:
+            findings += case.findings(wanted)
+            inside = [case.folder] if case.folder.is_symlink() else visible(case.folder)
+            findings += links_leaving(inside, root, case.folder.name)
         phantom = (folder / PHANTOM_RECORD).is_file()
-        name = f"{self.name}-phantom" if phantom else self.name
-        cohort = Cohort(name, root, self.name, self.contrasts, tuple(cases), phantom=phantom)
-        return Scan(cohort, tuple(findings))
+        return Scan(self.cohort(root, (case.case() for case in folders), phantom=phantom), tuple(findings))
 
     def owns(self, root: Path) -> bool:
         """Whether a case under `root` is named as this release names its own."""
@@ -132,66 +110,79 @@ class BraTS:
 
     def _place(self, root: Path) -> Path:
         """Where the cases lie: in `root`, or one or two folders down, as archives are unpacked."""
-        if not root.is_dir() or self._has_case(root):
+        if not root.is_dir():
             return root
         inner = [path for path in visible(root) if path.is_dir()]
-        below = [path for folder in inner for path in visible(folder) if path.is_dir()]
-        return next((folder for folder in (*inner, *below) if self._has_case(folder)), root)
+        below = (path for folder in inner for path in visible(folder) if path.is_dir())
+        for folder in chain((root,), inner, below):
+            cases = [case for case in visible(folder) if case.is_dir()]
+            if any(self.names.parsed(file.name) for case in cases for file in visible(case)):
+                return folder
+        return root
 
-    def _has_case(self, folder: Path) -> bool:
-        return any(self.names.told(file.name) for case in visible(folder) if case.is_dir() for file in visible(case))
+    def _foreign(self, folders: "list[_CaseFolder]") -> Iterator[Finding]:
+        """Cases that another release, or another challenge, has named: the cohort would bear a name that is not its.
 
-    def _foreign(self, found: "list[_CaseFolder]") -> Iterator[Finding]:
-        """Cases that another release, or another challenge, has named: the cohort would bear a name that is not its."""
-        foreign = [(case.folder, name) for case in found if (name := self._other(case.folder.name)) is not None]
+        Of a challenge there is no layout to choose.
+        """
+        foreign: list[tuple[Path, str]] = []
+        for folder in [case.folder for case in folders]:
+            others = [release.name for release in RELEASES if release.names.subject.fullmatch(folder.name)]
+            if not others and _CHALLENGE.fullmatch(folder.name):
+                foreign.append((folder, ""))
+            elif others and others != [self.name]:
+                foreign.append((folder, others[0]))
         if foreign:
             (folder, name), count = foreign[0], f", as are {len(foreign) - 1} more" if len(foreign) > 1 else ""
             remedy = f"choose the layout {name}, or move it elsewhere" if name else "move it elsewhere"
             yield Finding(None, folder, f"is of another release or challenge{count}", remedy)
 
-    def _other(self, subject: str) -> str | None:
-        """The other release that names a case so; empty: a challenge of which there is no layout; None: none."""
-        others = [release.name for release in RELEASES if release.names.subject.fullmatch(subject)]
-        if _CHALLENGE.fullmatch(subject) and not others:
-            return ""
-        return others[0] if others and others != [self.name] else None
 
-
-BRATS_2020 = BraTS("brats2020", FileNames(re.compile(r"BraTS20_.+"), "_", _UNTIL_2021))
-BRATS_2021 = BraTS("brats2021", FileNames(re.compile(r"BraTS2021_.+"), "_", _UNTIL_2021))
+_UNTIL_2021 = {**{contrast: contrast for contrast in _CONTRASTS}, "mask": "seg"}
+_FROM_2023 = {"flair": "t2f", "t1": "t1n", "t1ce": "t1c", "t2": "t2w", "mask": "seg"}
+_TIMEPOINT = re.compile(r"(?P<patient>BraTS-.+)-\d{3}")
+BRATS_2020, BRATS_2021 = (
+    BraTS(name=name, names=FileNames(re.compile(subject), "_", _UNTIL_2021), geometries=_GEOMETRIES)
+    for name, subject in (("brats2020", r"BraTS20_.+"), ("brats2021", r"BraTS2021_.+"))
+)
 BRATS_2023 = BraTS(
-    "brats2023",
-    FileNames(re.compile(r"BraTS-(GLI|Phantom)-\d+-\d+"), "-", _FROM_2023, _TIMEPOINT),
+    name="brats2023",
+    names=FileNames(re.compile(r"BraTS-(GLI|Phantom)-\d+-\d+"), "-", _FROM_2023, _TIMEPOINT),
     labels=(0, 1, 2, 3),
     tumour=(1, 2, 3),
+    geometries=_GEOMETRIES,
 )
 RELEASES = (BRATS_2020, BRATS_2021, BRATS_2023)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _CaseFolder:
-    """One case's folder: its files by what they are, and the files that are something else."""
+    """One case's folder: its files by kind, those named for another case, and those that are something else."""
 
     folder: Path
     names: FileNames
-    candidates: dict[str, list[Path]] = field(default_factory=dict)
-    strangers: list[Path] = field(default_factory=list)
-    others: list[Path] = field(default_factory=list)
+    candidates: dict[str, list[Path]]
+    strangers: dict[Path, str]
+    others: list[Path]
 
-    def __post_init__(self) -> None:
-        odd: list[Path] = []
-        for path in visible(self.folder):
-            told = self.names.told(path.name)
-            if told and not path.is_dir():
-                subject, kind = told
-                mine = subject == self.folder.name
-                (self.candidates.setdefault(kind, []) if mine else self.strangers).append(path)
+    @staticmethod
+    def of(folder: Path, names: FileNames) -> "_CaseFolder":
+        candidates: dict[str, list[Path]] = {}
+        strangers: dict[Path, str] = {}
+        odd, others = list[Path](), list[Path]()
+        for path in visible(folder):
+            parsed = None if path.is_dir() else names.parsed(path.name)
+            if parsed is None:
+                (odd if _ODD_MASK.fullmatch(path.name) else others).append(path)
+            elif parsed[0] == folder.name:
+                candidates.setdefault(parsed[1], []).append(path)
             else:
-                (odd if _ODD_MASK.fullmatch(path.name) else self.others).append(path)
-        if len(odd) == 1 and "mask" not in self.candidates:
-            self.candidates["mask"] = odd
+                strangers[path] = parsed[1]
+        if len(odd) == 1 and "mask" not in candidates:
+            candidates["mask"] = odd
         else:
-            self.others += odd
+            others += odd
+        return _CaseFolder(folder, names, candidates, strangers, others)
 
     @property
     def holds_image(self) -> bool:
@@ -202,7 +193,8 @@ class _CaseFolder:
         files = {kind: paths[0] for kind, paths in self.candidates.items() if len(paths) == 1}
         images = {contrast: files[contrast] for contrast in _CONTRASTS if contrast in files}
         subject = self.folder.name
-        return Case(subject, images, files.get("mask"), patient=self.names.patient_of(subject))
+        match = self.names.patient and self.names.patient.fullmatch(subject)
+        return Case(subject, images, files.get("mask"), patient=match["patient"] if match else None)
 
     def findings(self, wanted: list[str]) -> Iterator[Finding]:
         subject = self.folder.name
@@ -212,22 +204,12 @@ class _CaseFolder:
         for path in self.strangers:
             yield Finding(subject, path, "is named for another case", "move it to its own case's folder, or rename it")
         for kind in wanted:
-            yield from self._about(kind, len(self.candidates.get(kind, ())))
+            what = "the mask" if kind == "mask" else f"contrast {kind}"
+            add = f"add {self.names.file(subject, kind)}, or leave out the case"
+            remedy = "" if kind in self.strangers.values() else add
+            yield from other_than_one(self.folder, subject, what, self.candidates.get(kind, ()), remedy=remedy)
         for path in self.others:
             yield unexpected(path, subject)
-
-    def links(self, root: Path) -> Iterator[Finding]:
-        inside = [self.folder] if self.folder.is_symlink() else visible(self.folder)
-        return links_leaving(inside, root, self.folder.name)
-
-    def _about(self, kind: str, count: int) -> Iterator[Finding]:
-        subject, what = self.folder.name, "the mask" if kind == "mask" else f"contrast {kind}"
-        if count > 1:
-            names = " and ".join(path.name for path in self.candidates[kind])
-            yield Finding(subject, self.folder, f"{count} files for {what} ({names})", "keep one of them")
-        elif not count and not any((self.names.told(path.name) or ("", ""))[1] == kind for path in self.strangers):
-            remedy = f"add {self.names.file(subject, kind)}, or leave out the case"
-            yield Finding(subject, self.folder, f"{what} is missing", remedy)
 
 
 def _about_root(folder: Path, folders: list[Path]) -> Iterator[Finding]:

@@ -28,11 +28,19 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal
 
-from medsearch.cohorts.cohort import Case, Cohort, Finding, Part
-from medsearch.cohorts.layouts.scans import PHANTOM_RECORD, Grids, Scan, Scoring, links_leaving, unexpected
+from medsearch.cohorts.cohort import Case, Finding, Part
+from medsearch.cohorts.layouts.scans import (
+    PHANTOM_RECORD,
+    Grids,
+    Scan,
+    Scoring,
+    TumourLayout,
+    links_leaving,
+    other_than_one,
+    unexpected,
+)
 from medsearch.imaging.geometry import Geometry
 from medsearch.imaging.image_files import visible
 
@@ -46,47 +54,40 @@ SIDES: Mapping[str, tuple[bool, bool]] = {
 """What each word says of the low and of the high half of x, which runs towards the patient's left."""
 
 
-@dataclass(frozen=True)
-class WeakLabels:
-    """The sides by case, and what is wrong with the table."""
+def read_weak_labels(
+    table: Path, subjects: Collection[str]
+) -> tuple[dict[str, tuple[bool, bool]], tuple[Finding, ...]]:
+    """The table's sides by case, and what is wrong with it; one that cannot be trusted refuses the cohort.
 
-    sides: Mapping[str, tuple[bool, bool]] = field(default_factory=dict)
-    findings: tuple[Finding, ...] = ()
-
-
-def read_weak_labels(table: Path, subjects: Collection[str]) -> WeakLabels:
-    """The table's sides for `subjects`; a table that cannot be trusted refuses the cohort."""
+    subjects: the cases that there are.
+    """
     try:
         with table.open(newline="", encoding="utf-8-sig") as file:
             lines = csv.DictReader(file)
             columns = lines.fieldnames = [column.strip().lower() for column in lines.fieldnames or ()]
             rows = [(lines.line_num, row) for row in lines]
     except (OSError, ValueError, csv.Error):
-        return WeakLabels(findings=(Finding(None, table, "cannot be read as a table", "save it as CSV in UTF-8"),))
+        return {}, (Finding(None, table, "cannot be read as a table", "save it as CSV in UTF-8"),)
     if missing := [column for column in ("case", "side") if column not in columns]:
-        problem = f"has no column {missing[0]!r}"
-        return WeakLabels(findings=(Finding(None, table, problem, "begin it with the line case,side"),))
-    told = [(number, _word(row["case"]), _word(row["side"]).lower()) for number, row in rows]
-    sides = {case: SIDES[side] for _, case, side in told if side in SIDES}
-    return WeakLabels(sides, tuple(_faults(told, table, frozenset(subjects))))
-
-
-def _word(cell: object) -> str:
-    return cell.strip() if isinstance(cell, str) else ""
-
-
-def _faults(told: list[tuple[int, str, str]], table: Path, subjects: frozenset[str]) -> Iterator[Finding]:
+        return {}, (Finding(None, table, f"has no column {missing[0]!r}", "begin it with the line case,side"),)
+    sides: dict[str, tuple[bool, bool]] = {}
     first: dict[str, int] = {}
-    for number, case, side in told:
+    findings = []
+    for number, row in rows:
+        case, side = (cell.strip() if isinstance(cell, str) else "" for cell in (row["case"], row["side"]))
+        side = side.lower()
+        if side in SIDES:
+            sides[case] = SIDES[side]
         if case not in subjects:
             problem = f"line {number} names {case!r}, which is no case here"
-            yield Finding(None, table, problem, "correct the name, or delete the line")
+            findings.append(Finding(None, table, problem, "correct the name, or delete the line"))
         elif side not in SIDES:
             problem = f"line {number} gives {case} the side {side!r}"
-            yield Finding(case, table, problem, f"write {', '.join(SIDES)}, in the patient's own terms")
+            findings.append(Finding(case, table, problem, f"write {', '.join(SIDES)}, in the patient's own terms"))
         elif first.setdefault(case, number) != number:
             problem = f"lines {first[case]} and {number} are both about {case}"
-            yield Finding(case, table, problem, "keep one of them")
+            findings.append(Finding(case, table, problem, "keep one of them"))
+    return sides, tuple(findings)
 
 
 Kind = Literal["ceT1", "hrT2", "Label"]
@@ -108,20 +109,20 @@ _FILE = re.compile(
 _TOLERATED = ("infos_source_training.csv", WEAK_LABELS, PHANTOM_RECORD)
 # The paper's grid is 256 x 256 x 60 voxels of 0.41 x 0.41 x 1 mm. The smaller scales cover the same block of the head;
 # their crops leave out its first and last eighth from front to back, which hold no schwannoma.
-_GEOMETRIES = MappingProxyType(
-    {
-        "tiny": Geometry(spacing=(3.75, 1.64, 1.64), slice_size=64, depth=(0, 16), crop=(16, 48, 32)),
-        "small": Geometry(spacing=(1.875, 0.82, 0.82), slice_size=128, depth=(0, 32), crop=(32, 96, 64)),
-        "paper": Geometry(spacing=(1.0, 0.41, 0.41), slice_size=256, depth=(0, 60), crop=(64, 256, 128)),
-    }
-)
+_GEOMETRIES = {
+    "tiny": Geometry(spacing=(3.75, 1.64, 1.64), slice_size=64, depth=(0, 16), crop=(16, 48, 32)),
+    "small": Geometry(spacing=(1.875, 0.82, 0.82), slice_size=128, depth=(0, 32), crop=(32, 96, 64)),
+    "paper": Geometry(spacing=(1.0, 0.41, 0.41), slice_size=256, depth=(0, 60), crop=(64, 256, 128)),
+}
 
 
-@dataclass(frozen=True)
-class CrossMoDA:
-    """Finds the cases of a crossMoDA folder by their names. `centres`: the beginnings of its cases' names."""
+@dataclass(frozen=True, kw_only=True)
+class CrossMoDA(TumourLayout):
+    """Finds the cases of a crossMoDA folder by their names. `centres`: the beginnings of its cases' names.
 
-    name: str
+    Its sizes are those of section 5.5.1, and half and a quarter of them along each axis.
+    """
+
     centres: tuple[str, ...]
     contrasts: tuple[str, ...] = ("ceT1", "hrT2")
     labels: tuple[int, ...] = (0, 1, 2)
@@ -130,36 +131,40 @@ class CrossMoDA:
     atlas: str | None = "hrT2"
     grid_tolerance: float = 5e-4
     scoring: Scoring = "whole volume"
-
-    @property
-    def geometries(self) -> Mapping[str, Geometry]:
-        """The sizes of section 5.5.1, and half and a quarter of them along each axis."""
-        return _GEOMETRIES
+    geometries: Mapping[str, Geometry] = field(default_factory=lambda: _GEOMETRIES)
 
     def scan(self, root: Path, *, required: Collection[str] | None = None) -> Scan:
         """The cases under `root`, source, target and test, by centre and number; and the faults that names show."""
         wanted = {*(self.contrasts if required is None else required), "Label"}
         folders = _Folders.under(root, self.name)
         findings = [*folders.findings(root)]
-        parts = [_PartFolder(folder, part, self.centres) for part, folder in folders.parts.items()]
+        parts = [_PartFolder.of(folder, part, self.centres) for part, folder in folders.parts.items()]
         for part in parts:
-            findings += [*part.findings(wanted), *links_leaving(part.paths, root)]
-        findings += _twice(parts)
-        table = folders.file(WEAK_LABELS)
-        subjects = [subject for part in parts for subject in part.subjects]
-        weak = read_weak_labels(table, subjects) if table else WeakLabels()
-        cases = {
-            case.subject: case for part in reversed(parts) for case in part.cases(weak.sides)
-        }  # the first part wins
-        ordered = tuple(cases[subject] for subject in dict.fromkeys(subjects))
-        findings += [*weak.findings, *_unlabelled(ordered, table or root)]
+            findings += [*part.findings(wanted), *links_leaving(visible(part.folder), root)]
+        holder: dict[str, Path] = {}
+        for part in parts:  # a subject in two parts: what is learned from one would be tested on the other
+            for subject in part.files:
+                where = holder.setdefault(subject, part.folder)
+                if where != part.folder:
+                    problem = f"holds a case that is in {where.name} too"
+                    findings.append(Finding(subject, part.folder, problem, "keep one of the two"))
+        table, sides = folders.file(WEAK_LABELS), dict[str, tuple[bool, bool]]()
+        if table:
+            sides, faults = read_weak_labels(table, holder)
+            findings += faults
+        cases = {case.subject: case for part in reversed(parts) for case in part.cases(sides)}  # the first part wins
+        ordered = [cases[subject] for subject in holder]
+        targets = [case for case in ordered if case.part == "target"]
+        if lacking := [case.subject for case in targets if case.presence is None and case.mask is None]:
+            problem = f"tells no side for {len(lacking)} target cases, such as {lacking[0]}"
+            remedy = f"name the diseased side of each in {WEAK_LABELS} (case, side); training on halves needs it"
+            findings.append(Finding(None, table or root, problem, remedy, fatal=False))
         phantom = folders.file(PHANTOM_RECORD) is not None
-        name = f"{self.name}-phantom" if phantom else self.name
-        return Scan(Cohort(name, root, self.name, self.contrasts, ordered, phantom=phantom), tuple(findings))
+        return Scan(self.cohort(root, ordered, phantom=phantom), tuple(findings))
 
 
-CROSSMODA_2021 = CrossMoDA("crossmoda2021", ("crossmoda2021_ldn",))
-CROSSMODA_2022 = CrossMoDA("crossmoda2022", ("crossmoda2021_ldn", "crossmoda2022_etz"))
+CROSSMODA_2021 = CrossMoDA(name="crossmoda2021", centres=("crossmoda2021_ldn",))
+CROSSMODA_2022 = CrossMoDA(name="crossmoda2022", centres=("crossmoda2021_ldn", "crossmoda2022_etz"))
 
 
 @dataclass(frozen=True)
@@ -175,13 +180,13 @@ class _Folders:
         inner = (root / f"{name}_training", root / f"{name}_validation")
         bases = tuple(base for base in (root, *inner) if base.is_dir())
         places: dict[Part, list[Path]] = {
-            part: [base / one for base in bases for one in names if (base / one).is_dir()]
+            part: [base / folder for base in bases for folder in names if (base / folder).is_dir()]
             for part, names in _PARTS.items()
         }
         if not places["test"] and inner[1].is_dir():
             places["test"] = [inner[1]]  # the archive of 2022, unpacked into a folder of its own
-        parts = {part: found[0] for part, found in places.items() if found}
-        second = tuple((part, folder) for part, found in places.items() for folder in found[1:])
+        parts = {part: folders[0] for part, folders in places.items() if folders}
+        second = tuple((part, folder) for part, folders in places.items() for folder in folders[1:])
         return _Folders(parts, bases, second)
 
     def file(self, name: str) -> Path | None:
@@ -205,38 +210,33 @@ class _Folders:
                 yield unexpected(path)
 
 
-@dataclass
+@dataclass(frozen=True)
 class _PartFolder:
-    """One part's folder: its files by case and kind, and the files that are something else."""
+    """One part's folder: its files by case and kind, those of another release, and those that are something else."""
 
     folder: Path
     part: Part
-    centres: tuple[str, ...]
-    files: dict[str, dict[str, list[Path]]] = field(default_factory=dict)
-    foreign: list[Path] = field(default_factory=list)
-    others: list[Path] = field(default_factory=list)
+    files: dict[str, dict[str, list[Path]]]
+    foreign: list[Path]
+    others: list[Path]
 
-    def __post_init__(self) -> None:
-        order: dict[str, tuple[int, int]] = {}
-        for path in self.paths:
+    @staticmethod
+    def of(folder: Path, part: Part, centres: tuple[str, ...]) -> "_PartFolder":
+        files: dict[str, dict[str, list[Path]]] = {}
+        order: dict[str, tuple[int, int, str]] = {}
+        foreign, others = list[Path](), list[Path]()
+        for path in visible(folder):
             match = _FILE.fullmatch(path.name)
-            if match is None or match["kind"] not in _TAKES[self.part] or path.is_dir():
-                self.others += [] if path.name in _TOLERATED else [path]
-            elif match["centre"] not in self.centres:
-                self.foreign.append(path)
+            if match is None or match["kind"] not in _TAKES[part] or path.is_dir():
+                others += [] if path.name in _TOLERATED else [path]
+            elif match["centre"] not in centres:
+                foreign.append(path)
             else:
                 subject = match["subject"]
-                order[subject] = self.centres.index(match["centre"]), int(match["number"])
-                self.files.setdefault(subject, {}).setdefault(match["kind"], []).append(path)
-        self.files = {subject: self.files[subject] for subject in sorted(order, key=lambda name: (order[name], name))}
-
-    @property
-    def paths(self) -> list[Path]:
-        return visible(self.folder)
-
-    @property
-    def subjects(self) -> tuple[str, ...]:
-        return tuple(self.files)
+                order[subject] = centres.index(match["centre"]), int(match["number"]), subject
+                files.setdefault(subject, {}).setdefault(match["kind"], []).append(path)
+        ordered = {subject: files[subject] for subject in sorted(files, key=lambda subject: order[subject])}
+        return _PartFolder(folder, part, ordered, foreign, others)
 
     def cases(self, sides: Mapping[str, tuple[bool, bool]]) -> Iterator[Case]:
         for subject, kinds in self.files.items():
@@ -255,35 +255,9 @@ class _PartFolder:
             yield Finding(None, self.folder, "holds no case", remedy, fatal=self.part != "test")
         for subject, kinds in self.files.items():
             for kind in _TAKES[self.part]:
+                what = "the mask" if kind == "Label" else f"contrast {kind}"
                 needed = kind in _NEEDS[self.part] and kind in wanted
-                yield from self._about(subject, kind, kinds.get(kind, []), needed=needed)
+                remedy = f"add {subject}_{kind}.nii.gz, or leave out the case" if needed else ""
+                yield from other_than_one(self.folder, subject, what, kinds.get(kind, ()), remedy=remedy)
         for path in self.others:
             yield unexpected(path)
-
-    def _about(self, subject: str, kind: Kind, paths: list[Path], *, needed: bool) -> Iterator[Finding]:
-        what = "the mask" if kind == "Label" else f"contrast {kind}"
-        if len(paths) > 1:
-            names = " and ".join(path.name for path in paths)
-            yield Finding(subject, self.folder, f"{len(paths)} files for {what} ({names})", "keep one of them")
-        elif not paths and needed:
-            yield Finding(
-                subject, self.folder, f"{what} is missing", f"add {subject}_{kind}.nii.gz, or leave out the case"
-            )
-
-
-def _twice(parts: list[_PartFolder]) -> Iterator[Finding]:
-    """A subject in two parts: what is learned from one would be tested, or translated, on the other."""
-    first: dict[str, Path] = {}
-    for part in parts:
-        for subject in part.subjects:
-            where = first.setdefault(subject, part.folder)
-            if where != part.folder:
-                yield Finding(subject, part.folder, f"holds a case that is in {where.name} too", "keep one of the two")
-
-
-def _unlabelled(cases: tuple[Case, ...], where: Path) -> Iterator[Finding]:
-    lacking = [case.subject for case in cases if case.part == "target" and case.presence is None and case.mask is None]
-    if lacking:
-        problem = f"tells no side for {len(lacking)} target cases, such as {lacking[0]}"
-        remedy = f"name the diseased side of each in {WEAK_LABELS} (case, side); training on halves needs it"
-        yield Finding(None, where, problem, remedy, fatal=False)

@@ -5,6 +5,8 @@ Warp and affine look up the nearest voxel, for the image as for the mask; both l
 The warp holds the edges of a slice, as the released code means to: its 6 x 6 control points, of which the outer ones
 are 0, come in another order than SimpleITK reads them in, so that some inner ones are 0 and edges move. On slices of
 240 x 120 pixels its displacement is 2.0 pixels (root mean square) and its strain 0.046, here they are 1.6 and 0.056.
+MONAI has no warp by B-splines, and its ShiftIntensity leaves the range of the slice (by the whole shift, 0.1); its Flip
+gives the same numbers as the flips here.
 """
 
 from typing import Annotated

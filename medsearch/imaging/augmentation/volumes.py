@@ -1,17 +1,22 @@
 """The 3D set of the released code, for half-brain crops: nnU-Net's of batchgenerators, without elastic deformation.
 
 Rotation and scale, noise, blur, brightness, contrast, low resolution, inverted gamma, gamma, mirror, in this order.
-Never mirrored left to right: a half keeps its side.
+Never mirrored left to right: a half keeps its side. Statistics include the background.
+
+MONAI's Affine (splines of order 3), AdjustContrast, ScaleIntensityFixedMean and ScaleIntensity give these numbers to
+1e-6; its blur pads with zeros (up to 0.4 apart at an edge, at a sigma of 1), its low resolution comes back linearly and
+displaced (0.1 apart in the mean). The transforms here stay: rounding and MONAI's own random stream would move every
+number that was trained on augmented crops.
 """
 
-from typing import Annotated
+from functools import lru_cache
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medsearch.core.ranges import Fraction, NonNegativeFloat, PositiveFloat, Range, Rising
 from medsearch.core.recipes import recipe
-from medsearch.imaging.augmentation import intensities
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.uint8]
@@ -20,6 +25,7 @@ Span = Annotated[tuple[PositiveFloat, PositiveFloat], Rising()]
 Amounts = Annotated[tuple[NonNegativeFloat, NonNegativeFloat], Rising()]
 
 MIRRORED = (0, 1)  # z and y
+TINY = 1e-7
 
 
 @recipe
@@ -68,18 +74,12 @@ def augment_volume(
 
 def moved(image: Image, matrix: Matrix) -> Image:
     """`image` looked up at `matrix` (3, 3) times the position from its centre: cubic splines, 0 beyond the edges."""
-    from scipy import ndimage
-
-    result: Image = ndimage.affine_transform(image, matrix, _offset(image.shape, matrix), order=3, mode="constant")
-    return result
+    return _looked_up(image, matrix, order=3)
 
 
 def moved_mask(mask: Mask, matrix: Matrix) -> Mask:
     """`mask` moved as `moved` does an image: the nearest voxel, background beyond the edges."""
-    from scipy import ndimage
-
-    result: Mask = ndimage.affine_transform(mask, matrix, _offset(mask.shape, matrix), order=0, mode="constant")
-    return result
+    return _looked_up(mask, matrix, order=0)
 
 
 def rotation(angles: Matrix) -> Matrix:
@@ -106,20 +106,23 @@ def _matrix(rng: np.random.Generator, recipe: VolumeAugmentation) -> Matrix | No
 
 def _recoloured(image: Image, rng: np.random.Generator, r: VolumeAugmentation) -> Image:
     """The intensity transforms, each by its own chance."""
+    from scipy import ndimage
+
     if rng.random() < r.p_noise:
-        image = intensities.noisy(image, rng.uniform(*r.noise), rng)
+        sd = np.float32(rng.uniform(*r.noise))
+        image = image + sd * rng.standard_normal(image.shape, dtype=np.float32)
     if rng.random() < r.p_blur:
-        image = intensities.blurred(image, rng.uniform(*r.blur))
+        image = ndimage.gaussian_filter(image, rng.uniform(*r.blur))
     if rng.random() < r.p_brightness:
-        image = intensities.brightened(image, rng.uniform(*r.brightness))
+        image = image * np.float32(rng.uniform(*r.brightness))
     if rng.random() < r.p_contrast:
-        image = intensities.stretched(image, _about_one(r.contrast, rng))
+        image = stretched(image, _about_one(r.contrast, rng))
     if rng.random() < r.p_low_resolution:
-        image = intensities.coarsened(image, rng.uniform(*r.low_resolution))
+        image = coarsened(image, rng.uniform(*r.low_resolution))
     if rng.random() < r.p_inverted_gamma:
-        image = intensities.bent(image, _about_one(r.gamma, rng), inverted=True)
+        image = bent(image, _about_one(r.gamma, rng), inverted=True)
     if rng.random() < r.p_gamma:
-        image = intensities.bent(image, _about_one(r.gamma, rng))
+        image = bent(image, _about_one(r.gamma, rng))
     return image
 
 
@@ -129,6 +132,56 @@ def _about_one(span: Span, rng: np.random.Generator) -> float:
     return rng.uniform(low, min(1.0, high)) if rng.random() < 0.5 and low < 1 else rng.uniform(max(1.0, low), high)
 
 
-def _offset(shape: tuple[int, ...], matrix: Matrix) -> Matrix:
-    centre = (np.array(shape) - 1) / 2
-    return np.asarray(centre - matrix @ centre, dtype=np.float64)
+def _looked_up(array: NDArray[Any], matrix: Matrix, *, order: Literal[0, 3]) -> NDArray[Any]:
+    from scipy import ndimage
+
+    centre = (np.array(array.shape) - 1) / 2
+    offset = centre - matrix @ centre
+    result: NDArray[Any] = ndimage.affine_transform(array, matrix, offset, order=order, mode="constant")
+    return result
+
+
+def stretched(image: Image, factor: float) -> Image:
+    """Contrast about the mean times `factor`, within the image's own range; no-op at 1."""
+    mean = image.mean(dtype=np.float64).astype(np.float32)
+    wider: Image = np.clip((image - mean) * np.float32(factor) + mean, image.min(), image.max())
+    return wider
+
+
+def coarsened(image: Image, zoom: float) -> Image:
+    """Sampled on a grid `zoom` times as fine (nearest voxel), then back by cubic splines; no-op at 1."""
+    for axis, size in enumerate(image.shape):
+        rows = _there_and_back(size, max(1, round(size * zoom)))
+        image = np.moveaxis(np.tensordot(rows, image, axes=(1, axis)), 0, axis)
+    return np.ascontiguousarray(image)
+
+
+def bent(image: Image, exponent: float, *, inverted: bool = False) -> Image:
+    """Gamma correction over the image's own range, mean and SD kept; no-op at 1. `inverted` bends the negative."""
+    if inverted:
+        return -bent(-image, exponent)
+    low, mean, sd = image.min(), image.mean(dtype=np.float64), image.std(dtype=np.float64)
+    reach = image.max() - low
+    if reach < TINY:
+        return image
+    curve = np.power((image - low) / reach, np.float32(exponent)) * reach
+    scale = sd / (curve.std(dtype=np.float64) + TINY)
+    kept: Image = ((curve - curve.mean(dtype=np.float64)) * scale + mean).astype(np.float32)
+    return kept
+
+
+@lru_cache(maxsize=1024)
+def _there_and_back(size: int, fewer: int) -> Image:
+    """The linear map of one axis to `fewer` samples and back, (size, size): splines are separable."""
+    from scipy import ndimage
+
+    if fewer == size:
+        return np.eye(size, dtype=np.float32)
+    kept = np.minimum((np.arange(fewer) + 0.5) * size / fewer, size - 1).astype(int)
+    place = (np.arange(size) + 0.5) * fewer / size - 0.5
+    spread = np.empty((size, fewer))
+    for column, unit in enumerate(np.eye(fewer)):
+        spread[:, column] = ndimage.map_coordinates(unit, [place], order=3, mode="nearest")
+    rows = np.zeros((size, size), np.float32)
+    np.add.at(rows.T, kept, spread.T.astype(np.float32))
+    return rows

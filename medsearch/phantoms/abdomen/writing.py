@@ -15,8 +15,7 @@ from typing import Annotated, ClassVar
 import numpy as np
 
 from medsearch.cohorts.layouts.abdominal_ct import ARCHIVES, WITHDRAWN
-from medsearch.cohorts.layouts.images import PAIRED
-from medsearch.cohorts.layouts.nifti_folders import UNPAIRED
+from medsearch.cohorts.layouts.nifti_folders import PAIRED, UNPAIRED
 from medsearch.core import recipes
 from medsearch.core.machine import concurrently
 from medsearch.core.ranges import NonNegativeInt, PositiveInt, Range
@@ -26,7 +25,7 @@ from medsearch.phantoms.abdomen.bodies import CONTRASTS
 from medsearch.phantoms.abdomen.scans import COLONOGRAPHY, PANCREAS, Scan, Subject
 from medsearch.phantoms.abdomen.scans import PAIRED as IN_PAIRS
 from medsearch.phantoms.abdomen.series import SeriesHeader, write_scout, write_series
-from medsearch.phantoms.writing import written
+from medsearch.phantoms.spec import written
 
 ABDOMEN_VERSION = 1
 """Raised whenever the same specification yields other images."""
@@ -93,11 +92,6 @@ def pancreas_names(count: int) -> list[str]:
     return [name for name in names if name not in WITHDRAWN][:count]
 
 
-def colonography_names(count: int) -> list[str]:
-    """The identifiers of so many subjects of CT Colonography."""
-    return [f"{_COLONOGRAPHY}.{number:04d}" for number in range(1, count + 1)]
-
-
 def pair_names(count: int) -> list[str]:
     """The identifiers of so many pairs."""
     return [f"PAIR_{number:03d}" for number in range(1, count + 1)]
@@ -122,7 +116,8 @@ def _write_tcia(spec: AbdomenSpec, folder: Path) -> None:
             scan = person(spec, kind, number).scan()
             home = folder / pancreas / name / _STUDY / "Pancreas-1"
             _write_scan(home, scan, SeriesHeader(subject=name, number=1, intercept=0, upwards=True))
-            _write_label(labels / f"label{name[-4:]}.nii.gz", scan)
+            x, y, z = scan.spacing  # voxels to the left, to the back and up, under a header that says to the front
+            write_volume(labels / f"label{name[-4:]}.nii.gz", scan.pancreas, np.diag([-x, y, z, 1.0]))
         elif kind == "colonography":
             home = folder / _MANIFEST / colonography / name / _STUDY
             _write_colonography(home, person(spec, kind, number), name, extra=number % _EXTRA_EVERY == 0)
@@ -151,7 +146,7 @@ def _write_generic(spec: AbdomenSpec, folder: Path) -> None:
 def _each(spec: AbdomenSpec, write: Callable[[tuple[str, int, str]], None]) -> None:
     named = {
         "pancreas": pancreas_names(spec.cases),
-        "colonography": colonography_names(spec.cases),
+        "colonography": [f"{_COLONOGRAPHY}.{number:04d}" for number in range(1, spec.cases + 1)],
         "paired": pair_names(spec.pairs),
     }
     jobs = [(kind, number, name) for kind, names in named.items() for number, name in enumerate(names)]
@@ -184,8 +179,3 @@ def _write_pair(folder: Path, subject: Subject) -> None:
 def _write_scan(folder: Path, scan: Scan, header: SeriesHeader) -> None:
     (image,) = scan.images.values()
     write_series(folder, image, header, spacing=scan.spacing, origin=scan.origin)
-
-
-def _write_label(path: Path, scan: Scan) -> None:
-    """Voxels to the left, to the back and up, under a header that says to the front."""
-    write_volume(path, scan.pancreas, np.diag([-scan.spacing[0], scan.spacing[1], scan.spacing[2], 1.0]))

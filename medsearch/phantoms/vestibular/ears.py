@@ -13,7 +13,7 @@ import numpy as np
 
 from medsearch.phantoms.anatomy import Anatomy, Push
 from medsearch.phantoms.fields import SmoothField, inside, level
-from medsearch.phantoms.grids import Array, Box, Lattice, Point
+from medsearch.phantoms.grids import Array, Box, Lattice, Point, ball_radius
 from medsearch.phantoms.tissues import HEAD
 
 _PORUS_MM = (23.0, -29.0, -34.0)
@@ -149,8 +149,9 @@ class Schwannoma:
         half = half / np.prod(half) ** (1 / 3)
         large = volume > _LARGE_ML
         cystic, mixed = rng.random(2) < ((_CYSTIC, _MIXED) if large else (0.0, _MIXED_SMALL))
-        radius = radius_mm(volume)
-        centre = _beside(ear, -depth * radius)
+        radius = ball_radius(volume)
+        x, y, z = (at - depth * radius * unit for at, unit in zip(ear.porus, ear.axis, strict=True))
+        centre = (x, y, z)
         apart, size = rng.uniform(-0.25, 0.25, 3) * radius, float(rng.uniform(0.3, 0.5)) * radius
         at = np.array(centre) + apart
         draft = cls(
@@ -217,16 +218,6 @@ class Schwannoma:
         normal_to, offset = self.midline
         lateral = sum(axis * part for axis, part in zip(lattice.points(), normal_to, strict=True)) - offset
         return np.asarray(distance + np.where(lateral < _MIDLINE_MM, np.inf, 0), dtype=np.float32)
-
-
-def radius_mm(volume_ml: float) -> float:
-    """The radius of a ball of this volume."""
-    return float((3000 * volume_ml / (4 * np.pi)) ** (1 / 3))
-
-
-def _beside(ear: Ear, along: float) -> Point:
-    x, y, z = (at + along * unit for at, unit in zip(ear.porus, ear.axis, strict=True))
-    return x, y, z
 
 
 def _midline(anatomy: Anatomy, side: int) -> tuple[Point, float]:

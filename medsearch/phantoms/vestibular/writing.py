@@ -26,13 +26,11 @@ from medsearch.phantoms.anatomy import Anatomy
 from medsearch.phantoms.fields import SmoothField
 from medsearch.phantoms.grids import Array, Box, Triple, block_mean
 from medsearch.phantoms.signals import Tissue, balanced, flash
-from medsearch.phantoms.spec import PhantomSpec
-from medsearch.phantoms.templates import Template, label_maps
+from medsearch.phantoms.spec import PhantomSpec, written
+from medsearch.phantoms.templates import Template, label_maps, mni152_head, whole_labelled_head
 from medsearch.phantoms.tissues import GROWN, HEAD, HEAD_TISSUES, draw_tissues
 from medsearch.phantoms.vestibular.ears import Ear, Schwannoma
-from medsearch.phantoms.vestibular.heads import mni152_head, whole_labelled_head
 from medsearch.phantoms.vestibular.spec import CONTRASTS, TILBURG, CrossModa2022Spec, Part, posed
-from medsearch.phantoms.writing import written
 
 VS, COCHLEA = 1, 2
 """What the labels of the challenge mean."""
@@ -88,7 +86,9 @@ class VestibularSubject:
             layer = slice(first, first + thick)
             shares = self.shares(first, first + thick)
             clean[..., layer] = np.einsum("t,txyz->xyz", signals, shares)
-            labels[..., layer] = self._labels(shares[-len(GROWN) :].sum(axis=0), self.box.layers(first, first + thick))
+            tumour, box = shares[-len(GROWN) :].sum(axis=0), self.box.layers(first, first + thick)
+            cochlea = np.maximum(*(ear.cochlea(box) for ear in self.ears))
+            labels[..., layer] = np.where(tumour > 0.5, VS, np.where(cochlea > 0.5, COCHLEA, 0)).astype(np.uint8)
         return self._noisy(clean, float(signals[0]), rng), labels
 
     def signals(self, *, flip: float = 1.0) -> Array:
@@ -97,10 +97,6 @@ class VestibularSubject:
         if self.contrast == "ceT1":
             return np.array([flash(tissue.enhanced(), flip=20 * flip) for tissue in tissues], np.float32)
         return np.array([balanced(tissue, flip=70 * flip) for tissue in tissues], np.float32)
-
-    def _labels(self, tumour: Array, box: Box) -> npt.NDArray[np.uint8]:
-        cochlea = np.maximum(*(ear.cochlea(box) for ear in self.ears))
-        return np.where(tumour > 0.5, VS, np.where(cochlea > 0.5, COCHLEA, 0)).astype(np.uint8)
 
     def _noisy(self, clean: Array, white: float, rng: np.random.Generator) -> npt.NDArray[np.int16]:
         bias = SmoothField.draw(rng, _BIAS_SIGMA_MM, rng.uniform(*_BIAS_SD)).on(self.box.axes)

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, final
 
+from medsearch.cohorts.atomic_folder import local_copy, publish
 from medsearch.cohorts.cohort import Roster
-from medsearch.cohorts.node_cache import local_copy, publish
 from medsearch.cohorts.tasks import Task
 from medsearch.cohorts.views import view
 from medsearch.core.errors import BadInput, Damaged, Diverged, MedsearchError, explained

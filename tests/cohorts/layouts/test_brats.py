@@ -1,16 +1,10 @@
-import os
-import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsearch.cohorts.checks import check
-from medsearch.cohorts.cohort import fingerprint
 from medsearch.cohorts.layouts.brats import BRATS_2020, BRATS_2021, BRATS_2023, RELEASES, BraTS
-from medsearch.imaging.volumes import read_volume
 from tests.cohorts.layouts import trees
 
 KINDS = ("flair", "t1", "t1ce", "t2", "seg")
@@ -105,26 +99,6 @@ def test_a_phantom_says_that_it_is_one(tmp_path: Path) -> None:
     assert (LAYOUT.scan(tmp_path).cohort.name, LAYOUT.scan(tmp_path).cohort.phantom) == ("brats2020", False)
     (tmp_path / "phantom.json").write_text("{}")
     assert (LAYOUT.scan(tmp_path).cohort.name, LAYOUT.scan(tmp_path).cohort.phantom) == ("brats2020-phantom", True)
-
-
-REALDATA = Path(os.environ.get("MEDSEARCH_REALDATA") or Path(__file__).parents[3].parent / "shared" / "realdata")
-PATIENT = REALDATA / "brain_ms" / "patient19"
-
-
-@pytest.mark.skipif(not PATIENT.is_dir(), reason="no real volumes: set MEDSEARCH_REALDATA")
-def test_a_real_case_passes(tmp_path: Path) -> None:
-    folder = tmp_path / "cohort" / "patient19"
-    folder.mkdir(parents=True)
-    for kind in KINDS:
-        stored = "lesion_gold" if kind == "seg" else kind
-        shutil.copy(PATIENT / f"patient19_{stored}.nii.gz", folder / f"patient19_{kind}.nii.gz")
-    checked = check(tmp_path / "cohort", cache=tmp_path / "cache")
-    assert checked.findings == ()
-    assert checked.usable.subjects == ("patient19",)
-    mask, image = (read_volume(checked.cohort.cases[0].files[kind]) for kind in ("mask", "flair"))
-    assert mask.array.shape == image.array.shape == (182, 218, 182)
-    assert set(np.unique(mask.array)) == {0, 1}
-    assert len(fingerprint(checked.usable, tmp_path / "cache" / "digests.json")) == 16
 
 
 @pytest.mark.parametrize("release", RELEASES, ids=lambda release: release.name)

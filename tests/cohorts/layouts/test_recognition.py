@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from medsearch.cohorts.checks import check
-from medsearch.cohorts.layouts import LAYOUTS
-from medsearch.cohorts.layouts.recognition import recognised, sibling
+from medsearch.cohorts.layouts import LAYOUTS, recognised, sibling
 from tests.cohorts.layouts import trees
 
 
@@ -20,7 +19,7 @@ def touch(root: Path, *names: str) -> Path:
 
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_every_layout_is_recognised_by_its_names(name: str, tmp_path: Path) -> None:
-    assert recognised(trees.grow(tmp_path / "cohort", name), LAYOUTS) == name
+    assert recognised(trees.grow(tmp_path / "cohort", name)) == name
 
 
 @pytest.mark.parametrize("inner", ["", "TrainingData", "archive/ASNR-MICCAI-BraTS2023-GLI-Challenge-TrainingData"])

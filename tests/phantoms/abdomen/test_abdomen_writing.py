@@ -16,7 +16,7 @@ from medsearch.imaging.abdomen import body_mask
 from medsearch.imaging.volumes import read_volume, stored_volume
 from medsearch.phantoms import AbdomenSpec, NiftiFoldersSpec, specified, write_abdominal_ct, write_nifti_folders
 from medsearch.phantoms.abdomen.bodies import TISSUES, draw_hu
-from medsearch.phantoms.abdomen.organs import Canvas
+from medsearch.phantoms.abdomen.scans import Canvas
 from medsearch.phantoms.abdomen.writing import pancreas_names, person
 from tests.cohorts import abdomens
 

@@ -1,18 +1,11 @@
 """One cohort with vestibular schwannomas for all tests of this floor, as files and as what is known of its subjects."""
 
-import os
-from pathlib import Path
-
 import pytest
 
 from medsearch.cohorts.layouts import layout
 from medsearch.phantoms import write_crossmoda
 from medsearch.phantoms.vestibular.writing import VestibularSubject, vestibular_subject
 from tests.phantoms.vestibular.written_vestibular import SPEC, WrittenCohort
-
-CONTOURS = Path(
-    os.environ.get("MEDSEARCH_VS_CONTOURS") or Path(__file__).parents[3].parent / "shared" / "realdata" / "vs_contours"
-)
 
 
 @pytest.fixture(scope="session")
@@ -24,10 +17,3 @@ def subjects() -> list[VestibularSubject]:
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> WrittenCohort:
     root = write_crossmoda(SPEC, tmp_path_factory.mktemp("vestibular") / "cohort")
     return WrittenCohort(root, layout("crossmoda2022").scan(root).cohort)
-
-
-@pytest.fixture(scope="session")
-def contours() -> Path:
-    if not CONTOURS.is_dir():
-        pytest.skip("no contours of real tumours: set MEDSEARCH_VS_CONTOURS")
-    return CONTOURS

@@ -11,9 +11,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from medsearch.cohorts import node_cache as module
-from medsearch.cohorts.atomic_folder import record_contents
-from medsearch.cohorts.node_cache import local_copy, publish
+from medsearch.cohorts import atomic_folder as module
+from medsearch.cohorts.atomic_folder import local_copy, publish, record_contents
 from medsearch.cohorts.prepared import PreparedVolumes
 from medsearch.core import remote as remote_module
 from medsearch.core.errors import BadInput, Damaged
@@ -121,9 +120,9 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 from medsearch.core.remote import Remote
-from medsearch.cohorts import node_cache
+from medsearch.cohorts import atomic_folder
 
-node_cache.each = lambda of, items: [of(item) for item in items]
+atomic_folder.each = lambda of, items: [of(item) for item in items]
 download, done = Remote.download, []
 def counting(self, name, path, *, wanted):
     if len(done) == int(sys.argv[3]):
@@ -131,7 +130,7 @@ def counting(self, name, path, *, wanted):
     download(self, name, path, wanted=wanted)
     done.append(name)
 Remote.download = counting
-node_cache.local_copy(sys.argv[1], Path(sys.argv[2]))
+atomic_folder.local_copy(sys.argv[1], Path(sys.argv[2]))
 """
 
 
