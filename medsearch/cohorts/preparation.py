@@ -340,7 +340,6 @@ def _write_stacks(cohort: Cohort, task: SynthesisTask, aside: Path) -> None:
         number, case = numbered
         stacks = {}
         for contrast, path in case.images.items():
-            arrays: tuple[NDArray[Any], ...]
             stacks[contrast], arrays = _stack(read_volume(path), task)
             for name, array in zip(PreparedStacks.files(contrast, number), arrays, strict=True):
                 try:
@@ -354,8 +353,8 @@ def _write_stacks(cohort: Cohort, task: SynthesisTask, aside: Path) -> None:
     write_json(aside / CASES, {"contrasts": cohort.contrasts, "slice_size": task.geometry.slice_size, "cases": cases})
 
 
-def _stack(volume: Volume, task: SynthesisTask) -> tuple[dict[str, Any], tuple[NDArray[np.int16], NDArray[np.uint8]]]:
-    """What is recorded of a volume's stack, its slices, and their bodies.
+def _stack(volume: Volume, task: SynthesisTask) -> tuple[dict[str, Any], tuple[NDArray[Any], NDArray[Any]]]:
+    """What is recorded of a volume's stack, its slices (int16), and their bodies (uint8).
 
     Body and abdomen are found before slices are resized: little gas is left in large pixels.
     """
