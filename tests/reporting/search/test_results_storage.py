@@ -7,9 +7,8 @@ from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import write_json
-from medsearch.reporting.evidence import Picture
+from medsearch.reporting.results import Picture, SearchResults, Trial
 from medsearch.reporting.search.document import record
-from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.reporting.storage import from_json, read_results, to_json
 from medsearch.study.record.headers import Axis
 from tests.reporting import made_up_search
