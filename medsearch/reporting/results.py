@@ -240,6 +240,11 @@ class SearchResults:
         """The trials in that state, by number."""
         return tuple(sorted((t for t in self.trials if t.state == state), key=lambda trial: trial.number))
 
+    @property
+    def replicates(self) -> tuple[Replicate, ...]:
+        """Every replicate of every row."""
+        return tuple(run for row in (*self.finalists, *self.references) for run in row.replicates)
+
 
 # An ablation.
 

@@ -13,17 +13,18 @@ seeds are not independent. `shared` says which do, `spent` what that saved.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, final
+from typing import final
 
 import numpy as np
 
-from medsearch.core.reported import Reported, Unit, find
+from medsearch.core.reported import Reported, find
 from medsearch.reporting import comparison as comparing
 from medsearch.reporting.comparison import BySeed, Change, Comparison
-from medsearch.reporting.metrics import Metric, metric_of, pooled
+from medsearch.reporting.metrics import metric_of, pooled
 from medsearch.reporting.power import forecast
-from medsearch.reporting.results import AblationResults, ColumnResults, Replicate
-from medsearch.reporting.statistics import Summary, by_seed, known, over_cases, over_seeds
+from medsearch.reporting.results import AblationResults, ColumnResults
+from medsearch.reporting.statistics import Summary
+from medsearch.reporting.table import Scores
 from medsearch.reporting.variance_components import Interval
 from medsearch.reporting.verdicts import Context, Measured, Verdict, verdict
 from medsearch.reporting.wording import KnobName, knob_names, listed
@@ -40,91 +41,23 @@ WHOLE = "all cases"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lost:
-    """A planned seed without a value, and why."""
-
-    seed: int
-    kind: Literal["failed", "undefined", "waiting"]
-    word: str  # "diverged", "out of memory", "failed", "undefined", "waiting"
-    reason: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
+class Measure(Scores):
     """A cell that is asked for, in one metric ("test/dice")."""
 
     row: Row
     column: ColumnResults
-    metric: str
-    replicates: tuple[Replicate, ...]
 
     @property
     def key(self) -> Key:
         """The labels of row and column, and the metric."""
         return self.row.label, self.column.label, self.metric
 
-    @property
-    def name(self) -> str:
-        """The metric as cases and papers name it: `dice`."""
-        return self.known.name
-
-    @property
-    def known(self) -> Metric:
-        """What is known of the metric."""
-        return metric_of(self.metric)
-
-    @property
-    def planned(self) -> int:
-        """How many seeds there should be."""
-        return len(self.replicates)
-
-    @property
-    def whole(self) -> bool:
-        """Whether every planned seed has a value: only then is its mean the row's."""
-        return len(self.values) == self.planned
-
-    @property
-    def unit(self) -> Unit:
-        """What its test stages scored of a test case; empty where they do not say."""
-        return next((run.unit for run in self.replicates if run.unit), "")
-
-    @cached_property
-    def values(self) -> dict[int, float]:
-        """Seed -> value, of the seeds that have one."""
-        done = ((run.seed, run.metrics.get(self.metric)) for run in self.replicates if run.state == "complete")
-        return {seed: float(value) for seed, value in done if value is not None and known(value)}
-
-    @cached_property
-    def seeds(self) -> Summary:
-        """Over the seeds that have a value."""
-        return over_seeds(self.replicates, self.metric)
-
-    @cached_property
-    def cases(self) -> Summary:
-        """Over test cases, each the mean over the seeds that have it."""
-        return over_cases(self.replicates, self.name)
-
     @cached_property
     def by_seed(self) -> BySeed:
-        """Values of cases, seed by seed, of the seeds that finished; what a run has alone is as one case's."""
-        if not self.known.by_case:
-            return {seed: {WHOLE: value} for seed, value in self.values.items()}
-        return by_seed(self.replicates, self.name)
-
-    @cached_property
-    def lost(self) -> tuple[Lost, ...]:
-        """The planned seeds without a value."""
-        found = []
-        for run in (run for run in self.replicates if run.seed not in self.values):
-            if run.state == "complete":
-                found.append(Lost(seed=run.seed, kind="undefined", word="undefined"))
-            elif run.state == "failed":
-                word = run.cause if run.cause in ("diverged", "out of memory", "infeasible") else "failed"
-                reason = run.reason or "no reason recorded"
-                found.append(Lost(seed=run.seed, kind="failed", word=word, reason=reason))
-            else:
-                found.append(Lost(seed=run.seed, kind="waiting", word="waiting"))
-        return tuple(found)
+        """As `Scores.by_seed`; what a run has alone is as one case's."""
+        if self.known.by_case:
+            return super().by_seed
+        return {seed: {WHOLE: value} for seed, value in self.values.items()}
 
     @property
     def measured(self) -> Measured:
@@ -195,7 +128,8 @@ class Measures:
                 row=row,
                 column=column,
                 metric=metric,
-                replicates=results.cell(row.label, column.label).replicates,
+                replicates=(runs := results.cell(row.label, column.label).replicates),
+                planned=len(runs),
             )
             for column, metric in self.blocks
             for row in results.rows_of(column.label)

@@ -30,7 +30,7 @@ from medsearch.reporting.search.sheets import front_csv, knobs_csv, record, tabl
 from medsearch.reporting.search.tables import (
     DICE,
     KnobRow,
-    Tested,
+    MetricColumn,
     TestedRow,
     best_trial,
     counted_runs,
@@ -253,7 +253,7 @@ def _result_table(results: SearchResults, rows: Sequence[TestedRow]) -> Table:
 
 def measured_row(
     row: TestedRow,
-    columns: Sequence[Tested],
+    columns: Sequence[MetricColumn],
     *,
     scale: tuple[float, float],
     more: Iterable[TableCell],
