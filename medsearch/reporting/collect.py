@@ -400,8 +400,9 @@ def collect_staged(folder: Path, store: Store) -> StagedResults:
             )
             for group in header.groups
         ),
-        refinement=refinement
-        and RefinementResults(
+        refinement=None
+        if refinement is None
+        else RefinementResults(
             **_same_fields(RefinementResults, refinement),
             minimised=refinement.direction == "minimize",
             search=(last := search(refinement.study) if _stands(folder, header) else None),
