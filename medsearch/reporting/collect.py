@@ -184,12 +184,13 @@ def _importances(folder: Path) -> Mapping[str, Any]:
         return "" if numbers else "has a share that is no number"
 
     try:
-        return read_record(folder / IMPORTANCES, fault=fault)
+        importances: dict[str, Any] = read_record(folder / IMPORTANCES, fault=fault)
     except FileNotFoundError:
         return {"shares": {}, "why": "the search has not ended"}
     except Damaged as error:
         warn_once(f"{error.what} {error.problem}; run the study's file again to have it written anew")
         return {"shares": {}, "why": "their record is damaged; running the study again writes it anew"}
+    return importances
 
 
 def collect_ablation(folder: Path, store: Store) -> AblationResults:
