@@ -66,6 +66,8 @@ IMPORTANCES = "importances.json"
 MOST = 8
 """Pictures of one title on an ablation's page: a page of hundreds opens slowly and is read by nobody."""
 INDEX = "tiles/index.json"
+PLACES = {title: place for place, title in enumerate(TITLES.values())}
+"""Where pictures of a title come on a page; others are last."""
 
 H = TypeVar("H", bound=Header)
 
@@ -87,7 +89,8 @@ def collect_search(folder: Path, store: Store) -> SearchResults:
         for key in (key for _, key in run.stages if key not in begun):
             seconds[run.run] += sum(line["seconds"] for line in store.journal(key))
             begun.add(key)
-    tested = {run.run: test for run in runs if (test := _test_of(run, store))}
+    tests = {run.run: dict(run.stages).get("test", "") for run in runs if run.state == "complete"}
+    tested = {name: key for name, key in tests.items() if key and store.has(key)}  # runs whose test stage is finished
 
     def replicates(role: str, **whose: object) -> tuple[Replicate, ...]:
         return tuple(
@@ -151,7 +154,9 @@ def collect_search(folder: Path, store: Store) -> SearchResults:
         for row, (run, key) in shown.items()
         for path in sorted((store.folder(key) / "pictures").glob("*.png"))
     ]
-    return replace(results, pictures=tuple(sorted(pictures, key=lambda picture: _place_of(picture.title))))
+    return replace(
+        results, pictures=tuple(sorted(pictures, key=lambda picture: PLACES.get(picture.title, len(PLACES))))
+    )
 
 
 def _trial(header: SearchHeader, run: RunRecord, store: Store, seconds: float) -> Trial:
@@ -166,12 +171,6 @@ def _trial(header: SearchHeader, run: RunRecord, store: Store, seconds: float) -
             "seconds": seconds,
         }
     )
-
-
-def _test_of(run: RunRecord, store: Store) -> str:
-    """The key of the run's test stage, once that is finished; before, it is empty."""
-    key = dict(run.stages).get("test")
-    return key if key and run.state == "complete" and store.has(key) else ""
 
 
 def _importances(folder: Path) -> Mapping[str, Any]:
@@ -340,7 +339,7 @@ def _pictures(tested: Sequence[tuple[CellResults, int, Path]], folder: Path) -> 
             path=_within(path, folder),
             note="; ".join(f"{listed(labels)}, {column}, seed {seed}" for (column, seed), labels in rows.items()),
         )
-        for title in sorted(by_title, key=_place_of)
+        for title in sorted(by_title, key=lambda title: PLACES.get(title, len(PLACES)))
         for path, rows in list(by_title[title].values())[:MOST]
     ]
     return tuple(shown), sum(len(pictures) for pictures in by_title.values()) - len(shown)
@@ -389,7 +388,6 @@ def collect_staged(folder: Path, store: Store) -> StagedResults:
         keys = {key: None for run in ledger.runs().values() for _, key in run.stages if key not in seen}
         code += _trained(begun[ledger], keys, store)
         seen |= keys.keys()
-    refinement = header.refinement
     return StagedResults(
         design=StagedDesign(**_same_fields(StagedDesign, header) | {"study": header.name, "task": way_of(header.task)}),
         provenance=_provenance(header, header.scale),
@@ -401,47 +399,47 @@ def collect_staged(folder: Path, store: Store) -> StagedResults:
             )
             for group in header.groups
         ),
-        refinement=None
-        if refinement is None
-        else RefinementResults(
-            **_same_fields(RefinementResults, refinement),
-            minimised=refinement.direction == "minimize",
-            search=(last := search(refinement.study) if _stands(folder, header) else None),
-            metrics=_bounded(last, folder.parent / refinement.study, header, store),
-        ),
+        refinement=_refinement(header, folder, store),
         refused=header.refused,
         trained=tuple(code),
     )
 
 
-def _stands(folder: Path, header: StagedHeader) -> bool:
-    """Whether the refinement has begun and stands on what the groups froze; what it does not move is fixed."""
-    study = header.refinement.study if header.refinement else ""
-    refinement = Ledger(child(folder.parent, study, what="study name")).header(SearchHeader)
-    if refinement is None:
-        return False
-    stood = {**refinement.fixed, **refinement.start}
-    frozen = [group.frozen.knobs if group.frozen else None for group in header.groups]
-    return all(knobs is not None and all(stood.get(k) == value for k, value in knobs.items()) for knobs in frozen)
+def _refinement(header: StagedHeader, folder: Path, store: Store) -> RefinementResults | None:
+    """The refinement, with its search if that stands on the point that is frozen now.
 
-
-def _bounded(search: SearchResults | None, folder: Path, header: StagedHeader, store: Store) -> dict[str, float]:
-    """The metrics that groups have bounds of, of the refinement's best finalist.
-
-    They are of its last training stage, the mean over seeds, where every seed reports a number.
+    Of its best finalist it has the metrics that groups have bounds of: those of its last training stage, the mean over
+    seeds, where every seed reports a number.
     """
-    names = {group.bound.metric for group in header.groups if group.bound}
-    if search is None or not names:
-        return {}
-    best = next((finalist.number for finalist in ranking(search)), None)
-    runs = [run for run in Ledger(folder).runs().values() if run.role == "replicate" and run.number == best]
-    last = [[key for node, key in run.stages if node != "test"][-1] for run in runs if run.state == "complete"]
-    metrics = [store.artifact(key).metrics for key in last]
-    return {
-        name: statistics.fmean(of[name] for of in metrics)
-        for name in names
-        if metrics and all(known(of.get(name)) for of in metrics)
-    }
+    refinement = header.refinement
+    if refinement is None:
+        return None
+    ledger = Ledger(child(folder.parent, refinement.study, what="study name"))
+    begun = ledger.header(SearchHeader)
+    search: SearchResults | None = None
+    metrics: dict[str, float] = {}
+    if begun is not None:
+        stood = {**begun.fixed, **begun.start}  # what it does not move is fixed
+        points = [group.frozen.knobs if group.frozen else None for group in header.groups]
+        if all(point is not None and all(stood.get(k) == value for k, value in point.items()) for point in points):
+            search = collect_search(ledger.folder, store)
+    bounds = {group.bound.metric for group in header.groups if group.bound}
+    if search is not None and bounds:
+        best = next((finalist.number for finalist in ranking(search)), None)
+        runs = [run for run in ledger.runs().values() if run.role == "replicate" and run.number == best]
+        last = [[key for node, key in run.stages if node != "test"][-1] for run in runs if run.state == "complete"]
+        told = [store.artifact(key).metrics for key in last]
+        metrics = {
+            name: statistics.fmean(seed[name] for seed in told)
+            for name in bounds
+            if told and all(known(seed.get(name)) for seed in told)
+        }
+    return RefinementResults(
+        **_same_fields(RefinementResults, refinement),
+        minimised=refinement.direction == "minimize",
+        search=search,
+        metrics=metrics,
+    )
 
 
 def _header(folder: Path, kind: type[H], noun: str) -> H:
@@ -470,11 +468,12 @@ def _provenance(of: OneTaskHeader | Column, scale: str) -> Provenance:
 
 def _trained(header: Header, keys: Iterable[str], store: Store) -> tuple[Trained, ...]:
     """By which code the stages `keys` of a study were trained, beside the code that the study last ran with."""
-
-    def modules_of(key: str) -> Mapping[str, str]:
-        return dict(store.artifact(key).manifest.get("modules", {}))
-
-    return trained(store.summaries(), header.code, dict.fromkeys(keys), modules_of)
+    return trained(
+        store.summaries(),
+        header.code,
+        dict.fromkeys(keys),
+        lambda key: dict(store.artifact(key).manifest.get("modules", {})),
+    )
 
 
 def _scores(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -491,9 +490,3 @@ def _scores(manifest: Mapping[str, Any]) -> dict[str, Any]:
 def _within(path: Path, folder: Path) -> str:
     """The path of a picture from the report of the study in `folder`, so that a home can move."""
     return os.path.relpath(path, folder / "report")
-
-
-def _place_of(title: str) -> int:
-    """Where pictures of that title come on a page."""
-    titles = list(TITLES.values())
-    return titles.index(title) if title in titles else len(titles)

@@ -133,7 +133,7 @@ def replays(results: SearchResults) -> tuple[Replay, ...]:
     None where less is better.
     """
     scheduler, curves = results.design.scheduler, _full(results.trials)
-    longest = _longest(curves)
+    longest = max((trial.points[-1][0] for trial in curves), default=0)
     grace = scheduler.grace or max(1, longest // 4)
     if results.design.minimised or len(curves) < FEWEST or grace >= longest:
         return ()
@@ -156,7 +156,7 @@ def replay_asha(
 ) -> Replay:
     """ASHA: at each rung a trial stops when it is below the best 1/reduction of those that were there before it."""
     curves = _full(trials)
-    levels = rungs(grace, reduction, _longest(curves))
+    levels = rungs(grace, reduction, max((trial.points[-1][0] for trial in curves), default=0))
     seen: dict[int, dict[int, float]] = {level: {} for level in levels}
 
     def stop(trial: int, epoch: int, value: float) -> bool:
@@ -197,10 +197,6 @@ def replay_median(
 
 def _full(trials: Sequence[Trial]) -> list[Trial]:
     return sorted((t for t in trials if t.state == "complete" and t.points), key=lambda trial: trial.number)
-
-
-def _longest(curves: Sequence[Trial]) -> int:
-    return max((trial.points[-1][0] for trial in curves), default=0)
 
 
 def _replay(name: str, curves: list[Trial], rule: Rule, finalists: Iterable[int], workers: int) -> Replay:
