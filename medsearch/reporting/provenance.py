@@ -79,7 +79,7 @@ def badges(
 
 
 def data_facts(origin: Provenance) -> tuple[Fact, ...]:
-    """On which data the numbers stand."""
+    """For the list of facts on a page: the cohort, the fingerprint of its files, and the cases left out."""
     kind = "synthetic phantom, no reproduction of a published number" if origin.phantom else "as given"
     skipped = tuple(Text((f"{case.subject}: {case.problem}",), "line") for case in origin.skipped)
     return (
@@ -110,5 +110,5 @@ def run_row(name: str, *cells: Part, seconds: float | None, reason: str | None) 
 
 
 def state(of: str, more: str = "") -> Part:
-    """A run's state, in its colour."""
+    """The state of a trial or replicate as a cell: "cut" in the colour of caution, "failed" in that of a fault."""
     return Text((of + more,), tone={"cut": "caution", "failed": "bad"}.get(of, ""))

@@ -110,7 +110,7 @@ def write_report(results: Results, folder: Path) -> Path:
 
 
 def texts(document: Document) -> dict[str, bytes]:
-    """Its files of text, by name."""
+    """The files of text of a report, encoded, by name: every csv, table.md, table.tex, results.json."""
     from medsearch.reporting.render import latex, text
 
     files = {name: csv_text(lines) for name, lines in document.sheets.items()}
@@ -120,7 +120,7 @@ def texts(document: Document) -> dict[str, bytes]:
 
 
 def figures(document: Document) -> dict[str, bytes]:
-    """Its figures for print, by the name of their files."""
+    """The figures of a report for print, as PNG and SVG, by the path of the file in the report's folder."""
     from medsearch.reporting.render import print_charts
 
     drawn = (print_charts.files(name, chart) for name, chart in document.figures.items())

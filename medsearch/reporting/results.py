@@ -55,7 +55,7 @@ TITLES = {
 
 
 def title_of(stem: str) -> str:
-    """The title of a picture's file."""
+    """What pictures of the file name `stem` (no suffix) stand under; the name itself where it has no title."""
     return TITLES.get(stem, stem)
 
 
@@ -229,11 +229,11 @@ class SearchResults:
     trained: tuple[Trained, ...] = ()  # by which code its stages were
 
     def trial(self, number: int) -> Trial | None:
-        """The trial with that number."""
+        """The trial with that number; None while the ledger has none."""
         return next((trial for trial in self.trials if trial.number == number), None)
 
     def reference(self, label: str) -> ReferenceResults | None:
-        """The reference row with that label."""
+        """The reference row with that label; None if the search has none."""
         return next((reference for reference in self.references if reference.label == label), None)
 
     def in_state(self, state: State) -> tuple[Trial, ...]:
@@ -242,7 +242,7 @@ class SearchResults:
 
     @property
     def replicates(self) -> tuple[Replicate, ...]:
-        """Every replicate of every row."""
+        """Those of all finalists, then those of all references."""
         return tuple(run for row in (*self.finalists, *self.references) for run in row.replicates)
 
 
@@ -272,7 +272,7 @@ class CellResults:
 
     @property
     def asked(self) -> bool:
-        """Whether the study asks for it."""
+        """Whether the study asks for this row in this column."""
         return bool(self.replicates)
 
 
@@ -340,7 +340,7 @@ class AblationDesign:
 
 @dataclass(frozen=True, kw_only=True)
 class AblationResults:
-    """An ablation, finished or not."""
+    """An ablation, finished or not: a table of rows x columns x seeds, with the stage runs behind it."""
 
     design: AblationDesign
     columns: tuple[ColumnResults, ...]
@@ -362,7 +362,7 @@ class AblationResults:
         return self._cells.get((row, column), CellResults(row=row, column=column))
 
     def row(self, label: str) -> Row | None:
-        """The row with that label."""
+        """The row with that label; None if the table has none."""
         return next((row for row in self.rows if row.label == label), None)
 
     def rows_of(self, column: str) -> tuple[Row, ...]:
@@ -385,17 +385,17 @@ class AblationResults:
 
     @cached_property
     def metrics(self) -> tuple[str, ...]:
-        """The metrics of all columns."""
+        """Those of every column (`metrics_of`), each once."""
         return tuple(dict.fromkeys(metric for column in self.columns for metric in self.metrics_of(column.label)))
 
     def named(self, columns: Iterable[str]) -> str:
-        """Columns as a sentence names them."""
+        """Labels of columns within a sentence: `a and b`, or `all 12 columns`."""
         labels = tuple(columns)
         return f"all {len(labels)} columns" if 2 < len(labels) == len(self.columns) else listed(labels)
 
     @property
     def replicates(self) -> tuple[Replicate, ...]:
-        """Every replicate of every cell."""
+        """Those of all cells, cell by cell."""
         return tuple(replicate for cell in self.cells for replicate in cell.replicates)
 
 

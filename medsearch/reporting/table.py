@@ -38,7 +38,7 @@ class Scores:
 
     @property
     def known(self) -> Metric:
-        """What is known of the metric."""
+        """Its heading, unit, digits and direction (`metrics.Metric`)."""
         return metric_of(self.metric)
 
     @property
@@ -80,7 +80,7 @@ class Scores:
 
     @cached_property
     def lost(self) -> tuple[Lost, ...]:
-        """The runs without a value."""
+        """The runs that have no value in this metric, each with the reason."""
         lost = []
         for run in (run for run in self.replicates if run.seed not in self.values):
             if run.state == "complete":

@@ -72,7 +72,7 @@ def alone(reported: Reported) -> str:
 
 
 def judged(verdict: Verdict | None) -> str:
-    """A verdict's word."""
+    """The word of a verdict, `agrees`; a dash where there is none."""
     return NOTHING if verdict is None else verdict.kind
 
 

@@ -61,7 +61,7 @@ class Measure(Scores):
 
     @property
     def measured(self) -> Measured:
-        """For a verdict."""
+        """The values over seeds and over cases that a verdict compares with the paper's."""
         return Measured(seeds=self.seeds.values, cases=self.cases.values, missing=self.planned - len(self.values))
 
 
@@ -346,7 +346,7 @@ class Shared:
     seeds: tuple[int, ...]
 
     def words(self, of: AblationResults) -> str:
-        """The note under the table."""
+        """The note under the table that says which rows share which stages, under which seeds, in which columns."""
         when = f"under seed{'s' * (len(self.seeds) > 1)} {listed(self.seeds)}"
         when = "seed by seed" if self.seeds == of.design.seeds else when
         what = f"{listed(self.nodes)} {when}"

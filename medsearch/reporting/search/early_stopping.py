@@ -29,7 +29,7 @@ Rule = Callable[[int, int, float], bool]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known of one cut."""
+    """Whether a trial that the scheduler cut could have become a finalist, and by which numbers."""
 
     trial: int
     epoch: int | None

@@ -41,7 +41,7 @@ class Front:
 
     @cached_property
     def objectives(self) -> tuple[MetricColumn, ...]:
-        """In their order."""
+        """The objectives in the study's order; the first one ranks."""
         given = self.results.design.objectives.items()
         return tuple(MetricColumn(metric, full_heading(metric), direction) for metric, direction in given)
 
@@ -63,7 +63,7 @@ class Front:
 
     @property
     def dominated(self) -> tuple[Trial, ...]:
-        """Those that another one beats."""
+        """The compared trials that another one beats: as good in every objective, better in one."""
         return tuple(trial for trial in self.compared if trial not in self.trials)
 
     @cached_property
@@ -134,7 +134,7 @@ def front_notes(results: SearchResults) -> Iterator[str]:
 
 
 def head(of: Front) -> tuple[str, ...]:
-    """The headings, but for the knobs'."""
+    """The headings of the table of the front, to which those of the knobs are added."""
     names = [objective.heading for objective in of.objectives]
     return ("Trial", "On the front", *names, *(f"{name}, over seeds" for name in names), "Finalist")
 

@@ -49,12 +49,12 @@ class MetricColumn:
 
     @property
     def words(self) -> str:
-        """Within a sentence: `test Dice`."""
+        """The metric within a sentence: `test Dice`."""
         return full_words(self.metric)
 
     @property
     def digits(self) -> int:
-        """After the point."""
+        """How many digits its values have after the point."""
         return metric_of(self.metric).digits
 
     @property
@@ -129,7 +129,7 @@ class TestedRow:
 
     @property
     def title(self) -> str:
-        """The label with the trial's number."""
+        """The label, of a finalist with its trial: `Best (measured), trial 7`."""
         return self.label if self.trial is None else f"{self.label}, trial {self.trial}"
 
     def scores(self, metric: str) -> Scores:

@@ -45,7 +45,7 @@ class RefinementGain:
 
     @property
     def sentence(self) -> str:
-        """The verdict in words."""
+        """What was left on the table, with its interval; "So far" while runs of the refinement are to come."""
         return f"So far: {self._verdict}" if self.provisional else self._verdict
 
     @property
