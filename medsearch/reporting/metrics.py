@@ -68,7 +68,7 @@ class Metric:
 
     @property
     def words(self) -> str:
-        """Within a sentence."""
+        """The metric within a sentence, with its unit: `training time (h)`."""
         return self.spoken or self.heading
 
     @property

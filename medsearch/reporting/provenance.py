@@ -1,24 +1,13 @@
 """Where a study's numbers come from, and what must be said of that: its data, scale and code, and every run."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 
 from medsearch.reporting.document import Fact, Part, TableCell, TableRow, Text, Tone, code, label
-from medsearch.reporting.evidence import Provenance
+from medsearch.reporting.results import Provenance
 from medsearch.reporting.wording import NOTHING, counted, duration, listed, oracle_chose
-from medsearch.stages.code import Trained, trained
+from medsearch.stages.code import Trained
 from medsearch.stages.method import Selection
-from medsearch.stages.store import Store
-from medsearch.study.record.headers import Header
-
-
-def trained_by(header: Header, keys: Iterable[str], store: Store) -> tuple[Trained, ...]:
-    """By which code the stages `keys` of a study were trained, beside the code that the study last ran with."""
-
-    def modules_of(key: str) -> Mapping[str, str]:
-        return store.artifact(key).manifest.modules
-
-    return trained(store.summaries(), header.code, dict.fromkeys(keys), modules_of)
 
 
 def other_code(of: Iterable[Trained]) -> tuple[str, ...]:
@@ -90,7 +79,7 @@ def badges(
 
 
 def data_facts(origin: Provenance) -> tuple[Fact, ...]:
-    """On which data the numbers stand."""
+    """For the list of facts on a page: the cohort, the fingerprint of its files, and the cases left out."""
     kind = "synthetic phantom, no reproduction of a published number" if origin.phantom else "as given"
     skipped = tuple(Text((f"{case.subject}: {case.problem}",), "line") for case in origin.skipped)
     return (
@@ -121,5 +110,5 @@ def run_row(name: str, *cells: Part, seconds: float | None, reason: str | None) 
 
 
 def state(of: str, more: str = "") -> Part:
-    """A run's state, in its colour."""
+    """The state of a trial or replicate as a cell: "cut" in the colour of caution, "failed" in that of a fault."""
     return Text((of + more,), tone={"cut": "caution", "failed": "bad"}.get(of, ""))

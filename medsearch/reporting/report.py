@@ -3,26 +3,63 @@
 index.html, table.csv and more csv files, table.md, table.tex, results.json and figures/ lie in one folder.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, final
 
 from medsearch.core.records import write_bytes
 from medsearch.core.spreadsheets import csv_text
+from medsearch.reporting.ablation import document as ablation
+from medsearch.reporting.collect import collect_ablation, collect_search, collect_staged
 from medsearch.reporting.document import Document
+from medsearch.reporting.results import AblationResults, Results, SearchResults, StagedResults
+from medsearch.reporting.search import document as search
+from medsearch.reporting.staged import document as staged
 from medsearch.stages.store import Store
-from medsearch.study.record.headers import AblationHeader, StagedHeader
+from medsearch.study.record.headers import AblationHeader, Header, SearchHeader, StagedHeader
 from medsearch.study.record.ledger import Ledger
 
 if TYPE_CHECKING:
     from rich.console import Group
 
-    from medsearch.reporting.ablation.results import AblationResults
-    from medsearch.reporting.search.results import SearchResults
-    from medsearch.reporting.staged.results import StagedResults
-
-    Results = AblationResults | SearchResults | StagedResults
-
 PAGE = "index.html"
+
+
+@final
+@dataclass(frozen=True)
+class StudyKind:
+    """How a kind of study is reported: from its header and folder to its results, and from these to a document."""
+
+    header: type[Header]
+    results: type[Results]
+    collect: Callable[[Path, Store], Results]
+    document: Callable[[Any, Path], Document]
+
+
+KINDS = (
+    StudyKind(AblationHeader, AblationResults, collect_ablation, ablation.document),
+    StudyKind(StagedHeader, StagedResults, collect_staged, lambda results, _: staged.document(results)),
+    StudyKind(SearchHeader, SearchResults, collect_search, search.document),
+)
+"""The only list of them in reporting."""
+
+
+def collect(folder: Path, store: Store) -> Results:
+    """The results of the study in `folder` as plain data.
+
+    Raises:
+        BadInput: there is no study in `folder`.
+
+    """
+    header = Ledger(folder).header()
+    kind = next((kind for kind in KINDS if isinstance(header, kind.header)), KINDS[-1])  # which says what is missing
+    return kind.collect(folder, store)
+
+
+def document_of(results: Results, folder: Path) -> Document:
+    """What `results` say; pictures are found from `folder`."""
+    return next(kind for kind in KINDS if isinstance(results, kind.results)).document(results, folder)
 
 
 def rebuild(folder: Path, store: Store) -> Path:
@@ -45,54 +82,14 @@ def summary(folder: Path, store: Store) -> "Group":
     return summary_text(collect(folder, store))
 
 
-def collect(folder: Path, store: Store) -> "Results":
-    """The results of the study in `folder` as plain data.
-
-    Raises:
-        BadInput: there is no study in `folder`.
-
-    """
-    match Ledger(folder).header():
-        case AblationHeader():
-            from medsearch.reporting.ablation.collect import collect as collect_ablation
-
-            return collect_ablation(folder, store)
-        case StagedHeader():
-            from medsearch.reporting.staged.collect import collect as collect_staged
-
-            return collect_staged(folder, store)
-        case _:
-            from medsearch.reporting.search.collect import collect as collect_search
-
-            return collect_search(folder, store)
-
-
-def document_of(results: "Results", folder: Path) -> Document:
-    """What `results` say; pictures are found from `folder`."""
-    from medsearch.reporting.ablation.results import AblationResults
-    from medsearch.reporting.staged.results import StagedResults
-
-    if isinstance(results, AblationResults):
-        from medsearch.reporting.ablation.document import document as of_ablation
-
-        return of_ablation(results, folder)
-    if isinstance(results, StagedResults):
-        from medsearch.reporting.staged.document import document as of_staged
-
-        return of_staged(results)
-    from medsearch.reporting.search.document import document as of_search
-
-    return of_search(results, folder)
-
-
-def summary_text(results: "Results") -> "Group":
+def summary_text(results: Results) -> "Group":
     """The answer, what to beware of, and the tables as text, for `rich.console.Console.print`."""
     from medsearch.reporting.render import text
 
     return text.terminal_of(document_of(results, Path()))
 
 
-def write_report(results: "Results", folder: Path) -> Path:
+def write_report(results: Results, folder: Path) -> Path:
     """Write the report of `results`, finished or not, into `folder`, and return the path of its page.
 
     Every file is replaced as a whole, the page last, so that whoever reads meanwhile sees an old report or a new one.
@@ -113,17 +110,17 @@ def write_report(results: "Results", folder: Path) -> Path:
 
 
 def texts(document: Document) -> dict[str, bytes]:
-    """Its files of text, by name."""
+    """The files of text of a report, encoded, by name: every csv, table.md, table.tex, results.json."""
     from medsearch.reporting.render import latex, text
 
-    found = {name: csv_text(lines) for name, lines in document.sheets.items()}
-    found["table.md"] = text.markdown_of(document)
-    found |= {"table.tex": latex.render(document)} if document.article else {}
-    return {name: content.encode() for name, content in (found | {"results.json": document.record}).items()}
+    files = {name: csv_text(lines) for name, lines in document.sheets.items()}
+    files["table.md"] = text.markdown_of(document)
+    files |= {"table.tex": latex.render(document)} if document.article else {}
+    return {name: content.encode() for name, content in (files | {"results.json": document.record}).items()}
 
 
 def figures(document: Document) -> dict[str, bytes]:
-    """Its figures for print, by the name of their files."""
+    """The figures of a report for print, as PNG and SVG, by the path of the file in the report's folder."""
     from medsearch.reporting.render import print_charts
 
     drawn = (print_charts.files(name, chart) for name, chart in document.figures.items())

@@ -18,19 +18,17 @@ FORMAT = 1  # raised when a reader of the old files could no longer read the new
 R = TypeVar("R")
 
 
-def to_json(results: Any) -> dict[str, Any]:
-    """`results` as JSON knows it; numbers that are not finite become null, tuples in knobs lists."""
-    return {"format": FORMAT, "results": finite(plain(results))}
-
-
 def json_text(results: Any, derived: Mapping[str, Any]) -> str:
-    """results.json: everything that was put in, and what was made of it under "derived"."""
-    content = to_json(results) | {"derived": finite(plain(dict(derived)))}
+    """results.json: everything that was put in, and what was made of it under "derived".
+
+    Numbers that are not finite become null, tuples in knobs lists.
+    """
+    content = {"format": FORMAT, "results": finite(plain(results)), "derived": finite(plain(dict(derived)))}
     return json.dumps(content, separators=(",", ":"), allow_nan=False) + "\n"
 
 
 def from_json(kind: type[R], content: Mapping[str, Any], *, source: str = "results.json") -> R:
-    """The results that `to_json` wrote, which are of `kind`.
+    """The results that `json_text` wrote, which are of `kind`.
 
     Raises:
         BadInput: the content is of another format, or a field is missing or unknown.

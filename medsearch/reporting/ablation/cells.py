@@ -54,13 +54,6 @@ def lacking(of: Measure) -> str:
     return ", ".join([f"{len(of.values)} of {of.planned}{so_far}", *reasons])
 
 
-def over_cases(of: Measure | None) -> str:
-    """SD over test cases with their number: `0.051 (37 cases)`."""
-    if of is None or of.cases.sd is None:
-        return NOTHING
-    return f"{score(of.cases.sd, of.known.digits)} ({of.cases.n} cases)"
-
-
 def printed(reported: Reported | None) -> str:
     """A reported value with its spread and what that is over: `0.863 ± 0.002 (3 seeds)`."""
     if reported is None:
@@ -79,7 +72,7 @@ def alone(reported: Reported) -> str:
 
 
 def judged(verdict: Verdict | None) -> str:
-    """A verdict's word."""
+    """The word of a verdict, `agrees`; a dash where there is none."""
     return NOTHING if verdict is None else verdict.kind
 
 
@@ -135,16 +128,12 @@ def change_interval(of: RelativeChange | None) -> str:
     interval = of.found.interval if of and of.found else None
     if interval is None or interval.bounds is None:
         return interval.reason if interval and interval.wide else ""
-    return f"[{', '.join(_points(end) for end in interval.bounds)}]"
+    return f"[{', '.join(signed(end, 2) for end in interval.bounds)}]"
 
 
 def relative(value: float, spread: float | None) -> str:
     """A relative change in % as papers print it, with its sign: `−8.22 ± 2.71 %`."""
-    return f"{_points(value)}{'' if spread is None else f' ± {spread:.2f}'} %"
-
-
-def _points(value: float) -> str:
-    return f"{value:+.2f}".replace("-", "−")
+    return f"{signed(value, 2)}{'' if spread is None else f' ± {spread:.2f}'} %"
 
 
 def signed(value: float, digits: int) -> str:
@@ -211,11 +200,11 @@ def evidence(measures: Measures, block: Block) -> tuple[tuple[str, ...], list[Ma
     """What a block's numbers stand on: headings that anything stands under, and a line for each row."""
     found: list[Mapping[str, str]] = []
     for of in measures.of_block(block):
-        compared, moved = measures.comparisons.get(of.key), measures.changes.get(of.key)
+        compared, moved, sd = measures.comparisons.get(of.key), measures.changes.get(of.key), of.cases.sd
         found.append(
             {
                 "": of.row.label,
-                "SD over cases": over_cases(of),
+                "SD over cases": NOTHING if sd is None else f"{score(sd, of.known.digits)} ({of.cases.n} cases)",
                 "Compared with": of.row.against if compared else NOTHING,
                 "Difference": effect(of, measures),
                 "p (Holm)": probability(compared),

@@ -13,16 +13,15 @@ from medsearch.reporting import document as doc
 from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.cells import blocks_of, is_change, is_reported, parts_of, title_of
 from medsearch.reporting.ablation.charts import bars, caption_of, curves, panels
-from medsearch.reporting.ablation.measures import Block, Measure, Measures, RelativeChange
+from medsearch.reporting.ablation.measures import Block, Measure, Measures, RelativeChange, names_of, spent
 from medsearch.reporting.ablation.narrative import answer, caption, failures, unfinished, warnings
-from medsearch.reporting.ablation.results import AblationResults, Candidate, Cell, Run, names_of, spent
 from medsearch.reporting.ablation.sheets import cases_csv, record, table_csv
 from medsearch.reporting.charts import AnyChart, Bars, Curves, Panels
 from medsearch.reporting.document import ChartFigure, Document, Heading, Notes, Paragraph, Part, Printed, Section, Table
-from medsearch.reporting.evidence import Replicate
-from medsearch.reporting.evidence import title_of as title_of_picture
 from medsearch.reporting.metrics import metric_of, short
 from medsearch.reporting.provenance import badges, data_facts, program_facts, run_row, state
+from medsearch.reporting.results import AblationResults, CandidateResults, CellResults, Replicate, StageRunResults
+from medsearch.reporting.results import title_of as title_of_picture
 from medsearch.reporting.verdicts import Verdict
 from medsearch.reporting.wording import (
     NOTHING,
@@ -315,13 +314,13 @@ def _runs(results: AblationResults) -> Iterator[Table]:
         )
 
 
-def _replicate(cell: Cell, run: Replicate, results: AblationResults) -> doc.TableRow:
+def _replicate(cell: CellResults, run: Replicate, results: AblationResults) -> doc.TableRow:
     found = (score(run.metrics.get(metric), metric_of(metric).digits) for metric in results.metrics)
     told = (cell.column, str(run.seed), state(run.state), *found)
     return run_row(cell.row, *told, seconds=run.seconds, reason=run.reason)
 
 
-def _run(run: Run, results: AblationResults) -> doc.TableRow:
+def _run(run: StageRunResults, results: AblationResults) -> doc.TableRow:
     several = len(results.columns) > 1
     owners = "; ".join(f"{row} ({column})" if several else row for row, column in run.owners[:3])
     more = f" and {len(run.owners) - 3} more" if len(run.owners) > 3 else ""
@@ -329,7 +328,7 @@ def _run(run: Run, results: AblationResults) -> doc.TableRow:
     return run_row(run.node, *told, seconds=run.seconds, reason=run.reason)
 
 
-def _candidate(of: Candidate, knobs: tuple[str, ...], digits: int) -> doc.TableRow:
+def _candidate(of: CandidateResults, knobs: tuple[str, ...], digits: int) -> doc.TableRow:
     values = (number(of.knobs[path]) if path in of.knobs else "as set" for path in knobs)
     value = state("failed") if of.reason else score(of.value, digits)
     told = (of.column, str(of.number), *values, value, "chosen" if of.chosen else "")

@@ -1,139 +1,74 @@
-"""What every cell of the table says in every metric: mean and spreads, the reported value, the verdict, the comparison.
+"""What every cell of an ablation's table says in every metric, and what rows share.
 
 A reported value stands beside the metric that is its statistic: a pooled Dice beside the pooled one, a mean over cases
 beside that, and so do the shares and changes that are made of them.
 
-A cell (`Measure`) knows its values and what is missing. Everything is worked out once and kept (`Measures`): a table, a
-figure and a page ask for the same cells.
+A cell in a metric (`Measure`) knows its values and what is missing. Everything is worked out once and kept
+(`Measures`): a table, a figure and a page ask for the same cells.
+
+Rows that share a stage under a seed share its luck: their difference is the better known for it, and their spreads over
+seeds are not independent. `shared` says which do, `spent` what that saved.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal, final
+from typing import final
 
 import numpy as np
 
-from medsearch.core.reported import Reported, Unit, find
+from medsearch.core.reported import Reported, find
 from medsearch.reporting import comparison as comparing
-from medsearch.reporting.ablation.results import AblationResults, Column
-from medsearch.reporting.comparison import BySeed, Change, Comparison, change
-from medsearch.reporting.evidence import Replicate
-from medsearch.reporting.metrics import Metric, metric_of, pooled
+from medsearch.reporting.comparison import BySeed, Change, Comparison
+from medsearch.reporting.metrics import metric_of, pooled
 from medsearch.reporting.power import forecast
-from medsearch.reporting.statistics import Summary, by_seed, known, over_cases
+from medsearch.reporting.results import AblationResults, ColumnResults
+from medsearch.reporting.statistics import Summary
+from medsearch.reporting.table import Scores
 from medsearch.reporting.variance_components import Interval
 from medsearch.reporting.verdicts import Context, Measured, Verdict, verdict
+from medsearch.reporting.wording import KnobName, knob_names, listed
 from medsearch.study.record.headers import Row
 
 Key = tuple[str, str, str]
 """The labels of row and column, and the metric."""
-
+Block = tuple[ColumnResults, str]
+"""A column of the table in a metric."""
+CHANGE = "change"
+"""The metric of reported values that are relative changes."""
 WHOLE = "all cases"
 """The subject of a value that a run has alone."""
 
-Loss = Literal["failed", "undefined", "waiting"]
-
 
 @dataclass(frozen=True, kw_only=True)
-class Lost:
-    """A planned seed without a value, and why."""
-
-    seed: int
-    kind: Loss
-    word: str  # "diverged", "out of memory", "failed", "undefined", "waiting"
-    reason: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
+class Measure(Scores):
     """A cell that is asked for, in one metric ("test/dice")."""
 
     row: Row
-    column: Column
-    metric: str
-    replicates: tuple[Replicate, ...]
+    column: ColumnResults
 
     @property
     def key(self) -> Key:
         """The labels of row and column, and the metric."""
         return self.row.label, self.column.label, self.metric
 
-    @property
-    def name(self) -> str:
-        """The metric as cases and papers name it."""
-        return self.known.name
-
-    @property
-    def known(self) -> Metric:
-        """What is known of the metric."""
-        return metric_of(self.metric)
-
-    @cached_property
-    def values(self) -> dict[int, float]:
-        """Seed -> value, of the seeds that have one."""
-        done = (run for run in self.replicates if run.state == "complete")
-        found = ((run.seed, run.metrics.get(self.metric)) for run in done)
-        return {seed: float(value) for seed, value in found if value is not None and known(value)}
-
-    @cached_property
-    def seeds(self) -> Summary:
-        """Over the seeds that have a value."""
-        failed = sum(run.state == "failed" for run in self.replicates)
-        waiting = sum(lost.kind == "waiting" for lost in self.lost)
-        return Summary(tuple(self.values.values()), failed=failed, waiting=waiting)
-
-    @cached_property
-    def cases(self) -> Summary:
-        """Over test cases, each the mean over the seeds that have it."""
-        return over_cases(self.replicates, self.name)
-
-    @property
-    def planned(self) -> int:
-        """How many seeds there should be."""
-        return len(self.replicates)
-
-    @property
-    def whole(self) -> bool:
-        """Whether every planned seed has a value: only then is its mean the row's."""
-        return len(self.values) == self.planned
-
-    @property
-    def unit(self) -> Unit:
-        """What its test stages scored of a test case; empty where they do not say."""
-        return next((run.unit for run in self.replicates if run.unit), "")
-
-    @cached_property
-    def lost(self) -> tuple[Lost, ...]:
-        """The planned seeds without a value."""
-        return tuple(_lost(run) for run in self.replicates if run.seed not in self.values)
-
     @cached_property
     def by_seed(self) -> BySeed:
-        """Values of cases, seed by seed, of the seeds that finished; what a run has alone is as one case's."""
-        if not self.known.by_case:
-            return {seed: {WHOLE: value} for seed, value in self.values.items()}
-        return by_seed(self.replicates, self.name)
+        """As `Scores.by_seed`; what a run has alone is as one case's."""
+        if self.known.by_case:
+            return super().by_seed
+        return {seed: {WHOLE: value} for seed, value in self.values.items()}
 
-
-def _lost(run: Replicate) -> Lost:
-    if run.state == "complete":
-        return Lost(seed=run.seed, kind="undefined", word="undefined")
-    if run.state == "failed":
-        named = run.cause in ("diverged", "out of memory", "infeasible")
-        word = str(run.cause) if named else "failed"
-        return Lost(seed=run.seed, kind="failed", word=word, reason=run.reason or "no reason recorded")
-    return Lost(seed=run.seed, kind="waiting", word="waiting")
-
-
-CHANGE = "change"
-"""The metric of reported values that are relative changes."""
+    @property
+    def measured(self) -> Measured:
+        """The values over seeds and over cases that a verdict compares with the paper's."""
+        return Measured(seeds=self.seeds.values, cases=self.cases.values, missing=self.planned - len(self.values))
 
 
 @final
 @dataclass(frozen=True, kw_only=True)
 class RelativeChange:
-    """What `of` changes against `other`, the cell of the row that it is compared with."""
+    """By how many % the mean of a cell (`of`) differs from that of the row that it is compared with (`other`)."""
 
     of: Measure
     other: Measure
@@ -148,11 +83,11 @@ class RelativeChange:
     @cached_property
     def found(self) -> Change | None:
         """None while no seed has a value in both cells."""
-        return change(self.of.by_seed, self.other.by_seed)
+        return comparing.change(self.of.by_seed, self.other.by_seed)
 
     @property
     def seeds(self) -> Summary:
-        """Over the seeds that have a change."""
+        """Over the seeds that have a change, in %."""
         return Summary(tuple(self.found.by_seed.values()) if self.found else ())
 
     @property
@@ -161,18 +96,9 @@ class RelativeChange:
         return self.of.whole and self.other.whole and self.seeds.n == self.of.planned
 
     @property
-    def waiting(self) -> bool:
-        """Whether there is none yet, and may still be one."""
-        return self.found is None and bool(self.of.seeds.waiting or self.other.seeds.waiting)
-
-    @property
     def measured(self) -> Measured:
         """For a verdict, which has one value per seed and none per case: a change is one of means."""
         return Measured(seeds=self.seeds.values, missing=self.of.planned - self.seeds.n)
-
-
-Block = tuple[Column, str]
-"""A column of the table in a metric."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,16 +113,23 @@ class MeanShare:
 
 @final
 class Measures:
-    """Every cell of `results` in every metric, with what is made of it. Keys are (row, column, metric)."""
+    """Every cell of `results` in every metric, with what is made of it. Keys are (row, column, metric).
+
+    blocks: the columns of the table, each task in each metric. all: the cells, column by column, metric by metric, row
+    by row, in which order they are also iterated over.
+    """
 
     def __init__(self, results: AblationResults) -> None:
         self.results = results
+        columns = results.columns
+        self.blocks: tuple[Block, ...] = tuple((c, metric) for c in columns for metric in results.metrics_of(c.label))
         self.all: dict[Key, Measure] = {
             (row.label, column.label, metric): Measure(
                 row=row,
                 column=column,
                 metric=metric,
-                replicates=results.cell(row.label, column.label).replicates,
+                replicates=(runs := results.cell(row.label, column.label).replicates),
+                planned=len(runs),
             )
             for column, metric in self.blocks
             for row in results.rows_of(column.label)
@@ -205,14 +138,7 @@ class Measures:
         self._shares: dict[Key, Interval | None] = {}
 
     def __iter__(self) -> Iterator[Measure]:
-        """Column by column, metric by metric, row by row."""
         return iter(self.all.values())
-
-    @property
-    def blocks(self) -> tuple[Block, ...]:
-        """The columns of the table: each task in each metric."""
-        columns = self.results.columns
-        return tuple((column, metric) for column in columns for metric in self.results.metrics_of(column.label))
 
     def get(self, row: str, column: str, metric: str) -> Measure | None:
         """The measure; None where the row is not asked of the column."""
@@ -221,37 +147,7 @@ class Measures:
     def of_block(self, block: Block) -> tuple[Measure, ...]:
         """The cells of a column in a metric, row by row."""
         column, metric = block
-        found = (self.get(row.label, column.label, metric) for row in self.results.rows_of(column.label))
-        return tuple(of for of in found if of)
-
-    def reported_share(self, of: Measure) -> Reported | None:
-        """The share of the target-supervised model that the paper prints for the cell.
-
-        Where the table has one variant, the paper's row of shares may have a name of its own ("% of TSMP").
-        """
-        if not of.known.ratio:
-            return None
-        found = self.reported(of, "share")
-        if found is None and [row for row in self.results.rows if row.kind == "variant"] == [of.row]:
-            shares = [value for value in self._printed(of) if value.metric == "share"]
-            named = [value for value in shares if value.column == of.column.label]
-            found = named[0] if len(named) == 1 else None
-        return found
-
-    @cached_property
-    def mean_shares(self) -> tuple[MeanShare, ...]:
-        """Of every row of which the paper prints a mean share over columns."""
-        labels = {column.label for column in self.results.columns}
-        wanted = [v for v in self.results.design.reported if v.metric == "share" and v.column not in labels]
-        found = []
-        for reported in wanted:
-            rows = (of for of in self if of.row.label == reported.row and of.known.ratio)
-            cells = [of for of in rows if reported in self._printed(of)]
-            shares = [share.estimate for of in cells if (share := self.share(of)) and self.shares_whole(of)]
-            if reported.column.startswith("mean") and shares:
-                mean = float(np.mean(shares))
-                found.append(MeanShare(reported=reported, mean=mean, columns=len(shares), asked=len(cells)))
-        return tuple(found)
+        return tuple(self.all[row.label, column.label, metric] for row in self.results.rows_of(column.label))
 
     def reported(self, of: Measure, metric: str = "") -> Reported | None:
         """What the paper prints for the cell; `metric`: in another one ("share", "change")."""
@@ -267,57 +163,130 @@ class Measures:
         here, alone = of.known.statistic == "pooled", not pooled(of.metric) and not of.known.pools
         return tuple(value for value in self.results.design.reported if alone or (value.statistic == "pooled") == here)
 
+    def reported_share(self, of: Measure) -> Reported | None:
+        """The share of the target-supervised model that the paper prints for the cell.
+
+        Where the table has one variant, the paper's row of shares may have a name of its own ("% of TSMP").
+        """
+        if not of.known.ratio:
+            return None
+        found = self.reported(of, "share")
+        if found is None and [row for row in self.results.rows if row.kind == "variant"] == [of.row]:
+            printed = self._printed(of)
+            shares = [value for value in printed if value.metric == "share" and value.column == of.column.label]
+            found = shares[0] if len(shares) == 1 else None
+        return found
+
     def beside(self, of: Measure) -> tuple[Reported, ...]:
         """All that the paper prints for the cell: the metric itself, its share, its relative change."""
         change = self.changes.get(of.key)
-        found = (self.reported(of), self.reported_share(of), change.reported if change else None)
-        return tuple(value for value in found if value is not None)
+        printed = (self.reported(of), self.reported_share(of), change.reported if change else None)
+        return tuple(value for value in printed if value is not None)
 
     @cached_property
     def unplaced(self) -> tuple[Reported, ...]:
         """Reported values that stand beside no cell."""
-        found = (value for of in self for value in self.beside(of))
-        placed = {id(value) for value in (*found, *(mean.reported for mean in self.mean_shares))}
+        beside = (value for of in self for value in self.beside(of))
+        placed = {id(value) for value in (*beside, *(mean.reported for mean in self.mean_shares))}
         return tuple(value for value in self.results.design.reported if id(value) not in placed)
 
     @cached_property
-    def verdicts(self) -> dict[Key, Verdict]:
-        """What is to be said of every reported value; nothing while its cell still waits for its first seed.
-
-        Those on relative changes stand under keys of their own.
-        """
-        found = {}
-        for key, of in self.all.items():
-            reported = self.reported(of)
-            if reported is not None and (of.values or not of.seeds.waiting) and self._has_margin(of):
-                found[key] = self._verdict(of, reported)
-        for one in self.changes.values():
-            if one.reported is not None and not one.waiting:
-                found[one.key] = self._changed(one, one.reported)
-        return found
+    def mean_shares(self) -> tuple[MeanShare, ...]:
+        """Of every row of which the paper prints a mean share over columns."""
+        labels = {column.label for column in self.results.columns}
+        found = []
+        for reported in (v for v in self.results.design.reported if v.metric == "share" and v.column not in labels):
+            rows = (of for of in self if of.row.label == reported.row and of.known.ratio)
+            cells = [of for of in rows if reported in self._printed(of)]
+            shares = [share.estimate for of in cells if (share := self.share(of)) and self.shares_whole(of)]
+            if reported.column.startswith("mean") and shares:
+                mean = float(np.mean(shares))
+                found.append(MeanShare(reported=reported, mean=mean, columns=len(shares), asked=len(cells)))
+        return tuple(found)
 
     @cached_property
     def changes(self) -> dict[Key, RelativeChange]:
         """Of every row that is compared with another, if the paper's table has relative changes; by the cell's key."""
         if not any(value.metric == CHANGE for value in self.results.design.reported):
             return {}
-        pairs = ((of, self.get(of.row.against, of.column.label, of.metric)) for of in self if of.known.ratio)
         return {
             of.key: RelativeChange(of=of, other=other, reported=self.reported(of, CHANGE))
-            for of, other in pairs
-            if other
+            for of in self
+            if of.known.ratio and (other := self.get(of.row.against, of.column.label, of.metric))
         }
+
+    @cached_property
+    def verdicts(self) -> dict[Key, Verdict]:
+        """What is to be said of every reported value; nothing while its cell still waits for its first seed.
+
+        Those on relative changes stand under keys of their own. The margin of the study is of its first metric, pooled
+        or not; without one, and without a usual one, nothing is said.
+        """
+        design, found = self.results.design, {}
+        first = design.metrics[0]
+        for key, of in self.all.items():
+            reported, margin = self.reported(of), design.margin if of.metric in (first, pooled(first)) else None
+            sayable = of.known.margin is not None or margin is not None
+            if reported is not None and (of.values or not of.seeds.waiting) and sayable:
+                found[key] = self._verdict(of, of, reported, unpooled=self._unpooled(of), margin=margin)
+        for change in self.changes.values():
+            waiting = change.found is None and (change.of.seeds.waiting or change.other.seeds.waiting)
+            if change.reported is not None and not waiting:
+                cell = self._unpooled(change.of)
+                other = self.changes.get(cell.key) if cell else None
+                found[change.key] = self._verdict(change.of, change, change.reported, unpooled=other)
+        return found
+
+    def _unpooled(self, of: Measure) -> Measure | None:
+        """The same cell in the metric that `of` pools; None if it pools none."""
+        row, column, metric = of.key
+        return self.get(row, column, f"{metric.rpartition('/')[0]}/{of.known.pools}") if of.known.pools else None
+
+    def _verdict(
+        self,
+        of: Measure,
+        ours: Measure | RelativeChange,
+        reported: Reported,
+        *,
+        unpooled: Measure | RelativeChange | None,
+        margin: float | None = None,
+    ) -> Verdict:
+        """On `ours`, the cell or its change, with a note where the paper leaves its statistic open and it matters.
+
+        unpooled: the same as the mean over cases, where `ours` is pooled.
+        """
+        column, other = of.column, self._unpooled(of)
+        lacking = other is not None and bool(other.values) and not of.values
+        context = Context(
+            cohort=column.layout,
+            selection=column.selection,
+            scale=self.results.design.scale,
+            phantom=column.provenance.phantom,
+            skipped=len(column.provenance.skipped),
+            statistic=other.known.statistic if other and lacking else of.known.statistic,
+            unit=of.unit,
+        )
+        found = verdict(ours.measured, reported, context=context, margin=margin)
+        if unpooled is None or not reported.assumed:
+            return found
+        kind = verdict(unpooled.measured, reported, context=context, margin=margin).kind
+        if found.kind in (kind, "not comparable"):
+            return found
+        note = f"that the paper's value is pooled is assumed; the mean over cases would be “{kind}”"
+        return replace(found, notes=(*found.notes, note))
 
     @cached_property
     def comparisons(self) -> dict[Key, Comparison]:
         """Every row that is compared with another; p-values after Holm over the rows of a column."""
         found: dict[Key, Comparison] = {}
-        for column, metric in (block for block in self.blocks if metric_of(block[1]).by_case):
-            rows = [row for row in self.results.rows_of(column.label) if row.against]
-            pairs = [(self.all[row.label, column.label, metric], row.against) for row in rows]
-            asked = [(of, other) for of, against in pairs if (other := self.get(against, column.label, metric))]
-            compared = comparing.holm([comparing.compare(of.by_seed, other.by_seed) for of, other in asked])
-            found |= {of.key: one for (of, _), one in zip(asked, compared, strict=True)}
+        for block in (block for block in self.blocks if metric_of(block[1]).by_case):
+            pairs = [
+                (of, other)
+                for of in self.of_block(block)
+                if of.row.against and (other := self.get(of.row.against, of.column.label, of.metric))
+            ]
+            compared = comparing.holm([comparing.compare(of.by_seed, other.by_seed) for of, other in pairs])
+            found |= {of.key: comparison for (of, _), comparison in zip(pairs, compared, strict=True)}
         return found
 
     @cached_property
@@ -327,102 +296,125 @@ class Measures:
         Keys are (line, other line, column, metric); of pairs of lines that have two points or more. Each is taken by
         itself, without Holm.
         """
-        pairs: dict[tuple[str, str, str, str], list[tuple[Measure, Measure]]] = {}
+        pairs: dict[tuple[str, str, str, str], list[tuple[BySeed, BySeed]]] = {}
         for row, column, metric in self.comparisons:
             of = self.all[row, column, metric]
             other = self.all[of.row.against, column, metric]
             if of.row.line and other.row.line and of.row.line != other.row.line:
-                pairs.setdefault((of.row.line, other.row.line, column, metric), []).append((of, other))
+                key = (of.row.line, other.row.line, column, metric)
+                pairs.setdefault(key, []).append((of.by_seed, other.by_seed))
         return {
-            key: comparing.compare(
-                *(comparing.averaged([one.by_seed for one in side]) for side in zip(*of, strict=True))
-            )
-            for key, of in pairs.items()
-            if len(of) > 1
+            key: comparing.compare(*(comparing.averaged(side) for side in zip(*points, strict=True)))
+            for key, points in pairs.items()
+            if len(points) > 1
         }
 
     def forecast(self, metric: str) -> str:
         """Which difference the seeds show, and how many would show the margin; empty where nobody knows."""
-        found = [one for key, one in self.comparisons.items() if key[2] == metric]
+        compared = [comparison for key, comparison in self.comparisons.items() if key[2] == metric]
         margin = self.results.design.margin if metric == self.results.design.metrics[0] else None
-        return forecast(found, metric_of(metric), margin)
-
-    def share(self, of: Measure) -> Interval | None:
-        """As a share of the target-supervised model's value in that column, which has no error against itself."""
-        if of.key not in self._shares:
-            self._shares[of.key] = self._share(of)
-        return self._shares[of.key]
+        return forecast(compared, metric_of(metric), margin)
 
     @property
     def shares(self) -> bool:
         """Whether a share of the target-supervised model can be said of any cell."""
         return bool(self.results.design.supervised) and any(of.known.ratio for of in self)
 
+    def share(self, of: Measure) -> Interval | None:
+        """As a share of the target-supervised model's value in that column, which has no error against itself."""
+        if of.key not in self._shares:
+            supervised, share = self.get(self.results.design.supervised, of.column.label, of.metric), None
+            if of.known.ratio and supervised and supervised.values and of.values:
+                itself = of.row is supervised.row
+                share = Interval(1.0) if itself else comparing.share(of.by_seed, supervised.by_seed)
+            self._shares[of.key] = share
+        return self._shares[of.key]
+
     def shares_whole(self, of: Measure) -> bool:
         """Whether neither the cell nor the target-supervised one lacks a seed: only then is its share the row's."""
-        supervised = self._supervised(of)
+        supervised = self.get(self.results.design.supervised, of.column.label, of.metric)
         return of.whole and supervised is not None and supervised.whole
 
-    def _supervised(self, of: Measure) -> Measure | None:
-        return self.get(self.results.design.supervised, of.column.label, of.metric)
 
-    def _share(self, of: Measure) -> Interval | None:
-        supervised = self._supervised(of)
-        if not of.known.ratio or supervised is None or not supervised.values or not of.values:
-            return None
-        return Interval(1.0) if of.row is supervised.row else comparing.share(of.by_seed, supervised.by_seed)
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """Rows that stand on the same run of these nodes under each of these seeds."""
 
-    def _has_margin(self, of: Measure) -> bool:
-        return of.known.margin is not None or self._margin(of) is not None
+    rows: tuple[str, ...]
+    columns: tuple[str, ...]
+    nodes: tuple[str, ...]
+    seeds: tuple[int, ...]
 
-    def _margin(self, of: Measure) -> float | None:
-        """The study's, which is of its first metric, pooled or not."""
-        first = self.results.design.metrics[0]
-        return self.results.design.margin if of.metric in (first, pooled(first)) else None
-
-    def _verdict(self, of: Measure, reported: Reported) -> Verdict:
-        context, margin = self._context(of), self._margin(of)
-        found = verdict(_measured(of), reported, context=context, margin=margin)
-        other = self._unpooled(of)
-        if other is None:
-            return found
-        return _assumed(found, reported, verdict(_measured(other), reported, context=context, margin=margin))
-
-    def _changed(self, change: RelativeChange, reported: Reported) -> Verdict:
-        context, other = self._context(change.of), self.changes.get(self._unpooled_key(change.of))
-        found = verdict(change.measured, reported, context=context)
-        return found if other is None else _assumed(found, reported, verdict(other.measured, reported, context=context))
-
-    def _unpooled_key(self, of: Measure) -> Key:
-        """The same cell's key in the metric that `of` pools; nothing's, if it pools none."""
-        row, column, metric = of.key
-        return row, column, f"{metric.rpartition('/')[0]}/{of.known.pools}" if of.known.pools else ""
-
-    def _unpooled(self, of: Measure) -> Measure | None:
-        return self.all.get(self._unpooled_key(of))
-
-    def _context(self, of: Measure) -> Context:
-        column = of.column
-        other = self._unpooled(of)
-        lacking = other is not None and bool(other.values) and not of.values
-        return Context(
-            cohort=column.layout,
-            selection=column.selection,
-            scale=self.results.design.scale,
-            phantom=column.provenance.phantom,
-            skipped=len(column.provenance.skipped),
-            statistic=other.known.statistic if other and lacking else of.known.statistic,
-            unit=of.unit,
-        )
+    def words(self, of: AblationResults) -> str:
+        """The note under the table that says which rows share which stages, under which seeds, in which columns."""
+        when = f"under seed{'s' * (len(self.seeds) > 1)} {listed(self.seeds)}"
+        when = "seed by seed" if self.seeds == of.design.seeds else when
+        what = f"{listed(self.nodes)} {when}"
+        if len(self.rows) == 1:
+            return f"“{self.rows[0]}” shares {what} between {of.named(self.columns)}."
+        return f"Rows {listed(f'“{row}”' for row in self.rows)} share {what} ({of.named(self.columns)})."
 
 
-def _measured(of: Measure) -> Measured:
-    return Measured(seeds=of.seeds.values, cases=of.cases.values, missing=of.planned - len(of.values))
+def shared(results: AblationResults) -> tuple[Shared, ...]:
+    """Groups of rows by the stage runs that they have in common, the largest groups first.
+
+    The same rows with the same nodes in several columns are one group.
+    """
+    owners: dict[str, dict[tuple[str, str], None]] = {}  # key of a stage run -> the cells that stand on it
+    about: dict[str, tuple[str, int]] = {}  # its node and seed
+    for cell in results.cells:
+        for replicate in cell.replicates:
+            for node, key in replicate.stages:
+                owners.setdefault(key, {})[cell.row, cell.column] = None
+                about.setdefault(key, (node, replicate.seed))
+    seeds_of: dict[tuple[tuple[str, str], ...], dict[str, set[int]]] = {}  # cells -> node -> seeds
+    for key, cells in owners.items():
+        if len(cells) > 1:
+            node, seed = about[key]
+            seeds_of.setdefault(tuple(cells), {}).setdefault(node, set()).add(seed)
+    columns_of: dict[tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]], dict[str, None]] = {}
+    for owning, nodes in seeds_of.items():
+        rows, columns = (tuple(dict.fromkeys(labels)) for labels in zip(*owning, strict=True))
+        for seeds in dict.fromkeys(tuple(sorted(under)) for under in nodes.values()):
+            names = tuple(node for node, under in nodes.items() if tuple(sorted(under)) == seeds)
+            columns_of.setdefault((rows, names, seeds), {}).update(dict.fromkeys(columns))
+    groups = (
+        Shared(rows=rows, columns=tuple(columns), nodes=nodes, seeds=seeds)
+        for (rows, nodes, seeds), columns in columns_of.items()
+    )
+    return tuple(sorted(groups, key=lambda group: -len(group.rows)))
 
 
-def _assumed(found: Verdict, reported: Reported, other: Verdict) -> Verdict:
-    """The verdict, with a note where the paper leaves its statistic open and the other one would give another."""
-    if not reported.assumed or found.kind in (other.kind, "not comparable"):
-        return found
-    note = f"that the paper's value is pooled is assumed; the mean over cases would be “{other.kind}”"
-    return replace(found, notes=(*found.notes, note))
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """What sharing saved, in seconds of the stage runs that are stored."""
+
+    asked: int
+    distinct: int
+    alone: float
+    shared: float
+
+    @property
+    def saved(self) -> float:
+        """The share of the time that was not spent; 0 before anything is stored."""
+        return 1 - self.shared / self.alone if self.alone else 0.0
+
+
+def spent(results: AblationResults) -> Spent:
+    """Over the stage runs that are finished."""
+    done = [(run.asked, run.seconds) for run in results.runs if run.state == "complete" and run.seconds is not None]
+    return Spent(
+        asked=sum(asked for asked, _ in done),
+        distinct=len(done),
+        alone=sum(seconds * asked for asked, seconds in done),
+        shared=sum(seconds for _, seconds in done),
+    )
+
+
+def names_of(results: AblationResults) -> dict[str, KnobName]:
+    """The short name of every knob that the results mention."""
+    design = results.design
+    tables = [design.fixed, *design.within.values(), *(row.knobs for row in results.rows)]
+    tables += [design.retuning.space] if design.retuning else []
+    tables += [design.base.knobs] if design.base else []
+    return knob_names(path for table in tables for path in table)

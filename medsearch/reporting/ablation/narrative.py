@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from medsearch.core.reported import Statistic
 from medsearch.reporting import comparison, statistics, verdicts
 from medsearch.reporting.ablation.cells import SURVIVORS, effect_interval, signed
-from medsearch.reporting.ablation.measures import CHANGE, Measure, Measures
-from medsearch.reporting.ablation.results import AblationResults, Column, names_of, shared
+from medsearch.reporting.ablation.measures import CHANGE, Measure, Measures, names_of, shared
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.metrics import directions, metric_of, unchanged
 from medsearch.reporting.provenance import code_line, other_code, phantom_warning, provisional, scale_warning
+from medsearch.reporting.results import AblationResults, ColumnResults
 from medsearch.reporting.variance_components import ALPHA, HOW, ONE_SEED
 from medsearch.reporting.wording import (
     counted,
@@ -243,7 +243,7 @@ def _unchanged(results: AblationResults) -> Iterator[str]:
 
 def _data(results: AblationResults) -> Iterator[str]:
     """A line for each cohort and selection rule."""
-    groups: dict[tuple[object, ...], list[Column]] = {}
+    groups: dict[tuple[object, ...], list[ColumnResults]] = {}
     for column in results.columns:
         origin = column.provenance
         ground = (origin.cohort, origin.phantom, origin.subjects, origin.data_fingerprint, column.selection)

@@ -3,12 +3,9 @@
 Nothing in them depends on time, place or duration: the same stage results give the same bytes.
 """
 
-from collections.abc import Iterator
-
 from medsearch.core.recipes import plain
-from medsearch.reporting.ablation.measures import MeanShare, Measure, Measures
+from medsearch.reporting.ablation.measures import Measure, Measures, shared, spent
 from medsearch.reporting.ablation.narrative import answer, caption, warnings
-from medsearch.reporting.ablation.results import shared, spent
 from medsearch.reporting.statistics import case_values, undefined
 from medsearch.reporting.storage import json_text
 
@@ -37,21 +34,17 @@ def table_csv(measures: Measures) -> list[tuple[object, ...]]:
     `share`, for which the target-supervised row must be whole, too, and `change`, for which the row compared with must;
     a comparison says over how many seeds it is.
     """
-    fields = (*FIELDS, *CHANGES) if measures.changes else FIELDS
-    lines = [*(_line(of, measures) for of in measures), *(_mean(mean, measures) for mean in measures.mean_shares)]
+    fields, lines = (*FIELDS, *CHANGES) if measures.changes else FIELDS, [_line(of, measures) for of in measures]
+    for mean in measures.mean_shares:  # of a row over columns, without an interval
+        row, paper = measures.results.row(mean.reported.row), mean.reported
+        lines.append({
+            "row": paper.row, "kind": row.kind if row else None, "column": paper.column, "metric": "share",
+            "share": mean.mean if mean.columns == mean.asked else None, "reported_share": paper.value,
+            "statistic": paper.statistic, "reported_statistic": paper.statistic,
+            "contradiction": paper.contradiction or None,
+            "reported_where": f"{paper.paper}, {paper.where}", "reported_page": paper.page,
+        })  # fmt: skip
     return [fields, *(tuple(line.get(name) for name in fields) for line in lines)]
-
-
-def _mean(of: MeanShare, measures: Measures) -> dict[str, object]:
-    """A row's mean share over columns; without an interval."""
-    row, paper = measures.results.row(of.reported.row), of.reported
-    return {
-        "row": paper.row, "kind": row.kind if row else None, "column": paper.column, "metric": "share",
-        "share": of.mean if of.columns == of.asked else None, "reported_share": paper.value,
-        "statistic": paper.statistic, "reported_statistic": paper.statistic,
-        "contradiction": paper.contradiction or None,
-        "reported_where": f"{paper.paper}, {paper.where}", "reported_page": paper.page,
-    }  # fmt: skip
 
 
 def _line(of: Measure, measures: Measures) -> dict[str, object]:
@@ -142,14 +135,15 @@ def _changed(of: Measure, measures: Measures) -> dict[str, object]:
 
 def cases_csv(measures: Measures) -> list[tuple[object, ...]]:
     """The values of every test case of every finished replicate, one line each."""
-    return [("row", "column", "metric", "seed", "subject", "value"), *_cases(measures)]
-
-
-def _cases(measures: Measures) -> Iterator[tuple[object, ...]]:
-    for of in (of for of in measures if of.known.by_case):
-        for seed, run in case_values(of.replicates, of.name).items():
-            for subject, value in run.items():
-                yield of.row.label, of.column.label, of.metric, seed, subject, value
+    head: tuple[object, ...] = ("row", "column", "metric", "seed", "subject", "value")
+    lines = (
+        (of.row.label, of.column.label, of.metric, seed, subject, value)
+        for of in measures
+        if of.known.by_case
+        for seed, run in case_values(of.replicates, of.name).items()
+        for subject, value in run.items()
+    )
+    return [head, *lines]
 
 
 def record(measures: Measures) -> str:

@@ -1,6 +1,5 @@
-"""The report of a search.
+"""The report of a search, of `reporting.results.SearchResults`.
 
-collect     from the ledger and the store to `results`, plain data
 tables      rows over seeds, test metrics, knobs: what the tables show; `front` of several objectives
 early_stopping  could a trial that was stopped early have been a finalist? what would a scheduler have cut?
 narrative   the answer, the warnings, the caption

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from medsearch.reporting.search.results import SearchResults, Trial
+from medsearch.reporting.results import SearchResults, Trial
 from medsearch.reporting.wording import counted, score
 
 CROSSING = 0.7  # a rank correlation below this means that curves cross too often for a rung to be trusted
@@ -30,7 +29,7 @@ Rule = Callable[[int, int, float], bool]
 
 @dataclass(frozen=True)
 class Verdict:
-    """What is known of one cut."""
+    """Whether a trial that the scheduler cut could have become a finalist, and by which numbers."""
 
     trial: int
     epoch: int | None
@@ -57,6 +56,38 @@ class Verdict:
         return f"{needed}; {gains}: it {self.answer} have been a finalist."
 
 
+def verdicts(results: SearchResults) -> tuple[Verdict, ...]:
+    """One verdict for each cut trial, by number; none where less is better, which is not judged yet."""
+    found, finished, needed = [], results.in_state("complete"), bar(results)
+    for trial in results.in_state("cut") if not results.design.minimised else ():
+        epoch = trial.rung if trial.rung is not None else trial.points[-1][0] if trial.points else None
+        value = None if epoch is None else value_at(trial, epoch)
+        value = trial.value if value is None else value
+        starts = [(other.value, value_at(other, epoch)) for other in finished if epoch is not None]
+        gains = [final - start for final, start in starts if final is not None and start is not None]
+        largest = max(gains, default=None)
+        answer: Literal["could", "could not", "unknown"] = "unknown"
+        if value is not None and needed is not None and largest is not None:
+            answer = "could" if value + largest >= needed else "could not"
+        found.append(Verdict(trial.number, epoch, value, needed, largest, len(gains), answer))
+    return tuple(found)
+
+
+def value_at(trial: Trial, epoch: int) -> float | None:
+    """The last finite value of the trial's curve up to `epoch`."""
+    return next((value for at, value in reversed(trial.points) if at <= epoch), None)
+
+
+def bar(results: SearchResults) -> float | None:
+    """The final value that a trial needed to become a finalist; provisional until finalists are chosen."""
+    chosen = {finalist.number for finalist in results.finalists}
+    values = [(trial.number, trial.value) for trial in results.in_state("complete") if trial.value is not None]
+    if chosen:
+        return min((value for number, value in values if number in chosen), default=None)
+    ranked = sorted((value for _, value in values), reverse=True)
+    return ranked[: results.design.finalists][-1] if ranked and results.design.finalists else None
+
+
 @dataclass(frozen=True)
 class Foretelling:
     """How well the values at an epoch foretell the order at the end."""
@@ -71,62 +102,18 @@ class Foretelling:
         return self.correlation < CROSSING
 
 
-def value_at(trial: Trial, epoch: int) -> float | None:
-    """The last finite value of the trial's curve up to `epoch`."""
-    return next((value for at, value in reversed(trial.points) if at <= epoch), None)
-
-
-def bar(results: SearchResults) -> float | None:
-    """The final value that a trial needed to become a finalist; provisional until finalists are chosen."""
-    chosen = {finalist.number for finalist in results.finalists}
-    finished = results.in_state("complete")
-    if chosen:
-        return min((t.value for t in finished if t.number in chosen and t.value is not None), default=None)
-    ranked = sorted((t.value for t in finished if t.value is not None), reverse=True)
-    return ranked[: results.design.finalists][-1] if ranked and results.design.finalists else None
-
-
-def verdicts(results: SearchResults) -> tuple[Verdict, ...]:
-    """One verdict for each cut trial, by number; none where less is better, which is not judged yet."""
-    if results.design.minimised:
-        return ()
-    finished = results.in_state("complete")
-    return tuple(_verdict(trial, finished, bar(results)) for trial in results.in_state("cut"))
-
-
-def _verdict(trial: Trial, finished: Sequence[Trial], needed: float | None) -> Verdict:
-    epoch = trial.rung if trial.rung is not None else trial.points[-1][0] if trial.points else None
-    value = trial.value if epoch is None else value_at(trial, epoch)
-    value = trial.value if value is None else value
-    starts = [(trial.value, value_at(trial, epoch)) for trial in finished if epoch is not None]
-    gains = [final - start for final, start in starts if final is not None and start is not None]
-    largest = max(gains, default=None)
-    answer: Literal["could", "could not", "unknown"] = "unknown"
-    if value is not None and needed is not None and largest is not None:
-        answer = "could" if value + largest >= needed else "could not"
-    return Verdict(trial.number, epoch, value, needed, largest, len(gains), answer)
-
-
 def foretelling(trials: Sequence[Trial], epochs: Sequence[int]) -> tuple[Foretelling, ...]:
     """Spearman's rank correlation at each epoch, over finished trials; none where fewer than `FEWEST` can tell."""
-    return tuple(found for epoch in epochs if (found := _foretelling(trials, epoch)) is not None)
+    from scipy.stats import rankdata
 
-
-def _foretelling(trials: Sequence[Trial], epoch: int) -> Foretelling | None:
-    finished = [(trial.value, value_at(trial, epoch)) for trial in trials if trial.state == "complete"]
-    pairs = np.array([(start, final) for final, start in finished if final is not None and start is not None])
-    if len(pairs) < FEWEST or np.ptp(pairs, axis=0).min() == 0:
-        return None
-    correlation = np.corrcoef(_ranks(pairs[:, 0]), _ranks(pairs[:, 1]))[0, 1]
-    return Foretelling(epoch, float(correlation), len(pairs))
-
-
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Ranks from 0, ties sharing their mean rank."""
-    below = (values[:, None] > values).sum(axis=1)
-    equal = (values[:, None] == values).sum(axis=1)
-    ranks: NDArray[np.float64] = below + (equal - 1) / 2
-    return ranks
+    found = []
+    for epoch in epochs:
+        finished = [(value_at(trial, epoch), trial.value) for trial in trials if trial.state == "complete"]
+        pairs = np.array([(start, final) for start, final in finished if final is not None and start is not None])
+        if len(pairs) >= FEWEST and np.ptp(pairs, axis=0).min() > 0:
+            starts, finals = rankdata(pairs, axis=0).T - 1
+            found.append(Foretelling(epoch, float(np.corrcoef(starts, finals)[0, 1]), len(pairs)))
+    return tuple(found)
 
 
 @dataclass(frozen=True)
@@ -138,6 +125,21 @@ class Replay:
     cut: tuple[tuple[int, int], ...]  # (trial number, epoch)
     finalists_cut: tuple[int, ...]
     saved: float  # share of the recorded epochs that would not have been run
+
+
+def replays(results: SearchResults) -> tuple[Replay, ...]:
+    """Both rules on a search's full curves, at its own settings; without any, grace is a quarter and reduction 2.
+
+    None where less is better.
+    """
+    scheduler, curves = results.design.scheduler, _full(results.trials)
+    longest = max((trial.points[-1][0] for trial in curves), default=0)
+    grace = scheduler.grace or max(1, longest // 4)
+    if results.design.minimised or len(curves) < FEWEST or grace >= longest:
+        return ()
+    finalists = [finalist.number for finalist in results.finalists]
+    asha = replay_asha(results.trials, grace=grace, reduction=scheduler.reduction or 2, finalists=finalists)
+    return asha, replay_median(results.trials, grace=grace, finalists=finalists)
 
 
 def rungs(grace: int, reduction: int, longest: int) -> tuple[int, ...]:
@@ -154,39 +156,7 @@ def replay_asha(
 ) -> Replay:
     """ASHA: at each rung a trial stops when it is below the best 1/reduction of those that were there before it."""
     curves = _full(trials)
-    levels = rungs(grace, reduction, _longest(curves))
-    return _replay(f"ASHA (grace {grace}, reduction {reduction})", curves, _asha(levels, reduction), finalists, workers)
-
-
-def replay_median(trials: Sequence[Trial], *, grace: int, finalists: Iterable[int], workers: int = 1) -> Replay:
-    """Median stopping: a trial stops when its best value is below the median of the others' means since grace."""
-    return _replay(f"median stopping (grace {grace})", _full(trials), _median(grace), finalists, workers)
-
-
-def replays(results: SearchResults) -> tuple[Replay, ...]:
-    """Both rules on a search's full curves, at its own settings; without any, grace is a quarter and reduction 2.
-
-    None where less is better.
-    """
-    scheduler = results.design.scheduler
-    curves = _full(results.trials)
-    grace = scheduler.grace or max(1, _longest(curves) // 4)
-    if results.design.minimised or len(curves) < FEWEST or grace >= _longest(curves):
-        return ()
-    finalists = [finalist.number for finalist in results.finalists]
-    asha = replay_asha(results.trials, grace=grace, reduction=scheduler.reduction or 2, finalists=finalists)
-    return asha, replay_median(results.trials, grace=grace, finalists=finalists)
-
-
-def _full(trials: Sequence[Trial]) -> list[Trial]:
-    return sorted((t for t in trials if t.state == "complete" and t.points), key=lambda trial: trial.number)
-
-
-def _longest(curves: Sequence[Trial]) -> int:
-    return max((trial.points[-1][0] for trial in curves), default=0)
-
-
-def _asha(levels: tuple[int, ...], reduction: int) -> Rule:
+    levels = rungs(grace, reduction, max((trial.points[-1][0] for trial in curves), default=0))
     seen: dict[int, dict[int, float]] = {level: {} for level in levels}
 
     def stop(trial: int, epoch: int, value: float) -> bool:
@@ -197,10 +167,16 @@ def _asha(levels: tuple[int, ...], reduction: int) -> Rule:
         seen[level][trial] = value
         return bool(earlier) and value < float(np.percentile(earlier, 100 * (1 - 1 / reduction)))
 
-    return stop
+    return _replay(f"ASHA (grace {grace}, reduction {reduction})", curves, stop, finalists, workers)
 
 
-def _median(grace: int, fewest: int = 3) -> Rule:
+def replay_median(
+    trials: Sequence[Trial], *, grace: int, finalists: Iterable[int], workers: int = 1, fewest: int = 3
+) -> Replay:
+    """Median stopping: a trial stops when its best value is below the median of the others' means since grace.
+
+    fewest: other trials without which none stops.
+    """
     best: dict[int, float] = {}
     since: dict[int, tuple[list[int], list[float]]] = {}  # epochs from grace on, and the sum of values up to each
 
@@ -216,33 +192,30 @@ def _median(grace: int, fewest: int = 3) -> Rule:
         means = [sums[count - 1] / count for count, sums in counts if count]
         return len(means) >= fewest and best[trial] < float(np.median(means))
 
-    return stop
+    return _replay(f"median stopping (grace {grace})", _full(trials), stop, finalists, workers)
+
+
+def _full(trials: Sequence[Trial]) -> list[Trial]:
+    return sorted((t for t in trials if t.state == "complete" and t.points), key=lambda trial: trial.number)
 
 
 def _replay(name: str, curves: list[Trial], rule: Rule, finalists: Iterable[int], workers: int) -> Replay:
-    cut: dict[int, int] = {}
-    last = {trial.number: trial.points[-1][0] for trial in curves}
-    for trial, epoch, value in _turns(curves, workers, stopped=cut):
-        if epoch < last[trial.number] and rule(trial.number, epoch, value):
-            cut[trial.number] = epoch
-    total = sum(len(trial.points) for trial in curves)
-    run = sum(sum(epoch <= cut.get(t.number, epoch) for epoch, _ in t.points) for t in curves)
-    lost = tuple(sorted(set(cut) & set(finalists)))
-    return Replay(name, len(curves), tuple(sorted(cut.items())), lost, 1 - run / total if total else 0.0)
-
-
-def _turns(curves: list[Trial], workers: int, *, stopped: dict[int, int]) -> Iterator[tuple[Trial, int, float]]:
     """Every epoch that is still run: each worker's trial in turn, and the next trial as soon as one ends or stops."""
+    cut: dict[int, int] = {}
     waiting = iter(curves)
     running: list[tuple[Trial, Iterator[tuple[int, float]]]] = []
     while True:
         while len(running) < workers and (trial := next(waiting, None)) is not None:
             running.append((trial, iter(trial.points)))
         if not running:
-            return
-        for slot in tuple(running):
-            point = None if slot[0].number in stopped else next(slot[1], None)
-            if point is None:
-                running.remove(slot)
-            else:
-                yield slot[0], *point
+            break
+        for trial, points in tuple(running):
+            epoch, value = (None, 0.0) if trial.number in cut else next(points, (None, 0.0))
+            if epoch is None:
+                running.remove((trial, points))
+            elif epoch < trial.points[-1][0] and rule(trial.number, epoch, value):
+                cut[trial.number] = epoch
+    total = sum(len(trial.points) for trial in curves)
+    run = sum(sum(epoch <= cut.get(t.number, epoch) for epoch, _ in t.points) for t in curves)
+    lost = tuple(sorted(set(cut) & set(finalists)))
+    return Replay(name, len(curves), tuple(sorted(cut.items())), lost, 1 - run / total if total else 0.0)

@@ -5,17 +5,17 @@ anything was tested. Another one has what its tests report, first the counterpar
 cases, where it searched by SSIM on validation cases).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, cast, final
+from typing import Any, Literal, final
 
-from medsearch.reporting import comparison, statistics
+from medsearch.reporting import comparison
 from medsearch.reporting.comparison import Comparison
-from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.metrics import METRICS, full_heading, full_words, metric_of, short
-from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
-from medsearch.reporting.statistics import Summary, known
+from medsearch.reporting.results import Finalist, Replicate, SearchResults, Trial
+from medsearch.reporting.statistics import Summary, known, over_seeds
+from medsearch.reporting.table import Scores
 from medsearch.reporting.variance_components import Interval
 from medsearch.reporting.wording import NOTHING, KnobName, knob_names, percent_interval, score
 
@@ -30,62 +30,66 @@ NARROW = {"test/dice_volume": "Whole"}
 
 @final
 @dataclass(frozen=True)
-class Tested:
-    """A column: a test metric, how it is headed on a page, and in an article's narrow column."""
+class MetricColumn:
+    """A metric that a table of a search shows: on test cases, or an objective with its direction."""
 
     metric: str
     heading: str
+    direction: str = ""
 
     @property
     def name(self) -> str:
-        """As cases and files name it."""
+        """As cases and files name it: `dice`."""
         return short(self.metric)
 
     @property
     def narrow(self) -> str:
-        """The heading where there is little room."""
+        """The heading in an article, whose columns have little room."""
         return NARROW.get(self.metric, self.heading)
 
     @property
     def words(self) -> str:
-        """Within a sentence: `test Dice`."""
+        """The metric within a sentence: `test Dice`."""
         return full_words(self.metric)
 
     @property
     def digits(self) -> int:
-        """After the point."""
+        """How many digits its values have after the point."""
         return metric_of(self.metric).digits
 
+    @property
+    def better(self) -> str:
+        """Of an objective, which way, as a word."""
+        return "more" if self.direction == "maximize" else "less"
 
-def tested(results: SearchResults) -> tuple[Tested, ...]:
+
+def tested(results: SearchResults) -> tuple[MetricColumn, ...]:
     """The columns of the summary, the one that leads first."""
-    found, leading = reported(results), leading_metric(results)
-    if leading == DICE:
-        more = [metric for metric in found if not metric.startswith("test/dice") and not metric.startswith("test/assd")]
-        shown = {**SEGMENTATION, **{metric: metric_of(metric).heading for metric in more}}
-        return tuple(Tested(metric, heading) for metric, heading in shown.items())
-    others = (Tested(metric, metric_of(metric).heading) for metric in found if metric != leading)
-    return (Tested(leading, full_heading(leading)), *others)
+    shown, leading = {metric: metric_of(metric).heading for metric in reported(results)}, leading_metric(results)
+    if leading != DICE:
+        headings = {leading: full_heading(leading), **{m: heading for m, heading in shown.items() if m != leading}}
+    else:
+        headings = {**SEGMENTATION, **{m: h for m, h in shown.items() if not m.startswith((DICE, "test/assd"))}}
+    return tuple(MetricColumn(metric, heading) for metric, heading in headings.items())
 
 
-def of_runs(results: SearchResults) -> tuple[Tested, ...]:
+def of_runs(results: SearchResults) -> tuple[MetricColumn, ...]:
     """The columns of the list of runs: a segmentation study's has pooled voxels, too."""
-    shown = tested(results)
     if leading_metric(results) != DICE:
-        return shown
-    found = {**RUNS, **{column.metric: column.heading for column in shown if column.metric not in RUNS}}
-    return tuple(Tested(metric, heading) for metric, heading in found.items())
+        return tested(results)
+    headings = {**RUNS, **{column.metric: column.heading for column in tested(results) if column.metric not in RUNS}}
+    return tuple(MetricColumn(metric, heading) for metric, heading in headings.items())
 
 
 def leading_metric(results: SearchResults) -> str:
     """The test metric that the answer speaks of."""
-    found, design = reported(results), results.design
-    if DICE in found:
+    metrics, design = reported(results), results.design
+    if DICE in metrics:
         return DICE
     name = short(design.objective)
     counterpart = f"test/{COUNTERPARTS.get(name, name)}"
-    if found:
-        return counterpart if counterpart in found else found[0]
+    if metrics:
+        return counterpart if counterpart in metrics else metrics[0]
     return counterpart if results.provenance.truth == "pairs" or design.selection == "none" else DICE
 
 
@@ -96,30 +100,19 @@ def shares(results: SearchResults) -> bool:
 
 def reported(results: SearchResults) -> tuple[str, ...]:
     """Every test metric that a run reports: known ones in the order of `metrics`, then others by name."""
-    found = {metric for run in _runs(results) for metric in run.metrics}
-    order = list(METRICS)
-    known = sorted((metric for metric in found if short(metric) in METRICS), key=lambda one: order.index(short(one)))
-    return (*known, *sorted(metric for metric in found if short(metric) not in METRICS))
+    order = {name: place for place, name in enumerate(METRICS)}
+    metrics = {metric for run in results.replicates for metric in run.metrics}
+    return tuple(sorted(metrics, key=lambda metric: (order.get(short(metric), len(order)), metric)))
 
 
 def forms(results: SearchResults) -> tuple[str, ...]:
     """By which conventions the tests computed what they report, as they say themselves."""
-    return tuple(dict.fromkeys(form for run in _runs(results) for form in run.forms.values()))
+    return tuple(dict.fromkeys(form for run in results.replicates for form in run.forms.values()))
 
 
 def given(results: SearchResults) -> Mapping[str, float]:
     """What the given images score unchanged, by the first run that knows."""
-    return next((run.given for run in _runs(results) if run.given), {})
-
-
-def _runs(results: SearchResults) -> Iterator[Replicate]:
-    for finalist in results.finalists:
-        yield from finalist.replicates
-    for reference in results.references:
-        yield from reference.replicates
-
-
-Kind = Literal["best", "finalist", "reference"]
+    return next((run.given for run in results.replicates if run.given), {})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +120,7 @@ class TestedRow:
     """One row of the summary: a finalist or a reference, over its seeds."""
 
     label: str
-    kind: Kind
+    kind: Literal["best", "finalist", "reference"]
     replicates: tuple[Replicate, ...]
     planned: int  # seeds
     supervised: tuple[Replicate, ...]  # the target-supervised row's
@@ -136,14 +129,23 @@ class TestedRow:
 
     @property
     def title(self) -> str:
-        """The label with the trial's number."""
+        """The label, of a finalist with its trial: `Best (measured), trial 7`."""
         return self.label if self.trial is None else f"{self.label}, trial {self.trial}"
+
+    def scores(self, metric: str) -> Scores:
+        """The row in a test metric, or in "value", which the search ranks by."""
+        return Scores(metric=metric, replicates=self.replicates, planned=self.planned)
+
+    def test(self, metric: str) -> Summary:
+        """`scores` over seeds, of a test metric each the mean over cases."""
+        return self.scores(metric).seeds
 
     @cached_property
     def share(self) -> Interval | None:
         """Test Dice as a share of the target-supervised model's, which has no error against itself."""
-        found = comparison.share(*(statistics.by_seed(of, "dice") for of in (self.replicates, self.supervised)))
-        return Interval(1.0) if found and self.replicates is self.supervised else found
+        supervised = Scores(metric=DICE, replicates=self.supervised, planned=self.planned)
+        share = comparison.share(self.scores(DICE).by_seed, supervised.by_seed)
+        return Interval(1.0) if share and self.replicates is self.supervised else share
 
     @property
     def validation(self) -> Summary:
@@ -160,10 +162,6 @@ class TestedRow:
         """The test metric that leads, over seeds."""
         return self.test(self.leading)
 
-    def test(self, metric: str) -> Summary:
-        """A test metric, the mean over cases, over seeds; "value": what the search ranks by."""
-        return statistics.over_seeds(self.replicates, metric, planned=self.planned)
-
     def objective(self, place: int) -> Summary:
         """The value of an objective of several, over seeds."""
         done = [run for run in self.replicates if run.state == "complete" and len(run.values) > place]
@@ -173,12 +171,74 @@ class TestedRow:
     @property
     def dice(self) -> Summary:
         """Test Dice over each case's diseased hemispheres, the mean over cases, over seeds."""
-        return self.test("test/dice")
+        return self.test(DICE)
 
     @property
     def over_cases(self) -> Summary:
         """The test metric that leads, over cases, each the mean over seeds."""
-        return statistics.over_cases(self.replicates, short(self.leading))
+        return self.scores(self.leading).cases
+
+
+def summary(results: SearchResults) -> tuple[TestedRow, ...]:
+    """The best finalist, the other finalists, then the references in the study's order."""
+    design, supervised = results.design, results.reference(results.design.supervised)
+    common: dict[str, Any] = {
+        "planned": len(design.seeds),
+        "supervised": supervised.replicates if supervised else (),
+        "leading": leading_metric(results),
+    }
+    # of a front, the first finalist is the best in one objective only
+    best = f"Best {design.value_words} (measured)" if design.several else "Best (measured)"
+    finalists = (
+        TestedRow(
+            label=f"Finalist {place + 1}" if place else best,
+            kind="finalist" if place else "best",
+            replicates=finalist.replicates,
+            trial=finalist.number,
+            **common,
+        )
+        for place, finalist in enumerate(ranking(results))
+    )
+    references = (
+        TestedRow(label=row.label, kind="reference", replicates=row.replicates, **common) for row in results.references
+    )
+    return (*finalists, *references)
+
+
+def ranking(results: SearchResults) -> tuple[Finalist, ...]:
+    """Finalists, best first: those that failed on no seed, by their mean selection value over seeds, never by test."""
+    sign = results.design.sign
+
+    def merit(finalist: Finalist) -> tuple[int, float, int]:
+        over, trial = over_seeds(finalist.replicates, "value"), results.trial(finalist.number)
+        alone = sign * trial.value if trial and trial.value is not None else float("-inf")
+        return -over.failed, alone if over.mean is None else sign * over.mean, -finalist.number
+
+    return tuple(sorted(results.finalists, key=merit, reverse=True))
+
+
+def best_trial(results: SearchResults) -> Trial | None:
+    """The finished trial with the best value; the earlier one of equals."""
+    sign = results.design.sign
+    finished = [trial for trial in results.in_state("complete") if trial.value is not None]
+    return max(finished, key=lambda trial: (sign * (trial.value or 0.0), -trial.number), default=None)
+
+
+def best_knobs(results: SearchResults) -> dict[str, Any]:
+    """Searched and fixed knobs of the best finalist, or of the best trial while there are no finalists."""
+    best = next(iter(ranking(results)), None) or best_trial(results)
+    return {**results.design.fixed, **(best.knobs if best else {})}
+
+
+def gain(results: SearchResults) -> Comparison | None:
+    """The best finalist against no adaptation in the test metric that leads; None while nothing can be compared."""
+    rows, plain_label = summary(results), results.design.no_adaptation
+    best = next((row for row in rows if row.kind == "best"), None)
+    plain = next((row for row in rows if row.kind == "reference" and row.label == plain_label), None)
+    if best is None or plain is None:
+        return None
+    compared = comparison.compare(*(row.scores(best.leading).by_seed for row in (best, plain)))
+    return compared if compared.effect else None
 
 
 @dataclass(frozen=True)
@@ -194,94 +254,28 @@ class KnobRow:
     searched: bool = True
 
 
-def ranking(results: SearchResults) -> tuple[Finalist, ...]:
-    """Finalists, best first: those that failed on no seed, by their mean selection value over seeds, never by test."""
-    sign = results.design.sign
-
-    def merit(finalist: Finalist) -> tuple[int, float, int]:
-        runs = statistics.over_seeds(finalist.replicates, "value")
-        trial = results.trial(finalist.number)
-        alone = sign * trial.value if trial and trial.value is not None else float("-inf")
-        return -runs.failed, alone if runs.mean is None else sign * runs.mean, -finalist.number
-
-    return tuple(sorted(results.finalists, key=merit, reverse=True))
-
-
-def best_trial(results: SearchResults) -> Trial | None:
-    """The finished trial with the best value; the earlier one of equals."""
-    sign = results.design.sign
-    finished = [trial for trial in results.in_state("complete") if trial.value is not None]
-    return max(finished, key=lambda trial: (sign * (trial.value or 0.0), -trial.number), default=None)
-
-
-def best_knobs(results: SearchResults) -> dict[str, Any]:
-    """Searched and fixed knobs of the best finalist, or of the best trial while there are no finalists."""
-    ranked, trial = ranking(results), best_trial(results)
-    searched: Mapping[str, Any] = ranked[0].knobs if ranked else trial.knobs if trial else {}
-    return {**results.design.fixed, **searched}
-
-
-def summary(results: SearchResults) -> tuple[TestedRow, ...]:
-    """The best finalist, the other finalists, then the references in the study's order."""
-    rows = []
-    for place, finalist in enumerate(ranking(results)):
-        label, kind = (f"Finalist {place + 1}", "finalist") if place else (best_label(results), "best")
-        rows.append(_row(results, finalist, label=label, kind=kind))
-    return (*rows, *(_row(results, reference, label=reference.label) for reference in results.references))
-
-
-def gain(results: SearchResults) -> Comparison | None:
-    """The best finalist against no adaptation in the test metric that leads; None while nothing can be compared."""
-    best = next((row for row in summary(results) if row.kind == "best"), None)
-    reference = results.reference(results.design.no_adaptation)
-    if best is None or reference is None:
-        return None
-    found = comparison.compare(*(statistics.by_seed(of.replicates, short(best.leading)) for of in (best, reference)))
-    return found if found.effect else None
-
-
-def best_label(results: SearchResults) -> str:
-    """What the first finalist is called: of a front, it is the best in one objective only."""
-    return f"Best {results.design.value_words} (measured)" if results.design.several else "Best (measured)"
-
-
-def _row(results: SearchResults, of: Finalist | Reference, *, label: str, kind: str = "reference") -> TestedRow:
-    supervised = results.reference(results.design.supervised)
-    return TestedRow(
-        label=label,
-        kind=cast(Kind, kind),
-        replicates=of.replicates,
-        planned=len(results.design.seeds),
-        supervised=supervised.replicates if supervised else (),
-        trial=of.number if isinstance(of, Finalist) else None,
-        leading=leading_metric(results),
-    )
-
-
 def weights(results: SearchResults) -> tuple[KnobRow, ...]:
     """The loss weights of the best configuration beside the published ones, both also as shares of their sum."""
-    paths, found = results.design.weights, best_knobs(results)
+    paths = results.design.weights
     published = {path: entry.value for path, entry in results.design.published.items()}
-    return _knob_rows(results, paths, (_shares(paths, found), _shares(paths, published)))
+    return _knob_rows(results, paths, _shares(paths, best_knobs(results)), _shares(paths, published))
 
 
 def other_knobs(results: SearchResults) -> tuple[KnobRow, ...]:
     """The other searched knobs of the best configuration beside the published ones."""
-    paths = tuple(path for path in results.design.space if path not in results.design.weights)
-    return _knob_rows(results, paths, ({}, {}))
+    return _knob_rows(results, [path for path in results.design.space if path not in results.design.weights], {}, {})
 
 
 def _knob_rows(
-    results: SearchResults, paths: Sequence[str], shares: tuple[dict[str, float], dict[str, float]]
+    results: SearchResults, paths: Sequence[str], ours: Mapping[str, float], theirs: Mapping[str, float]
 ) -> tuple[KnobRow, ...]:
-    names, found, design = names_of(results), best_knobs(results), results.design
+    names, best, design = names_of(results), best_knobs(results), results.design
     rows = []
     for path in paths:
         entry = design.published.get(path)
-        values = (found.get(path), entry.value if entry else None, entry.where if entry else "")
-        rows.append(
-            KnobRow(names[path], *values, shares[0].get(path), shares[1].get(path), searched=path not in design.fixed)
-        )
+        published, where = (entry.value, entry.where) if entry else (None, "")
+        searched = path not in design.fixed
+        rows.append(KnobRow(names[path], best.get(path), published, where, ours.get(path), theirs.get(path), searched))
     return tuple(rows)
 
 

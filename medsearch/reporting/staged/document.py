@@ -7,6 +7,7 @@ from medsearch.reporting import document as doc
 from medsearch.reporting.document import Document, Notes, Paragraph, Part, Section, Table, TableCell
 from medsearch.reporting.metrics import full_words, metric_of
 from medsearch.reporting.provenance import badges, data_facts, program_facts
+from medsearch.reporting.results import GroupResults, StagedResults
 from medsearch.reporting.search.document import measured_row, scale_of, seeds_heading, summary_table
 from medsearch.reporting.search.tables import DICE, TestedRow, counted_runs, spread
 from medsearch.reporting.search.tables import tested as columns_of
@@ -29,7 +30,6 @@ from medsearch.reporting.staged.narrative import (
     warnings,
 )
 from medsearch.reporting.staged.refinement_gain import left
-from medsearch.reporting.staged.results import Group, StagedResults
 from medsearch.reporting.storage import json_text
 from medsearch.reporting.variance_components import CONFIDENCE
 from medsearch.reporting.wording import NOTHING, listed, number, selection_rule, settings
@@ -107,7 +107,7 @@ def _sections(results: StagedResults) -> Iterator[Section]:
     yield Section("Provenance", "Provenance", blocks=(doc.facts(_facts(results)),))
 
 
-def _group(results: StagedResults, group: Group) -> doc.TableRow:
+def _group(results: StagedResults, group: GroupResults) -> doc.TableRow:
     why = f"trial {group.frozen.number}: {group.frozen.why}" if group.frozen else group.rule
     found = (
         doc.label(group.name),

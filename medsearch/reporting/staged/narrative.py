@@ -10,11 +10,10 @@ from typing import Any
 from medsearch.reporting.metrics import full_words, metric_of
 from medsearch.reporting.power import forecast
 from medsearch.reporting.provenance import code_line, ground_warnings, other_code, provisional
+from medsearch.reporting.results import GroupResults, RefinementResults, SearchResults, StagedResults
 from medsearch.reporting.search.narrative import unfinished
-from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import DICE, TestedRow, best_knobs, best_trial, spread, summary
 from medsearch.reporting.staged.refinement_gain import left
-from medsearch.reporting.staged.results import Group, Refined, StagedResults
 from medsearch.reporting.variance_components import HOW as INTERVALS
 from medsearch.reporting.wording import (
     NOTHING,
@@ -94,7 +93,7 @@ def warnings(results: StagedResults) -> Iterator[str]:
     yield from provisional(f"{missing} of the refinement" if missing else "")
 
 
-def _doubts(group: Group) -> Iterator[str]:
+def _doubts(group: GroupResults) -> Iterator[str]:
     """What failed of the trial that a group froze, and what came back since."""
     of = group.frozen
     if of is not None and of.failed:
@@ -141,7 +140,7 @@ def _statistics(results: StagedResults) -> Iterator[str]:
         yield f"{more}."
 
 
-def _reach(results: StagedResults, of: Refined) -> str:
+def _reach(results: StagedResults, of: RefinementResults) -> str:
     """How far from the frozen point it looks, on each kind of axis that it has."""
     axes = [axis for group in results.groups for knob, axis in group.space.items() if knob in of.knobs]
     told = {
@@ -169,7 +168,7 @@ def _kept(results: StagedResults) -> Iterator[str]:
             yield f"The refined best{_trial(results)} is within {group.name}'s bound: {_measured(bound, value)}."
 
 
-def _bounds(results: StagedResults) -> Iterator[tuple[Group, Bound, float | None]]:
+def _bounds(results: StagedResults) -> Iterator[tuple[GroupResults, Bound, float | None]]:
     """The metric of an earlier stage is another one, though it may have the same name."""
     refined = results.refinement
     for group in results.groups if refined else ():
@@ -219,12 +218,12 @@ def knob_lines(results: StagedResults) -> Iterator[KnobLine]:
             yield KnobLine(names[knob], group.name, axis, point.get(knob), found.get(knob), published.get(knob))
 
 
-def group_cells(results: StagedResults, group: Group) -> tuple[str, ...]:
+def group_cells(results: StagedResults, group: GroupResults) -> tuple[str, ...]:
     """A group as text, under `GROUP_HEADINGS`."""
     return group.name, settled(results, group), tuned_by(group), measured(group), progress(group.search, group.trials)
 
 
-def settled(results: StagedResults, group: Group) -> str:
+def settled(results: StagedResults, group: GroupResults) -> str:
     """The knobs with their frozen values; without, the knobs alone."""
     names = names_of(results)
     if group.frozen is None:
@@ -232,13 +231,13 @@ def settled(results: StagedResults, group: Group) -> str:
     return settings(group.frozen.knobs, names)
 
 
-def tuned_by(group: Group) -> str:
+def tuned_by(group: GroupResults) -> str:
     """The metric, its stage where that is not the last one, and its direction where less is better."""
     of = f" of {group.scored_stage}" if group.scored_stage else ""
     return f"{group.metric}{of}{', lowest' if group.minimised else ''}"
 
 
-def measured(group: Group) -> str:
+def measured(group: GroupResults) -> str:
     """The metric of what was frozen; of the best so far while nothing is."""
     if group.frozen is not None:
         return f"{score(group.frozen.value)} ({_runs(group.frozen)})"

@@ -7,18 +7,14 @@ judged over seeds and cases. All differences are under the seeds that both have.
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from medsearch.reporting.comparison import Comparison, compare
-from medsearch.reporting.evidence import Replicate
-from medsearch.reporting.metrics import full_words, metric_of, short
+from medsearch.reporting.metrics import full_words, metric_of
+from medsearch.reporting.results import StagedResults
 from medsearch.reporting.search.narrative import unfinished
 from medsearch.reporting.search.tables import DICE, TestedRow, summary
-from medsearch.reporting.staged.results import StagedResults
-from medsearch.reporting.statistics import by_seed, known
-from medsearch.reporting.variance_components import CONFIDENCE, Interval
+from medsearch.reporting.variance_components import CONFIDENCE
 from medsearch.reporting.wording import counted
 from medsearch.study.record.headers import FROZEN
 
@@ -49,7 +45,7 @@ class RefinementGain:
 
     @property
     def sentence(self) -> str:
-        """The verdict in words."""
+        """What was left on the table, with its interval; "So far" while runs of the refinement are to come."""
         return f"So far: {self._verdict}" if self.provisional else self._verdict
 
     @property
@@ -60,53 +56,37 @@ class RefinementGain:
             near = f"{counted(self.trials, 'trial')} near it, itself included"
             near += f", and {self.failed} failed" if self.failed else ""
             return f"Nothing was left on the table: the frozen point is the best of {near}."
-        effect = self.comparison.effect if self.comparison else None
-        moved = f"{self._moved(effect.estimate)}{self._over(effect)}" if effect else ""
+        known, compared = metric_of(self.leading), self.comparison
+        effect, less = compared.effect if compared else None, known.better == "less"
+        chosen = "" if self.objective is None else f"; {self.objective:+.3f} {self.metric}, by which it was chosen"
+        moved = ""
+        if compared and effect:
+            moved = f"{effect.estimate:+.{known.digits}f} {full_words(self.leading)}"
+            rests = f"{counted(effect.cases, 'case')}, {counted(compared.fewest_seeds, 'seed')}"
+            if effect.low is None or effect.high is None:
+                p, test = compared.wilcoxon_p, compared.wilcoxon_test
+                models = "" if p is None else f"; of these trained models, p = {p:.2g} over test cases ({test})"
+                moved += f" ({rests}: {effect.reason}{models})"
+            else:
+                ends = f"{effect.low:+.{known.digits}f} to {effect.high:+.{known.digits}f}"
+                moved += f" ({CONFIDENCE:.0%} interval {ends}; {rests})"
         if self.worse:
-            told = f"{moved}{self._chosen_by}" if moved else self._chosen_by.removeprefix("; ")
+            told = f"{moved}{chosen}".removeprefix("; ")
             return f"Nothing was left on the table, Frozen is better: the best near it has {told}."
         if effect is None:
-            return f"What was left on the table cannot be told{self._untold}{self._chosen_by}."
-        return f"{self._finding(effect).format(moved)}{self._chosen_by}."
-
-    @property
-    def _untold(self) -> str:
-        """What the test says where it names no cases."""
-        return ": nothing was tested" if self.tested is None else f": {self._moved(self.tested)}, but no case by case"
-
-    def _moved(self, by: float) -> str:
-        """`+0.050 test Dice`."""
-        return f"{by:+.{metric_of(self.leading).digits}f} {full_words(self.leading)}"
-
-    def _over(self, effect: Interval) -> str:
-        seeds, digits = self.comparison.fewest_seeds if self.comparison else 0, metric_of(self.leading).digits
-        rests = f"{counted(effect.cases, 'case')}, {counted(seeds, 'seed')}"
-        if effect.low is None or effect.high is None:
-            return f" ({rests}: {effect.reason}{self._of_models})"
-        return f" ({CONFIDENCE:.0%} interval {effect.low:+.{digits}f} to {effect.high:+.{digits}f}; {rests})"
-
-    @property
-    def _of_models(self) -> str:
-        """What can be said all the same, of these trained models."""
-        found = self.comparison
-        if found is None or found.wilcoxon_p is None:
-            return ""
-        return f"; of these trained models, p = {found.wilcoxon_p:.2g} over test cases ({found.wilcoxon_test})"
-
-    def _finding(self, effect: Interval) -> str:
-        if effect.low is None or effect.high is None:
-            return "What was left on the table cannot be told: {}"
-        less = metric_of(self.leading).better == "less"
-        if effect.high < 0 if less else effect.low > 0:
-            return "Left on the table: {}"
-        if effect.low > 0 if less else effect.high < 0:
+            words = "" if self.tested is None else f"{self.tested:+.{known.digits}f} {full_words(self.leading)}"
+            untold = f": {words}, but no case by case" if words else ": nothing was tested"
+            found = f"What was left on the table cannot be told{untold}"
+        elif effect.low is None or effect.high is None:
+            found = f"What was left on the table cannot be told: {moved}"
+        elif effect.high < 0 if less else effect.low > 0:
+            found = f"Left on the table: {moved}"
+        elif effect.low > 0 if less else effect.high < 0:
             word = "higher, which is worse" if less else "lower"
-            return f"Nothing was left on the table, the best near the frozen point tests {word}: {{}}"
-        return "Nothing beyond its interval was left on the table: {}"
-
-    @property
-    def _chosen_by(self) -> str:
-        return "" if self.objective is None else f"; {self.objective:+.3f} {self.metric}, by which it was chosen"
+            found = f"Nothing was left on the table, the best near the frozen point tests {word}: {moved}"
+        else:
+            found = f"Nothing beyond its interval was left on the table: {moved}"
+        return f"{found}{chosen}."
 
 
 def left(results: StagedResults) -> RefinementGain | None:
@@ -117,53 +97,37 @@ def left(results: StagedResults) -> RefinementGain | None:
     frozen = next((row for row in rows if row.label == FROZEN), None)
     if refined is None or refined.search is None or best is None or frozen is None:
         return None
-    lost = " and ".join(name for name, row in (("the refinement's best", best), (FROZEN, frozen)) if _lost(row))
-    if not all(_done(row) or _lost(row) for row in (best, frozen)):
-        return None
+    lost = []
+    for name, row in (("the refinement's best", best), (FROZEN, frozen)):
+        if not any(run.state == "complete" for run in row.replicates):
+            if not row.tested.failed or row.tested.waiting > 0:
+                return None
+            lost.append(name)
     trial = refined.search.trial(best.trial) if best.trial is not None else None
     return RefinementGain(
         metric=refined.metric,
         trial=best.trial,
         trials=len(refined.search.in_state("complete")),
         failed=len(refined.search.in_state("failed")),
-        itself=trial is not None and _same(trial.knobs, results.point),
-        lost=lost,
+        itself=trial is not None and all(_equal(value, results.point.get(knob)) for knob, value in trial.knobs.items()),
+        lost=" and ".join(lost),
         minimised=refined.minimised,
         objective=_difference(best, frozen, "value"),
         leading=best.leading,
         tested=_difference(best, frozen, best.leading),
-        comparison=compare(*(by_seed(row.replicates, short(row.leading)) for row in (best, frozen))),
+        comparison=compare(*(row.scores(best.leading).by_seed for row in (best, frozen))),
         provisional=bool(unfinished(refined.search)),
     )
 
 
-def _done(row: TestedRow) -> bool:
-    return any(run.state == "complete" for run in row.replicates)
-
-
-def _lost(row: TestedRow) -> bool:
-    """Whether it failed on every seed."""
-    return not _done(row) and row.tested.failed > 0 and row.tested.waiting <= 0
-
-
 def _difference(row: TestedRow, reference: TestedRow, metric: str) -> float | None:
     """Of the means over the seeds that both have."""
-    ours, theirs = (_values(of.replicates, metric) for of in (row, reference))
+    ours, theirs = row.scores(metric).values, reference.scores(metric).values
     both = sorted(ours.keys() & theirs.keys())
     return statistics.fmean(ours[seed] - theirs[seed] for seed in both) if both else None
 
 
-def _values(replicates: Sequence[Replicate], metric: str) -> dict[int, float]:
-    done = [run for run in replicates if run.state == "complete"]
-    found = {run.seed: run.value if metric == "value" else run.metrics.get(metric) for run in done}
-    return {seed: float(value) for seed, value in found.items() if value is not None and known(value)}
-
-
-def _same(knobs: Mapping[str, Any], point: Mapping[str, Any]) -> bool:
-    return all(_equal(value, point.get(knob)) for knob, value in knobs.items())
-
-
-def _equal(one: Any, other: Any) -> bool:
-    if isinstance(one, float) and isinstance(other, int | float):
-        return math.isclose(one, other, rel_tol=1e-9)
-    return bool(one == other)
+def _equal(ours: object, theirs: object) -> bool:
+    if isinstance(ours, float) and isinstance(theirs, int | float):
+        return math.isclose(ours, theirs, rel_tol=1e-9)
+    return bool(ours == theirs)

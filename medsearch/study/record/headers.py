@@ -34,6 +34,8 @@ Knobs = Mapping[str, Any]
 Number = int | float
 """As it was declared: 8 is written as 8, and read as that."""
 Direction = Literal["maximize", "minimize"]
+Truth = Literal["labels", "pairs"]
+"""What cases are scored by, and an oracle sees: outlines, or the image that should have been made."""
 Role = Literal["prefix", "trial", "replicate", "reference", "stage"]
 Ended = Literal["complete", "cut", "failed"]
 Stages = tuple[tuple[str, str], ...]
@@ -60,7 +62,7 @@ class About:
 
     cohort: str
     phantom: bool
-    truth: Literal["labels", "pairs"] = "labels"
+    truth: Truth = "labels"
     skipped: tuple[Skipped, ...] = ()
     git_commit: str | None = None
     versions: Mapping[str, str] = field(default_factory=dict)

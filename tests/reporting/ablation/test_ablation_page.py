@@ -7,7 +7,7 @@ import pytest
 from plotly.offline import get_plotlyjs
 
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.results import Replicate
 from tests.reporting.ablation.ablation_results import results as small_results
 from tests.reporting.ablation.ablation_results import run
 from tests.reporting.ablation.test_ablation_files import HOSTILE, hostile

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from medsearch.core.errors import BadInput
-from medsearch.reporting.ablation.results import AblationResults
 from medsearch.reporting.report import rebuild, summary
+from medsearch.reporting.results import AblationResults
 from medsearch.reporting.storage import read_results
 from medsearch.stages.store import Store
 from medsearch.study.record.headers import AblationHeader

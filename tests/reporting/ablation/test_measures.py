@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from medsearch.core.reported import Reported
 from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.results import Replicate
 from medsearch.reporting.variance_components import ONE_SEED
 from medsearch.study.record.headers import Row, Skipped
 from tests.reporting.ablation.ablation_results import CASES, column, results, run

@@ -6,9 +6,8 @@ import sys
 
 import pytest
 
-from medsearch.reporting.evidence import Picture
 from medsearch.reporting.report import write_report
-from medsearch.reporting.search.results import SearchResults
+from medsearch.reporting.results import Picture, SearchResults
 from medsearch.reporting.storage import read_results
 from tests.reporting import made_up_search
 
@@ -51,7 +50,7 @@ def test_reports_need_none_of_the_heavy_libraries(tmp_path):
         "import json, sys\n"
         "from pathlib import Path\n"
         "from medsearch.reporting.report import write_report\n"
-        "from medsearch.reporting.search.results import SearchResults\n"
+        "from medsearch.reporting.results import SearchResults\n"
         "from medsearch.reporting.storage import read_results\n"
         "imported = set(sys.modules)\n"
         f"results = read_results(SearchResults, Path({str(tmp_path / 'results.json')!r}))\n"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from medsearch.core.records import read_json, write_json
+from medsearch.reporting.collect import collect_staged as collect_staged
 from medsearch.reporting.report import rebuild
-from medsearch.reporting.staged.collect import collect as collect_staged
 from medsearch.stages.context import Runtime
 from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.search import Search

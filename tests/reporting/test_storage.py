@@ -6,11 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
-from medsearch.core.records import write_json
-from medsearch.reporting.evidence import Picture
+from medsearch.reporting.results import Picture, SearchResults, Trial
 from medsearch.reporting.search.document import record
-from medsearch.reporting.search.results import SearchResults, Trial
-from medsearch.reporting.storage import from_json, read_results, to_json
+from medsearch.reporting.storage import from_json, json_text, read_results
 from medsearch.study.record.headers import Axis
 from tests.reporting import made_up_search
 
@@ -18,7 +16,7 @@ from tests.reporting import made_up_search
 @pytest.mark.parametrize("made", [made_up_search.finished(), made_up_search.half_done()], ids=["finished", "half done"])
 def test_what_is_written_is_read_again(made, tmp_path):
     made = dataclasses.replace(made, pictures=(Picture(title="Residuals", path="a.png"),))
-    write_json(tmp_path / "results.json", to_json(made))
+    (tmp_path / "results.json").write_text(json_text(made, {}))
     assert read_results(SearchResults, tmp_path / "results.json") == made
 
 
@@ -35,7 +33,7 @@ def test_any_trial_survives_the_file(knobs, curve, options):
     trial = Trial(number=1, knobs=knobs, state="running", curve=tuple(curve))
     space = {"knob": Axis(domain="choice", options=tuple(options))}
     made = dataclasses.replace(made_up_search.half_done(), trials=(trial,), design=made_up_search.design(space=space))
-    assert from_json(SearchResults, json.loads(json.dumps(to_json(made)))) == made
+    assert from_json(SearchResults, json.loads(json_text(made, {}))) == made
 
 
 def test_numbers_that_json_lacks_become_null():
