@@ -11,7 +11,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 from medsearch.reporting.wording import KnobName
 
@@ -196,7 +196,7 @@ class Bars:
         return tuple(one for one in self.marks if one.mean is None)
 
     def drawn(self, row: str) -> tuple[Mark, ...]:
-        """The bars of a row."""
+        """The bars of a row: its cells that have a value."""
         return tuple(one for one in self.marks if one.row == row and one.mean is not None)
 
 
@@ -247,21 +247,12 @@ class Curves:
         return self.levels.index(level.row) % len(DASHES)
 
 
-class Picture(Protocol):
-    """An image file, by its path from the panels' folder, and what is written on it."""
-
-    @property
-    def path(self) -> str: ...  # noqa: D102
-    @property
-    def note(self) -> str: ...  # noqa: D102
-
-
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A case: its title, and its pictures by the column of the figure."""
+    """A case: its title, and by the column of the figure its tiles, which have a `path` and a `note`."""
 
     title: str
-    tiles: Mapping[str, Picture]
+    tiles: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

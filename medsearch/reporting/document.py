@@ -10,7 +10,6 @@ import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -321,32 +320,30 @@ def ruler(words: str, scale: tuple[float, float]) -> Ruler:
 
 
 def galleries(shown: Sequence[Picture], folder: Path) -> tuple[Gallery, ...]:
-    """Every picture, those of one title together; a relative path starts at `folder`, or else where we are."""
-    order = list(dict.fromkeys(picture.title for picture in shown))
-    grouped = groupby(sorted(shown, key=lambda p: order.index(p.title)), key=lambda p: p.title)
-    return tuple(Gallery(title[:1].upper() + title[1:], tuple(_image(p, folder) for p in of)) for title, of in grouped)
+    """Every picture, those of one title together; a note in its place where the file cannot be shown.
 
-
-def _image(picture: Picture, folder: Path) -> Image:
-    """The picture; a note in its place when the file cannot be shown."""
-    beside = folder / picture.path
-    path = beside if beside.is_file() else Path(picture.path)
-    media = IMAGES.get(path.suffix.lower(), "")
-    words = picture.note or picture.title
-    if not media or not path.is_file():
-        why = "is not there" if media else "is no png, jpg or svg"
-        return Image(words=words, missing=f"{picture.title}: the picture {path.name} {why}.")
-    content = path.read_bytes()
-    size = struct.unpack(">II", content[16:24]) if content[12:16] == b"IHDR" else None  # of a PNG's header
-    return Image(words=words, caption=picture.note, media=media, content=content, size=size)
+    A relative path starts at `folder`, or else where we are.
+    """
+    by_title: dict[str, list[Image]] = {}
+    for picture in shown:
+        beside = folder / picture.path
+        path = beside if beside.is_file() else Path(picture.path)
+        media, words = IMAGES.get(path.suffix.lower(), ""), picture.note or picture.title
+        if media and path.is_file():
+            content = path.read_bytes()
+            size = struct.unpack(">II", content[16:24]) if content[12:16] == b"IHDR" else None  # of a PNG's header
+            image = Image(words=words, caption=picture.note, media=media, content=content, size=size)
+        else:
+            why = "is not there" if media else "is no png, jpg or svg"
+            image = Image(words=words, missing=f"{picture.title}: the picture {path.name} {why}.")
+        by_title.setdefault(picture.title, []).append(image)
+    return tuple(Gallery(title[:1].upper() + title[1:], tuple(images)) for title, images in by_title.items())
 
 
 def rounded_ends(values: Sequence[float]) -> tuple[float, float]:
     """Round numbers around all values, so that differences between them are seen."""
     low, high = min(values, default=0.0), max(values, default=1.0)
-    step = next(step for step in _STEPS if step >= (high - low) / 4)
+    steps = (factor * 10.0**power for power in range(-3, 9) for factor in (1, 2, 5))
+    step = next(step for step in steps if step >= (high - low) / 4)
     first, last = math.floor(low / step), math.ceil(high / step)
     return round(first * step, 6), round((last if last > first else first + 1) * step, 6)
-
-
-_STEPS = tuple(factor * 10.0**power for power in range(-3, 9) for factor in (1, 2, 5))

@@ -179,13 +179,12 @@ _TEX = {
 
 def tex(text: str) -> str:
     """`text` for LaTeX: its special characters escaped, our own symbols as commands, `λ_rec` as a symbol."""
-    escaped = "".join(_TEX.get(character) or _letter(character) for character in text)
-    return re.sub(r"\$\\lambda\$\\_(\w+)", r"$\\lambda_{\\mathrm{\1}}$", escaped)
 
+    def letter(one: str) -> str:
+        """Itself, if LaTeX's usual fonts have it (Latin letters); else its code point, which compiles."""
+        return _TEX.get(one) or (one if " " <= one <= "~" or "¡" <= one <= "ž" else rf"\texttt{{U+{ord(one):04X}}}")
 
-def _letter(character: str) -> str:
-    """Itself, if LaTeX's usual fonts have it (Latin letters); else its code point, which compiles."""
-    return character if " " <= character <= "~" or "¡" <= character <= "ž" else rf"\texttt{{U+{ord(character):04X}}}"
+    return re.sub(r"\$\\lambda\$\\_(\w+)", r"$\\lambda_{\\mathrm{\1}}$", "".join(map(letter, text)))
 
 
 def html(text: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.search.results import Finalist, Reference, Trial
-from medsearch.reporting.staged.narrative import answer, caption, frozen_row, verdict, warnings
+from medsearch.reporting.staged.document import answer, caption, frozen_row, verdict, warnings
 from medsearch.reporting.staged.refinement_gain import left
 from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.variance_components import ONE_SEED

@@ -12,7 +12,7 @@ from medsearch.core.errors import BadInput
 from medsearch.reporting.report import rebuild, summary, summary_text, write_report
 from medsearch.reporting.search.results import Trial
 from medsearch.reporting.staged.collect import collect
-from medsearch.reporting.staged.narrative import answer, caption
+from medsearch.reporting.staged.document import answer, caption
 from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.storage import read_results
 from medsearch.stages.store import Store
