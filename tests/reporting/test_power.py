@@ -52,9 +52,9 @@ def test_more_cases_are_only_advised_where_they_show_the_margin() -> None:
 def test_one_row_that_lost_seeds_does_not_decide_for_all() -> None:
     whole = [compared(seeds=(0, 1, 2))] * 3
     lost = forecast([*whole, compared(), compared(cases=19)], DICE)
-    assert "; 2 of 5 comparisons have fewer)" in lost
-    assert lost.replace("; 2 of 5 comparisons have fewer", "") == forecast(whole, DICE)
-    assert "; 1 of 4 comparisons has fewer)" in forecast([*whole, compared()], DICE)
+    assert "; of 5 comparisons, 2 with fewer)" in lost
+    assert lost.replace("; of 5 comparisons, 2 with fewer", "") == forecast(whole, DICE)
+    assert "; of 4 comparisons, 1 with fewer)" in forecast([*whole, compared()], DICE)
 
 
 def test_a_size_that_no_difference_has_is_not_promised() -> None:

@@ -134,12 +134,12 @@ def _badge(verdict: Verdict | None) -> Part:
 
 def _result(measures: Measures) -> Table:
     """The paper's table on the page: measured beside reported, the verdict below the reported value."""
-    parts_by_block = {block: [p for p in parts_of(block, measures) if p != "Verdict"] for block in measures.blocks}
-    over = [("", 1), *((title_of(block, measures), len(parts)) for block, parts in parts_by_block.items())]
+    blocks = [(block, [p for p in parts_of(block, measures) if p != "Verdict"]) for block in measures.blocks]
+    over = [("", 1), *((title_of(block, measures), len(parts)) for block, parts in blocks)]
     rows = []
     for row in measures.results.rows:
         line = [doc.label(row.label, doc.small("reference") if row.kind == "reference" else None)]
-        for block, parts in parts_by_block.items():
+        for block, parts in blocks:
             of, name = measures.get(row.label, block[0].label, block[1]), title_of(block, measures)
             if of is None:
                 line.append(doc.TableCell((cells.NOT_ASKED,), name, "absent", len(parts)))
@@ -167,7 +167,7 @@ def _result(measures: Measures) -> Table:
                     paper = (cells.alone(reported), doc.small(f"{spread} ", badge))
                 line.append(doc.TableCell(paper, "Reported"))
         rows.append(doc.TableRow(cells=tuple(line)))
-    head = ("", *(part for parts in parts_by_block.values() for part in parts))
+    head = ("", *(part for _, parts in blocks for part in parts))
     return Table(head=head, rows=tuple(rows), over=tuple(over), style="stack")
 
 

@@ -352,14 +352,15 @@ def _rank_correlations(results: SearchResults) -> Iterator[Block]:
     longest = max((t.points[-1][0] for t in results.in_state("complete") if t.points), default=0)
     scheduler = results.design.scheduler
     epochs = rungs(scheduler.grace or max(1, longest // 4), scheduler.reduction or 2, longest)
-    rows = []
-    for one in foretelling(results.trials, epochs):
+    found, rows = foretelling(results.trials, epochs), []
+    for one in found:
         correlation = doc.Text((f"{one.correlation:.2f}",), tone="bad" if one.crosses else "")
         cells = (TableCell((correlation,), "Correlation"), TableCell((str(one.trials),), "Trials"))
         rows.append(doc.TableRow(cells=(doc.label(str(one.epoch)), *cells)))
     if rows:
+        crossing = listed(one.epoch for one in found if one.crosses) or "none"
         yield Heading("Do early values foretell final ones?")
-        yield Paragraph((f"Curves cross where the rank correlation with the final values is below {CROSSING}.",))
+        yield Paragraph((f"Epochs at which curves cross (rank correlation below {CROSSING}): {crossing}.",))
         head = ("Epoch", "Rank correlation with the final value", "Finished trials")
         yield Table(head=head, rows=tuple(rows), style="small few stack")
 

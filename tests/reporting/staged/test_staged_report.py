@@ -115,7 +115,7 @@ def test_a_group_s_own_page_names_its_metric_and_that_nothing_is_tested(place: S
     folder = place.study("toy_staged.1-first")
     page_of = rebuild(folder, place.store).read_text()
     assert "Validation Dice of segmentation" in page_of
-    assert "nothing is tested in this search" in page_of
+    assert "no trial is tested in this search" in page_of
 
 
 def test_a_refinement_around_another_point_is_not_shown(place: StudyEnvironment) -> None:
