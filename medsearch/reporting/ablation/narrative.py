@@ -32,7 +32,7 @@ def answer(measures: Measures) -> str:
         return f"No answer yet: 0 of {counted(len(replicates), 'replicate')} were tested."
     sentences = list(_differences(measures))
     if kinds := Counter(verdict.kind for verdict in measures.verdicts.values()):
-        counts = listed(f"{kinds[kind]} {kind}" for kind in get_args(verdicts.Kind) if kinds[kind])
+        counts = ", ".join(f"{kind} {kinds[kind]}" for kind in get_args(verdicts.Kind) if kinds[kind])
         sentences.append(f"Verdicts on {counted(kinds.total(), 'reported value')}: {counts}.")
     whole = sum(of.whole for of in measures)
     return " ".join(sentences) or f"{whole} of {counted(len(measures.all), 'cell')} have all their seeds."
@@ -133,8 +133,8 @@ def _scores(measures: Measures) -> Iterator[str]:
     results, design = measures.results, measures.results.design
     names = listed(dict.fromkeys(metric_of(metric).heading for metric in design.metrics if metric_of(metric).by_case))
     yield (
-        f"{names} on test cases. Measured: mean ± sample SD over seeds {listed(design.seeds)} (n; none at n=1) of the "
-        "mean over test cases. SD over cases is that of each test case's mean over seeds: another thing, named apart."
+        f"{names} on test cases. Measured: mean ± sample SD over seed{'s' * (len(design.seeds) > 1)} "
+        f"{listed(design.seeds)} (n; none at n=1) of the mean over test cases. SD over cases is that of each test case's mean over seeds: another thing, named apart."
     )
     for metric in results.metrics:
         known = metric_of(metric)

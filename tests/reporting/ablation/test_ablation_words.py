@@ -161,8 +161,8 @@ def test_the_answer_counts_verdicts():
         paper="P", where="T", page=1, row="ours", column="task", metric="dice", value=0.5, selection="oracle",
         cohort="brats2020",
     )  # fmt: skip
-    assert "Verdicts on 1 reported value: 1 higher." in answer(small(reported=(paper,)))
-    assert "Verdicts on 1 reported value: 1 not comparable." in answer(small(reported=(paper,), scale="tiny"))
+    assert "Verdicts on 1 reported value: higher 1." in answer(small(reported=(paper,)))
+    assert "Verdicts on 1 reported value: not comparable 1." in answer(small(reported=(paper,), scale="tiny"))
 
 
 def test_without_a_test_there_is_no_answer():
