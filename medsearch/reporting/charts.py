@@ -101,12 +101,12 @@ class Importance(NamedTuple):
 
     @property
     def words(self) -> str:
-        """At the end of the bar."""
+        """What is written at the end of the bar: `41%`, `7% (nuisance)`."""
         return f"{self.share:.0%}{' (nuisance)' if self.nuisance else ''}"
 
     @property
     def colour(self) -> str:
-        """Of the bar."""
+        """The colour of the bar: that of the best trial, of plain trials for a nuisance."""
         return STYLES["complete" if self.nuisance else "best"].colour
 
 
@@ -187,7 +187,7 @@ class Bars:
 
     @property
     def width(self) -> float:
-        """Of a bar."""
+        """The width of a bar, where groups are one apart."""
         return SPAN / len(self.rows)
 
     @property
@@ -243,7 +243,7 @@ class Curves:
         return self.lines.index(line) % len(COLOURS)
 
     def dash(self, level: Mark) -> int:
-        """Of a level among `DASHES`."""
+        """The place of a level's dash in `DASHES`, the same in every plot."""
         return self.levels.index(level.row) % len(DASHES)
 
 

@@ -319,7 +319,7 @@ def _signed_rank(counts: Comparison, differences: Floats) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A row's mean against another's, in %."""
+    """By how many % a row's mean over test cases lies above or below another's."""
 
     by_seed: Mapping[int, float]
     """Of the seeds that both rows have; never empty."""

@@ -146,7 +146,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Heading:
-    """Within a section."""
+    """A heading within a section; level: of HTML, h3 or h4."""
 
     text: str
     level: Literal[3, 4] = 3
@@ -154,7 +154,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and values, one a line."""
+    """Names and their values, a line each, as a definition list."""
 
     entries: tuple[tuple[str, tuple[Part, ...]], ...]
 
@@ -194,7 +194,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures of one kind."""
+    """Pictures under a common title, side by side."""
 
     title: str
     images: tuple[Image, ...]
@@ -258,7 +258,7 @@ def small(*parts: Part, tone: Tone = "") -> Text:
 
 
 def code(text: str) -> Text:
-    """In a font of equal widths."""
+    """Text in a monospaced font: keys, commits, fingerprints."""
     return Text((text,), "code")
 
 
@@ -268,12 +268,12 @@ def label(*parts: Part) -> TableCell:
 
 
 def drawing(of: Part) -> TableCell:
-    """A cell that holds a drawing."""
+    """A cell that holds a strip or bars instead of a number."""
     return TableCell((of,), form="drawing")
 
 
 def paragraphs(lines: Iterable[str], form: Literal["answer", "warning", "failure", "note"]) -> tuple[Paragraph, ...]:
-    """For a terminal, each in its style."""
+    """A paragraph for each line; a terminal shows it in the style of `form`."""
     return tuple(Paragraph((line,), form) for line in lines)
 
 
@@ -284,7 +284,7 @@ def text_table(head: Sequence[Part], rows: Iterable[Sequence[Part]], **more: Any
 
 
 def facts(entries: Iterable[Fact]) -> Facts:
-    """Names and values, one a line."""
+    """`Facts` of entries whose values are one part or several."""
     return Facts(tuple((name, value if isinstance(value, tuple) else (value,)) for name, value in entries))
 
 

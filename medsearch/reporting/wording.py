@@ -28,7 +28,7 @@ _ORACLE: Mapping[Truth, tuple[str, str]] = {"labels": ("target labels", "adaptat
 
 
 def selection_rule(rule: Selection, truth: Truth) -> str:
-    """What model selection saw."""
+    """What the rule by which a model was selected has seen, in words for a caption."""
     if rule != "oracle":
         return _SELECTION[rule]
     seen, aim = _ORACLE[truth]
@@ -110,7 +110,7 @@ def settings(knobs: Mapping[str, Any], names: Mapping[str, KnobName]) -> str:
 
 
 def score(value: float | None, digits: int = 3) -> str:
-    """A score; `metrics` knows with how many digits."""
+    """A score with so many digits after the point; a dash where there is none or it is not finite."""
     return NOTHING if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 

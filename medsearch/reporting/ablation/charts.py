@@ -83,7 +83,7 @@ def curves(measures: Measures, metric: str) -> Curves | None:
 
 
 def mark(of: Measure, measures: Measures) -> Mark:
-    """What figures show of `of`."""
+    """A cell of the table as figures show it: mean, SD, every seed, the reported value, and what is missing."""
     reported, verdict = measures.reported(of), measures.verdicts.get(of.key)
     lines = [f"{of.row.label}, {of.column.label}", cells.measured(of)]
     lines += [f"reported {cells.printed(reported)}"] if reported else []

@@ -101,7 +101,7 @@ def _tiles(measures: Measures) -> Iterator[tuple[str, str, str]]:
 
 
 def _sections(measures: Measures, figures: Mapping[str, AnyChart], folder: Path) -> Iterator[Section]:
-    """Of the page."""
+    """The sections of the page, in their order."""
     results = measures.results
     notes = Notes((*caption(measures), *cells.unplaced(measures)))
     files = doc.Files(("table.csv", "table.md", "table.tex"))
@@ -313,7 +313,7 @@ def _runs(results: AblationResults) -> Iterator[Table]:
 
 
 def _provenance(results: AblationResults) -> Iterator[doc.Block]:
-    """Column by column, then what all share."""
+    """Facts on the data and selection rule of every column, then on the study and the program."""
     for column in results.columns:
         rule = f"{column.selection}: {selection_rule(column.selection, column.provenance.truth)}"
         own = (("Layout", column.layout), ("Task", column.direction), ("Selection rule", rule))
@@ -340,7 +340,7 @@ def _provenance(results: AblationResults) -> Iterator[doc.Block]:
 
 
 def _tables(measures: Measures) -> Iterator[Table]:
-    """Of Markdown."""
+    """The tables of Markdown: measured beside reported, then for each block what it stands on."""
     for blocks in blocks_of(measures, BESIDE):
         heads = (f"{title_of(block, measures)}: {part}" for block in blocks for part in parts_of(block, measures))
         rows = (cells.main_row(row, blocks, measures) for row in measures.results.rows)

@@ -134,7 +134,8 @@ def _scores(measures: Measures) -> Iterator[str]:
     names = listed(dict.fromkeys(metric_of(metric).heading for metric in design.metrics if metric_of(metric).by_case))
     yield (
         f"{names} on test cases. Measured: mean ± sample SD over seed{'s' * (len(design.seeds) > 1)} "
-        f"{listed(design.seeds)} (n; none at n=1) of the mean over test cases. SD over cases is that of each test case's mean over seeds: another thing, named apart."
+        f"{listed(design.seeds)} (n; none at n=1) of the mean over test cases. SD over cases is that of each test "
+        "case's mean over seeds: another thing, named apart."
     )
     for metric in results.metrics:
         known = metric_of(metric)

@@ -88,7 +88,7 @@ def figure(chart: AnyChart) -> "Figure":
 
 
 def unmathed(text: str) -> str:
-    """`text` with no mathematics in it."""
+    """`text` with its dollar signs escaped, so that matplotlib reads no mathematics in it."""
     return text.replace("$", r"\$")
 
 

@@ -17,7 +17,7 @@ from medsearch.study.record.headers import Axis
 
 
 def drawable(results: SearchResults) -> tuple[Chart, ...]:
-    """The charts that these results can fill."""
+    """The charts that have something to show, in the order of the page."""
     every = (front_chart(results), history(results), parallel(results), importances(results), learning_curves(results))
     return tuple(chart for chart in every if not chart.empty)
 

@@ -131,7 +131,7 @@ def document(results: SearchResults, folder: Path) -> Document:
 def _sections(
     results: SearchResults, charts: dict[str, Chart], files: tuple[str, ...], folder: Path
 ) -> Iterator[Section]:
-    """Of the page."""
+    """The sections of the page, in their order."""
     rows, pareto = summary(results), front(results)
     table = _result_table(results, rows) if rows else None
     yield Section("Result", "Result", blocks=(table, Notes(caption(results)), doc.Files(files)))
@@ -199,7 +199,7 @@ def _interval(of: Interval, bounds: str) -> str:
 
 
 def _objectives(results: SearchResults) -> tuple[str, ...]:
-    """The headings of what was searched by."""
+    """Headings of the columns of what was searched by: every objective, or the one selection value."""
     pareto = front(results)
     return tuple(of.heading for of in pareto.objectives) if pareto else (results.design.value_name,)
 
@@ -327,7 +327,7 @@ def _knob_section(results: SearchResults) -> Iterator[Section]:
 
 
 def _cuts(results: SearchResults) -> Iterator[Block]:
-    """Each cut with its verdict."""
+    """Whether each trial that the scheduler cut could have been a finalist, judged from the curves of the others."""
     judged, scheduler = verdicts(results), results.design.scheduler
     because = f", because {scheduler.because}" if scheduler.because else ""
     words = f"No scheduler was used{because}, so no trial was cut."
@@ -348,7 +348,7 @@ def _cuts(results: SearchResults) -> Iterator[Block]:
 
 
 def _rank_correlations(results: SearchResults) -> Iterator[Block]:
-    """How well early values foretell final ones."""
+    """At every rung, the rank correlation of the values there with the final ones, over trials that finished."""
     longest = max((t.points[-1][0] for t in results.in_state("complete") if t.points), default=0)
     scheduler = results.design.scheduler
     epochs = rungs(scheduler.grace or max(1, longest // 4), scheduler.reduction or 2, longest)

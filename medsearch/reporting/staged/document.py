@@ -71,7 +71,7 @@ class KnobLine:
 
 
 def document(results: StagedResults) -> Document:
-    """What `results` say, finished or not."""
+    """The report of a staged search, finished or not."""
     design, origin = results.design, results.provenance
     waiting = results.next or (left(results) is None and results.refinement)
     groups = doc.text_table(GROUP_HEADINGS, (group_cells(results, group) for group in results.groups))
@@ -297,7 +297,7 @@ def _tiles(results: StagedResults) -> Iterator[tuple[str, str, str]]:
 
 
 def _sections(results: StagedResults) -> Iterator[Section]:
-    """Of the page."""
+    """The sections of the page, in their order."""
     head, groups = (*GROUP_HEADINGS, "Page"), []
     for group in results.groups:
         name, frozen, *others = group_cells(results, group)
