@@ -20,6 +20,8 @@ MOST, MOST_CASES = 50, 1000
 """Seeds and test cases beyond which nobody is advised to go."""
 WITHOUT_MARGIN = (5, 10)
 """Seeds that are spoken of where no margin says which difference matters."""
+DIGITS = 3
+"""Significant digits of a forecast difference."""
 
 
 def forecast(comparisons: Sequence[Comparison], metric: Metric, margin: float | None = None) -> str:
@@ -39,7 +41,9 @@ def forecast(comparisons: Sequence[Comparison], metric: Metric, margin: float | 
     family = max(1, *(one.family for one in known))
 
     def shown(by: int, over: int = cases) -> float:
-        return detectable((of_seeds, of_cases, residual), seeds=by, cases=over, level=ALPHA / family)
+        """To the digits that are told, so that what is told beside the margin is what was compared with it."""
+        least = detectable((of_seeds, of_cases, residual), seeds=by, cases=over, level=ALPHA / family)
+        return float(f"{least:.{DIGITS}g}")
 
     fewer = sum(one.fewest_seeds < seeds or one.cases < cases for one in known)
     lacking = f"; of {counted(len(known), 'comparison')}, {fewer} with fewer" if fewer else ""
@@ -48,17 +52,17 @@ def forecast(comparisons: Sequence[Comparison], metric: Metric, margin: float | 
     begin, gap = f"With {counted(seeds, 'seed')} and {counted(cases, 'test case')}", shown(seeds)
     if metric.widest is not None and gap > metric.widest:
         begin += (
-            f", no difference in {metric.words} can be shown in {POWER:.0%} of studies: it would have to be {gap:.3g}, "
+            f", no difference in {metric.words} can be shown in {POWER:.0%} of studies: it would have to be {gap:g}, "
             f"and none exceeds {metric.widest:g} {basis}"
         )
     else:  # the metric's words name its unit
-        begin += f", a difference in {metric.words} of {gap:.3g} would be shown in {POWER:.0%} of studies {basis}"
+        begin += f", a difference in {metric.words} of {gap:g} would be shown in {POWER:.0%} of studies {basis}"
     target = metric.margin if margin is None else margin
     if target is None:
         more = [number for number in WITHOUT_MARGIN if number > seeds]
-        return f"{begin}{''.join(f'; {number} seeds one of {shown(number):.3g}' for number in more)}"
+        return f"{begin}{''.join(f'; {number} seeds one of {shown(number):g}' for number in more)}"
     if gap <= target:
-        return f"{begin}, less than the margin of {target:g}"
+        return f"{begin}, no more than the margin of {target:g}"
     if seeds < MOST and shown(MOST) <= target:
         more_seeds = range(seeds + 1, MOST)  # more seeds never show less
         enough = seeds + 1 + bisect_left(more_seeds, True, key=lambda number: shown(number) <= target)
@@ -70,4 +74,4 @@ def forecast(comparisons: Sequence[Comparison], metric: Metric, margin: float | 
         remedy = "more seeds with more cases would"
     else:
         remedy = "neither would more cases"
-    return f"{begin}; not even {many} seeds would show one of {target:g}, but {shown(many):.3g}: {remedy}"
+    return f"{begin}; not even {many} seeds would show one of {target:g}, but {shown(many):g}: {remedy}"
