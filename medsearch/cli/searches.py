@@ -92,7 +92,7 @@ def say_trained(study: Search | StagedSearch, environment: StudyEnvironment) -> 
 
 def write_importances(search: Search, environment: StudyEnvironment, storage: str | None) -> None:
     """Write down what the sampler's storage says of the knobs, for reports to find it without Optuna."""
-    from medsearch.reporting.search.collect import IMPORTANCES
+    from medsearch.reporting.collect import IMPORTANCES
     from medsearch.study.engine.proposals import Proposals, sqlite
 
     folder = environment.study(search.name)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from medsearch.reporting.charts import AnyChart
-from medsearch.reporting.evidence import Picture
+from medsearch.reporting.results import Picture
 from medsearch.reporting.wording import KnobName, score
 
 IMAGES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".svg": "image/svg+xml"}

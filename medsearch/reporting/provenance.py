@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from medsearch.reporting.document import Fact, Part, TableCell, TableRow, Text, Tone, code, label
-from medsearch.reporting.evidence import Provenance
+from medsearch.reporting.results import Provenance
 from medsearch.reporting.wording import NOTHING, counted, duration, listed, oracle_chose
 from medsearch.stages.code import Trained, trained
 from medsearch.stages.method import Selection

@@ -16,9 +16,7 @@ from medsearch.study.record.ledger import Ledger
 if TYPE_CHECKING:
     from rich.console import Group
 
-    from medsearch.reporting.ablation.results import AblationResults
-    from medsearch.reporting.search.results import SearchResults
-    from medsearch.reporting.staged.results import StagedResults
+    from medsearch.reporting.results import AblationResults, SearchResults, StagedResults
 
     Results = AblationResults | SearchResults | StagedResults
 
@@ -54,23 +52,22 @@ def collect(folder: Path, store: Store) -> "Results":
     """
     match Ledger(folder).header():
         case AblationHeader():
-            from medsearch.reporting.ablation.collect import collect as collect_ablation
+            from medsearch.reporting.collect import collect_ablation as collect_ablation
 
             return collect_ablation(folder, store)
         case StagedHeader():
-            from medsearch.reporting.staged.collect import collect as collect_staged
+            from medsearch.reporting.collect import collect_staged as collect_staged
 
             return collect_staged(folder, store)
         case _:
-            from medsearch.reporting.search.collect import collect as collect_search
+            from medsearch.reporting.collect import collect_search as collect_search
 
             return collect_search(folder, store)
 
 
 def document_of(results: "Results", folder: Path) -> Document:
     """What `results` say; pictures are found from `folder`."""
-    from medsearch.reporting.ablation.results import AblationResults
-    from medsearch.reporting.staged.results import StagedResults
+    from medsearch.reporting.results import AblationResults, StagedResults
 
     if isinstance(results, AblationResults):
         from medsearch.reporting.ablation.document import document as of_ablation

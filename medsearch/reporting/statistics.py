@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from medsearch.reporting.comparison import BySeed
-from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.results import Replicate
 from medsearch.reporting.wording import counted
 
 

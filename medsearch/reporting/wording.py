@@ -8,8 +8,8 @@ from functools import wraps
 from html import escape
 from typing import TYPE_CHECKING, Any, ParamSpec
 
-from medsearch.reporting.evidence import Truth
 from medsearch.stages.method import Selection
+from medsearch.study.record.headers import Truth
 
 if TYPE_CHECKING:
     from medsearch.reporting.variance_components import Interval

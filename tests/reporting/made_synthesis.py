@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from medsearch.reporting.collect import IMPORTANCES
+
 from medsearch.core.records import write_json
-from medsearch.reporting.search.collect import IMPORTANCES
 from medsearch.stages.store import Store
 from medsearch.study.engine.identity import choose
 from tests.study.ablations import sweep_of, sweep_out

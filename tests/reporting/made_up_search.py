@@ -7,11 +7,20 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from medsearch.reporting.results import (
+    Finalist,
+    Picture,
+    Provenance,
+    Published,
+    ReferenceResults,
+    Replicate,
+    SearchDesign,
+    SearchResults,
+    Trial,
+)
 from PIL import Image
 
 from medsearch.core.seeds import generator
-from medsearch.reporting.evidence import Picture, Provenance, Replicate
-from medsearch.reporting.search.results import Design, Finalist, Published, Reference, SearchResults, Trial
 from medsearch.study.record.headers import Axis, Scheduler, Skipped
 
 WEIGHTS = tuple(f"segmentation.weights.{name}" for name in ("adv", "rec", "lat", "seg"))
@@ -21,7 +30,7 @@ TEST_CASES = tuple(f"BraTS20_Training_{number:03d}" for number in (7, 19, 24, 31
 EPOCHS = 16
 
 
-def design(**changes) -> Design:
+def design(**changes) -> SearchDesign:
     where = "thesis, section 5.5.1"
     settings = {
         "study": "modatts_lambda_search",
@@ -56,7 +65,7 @@ def design(**changes) -> Design:
             WIDTH: Published(value=16, where="thesis, table 5.2"),
         },
     }
-    return Design(**{**settings, **changes})
+    return SearchDesign(**{**settings, **changes})
 
 
 def provenance(**changes) -> Provenance:
@@ -153,8 +162,8 @@ def finished() -> SearchResults:
         importances={REC: 0.46, ADV: 0.27, WIDTH: 0.14, LAT: 0.09, CODES: 0.04},
         finalists=finalists,
         references=(
-            Reference(label="No adaptation", replicates=(poor, replicate("none", 1, 0.19))),
-            Reference(label="Target supervised", replicates=(replicate("target", 0, 0.68), broken)),
+            ReferenceResults(label="No adaptation", replicates=(poor, replicate("none", 1, 0.19))),
+            ReferenceResults(label="Target supervised", replicates=(replicate("target", 0, 0.68), broken)),
         ),
     )
 
@@ -167,7 +176,7 @@ def half_done() -> SearchResults:
         design=design(),
         provenance=provenance(skipped=()),
         trials=(*every[:5], running),
-        references=(Reference(label="No adaptation"), Reference(label="Target supervised")),
+        references=(ReferenceResults(label="No adaptation"), ReferenceResults(label="Target supervised")),
     )
 
 

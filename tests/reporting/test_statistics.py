@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from medsearch.reporting.results import Replicate
 
-from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.statistics import (
     Summary,
     by_seed,

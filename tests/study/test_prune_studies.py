@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from medsearch.reporting.collect import collect_ablation as collect_ablation
+from medsearch.reporting.collect import collect_search as collect_search
 
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import locked
 from medsearch.core.paths import set_aside
 from medsearch.core.records import append_line, read_record, write_sealed
-from medsearch.reporting.ablation.collect import collect as collect_ablation
-from medsearch.reporting.search.collect import collect as collect_search
 from medsearch.stages.prune import Pruning, carry_out, plan
 from medsearch.stages.store import Store
 from medsearch.study.declare.spaces import uniform

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from medsearch.reporting.collect import collect_staged
 
 from medsearch.core.errors import BadInput
-from medsearch.reporting.staged.collect import collect
 from medsearch.study import Reaching, Refinement, StagedSearch, choice, loguniform, uniform
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.staged import search_of
@@ -179,7 +179,7 @@ def test_the_loss_of_a_header_with_its_copy_is_said_with_what_follows(
 
 def table_of(environment: StudyEnvironment) -> list[str]:
     """The lines of the groups and of the knobs, without the refinement's."""
-    text = files(collect(environment.study("toy_staged"), environment.store))["table.md"]
+    text = files(collect_staged(environment.study("toy_staged"), environment.store))["table.md"]
     return [line for line in text.splitlines() if line.startswith("|")]
 
 

@@ -12,11 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medsearch.reporting.ablation import cells
-from medsearch.reporting.ablation.measures import Measure, Measures
-from medsearch.reporting.ablation.results import AblationResults, Tile, names_of
+from medsearch.reporting.ablation.measures import Measure, Measures, names_of
 from medsearch.reporting.charts import COLOURS, REFERENCE, Bars, Curve, Curves, Line, Mark, Panels, Plot
-from medsearch.reporting.evidence import digest
 from medsearch.reporting.metrics import full_heading
+from medsearch.reporting.results import AblationResults, Tile, digest
 from medsearch.reporting.statistics import known
 from medsearch.reporting.wording import number
 

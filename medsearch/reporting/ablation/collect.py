@@ -12,9 +12,23 @@ from typing import Any, final
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.paths import below
 from medsearch.core.records import lacks, read_json, warn_once
-from medsearch.reporting.ablation.results import AblationResults, Candidate, Cell, Column, Design, Run, Tile
-from medsearch.reporting.evidence import Picture, Replicate, RunState, digest, place_of, provenance, title_of
 from medsearch.reporting.provenance import trained_by
+from medsearch.reporting.results import (
+    AblationDesign,
+    AblationResults,
+    CandidateResults,
+    CellResults,
+    ColumnResults,
+    Picture,
+    Replicate,
+    RunState,
+    StageRunResults,
+    Tile,
+    digest,
+    place_of,
+    provenance,
+    title_of,
+)
 from medsearch.reporting.wording import listed
 from medsearch.stages.context import Artifact
 from medsearch.stages.store import Store
@@ -104,8 +118,8 @@ def collect(folder: Path, store: Store) -> AblationResults:
     )
 
 
-def _design(header: AblationHeader) -> Design:
-    return Design(
+def _design(header: AblationHeader) -> AblationDesign:
+    return AblationDesign(
         study=header.name,
         question=header.question,
         method=header.method,
@@ -125,8 +139,8 @@ def _design(header: AblationHeader) -> Design:
     )
 
 
-def _column(of: record.Column, scale: str) -> Column:
-    return Column(
+def _column(of: record.Column, scale: str) -> ColumnResults:
+    return ColumnResults(
         label=of.label,
         direction=way_of(of.task),
         layout=of.layout,
@@ -136,14 +150,14 @@ def _column(of: record.Column, scale: str) -> Column:
     )
 
 
-def _cells(header: AblationHeader, stored: StageResults) -> Iterator[Cell]:
+def _cells(header: AblationHeader, stored: StageResults) -> Iterator[CellResults]:
     planned = {(cell.row, cell.column, cell.seed): cell for cell in header.cells}
     for row in header.rows:
         for column in row.columns:
             found = [planned.get((row.label, column, seed)) for seed in header.seeds]
             replicates = (_replicate(seed, of, stored) for seed, of in zip(header.seeds, found, strict=True))
             first = next((of for of in found if of), None)
-            yield Cell(
+            yield CellResults(
                 row=row.label,
                 column=column,
                 replicates=tuple(replicates),
@@ -177,9 +191,9 @@ def _replicate(seed: int, cell: record.Cell | None, stored: StageResults) -> Rep
     )
 
 
-def _candidate(of: record.Candidate, stored: StageResults) -> Candidate:
+def _candidate(of: record.Candidate, stored: StageResults) -> CandidateResults:
     failure = stored.failure(of.stages) if of.value is None else None
-    return Candidate(
+    return CandidateResults(
         row=of.row,
         column=of.column,
         number=of.number,
@@ -190,7 +204,7 @@ def _candidate(of: record.Candidate, stored: StageResults) -> Candidate:
     )
 
 
-def _runs(header: AblationHeader, stored: StageResults) -> Iterator[Run]:
+def _runs(header: AblationHeader, stored: StageResults) -> Iterator[StageRunResults]:
     """Distinct stage runs, in the order in which candidates and cells list them."""
     asked: dict[str, list[record.Cell | record.Candidate]] = {}
     nodes: dict[str, str] = {}
@@ -202,7 +216,7 @@ def _runs(header: AblationHeader, stored: StageResults) -> Iterator[Run]:
     for key, owners in asked.items():
         state, known = stored.state(key), stored.records.get(key)
         first = owners[0]
-        yield Run(
+        yield StageRunResults(
             node=nodes[key],
             key=key,
             seed=first.seed if isinstance(first, record.Cell) else header.seeds[0],
@@ -214,7 +228,7 @@ def _runs(header: AblationHeader, stored: StageResults) -> Iterator[Run]:
         )
 
 
-def pictures_of(cells: Sequence[Cell], stored: StageResults, report: Path) -> tuple[tuple[Picture, ...], int]:
+def pictures_of(cells: Sequence[CellResults], stored: StageResults, report: Path) -> tuple[tuple[Picture, ...], int]:
     """Of each cell's first finished seed, the first few of each title; and how many were left out.
 
     Rows that share a stage may have the same picture: it comes once and names them all. Paths are relative to the
@@ -237,7 +251,7 @@ def _note(rows: Shown) -> str:
     return "; ".join(f"{listed(labels)}, {column}, seed {seed}" for (column, seed), labels in rows.items())
 
 
-def tiles_of(cells: Sequence[Cell], stored: StageResults, report: Path) -> tuple[Tile, ...]:
+def tiles_of(cells: Sequence[CellResults], stored: StageResults, report: Path) -> tuple[Tile, ...]:
     """Every tile of each cell's first finished seed."""
     return tuple(
         Tile(
@@ -270,7 +284,7 @@ def _listed(index: Path) -> list[dict[str, Any]]:
     return entries if sound else []
 
 
-def _tested(cells: Sequence[Cell], stored: StageResults) -> Iterator[tuple[Cell, int, Path]]:
+def _tested(cells: Sequence[CellResults], stored: StageResults) -> Iterator[tuple[CellResults, int, Path]]:
     for cell in cells:
         done = next((replicate for replicate in cell.replicates if replicate.state == "complete"), None)
         if done is not None:

@@ -13,15 +13,15 @@ from medsearch.reporting import document as doc
 from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.cells import SURVIVORS, blocks_of, is_change, is_reported, parts_of, title_of
 from medsearch.reporting.ablation.charts import bars, caption_of, curves, panels
-from medsearch.reporting.ablation.measures import Block, Measure, Measures
+from medsearch.reporting.ablation.measures import Block, Measure, Measures, names_of, spent
 from medsearch.reporting.ablation.narrative import answer, caption, failures, unfinished, warnings
-from medsearch.reporting.ablation.results import AblationResults, names_of, spent
 from medsearch.reporting.ablation.sheets import cases_csv, record, table_csv
 from medsearch.reporting.charts import AnyChart, Bars, Curves, Panels
 from medsearch.reporting.document import ChartFigure, Document, Heading, Notes, Paragraph, Part, Printed, Section, Table
-from medsearch.reporting.evidence import title_of as title_of_picture
 from medsearch.reporting.metrics import metric_of, short
 from medsearch.reporting.provenance import badges, data_facts, program_facts, run_row, state
+from medsearch.reporting.results import AblationResults
+from medsearch.reporting.results import title_of as title_of_picture
 from medsearch.reporting.verdicts import Verdict
 from medsearch.reporting.wording import (
     NOTHING,

@@ -16,11 +16,10 @@ import numpy as np
 
 from medsearch.core.reported import Reported, Unit, find
 from medsearch.reporting import comparison as comparing
-from medsearch.reporting.ablation.results import AblationResults, Column
 from medsearch.reporting.comparison import BySeed, Change, Comparison, change
-from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.metrics import Metric, metric_of, pooled
 from medsearch.reporting.power import forecast
+from medsearch.reporting.results import AblationResults, ColumnResults, Replicate
 from medsearch.reporting.statistics import Summary, by_seed, known, over_cases
 from medsearch.reporting.variance_components import Interval
 from medsearch.reporting.verdicts import Context, Measured, Verdict, verdict
@@ -50,7 +49,7 @@ class Measure:
     """A cell that is asked for, in one metric ("test/dice")."""
 
     row: Row
-    column: Column
+    column: ColumnResults
     metric: str
     replicates: tuple[Replicate, ...]
 
@@ -171,7 +170,7 @@ class RelativeChange:
         return Measured(seeds=self.seeds.values, missing=self.of.planned - self.seeds.n)
 
 
-Block = tuple[Column, str]
+Block = tuple[ColumnResults, str]
 """A column of the table in a metric."""
 
 

@@ -7,11 +7,11 @@ from typing import get_args
 from medsearch.core.reported import Statistic
 from medsearch.reporting import comparison, statistics, verdicts
 from medsearch.reporting.ablation.cells import SURVIVORS, effect_interval, signed
-from medsearch.reporting.ablation.measures import CHANGE, Measure, Measures
-from medsearch.reporting.ablation.results import AblationResults, Column, names_of, shared
+from medsearch.reporting.ablation.measures import CHANGE, Measure, Measures, names_of, shared
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.metrics import directions, metric_of, unchanged
 from medsearch.reporting.provenance import code_line, other_code, phantom_warning, provisional, scale_warning
+from medsearch.reporting.results import AblationResults, ColumnResults
 from medsearch.reporting.variance_components import ALPHA, HOW, ONE_SEED
 from medsearch.reporting.wording import counted, gathered, listed, oracle_chose, percent, selection_rule, settings
 
@@ -162,7 +162,7 @@ def _scores(measures: Measures) -> Iterator[str]:
 
 def _settings(results: AblationResults) -> Iterator[str]:
     """A line for each cohort and selection rule, what every row has in common, and what was tuned."""
-    grounds: dict[tuple[object, ...], list[Column]] = {}
+    grounds: dict[tuple[object, ...], list[ColumnResults]] = {}
     for column in results.columns:
         origin = column.provenance
         ground = (origin.cohort, origin.phantom, origin.subjects, origin.data_fingerprint, column.selection)

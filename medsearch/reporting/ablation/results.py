@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from medsearch.core.reported import Reported
-from medsearch.reporting.evidence import Picture, Provenance, Replicate, RunState
 from medsearch.reporting.metrics import DERIVED, metric_of, pooled, short
+from medsearch.reporting.results import Picture, Provenance, Replicate, RunState
 from medsearch.reporting.wording import KnobName, knob_names, listed
 from medsearch.stages.code import Trained
 from medsearch.stages.method import Selection

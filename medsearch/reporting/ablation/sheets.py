@@ -6,9 +6,8 @@ Nothing in them depends on time, place or duration: the same stage results give 
 from collections.abc import Iterator
 
 from medsearch.core.recipes import plain
-from medsearch.reporting.ablation.measures import MeanShare, Measure, Measures
+from medsearch.reporting.ablation.measures import MeanShare, Measure, Measures, shared, spent
 from medsearch.reporting.ablation.narrative import answer, caption, warnings
-from medsearch.reporting.ablation.results import shared, spent
 from medsearch.reporting.statistics import case_values, undefined
 from medsearch.reporting.storage import json_text
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from medsearch.reporting.charts import ORDER, Chart, Importance, Role, Scale, Series
 from medsearch.reporting.metrics import full_words, metric_of
+from medsearch.reporting.results import SearchResults, Trial
 from medsearch.reporting.search.early_stopping import rungs
 from medsearch.reporting.search.front import front
-from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.reporting.search.tables import names_of, ranking, spread
 from medsearch.reporting.statistics import known
 from medsearch.reporting.wording import counted, listed, number, score

@@ -8,21 +8,24 @@ from typing import Any
 
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.records import lacks, read_record, warn_once
-from medsearch.reporting.evidence import Picture, Replicate, place_of, provenance, title_of
 from medsearch.reporting.provenance import trained_by
-from medsearch.reporting.search.results import (
-    Design,
+from medsearch.reporting.results import (
     Finalist,
+    Picture,
     Published,
-    Reference,
+    ReferenceResults,
+    Replicate,
+    SearchDesign,
     SearchResults,
-    State,
     Trial,
+    place_of,
+    provenance,
+    title_of,
 )
 from medsearch.reporting.search.tables import ranking
 from medsearch.stages.store import Store
 from medsearch.study.record.headers import SearchHeader, way_of
-from medsearch.study.record.ledger import Ledger, RunRecord, trial_of
+from medsearch.study.record.ledger import Ledger, RunRecord, State, trial_of
 
 IMPORTANCES = "importances.json"
 """In the study's folder: Optuna's shares by knob, or why there are none; written when a search ends."""
@@ -84,8 +87,8 @@ def _importances_fault(of: Mapping[str, Any]) -> str:
     )
 
 
-def _design(header: SearchHeader, runs: tuple[RunRecord, ...]) -> Design:
-    return Design(
+def _design(header: SearchHeader, runs: tuple[RunRecord, ...]) -> SearchDesign:
+    return SearchDesign(
         study=header.name,
         question=header.question,
         method=header.method,
@@ -162,10 +165,12 @@ def _finalists(
 
 def _references(
     header: SearchHeader, runs: tuple[RunRecord, ...], store: Store, seconds: Mapping[str, float]
-) -> Iterator[Reference]:
+) -> Iterator[ReferenceResults]:
     for row in header.references:
         own = [run for run in runs if run.role == "reference" and run.label == row.label]
-        yield Reference(label=row.label, replicates=tuple(_replicate(run, store, seconds[run.run]) for run in own))
+        yield ReferenceResults(
+            label=row.label, replicates=tuple(_replicate(run, store, seconds[run.run]) for run in own)
+        )
 
 
 def _replicate(run: RunRecord, store: Store, seconds: float) -> Replicate:

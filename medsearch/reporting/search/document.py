@@ -20,12 +20,12 @@ from medsearch.reporting.document import (
 )
 from medsearch.reporting.metrics import full_heading, full_words, metric_of
 from medsearch.reporting.provenance import badges, data_facts, program_facts, run_row, state
+from medsearch.reporting.results import SearchResults
 from medsearch.reporting.search import front as fronts
 from medsearch.reporting.search.charts import drawable
 from medsearch.reporting.search.early_stopping import CROSSING, foretelling, replays, rungs, verdicts
 from medsearch.reporting.search.front import front, front_notes
 from medsearch.reporting.search.narrative import answer, caption, unfinished, warnings
-from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.sheets import front_csv, knobs_csv, record, table_csv
 from medsearch.reporting.search.tables import (
     DICE,

@@ -18,7 +18,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.reporting.search.results import SearchResults, Trial
+from medsearch.reporting.results import SearchResults, Trial
 from medsearch.reporting.wording import counted, score
 
 CROSSING = 0.7  # a rank correlation below this means that curves cross too often for a rung to be trusted

@@ -10,7 +10,7 @@ from typing import final
 
 from medsearch.core.recipes import plain
 from medsearch.reporting.metrics import full_heading, full_words, metric_of
-from medsearch.reporting.search.results import SearchResults, Trial
+from medsearch.reporting.results import SearchResults, Trial
 from medsearch.reporting.search.tables import TestedRow, counted_runs, spread, summary
 from medsearch.reporting.statistics import Summary, known
 from medsearch.reporting.wording import NOTHING, counted, listed, score

@@ -8,8 +8,8 @@ from medsearch.reporting.comparison import not_shared
 from medsearch.reporting.metrics import directions, full_words, metric_of, unchanged
 from medsearch.reporting.power import forecast
 from medsearch.reporting.provenance import code_line, ground_warnings, other_code, provisional
+from medsearch.reporting.results import SearchResults
 from medsearch.reporting.search.front import answer_of, front, front_notes
-from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import (
     DICE,
     TestedRow,

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from medsearch.reporting.evidence import Picture, Provenance, Replicate
 from medsearch.reporting.metrics import full_heading, full_words, metric_of
+from medsearch.reporting.results import Picture, Provenance, Replicate
 from medsearch.stages.code import Trained
 from medsearch.stages.method import Selection
 from medsearch.study.record.headers import Axis, Knobs, Scheduler

@@ -5,11 +5,11 @@ from operator import attrgetter, methodcaller
 
 from medsearch.core.recipes import plain
 from medsearch.reporting.metrics import short
+from medsearch.reporting.results import SearchResults
 from medsearch.reporting.search import front as fronts
 from medsearch.reporting.search.early_stopping import replays, verdicts
 from medsearch.reporting.search.front import front
 from medsearch.reporting.search.narrative import answer, caption, warnings
-from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import (
     TestedRow,
     gain,

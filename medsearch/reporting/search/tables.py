@@ -12,9 +12,8 @@ from typing import Any, Literal, cast, final
 
 from medsearch.reporting import comparison, statistics
 from medsearch.reporting.comparison import Comparison
-from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.metrics import METRICS, full_heading, full_words, metric_of, short
-from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
+from medsearch.reporting.results import Finalist, ReferenceResults, Replicate, SearchResults, Trial
 from medsearch.reporting.statistics import Summary, known
 from medsearch.reporting.variance_components import Interval
 from medsearch.reporting.wording import NOTHING, KnobName, knob_names, percent_interval, score
@@ -245,7 +244,7 @@ def best_label(results: SearchResults) -> str:
     return f"Best {results.design.value_words} (measured)" if results.design.several else "Best (measured)"
 
 
-def _row(results: SearchResults, of: Finalist | Reference, *, label: str, kind: str = "reference") -> TestedRow:
+def _row(results: SearchResults, of: Finalist | ReferenceResults, *, label: str, kind: str = "reference") -> TestedRow:
     supervised = results.reference(results.design.supervised)
     return TestedRow(
         label=label,

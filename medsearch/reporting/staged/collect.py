@@ -6,12 +6,17 @@ from pathlib import Path
 
 from medsearch.core.errors import BadInput
 from medsearch.core.paths import child
-from medsearch.reporting.evidence import provenance
+from medsearch.reporting.collect import collect_search as collect_search
 from medsearch.reporting.provenance import trained_by
-from medsearch.reporting.search.collect import collect as collect_search
-from medsearch.reporting.search.results import SearchResults
+from medsearch.reporting.results import (
+    GroupResults,
+    RefinementResults,
+    SearchResults,
+    StagedDesign,
+    StagedResults,
+    provenance,
+)
 from medsearch.reporting.search.tables import ranking
-from medsearch.reporting.staged.results import Design, Group, Refined, StagedResults
 from medsearch.reporting.statistics import known
 from medsearch.stages.code import Trained
 from medsearch.stages.store import Store
@@ -54,8 +59,8 @@ def _trained(header: StagedHeader, folder: Path, store: Store) -> tuple[Trained,
     return tuple(found)
 
 
-def _design(header: StagedHeader) -> Design:
-    return Design(
+def _design(header: StagedHeader) -> StagedDesign:
+    return StagedDesign(
         study=header.name,
         question=header.question,
         method=header.method,
@@ -70,8 +75,8 @@ def _design(header: StagedHeader) -> Design:
     )
 
 
-def _group(of: record.Group, folder: Path, store: Store) -> Group:
-    return Group(
+def _group(of: record.Group, folder: Path, store: Store) -> GroupResults:
+    return GroupResults(
         name=of.name,
         study=of.study,
         metric=of.metric,
@@ -88,7 +93,7 @@ def _group(of: record.Group, folder: Path, store: Store) -> Group:
     )
 
 
-def _refined(header: StagedHeader, folder: Path, store: Store) -> Refined | None:
+def _refined(header: StagedHeader, folder: Path, store: Store) -> RefinementResults | None:
     """With its search, if that stands on the point that is frozen now."""
     of = header.refinement
     if of is None:
@@ -97,7 +102,7 @@ def _refined(header: StagedHeader, folder: Path, store: Store) -> Refined | None
     stands = _stands(ledger.header(SearchHeader), header.groups)
     search = _search(of.study, folder, store) if stands else None
     bounds = {group.bound.metric for group in header.groups if group.bound}
-    return Refined(
+    return RefinementResults(
         study=of.study,
         metric=of.metric,
         minimised=of.direction == "minimize",

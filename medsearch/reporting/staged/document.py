@@ -21,9 +21,9 @@ from medsearch.reporting.provenance import (
     program_facts,
     provisional,
 )
+from medsearch.reporting.results import GroupResults, SearchResults, StagedResults
 from medsearch.reporting.search.document import measured_row, scale_of, summary_table
 from medsearch.reporting.search.narrative import unfinished
-from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import (
     DICE,
     TestedRow,
@@ -35,7 +35,6 @@ from medsearch.reporting.search.tables import (
     tested,
 )
 from medsearch.reporting.staged.refinement_gain import left
-from medsearch.reporting.staged.results import Group, StagedResults
 from medsearch.reporting.storage import json_text
 from medsearch.reporting.variance_components import CONFIDENCE
 from medsearch.reporting.variance_components import HOW as INTERVALS
@@ -63,7 +62,7 @@ class KnobLine:
     """A searched knob: where it was frozen, where the refinement's best has it, and what the paper reports."""
 
     knob: KnobName
-    group: Group
+    group: GroupResults
     axis: Axis
     frozen: Any = None
     refined: Any = None
@@ -134,7 +133,7 @@ def knob_lines(results: StagedResults) -> Iterator[KnobLine]:
             yield KnobLine(names[knob], group, axis, point.get(knob), refined.get(knob), published.get(knob))
 
 
-def group_cells(results: StagedResults, group: Group) -> tuple[str, ...]:
+def group_cells(results: StagedResults, group: GroupResults) -> tuple[str, ...]:
     """A group as text, under `GROUP_HEADINGS`: the value is of what was frozen, or of the best so far."""
     names, of = names_of(results), group.frozen
     if of is not None:
@@ -150,7 +149,7 @@ def group_cells(results: StagedResults, group: Group) -> tuple[str, ...]:
     return group.name, frozen, tuned_by(group), value, progress(group.search, group.trials)
 
 
-def tuned_by(group: Group) -> str:
+def tuned_by(group: GroupResults) -> str:
     """The metric, its stage where that is not the last one, and its direction where less is better."""
     of = f" of {group.scored_stage}" if group.scored_stage else ""
     return f"{group.metric}{of}{', lowest' if group.minimised else ''}"

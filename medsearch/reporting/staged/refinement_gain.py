@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from medsearch.reporting.comparison import Comparison, compare
-from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.metrics import full_words, metric_of, short
+from medsearch.reporting.results import Replicate, StagedResults
 from medsearch.reporting.search.narrative import unfinished
 from medsearch.reporting.search.tables import DICE, TestedRow, summary
-from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.statistics import by_seed, known
 from medsearch.reporting.variance_components import CONFIDENCE, Interval
 from medsearch.reporting.wording import counted

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from medsearch.reporting.evidence import Provenance
-from medsearch.reporting.search.results import SearchResults
+from medsearch.reporting.results import Provenance, SearchResults
 from medsearch.stages.code import Trained
 from medsearch.stages.method import Selection
 from medsearch.study.record.headers import Axis, Bound, Frozen, Knobs

@@ -3,8 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-from medsearch.reporting.ablation.results import AblationResults, Cell, Column, Design
-from medsearch.reporting.evidence import Provenance, Replicate
+from medsearch.reporting.results import (
+    AblationDesign,
+    AblationResults,
+    CellResults,
+    ColumnResults,
+    Provenance,
+    Replicate,
+)
+
 from medsearch.study.record.headers import Row
 
 CASES = 8
@@ -18,18 +25,18 @@ def run(seed: int, dice: float, *, cases: int = CASES, bend: float = 0.0) -> Rep
     return Replicate(seed=seed, metrics={"test/dice": mean, "test/assd": 10 * (1 - mean)}, cases=rows, seconds=9.0)
 
 
-def column(label: str = "task", **changes: Any) -> Column:
+def column(label: str = "task", **changes: Any) -> ColumnResults:
     origin = {"phantom": False, "scale": "paper", "skipped": ()}
     origin |= {name: changes.pop(name) for name in tuple(origin) if name in changes}
     provenance = Provenance(cohort="BraTS2020", subjects=369, data_fingerprint="f00d", **origin)  # type: ignore[arg-type]
     settings = {"direction": "t1 → t2", "layout": "brats2020", "selection": "oracle"}
-    return Column(label=label, provenance=provenance, **{**settings, **changes})  # type: ignore[arg-type]
+    return ColumnResults(label=label, provenance=provenance, **{**settings, **changes})  # type: ignore[arg-type]
 
 
 def results(
     rows: Mapping[str, tuple[Replicate, ...]],
     *,
-    columns: tuple[Column, ...] = (),
+    columns: tuple[ColumnResults, ...] = (),
     against: Mapping[str, str] | None = None,
     scale: str = "paper",
     **design: Any,
@@ -39,10 +46,12 @@ def results(
     labels = tuple(one.label for one in columns)
     seeds = tuple(replicate.seed for replicate in max(rows.values(), key=len))
     return AblationResults(
-        design=Design(study="made_up", question="What?", method="MoDATTS", scale=scale, seeds=seeds, **design),
+        design=AblationDesign(study="made_up", question="What?", method="MoDATTS", scale=scale, seeds=seeds, **design),
         columns=columns,
         rows=tuple(Row(label=row, columns=labels, against=(against or {}).get(row, "")) for row in rows),
         cells=tuple(
-            Cell(row=row, column=label, replicates=replicates) for label in labels for row, replicates in rows.items()
+            CellResults(row=row, column=label, replicates=replicates)
+            for label in labels
+            for row, replicates in rows.items()
         ),
     )

@@ -3,8 +3,8 @@
 import shutil
 
 import pytest
+from medsearch.reporting.collect import collect_ablation
 
-from medsearch.reporting.ablation.collect import collect
 from medsearch.stages.store import Store
 from tests.reporting import made_up_ablation
 
@@ -27,4 +27,4 @@ def home(written, tmp_path):
 @pytest.fixture(scope="session")
 def results(written):
     """What the made-up ablation has come to."""
-    return collect(written / "studies" / "table", Store(written / "stages"))
+    return collect_ablation(written / "studies" / "table", Store(written / "stages"))

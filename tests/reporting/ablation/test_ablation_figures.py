@@ -4,15 +4,15 @@ import itertools
 
 import plotly.graph_objects as go
 import pytest
+from medsearch.reporting.collect import collect_ablation
+from medsearch.reporting.results import Replicate
 from PIL import Image
 
 from medsearch.core.reported import Reported
 from medsearch.reporting.ablation import charts
-from medsearch.reporting.ablation.collect import collect
 from medsearch.reporting.ablation.document import document
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.document import ChartFigure
-from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.render import plotly_charts, print_charts
 from medsearch.reporting.report import figures
 from medsearch.study.record.headers import Figure, Row
@@ -148,7 +148,7 @@ def pictured(home):
     whats = {"translations": ("source", "translated"), "predictions": ("image", "truth", "prediction")}
     made_up.add_tiles(folder, store, kinds=whats)
     (folder / "report").mkdir()
-    return folder / "report", collect(folder, store)
+    return folder / "report", collect_ablation(folder, store)
 
 
 def test_panels_are_drawn_of_kinds_that_have_tiles(pictured):

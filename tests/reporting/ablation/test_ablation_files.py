@@ -8,14 +8,13 @@ import subprocess
 import pandas as pd
 import pytest
 from markdown_it import MarkdownIt
+from medsearch.reporting.collect import collect_ablation
+from medsearch.reporting.results import AblationResults, Replicate
 
 from medsearch.core.records import read_record, write_sealed
 from medsearch.core.reported import Reported
 from medsearch.core.spreadsheets import read_csv
-from medsearch.reporting.ablation.collect import collect
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.ablation.results import AblationResults
-from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.storage import from_json
 from medsearch.stages.store import Store
 from tests.reporting import made_up_ablation as made_up
@@ -159,7 +158,7 @@ def test_tables_know_nothing_of_time_place_or_order(written, tmp_path, measures)
         write_sealed(path, {**read_record(path), "seconds": 1e6, "finished": 9.0})
     (store.root / ".index.jsonl").unlink(missing_ok=True)
     put(folder, content)
-    other = files(collect(folder, store))
+    other = files(collect_ablation(folder, store))
     assert {name: text for name, text in files(measures.results).items() if name != "results.json"} == {
         name: text for name, text in other.items() if name != "results.json"
     }

@@ -4,10 +4,10 @@ import shutil
 import subprocess
 
 import pytest
+from medsearch.reporting.results import Replicate
 from plotly.offline import get_plotlyjs
 
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.evidence import Replicate
 from tests.reporting.ablation.ablation_results import results as small_results
 from tests.reporting.ablation.ablation_results import run
 from tests.reporting.ablation.test_ablation_files import HOSTILE, hostile

@@ -5,10 +5,10 @@ import sys
 from dataclasses import replace
 
 import pytest
+from medsearch.reporting.results import AblationResults
 from rich.console import Console
 
 from medsearch.core.errors import BadInput
-from medsearch.reporting.ablation.results import AblationResults
 from medsearch.reporting.report import rebuild, summary
 from medsearch.reporting.storage import read_results
 from medsearch.stages.store import Store

@@ -2,13 +2,13 @@ import dataclasses
 
 import numpy as np
 import pytest
+from medsearch.reporting.collect import collect_ablation
+from medsearch.reporting.results import Replicate
 
 from medsearch.core.reported import Reported
 from medsearch.reporting.ablation import cells
-from medsearch.reporting.ablation.collect import collect
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.narrative import answer, caption, failures, unfinished, warnings
-from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.variance_components import difference
 from medsearch.stages.store import Store
 from medsearch.study.record.headers import Skipped
@@ -55,7 +55,7 @@ def test_every_failure_is_a_line(results):
 def test_retuning_and_a_searchs_base_are_told(tmp_path):
     folder, store = tmp_path / "study", Store(tmp_path / "stages")
     made_up.write(folder, store, of=made_up.retuned(), failures={}, waiting=frozenset())
-    measures = Measures(collect(folder, store))
+    measures = Measures(collect_ablation(folder, store))
     told = "\n".join(caption(measures))
     retuned = "Re-tuned for every row and column: λ_segmentation seg, over the same 3 configurations each, under seed 0"
     assert f"{retuned}, by validation/dice; all else is frozen." in told

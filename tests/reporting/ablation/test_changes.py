@@ -9,6 +9,7 @@ import subprocess
 
 import pandas as pd
 import pytest
+from medsearch.reporting.results import AblationResults, Replicate
 from plotly.offline import get_plotlyjs
 from scipy.stats import t as student
 
@@ -17,9 +18,7 @@ from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.cells import main_row, parts_of, unplaced
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.narrative import answer, caption
-from medsearch.reporting.ablation.results import AblationResults
 from medsearch.reporting.ablation.sheets import CHANGES
-from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.storage import from_json
 from tests.reporting.ablation.ablation_results import column, results, run
 from tests.reporting.outline import Outline

@@ -1,7 +1,7 @@
 import pytest
+from medsearch.reporting.collect import MOST, collect_ablation
 
 from medsearch.core.errors import BadInput
-from medsearch.reporting.ablation.collect import MOST, collect
 from medsearch.reporting.ablation.narrative import failures
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
@@ -74,7 +74,7 @@ def test_a_stage_that_failed_and_was_then_stored_is_finished(home):
     key = made_up.stages(made_up.ROWS[0], BRATS, 1)[-1][1]
     store.aside(key)
     store.commit(key, {"metrics": {"test/dice": 0.5}, "notes": {}, "seconds": 1.0})
-    assert replicate(collect(folder, store), NO_TAMT, BRATS, 1).state == "complete"
+    assert replicate(collect_ablation(folder, store), NO_TAMT, BRATS, 1).state == "complete"
 
 
 def test_test_cases_without_masks_are_counted(home):
@@ -82,14 +82,14 @@ def test_test_cases_without_masks_are_counted(home):
     key = made_up.stages(made_up.ROWS[0], BRATS, 1)[-1][1]
     store.aside(key)
     store.commit(key, {"metrics": {}, "notes": {"cases": [], "unscored": 64}, "seconds": 1.0})
-    assert replicate(collect(folder, store), NO_TAMT, BRATS, 1).unscored == 64
+    assert replicate(collect_ablation(folder, store), NO_TAMT, BRATS, 1).unscored == 64
 
 
 def test_a_stage_that_is_tried_again_no_longer_counts_as_failed(home):
     folder, store = home
     stage = made_up.stages(made_up.ROWS[0], BRATS, 1)[-1]
     Ledger(folder).started(PlannedRun(role="stage", seed=1, label=NO_TAMT, stages=(stage,)))
-    assert replicate(collect(folder, store), NO_TAMT, BRATS, 1).state == "waiting"
+    assert replicate(collect_ablation(folder, store), NO_TAMT, BRATS, 1).state == "waiting"
 
 
 def test_every_distinct_stage_run_comes_once_with_all_its_owners(results):
@@ -105,10 +105,10 @@ def test_every_distinct_stage_run_comes_once_with_all_its_owners(results):
 
 def test_a_running_stage_shows_what_its_journal_has(home):
     folder, store = home
-    (running,) = (run for run in collect(folder, store).runs if run.state == "running")
+    (running,) = (run for run in collect_ablation(folder, store).runs if run.state == "running")
     assert running.seconds is None
     store.record(running.key, Epoch(1, {}), seconds=7.0, time=0.0)
-    assert [run.seconds for run in collect(folder, store).runs if run.state == "running"] == [7.0]
+    assert [run.seconds for run in collect_ablation(folder, store).runs if run.state == "running"] == [7.0]
 
 
 def test_a_row_that_is_being_retuned_waits_and_its_configurations_are_told(empty):
@@ -117,7 +117,7 @@ def test_a_row_that_is_being_retuned_waits_and_its_configurations_are_told(empty
     _, key = made_up.retuned().candidates[4].stages[-1]
     planned = PlannedRun(role="stage", seed=0, label=NO_ST, stages=(("segmentation", key),))
     Ledger(folder).finished(Ledger(folder).started(planned), state="failed", reason="loss = nan", cause="diverged")
-    results = collect(folder, store)
+    results = collect_ablation(folder, store)
     assert [run.state for run in results.cell(SPARSE, BRATS).replicates] == ["waiting", "waiting"]
     assert results.cell(SPARSE, BRATS).replicates[0].stages == ()
     assert results.design.retuning.trials == 3
@@ -131,7 +131,7 @@ def test_a_row_that_is_being_retuned_waits_and_its_configurations_are_told(empty
 def test_pictures_are_of_each_cells_first_finished_seed_and_not_too_many(home):
     folder, store = home
     made_up.add_pictures(folder, store, names=("residuals", "translations", "own"), alike=False)
-    results = collect(folder, store)
+    results = collect_ablation(folder, store)
     titles = list(dict.fromkeys(picture.title for picture in results.pictures))
     assert titles == ["Translations", "Residuals", "own"]
     assert results.pictures[0].note == f"{NO_TAMT}, {BRATS}, seed 0"
@@ -144,7 +144,7 @@ def test_pictures_are_of_each_cells_first_finished_seed_and_not_too_many(home):
 def test_a_picture_that_rows_share_comes_once_and_names_them(home):
     folder, store = home
     made_up.add_pictures(folder, store, names=("translations",), alike=True)
-    (picture,) = collect(folder, store).pictures
+    (picture,) = collect_ablation(folder, store).pictures
     assert picture.note == (
         f"{NO_TAMT}, {NO_ST}, {PROPOSED}, {SPARSE} and {SUPERVISED}, {BRATS}, seed 0; "
         f"{NO_TAMT}, {NO_ST} and {PROPOSED}, {CROSSMODA}, seed 0; {SPARSE}, {CROSSMODA}, seed 1"
@@ -154,10 +154,10 @@ def test_a_picture_that_rows_share_comes_once_and_names_them(home):
 def test_tiles_are_read_only_where_the_figure_needs_them(home):
     folder, store = home
     made_up.add_tiles(folder, store, kinds={"residuals": ("presence", "absence")})
-    assert collect(folder, store).tiles == ()
+    assert collect_ablation(folder, store).tiles == ()
     panels = made_up.header(figure=Figure(kind="panels", kinds=("residuals",)))
     Ledger(folder).write_header(panels)
-    tiles = collect(folder, store).tiles
+    tiles = collect_ablation(folder, store).tiles
     assert {(tile.kind, tile.what) for tile in tiles} == {("residuals", "presence"), ("residuals", "absence")}
     assert all((folder / "report" / tile.path).resolve().is_file() for tile in tiles)
 
@@ -168,4 +168,4 @@ def test_a_folder_without_an_ablation_is_refused(empty, header):
     if header:
         put(folder, header)
     with pytest.raises(BadInput, match="no ablation in"):
-        collect(folder, store)
+        collect_ablation(folder, store)

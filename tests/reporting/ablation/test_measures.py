@@ -3,11 +3,11 @@ import dataclasses
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from medsearch.reporting.results import Replicate
 
 from medsearch.core.reported import Reported
 from medsearch.reporting.ablation import cells
 from medsearch.reporting.ablation.measures import Measures
-from medsearch.reporting.evidence import Replicate
 from medsearch.reporting.variance_components import ONE_SEED
 from medsearch.study.record.headers import Row, Skipped
 from tests.reporting.ablation.ablation_results import CASES, column, results, run

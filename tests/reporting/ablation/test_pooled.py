@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from medsearch.reporting.collect import collect_ablation
+from medsearch.reporting.results import Replicate
 
 from medsearch.core.reported import Reported
 from medsearch.metrics.overlap import MicroDice
 from medsearch.reporting.ablation.cells import title_of
 from medsearch.reporting.ablation.charts import bars
-from medsearch.reporting.ablation.collect import collect
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.narrative import caption
-from medsearch.reporting.evidence import Replicate
 from medsearch.stages.store import Store
 from tests.reporting import made_up_ablation as made_up
 from tests.reporting.ablation.ablation_results import column, results
@@ -234,6 +234,6 @@ def test_a_figure_is_of_one_statistic() -> None:
 def test_what_a_test_stage_scored_is_collected(tmp_path) -> None:
     store = Store(tmp_path / "stages")
     made_up.write(tmp_path / "study", store)
-    found = collect(tmp_path / "study", store)
+    found = collect_ablation(tmp_path / "study", store)
     assert {run.unit for run in found.replicates} == {"", "diseased halves"}
     assert all(run.unit for run in found.replicates if run.state == "complete")

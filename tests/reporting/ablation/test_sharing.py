@@ -1,9 +1,9 @@
 import dataclasses
 
 import pytest
+from medsearch.reporting.results import Replicate, StageRunResults
 
-from medsearch.reporting.ablation.results import Run, Shared, shared, spent
-from medsearch.reporting.evidence import Replicate
+from medsearch.reporting.ablation.measures import Shared, shared, spent
 from tests.reporting.ablation.ablation_results import column, results
 from tests.reporting.made_up_ablation import BRATS, CROSSMODA, NO_ST, PROPOSED, SUPERVISED
 
@@ -52,7 +52,7 @@ def test_the_made_up_study_shares_as_it_was_written(results):
 
 
 def test_time_saved_is_that_of_what_would_have_been_trained_again():
-    run = Run(node="a", key="1", seed=0, state="complete", asked=3, seconds=10.0)
+    run = StageRunResults(node="a", key="1", seed=0, state="complete", asked=3, seconds=10.0)
     other = dataclasses.replace(run, key="2", asked=1, seconds=30.0)
     unfinished = dataclasses.replace(run, key="3", state="running", seconds=99.0)
     found = spent(dataclasses.replace(made(x=("a1",)), runs=(run, other, unfinished)))

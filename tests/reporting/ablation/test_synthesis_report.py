@@ -4,8 +4,8 @@ import csv
 from pathlib import Path
 
 import pytest
+from medsearch.reporting.collect import collect_ablation
 
-from medsearch.reporting.ablation.collect import collect
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.narrative import answer, caption
 from medsearch.reporting.report import write_report
@@ -18,7 +18,7 @@ FOREIGN = ("Dice", "ASSD", "diseased", "target-supervised", "Share", "mask")
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Measures, Path]:
     folder, store = tabled(tmp_path_factory.mktemp("table"))
-    results = collect(folder, store)
+    results = collect_ablation(folder, store)
     write_report(results, folder / "report")
     return Measures(results), folder / "report"
 

@@ -4,12 +4,12 @@ import plotly.graph_objects as go
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from medsearch.reporting.results import SearchResults, Trial
 
 from medsearch.reporting.charts import STYLES
 from medsearch.reporting.render.plotly_charts import figure
 from medsearch.reporting.render.print_charts import files
 from medsearch.reporting.search.charts import drawable, history, importances, learning_curves, parallel, roles
-from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.study.record.headers import Axis
 from tests.reporting import made_up_search
 from tests.reporting.made_up_search import ADV, CODES, LAT, REC, WIDTH

@@ -1,9 +1,9 @@
 import json
 
 import pytest
+from medsearch.reporting.collect import IMPORTANCES, collect_search
 
 from medsearch.core.errors import BadInput
-from medsearch.reporting.search.collect import IMPORTANCES, collect
 from medsearch.stages.stage import Epoch
 from medsearch.stages.store import Store
 from medsearch.study.record.headers import About, Axis, Reference, Scheduler, Skipped
@@ -94,7 +94,7 @@ def finish_test(store, key, dice):
 
 @pytest.fixture
 def results(home):
-    return collect(*home)
+    return collect_search(*home)
 
 
 def test_the_question_is_the_headers(results):
@@ -153,17 +153,17 @@ def test_pictures_are_of_the_best_and_of_references_in_the_pages_order(results, 
 
 
 def test_importances_come_with_the_end_of_the_search(home):
-    assert collect(*home).no_importances == "the search has not ended"
+    assert collect_search(*home).no_importances == "the search has not ended"
     (home[0] / IMPORTANCES).write_text(json.dumps({"shares": {SEG: 1.0}, "why": ""}))
-    assert collect(*home).importances == {SEG: 1.0}
+    assert collect_search(*home).importances == {SEG: 1.0}
 
 
 def test_a_test_that_is_not_stored_yet_has_no_scores(home):
     folder, store = home
     (store.folder("r0") / "manifest.json").unlink()
-    assert collect(folder, store).finalists[0].replicates[0].metrics == {}
+    assert collect_search(folder, store).finalists[0].replicates[0].metrics == {}
 
 
 def test_a_folder_without_a_study_is_refused(tmp_path):
     with pytest.raises(BadInput, match="no study in"):
-        collect(tmp_path, Store(tmp_path / "stages"))
+        collect_search(tmp_path, Store(tmp_path / "stages"))

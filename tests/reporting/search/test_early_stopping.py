@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from medsearch.reporting.results import Finalist, SearchResults, Trial
 
 from medsearch.reporting.search.early_stopping import (
     bar,
@@ -13,7 +14,6 @@ from medsearch.reporting.search.early_stopping import (
     value_at,
     verdicts,
 )
-from medsearch.reporting.search.results import Finalist, SearchResults, Trial
 from tests.reporting import made_up_search
 
 

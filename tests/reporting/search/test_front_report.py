@@ -6,16 +6,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from medsearch.reporting.collect import collect_search
+from medsearch.reporting.results import SearchResults
 
 from medsearch.reporting.render.plotly_charts import figure
 from medsearch.reporting.report import write_report
 from medsearch.reporting.search import tables
 from medsearch.reporting.search.charts import front_chart
-from medsearch.reporting.search.collect import collect
 from medsearch.reporting.search.document import summary_table
 from medsearch.reporting.search.front import Front
 from medsearch.reporting.search.narrative import answer, caption
-from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.search.tables import leading_metric
 from medsearch.study.engine.fronts import dominates, scored
 from tests.reporting.made_synthesis import searched
@@ -29,7 +29,7 @@ FOREIGN = ("Dice", "ASSD", "diseased", "hemisphere", "target-supervised", "Share
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[SearchResults, Path]:
     folder, store = searched(tmp_path_factory.mktemp("front"))
-    results = collect(folder, store)
+    results = collect_search(folder, store)
     write_report(results, folder / "report")
     return results, folder / "report"
 
@@ -135,7 +135,7 @@ def test_the_terminal_has_it_too(written: tuple[SearchResults, Path]) -> None:
 
 def test_a_search_that_minimises_one_error_is_sound(tmp_path: Path) -> None:
     folder, store = searched(tmp_path, objectives={"training/hours": "minimize"})
-    results = collect(folder, store)
+    results = collect_search(folder, store)
     write_report(results, folder / "report")
     assert results.design.objectives == {}
     page = text_of(folder / "report")

@@ -4,11 +4,10 @@ import json
 import re
 
 import pytest
+from medsearch.reporting.results import Picture, ReferenceResults, SearchResults
 from plotly.offline import get_plotlyjs
 
-from medsearch.reporting.evidence import Picture
 from medsearch.reporting.search.charts import drawable
-from medsearch.reporting.search.results import Reference, SearchResults
 from tests.reporting import made_up_search
 from tests.reporting.outline import Outline
 from tests.reporting.search.test_report_tables import HOSTILE, hostile, small
@@ -139,7 +138,7 @@ def test_missing_importances_say_why(tmp_path):
 
 def test_a_reference_without_a_score_is_named_in_the_warnings(tmp_path):
     failed = dataclasses.replace(small().references[1].replicates[0], state="failed")
-    references = (small().references[0], Reference(label="Target supervised", replicates=(failed, failed)))
+    references = (small().references[0], ReferenceResults(label="Target supervised", replicates=(failed, failed)))
     text = outline(small(references=references), tmp_path).text
     assert "No share of target supervised: 'Target supervised' has no finished run" in text
 

@@ -5,10 +5,9 @@ import subprocess
 import sys
 
 import pytest
+from medsearch.reporting.results import Picture, SearchResults
 
-from medsearch.reporting.evidence import Picture
 from medsearch.reporting.report import write_report
-from medsearch.reporting.search.results import SearchResults
 from medsearch.reporting.storage import read_results
 from tests.reporting import made_up_search
 

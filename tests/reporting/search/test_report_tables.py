@@ -4,10 +4,9 @@ import io
 import json
 
 import pytest
+from medsearch.reporting.results import Finalist, Provenance, ReferenceResults, Replicate, SearchResults, Trial
 
-from medsearch.reporting.evidence import Provenance, Replicate
 from medsearch.reporting.search.narrative import answer, caption, unfinished, warnings
-from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
 from medsearch.reporting.search.tables import gain, other_knobs, ranking, spread, summary, weights
 from medsearch.study.record.headers import Skipped
 from tests.reporting import made_up_search
@@ -41,8 +40,8 @@ def small(**changes) -> SearchResults:
             Finalist(number=0, knobs=knobs, replicates=(replicate(0, 0.5, value=0.80), replicate(1, 0.6, value=0.76))),
         ),
         references=(
-            Reference(label="No adaptation", replicates=(replicate(0, 0.25), failed)),
-            Reference(label="Target supervised", replicates=(replicate(0, 0.8), replicate(1, 0.8))),
+            ReferenceResults(label="No adaptation", replicates=(replicate(0, 0.25), failed)),
+            ReferenceResults(label="Target supervised", replicates=(replicate(0, 0.8), replicate(1, 0.8))),
         ),
     )
     return dataclasses.replace(made, **changes)
@@ -101,7 +100,7 @@ def test_answer_says_what_was_found_and_against_what():
 
 
 def test_answer_tells_when_adaptation_hurts():
-    worse = (Reference(label="No adaptation", replicates=(replicate(0, 0.65),)),)
+    worse = (ReferenceResults(label="No adaptation", replicates=(replicate(0, 0.65),)),)
     told = answer(small(references=worse))
     assert "Difference from no adaptation's 0.650: -0.150 (over the 1 seed that both have)." in told
 
@@ -206,7 +205,7 @@ def test_undefined_distances_are_told():
     ],
 )
 def test_cells_of_every_kind(replicates, text):
-    made = small(references=(Reference(label="No adaptation", replicates=replicates),))
+    made = small(references=(ReferenceResults(label="No adaptation", replicates=replicates),))
     assert spread(summary(made)[-1].dice) == text
 
 
@@ -228,11 +227,11 @@ def test_the_gain_over_no_adaptation_is_in_every_file_with_its_interval_and_p():
 
 def test_shares_of_seeds_of_their_own_are_said_to_be():
     """Beside a share over what both have stand one over each row's own seeds, and one where nothing is shared."""
-    own = (Reference(label="Target supervised", replicates=(replicate(7, 0.8), replicate(9, 0.81))),)
+    own = (ReferenceResults(label="Target supervised", replicates=(replicate(7, 0.8), replicate(9, 0.81))),)
     told = "\n".join(caption(small(references=own)))
     assert "Share of Best (measured), trial 0" in told
     assert ": rows of fewer than two shared seeds, each taken over all seeds of its own, on the test cases" in told
-    alone = (Reference(label="Target supervised", replicates=(replicate(7, 0.8),)),)
+    alone = (ReferenceResults(label="Target supervised", replicates=(replicate(7, 0.8),)),)
     assert ": rows without a test case that both have under the same seed" in "\n".join(
         caption(small(references=alone))
     )
@@ -286,7 +285,9 @@ def hostile() -> SearchResults:
     )  # fmt: skip
     failed = Trial(number=2, knobs={HOSTILE: HOSTILE, ADV: 3.0}, state="failed", reason=HOSTILE)
     references = (
-        Reference(label=HOSTILE, replicates=(replicate(0, 0.2), Replicate(seed=1, state="failed", reason=HOSTILE))),
+        ReferenceResults(
+            label=HOSTILE, replicates=(replicate(0, 0.2), Replicate(seed=1, state="failed", reason=HOSTILE))
+        ),
     )
     return small(design=design, provenance=origin, trials=(*small().trials[:2], failed), references=references)
 
@@ -307,7 +308,7 @@ def test_latex_from_outside_stays_text():
 
 
 def test_the_terminal_shows_labels_as_they_are():
-    odd = Reference(label="[red]No[/red] [link]", replicates=(replicate(0, 0.5),))
+    odd = ReferenceResults(label="[red]No[/red] [link]", replicates=(replicate(0, 0.5),))
     shown = shown_summary(small(references=(odd,)))
     assert "[red]No[/red] [link]" in shown
     assert "0.550 ± 0.071 (n=2)" in shown

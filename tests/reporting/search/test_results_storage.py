@@ -4,12 +4,11 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from medsearch.reporting.results import Picture, SearchResults, Trial
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import write_json
-from medsearch.reporting.evidence import Picture
 from medsearch.reporting.search.document import record
-from medsearch.reporting.search.results import SearchResults, Trial
 from medsearch.reporting.storage import from_json, read_results, to_json
 from medsearch.study.record.headers import Axis
 from tests.reporting import made_up_search

@@ -2,9 +2,18 @@
 
 from dataclasses import replace
 
-from medsearch.reporting.evidence import Replicate
-from medsearch.reporting.search.results import Finalist, Reference, SearchResults, Trial
-from medsearch.reporting.staged.results import Design, Group, Refined, StagedResults
+from medsearch.reporting.results import (
+    Finalist,
+    GroupResults,
+    ReferenceResults,
+    RefinementResults,
+    Replicate,
+    SearchResults,
+    StagedDesign,
+    StagedResults,
+    Trial,
+)
+
 from medsearch.study.record.headers import Axis, Frozen
 from tests.reporting import made_up_search
 
@@ -41,14 +50,17 @@ def refined(gain: float, *, spread: float = 0.0, chosen: int = 1, **changes) -> 
     frozen = tuple(replicate(seed, 0.6 + 0.01 * seed, value=0.70) for seed in (0, 1))
     rows = {
         "finalists": (Finalist(number=chosen, knobs=POINT, replicates=best),),
-        "references": (Reference(label="Plain", replicates=best), Reference(label="Frozen", replicates=frozen)),
+        "references": (
+            ReferenceResults(label="Plain", replicates=best),
+            ReferenceResults(label="Frozen", replicates=frozen),
+        ),
     }
     return search("staged.refinement", **{**rows, **changes})
 
 
 def finished(of: SearchResults | None = None, **changes) -> StagedResults:
     """The whole study; `of` is its refinement's search."""
-    first = Group(
+    first = GroupResults(
         name="translation",
         study="staged.1-translation",
         metric="validation/loss",
@@ -61,7 +73,7 @@ def finished(of: SearchResults | None = None, **changes) -> StagedResults:
         frozen=Frozen(knobs={CYC: 8.0}, number=1, value=0.31, seeds=1, why="the best of 2 trials"),
         search=search("staged.1-translation"),
     )
-    second = Group(
+    second = GroupResults(
         name="segmentation",
         study="staged.2-segmentation",
         metric="validation/dice",
@@ -73,7 +85,7 @@ def finished(of: SearchResults | None = None, **changes) -> StagedResults:
         ),
         search=search("staged.2-segmentation"),
     )
-    last = Refined(
+    last = RefinementResults(
         study="staged.refinement",
         metric="validation/dice",
         trials=2,
@@ -81,7 +93,7 @@ def finished(of: SearchResults | None = None, **changes) -> StagedResults:
         knobs=(CYC, SEG, WIDTH),
         search=of or refined(0.05, spread=0.02),
     )
-    design = Design(
+    design = StagedDesign(
         study="staged",
         question="Does it pay to tune <the translation> first?",
         method="MoDATTS",

@@ -5,12 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from medsearch.reporting.results import Finalist, ReferenceResults, Replicate, StagedResults, Trial
 
-from medsearch.reporting.evidence import Replicate
-from medsearch.reporting.search.results import Finalist, Reference, Trial
 from medsearch.reporting.staged.document import answer, caption, frozen_row, verdict, warnings
 from medsearch.reporting.staged.refinement_gain import left
-from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.variance_components import ONE_SEED
 from medsearch.study.record.headers import Bound
 from tests.reporting.staged import made_up_staged as made_up
@@ -74,7 +72,7 @@ def test_one_seed_is_no_verdict_on_the_methods_and_says_what_the_models_show() -
 
 def test_until_both_have_run_nothing_is_said_and_until_all_have_it_is_provisional() -> None:
     of = made_up.refined(0.05)
-    waiting = replace(of, references=(Reference(label="Frozen"),))
+    waiting = replace(of, references=(ReferenceResults(label="Frozen"),))
     assert left(made_up.finished(waiting)) is None
     assert "is not known yet: the refinement has ended 2 of 2 trials" in verdict(made_up.finished(waiting))
     one = replace(of, finalists=(Finalist(number=1, knobs={}, replicates=of.finalists[0].replicates[:1]),))

@@ -6,14 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from medsearch.reporting.collect import collect_staged
+from medsearch.reporting.results import StagedResults, Trial
 from rich.console import Console
 
 from medsearch.core.errors import BadInput
 from medsearch.reporting.report import rebuild, summary, summary_text, write_report
-from medsearch.reporting.search.results import Trial
-from medsearch.reporting.staged.collect import collect
 from medsearch.reporting.staged.document import answer, caption
-from medsearch.reporting.staged.results import StagedResults
 from medsearch.reporting.storage import read_results
 from medsearch.stages.store import Store
 from medsearch.study import Best, Reaching, Refinement, StagedSearch
@@ -101,7 +100,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> StudyEnvironment:
 def test_a_report_is_rebuilt_from_the_folders(place: StudyEnvironment) -> None:
     folder = place.study("toy_staged")
     assert rebuild(folder, place.store) == folder / "report" / "index.html"
-    results = collect(folder, place.store)
+    results = collect_staged(folder, place.store)
     assert [group.frozen is not None for group in results.groups] == [True, True]
     assert results.refinement is not None
     assert results.refinement.search is not None
@@ -121,7 +120,7 @@ def test_a_group_s_own_page_names_its_metric_and_that_nothing_is_tested(place: S
 def test_a_refinement_around_another_point_is_not_shown(place: StudyEnvironment) -> None:
     first = replace(FIRST, freeze=Reaching(metric="validation/dice", at_most=0.7))
     describe(staged(groups=(first, SECOND)), place)
-    results = collect(place.study("toy_staged"), place.store)
+    results = collect_staged(place.study("toy_staged"), place.store)
     assert [group.frozen is not None for group in results.groups] == [True, False]
     assert "study 'toy_staged.2-second' in " in results.refused
     assert " stands on other frozen values: " in results.refused
@@ -139,7 +138,7 @@ def test_a_refinement_that_moved_is_refused_and_not_shown_whatever_it_moves_itse
     list(carry_out_staged(declared(Best()), tmp_path))
     place = toy.study_environment(tmp_path)
     ledger = Ledger(place.study("toy_staged"))
-    refined = collect(ledger.folder, place.store).refinement
+    refined = collect_staged(ledger.folder, place.store).refinement
     assert refined is not None
     assert refined.search is not None
 
@@ -149,14 +148,14 @@ def test_a_refinement_that_moved_is_refused_and_not_shown_whatever_it_moves_itse
     assert second.frozen is not None
     other = replace(first, frozen=replace(first.frozen, knobs={A: 1.5}))
     ledger.write_header(replace(whole, groups=(other, second)))
-    refined = collect(ledger.folder, place.store).refinement
+    refined = collect_staged(ledger.folder, place.store).refinement
     assert refined is not None
     assert refined.search is None, "a knob that stands still in it was frozen elsewhere"
     ledger.write_header(whole)
 
     below = Reaching(metric="validation/dice", at_most=second.frozen.value - 1e-6)
     describe(declared(below), place)
-    results = collect(ledger.folder, place.store)
+    results = collect_staged(ledger.folder, place.store)
     assert "study 'toy_staged.refinement' in " in results.refused
     assert " stands on other frozen values: " in results.refused
     assert results.refinement is not None
@@ -166,7 +165,7 @@ def test_a_refinement_that_moved_is_refused_and_not_shown_whatever_it_moves_itse
 def test_bounds_are_looked_up_in_the_refinement_s_last_stage(tmp_path: Path) -> None:
     bounded = replace(SECOND, freeze=Reaching(metric="validation/cost", at_most=3.0))
     list(carry_out_staged(staged(groups=(FIRST, bounded)), tmp_path))
-    results = collect(toy.study_environment(tmp_path).study("toy_staged"), toy.study_environment(tmp_path).store)
+    results = collect_staged(toy.study_environment(tmp_path).study("toy_staged"), toy.study_environment(tmp_path).store)
     assert results.groups[1].bound == Bound(metric="validation/cost", at_most=3.0)
     assert results.refinement is not None
     assert results.refinement.metrics["validation/cost"] in (1.0, 2.0)
@@ -175,4 +174,4 @@ def test_bounds_are_looked_up_in_the_refinement_s_last_stage(tmp_path: Path) -> 
 
 def test_a_folder_without_a_staged_search_is_refused(place: StudyEnvironment) -> None:
     with pytest.raises(BadInput, match="no staged search in"):
-        collect(place.study("toy_staged.1-first"), Store(place.home / "stages"))
+        collect_staged(place.study("toy_staged.1-first"), Store(place.home / "stages"))

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from medsearch.reporting.collect import collect_staged as collect_staged
 
 from medsearch.core.records import read_json, write_json
 from medsearch.reporting.report import rebuild
-from medsearch.reporting.staged.collect import collect as collect_staged
 from medsearch.stages.code import recorded
 from medsearch.stages.context import Runtime
 from medsearch.study.ablation_plan import plan_ablation

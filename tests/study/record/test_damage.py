@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
+from medsearch.reporting.collect import collect_search
 
 from medsearch.cli.verification import set_aside, verify
 from medsearch.core import records
 from medsearch.core.errors import Damaged
-from medsearch.reporting.search.collect import collect
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.outputs import MANIFEST
@@ -91,7 +91,7 @@ def conducted(home: Path, trials: int = 2) -> SearchDriver:
 
 def table(home: Path) -> Any:
     """What the report says, but for times."""
-    found = collect(home / "studies" / "toy_search", toy.study_environment(home).store)
+    found = collect_search(home / "studies" / "toy_search", toy.study_environment(home).store)
     runs = [*found.finalists, *found.references]
     rows = [[(one.seed, one.state, one.value, dict(one.metrics)) for one in row.replicates] for row in runs]
     trials = [(one.number, one.state, one.value, one.curve, dict(one.knobs)) for one in found.trials]
