@@ -11,7 +11,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 from medsearch.reporting.wording import KnobName
 
@@ -101,12 +101,12 @@ class Importance(NamedTuple):
 
     @property
     def words(self) -> str:
-        """At the end of the bar."""
+        """What is written at the end of the bar: `41%`, `7% (nuisance)`."""
         return f"{self.share:.0%}{' (nuisance)' if self.nuisance else ''}"
 
     @property
     def colour(self) -> str:
-        """Of the bar."""
+        """The colour of the bar: that of the best trial, of plain trials for a nuisance."""
         return STYLES["complete" if self.nuisance else "best"].colour
 
 
@@ -187,7 +187,7 @@ class Bars:
 
     @property
     def width(self) -> float:
-        """Of a bar."""
+        """The width of a bar, where groups are one apart."""
         return SPAN / len(self.rows)
 
     @property
@@ -196,7 +196,7 @@ class Bars:
         return tuple(one for one in self.marks if one.mean is None)
 
     def drawn(self, row: str) -> tuple[Mark, ...]:
-        """The bars of a row."""
+        """The bars of a row: its cells that have a value."""
         return tuple(one for one in self.marks if one.row == row and one.mean is not None)
 
 
@@ -243,25 +243,16 @@ class Curves:
         return self.lines.index(line) % len(COLOURS)
 
     def dash(self, level: Mark) -> int:
-        """Of a level among `DASHES`."""
+        """The place of a level's dash in `DASHES`, the same in every plot."""
         return self.levels.index(level.row) % len(DASHES)
-
-
-class Picture(Protocol):
-    """An image file, by its path from the panels' folder, and what is written on it."""
-
-    @property
-    def path(self) -> str: ...  # noqa: D102
-    @property
-    def note(self) -> str: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
 class Line:
-    """A case: its title, and its pictures by the column of the figure."""
+    """A case: its title, and by the column of the figure its tiles, which have a `path` and a `note`."""
 
     title: str
-    tiles: Mapping[str, Picture]
+    tiles: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ is the mean over those seeds; a seed in which the other row has nothing but zero
     found.by_seed, found.interval
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import fmean
@@ -48,8 +48,10 @@ from medsearch.reporting.wording import counted, listed
 BySeed = Mapping[int, Mapping[str, float | None]]
 """Values of one metric, seed by seed: subject -> value; None or a number that is not finite is no value."""
 
-Estimator = Callable[[Floats, Floats], Estimate | None]
-
+CHANGE_HOW = (
+    "under each seed, 100 · (mean over test cases / that of the other row − 1), over the cases and seeds that both "
+    "have; mean ± sample SD over seeds (n)"
+)
 LEAST = 6
 """So many cases must differ before a two-sided signed-rank test can fall below 0.05 (2 / 2**6 = 0.031)."""
 PERMUTED = 13
@@ -138,41 +140,24 @@ class Comparison:
         return f"{cases} {len(self.seeds)} seed{'s' * (len(self.seeds) != 1)}"
 
 
-@dataclass(frozen=True, eq=False)
-class _Tables:
-    """Two rows' values, (seeds, cases) each, NaN where either row has none; of the same seeds unless `counts.apart`."""
-
-    ours: Floats
-    theirs: Floats
-    counts: Comparison
-
-    def estimate(self, paired: Estimator, separate: Estimator) -> Estimate | None:
-        """By the estimator that suits the tables' seeds."""
-        return (separate if self.counts.apart else paired)(self.ours, self.theirs)
-
-
 def compare(row: BySeed, reference: BySeed) -> Comparison:
     """`row` against `reference`; whatever is missing is counted or said, nothing raises."""
-    tables = _tables(row, reference)
-    counts = tables.counts
+    ours, theirs, counts = _tables(row, reference)
     if not counts.cases:
         return replace(counts, wilcoxon_reason=counts.reason)
-    differences = _by_case(tables.ours) - _by_case(tables.theirs)
-    found, estimate = tables.estimate(difference, apart), float(np.mean(differences))
-    counts = replace(counts, rank_biserial=_rank_biserial(differences), **_signed_rank(counts, differences))
+    differences = np.nanmean(ours, axis=0) - np.nanmean(theirs, axis=0)
+    found, estimate = (apart if counts.apart else difference)(ours, theirs), float(np.mean(differences))
+    counts = replace(counts, **_signed_rank(counts, differences))
     if found is None:
         why = _no_interval(counts)
         return replace(counts, effect=Interval(estimate, cases=counts.cases, reason=why), reason=why)
     half = float(found.half_width())
-    effect = Interval(estimate, estimate - half, estimate + half, counts.cases)
-    counts = replace(counts, effect=effect)
+    counts = replace(counts, effect=Interval(estimate, estimate - half, estimate + half, counts.cases))
     if found.exact:
         none = "no difference at all" if not np.round(estimate, DECIMALS) else "the same difference everywhere"
         return replace(counts, reason=f"{none} over {counts.over}")
-    if found.variances is not None:
-        of_seeds, of_cases, residual = (float(value) for value in found.variances)
-        counts = replace(counts, variances=(of_seeds, of_cases, residual))
-    return replace(counts, p=float(found.p()))
+    variances = None if found.variances is None else tuple(float(value) for value in found.variances)
+    return replace(counts, variances=variances, p=float(found.p()))  # type: ignore[arg-type]
 
 
 def holm(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
@@ -181,23 +166,21 @@ def holm(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
     The family is every row given, as declared, not those that could be tested: one without a p counts as p = 1, so
     that the others do not gain by its failure.
     """
-    if all(comparison.p is None and comparison.wilcoxon_p is None for comparison in comparisons):
+    adjusted = {}
+    for name in ("p", "wilcoxon_p"):
+        every = [getattr(comparison, name) for comparison in comparisons]
+        if any(p is not None for p in every):
+            from statsmodels.stats.multitest import multipletests
+
+            after = multipletests([1.0 if p is None else p for p in every], method="holm")[1]
+            every = [None if p is None else float(q) for p, q in zip(every, after, strict=True)]
+        adjusted[name] = every
+    if all(p is None for every in adjusted.values() for p in every):
         return tuple(comparisons)
-    of_methods = _holm([comparison.p for comparison in comparisons])
-    of_models = _holm([comparison.wilcoxon_p for comparison in comparisons])
     return tuple(
         replace(comparison, p_holm=p, wilcoxon_p_holm=wilcoxon_p, family=len(comparisons))
-        for comparison, p, wilcoxon_p in zip(comparisons, of_methods, of_models, strict=True)
+        for comparison, p, wilcoxon_p in zip(comparisons, adjusted["p"], adjusted["wilcoxon_p"], strict=True)
     )
-
-
-def _holm(found: Sequence[float | None]) -> list[float | None]:
-    if all(p is None for p in found):
-        return list(found)
-    from statsmodels.stats.multitest import multipletests
-
-    adjusted = multipletests([1.0 if p is None else p for p in found], method="holm")[1]
-    return [None if p is None else float(after) for p, after in zip(found, adjusted, strict=True)]
 
 
 def share(row: BySeed, supervised: BySeed) -> Interval | None:
@@ -205,17 +188,19 @@ def share(row: BySeed, supervised: BySeed) -> Interval | None:
 
     Over the seeds and cases that `compare` would take; where none are shared, of each row's mean over what it has.
     """
-    tables = _tables(row, supervised)
-    if not tables.counts.cases:
-        ours, theirs = (_mean(rows) for rows in (row, supervised))
-        if ours is None or not theirs:
+    ours, theirs, counts = _tables(row, supervised)
+    if not counts.cases:
+        means = [[np.mean(list(run.values())) for run in map(known, of.values()) if run] for of in (row, supervised)]
+        above, below = (float(np.mean(of)) if of else 0.0 for of in means)
+        if not means[0] or not below:
             return None
-        return Interval(ours / theirs, reason=tables.counts.reason, basis="nothing shared")
-    above, below = (float(np.mean(_by_case(table))) for table in (tables.ours, tables.theirs))
+        return Interval(above / below, reason=counts.reason, basis="nothing shared")
+    above, below = (float(np.mean(np.nanmean(table, axis=0))) for table in (ours, theirs))
     if not below:
         return None
-    found = tables.estimate(log_ratio, log_ratio_apart) if min(above, below) > 0 else None
-    return replace(proportion(above / below, found, tables.counts), basis=tables.counts.basis)
+    logarithm = (log_ratio_apart if counts.apart else log_ratio) if min(above, below) > 0 else None
+    found = logarithm(ours, theirs) if logarithm else None
+    return replace(proportion(above / below, found, counts), basis=counts.basis)
 
 
 def proportion(estimate: float, logarithm: Estimate | None, counts: Comparison) -> Interval:
@@ -238,12 +223,12 @@ def proportion(estimate: float, logarithm: Estimate | None, counts: Comparison) 
 def averaged(rows: Sequence[BySeed]) -> dict[int, dict[str, float]]:
     """The mean of several rows, over the seeds and cases that all of them have."""
     seeds = set.intersection(*(set(row) for row in rows)) if rows else set()
-    found = {}
+    means = {}
     for seed in sorted(seeds):
         runs = [known(row[seed]) for row in rows]
         subjects = sorted(set.intersection(*(set(run) for run in runs)))
-        found[seed] = {subject: float(np.mean([run[subject] for run in runs])) for subject in subjects}
-    return found
+        means[seed] = {subject: float(np.mean([run[subject] for run in runs])) for subject in subjects}
+    return means
 
 
 def not_shared(bases: Mapping[str, Basis]) -> tuple[str, ...]:
@@ -257,23 +242,20 @@ def known(run: Mapping[str, float | None]) -> dict[str, float]:
     return {subject: float(value) for subject, value in run.items() if value is not None and np.isfinite(value)}
 
 
-def _mean(row: BySeed) -> float | None:
-    means = [np.mean(list(run.values())) for run in map(known, row.values()) if run]
-    return float(np.mean(means)) if means else None
+def _tables(row: BySeed, reference: BySeed) -> tuple[Floats, Floats, Comparison]:
+    """Two rows' values, (seeds, cases) each, NaN where either row has none, and what they are over.
 
-
-def _tables(row: BySeed, reference: BySeed) -> _Tables:
-    """Over the seeds that both have; over each row's own where that is all that would say anything of the methods."""
+    Over the seeds that both have; over each row's own where that is all that would say anything of the methods.
+    """
     ours, theirs = ({seed: run for seed, of in sorted(rows.items()) if (run := known(of))} for rows in (row, reference))
     shared = [seed for seed in ours if seed in theirs and ours[seed].keys() & theirs[seed].keys()]
     if len(shared) < 2 <= min(len(ours), len(theirs)):
         subjects = sorted(set.intersection(*(set(run) for run in (*ours.values(), *theirs.values()))))
         if subjects:
             every = set().union(*ours.values(), *theirs.values())
-            counts = Comparison(
-                apart=(len(ours), len(theirs)), cases=len(subjects), cases_left_out=len(every) - len(subjects)
-            )
-            return _Tables(_table(ours.values(), subjects), _table(theirs.values(), subjects), counts)
+            seeds, left_out = (len(ours), len(theirs)), len(every) - len(subjects)
+            counts = Comparison(apart=seeds, cases=len(subjects), cases_left_out=left_out)
+            return _table(ours.values(), subjects), _table(theirs.values(), subjects), counts
     first, second = ([rows[seed] for seed in shared] for rows in (ours, theirs))
     pairs = tuple(zip(first, second, strict=True))
     subjects = sorted({subject for a, b in pairs for subject in a.keys() & b.keys()})
@@ -287,26 +269,20 @@ def _tables(row: BySeed, reference: BySeed) -> _Tables:
     if not shared:
         both = set(row) & set(reference)
         none = "no test case that both rows have under the same seed" if both else "no seed that both rows have"
-        return _Tables(np.empty((0, 0)), np.empty((0, 0)), replace(counts, reason=none))
+        return np.empty((0, 0)), np.empty((0, 0)), replace(counts, reason=none)
     one, other = _table(first, subjects), _table(second, subjects)
     gaps = np.isnan(one) | np.isnan(other)
     one[gaps] = other[gaps] = np.nan
-    return _Tables(one, other, replace(counts, partial=int(gaps.any(axis=0).sum())))
+    return one, other, replace(counts, partial=int(gaps.any(axis=0).sum()))
 
 
 def _table(runs: Iterable[Mapping[str, float]], subjects: Sequence[str]) -> Floats:
     """(runs, cases), NaN where a run has no value."""
-    none = float("nan")
-    return np.array([[run.get(subject, none) for subject in subjects] for run in runs], dtype=np.float64)
-
-
-def _by_case(table: Floats) -> Floats:
-    """Each case's mean over the seeds that have it; every case has one."""
-    here = np.isfinite(table)
-    return np.asarray(np.where(here, table, 0.0).sum(axis=0) / here.sum(axis=0))
+    return np.array([[run.get(subject, np.nan) for subject in subjects] for run in runs], dtype=np.float64)
 
 
 def _no_interval(counts: Comparison) -> str:
+    """Why a difference or a ratio over `counts` has no interval."""
     if counts.fewest_seeds < 2:
         return ONE_SEED
     if counts.cases < 2:
@@ -314,27 +290,21 @@ def _no_interval(counts: Comparison) -> str:
     return f"too few values in common to tell seeds, cases and the rest apart ({counts.over})"
 
 
-def _rank_biserial(differences: Floats) -> float | None:
-    from scipy.stats import rankdata
+def _signed_rank(counts: Comparison, differences: Floats) -> dict[str, Any]:
+    """Of cases' differences, fields of `Comparison`: rank-biserial, and the two-sided p or why there is none."""
+    from scipy.stats import PermutationMethod, rankdata, wilcoxon
 
     differences = np.round(differences, DECIMALS)
-    if not differences.any():
-        return None
+    moved, n = int(np.count_nonzero(differences)), len(differences)
+    if not moved:
+        return {"wilcoxon_reason": f"no difference at all over {counts.over}"}
     ranks = rankdata(np.abs(differences))
     above, below = float(ranks[differences > 0].sum()), float(ranks[differences < 0].sum())
-    return (above - below) / (above + below)
-
-
-def _signed_rank(counts: Comparison, differences: Floats) -> dict[str, Any]:
-    """The two-sided p of cases' differences and how it was computed, or why there is none: fields of `Comparison`."""
-    from scipy.stats import PermutationMethod, wilcoxon
-
-    differences = np.round(differences, DECIMALS)
-    moved = int(np.count_nonzero(differences))
+    fields: dict[str, Any] = {"rank_biserial": (above - below) / (above + below)}
     if moved < LEAST:
-        return {"wilcoxon_reason": _too_few(counts, moved)}
-    n = len(differences)
-    tied = len(np.unique(np.abs(differences))) < n or not differences.all()
+        which = f"{moved} of {counts.cases} cases differ" if moved < counts.cases else f"only {counts.over}"
+        return fields | {"wilcoxon_reason": f"{which}: fewer than {LEAST} cannot reach p < 0.05 in a signed-rank test"}
+    tied = len(np.unique(np.abs(differences))) < n or moved < n
     if not tied and n <= TABULATED:
         p, how = wilcoxon(differences, zero_method="pratt", method="exact").pvalue, "exact"
     elif n <= PERMUTED:
@@ -344,28 +314,12 @@ def _signed_rank(counts: Comparison, differences: Floats) -> dict[str, Any]:
         normal: Any = "asymptotic"  # the stubs know its former name only
         p = wilcoxon(differences, zero_method="pratt", correction=True, method=normal).pvalue
         how = "normal approximation with continuity correction"
-    return {"wilcoxon_p": float(p), "wilcoxon_test": f"Wilcoxon signed-rank, {how}"}
-
-
-def _too_few(counts: Comparison, moved: int) -> str:
-    if not moved:
-        return f"no difference at all over {counts.over}"
-    which = f"{moved} of {counts.cases} cases differ" if moved < counts.cases else f"only {counts.over}"
-    return f"{which}: fewer than {LEAST} cannot reach p < 0.05 in a signed-rank test"
-
-
-Cases = Mapping[str, float]
-"""Scores of one run: subject -> value."""
-
-CHANGE_HOW = (
-    "under each seed, 100 · (mean over test cases / that of the other row − 1), over the cases and seeds that both "
-    "have; mean ± sample SD over seeds (n)"
-)
+    return fields | {"wilcoxon_p": float(p), "wilcoxon_test": f"Wilcoxon signed-rank, {how}"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A row's mean against another's, in %."""
+    """By how many % a row's mean over test cases lies above or below another's."""
 
     by_seed: Mapping[int, float]
     """Of the seeds that both rows have; never empty."""
@@ -375,38 +329,23 @@ class Change:
 
 def change(row: BySeed, other: BySeed) -> Change | None:
     """`row` against `other`; None where no seed has a change."""
-    pairs = {seed: _paired(row[seed], other[seed]) for seed in sorted(set(row) & set(other))}
-    ratios = {seed: ratio for seed, pair in pairs.items() if (ratio := _ratio(*pair)) is not None}
+    pairs, ratios = {}, {}
+    for seed in sorted(set(row) & set(other)):
+        ours, theirs = known(row[seed]), known(other[seed])
+        both = ours.keys() & theirs.keys()
+        below = fmean(theirs[case] for case in both) if both else 0.0
+        ratio = fmean(ours[case] for case in both) / below if below > 0 else np.nan
+        if isfinite(ratio):
+            ratios[seed], pairs[seed] = ratio, ([{case: of[case] for case in both} for of in (ours, theirs)])
     if not ratios:
         return None
     subjects = sorted(set.union(*(set(pairs[seed][0]) for seed in ratios)))
-    ours, theirs = (
-        np.array([[pairs[seed][side].get(subject, np.nan) for subject in subjects] for seed in ratios])
-        for side in (0, 1)
-    )
+    tables = [_table((pairs[seed][side] for seed in ratios), subjects) for side in (0, 1)]
     mean = fmean(ratios.values())
     counts = Comparison(seeds=tuple(ratios), cases=len(subjects))
-    found = proportion(mean, log_mean_ratio(ours, theirs) if mean > 0 else None, counts)
-    return Change(by_seed={seed: _percent(ratio) for seed, ratio in ratios.items()}, interval=_in_percent(found))
-
-
-def _paired(ours: Mapping[str, float | None], theirs: Mapping[str, float | None]) -> tuple[Cases, Cases]:
-    """The values of the cases that both runs have."""
-    one, two = known(ours), known(theirs)
-    both = one.keys() & two.keys()
-    return {case: one[case] for case in both}, {case: two[case] for case in both}
-
-
-def _ratio(ours: Cases, theirs: Cases) -> float | None:
-    below = fmean(theirs.values()) if theirs else 0.0
-    ratio = fmean(ours.values()) / below if below > 0 else float("nan")
-    return ratio if isfinite(ratio) else None
-
-
-def _percent(ratio: float) -> float:
-    return 100 * (ratio - 1)
-
-
-def _in_percent(of: Interval) -> Interval:
-    low, high = (None if bound is None else _percent(bound) for bound in (of.low, of.high))
-    return replace(of, estimate=_percent(of.estimate), low=low, high=high)
+    found = proportion(mean, log_mean_ratio(*tables) if mean > 0 else None, counts)
+    low, high = (None if end is None else 100 * (end - 1) for end in (found.low, found.high))
+    return Change(
+        by_seed={seed: 100 * (ratio - 1) for seed, ratio in ratios.items()},
+        interval=replace(found, estimate=100 * (found.estimate - 1), low=low, high=high),
+    )

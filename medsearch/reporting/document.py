@@ -10,7 +10,6 @@ import math
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from pathlib import Path
 from typing import Any, Literal
 
@@ -147,7 +146,7 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Heading:
-    """Within a section."""
+    """A heading within a section; level: of HTML, h3 or h4."""
 
     text: str
     level: Literal[3, 4] = 3
@@ -155,7 +154,7 @@ class Heading:
 
 @dataclass(frozen=True)
 class Facts:
-    """Names and values, one a line."""
+    """Names and their values, a line each, as a definition list."""
 
     entries: tuple[tuple[str, tuple[Part, ...]], ...]
 
@@ -195,7 +194,7 @@ class Image:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Pictures of one kind."""
+    """Pictures under a common title, side by side."""
 
     title: str
     images: tuple[Image, ...]
@@ -259,7 +258,7 @@ def small(*parts: Part, tone: Tone = "") -> Text:
 
 
 def code(text: str) -> Text:
-    """In a font of equal widths."""
+    """Text in a monospaced font: keys, commits, fingerprints."""
     return Text((text,), "code")
 
 
@@ -269,12 +268,12 @@ def label(*parts: Part) -> TableCell:
 
 
 def drawing(of: Part) -> TableCell:
-    """A cell that holds a drawing."""
+    """A cell that holds a strip or bars instead of a number."""
     return TableCell((of,), form="drawing")
 
 
 def paragraphs(lines: Iterable[str], form: Literal["answer", "warning", "failure", "note"]) -> tuple[Paragraph, ...]:
-    """For a terminal, each in its style."""
+    """A paragraph for each line; a terminal shows it in the style of `form`."""
     return tuple(Paragraph((line,), form) for line in lines)
 
 
@@ -285,7 +284,7 @@ def text_table(head: Sequence[Part], rows: Iterable[Sequence[Part]], **more: Any
 
 
 def facts(entries: Iterable[Fact]) -> Facts:
-    """Names and values, one a line."""
+    """`Facts` of entries whose values are one part or several."""
     return Facts(tuple((name, value if isinstance(value, tuple) else (value,)) for name, value in entries))
 
 
@@ -321,32 +320,30 @@ def ruler(words: str, scale: tuple[float, float]) -> Ruler:
 
 
 def galleries(shown: Sequence[Picture], folder: Path) -> tuple[Gallery, ...]:
-    """Every picture, those of one title together; a relative path starts at `folder`, or else where we are."""
-    order = list(dict.fromkeys(picture.title for picture in shown))
-    grouped = groupby(sorted(shown, key=lambda p: order.index(p.title)), key=lambda p: p.title)
-    return tuple(Gallery(title[:1].upper() + title[1:], tuple(_image(p, folder) for p in of)) for title, of in grouped)
+    """Every picture, those of one title together; a note in its place where the file cannot be shown.
 
-
-def _image(picture: Picture, folder: Path) -> Image:
-    """The picture; a note in its place when the file cannot be shown."""
-    beside = folder / picture.path
-    path = beside if beside.is_file() else Path(picture.path)
-    media = IMAGES.get(path.suffix.lower(), "")
-    words = picture.note or picture.title
-    if not media or not path.is_file():
-        why = "is not there" if media else "is no png, jpg or svg"
-        return Image(words=words, missing=f"{picture.title}: the picture {path.name} {why}.")
-    content = path.read_bytes()
-    size = struct.unpack(">II", content[16:24]) if content[12:16] == b"IHDR" else None  # of a PNG's header
-    return Image(words=words, caption=picture.note, media=media, content=content, size=size)
+    A relative path starts at `folder`, or else where we are.
+    """
+    by_title: dict[str, list[Image]] = {}
+    for picture in shown:
+        beside = folder / picture.path
+        path = beside if beside.is_file() else Path(picture.path)
+        media, words = IMAGES.get(path.suffix.lower(), ""), picture.note or picture.title
+        if media and path.is_file():
+            content = path.read_bytes()
+            size = struct.unpack(">II", content[16:24]) if content[12:16] == b"IHDR" else None  # of a PNG's header
+            image = Image(words=words, caption=picture.note, media=media, content=content, size=size)
+        else:
+            why = "is not there" if media else "is no png, jpg or svg"
+            image = Image(words=words, missing=f"{picture.title}: the picture {path.name} {why}.")
+        by_title.setdefault(picture.title, []).append(image)
+    return tuple(Gallery(title[:1].upper() + title[1:], tuple(images)) for title, images in by_title.items())
 
 
 def rounded_ends(values: Sequence[float]) -> tuple[float, float]:
     """Round numbers around all values, so that differences between them are seen."""
     low, high = min(values, default=0.0), max(values, default=1.0)
-    step = next(step for step in _STEPS if step >= (high - low) / 4)
+    steps = (factor * 10.0**power for power in range(-3, 9) for factor in (1, 2, 5))
+    step = next(step for step in steps if step >= (high - low) / 4)
     first, last = math.floor(low / step), math.ceil(high / step)
     return round(first * step, 6), round((last if last > first else first + 1) * step, 6)
-
-
-_STEPS = tuple(factor * 10.0**power for power in range(-3, 9) for factor in (1, 2, 5))

@@ -5,8 +5,9 @@ seeds tell little of their own variance, several rows tell more. Where Holm's co
 as shown in the worst place, as the first of the family.
 """
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -19,6 +20,8 @@ MOST, MOST_CASES = 50, 1000
 """Seeds and test cases beyond which nobody is advised to go."""
 WITHOUT_MARGIN = (5, 10)
 """Seeds that are spoken of where no margin says which difference matters."""
+DIGITS = 3
+"""Significant digits of a forecast difference."""
 
 
 def forecast(comparisons: Sequence[Comparison], metric: Metric, margin: float | None = None) -> str:
@@ -38,52 +41,37 @@ def forecast(comparisons: Sequence[Comparison], metric: Metric, margin: float | 
     family = max(1, *(one.family for one in known))
 
     def shown(by: int, over: int = cases) -> float:
-        return detectable((of_seeds, of_cases, residual), seeds=by, cases=over, level=ALPHA / family)
+        """To the digits that are told, so that what is told beside the margin is what was compared with it."""
+        least = detectable((of_seeds, of_cases, residual), seeds=by, cases=over, level=ALPHA / family)
+        return float(f"{least:.{DIGITS}g}")
 
-    wanted = metric.margin if margin is None else margin
-    begin = _begin(known, metric, size=(seeds, cases), shown=shown(seeds))
-    if wanted is None:
+    fewer = sum(one.fewest_seeds < seeds or one.cases < cases for one in known)
+    lacking = f"; of {counted(len(known), 'comparison')}, {fewer} with fewer" if fewer else ""
+    level = f"p < {ALPHA:g}{f' after Holm over {family}' if family > 1 else ''}"
+    basis = f"({level}; forecast from the spread that these show{lacking})"
+    begin, gap = f"With {counted(seeds, 'seed')} and {counted(cases, 'test case')}", shown(seeds)
+    if metric.widest is not None and gap > metric.widest:
+        begin += (
+            f", no difference in {metric.words} can be shown in {POWER:.0%} of studies: it would have to be {gap:g}, "
+            f"and none exceeds {metric.widest:g} {basis}"
+        )
+    else:  # the metric's words name its unit
+        begin += f", a difference in {metric.words} of {gap:g} would be shown in {POWER:.0%} of studies {basis}"
+    target = metric.margin if margin is None else margin
+    if target is None:
         more = [number for number in WITHOUT_MARGIN if number > seeds]
-        return f"{begin}{''.join(f'; {number} seeds one of {shown(number):.3g}' for number in more)}"
-    if shown(seeds) <= wanted:
-        return f"{begin}, less than the margin of {wanted:g}"
-    enough = _fewest(lambda number: shown(number) <= wanted, above=seeds)
-    if enough is not None:
-        return f"{begin}; {enough} seeds ({enough - seeds} more) would show one of {wanted:g}"
+        return f"{begin}{''.join(f'; {number} seeds one of {shown(number):g}' for number in more)}"
+    if gap <= target:
+        return f"{begin}, no more than the margin of {target:g}"
+    if seeds < MOST and shown(MOST) <= target:
+        more_seeds = range(seeds + 1, MOST)  # more seeds never show less
+        enough = seeds + 1 + bisect_left(more_seeds, True, key=lambda number: shown(number) <= target)
+        return f"{begin}; {enough} seeds ({enough - seeds} more) would show one of {target:g}"
     many = max(MOST, seeds)
-    if shown(seeds, MOST_CASES) <= wanted:
+    if shown(seeds, MOST_CASES) <= target:
         remedy = "more cases would"
-    elif shown(many, MOST_CASES) <= wanted:
+    elif shown(many, MOST_CASES) <= target:
         remedy = "more seeds with more cases would"
     else:
         remedy = "neither would more cases"
-    return f"{begin}; not even {many} seeds would show one of {wanted:g}, but {shown(many):.3g}: {remedy}"
-
-
-def _begin(known: Sequence[Comparison], metric: Metric, *, size: tuple[int, int], shown: float) -> str:
-    """What so many seeds and cases show, at which level, and how many comparisons have fewer."""
-    seeds, cases = size
-    family = max(one.family for one in known)
-    fewer = sum(one.fewest_seeds < seeds or one.cases < cases for one in known)
-    lacking = (
-        f"; {fewer} of {counted(len(known), 'comparison')} {'have' if fewer > 1 else 'has'} fewer" if fewer else ""
-    )
-    level = f"p < {ALPHA:g}{f' after Holm over {family}' if family > 1 else ''}"
-    told = f"({level}; forecast from the spread that these show{lacking})"
-    begin = f"With {counted(seeds, 'seed')} and {counted(cases, 'test case')}"
-    if metric.widest is not None and shown > metric.widest:
-        none = f"no difference in {metric.words} can be shown in {POWER:.0%} of studies"
-        return f"{begin}, {none}: it would have to be {shown:.3g}, and none exceeds {metric.widest:g} {told}"
-    # the metric's words name its unit
-    return f"{begin}, a difference in {metric.words} of {shown:.3g} would be shown in {POWER:.0%} of studies {told}"
-
-
-def _fewest(enough: Callable[[int], bool], *, above: int) -> int | None:
-    """The smallest number of seeds that is enough, up to `MOST`; more of them are never less."""
-    if above >= MOST or not enough(MOST):
-        return None
-    low, high = above, MOST
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if enough(middle) else (middle, high)
-    return high
+    return f"{begin}; not even {many} seeds would show one of {target:g}, but {shown(many):g}: {remedy}"

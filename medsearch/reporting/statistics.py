@@ -25,7 +25,7 @@ class Summary:
 
     @property
     def n(self) -> int:
-        """How many values there are."""
+        """The number of values."""
         return len(self.values)
 
     @property

@@ -21,7 +21,7 @@ known, and another draw of them could move either value. `HOW` says so under a t
     verdict(measured, reported, margin=0.03, context=Context(cohort="brats2020", selection="oracle", scale="paper"))
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import fmean, variance
 from typing import Literal
@@ -40,57 +40,6 @@ HOW = (
     "over, a one-sample t where it prints none; over seeds, the tests know how training varies, not what another draw "
     "of test cases would have given"
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tests:
-    """What the t-distribution of a gap says."""
-
-    low: float
-    high: float
-    different: float
-    """Two-sided p that the gap is zero."""
-    apart: float
-    """The larger p of the two one-sided tests that it is as large as the margin, below or above (TOST)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gap:
-    """Measured mean minus published value, with its standard error and degrees of freedom."""
-
-    difference: float
-    error: float
-    freedom: float
-
-    @property
-    def exact(self) -> bool:
-        """Whether nothing varies, so that there is nothing to test."""
-        return self.error < ROUNDING
-
-    def tests(self, margin: float) -> Tests:
-        """The tests, with an interval at the project's confidence; the gap must not be `exact`."""
-        from scipy.stats import t
-
-        law = t(self.freedom, loc=self.difference, scale=self.error)
-        low, high = law.interval(CONFIDENCE)
-        different = min(1.0, 2 * min(law.cdf(0.0), law.sf(0.0)))
-        apart = max(law.cdf(-margin), law.sf(margin))
-        return Tests(low=float(low), high=float(high), different=float(different), apart=float(apart))
-
-
-def from_value(values: Sequence[float], published: float) -> Gap:
-    """One-sample: the mean of at least two `values` against a number taken as exact."""
-    error = (variance(values) / len(values)) ** 0.5
-    return Gap(difference=fmean(values) - published, error=error, freedom=len(values) - 1)
-
-
-def from_summary(values: Sequence[float], *, mean: float, sd: float, n: int) -> Gap:
-    """Welch: the mean of at least two `values` against a mean with the standard deviation of `n` >= 2 values."""
-    ours, theirs = variance(values) / len(values), sd**2 / n
-    total = ours + theirs
-    spread = ours**2 / (len(values) - 1) + theirs**2 / (n - 1)
-    freedom = total**2 / spread if spread else 1.0  # Welch-Satterthwaite
-    return Gap(difference=fmean(values) - mean, error=total**0.5, freedom=freedom)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,74 +107,70 @@ def verdict(measured: Measured, reported: Reported, *, context: Context, margin:
     Raises:
         BadInput: The margin is not positive, or the metric has none by default.
     """
-    margin = _margin(margin, reported)
+    from scipy.stats import t
+
+    metric = metric_of(reported.metric)
+    limit = metric.margin if margin is None else margin
+    if limit is None or not 0 < limit < float("inf"):
+        what = f"margin {margin}" if margin is not None else f"no default margin for metric {reported.metric!r}"
+        msg = f"{what} ({reported.where}, {reported.row}): give a positive one in the metric's unit"
+        raise BadInput(msg)
     notes = tuple(_notes(measured, reported))
-    obstacle = next(_obstacles(reported, context), None)
-    if obstacle:
-        return Verdict(kind="not comparable", reason=obstacle, margin=margin, notes=notes)
+    if obstacle := next(_obstacles(reported, context), None):
+        return Verdict(kind="not comparable", reason=obstacle, margin=limit, notes=notes)
     if len(measured.seeds) < LEAST_SEEDS:
         number = "no seed has" if not measured.seeds else "one seed has"
         reason = f"{number} a value; {LEAST_SEEDS} are the least that show how much training varies"
-        difference = fmean(measured.seeds) - reported.value if measured.seeds else None
-        return Verdict(kind="underpowered", reason=reason, margin=margin, difference=difference, notes=notes)
-    return _tested(measured, reported, margin=margin, notes=notes)
-
-
-def _gap(measured: Measured, reported: Reported) -> tuple[Gap, str]:
-    """The gap, and the design that it comes from, in words."""
-    over_cases = reported.spread_of == "cases" and len(measured.cases) > 1
-    values, unit = (measured.cases, "cases") if over_cases else (measured.seeds, "seeds")
-    spread, n = reported.spread, reported.n
-    if spread is not None and n is not None and n > 1 and reported.spread_of == unit:
-        gap = from_summary(values, mean=reported.value, sd=spread, n=n)
-        return gap, f"Welch's t over {len(values)} {unit} here and {n} in the paper"
-    lack = "no spread" if spread is None else f"no spread over a known number of {unit}"
-    design = f"one-sample t over {len(values)} {unit}, the printed value taken as exact since the paper gives {lack}"
-    return from_value(values, reported.value), design
-
-
-def _tested(measured: Measured, reported: Reported, *, margin: float, notes: tuple[str, ...]) -> Verdict:
-    gap, design = _gap(measured, reported)
-    if gap.exact:
-        return _untestable(gap, reported, margin=margin, notes=notes)
-    tests = gap.tests(margin)
-    kind, at, unit = _kind(gap, tests), _printed(reported), metric_of(reported.metric).behind_gap
-    size, different, apart = (f"{x:.3g}" for x in (abs(gap.difference), tests.different, tests.apart))
-    though = f", though {_side(gap)} (p = {different})" if tests.different < ALPHA else ""
-    said = {
-        "agrees": f"within ±{margin:g}{unit} of {at} (p = {apart}){though}",
-        "lower": f"{size}{unit} below {at} (p = {different})",
-        "higher": f"{size}{unit} above {at} (p = {different})",
-        "underpowered": f"neither a difference from {at} (p = {different}) nor agreement within ±{margin:g}{unit} "
-        f"(p = {apart}) can be shown",
-    }[kind]
+        gap = fmean(measured.seeds) - reported.value if measured.seeds else None
+        return Verdict(kind="underpowered", reason=reason, margin=limit, difference=gap, notes=notes)
+    gap, error, freedom, design = _gap(measured, reported)
+    side: Kind = "lower" if gap < 0 else "higher"
+    pooled = "pooled " if reported.statistic == "pooled" and reported.metric not in DERIVED else ""
+    at = f"the reported {pooled}{f'{reported.value:g}'.replace('-', '−')}{metric.behind}"
+    if error < ROUNDING:  # nothing varies, here or in the paper
+        reason = f"{gap:+.3g}{metric.behind_gap} from {at}; no value varies, so no test was made"
+        kind = "agrees" if abs(gap) < limit else side
+        return Verdict(kind=kind, reason=reason, margin=limit, difference=gap, notes=notes)
+    law = t(freedom, loc=gap, scale=error)
+    low, high = law.interval(CONFIDENCE)
+    p_difference = float(min(1.0, 2 * min(law.cdf(0.0), law.sf(0.0))))
+    p_equivalence = float(max(law.cdf(-limit), law.sf(limit)))
+    differs, agrees = f"p = {p_difference:.3g}", f"p = {p_equivalence:.3g}"
+    within = f"within ±{limit:g}{metric.behind_gap}"
+    if p_equivalence < ALPHA:
+        kind = "agrees"
+        reason = f"{within} of {at} ({agrees}){f', though {side} ({differs})' if p_difference < ALPHA else ''}"
+    elif p_difference < ALPHA:
+        kind = side
+        direction = "below" if side == "lower" else "above"
+        reason = f"{abs(gap):.3g}{metric.behind_gap} {direction} {at} ({differs})"
+    else:
+        kind = "underpowered"
+        reason = f"neither a difference from {at} ({differs}) nor agreement {within} ({agrees}) can be shown"
     return Verdict(
-        kind=kind, reason=f"{said}; {design}", margin=margin, difference=gap.difference, low=tests.low, high=tests.high,
-        p_difference=tests.different, p_equivalence=tests.apart, notes=notes,
+        kind=kind, reason=f"{reason}; {design}", margin=limit, difference=gap, low=float(low), high=float(high),
+        p_difference=p_difference, p_equivalence=p_equivalence, notes=notes,
     )  # fmt: skip
 
 
-def _printed(reported: Reported) -> str:
-    pooled = "pooled " if reported.statistic == "pooled" and reported.metric not in DERIVED else ""
-    return f"the reported {pooled}{f'{reported.value:g}'.replace('-', '−')}{metric_of(reported.metric).behind}"
+def _gap(measured: Measured, reported: Reported) -> tuple[float, float, float, str]:
+    """Measured mean minus published value, its standard error, its degrees of freedom, and the design, in words.
 
-
-def _kind(gap: Gap, tests: Tests) -> Kind:
-    if tests.apart < ALPHA:
-        return "agrees"
-    return _side(gap) if tests.different < ALPHA else "underpowered"
-
-
-def _side(gap: Gap) -> Kind:
-    return "lower" if gap.difference < 0 else "higher"
-
-
-def _untestable(gap: Gap, reported: Reported, *, margin: float, notes: tuple[str, ...]) -> Verdict:
-    """Nothing varies, here or in the paper: the difference is what it is."""
-    kind: Kind = "agrees" if abs(gap.difference) < margin else _side(gap)
-    off = f"{gap.difference:+.3g}{metric_of(reported.metric).behind_gap}"
-    reason = f"{off} from {_printed(reported)}; no value varies, so no test was made"
-    return Verdict(kind=kind, reason=reason, margin=margin, difference=gap.difference, notes=notes)
+    Welch's with the degrees of freedom of Welch and Satterthwaite, where the paper prints a spread over a known number
+    of what the values here are; else one-sample, against a number taken as exact.
+    """
+    over_cases = reported.spread_of == "cases" and len(measured.cases) > 1
+    values, unit = (measured.cases, "cases") if over_cases else (measured.seeds, "seeds")
+    spread, n, mine = reported.spread, reported.n, variance(values) / len(values)
+    gap = fmean(values) - reported.value
+    if spread is not None and n is not None and n > 1 and reported.spread_of == unit:
+        theirs = spread**2 / n
+        parts = mine**2 / (len(values) - 1) + theirs**2 / (n - 1)
+        freedom = (mine + theirs) ** 2 / parts if parts else 1.0
+        return gap, (mine + theirs) ** 0.5, freedom, f"Welch's t over {len(values)} {unit} here and {n} in the paper"
+    lack = "no spread" if spread is None else f"no spread over a known number of {unit}"
+    design = f"one-sample t over {len(values)} {unit}, the printed value taken as exact since the paper gives {lack}"
+    return gap, mine**0.5, len(values) - 1, design
 
 
 def _obstacles(reported: Reported, context: Context) -> Iterator[str]:
@@ -257,12 +202,3 @@ def _notes(measured: Measured, reported: Reported) -> Iterator[str]:
         yield "the paper does not say by which rule it selected"
     if not reported.statistic and metric_of(reported.metric).by_case:
         yield "it is not known of what the paper's value is taken; it is compared with the mean over cases"
-
-
-def _margin(margin: float | None, reported: Reported) -> float:
-    found = metric_of(reported.metric).margin if margin is None else margin
-    if found is None or not 0 < found < float("inf"):
-        what = f"margin {margin}" if margin is not None else f"no default margin for metric {reported.metric!r}"
-        msg = f"{what} ({reported.where}, {reported.row}): give a positive one in the metric's unit"
-        raise BadInput(msg)
-    return found

@@ -28,7 +28,7 @@ _ORACLE: Mapping[Truth, tuple[str, str]] = {"labels": ("target labels", "adaptat
 
 
 def selection_rule(rule: Selection, truth: Truth) -> str:
-    """What model selection saw."""
+    """What the rule by which a model was selected has seen, in words for a caption."""
     if rule != "oracle":
         return _SELECTION[rule]
     seen, aim = _ORACLE[truth]
@@ -110,7 +110,7 @@ def settings(knobs: Mapping[str, Any], names: Mapping[str, KnobName]) -> str:
 
 
 def score(value: float | None, digits: int = 3) -> str:
-    """A score; `metrics` knows with how many digits."""
+    """A score with so many digits after the point; a dash where there is none or it is not finite."""
     return NOTHING if value is None or not math.isfinite(value) else f"{value:.{digits}f}"
 
 
@@ -179,13 +179,12 @@ _TEX = {
 
 def tex(text: str) -> str:
     """`text` for LaTeX: its special characters escaped, our own symbols as commands, `λ_rec` as a symbol."""
-    escaped = "".join(_TEX.get(character) or _letter(character) for character in text)
-    return re.sub(r"\$\\lambda\$\\_(\w+)", r"$\\lambda_{\\mathrm{\1}}$", escaped)
 
+    def letter(one: str) -> str:
+        """Itself, if LaTeX's usual fonts have it (Latin letters); else its code point, which compiles."""
+        return _TEX.get(one) or (one if " " <= one <= "~" or "¡" <= one <= "ž" else rf"\texttt{{U+{ord(one):04X}}}")
 
-def _letter(character: str) -> str:
-    """Itself, if LaTeX's usual fonts have it (Latin letters); else its code point, which compiles."""
-    return character if " " <= character <= "~" or "¡" <= character <= "ž" else rf"\texttt{{U+{ord(character):04X}}}"
+    return re.sub(r"\$\\lambda\$\\_(\w+)", r"$\\lambda_{\\mathrm{\1}}$", "".join(map(letter, text)))
 
 
 def html(text: str) -> str:

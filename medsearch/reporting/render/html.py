@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files as resources
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from medsearch.core.errors import spelt_out
 from medsearch.reporting.document import ChartFigure, Document
+from medsearch.reporting.render.plotly_charts import figure
 from medsearch.reporting.wording import html
 
 if TYPE_CHECKING:
@@ -28,16 +29,18 @@ def render(document: Document, files: Mapping[str, bytes]) -> str:
     from markupsafe import Markup
 
     charts = any(isinstance(block, ChartFigure) for section in document.sections for block in section.blocks)
-    return (
-        _environment()
-        .get_template("page.html")
-        .render(
-            document=document,
-            files=files,
-            style=Markup(_own("page.css")),
-            script=Markup(_own("page.js")),
-            plotly=Markup(_library()) if charts else "",
-        )
+    style, script = (
+        resources("medsearch.reporting.render").joinpath("templates", name).read_text(encoding="utf-8")
+        for name in ("page.css", "page.js")
+    )
+    library = ""
+    if charts:
+        from plotly.offline import get_plotlyjs
+
+        library = get_plotlyjs()
+    page = _environment().get_template("page.html")
+    return page.render(
+        document=document, files=files, style=Markup(style), script=Markup(script), plotly=Markup(library)
     )
 
 
@@ -54,33 +57,16 @@ def _environment() -> "Environment":
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":"), "allow_nan": False}
+
+    def uri(media: str, content: bytes) -> str:
+        return f"data:{media};base64,{base64.b64encode(content).decode()}"
+
     environment.filters |= {
         "kind": lambda of: type(of).__name__,
         "sentence": lambda text: Markup(html(spelt_out(text))),
         "knob": lambda name: Markup(spelt_out(name.html)),
-        "plotly": _plotly,
-        "carried": lambda name, files: _uri(MEDIA[PurePath(name).suffix], files[name]),
-        "uri": lambda image: _uri(image.media, image.content),
+        "plotly": lambda of: figure(of.chart, of.place),
+        "carried": lambda name, files: uri(MEDIA[PurePath(name).suffix], files[name]),
+        "uri": lambda image: uri(image.media, image.content),
     }  # type: ignore[operator]
     return environment
-
-
-def _own(name: str) -> str:
-    return resources("medsearch.reporting.render").joinpath("templates", name).read_text(encoding="utf-8")
-
-
-def _uri(media: str, content: bytes) -> str:
-    return f"data:{media};base64,{base64.b64encode(content).decode()}"
-
-
-def _plotly(of: ChartFigure) -> dict[str, Any]:
-    from medsearch.reporting.render.plotly_charts import figure
-
-    return figure(of.chart, of.place)
-
-
-def _library() -> str:
-    from plotly.offline import get_plotlyjs
-
-    code: str = get_plotlyjs()
-    return code

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from medsearch.reporting.document import Document, Part, Text
+from medsearch.reporting.document import Document, Part, TableCell, Text
 from medsearch.reporting.wording import KnobName, tex
 
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Latex(str):
-    """Finished LaTeX."""
+    """LaTeX as it stands: the template puts it in without escaping it again."""
 
     __slots__ = ()
 
@@ -43,28 +43,24 @@ def _environment() -> "Environment":
 
 
 def latex(part: Part) -> Latex:
-    """A part as LaTeX."""
+    """A part of a cell as LaTeX; drawings, which an article cannot hold, come to nothing."""
     match part:
         case KnobName():
             return Latex(part.tex)
-        case Text(form="raised"):
-            return Latex(rf"\textsuperscript{{{_joined(part.parts)}}}")
-        case Text(form="small"):
-            return Latex(rf"\scriptsize {_joined(part.parts)}")
         case Text():
-            return _joined(part.parts)
+            text = "".join(map(latex, part.parts))
+            if part.form == "raised":
+                return Latex(rf"\textsuperscript{{{text}}}")
+            return Latex(rf"\scriptsize {text}" if part.form == "small" else text)
         case str():
             return Latex(tex(part))
     return Latex()
 
 
-def _joined(parts: tuple[Part, ...]) -> Latex:
-    return Latex("".join(map(latex, parts)))
-
-
 def _line(cells: Any) -> Latex:
     """A line of a table, of parts or of cells."""
-    return Latex(" & ".join(latex(of) if not hasattr(of, "parts") else _joined(of.parts) for of in cells))
+    parts = (of.parts if isinstance(of, TableCell) else (of,) for of in cells)
+    return Latex(" & ".join("".join(map(latex, of)) for of in parts))
 
 
 def _rules(over: tuple[tuple[str, int], ...]) -> Latex:

@@ -1,6 +1,5 @@
 """Charts for the page: plotly figures as plain dictionaries, without a theme, which the page adds."""
 
-from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Any
 
@@ -15,12 +14,10 @@ from medsearch.reporting.charts import (
     AnyChart,
     Bars,
     Chart,
-    Curve,
     Curves,
     Mark,
     Panels,
     Plot,
-    Series,
 )
 from medsearch.reporting.wording import html
 
@@ -105,40 +102,30 @@ def _importances(chart: Chart) -> dict[str, Any]:
 
 
 def _traces(chart: Chart) -> list[dict[str, Any]]:
-    return [_trace(chart, series, named=named) for series, named in chart.labelled]
-
-
-def _trace(chart: Chart, series: Series, *, named: bool) -> dict[str, Any]:
-    style = STYLES[series.role]
-    scattered = chart.is_scattered(series)
-    ended = chart.has_end(series)
-    x, y = ([point[axis] for point in series.points] for axis in (0, 1))
-    notes = [html(note).replace("\n", "<br>") for note in series.notes]
-    look, spreads = (
-        {"type": "data", "thickness": 1.6, "width": 4, "color": style.colour},
-        zip(*series.spreads, strict=True),
-    )
-    return {
-        "type": "scatter",
-        "mode": "markers" if scattered else "lines+markers" if ended else "lines",
-        "x": x,
-        "y": y,
-        "name": style.label,
-        "legendgroup": series.role,
-        "showlegend": named,
-        "opacity": 1.0 if scattered else series.opacity,
-        "line": {
-            "color": style.colour, "width": style.width, "dash": style.dash,
-            "shape": "hv" if series.role == "frontier" else "linear",
-        },
-        "marker": {
-            "color": style.colour, "symbol": style.marker,
-            "size": [0] * (len(x) - 1) + [11] if ended else 10,
-        },
-        "hovertext": notes if scattered else notes[0],
-        "hoverinfo": "text",
-        **{f"error_{axis}": {**look, "array": list(of)} for axis, of in zip("xy", spreads, strict=False)},
-    }  # fmt: skip
+    """A trace for each series; a legend names each role once."""
+    traces = []
+    for series, named in chart.labelled:
+        style, scattered, ended = STYLES[series.role], chart.is_scattered(series), chart.has_end(series)
+        x, y = ([point[axis] for point in series.points] for axis in (0, 1))
+        notes = [_note(note) for note in series.notes]
+        look = {"type": "data", "thickness": 1.6, "width": 4, "color": style.colour}
+        spreads = zip("xy", zip(*series.spreads, strict=True), strict=False)
+        traces.append({
+            "type": "scatter", "mode": "markers" if scattered else "lines+markers" if ended else "lines",
+            "x": x, "y": y, "name": style.label, "legendgroup": series.role, "showlegend": named,
+            "opacity": 1.0 if scattered else series.opacity,
+            "line": {
+                "color": style.colour, "width": style.width, "dash": style.dash,
+                "shape": "hv" if series.role == "frontier" else "linear",
+            },
+            "marker": {
+                "color": style.colour, "symbol": style.marker,
+                "size": [0] * (len(x) - 1) + [11] if ended else 10,
+            },
+            "hovertext": notes if scattered else notes[0], "hoverinfo": "text",
+            **{f"error_{axis}": {**look, "array": list(of)} for axis, of in spreads},
+        })  # fmt: skip
+    return traces
 
 
 def _vertical(x: float, *, dash: str, reference: str) -> dict[str, Any]:
@@ -158,8 +145,35 @@ def _layout(chart: Chart) -> dict[str, Any]:
 
 
 def bar_figure(of: Bars) -> dict[str, Any]:
-    """The figure for the page, as plotly knows it."""
-    traces = [*(_bar_trace(of, row) for row in of.rows), *_over_bars(of)]
+    """Bars of every row, and over them seeds, reported values, and crosses where there is no value."""
+    traces: list[dict[str, Any]] = []
+    for row in of.rows:
+        drawn = of.drawn(row)
+        traces.append({
+            "type": "bar", "name": html(row), "x": [of.place(one) for one in drawn], "y": [one.mean for one in drawn],
+            "width": of.width * 0.92, "hovertext": [_note(one.note) for one in drawn], "hoverinfo": "text",
+            "marker": {"color": of.colours[row], "opacity": [0.4 if one.missing else 1.0 for one in drawn]},
+            "error_y": {
+                "type": "data", "array": [one.sd or 0 for one in drawn], "thickness": 1.4, "width": 3,
+                "color": REFERENCE,
+            },
+        })  # fmt: skip
+    seeds = {"color": "#ffffff", "size": 5, "line": {"color": INK, "width": 1}}
+    hollow = {"color": REFERENCE, "symbol": "diamond-open", "size": 11, "line": {"width": 2}}
+    points: tuple[tuple[str, list[tuple[Mark, float]], dict[str, Any]], ...] = (
+        ("seeds", [(one, value) for one in of.marks for value in one.values], seeds),
+        ("reported", [(one, one.reported) for one in of.marks if one.reported is not None], hollow),
+        ("no value", [(one, 0) for one in of.crosses], {"color": LOST, "symbol": "x", "size": 9}),
+    )
+    traces += [
+        {
+            "type": "scatter", "mode": "markers", "hoverinfo": "text", "name": name,
+            "x": [of.place(one) for one, _ in marks], "y": [y for _, y in marks],
+            "hovertext": [_note(one.note) for one, _ in marks], "marker": marker,
+        }
+        for name, marks, marker in points
+        if marks
+    ]  # fmt: skip
     layout = {
         "height": 430, "margin": {"l": 56, "r": 16, "t": 30, "b": 46}, "hovermode": "closest", "barmode": "overlay",
         "xaxis": {
@@ -173,47 +187,46 @@ def bar_figure(of: Bars) -> dict[str, Any]:
     return {"data": traces, "layout": layout}
 
 
-def _bar_trace(of: Bars, row: str) -> dict[str, Any]:
-    drawn = of.drawn(row)
-    return {
-        "type": "bar", "name": html(row), "x": [of.place(one) for one in drawn], "y": [one.mean for one in drawn],
-        "width": of.width * 0.92, "hovertext": _notes(drawn), "hoverinfo": "text",
-        "marker": {"color": of.colours[row], "opacity": [0.4 if one.missing else 1.0 for one in drawn]},
-        "error_y": {
-            "type": "data", "array": [one.sd or 0 for one in drawn], "thickness": 1.4, "width": 3, "color": REFERENCE,
-        },
-    }  # fmt: skip
-
-
-def _over_bars(of: Bars) -> Iterator[dict[str, Any]]:
-    """What lies over the bars: seeds, reported values, crosses."""
-    base = {"type": "scatter", "mode": "markers", "hoverinfo": "text"}
-    dots = [(of.place(one), value, one) for one in of.marks for value in one.values]
-    if dots:
-        yield base | {
-            "name": "seeds", "x": [x for x, _, _ in dots], "y": [y for _, y, _ in dots],
-            "hovertext": _notes([one for _, _, one in dots]),
-            "marker": {"color": "#ffffff", "size": 5, "line": {"color": INK, "width": 1}},
-        }  # fmt: skip
-    hollow = [one for one in of.marks if one.reported is not None]
-    if hollow:
-        yield base | {
-            "name": "reported", "x": [of.place(one) for one in hollow], "y": [one.reported for one in hollow],
-            "hovertext": _notes(hollow),
-            "marker": {"color": REFERENCE, "symbol": "diamond-open", "size": 11, "line": {"width": 2}},
-        }  # fmt: skip
-    if of.crosses:
-        yield base | {
-            "name": "no value", "x": [of.place(one) for one in of.crosses], "y": [0] * len(of.crosses),
-            "hovertext": _notes(of.crosses), "marker": {"color": LOST, "symbol": "x", "size": 9},
-        }  # fmt: skip
-
-
 def curve_figure(of: Curves, plot: Plot) -> dict[str, Any]:
-    """One plot for the page, as plotly knows it."""
-    traces = [trace for curve in plot.curves for trace in _curve_traces(of, curve, _floor(plot))]
-    ends = (of.ticks[0][0], of.ticks[-1][0])
-    traces += [_level(of, level, ends) for level in plot.levels]
+    """The curves of one plot, points without a value below all others, and its levels from end to end."""
+    marks = [one for curve in plot.curves for _, one in curve.points]
+    values = [value for one in marks for value in (*one.values, one.reported) if value is not None]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    floor = low - 0.1 * ((high - low) or 1.0)
+    traces: list[dict[str, Any]] = []
+    for curve in plot.curves:
+        place, drawn = of.place(curve.line), curve.drawn
+        colour = COLOURS[place]
+        traces.append({
+            "type": "scatter", "mode": "lines+markers+text", "name": html(curve.line), "x": [x for x, _ in drawn],
+            "y": [one.mean for _, one in drawn], "line": {"color": colour, "width": 2.2},
+            "marker": {
+                "symbol": MARKERS[place], "size": 9, "color": colour,
+                "opacity": [0.4 if one.missing else 1.0 for _, one in drawn],
+            },
+            "error_y": {"type": "data", "array": [one.sd or 0 for _, one in drawn], "thickness": 1.4, "width": 4},
+            "text": [one.count for _, one in drawn], "textposition": "top center", "textfont": {"size": 11},
+            "hovertext": [_note(one.note) for _, one in drawn], "hoverinfo": "text",
+        })  # fmt: skip
+        hollow = [(x, one.reported, one) for x, one in curve.points if one.reported is not None]
+        lost = [(x, floor, one) for x, one in curve.points if one.mean is None]
+        traces += [
+            {
+                "type": "scatter", "mode": "markers", "name": html(f"{curve.line}, {name}"),
+                "x": [x for x, _, _ in points], "y": [y for _, y, _ in points],
+                "marker": {"symbol": symbol, "size": 12, "color": colour, "line": {"width": 2}},
+                "hovertext": [_note(one.note) for _, _, one in points], "hoverinfo": "text",
+            }
+            for name, points, symbol in (("reported", hollow, "diamond-open"), ("no value", lost, "x"))
+            if points
+        ]  # fmt: skip
+    for level in plot.levels:
+        traces.append({
+            "type": "scatter", "mode": "lines", "name": html(of.level_name(level)),
+            "x": [of.ticks[0][0], of.ticks[-1][0]], "y": [level.mean, level.mean],
+            "line": {"color": REFERENCE, "width": 1.6, "dash": DASHES[of.dash(level)]},
+            "hovertext": _note(level.note), "hoverinfo": "text",
+        })  # fmt: skip
     layout = {
         "height": 400, "margin": {"l": 56, "r": 16, "t": 44, "b": 52}, "hovermode": "closest",
         "xaxis": {
@@ -226,57 +239,6 @@ def curve_figure(of: Curves, plot: Plot) -> dict[str, Any]:
     return {"data": traces, "layout": layout}
 
 
-def _floor(plot: Plot) -> float:
-    """Where a page shows points without a value: below all others."""
-    marks = [one for curve in plot.curves for _, one in curve.points]
-    values = [value for one in marks for value in (*one.values, one.reported) if value is not None]
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    return low - 0.1 * ((high - low) or 1.0)
-
-
-def _curve_traces(of: Curves, curve: Curve, floor: float) -> list[dict[str, Any]]:
-    place, drawn = of.place(curve.line), curve.drawn
-    colour = COLOURS[place]
-    hollow = [(x, one) for x, one in curve.points if one.reported is not None]
-    lost = [(x, one) for x, one in curve.points if one.mean is None]
-    traces: list[dict[str, Any]] = [
-        {
-            "type": "scatter", "mode": "lines+markers+text", "name": html(curve.line), "x": [x for x, _ in drawn],
-            "y": [one.mean for _, one in drawn], "line": {"color": colour, "width": 2.2},
-            "marker": {
-                "symbol": MARKERS[place], "size": 9, "color": colour,
-                "opacity": [0.4 if one.missing else 1.0 for _, one in drawn],
-            },
-            "error_y": {"type": "data", "array": [one.sd or 0 for _, one in drawn], "thickness": 1.4, "width": 4},
-            "text": [one.count for _, one in drawn], "textposition": "top center", "textfont": {"size": 11},
-            "hovertext": [_note(one) for _, one in drawn], "hoverinfo": "text",
-        }
-    ]  # fmt: skip
-    for name, points, symbol in (("reported", hollow, "diamond-open"), ("no value", lost, "x")):
-        if points:
-            traces.append(
-                {
-                    "type": "scatter", "mode": "markers", "name": html(f"{curve.line}, {name}"),
-                    "x": [x for x, _ in points], "y": [one.reported if symbol != "x" else floor for _, one in points],
-                    "marker": {"symbol": symbol, "size": 12, "color": colour, "line": {"width": 2}},
-                    "hovertext": [_note(one) for _, one in points], "hoverinfo": "text",
-                }
-            )  # fmt: skip
-    return traces
-
-
-def _level(of: Curves, level: Mark, ends: tuple[float, float]) -> dict[str, Any]:
-    dash = DASHES[of.dash(level)]
-    return {
-        "type": "scatter", "mode": "lines", "name": html(of.level_name(level)),
-        "x": list(ends), "y": [level.mean, level.mean],
-        "line": {"color": REFERENCE, "width": 1.6, "dash": dash}, "hovertext": _note(level), "hoverinfo": "text",
-    }  # fmt: skip
-
-
-def _notes(of: Iterable[Mark]) -> list[str]:
-    return [_note(one) for one in of]
-
-
-def _note(of: Mark) -> str:
-    return html(of.note).replace("\n", "<br>")
+def _note(note: str) -> str:
+    """What a pointer is told, as HTML."""
+    return html(note).replace("\n", "<br>")

@@ -1,11 +1,8 @@
 """Charts for print: matplotlib, as PNG and SVG. The same results give the same bytes."""
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from itertools import accumulate
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from medsearch.reporting.charts import (
@@ -21,16 +18,12 @@ from medsearch.reporting.charts import (
     Chart,
     Curve,
     Curves,
-    Line,
-    Mark,
     Panels,
-    Series,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-    from numpy.typing import NDArray
 
 WIDTH, HEIGHT = 7.0, 3.4  # inches: a text column of an article at 1:1
 DOTS = 200  # per inch
@@ -54,17 +47,32 @@ HEADS = 0.36  # of a tile's height, above the columns
 NARROWEST = 0.62  # of a tile's height: a column's title and notes need it
 NAMES = 1.3  # of a tile's height: the width of the lines' titles
 
-Images = Mapping[str, "NDArray[Any]"]
+LEGEND: Mapping[str, Any] = {
+    "loc": "lower left", "bbox_to_anchor": (0, 1.04), "borderaxespad": 0, "fontsize": 8, "handlelength": 1.8,
+    "columnspacing": 1.2, "handletextpad": 0.5,
+}  # fmt: skip
+"""Above the axes, in a line or more."""
 
 
 def files(name: str, chart: AnyChart) -> dict[str, bytes]:
     """`chart` as files: name to content."""
-    with printing():
-        return saved(name, figure(chart))
+    from matplotlib import rc_context
+
+    made = {}
+    with rc_context(cast(Any, dict(SETTINGS))):
+        drawn = figure(chart)
+        for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
+            file = io.BytesIO()
+            drawn.savefig(file, format=kind, dpi=DOTS, metadata=metadata)
+            drawn.set_layout_engine("none")  # what the first file found fits the second as well
+            made[f"{name}.{kind}"] = file.getvalue()
+    return made
 
 
 def figure(chart: AnyChart) -> "Figure":
     """`chart` as matplotlib's, with its layout still to be made."""
+    from matplotlib.figure import Figure
+
     match chart:
         case Bars():
             return bar_figure(chart)
@@ -73,41 +81,14 @@ def figure(chart: AnyChart) -> "Figure":
         case Panels():
             return panel_figure(chart)
         case Chart():
-            made = _sheet(WIDTH, 0.7 + 0.34 * len(chart.bars) if chart.kind == "bars" else HEIGHT)
-            axes = made.subplots()
-            {"bars": _importances, "parallel": _parallel}.get(chart.kind, _plane)(axes, chart)
+            height = 0.7 + 0.34 * len(chart.bars) if chart.kind == "bars" else HEIGHT
+            made = Figure(figsize=(WIDTH, height), layout="constrained")
+            {"bars": _importances, "parallel": _parallel}.get(chart.kind, _plane)(made.subplots(), chart)
             return made
 
 
-@contextmanager
-def printing() -> Iterator[None]:
-    """The look of every printed figure."""
-    from matplotlib import rc_context
-
-    with rc_context(cast(Any, dict(SETTINGS))):
-        yield
-
-
-def saved(name: str, figure: "Figure") -> dict[str, bytes]:
-    """`figure` as files: name to content."""
-    files = {}
-    for kind, metadata in (("png", {"Software": None}), ("svg", {"Date": None})):
-        file = io.BytesIO()
-        figure.savefig(file, format=kind, dpi=DOTS, metadata=metadata)
-        figure.set_layout_engine("none")  # what the first file found fits the second as well
-        files[f"{name}.{kind}"] = file.getvalue()
-    return files
-
-
-def _legend_above(axes: "Axes", **more: Any) -> None:
-    """Above the axes, in a line or more."""
-    place: dict[str, Any] = {"loc": "lower left", "bbox_to_anchor": (0, 1.04), "borderaxespad": 0}
-    style: dict[str, Any] = {"fontsize": 8, "handlelength": 1.8, "columnspacing": 1.2, "handletextpad": 0.5}
-    axes.legend(**{"ncols": 7, **place, **style, **more})
-
-
 def unmathed(text: str) -> str:
-    """`text` with no mathematics in it."""
+    """`text` with its dollar signs escaped, so that matplotlib reads no mathematics in it."""
     return text.replace("$", r"\$")
 
 
@@ -123,7 +104,7 @@ def _plane(axes: "Axes", chart: Chart) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=chart.kind != "plane"))
     axes.grid(axis="y", color=SOFT, linewidth=0.6)
     axes.set_axisbelow(True)
-    _legend_above(axes, **({"ncols": 3} if chart.kind == "plane" else {}))
+    axes.legend(ncols=3 if chart.kind == "plane" else 7, **LEGEND)
 
 
 def _parallel(axes: "Axes", chart: Chart) -> None:
@@ -139,7 +120,7 @@ def _parallel(axes: "Axes", chart: Chart) -> None:
     axes.tick_params(length=0)
     for spine in axes.spines.values():
         spine.set_visible(False)
-    _legend_above(axes)
+    axes.legend(ncols=7, **LEGEND)
 
 
 def _importances(axes: "Axes", chart: Chart) -> None:
@@ -154,85 +135,68 @@ def _importances(axes: "Axes", chart: Chart) -> None:
 
 
 def _series(axes: "Axes", chart: Chart) -> None:
+    """Every series with the spreads of its points; a legend names each role once."""
     for series, named in chart.labelled:
-        _draw_series(axes, chart, series, label=STYLES[series.role].label if named else "_")
-
-
-def _draw_series(axes: "Axes", chart: Chart, series: Series, *, label: str) -> None:
-    style = STYLES[series.role]
-    scattered = chart.is_scattered(series)
-    x, y = ([point[axis] for point in series.points] for axis in (0, 1))
-    ended = chart.has_end(series)
-    if series.spreads:
-        along, up = zip(*series.spreads, strict=True)
-        axes.errorbar(x, y, xerr=along, yerr=up, linestyle="none", color=style.colour, elinewidth=1.0, capsize=2)
-    axes.plot(
-        x, y, label=label, color=style.colour, linewidth=0.7 * style.width,
-        linestyle="none" if scattered else MATPLOTLIB_DASH[style.dash],
-        drawstyle="steps-post" if series.role == "frontier" else "default",
-        marker=MATPLOTLIB_MARKER[style.marker] if scattered or ended else "", markersize=5,
-        markevery=None if scattered else [len(x) - 1], clip_on=chart.kind == "lines",
-        alpha=1.0 if scattered else series.opacity,
-    )  # fmt: skip
-
-
-def bar_figure(of: Bars) -> "Figure":
-    """Grouped bars, as wide as an article's text for a few groups, wider for many."""
-    figure = _sheet(min(15.0, max(7.0, 1.2 + 0.17 * len(of.groups) * len(of.rows))), 3.6)
-    _draw_bars(of, figure.subplots())
-    _legend(figure, _bar_handles(of))
-    return figure
-
-
-def curve_figure(of: Curves) -> "Figure":
-    """Curves, a plot for each column, all on one scale."""
-    figure = _sheet(max(5.0, 3.3 * len(of.plots)), 3.4)
-    axes = list(figure.subplots(1, len(of.plots), sharey=True, squeeze=False)[0])
-    _draw_curves(of, axes)
-    _legend(figure, _curve_handles(axes))
-    return figure
-
-
-def _sheet(width: float, height: float) -> "Figure":
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
+        style, scattered, ended = STYLES[series.role], chart.is_scattered(series), chart.has_end(series)
+        x, y = ([point[axis] for point in series.points] for axis in (0, 1))
+        if series.spreads:
+            along, up = zip(*series.spreads, strict=True)
+            axes.errorbar(x, y, xerr=along, yerr=up, linestyle="none", color=style.colour, elinewidth=1.0, capsize=2)
+        axes.plot(
+            x, y, label=style.label if named else "_", color=style.colour, linewidth=0.7 * style.width,
+            linestyle="none" if scattered else MATPLOTLIB_DASH[style.dash],
+            drawstyle="steps-post" if series.role == "frontier" else "default",
+            marker=MATPLOTLIB_MARKER[style.marker] if scattered or ended else "", markersize=5,
+            markevery=None if scattered else [len(x) - 1], clip_on=chart.kind == "lines",
+            alpha=1.0 if scattered else series.opacity,
+        )  # fmt: skip
 
 
 def _legend(figure: "Figure", entries: Mapping[str, Any]) -> None:
-    """One for the whole figure, above it."""
+    """One for the whole figure, above it: handles by label."""
     width = figure.get_size_inches()[0]
     columns = max(1, int(width / (0.6 + 0.075 * max(len(label) for label in entries))))
     place: dict[str, Any] = {"loc": "outside upper left", "fontsize": 7.5, "handlelength": 1.6, "columnspacing": 1.2}
     figure.legend(list(entries.values()), list(entries), ncols=columns, frameon=False, **place)
 
 
-def _bar_handles(of: Bars) -> dict[str, Any]:
-    """The legend of the printed figure: what is drawn, by label."""
+def bar_figure(of: Bars) -> "Figure":
+    """Grouped bars, as wide as an article's text for a few groups, wider for many.
+
+    A bar that lacks seeds is hatched and says what it lacks; seeds are dots, reported values hollow diamonds.
+    """
+    from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    found: dict[str, Any] = {unmathed(row): Patch(color=of.colours[row]) for row in of.rows}
-    hollow = {"marker": "D", "markersize": 4.5, "markerfacecolor": "white", "markeredgecolor": INK}
-    if any(one.reported is not None for one in of.marks):
-        found["reported"] = Line2D([], [], linestyle="none", **hollow)  # type: ignore[arg-type]
-    return found
-
-
-def _draw_bars(of: Bars, axes: "Axes") -> None:
-    """The figure in print."""
+    width = min(15.0, max(7.0, 1.2 + 0.17 * len(of.groups) * len(of.rows)))
+    figure = Figure(figsize=(width, 3.6), layout="constrained")
+    axes = figure.subplots()
     for row in of.rows:
-        _draw_row(of, row, axes)
+        drawn = of.drawn(row)
+        places, heights = [of.place(one) for one in drawn], [one.mean or 0.0 for one in drawn]
+        bars = axes.bar(
+            places, heights, of.width * 0.92, yerr=[one.sd or 0.0 for one in drawn], color=of.colours[row],
+            error_kw={"elinewidth": 0.9, "ecolor": INK, "capsize": 1.5, "zorder": 3},
+        )  # fmt: skip
+        for patch, one in zip(bars.patches, drawn, strict=True):
+            if one.missing:
+                patch.set(hatch="////", alpha=0.45)
+        if dots := [(place, value) for place, one in zip(places, drawn, strict=True) for value in one.values]:
+            xs, ys = zip(*dots, strict=True)
+            axes.scatter(xs, ys, s=3, color=INK, zorder=3.5, linewidths=0)
     hollow = [(of.place(one), one.reported) for one in of.marks if one.reported is not None]
     if hollow:
-        x, y = zip(*hollow, strict=True)
         style: dict[str, Any] = {"marker": "D", "s": 20, "facecolors": "white", "edgecolors": INK, "zorder": 4}
-        axes.scatter(x, y, linewidths=1.0, **style)
+        axes.scatter(*zip(*hollow, strict=True), linewidths=1.0, **style)
     for one in of.crosses:
         axes.plot(of.place(one), 0, marker="x", color=LOST, markersize=5, clip_on=False)
+    along: dict[str, Any] = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "va": "bottom"}
+    along |= {"rotation": 90, "fontsize": 6, "zorder": 5}
+    along["bbox"] = {**BACKING, "boxstyle": "square,pad=0.15", "alpha": 0.8}
     for one in of.marks:
         if one.missing:
-            _annotate(of, one, axes)
+            axes.annotate(one.missing, (of.place(one), 0), **along)
     slant: dict[str, Any] = {"rotation": 35, "ha": "right", "rotation_mode": "anchor"}
     names = [unmathed(group.replace(" : ", "\n")) for group in of.groups]
     axes.set_xticks(range(len(names)), names, **(slant if len(names) > CROWD else {}))
@@ -242,57 +206,38 @@ def _draw_bars(of: Bars, axes: "Axes") -> None:
     axes.set_ylim(0, 1.06 * max(tops) or 1.0)
     axes.grid(axis="y", color=SOFT, linewidth=0.6)
     axes.set_axisbelow(True)
+    entries: dict[str, Any] = {unmathed(row): Patch(color=of.colours[row]) for row in of.rows}
+    if hollow:
+        look: dict[str, Any] = {"marker": "D", "markersize": 4.5, "markerfacecolor": "white", "markeredgecolor": INK}
+        entries["reported"] = Line2D([], [], linestyle="none", **look)
+    _legend(figure, entries)
+    return figure
 
 
-def _draw_row(of: Bars, row: str, axes: "Axes") -> None:
-    drawn = of.drawn(row)
-    places, heights = [of.place(one) for one in drawn], [one.mean or 0.0 for one in drawn]
-    spreads = [one.sd or 0.0 for one in drawn]
-    found = axes.bar(
-        places, heights, of.width * 0.92, yerr=spreads, color=of.colours[row],
-        error_kw={"elinewidth": 0.9, "ecolor": INK, "capsize": 1.5, "zorder": 3},
-    )  # fmt: skip
-    for patch, one in zip(found.patches, drawn, strict=True):
-        if one.missing:
-            patch.set(hatch="////", alpha=0.45)
-    dots = [(place, value) for place, one in zip(places, drawn, strict=True) for value in one.values]
-    if dots:
-        x, y = zip(*dots, strict=True)
-        axes.scatter(x, y, s=3, color=INK, zorder=3.5, linewidths=0)
+def curve_figure(of: Curves) -> "Figure":
+    """Curves, a plot for each column, all on one scale; a point that lacks seeds is pale and says how many it has."""
+    from matplotlib.figure import Figure
 
-
-def _annotate(of: Bars, one: Mark, axes: "Axes") -> None:
-    """What a bar lacks, written along it."""
-    place: dict[str, Any] = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center", "va": "bottom"}
-    style: dict[str, Any] = {"rotation": 90, "fontsize": 6, "zorder": 5}
-    style["bbox"] = {**BACKING, "boxstyle": "square,pad=0.15", "alpha": 0.8}
-    axes.annotate(one.missing, (of.place(one), 0), **place, **style)
-
-
-def _curve_handles(axes: "Sequence[Axes]") -> dict[str, Any]:
-    """The legend of the printed figure: what is drawn, by label, once."""
-    found: dict[str, Any] = {}
-    for one in axes:
-        for handle, label in zip(*one.get_legend_handles_labels(), strict=True):
-            found.setdefault(label, handle)
-    return dict(sorted(found.items(), key=lambda item: item[0] == "reported"))
-
-
-def _draw_curves(of: Curves, axes: "Sequence[Axes]") -> None:
-    """The figure in print, one of `axes` for each plot."""
-    for plot, one in zip(of.plots, axes, strict=True):
+    figure = Figure(figsize=(max(5.0, 3.3 * len(of.plots)), 3.4), layout="constrained")
+    every = list(figure.subplots(1, len(of.plots), sharey=True, squeeze=False)[0])
+    for plot, axes in zip(of.plots, every, strict=True):
         for curve in plot.curves:
-            _draw_curve(of, curve, one)
+            _draw_curve(of, curve, axes)
         for level in plot.levels:
-            dash = MATPLOTLIB_DASH[DASHES[of.dash(level)]]
-            label = unmathed(of.level_name(level))
-            one.axhline(level.mean or 0.0, color=REFERENCE, linestyle=dash, linewidth=1.1, label=label)
-        one.set_xticks([x for x, _ in of.ticks], [text for _, text in of.ticks], fontsize=7)
-        one.set(xlabel=unmathed(of.x), title=unmathed(plot.column))
-        one.title.set_fontsize(9)
-        one.grid(axis="y", color=SOFT, linewidth=0.6)
-        one.set_axisbelow(True)
-    axes[0].set_ylabel(of.y)
+            dash, label = MATPLOTLIB_DASH[DASHES[of.dash(level)]], unmathed(of.level_name(level))
+            axes.axhline(level.mean or 0.0, color=REFERENCE, linestyle=dash, linewidth=1.1, label=label)
+        axes.set_xticks([x for x, _ in of.ticks], [text for _, text in of.ticks], fontsize=7)
+        axes.set(xlabel=unmathed(of.x), title=unmathed(plot.column))
+        axes.title.set_fontsize(9)
+        axes.grid(axis="y", color=SOFT, linewidth=0.6)
+        axes.set_axisbelow(True)
+    every[0].set_ylabel(of.y)
+    entries: dict[str, Any] = {}
+    for axes in every:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            entries.setdefault(label, handle)
+    _legend(figure, dict(sorted(entries.items(), key=lambda item: item[0] == "reported")))
+    return figure
 
 
 def _draw_curve(of: Curves, curve: Curve, axes: "Axes") -> None:
@@ -318,26 +263,19 @@ def _draw_curve(of: Curves, curve: Curve, axes: "Axes") -> None:
             axes.plot(x, 0, marker="x", color=colour, markersize=5, **on_the_axis)
 
 
-@dataclass(frozen=True)
-class Place:
-    """Where a tile stands, in heights of a tile from the top left."""
-
-    left: float
-    top: float
-    width: float
-
-    @property
-    def middle(self) -> float:
-        """Of its width."""
-        return self.left + self.width / 2
-
-
 def panel_figure(of: Panels) -> "Figure":
-    """Tiles side by side, every column as wide as its widest tile. One pair of axes holds all, which draws fast."""
+    """Tiles a unit high, columns as wide as their widest one, all in one pair of axes, which draws fast."""
     from matplotlib.figure import Figure
+    from matplotlib.image import imread
 
-    images = [dict(_images(line, of.folder)) for line in of.lines]
-    widths = [_width(images, what) for what in of.whats]
+    images = [
+        {what: imread(of.folder / tile.path) for what, tile in line.tiles.items() if (of.folder / tile.path).exists()}
+        for line in of.lines
+    ]
+    widths = []
+    for what in of.whats:
+        shapes = [found[what].shape for found in images if what in found]
+        widths.append(max([NARROWEST, *(float(shape[1] / shape[0]) for shape in shapes)]) if shapes else 1.0)
     starts = list(accumulate((width + GAP for width in widths), initial=0.0))
     width, height = starts[-1], len(of.lines) * (1 + GAP)
     figure = Figure(figsize=(INCH * (NAMES + width), INCH * (HEADS + height)))
@@ -345,44 +283,20 @@ def panel_figure(of: Panels) -> "Figure":
     axes.set(xlim=(-NAMES, width), ylim=(height, -HEADS))
     axes.set_axis_off()
     for what, left, wide in zip(of.whats, starts, widths, strict=False):
-        _draw_column(axes, of.lines, images, what=what, head=Place(left, 0.0, wide))
+        middle, title = left + wide / 2, unmathed(what.replace(" ", "\n"))
+        axes.text(middle, -GAP, title, ha="center", va="bottom", fontsize=6, linespacing=0.9)
+        for number, (line, found) in enumerate(zip(of.lines, images, strict=True)):
+            top = number * (1 + GAP)
+            if what not in found:
+                axes.text(middle, top + 0.5, "–", ha="center", va="center", fontsize=7)
+                continue
+            half = found[what].shape[1] / found[what].shape[0] / 2
+            sides = (middle - half, middle + half, top + 1, top)
+            axes.imshow(found[what], cmap="gray", interpolation="nearest", extent=sides, aspect="auto")
+            if note := line.tiles[what].note:
+                note = note.replace(", ", "\n").replace(": ", "\n") if wide < 0.7 else note
+                style: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": 4.5, "color": "white"}
+                axes.text(middle, top + 0.97, unmathed(note), **style)
     for number, line in enumerate(of.lines):
-        middle = number * (1 + GAP) + 0.5
-        axes.text(-GAP, middle, unmathed(line.title), ha="right", va="center", fontsize=5.5)
+        axes.text(-GAP, number * (1 + GAP) + 0.5, unmathed(line.title), ha="right", va="center", fontsize=5.5)
     return figure
-
-
-def _images(line: Line, folder: Path) -> Iterator[tuple[str, "NDArray[Any]"]]:
-    from matplotlib.image import imread
-
-    for what, tile in line.tiles.items():
-        if (folder / tile.path).exists():
-            yield what, imread(folder / tile.path)
-
-
-def _width(images: Sequence[Images], what: str) -> float:
-    shapes = [line[what].shape for line in images if what in line]
-    if not shapes:
-        return 1.0
-    return max(NARROWEST, *(float(columns / rows) for rows, columns, *_ in shapes))
-
-
-def _draw_column(axes: "Axes", lines: Sequence[Line], images: Sequence[Images], *, what: str, head: Place) -> None:
-    title = unmathed(what.replace(" ", "\n"))
-    axes.text(head.middle, -GAP, title, ha="center", va="bottom", fontsize=6, linespacing=0.9)
-    for number, (line, found) in enumerate(zip(lines, images, strict=True)):
-        place = Place(head.left, number * (1 + GAP), head.width)
-        if what in found:
-            _draw_tile(axes, found[what], place, note=line.tiles[what].note)
-        else:
-            axes.text(place.middle, place.top + 0.5, "–", ha="center", va="center", fontsize=7)
-
-
-def _draw_tile(axes: "Axes", image: "NDArray[Any]", place: Place, *, note: str) -> None:
-    """In the middle of its place, a unit high."""
-    half = image.shape[1] / image.shape[0] / 2
-    sides = (place.middle - half, place.middle + half, place.top + 1, place.top)
-    axes.imshow(image, cmap="gray", interpolation="nearest", extent=sides, aspect="auto")
-    if note:
-        note = note.replace(", ", "\n").replace(": ", "\n") if place.width < 0.7 else note
-        axes.text(place.middle, place.top + 0.97, unmathed(note), ha="center", va="bottom", fontsize=4.5, color="white")

@@ -26,7 +26,7 @@ def markdown_of(document: Document) -> str:
 
 
 def plain(part: Part) -> str:
-    """A part as text alone."""
+    """A part of a cell as text alone; drawings come to nothing."""
     match part:
         case KnobName():
             return part.text
@@ -38,7 +38,7 @@ def plain(part: Part) -> str:
 
 
 def _table(of: Table) -> str:
-    """Empty without rows."""
+    """A table as Markdown, its title above it; empty where it has no rows."""
     if not of.rows:
         return ""
     head = [markdown(plain(heading)) for heading in of.head]
@@ -51,15 +51,15 @@ def _table(of: Table) -> str:
 def terminal_of(document: Document) -> "Group":
     """Its summary, for `rich.console.Console.print`; the best row of a table is bold."""
     from rich.console import Group
-
-    return Group(*(shown for of in document.summary for shown in _shown(of)))
-
-
-def _shown(of: Table | Paragraph) -> "list[RenderableType]":
     from rich.text import Text as Styled
 
-    if isinstance(of, Paragraph):
-        return [Styled("".join(map(plain, of.parts)), style=STYLES.get(of.form, ""))]
-    rows = [["".join(map(plain, cell.parts)) for cell in row.cells] for row in of.rows]
-    best = [place for place, row in enumerate(of.rows) if row.best]
-    return [*([Styled(of.title)] if of.title else []), grid([plain(heading) for heading in of.head], rows, bold=best)]
+    shown: list[RenderableType] = []
+    for of in document.summary:
+        if isinstance(of, Paragraph):
+            shown.append(Styled("".join(map(plain, of.parts)), style=STYLES.get(of.form, "")))
+            continue
+        rows = [["".join(map(plain, cell.parts)) for cell in row.cells] for row in of.rows]
+        best = [place for place, row in enumerate(of.rows) if row.best]
+        shown += [Styled(of.title)] if of.title else []
+        shown.append(grid([plain(heading) for heading in of.head], rows, bold=best))
+    return Group(*shown)

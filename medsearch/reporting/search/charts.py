@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Any
 
 from medsearch.reporting.charts import ORDER, Chart, Importance, Role, Scale, Series
 from medsearch.reporting.metrics import full_words, metric_of
 from medsearch.reporting.results import SearchResults, Trial
 from medsearch.reporting.search.early_stopping import rungs
-from medsearch.reporting.search.front import Front, Repeated, front
+from medsearch.reporting.search.front import front
 from medsearch.reporting.search.tables import names_of, ranking, spread
 from medsearch.reporting.statistics import known
 from medsearch.reporting.wording import counted, listed, number, score
@@ -17,7 +17,7 @@ from medsearch.study.record.headers import Axis
 
 
 def drawable(results: SearchResults) -> tuple[Chart, ...]:
-    """The charts that these results can fill."""
+    """The charts that have something to show, in the order of the page."""
     every = (front_chart(results), history(results), parallel(results), importances(results), learning_curves(results))
     return tuple(chart for chart in every if not chart.empty)
 
@@ -30,10 +30,9 @@ def roles(results: SearchResults) -> Mapping[int, Role]:
 
 
 def history(results: SearchResults) -> Chart:
-    """Every trial's value by its number, and the best complete one so far."""
-    told = [trial for trial in results.trials if known(trial.value)]
-    values = [float(trial.value) for trial in told if trial.value is not None]
-    floor = min(values) - 0.08 * (max(values) - min(values)) if values else 0.0  # where failures are put
+    """Every trial's value by its number, failures below all of them, and the best complete one so far."""
+    values = [float(trial.value) for trial in results.trials if trial.value is not None and known(trial.value)]
+    floor = min(values) - 0.08 * (max(values) - min(values)) if values else 0.0
     by_role: dict[Role, list[Trial]] = {}
     for trial in results.trials:
         if known(trial.value) or trial.state == "failed":
@@ -47,28 +46,18 @@ def history(results: SearchResults) -> Chart:
         for role in ORDER
         if role in by_role
     ]
-    steps = _frontier(results)
+    complete = [(trial.number, trial.value) for trial in results.in_state("complete") if trial.value is not None]
+    bests = accumulate((value for _, value in complete), min if results.design.minimised else max)
+    steps = tuple((number, best) for (number, _), best in zip(complete, bests, strict=True))
     frontier = [Series("frontier", steps, ("best so far",))] if len(steps) > 1 else []
     return Chart(name="history", kind="points", x="Trial", y=results.design.value_name, series=(*frontier, *series))
 
 
-def _frontier(results: SearchResults) -> tuple[tuple[float, float], ...]:
-    best, steps, sign = -math.inf, [], results.design.sign
-    for trial in results.in_state("complete"):
-        if trial.value is not None:
-            best = max(best, sign * trial.value)
-            steps.append((trial.number, sign * best))
-    return tuple(steps)
-
-
 def learning_curves(results: SearchResults) -> Chart:
     """Every recorded curve of the searched stage, with the rungs at which the scheduler may cut."""
-    lines = [
-        Series(roles(results)[trial.number], trial.points, (note_of(results, trial),))
-        for trial in results.trials
-        if trial.points
-    ]
-    longest = max((trial.points[-1][0] for trial in results.trials if trial.points), default=0)
+    curved = [trial for trial in results.trials if trial.points]
+    lines = [Series(roles(results)[trial.number], trial.points, (note_of(results, trial),)) for trial in curved]
+    longest = max((trial.points[-1][0] for trial in curved), default=0)
     scheduler, marks = results.design.scheduler, []
     if scheduler.name == "asha" and scheduler.grace and scheduler.reduction:
         marks = [(float(rung), "rung") for rung in rungs(scheduler.grace, scheduler.reduction, longest)]
@@ -79,7 +68,7 @@ def learning_curves(results: SearchResults) -> Chart:
         kind="lines",
         x="Epoch of the searched stage",
         y=results.design.value_name,
-        series=ordered(lines),
+        series=_ordered(lines),
         marks=tuple(marks),
     )
 
@@ -87,54 +76,46 @@ def learning_curves(results: SearchResults) -> Chart:
 def importances(results: SearchResults) -> Chart:
     """How much of the spread of the values each knob explains, most important first."""
     names = names_of(results)
-    ordered = sorted(results.importances.items(), key=lambda item: -item[1])
-    bars = tuple(Importance(names[path], share, path in results.design.nuisance) for path, share in ordered)
+    falling = sorted(results.importances.items(), key=lambda item: -item[1])
+    bars = tuple(Importance(names[path], share, path in results.design.nuisance) for path, share in falling)
     return Chart(name="importances", kind="bars", x="Share of the importance", bars=bars)
 
 
-def ordered(series: Iterable[Series]) -> tuple[Series, ...]:
+def _ordered(series: Iterable[Series]) -> tuple[Series, ...]:
     """Without empty ones; the faint before the strong, finalists on top."""
     return tuple(sorted((s for s in series if s.points), key=lambda s: (ORDER.index(s.role), s.strength)))
 
 
 def note_of(results: SearchResults, trial: Trial) -> str:
     """What is known of a trial, for a pointer over it."""
-    names = names_of(results)
-    told = [f"{names[path].text} = {number(value)}" for path, value in trial.knobs.items()]
+    design, names = results.design, names_of(results)
     state = f"cut at epoch {trial.rung}" if trial.state == "cut" else trial.state
-    design = results.design
     values = zip(design.objectives, trial.values, strict=False)
-    all_of = [f"{full_words(metric)} = {score(value, metric_of(metric).digits)}" for metric, value in values]
-    first = f"Trial {trial.number}, {state}" + ("" if all_of else f": {score(trial.value, design.value_digits)}")
-    return "\n".join([first, *all_of, *told, trial.reason or ""]).strip()
+    lines = [f"{full_words(metric)} = {score(value, metric_of(metric).digits)}" for metric, value in values]
+    first = f"Trial {trial.number}, {state}" + ("" if lines else f": {score(trial.value, design.value_digits)}")
+    lines += [f"{names[path].text} = {number(value)}" for path, value in trial.knobs.items()]
+    return "\n".join([first, *lines, trial.reason or ""]).strip()
 
 
 def parallel(results: SearchResults) -> Chart:
     """Each trial as a line over its knobs to its value; empty with fewer than two trials that have one."""
-    told = [trial for trial in results.trials if known(trial.value)]
-    paths = tuple(results.design.space) or tuple(dict.fromkeys(path for trial in told for path in trial.knobs))
-    if len(told) < 2 or not paths:
+    valued = [trial for trial in results.trials if known(trial.value)]
+    paths = tuple(results.design.space) or tuple(dict.fromkeys(path for trial in valued for path in trial.knobs))
+    if len(valued) < 2 or not paths:
         return Chart(name="parallel_coordinates", kind="parallel")
     axes = {path: _axis(results, path) for path in paths}
-    values = [float(trial.value) for trial in told if trial.value is not None]
-    value_axis = Axis(low=min(values), high=max(values))
-    names = names_of(results)
-    digits = results.design.value_digits
+    values = [float(trial.value) for trial in valued if trial.value is not None]
+    value_axis, digits, names = Axis(low=min(values), high=max(values)), results.design.value_digits, names_of(results)
+    lines = []
+    for trial in results.trials:
+        heights = [_height(axis, trial.knobs.get(path)) for path, axis in axes.items()]
+        end = _height(value_axis, trial.value) if trial.value is not None else None
+        points = tuple((float(x), height) for x, height in enumerate([*heights, end]) if height is not None)
+        strength = 0.3 + 0.7 * (end or 0.0)
+        lines.append(Series(roles(results)[trial.number], points, (note_of(results, trial),), strength))
     ends = ((0.0, score(min(values), digits)), (1.0, score(max(values), digits)))
     scales = [*(Scale(names[path], _ticks(axes[path])) for path in paths), Scale(results.design.value_name, ends)]
-    return Chart(
-        name="parallel_coordinates",
-        kind="parallel",
-        series=ordered(_line(results, trial, axes, value_axis) for trial in results.trials),
-        scales=tuple(scales),
-    )
-
-
-def _line(results: SearchResults, trial: Trial, axes: Mapping[str, Axis], value_axis: Axis) -> Series:
-    heights = [(x, _height(axis, trial.knobs.get(path))) for x, (path, axis) in enumerate(axes.items())]
-    end = _height(value_axis, trial.value) if trial.value is not None else None
-    points = tuple((float(x), height) for x, height in [*heights, (len(axes), end)] if height is not None)
-    return Series(roles(results)[trial.number], points, (note_of(results, trial),), 0.3 + 0.7 * (end or 0.0))
+    return Chart(name="parallel_coordinates", kind="parallel", series=_ordered(lines), scales=tuple(scales))
 
 
 def _axis(results: SearchResults, path: str) -> Axis:
@@ -144,12 +125,12 @@ def _axis(results: SearchResults, path: str) -> Axis:
     if axis.options or not all(known(value) for value in tried):
         return Axis(options=(*axis.options, *(v for v in dict.fromkeys(tried) if v not in axis.options)))
     bounds = [float(value) for value in (*tried, axis.low, axis.high) if value is not None]
-    return Axis(
-        low=min(bounds, default=0.0), high=max(bounds, default=1.0), log=axis.log and min(bounds, default=0) > 0
-    )
+    low, high = min(bounds, default=0.0), max(bounds, default=1.0)
+    return Axis(low=low, high=high, log=axis.log and bool(bounds) and low > 0)
 
 
 def _height(axis: Axis, value: Any) -> float | None:
+    """Where `value` stands on `axis`, 0 to 1; None where it is not on it."""
     if axis.options:
         return (axis.options.index(value) + 0.5) / len(axis.options) if value in axis.options else None
     if not known(value) or axis.low is None or axis.high is None:
@@ -161,6 +142,7 @@ def _height(axis: Axis, value: Any) -> float | None:
 
 
 def _ticks(axis: Axis) -> tuple[tuple[float, str], ...]:
+    """Heights with their values: every choice, or both ends and what is not too near to them."""
     if axis.options:
         return tuple(((i + 0.5) / len(axis.options), number(choice)) for i, choice in enumerate(axis.options))
     low, high = float(axis.low or 0), float(axis.high or 0)
@@ -175,46 +157,39 @@ def _ticks(axis: Axis) -> tuple[tuple[float, str], ...]:
 
 
 def front_chart(results: SearchResults) -> Chart:
-    """Every compared trial by its first two objectives, the front, and finalists' means with their spread."""
+    """Every compared trial by its first two objectives, the front, and finalists' means with their spread.
+
+    The front's border is what it beats: between two of its trials, the worse value of each objective.
+    """
     of = front(results)
     if of is None or len(of.objectives) < 2 or not of.compared:
         return Chart(name="pareto_front", kind="plane")
-    series = [
-        Series("front line", _stairs(of), ("the front",)),
-        _points(results, of.dominated, "dominated"),
-        _points(results, of.trials, "front"),
-    ]
-    series += [_mean(of, one) for one in of.repeated.values() if all(mean.n for mean in one.means)]
-    second, first = of.objectives[1], of.objectives[0]
-    x, y = (f"{one.heading}, {one.better} is better" for one in (second, first))
-    return Chart(name="pareto_front", kind="plane", x=x, y=y, series=tuple(one for one in series if one.points))
-
-
-def _points(results: SearchResults, trials: tuple[Trial, ...], role: str) -> Series:
-    points = tuple((trial.values[1], trial.values[0]) for trial in trials)
-    return Series(role, points, tuple(note_of(results, trial) for trial in trials))  # type: ignore[arg-type]
-
-
-def _stairs(of: Front) -> tuple[tuple[float, float], ...]:
-    """The border of what the front beats: between two of its trials, the worse value of each objective."""
-    if len(of.trials) < 2 or len(of.objectives) > 2:
-        return ()
-    at = sorted((trial.values[1], trial.values[0]) for trial in of.trials)
-    upward = of.objectives[1].direction == "maximize"
     stairs: list[tuple[float, float]] = []
-    for (x, y), (after, above) in pairwise(at):
-        stairs += [(x, y), (x, above) if upward else (after, y)]
-    return (*stairs, at[-1])
-
-
-def _mean(of: Front, one: Repeated) -> Series:
-    y, x = one.means[0], one.means[1]
-    pairs = zip(of.objectives, one.means, strict=True)
-    note = listed(f"{objective.words} {spread(mean, objective.digits)}" for objective, mean in pairs)
-    role = "mean of the best" if one.row.kind == "best" else "mean"
-    return Series(
-        role,  # type: ignore[arg-type]
-        ((x.mean or 0.0, y.mean or 0.0),),
-        (f"{one.row.title}, over {counted(y.n, 'seed')}: {note}",),
-        spreads=((x.sd or 0.0, y.sd or 0.0),),
-    )
+    if len(of.trials) > 1 and len(of.objectives) == 2:
+        at = sorted((trial.values[1], trial.values[0]) for trial in of.trials)
+        upward = of.objectives[1].direction == "maximize"
+        for (left, height), (after, above) in pairwise(at):
+            stairs += [(left, height), (left, above) if upward else (after, height)]
+        stairs.append(at[-1])
+    series = [Series("front line", tuple(stairs), ("the front",))]
+    sets: tuple[tuple[Role, tuple[Trial, ...]], ...] = (("dominated", of.dominated), ("front", of.trials))
+    for role, trials in sets:
+        points = tuple((trial.values[1], trial.values[0]) for trial in trials)
+        series.append(Series(role, points, tuple(note_of(results, trial) for trial in trials)))
+    for one in of.repeated.values():
+        if not all(mean.n for mean in one.means):
+            continue
+        y, x = one.means[:2]
+        pairs = zip(of.objectives, one.means, strict=True)
+        values = listed(f"{objective.words} {spread(mean, objective.digits)}" for objective, mean in pairs)
+        series.append(
+            Series(
+                "mean of the best" if one.row.kind == "best" else "mean",
+                ((x.mean or 0.0, y.mean or 0.0),),
+                (f"{one.row.title}, over {counted(y.n, 'seed')}: {values}",),
+                spreads=((x.sd or 0.0, y.sd or 0.0),),
+            )
+        )
+    names = [f"{one.heading}, {one.better} is better" for one in of.objectives]
+    shown = tuple(one for one in series if one.points)
+    return Chart(name="pareto_front", kind="plane", x=names[1], y=names[0], series=shown)

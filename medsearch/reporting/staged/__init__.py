@@ -1,6 +1,5 @@
 """The report of a staged search, of `reporting.results.StagedResults`.
 
 refinement_gain  what the refinement found beyond the frozen point, with the interval of the difference
-narrative        its groups and knobs as text, the answer, the warnings, the caption
-document         all of it, to be rendered, with a link to the page of each search
+document         groups and knobs as text, the answer, warnings, caption, and the page that links to its searches
 """

@@ -159,7 +159,7 @@ def test_a_change_that_waits_is_not_judged_and_one_that_failed_is(end, kind):
 
 
 def test_the_answer_counts_verdicts_on_changes():
-    assert "Of 1 reported value, 1 is underpowered." in answer(Measures(made()))
+    assert "Verdicts on 1 reported value: underpowered 1." in answer(Measures(made()))
 
 
 def test_the_caption_tells_how_a_change_is_taken_its_margin_and_where_it_is_printed():

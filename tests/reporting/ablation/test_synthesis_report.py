@@ -66,5 +66,5 @@ def test_times_are_compared_with_the_papers_and_not_case_by_case(written: tuple[
 
 def test_the_answer_is_in_the_first_metric(written: tuple[Measures, Path]) -> None:
     told = answer(written[0])
-    assert "find the same difference in MSE (less is better) under every seed and in every case" in told
+    assert "The same difference in MSE (less is better) under every seed and in every case" in told
     assert "“Wide” −0.0300 against “PBS”" in told

@@ -13,7 +13,7 @@ from medsearch.reporting.report import write_report
 from medsearch.reporting.results import SearchResults
 from medsearch.reporting.search import tables
 from medsearch.reporting.search.charts import front_chart
-from medsearch.reporting.search.document import headings
+from medsearch.reporting.search.document import summary_table
 from medsearch.reporting.search.front import Front
 from medsearch.reporting.search.narrative import answer, caption
 from medsearch.reporting.search.tables import leading_metric
@@ -77,7 +77,7 @@ def test_the_caption_counts_and_says_the_rule(written: tuple[SearchResults, Path
 def test_the_columns_are_what_the_tests_report(written: tuple[SearchResults, Path]) -> None:
     results, _ = written
     assert leading_metric(results) == "test/ssim"
-    assert headings(results) == (
+    assert summary_table(results, (), None).head == (
         "", "Validation SSIM", "Training time (h)", "Test SSIM", "MSE", "PSNR (dB)", "MAE (HU)", "Training time (h)",
     )  # fmt: skip
     bare = replace(results, finalists=(), references=())

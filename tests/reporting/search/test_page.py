@@ -146,7 +146,7 @@ def test_a_reference_without_a_score_is_named_in_the_warnings(tmp_path):
 def test_early_stopping_is_judged_on_the_page(tmp_path):
     text = outline(made_up_search.finished(), tmp_path).text
     assert "Trial 6 was cut at epoch 6" in text
-    assert "Curves cross" in text
+    assert "Epochs at which curves cross (rank correlation below 0.7): 6." in text
     assert "ASHA (grace 6, reduction 2)" in text
     none = made_up_search.design(scheduler=dataclasses.replace(made_up_search.design().scheduler, name="none"))
     without = dataclasses.replace(made_up_search.finished(), design=none)

@@ -94,19 +94,20 @@ def test_without_every_weight_there_are_no_shares():
 def test_answer_says_what_was_found_and_against_what():
     assert answer(small()) == (
         "With λ_adv = 10, λ_rec = 30, λ_lat = 60, λ_seg = 100 and width = 8, MoDATTS reaches a test Dice of "
-        "0.550 ± 0.071 on T1 → T2 (2 seeds, 2 test cases): 69% of the target-supervised "
-        "model's 0.800 and 0.25 above no adaptation (0.250) over the 1 seed that both have."
+        "0.550 ± 0.071 on T1 → T2 (2 seeds, 2 test cases). Share of the target-supervised model's 0.800: 69% (no "
+        "useful interval with 2 seeds). Difference from no adaptation's 0.250: +0.250 (over the 1 seed that both have)."
     )
 
 
 def test_answer_tells_when_adaptation_hurts():
     worse = (ReferenceResults(label="No adaptation", replicates=(replicate(0, 0.65),)),)
-    assert "0.15 below no adaptation (0.650) over the 1 seed that both have" in answer(small(references=worse))
+    told = answer(small(references=worse))
+    assert "Difference from no adaptation's 0.650: -0.150 (over the 1 seed that both have)." in told
 
 
 def test_half_done_search_has_no_answer_and_says_how_far_it_is():
     made = made_up_search.half_done()
-    assert answer(made).startswith("No answer yet: 5 of 12 trials ended and no finalist was tested. The best so far is")
+    assert answer(made).startswith("No answer yet: 5 of 12 trials ended, and no finalist is tested. The best so far is")
     assert unfinished(made) == "7 trials and 8 tested runs"
     assert unfinished(small()) == ""
     assert any(line.startswith("Provisional") for line in warnings(made))
@@ -122,7 +123,7 @@ def group(**changes) -> SearchResults:
 
 def test_a_search_without_finalists_has_its_answer_when_it_has_ended():
     assert answer(group(rule="")).endswith(
-        "MoDATTS has its best validation Dice, 0.800 (trial 0); nothing is tested in this search."
+        "MoDATTS has its best validation Dice, 0.800 (trial 0); no trial is tested in this search."
     )
     assert answer(group(rule="", trials=4)).startswith("No answer yet: 3 of 4 trials ended")
     assert unfinished(group()) == ""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from medsearch.reporting.results import Finalist, ReferenceResults, Replicate, StagedResults, Trial
-from medsearch.reporting.staged.narrative import answer, caption, frozen_row, verdict, warnings
+from medsearch.reporting.staged.document import answer, caption, frozen_row, verdict, warnings
 from medsearch.reporting.staged.refinement_gain import left
 from medsearch.reporting.variance_components import ONE_SEED
 from medsearch.study.record.headers import Bound

@@ -12,7 +12,7 @@ from medsearch.core.errors import BadInput
 from medsearch.reporting.collect import collect_staged
 from medsearch.reporting.report import rebuild, summary, summary_text, write_report
 from medsearch.reporting.results import StagedResults, Trial
-from medsearch.reporting.staged.narrative import answer, caption
+from medsearch.reporting.staged.document import answer, caption
 from medsearch.reporting.storage import read_results
 from medsearch.stages.store import Store
 from medsearch.study import Best, Reaching, Refinement, StagedSearch
@@ -114,7 +114,7 @@ def test_a_group_s_own_page_names_its_metric_and_that_nothing_is_tested(place: S
     folder = place.study("toy_staged.1-first")
     page_of = rebuild(folder, place.store).read_text()
     assert "Validation Dice of segmentation" in page_of
-    assert "nothing is tested in this search" in page_of
+    assert "no trial is tested in this search" in page_of
 
 
 def test_a_refinement_around_another_point_is_not_shown(place: StudyEnvironment) -> None:
