@@ -9,7 +9,7 @@ from medsearch.study import Random, Variant
 from medsearch.study.plan import table
 from medsearch.study.search_plan import plan_search
 from tests.study import toy
-from tests.study.drive import carry_out, conduct, search
+from tests.study.ray.drive import carry_out, conduct, search
 
 BOTH = (
     Variant("Plain", {"segmentation.weights.a": 0.2}),

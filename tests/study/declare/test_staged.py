@@ -26,8 +26,8 @@ from medsearch.study.record.referenced_stages import referenced_stages
 from medsearch.study.search_plan import plan_search
 from medsearch.study.staged_plan import plan_staged
 from tests.study import toy
-from tests.study.drive import FULL
 from tests.study.headers import written
+from tests.study.ray.drive import FULL
 from tests.study.staging import FIRST, SECOND, WIDE, A, B, carry_out_search, carry_out_staged, staged
 
 POINT = {A: 20.0, B: 0.5, WIDE: True}

@@ -19,7 +19,7 @@ from medsearch.study.ray.lost_workers import FOR_MEMORY
 from medsearch.study.ray.packing import Packing
 from medsearch.study.ray.rungs import RETRIES
 from medsearch.study.ray.searcher import Jobs
-from tests.study.drive import conduct, do, search
+from tests.study.ray.drive import conduct, do, search
 
 SMALL = {"sampler": Random(), "references": (), "seeds": (0,), "finalists": 0}
 RULE = ASHA(grace=2, reduction=2, because="a test")
