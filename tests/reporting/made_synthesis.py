@@ -7,7 +7,7 @@ from medsearch.reporting.collect import IMPORTANCES
 from medsearch.stages.store import Store
 from medsearch.study.engine.identity import choose
 from tests.study.ablations import sweep_of, sweep_out
-from tests.study.drive import carry_out, conduct
+from tests.study.ray.drive import carry_out, conduct
 from tests.study.synthesis import table, weight_search
 
 

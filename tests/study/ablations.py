@@ -17,8 +17,8 @@ from medsearch.study.engine.jobs import Job, StudyEnvironment
 from medsearch.study.record.headers import AblationHeader
 from medsearch.study.record.ledger import Ledger
 from tests.study import toy
-from tests.study.drive import do
 from tests.study.headers import written
+from tests.study.ray.drive import do
 
 FORTH, REQUEUED = "t1 to t2", "t2 to t1"
 TASKS = {FORTH: CrossModalityTask(), REQUEUED: CrossModalityTask(source="t2", target="t1")}

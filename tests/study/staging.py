@@ -15,7 +15,7 @@ from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.staged_status import describe, staged_status
 from medsearch.study.record.ledger import Ledger
 from tests.study import toy
-from tests.study.drive import FULL, SearchDriver, carry_out
+from tests.study.ray.drive import FULL, SearchDriver, carry_out
 
 A, B, WIDE = "segmentation.weights.a", "segmentation.weights.b", "polish.wide"
 FIRST = Group(

@@ -10,7 +10,7 @@ from medsearch.study.engine.identity import choose
 from medsearch.study.plan import plan_ablation
 from tests.study import toy
 from tests.study.ablations import FORTH, TASKS, ablation, header_of, sweep_of, sweep_out
-from tests.study.drive import carry_out, conduct, search
+from tests.study.ray.drive import carry_out, conduct, search
 
 SEARCHED = search(trials=4, finalists=1, seeds=(0,), references=())
 ROWS = (Variant("winner"), Variant("winner, other b", {"segmentation.weights.b": 0.9}))

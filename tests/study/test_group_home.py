@@ -10,7 +10,7 @@ from medsearch.core.ownership import prepare_home
 from medsearch.study.ray.worker import Worker
 from medsearch.tracking import sync
 from tests.study import toy
-from tests.study.drive import carry_out, conduct, search
+from tests.study.ray.drive import carry_out, conduct, search
 from tests.study.ray.test_worker import payload
 
 

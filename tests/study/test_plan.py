@@ -8,7 +8,7 @@ import pytest
 from medsearch.study import Random, Variant
 from medsearch.study.plan import plan_search, table
 from tests.study import toy
-from tests.study.drive import carry_out, conduct, search
+from tests.study.ray.drive import carry_out, conduct, search
 
 BOTH = (
     Variant("Plain", {"segmentation.weights.a": 0.2}),

@@ -10,7 +10,7 @@ from medsearch.study.engine.driver import Event
 from medsearch.study.engine.jobs import RunResult
 from medsearch.study.progress import board_of, clock, progress, render
 from medsearch.study.record.ledger import PlannedRun
-from tests.study.drive import search
+from tests.study.ray.drive import search
 from tests.study.synthesis import weight_search
 
 

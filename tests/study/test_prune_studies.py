@@ -27,8 +27,8 @@ from medsearch.study.ray.execution import run_search, run_sweep
 from medsearch.study.record.ledger import HEADER, LEDGER
 from medsearch.study.record.referenced_stages import ReferencedStages, referenced_stages
 from tests.study.ablations import ablation, sweep_of, sweep_out
-from tests.study.drive import carry_out as carry_out_search
-from tests.study.drive import conduct, search
+from tests.study.ray.drive import carry_out as carry_out_search
+from tests.study.ray.drive import conduct, search
 from tests.study.toy import executions, study_environment
 
 SEARCH, ABLATION, FOREIGN = "toy_search", "toy_ablation", 4

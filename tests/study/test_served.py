@@ -12,7 +12,7 @@ from medsearch.cohorts.views import TaskView
 from medsearch.core.errors import BadInput
 from medsearch.study.ray.execution import run_search, run_sweep
 from tests.study.ablations import ablation
-from tests.study.drive import search
+from tests.study.ray.drive import search
 from tests.study.toy import executions, study_environment
 
 

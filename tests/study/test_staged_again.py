@@ -26,8 +26,8 @@ from medsearch.study.record.ledger import HEADER, HEADER_COPY, Ledger, PlannedRu
 from medsearch.study.record.referenced_stages import referenced_stages
 from tests.reporting.written import files
 from tests.study import toy
-from tests.study.drive import do
 from tests.study.headers import written
+from tests.study.ray.drive import do
 from tests.study.staging import FIRST, SECOND, WIDE, A, B, carry_out_search, carry_out_staged, staged
 
 NAMES = staged().studies

@@ -11,7 +11,7 @@ from medsearch.cohorts.layouts import layout
 from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.errors import BadInput
 from medsearch.study import ASHA, GP, NSGA2, FullLength, Median, Search, Variant, choice, loguniform, uniform
-from tests.study.drive import FULL, search
+from tests.study.ray.drive import FULL, search
 from tests.study.toy import TOY
 
 BOTH = {"validation/dice": "maximize", "validation/cost": "minimize"}

@@ -23,8 +23,8 @@ from medsearch.study.record.headers import FROZEN, Frozen, StagedHeader
 from medsearch.study.record.ledger import Ledger, RunRecord
 from medsearch.study.record.referenced_stages import referenced_stages
 from tests.study import toy
-from tests.study.drive import FULL
 from tests.study.headers import written
+from tests.study.ray.drive import FULL
 from tests.study.staging import FIRST, SECOND, WIDE, A, B, carry_out_search, carry_out_staged, staged
 
 POINT = {A: 20.0, B: 0.5, WIDE: True}

@@ -15,7 +15,7 @@ from medsearch.study.engine.ablation_header import describe
 from medsearch.study.engine.jobs import Job, RunResult
 from tests.study import toy
 from tests.study.ablations import FORTH, REQUEUED, ablation, header_of, sweep_of, sweep_out
-from tests.study.drive import do
+from tests.study.ray.drive import do
 
 EACH = {"toy-translation": 4, "toy-segmentation": 8, "toy-polish": 12, "toy-test": 12}  # two columns, two seeds
 

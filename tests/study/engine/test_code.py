@@ -21,9 +21,9 @@ from medsearch.study.plan import plan_ablation, plan_search
 from medsearch.study.record.ledger import Ledger
 from tests.study import toy
 from tests.study.ablations import ablation, sweep_of, sweep_out
-from tests.study.drive import carry_out, conduct, do, search
 from tests.study.edited import Package, written
 from tests.study.engine.test_search_driver import runs
+from tests.study.ray.drive import carry_out, conduct, do, search
 from tests.study.staging import carry_out_search, carry_out_staged, staged
 
 

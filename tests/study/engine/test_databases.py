@@ -16,7 +16,7 @@ from medsearch.study.engine.jobs import RunResult
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.tracking.backend import locate
 from medsearch.tracking.ui import _views
-from tests.study.drive import search
+from tests.study.ray.drive import search
 
 
 def test_postgresql_gets_a_driver_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from medsearch.study.declare.samplers import TPE
 from medsearch.study.engine.jobs import HOURS, Planner, RunResult, ancestors, failure, refused_by_system, stored_end
 from medsearch.study.engine.ranking import metrics_of
 from tests.study import toy
-from tests.study.drive import carry_out, conduct, do, search
+from tests.study.ray.drive import carry_out, conduct, do, search
 
 
 def planner(home: Path) -> Planner:

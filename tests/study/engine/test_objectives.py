@@ -17,7 +17,7 @@ from medsearch.study.engine.jobs import Job, RunResult
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from tests.study.ablations import header_of, sweep_of, sweep_out
-from tests.study.drive import carry_out, conduct, do
+from tests.study.ray.drive import carry_out, conduct, do
 from tests.study.synthesis import OBJECTIVES, table, weight_search
 
 SAMPLERS = [TPE(startup=3), GP(startup=3), QMC(), Random(), NSGA2(population=3)]

@@ -19,7 +19,7 @@ from medsearch.study.declare.search import Search
 from medsearch.study.engine import databases
 from medsearch.study.engine.jobs import RunResult
 from medsearch.study.engine.proposals import Proposals, sqlite
-from tests.study.drive import search
+from tests.study.ray.drive import search
 
 
 def told(proposals: Proposals, count: int, *, first: int = 0) -> list[dict[str, object]]:

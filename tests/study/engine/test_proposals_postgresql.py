@@ -13,8 +13,8 @@ from medsearch.study.engine import databases, proposals
 from medsearch.study.engine.jobs import RunResult
 from medsearch.study.engine.proposals import Proposals, sqlite
 from tests.postgres import PostgreSQL, postgresql
-from tests.study.drive import search
 from tests.study.engine.test_proposals import told
+from tests.study.ray.drive import search
 
 __all__ = ["postgresql"]
 

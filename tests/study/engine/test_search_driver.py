@@ -14,7 +14,7 @@ from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.record.headers import Finished
 from medsearch.study.record.ledger import Ledger, RunRecord
 from tests.study import toy
-from tests.study.drive import carry_out, conduct, do, search
+from tests.study.ray.drive import carry_out, conduct, do, search
 
 PLAIN = (Variant("Plain", {"segmentation.weights.a": 0.2}),)
 

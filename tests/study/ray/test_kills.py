@@ -20,8 +20,8 @@ from medsearch.study.record.headers import SearchHeader
 from medsearch.study.record.ledger import Ledger
 from tests.chaos.processes import command, descendants, named, wait_for
 from tests.study import toy
-from tests.study.drive import from_json
 from tests.study.headers import written
+from tests.study.ray.drive import from_json
 
 pytestmark = pytest.mark.soak
 
@@ -36,7 +36,7 @@ START = 90  # seconds that a driver may take to get going on a busy machine
 
 def begin(home: Path, plan: dict[str, Any], **environment: str) -> "subprocess.Popen[str]":
     home.mkdir(exist_ok=True)
-    drive = Path(__file__).parents[1] / "drive.py"
+    drive = Path(__file__).with_name("drive.py")
     arguments = [sys.executable, str(drive), str(home), json.dumps(plan)]
     return subprocess.Popen(arguments, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment})
 

@@ -22,8 +22,8 @@ from medsearch.study.ray.worker import END, TrialPayload, end_of, request
 from tests.hungry import Balance
 from tests.study import toy
 from tests.study.ablations import ablation, sweep_of
-from tests.study.drive import conduct
 from tests.study.feast import MAIN, STARTER, eaten, feast
+from tests.study.ray.drive import conduct
 
 AUTO = Resources(cpus_per_trial=1, gpus_per_trial=1.0, measured=True, device="cpu")
 FIXED = Resources(cpus_per_trial=1, gpus_per_trial=0.25, device="cpu")

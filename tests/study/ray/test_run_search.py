@@ -19,7 +19,7 @@ from medsearch.study.engine.search_driver import StudyFailed
 from medsearch.study.ray.cluster import Resources, cluster
 from medsearch.study.ray.execution import ClusterOptions, SearchRun, run_search
 from tests.study import toy
-from tests.study.drive import search
+from tests.study.ray.drive import search
 
 pytestmark = pytest.mark.slow
 
@@ -67,7 +67,7 @@ def test_a_whole_search(tmp_path: Path) -> None:
 
     # Again: nothing is trained, and nothing is started, in a process of its own that never imports Ray.
     again = (
-        "import sys; from pathlib import Path; from tests.study import toy; from tests.study.drive import search; "
+        "import sys; from pathlib import Path; from tests.study import toy; from tests.study.ray.drive import search; "
         "from medsearch.study.ray.execution import run_search; "
         f"done = run_search(search(trials=8), toy.study_environment(Path({str(tmp_path)!r}))); "
         "print(done.trained, done.finalists, 'ray' in sys.modules or 'optuna' in sys.modules)"

@@ -22,7 +22,7 @@ from tests.study.headers import written
 from tests.study.staging import FIRST, SECOND, A, staged
 
 pytestmark = pytest.mark.slow
-DRIVER = Path(__file__).parents[1] / "drive_staged.py"
+DRIVER = Path(__file__).with_name("drive_staged.py")
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -10,7 +10,7 @@ import pytest
 from medsearch.study import ASHA, Median
 from medsearch.study.declare.schedulers import RUNG, SELECTION, Scheduler
 from medsearch.study.ray.rungs import Point, Rungs, recorded
-from tests.study.drive import FULL, carry_out, conduct, search
+from tests.study.ray.drive import FULL, carry_out, conduct, search
 
 
 def rungs(rule: Scheduler, *, maximise: bool = True) -> Rungs:

@@ -24,7 +24,7 @@ from medsearch.study.ray.interruption import Halt
 from medsearch.study.ray.packing import Packing
 from medsearch.study.ray.rungs import RETRIES
 from medsearch.study.ray.searcher import FOR_MEMORY, Jobs, as_actor_error, lost_workers_fail_alone
-from tests.study.drive import conduct, do, search
+from tests.study.ray.drive import conduct, do, search
 
 SMALL = {"sampler": Random(), "references": (), "seeds": (0,), "finalists": 0}
 RULE = ASHA(grace=2, reduction=2, because="a test")

@@ -18,7 +18,7 @@ from medsearch.study.declare.schedulers import RUNG, SELECTION
 from medsearch.study.engine.jobs import Job, Planner
 from medsearch.study.ray.worker import END, TrialPayload, Unreadable, Worker, adopt_path, end_of, part_of, read_payload
 from tests.study import toy
-from tests.study.drive import search
+from tests.study.ray.drive import search
 
 
 def payload(home: Path, job: Job, *, threads: int = 1) -> TrialPayload:

@@ -32,7 +32,7 @@ from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.record.ledger import Ledger
 from tests.study import toy
 from tests.study.ablations import ablation, sweep_of, sweep_out
-from tests.study.drive import carry_out, do, search
+from tests.study.ray.drive import carry_out, do, search
 
 WEIGHTS = "weights.bin"
 

@@ -50,7 +50,6 @@ from medsearch.study.record.referenced_stages import referenced_stages
 from tests.core.test_codec import values
 from tests.study import toy
 from tests.study.ablations import ablation
-from tests.study.drive import search
 from tests.study.headers import (
     ablation_header,
     column_header,
@@ -60,6 +59,7 @@ from tests.study.headers import (
     staged_header,
     started,
 )
+from tests.study.ray.drive import search
 from tests.study.staging import staged
 
 EARLIER = Path(__file__).parent / "earlier"
