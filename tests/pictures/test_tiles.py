@@ -112,7 +112,7 @@ def test_the_test_stage_leaves_what_figures_are_made_of(micro: Micro, knobs: dic
     notes = [tile["note"] for tile in index if tile["what"] in heads]
     assert all(re.fullmatch(r"layer 1, head [12]: [01]\.\d\d", note) for note in notes)
     assert {tile["note"] for tile in index if tile["what"] == "prediction"} == {
-        f"Dice {artifact.manifest['notes']['cases'][0]['dice']:.2f}"
+        f"Dice {artifact.manifest.notes['cases'][0]['dice']:.2f}"
     }
 
 

@@ -228,9 +228,9 @@ class Proposals:
         Optuna never forgets an end, so the study is written anew under its name, with a copy beside it meanwhile from
         which a kill is made good (`_open`).
         """
+        self._finish_replacement()  # also of an earlier try, whose answer was lost
         if not set(numbers) - self.running():
             return
-        self._finish_replacement()
         trials = self.study.get_trials(deepcopy=True)
         if not any(trial.number in numbers and trial.state.is_finished() for trial in trials):
             return

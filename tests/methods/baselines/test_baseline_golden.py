@@ -13,6 +13,7 @@ from medsearch.methods.baselines.slices import diseased
 from medsearch.methods.baselines.uagan.networks import Generator
 from medsearch.methods.baselines.unet.training import UNet
 from medsearch.stages.context import Artifact
+from medsearch.stages.manifest import Manifest
 from medsearch.training.checkpoints import save_modules
 from tests.golden import Numbers, compare, two_steps
 from tests.methods.baselines.micro_baselines import of
@@ -196,7 +197,9 @@ def test_a_test(micro: Micro, tmp_path: Path, method: str) -> None:
     upstream = translation_artifact(run.stage, tmp_path / "translation") if method == "attent" else {}
     torch.manual_seed(2)
     networks = NETWORKS[method](run.stage)
-    context = micro.context(run, tmp_path, upstream={**upstream, "segmentor": Artifact("g", tmp_path, {})})
+    context = micro.context(
+        run, tmp_path, upstream={**upstream, "segmentor": Artifact("g", tmp_path, Manifest(metrics={}))}
+    )
     unlike(networks, method, diseased(context.task, "target", "test", run.stage.segmentation.slices))
     save_modules(tmp_path / "weights.safetensors", networks)
     _, outcome = drained(run.stage.train(context))

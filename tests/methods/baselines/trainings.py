@@ -14,6 +14,7 @@ from medsearch.methods.baselines.attent.translation import TranslationTraining
 from medsearch.methods.baselines.uagan.training import SegmentationTraining as UAGANTraining
 from medsearch.methods.baselines.unet.training import SegmentationTraining as UNetTraining
 from medsearch.stages.context import Artifact
+from medsearch.stages.manifest import Manifest
 from medsearch.stages.pipelines import StageRun
 from medsearch.training.checkpoints import save_modules
 from medsearch.training.crops import Crops
@@ -26,7 +27,7 @@ def translation_artifact(stage: Any, folder: Path) -> dict[str, Artifact]:
     folder.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
     save_modules(folder / "weights.safetensors", {"translator": Translator(stage.translation)})
-    return {"translation": Artifact("t", folder, {})}
+    return {"translation": Artifact("t", folder, Manifest(metrics={}))}
 
 
 def begun(

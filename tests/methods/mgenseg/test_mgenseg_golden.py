@@ -9,6 +9,7 @@ import torch
 from medsearch.methods.mgenseg.networks import MGenSegNet
 from medsearch.methods.mgenseg.training import MGenSegTraining
 from medsearch.stages.context import Artifact
+from medsearch.stages.manifest import Manifest
 from medsearch.training.checkpoints import save_modules
 from tests.golden import Numbers, compare, two_steps
 from tests.micro import Micro, drained
@@ -85,6 +86,6 @@ def test_a_test(heads: Micro, tmp_path: Path) -> None:
         weight.data += 0.2 * torch.randn_like(weight)  # so that not every pixel is alike
     save_modules(tmp_path / "weights.safetensors", {"net": net})
     weights = dict.fromkeys(("seg", "gen.adv", "gen.rec", "gen.lat", "mod.adv", "mod.cyc"), 1.0)
-    upstream = {"segmentation": Artifact("g", tmp_path, {"notes": {"weights": weights}})}
+    upstream = {"segmentation": Artifact("g", tmp_path, Manifest(metrics={}, notes={"weights": weights}))}
     _, outcome = drained(run.stage.train(heads.context(run, tmp_path, upstream=upstream)))
     compare(GOLDEN.get("test", {}), dict(outcome.metrics), stage="test", case="test", where=WHERE)

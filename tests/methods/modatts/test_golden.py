@@ -19,6 +19,7 @@ from medsearch.methods.modatts.supervision import supervision
 from medsearch.methods.modatts.translation import TranslationTraining
 from medsearch.methods.modatts.translator import Translator
 from medsearch.stages.context import Artifact
+from medsearch.stages.manifest import Manifest
 from medsearch.stages.stage import Stage
 from medsearch.training.checkpoints import save_modules
 from tests.golden import Numbers, compare, two_steps
@@ -125,7 +126,10 @@ def artifacts(micro: Micro, tmp_path: Path) -> dict[str, Artifact]:
     volumes = np.stack([micro.prepared.image("t2")[index] for index in range(len(micro.prepared.subjects))])
     np.save(synthesis / "pseudo_target.npy", volumes)
     write_json(synthesis / "subjects.json", micro.prepared.subjects)
-    return {"translation": Artifact("t", translation, {}), "synthesis": Artifact("s", synthesis, {})}
+    return {
+        "translation": Artifact("t", translation, Manifest(metrics={})),
+        "synthesis": Artifact("s", synthesis, Manifest(metrics={})),
+    }
 
 
 def test_translation(micro: Micro, tmp_path: Path) -> None:
@@ -162,7 +166,7 @@ def test_self_training(micro: Micro, tmp_path: Path, artifacts: dict[str, Artifa
     context, recipe = micro.context(run, tmp_path, upstream=artifacts), run.stage.segmentation
     training = SegmentationTraining(recipe, context, supervision(recipe, "oracle", context))
     save_modules(tmp_path / "weights.safetensors", training.modules)
-    context = replace(context, upstream={**artifacts, "teacher": Artifact("teacher", tmp_path, {})})
+    context = replace(context, upstream={**artifacts, "teacher": Artifact("teacher", tmp_path, Manifest(metrics={}))})
     (epoch,), _ = drained(run.stage.train(context))
     held("self_training", "self_training", {f"then {name}": value for name, value in epoch.metrics.items()})
 
@@ -171,6 +175,6 @@ def test_test(micro: Micro, tmp_path: Path, artifacts: dict[str, Artifact]) -> N
     run = micro.runs(test=True)["test"]
     torch.manual_seed(0)
     save_modules(tmp_path / "weights.safetensors", {"segmentor": Segmentor(run.stage.recipe)})
-    upstream = {**artifacts, "segmentor": Artifact("g", tmp_path, {})}
+    upstream = {**artifacts, "segmentor": Artifact("g", tmp_path, Manifest(metrics={}))}
     _, outcome = drained(run.stage.train(micro.context(run, tmp_path, upstream=upstream)))
     held("test", "test", dict(outcome.metrics))

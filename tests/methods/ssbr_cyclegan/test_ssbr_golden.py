@@ -9,6 +9,7 @@ from medsearch.methods.ssbr_cyclegan.regression import Regression, Regressor
 from medsearch.methods.ssbr_cyclegan.translation import PairedTranslation
 from medsearch.networks.cyclegan import Translators
 from medsearch.stages.context import Artifact
+from medsearch.stages.manifest import Manifest
 from medsearch.training.checkpoints import save_modules
 from tests.golden import Numbers, compare, two_steps
 from tests.methods.ssbr_cyclegan.micro_ssbr import RECIPE
@@ -73,7 +74,7 @@ def seeded(folder: Path) -> dict[str, Artifact]:
     artifacts = {}
     for role, name in (("regressor", "regressor"), ("translation", "translators")):
         save_modules(folder / role / "weights.safetensors", {name: modules[name]})
-        artifacts[role] = Artifact(role, folder / role, {"seconds": 0.0})
+        artifacts[role] = Artifact(role, folder / role, Manifest(metrics={}, seconds=0.0))
     return artifacts
 
 
