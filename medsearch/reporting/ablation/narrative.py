@@ -18,7 +18,6 @@ from medsearch.reporting.wording import counted, gathered, listed, oracle_chose,
 TAKEN: Mapping[Statistic, str] = {
     "pooled": "pooled over all scored units of the test split",
     "mean over cases": "means over test cases",
-    "": "of a statistic that is not known",
 }
 """What a paper's values are."""
 MOST = 4
@@ -268,11 +267,10 @@ def _paper(measures: Measures) -> Iterator[str]:
         over = listed(f"{over} ({measures.results.named(columns)})" for over, columns in spreads.items())
         yield f"Reported: {'; '.join(where)}.{f' Their ± is the SD over {over}.' if over else ''}"
     for (statistic, heading), columns in statistic_of.items():
-        named = measures.results.named(columns)
-        yield (
-            f"{named[:1].upper()}{named[1:]}: the paper's values, and the shares and changes made of them, are "
-            f"{TAKEN[statistic]}; they stand beside “{heading}”."
-        )
+        named, taken = measures.results.named(columns), "of what the paper's values are taken is not known"
+        if statistic:
+            taken = f"the paper's values, and the shares and changes made of them, are {TAKEN[statistic]}"
+        yield f"{named[:1].upper()}{named[1:]}: {taken}; they stand beside “{heading}”."
     every = [*(value for _, value in beside), *(mean.reported for mean in measures.mean_shares)]
     yield from dict.fromkeys(f"Assumed of the paper: {value.assumed}." for value in every if value.assumed)
     clashes: dict[str, dict[str, None]] = {}
