@@ -90,7 +90,7 @@ def test_a_plan_may_use_what_was_only_measured(tmp_path: Path) -> None:
     probes = Probes(tmp_path)
     probes.keep(of(run(epochs=7)), run(epochs=7), USAGE)
     (timing,) = probes.timings()
-    assert (timing["stage"], timing["recipe"]["epochs"], timing["seconds"]) == ("hungry", 7, 21.0)
+    assert (timing.stage, timing.recipe["epochs"], timing.seconds) == ("hungry", 7, 21.0)
 
 
 @pytest.mark.parametrize(
