@@ -380,7 +380,7 @@ def test_a_sweep_trains_again_what_its_next_stage_cannot_take(tmp_path: Path) ->
     sweep_out(sweep_of(ablation(), tmp_path))
     again = toy.study_environment(tmp_path).store.summaries()
     assert [line["key"] for line in toy.executions(tmp_path)[trained:]] == [damaged.name]
-    assert {key: one["metrics"] for key, one in again.items()} == {key: one["metrics"] for key, one in before.items()}
+    assert {key: one.metrics for key, one in again.items()} == {key: one.metrics for key, one in before.items()}
 
 
 @cache
