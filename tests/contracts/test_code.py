@@ -21,7 +21,7 @@ from tests.contracts.walks import WALKS
 from tests.micro import Micro, drained
 
 PACKAGE = Path(medsearch.__file__).parent
-BROUGHT = frozenset({"stages.manifest", "stages.folders", "core.records", "core.locks"})
+BROUGHT = frozenset({"stages.manifest", "stages.folders", "core.codec", "core.records", "core.locks"})
 """Run by the store when a stage asks for a file of what it takes; what is in that file is of the upstream's code."""
 
 
