@@ -13,7 +13,7 @@ import torch
 from medsearch.cohorts.prepared import PreparedVolumes
 from medsearch.core.paths import set_aside
 from medsearch.core.records import write_json
-from medsearch.stages import bucket as mirror
+from medsearch.stages import bucket
 from medsearch.stages.context import Runtime, StageContext
 from medsearch.stages.execution import StageExecutor, run_stage
 from medsearch.stages.manifest import Manifest
@@ -126,7 +126,7 @@ RUNNING = """
 import sys, time
 from pathlib import Path
 from tests.stages.test_bucket import step
-from medsearch.stages import bucket as mirror
+from medsearch.stages import bucket
 from medsearch.stages.store import Store
 
 bucket.EVERY_S = 0.3
@@ -219,7 +219,7 @@ def test_a_stage_whose_node_is_killed_ends_on_another_as_if_nothing_had_been(nod
 def test_training_goes_on_while_the_uri_does_not_answer_and_one_line_says_so(
     own: Buckets, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mirror, "EVERY_S", 0.05)
+    monkeypatch.setattr(bucket, "EVERY_S", 0.05)
     nodes = Nodes(tmp_path, own.new())
     one = nodes["one"]
     with caplog.at_level(logging.WARNING), one.lock("k"):
