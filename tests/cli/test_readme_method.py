@@ -59,7 +59,7 @@ from ray import cloudpickle
 from tests.micro import Micro
 
 micro = Micro.written(Path("../driver").resolve())
-small = {"channels": (4, 8), "epochs": 2, "batch": 4, "weights.ce": 0.5}
+small = {"features": (4, 4, 8, 8, 8, 4), "epochs": 2, "batch": 4, "weights.ce": 0.5}
 knobs = {f"segmentation.{name}": value for name, value in small.items()}
 own = Micro(micro.prepared, micro.store, STUDY.method, micro.asked)
 runs = tuple(own.runs(knobs, test=True, task={"target_labels": 1.0}).values())
