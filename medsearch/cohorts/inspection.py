@@ -34,7 +34,7 @@ from medsearch.imaging.image_files import (
 from medsearch.imaging.volumes import stored_volume
 
 DIGESTS = "digests.json"
-"""The file in the cache's folder that remembers what files hold; `cohorts.fingerprint` takes it, too."""
+"""The file in the cache's folder that remembers what files hold; `cohorts.cohort.fingerprint` takes it, too."""
 INSPECTION_VERSION = 4
 """Raised whenever the facts of an unchanged file would come out otherwise."""
 

@@ -1,7 +1,8 @@
-"""From a cohort's files to arrays that every trial of a node maps into memory: made once, found again by content.
+"""From a cohort's files to arrays that every stage run on a machine maps into memory: made once, found again by content.
 
 A folder's name holds the cohort's fingerprint, the sizes, the rules and the version (`folder_name` of the task);
-`cohorts.prepared` tells what lies in it. Every file is read once, but for those of cases that are registered first.
+`cohorts.prepared` tells what lies in it. Every file is read once more after its inspection, of cases that are
+registered first twice.
 
 Volumes are brought onto one grid. Images that come as they were acquired (section 5.5.1) are registered to one of them,
 the atlas, and a block of its head is cut out. The grid's x runs to the left from the atlas's own mid-sagittal plane, so

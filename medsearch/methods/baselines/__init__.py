@@ -10,7 +10,7 @@ Every one sees axial slices of whole hemispheres, diseased ones by M-GenSeg's ru
 "official" those that a method's own authors released, where they are told apart. Data are the paper's with either:
 slices of 1 % tumour or more, where the released code comes to more than 4 %, and each contrast normalised alone, where
 it takes all four together. Ours with either: forward passes are in bf16 on GPUs that have it, unless a study is run
-with --precision fp32 as those codes are, and the warp of slices holds their edges (`data.augmentation.slices`).
+with --precision fp32 as those codes are, and the warp of slices holds their edges (`imaging.augmentation.slices`).
 
     recipe, slices    what they share
 """

@@ -21,8 +21,8 @@ by one, a slice is diseased from 1 % of its brain area on (in the preset `releas
 asks for more than that), the seed is set before the networks are built.
 
 Ours: forward passes are in bf16 on GPUs that have it, unless a study is run with --precision fp32 as the released code
-is; the warp of slices holds their edges (`data.augmentation.slices`); images that take the same network go through it
-together, and spectra are estimated once a step, so batch norms see diseased and healthy images at once; without absence
+is; the warp of slices holds their edges (`imaging.augmentation.slices`); images that take the same network go through
+it together, and spectra are estimated once a step, so batch norms see diseased and healthy images at once; without absence
 to presence translation no healthy image is reconstructed either; the released code's passes that feed no loss (4
 encoder and 4 decoder passes of self-translation, 2 residuals of pseudo-images) are not run; codes are drawn from the
 run's own seed.

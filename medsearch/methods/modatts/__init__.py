@@ -9,7 +9,7 @@
     Eq. 5.12       segmentation.SegmentationTraining.g_terms      losses.weights
     Eq. 5.13       segmentation.train with a student (λ_st = λ_pT)
     Table 5.1      medsearch.networks.discriminator     Table 5.2    networks.medformer
-    5 folds        stages, pictures.voting         Figures 5.4-5.6, 5.9, 5.10    pictures, attention
+    5 folds        stages, pictures.voted         Figures 5.4-5.6, 5.9, 5.10    pictures, attention
 
 Departures from the paper, all as the released code does (which is the side to take where the paper's table and the
 trained sizes disagree): discriminators have four strided convolutions of kernel 3; slices are padded to 256 x 256;
@@ -23,7 +23,7 @@ seed is set before the networks are built.
 
 Ours: forward passes are in bf16 on GPUs that have it, unless a study is run with --precision fp32 as the released code
 is; pseudo-target volumes are 0 where their source is background, whatever the translator makes there; the warp of
-slices holds their edges (`data.augmentation.slices`).
+slices holds their edges (`imaging.augmentation.slices`).
 
 Where both are silent: the 2D variant sees slices of the same crops, diseased if any voxel of the half's slice is, and
 trains on those of which a quarter is brain, in batches of 15; λ_seg between the paper's fractions is interpolated.

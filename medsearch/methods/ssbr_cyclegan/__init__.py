@@ -4,7 +4,7 @@
     Eq. 5             losses.acl, translation.constraint      translation: the CycleGAN's stage
     Steps 1-5         selection.patients, selection.ByScore   and PBS, registering: the two it is compared with
     Input addition    networks.cyclegan: Translator           binary mask: translation.masked, at inference
-    Region, body      data.abdomen                            Table 1: recipe.TABLE_1, reported
+    Region, body      imaging.abdomen                         Table 1: recipe.TABLE_1, reported
 
 CycleGAN itself lies below the methods: networks.cyclegan, training.cyclegan; so do a stage that trains one, inference,
 and the pictures of Figs. 2 and 3: stages.synthesis, translating, pairs.
