@@ -1,4 +1,4 @@
-"""From a cohort's files to arrays that every stage run on a machine maps into memory: made once, found again by content.
+"""From a cohort's files to arrays that every stage run on a machine maps: made once, found again by content.
 
 A folder's name holds the cohort's fingerprint, the sizes, the rules and the version (`folder_name` of the task);
 `cohorts.prepared` tells what lies in it. Every file is read once more after its inspection, of cases that are

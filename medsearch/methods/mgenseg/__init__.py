@@ -22,9 +22,9 @@ asks for more than that), the seed is set before the networks are built.
 
 Ours: forward passes are in bf16 on GPUs that have it, unless a study is run with --precision fp32 as the released code
 is; the warp of slices holds their edges (`imaging.augmentation.slices`); images that take the same network go through
-it together, and spectra are estimated once a step, so batch norms see diseased and healthy images at once; without absence
-to presence translation no healthy image is reconstructed either; the released code's passes that feed no loss (4
-encoder and 4 decoder passes of self-translation, 2 residuals of pseudo-images) are not run; codes are drawn from the
+it together, and spectra are estimated once a step, so batch norms see diseased and healthy images at once; without
+absence to presence translation no healthy image is reconstructed either; the released code's passes that feed no loss
+(4 encoder and 4 decoder passes of self-translation, 2 residuals of pseudo-images) are not run; codes are drawn from the
 run's own seed.
 
 λ_seg is the same whatever fraction is annotated, as released: section 4.3.3 says that the best one varies and prints
