@@ -19,6 +19,8 @@ MOST, MOST_CASES = 50, 1000
 """Seeds and test cases beyond which nobody is advised to go."""
 WITHOUT_MARGIN = (5, 10)
 """Seeds that are spoken of where no margin says which difference matters."""
+DIGITS = 3
+"""Significant digits of a forecast difference."""
 
 
 def forecast(comparisons: Sequence[Comparison], metric: Metric, margin: float | None = None) -> str:
@@ -38,15 +40,17 @@ def forecast(comparisons: Sequence[Comparison], metric: Metric, margin: float | 
     family = max(1, *(one.family for one in known))
 
     def shown(by: int, over: int = cases) -> float:
-        return detectable((of_seeds, of_cases, residual), seeds=by, cases=over, level=ALPHA / family)
+        """To the digits that are told, so that what is told beside the margin is what was compared with it."""
+        least = detectable((of_seeds, of_cases, residual), seeds=by, cases=over, level=ALPHA / family)
+        return float(f"{least:.{DIGITS}g}")
 
     wanted = metric.margin if margin is None else margin
     begin = _begin(known, metric, size=(seeds, cases), shown=shown(seeds))
     if wanted is None:
         more = [number for number in WITHOUT_MARGIN if number > seeds]
-        return f"{begin}{''.join(f'; {number} seeds one of {shown(number):.3g}' for number in more)}"
+        return f"{begin}{''.join(f'; {number} seeds one of {shown(number):g}' for number in more)}"
     if shown(seeds) <= wanted:
-        return f"{begin}, less than the margin of {wanted:g}"
+        return f"{begin}, no more than the margin of {wanted:g}"
     enough = _fewest(lambda number: shown(number) <= wanted, above=seeds)
     if enough is not None:
         return f"{begin}; {enough} seeds ({enough - seeds} more) would show one of {wanted:g}"
@@ -57,7 +61,7 @@ def forecast(comparisons: Sequence[Comparison], metric: Metric, margin: float | 
         remedy = "more seeds with more cases would"
     else:
         remedy = "neither would more cases"
-    return f"{begin}; not even {many} seeds would show one of {wanted:g}, but {shown(many):.3g}: {remedy}"
+    return f"{begin}; not even {many} seeds would show one of {wanted:g}, but {shown(many):g}: {remedy}"
 
 
 def _begin(known: Sequence[Comparison], metric: Metric, *, size: tuple[int, int], shown: float) -> str:
@@ -73,9 +77,9 @@ def _begin(known: Sequence[Comparison], metric: Metric, *, size: tuple[int, int]
     begin = f"With {counted(seeds, 'seed')} and {counted(cases, 'test case')}"
     if metric.widest is not None and shown > metric.widest:
         none = f"no difference in {metric.words} can be shown in {POWER:.0%} of studies"
-        return f"{begin}, {none}: it would have to be {shown:.3g}, and none exceeds {metric.widest:g} {told}"
+        return f"{begin}, {none}: it would have to be {shown:g}, and none exceeds {metric.widest:g} {told}"
     # the metric's words name its unit
-    return f"{begin}, a difference in {metric.words} of {shown:.3g} would be shown in {POWER:.0%} of studies {told}"
+    return f"{begin}, a difference in {metric.words} of {shown:g} would be shown in {POWER:.0%} of studies {told}"
 
 
 def _fewest(enough: Callable[[int], bool], *, above: int) -> int | None:

@@ -26,6 +26,17 @@ def test_the_number_of_seeds_is_the_smallest_that_shows_the_margin() -> None:
     assert detectable(SPREAD, seeds=enough, cases=20) <= 0.03 < detectable(SPREAD, seeds=enough - 1, cases=20)
 
 
+def test_what_is_told_and_the_margin_are_compared_as_they_are_told() -> None:
+    """Between 0.03 and 0.03005 is 0.03: it is not told beside seeds that would show 0.03."""
+    seeds = tuple(range(5))
+    scale = 0.03002 / detectable(SPREAD, seeds=5, cases=20)
+    near = (SPREAD[0] * scale**2, SPREAD[1] * scale**2, SPREAD[2] * scale**2)
+    assert 0.03 < detectable(near, seeds=5, cases=20) < 0.03005
+    found = forecast([compared(near, seeds=seeds)], DICE)
+    assert "a difference in Dice of 0.03 would be shown" in found
+    assert found.endswith("no more than the margin of 0.03")
+
+
 def test_a_larger_family_asks_for_more() -> None:
     first, last = (forecast([compared(family=family, seeds=(0, 1, 2))], DICE) for family in (1, 8))
     assert float(last.split("Dice of ")[1].split()[0]) > float(first.split("Dice of ")[1].split()[0])
@@ -72,7 +83,7 @@ def test_holm_is_spoken_of_where_it_was_made(family: int, said: bool) -> None:
 
 def test_what_the_seeds_show_already_asks_for_none() -> None:
     found = forecast([compared((1e-6, 1e-6, 1e-6), seeds=(0, 1, 2))], DICE)
-    assert found.endswith("less than the margin of 0.03")
+    assert found.endswith("no more than the margin of 0.03")
 
 
 def test_without_a_margin_usual_numbers_are_forecast() -> None:
