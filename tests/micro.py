@@ -86,8 +86,8 @@ RECIPE = MoDATTSRecipe(
 )
 
 
-def write_heads(root: Path, count: int = 6, *, both_sides: bool = False) -> Cohort:
-    """Ellipsoid brains with a tumour on one side, or on both; dark in T1 and bright in T2."""
+def write_heads(root: Path, count: int = 6, *, both_sides: bool = False, fine: int = 1) -> Cohort:
+    """Ellipsoid brains with a tumour on one side, or on both; dark in T1 and bright in T2. Voxels of 10 / `fine` mm."""
     cases = []
     for number in range(count):
         rng = np.random.default_rng(number)
@@ -99,7 +99,8 @@ def write_heads(root: Path, count: int = 6, *, both_sides: bool = False) -> Coho
         mask = mask | mask[::-1] if both_sides else mask
         tissue = 100 + 20 * np.sin(grid.sum(0) / 3 + number) + rng.normal(0, 5, SHAPE)
         images = {"t1": tissue - 50.0 * mask, "t2": 220 - tissue + 80.0 * mask}
-        cases.append(_written(root / f"case-{number}", {c: np.where(brain, x, 0) for c, x in images.items()}, mask))
+        images = {contrast: np.where(brain, image, 0) for contrast, image in images.items()}
+        cases.append(_written(root / f"case-{number}", images, mask, fine))
     return Cohort("micro", root, "brats2020", CONTRASTS, tuple(cases))
 
 
@@ -119,12 +120,13 @@ def unpaired(of: Cohort) -> Cohort:
     return replace(of, cases=tuple(cases))
 
 
-def _written(folder: Path, images: Mapping[str, np.ndarray], mask: np.ndarray) -> Case:
+def _written(folder: Path, images: Mapping[str, np.ndarray], mask: np.ndarray, fine: int) -> Case:
     folder.mkdir(parents=True)
-    affine, paths = np.diag([-10.0, -10.0, 10.0, 1.0]), {contrast: folder / f"{contrast}.nii.gz" for contrast in images}
+    affine, each = np.diag([-10.0 / fine, -10.0 / fine, 10.0 / fine, 1.0]), np.ones((fine,) * 3, np.float32)
+    paths = {contrast: folder / f"{contrast}.nii.gz" for contrast in images}
     for contrast, path in paths.items():
-        write_volume(path, images[contrast].astype(np.float32), affine)
-    write_volume(folder / "seg.nii.gz", 4 * mask.astype(np.uint8), affine)
+        write_volume(path, np.kron(images[contrast].astype(np.float32), each), affine)
+    write_volume(folder / "seg.nii.gz", np.kron(4 * mask, each).astype(np.uint8), affine)
     return Case(folder.name, paths, folder / "seg.nii.gz")
 
 

@@ -49,22 +49,27 @@ def test_it_imports_neither_torch_nor_monai_to_be_planned(folder: Path) -> None:
 
 
 DRIVER = """
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+from medsearch.cohorts.preparation import prepare
 from medsearch.stages.store import Store
 from medsearch.study.ray.worker import TrialPayload
 from my_study import STUDY
 from ray import cloudpickle
-from tests.micro import Micro
+from tests.micro import TASK, Micro, write_heads
 
-micro = Micro.written(Path("../driver").resolve())
+home = Path("../driver").resolve()
+task = replace(TASK, geometry=replace(TASK.geometry, spacing=(5.0, 5.0, 5.0)))  # its U-Net halves slices four times
+prepared = prepare(write_heads(home / "heads", fine=2), "micro", task=task, folder=home / "cohorts")
+store = Store(home / "stages")
 small = {"features": (4, 4, 8, 8, 8, 4), "epochs": 2, "batch": 4, "weights.ce": 0.5}
 knobs = {f"segmentation.{name}": value for name, value in small.items()}
-own = Micro(micro.prepared, micro.store, STUDY.method, micro.asked)
+own = Micro(prepared, store, STUDY.method, task)
 runs = tuple(own.runs(knobs, test=True, task={"target_labels": 1.0}).values())
-job = SimpleNamespace(run="trial", runs=runs, prepared=micro.prepared)
-Path("../payload").write_bytes(cloudpickle.dumps(TrialPayload(job=job, store=micro.store, runtime=None)))
+job = SimpleNamespace(run="trial", runs=runs, prepared=prepared)
+Path("../payload").write_bytes(cloudpickle.dumps(TrialPayload(job=job, store=store, runtime=None)))
 print(*(run.code.digest for run in runs))
 """
 NODE = """
