@@ -96,54 +96,41 @@ def row_runs(study: Study, *, live: bool) -> Iterator[DesiredRun]:
         for label in grid.labels(record.stages[0][1]):
             by_row.setdefault(label, []).append(record)
 
+    def group(
+        run: str, name: str, place: int, status: RowStatus, records: Iterable[RunRecord], row: Row | None = None
+    ) -> DesiredRun:
+        """A run that others hang under; `records` are its stage runs, a row's with those that it shares."""
+        word = status.status(live=live)
+        params = plain_params({**study.fixed, **row.knobs}) if row else {}
+        numbers = study.table.numbers(row.label) if row else {}
+        tags = _row_tags(study, row, status) if row else {"role": "group", "runs": str(status)}
+        last = max([_ended(study, record) for record in records], default=None)
+        time = milliseconds(study.table.time)
+        return DesiredRun(
+            run=run,
+            name=plain_text(name, NAME_LENGTH),
+            started=_began(study) - place,
+            status=word,
+            ended=None if word in ("RUNNING", "SCHEDULED") else last,
+            tags=identity(study, run) | tags | {KNOBS: fingerprint(params)},
+            once=commit_tags(study.commit),
+            params=params,
+            summary=tuple(Point(plain_name(key), value, time, 0) for key, value in numbers.items()),
+        )
+
     def gathered(run: str, name: str, place: int) -> Iterator[DesiredRun]:
         """The run that gathers stage runs and is no row, if there are any."""
         if records := by_parent.get(run):
             states = [state_of(study, record) for record in records]
             complete, failed = states.count("complete"), states.count("failed")
-            status = RowStatus(complete, failed, len(states) - complete - failed, bool(states))
-            yield _group(study, run, name, place, status, records, live=live)
+            yield group(run, name, place, RowStatus(complete, failed, len(states) - complete - failed, True), records)
 
     yield from gathered(SHARED_STAGES, "shared stages", 0)
     for place, row in enumerate(grid.rows, start=1):
         records, cells = by_row.get(row.label, []), [cell for cell in grid.cells if cell.row == row.label]
         status = row_status(study, cells, begun=bool(records), unknown=grid.unknown(row.label))
-        yield _group(study, row_run(row.label), row.label, place, status, records, row, live=live)
+        yield group(row_run(row.label), row.label, place, status, records, row)
     yield from gathered(DROPPED, "no longer asked for", LAST)
-
-
-def _group(
-    study: Study,
-    run: str,
-    name: str,
-    place: int,
-    status: RowStatus,
-    records: Iterable[RunRecord],
-    row: Row | None = None,
-    *,
-    live: bool,
-) -> DesiredRun:
-    """A run that others hang under; `records` are its stage runs, a row's with those that it shares."""
-    word = status.status(live=live)
-    params = plain_params({**study.fixed, **row.knobs}) if row else {}
-    numbers = study.table.numbers(row.label) if row else {}
-    return DesiredRun(
-        run=run,
-        name=plain_text(name, NAME_LENGTH),
-        started=_began(study) - place,
-        status=word,
-        ended=None
-        if word in ("RUNNING", "SCHEDULED")
-        else max([_ended(study, record) for record in records], default=None),
-        tags=identity(study, run)
-        | (_row_tags(study, row, status) if row else {"role": "group", "runs": str(status)})
-        | {KNOBS: fingerprint(params)},
-        once=commit_tags(study.commit),
-        params=params,
-        summary=tuple(
-            Point(plain_name(key), value, milliseconds(study.table.time), 0) for key, value in numbers.items()
-        ),
-    )
 
 
 def _row_tags(study: Study, row: Row, status: RowStatus) -> dict[str, str]:
