@@ -24,15 +24,15 @@ UNITS |= {f"{prefix}IB": 1024**power for power, prefix in enumerate("KMGT", star
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Parse and do one command; errors become one line and an exit code."""
-    with exits() as environments:
+    with exits() as places:
         given = list(sys.argv[1:] if arguments is None else arguments)
         require_values(given)
         options = _parser().parse_args(given)
         if "home" in options:
-            environments.append(options.home)
+            places.append(options.home)
             adopt_umask(options.home)
         else:
-            environments.append(Path.cwd())
+            places.append(Path.cwd())
         code = resolve_name(options.do)(options)
     if code:
         raise SystemExit(code)

@@ -42,15 +42,15 @@ def exits(*, lossy: bool = False) -> Iterator[list[Path]]:
         MedsearchError: at a prompt or in a notebook, where an exit would end what others are doing there.
 
     """
-    environments = [Path(tempfile.gettempdir())]
+    places = [Path(tempfile.gettempdir())]
     if interactive():
-        with _raising(environments):
-            yield environments
+        with _raising(places):
+            yield places
         return
     prepare_streams(lossy=lossy)
     try:
         try:
-            yield environments
+            yield places
         except BaseException:
             with suppress(OSError):  # why it ended is what the user must see
                 sys.stdout.flush()
@@ -64,17 +64,17 @@ def exits(*, lossy: bool = False) -> Iterator[list[Path]]:
     except BrokenPipeError as error:  # the reader (head, less) has gone: what is left is for nobody
         raise SystemExit(MedsearchError.exit_code) from error
     except OSError as error:
-        raise _printed(BadInput(explained(error, environments))) from error
+        raise _printed(BadInput(explained(error, places))) from error
 
 
 @contextmanager
-def _raising(environments: Sequence[Path]) -> Iterator[None]:
+def _raising(places: Sequence[Path]) -> Iterator[None]:
     try:
         yield
     except MedsearchError as error:
         raise error from None  # its line says all
     except OSError as error:
-        raise BadInput(explained(error, environments)) from error
+        raise BadInput(explained(error, places)) from error
     except SystemExit as end:  # the parser of the arguments
         if end.code:
             msg = "these arguments cannot be used, see above; give them as run(STUDY, ['--trials', '4'])"

@@ -30,12 +30,12 @@ def run(study: Study, arguments: Sequence[str] | None = None) -> Path | None:
     Returns the study's folder; None where only the plan was asked for. A program ends here if the study fails, with an
     exit code (1 the study failed, 2 bad input, 130 interrupted and resumable); at a prompt, the error is raised.
     """
-    with exits(lossy=True) as environments:
+    with exits(lossy=True) as places:
         forget()
         given = list(arguments if arguments is not None else [] if interactive() else sys.argv[1:])
         require_values(given)
         options = parser(study).parse_args(given)
-        environments.append(options.home)
+        places.append(options.home)
         writes = options.data or not options.dry_run  # what was found out about data is remembered
         if writes and (made := prepare_home(options.home, group=options.group_home)) is not None:
             say(made)
