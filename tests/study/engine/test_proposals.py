@@ -4,7 +4,6 @@ import itertools
 import math
 import re
 import shutil
-import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -244,18 +243,6 @@ def stored(proposals: Proposals) -> Ends:
     return ends | {number: (dict(proposals.propose(number)), None) for number in sorted(proposals.running())}
 
 
-@pytest.fixture
-def unsynced() -> Iterator[None]:
-    """Databases that never wait for the disk: hundreds of them are written, and no machine loses its power."""
-
-    def set_up(connection: sqlite3.Connection, _: object) -> None:
-        connection.execute("PRAGMA synchronous = OFF")
-
-    sqlalchemy.event.listen(sqlalchemy.Engine, "connect", set_up)
-    yield
-    sqlalchemy.event.remove(sqlalchemy.Engine, "connect", set_up)
-
-
 @contextmanager
 def struck(at: int, error: BaseException) -> Iterator[list[str]]:
     """Statement `at` that makes or removes a study, a trial or a study's attribute, counted from 1, raises `error`;
@@ -275,7 +262,6 @@ def struck(at: int, error: BaseException) -> Iterator[list[str]]:
         sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", strike)
 
 
-@pytest.mark.usefixtures("unsynced")
 @pytest.mark.parametrize("lost", [False, True], ids=["reopened", "lost"])
 @pytest.mark.parametrize(
     "error", [pytest.param(KeyboardInterrupt(), marks=pytest.mark.slow), DROPPED], ids=["killed", "dropped"]
@@ -312,7 +298,6 @@ def test_no_trial_is_lost_wherever_writing_them_anew_ends(
     assert at > 10
 
 
-@pytest.mark.usefixtures("unsynced")
 @pytest.mark.parametrize("sampler", [QMC(), TPE(startup=2)], ids=lambda s: s.name)
 def test_a_storage_that_lacks_trials_is_filled_up_from_the_ledger(tmp_path: Path, sampler: Sampler) -> None:
     """An earlier copy was put back, or an earlier release was killed while it filled it."""
@@ -327,7 +312,6 @@ def test_a_storage_that_lacks_trials_is_filled_up_from_the_ledger(tmp_path: Path
         assert earlier.propose(5).keys() == what.resolved.domains.keys()
 
 
-@pytest.mark.usefixtures("unsynced")
 @pytest.mark.parametrize("missing", [0, 2])
 def test_a_trial_that_neither_ledger_nor_storage_knows_is_proposed_anew(tmp_path: Path, missing: int) -> None:
     what = search(sampler=Random())
@@ -343,7 +327,6 @@ def test_a_trial_that_neither_ledger_nor_storage_knows_is_proposed_anew(tmp_path
     assert filled.propose(5).keys() == anew.keys()
 
 
-@pytest.mark.usefixtures("unsynced")
 def test_a_storage_of_other_trials_than_the_ledgers_is_refused(tmp_path: Path) -> None:
     what = search(sampler=Random())
     ends = ledgered(Proposals(what, sqlite(tmp_path / "whole")), 5)
