@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from medsearch.cohorts.views import Domain, SplitName, TaskView
 from medsearch.core.ranges import Fraction
 from medsearch.core.recipes import recipe
-from medsearch.imaging.geometry import Box, Geometry, Triple, half_starts, halves, padded_slices
+from medsearch.imaging.geometry import Box, Geometry, Shape, half_starts, halves, padded_slices
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.uint8]
@@ -175,7 +175,7 @@ class SliceRule:
         return seen & (tumour >= self.diseased_share * brain) & (tumour > 0), seen & (tumour == 0)
 
 
-def hemispheres(geometry: Geometry, shape: Triple) -> Geometry:
+def hemispheres(geometry: Geometry, shape: Shape) -> Geometry:
     """The geometry whose halves are whole ones: all slices and rows, and every column up to the midline."""
     return replace(geometry, depth=(0, shape[0]), crop=(shape[0], shape[1], -(-shape[2] // 2)))
 

@@ -32,7 +32,7 @@ from medsearch.core.errors import BadInput, printable
 from medsearch.core.machine import concurrently, cores
 from medsearch.core.records import append_line, lacks, read_lines, write_json
 from medsearch.imaging.abdomen import abdominal_region, body_mask
-from medsearch.imaging.geometry import Geometry, Spacing, Triple, bounding_box, presence
+from medsearch.imaging.geometry import Geometry, Shape, Spacing, bounding_box, presence
 from medsearch.imaging.image_files import Volume
 from medsearch.imaging.registration import REGISTRATION_VERSION, Atlas, Fit, RegistrationFailed
 from medsearch.imaging.resampling import MAJORITY, Image, area_weights, averaged, finite, image_on_grid, mask_on_grid
@@ -91,7 +91,7 @@ class Grid(NamedTuple):
     read: reads each of a case's files once; raises BadInput, which names the file, where one cannot be brought there.
     """
 
-    shape: Triple
+    shape: Shape
     record: Mapping[str, Any]
     read: Callable[[Case], GridCase]
 
@@ -290,7 +290,7 @@ def _line_fault(line: Mapping[str, Any]) -> str:
     return "" if whole == [4] * 4 else "has no matrix of 4 x 4 numbers"
 
 
-def _block(subject: str, atlas: Atlas, geometry: Geometry, *, shape: Triple, tumours: Sequence[Matrix]) -> Matrix:
+def _block(subject: str, atlas: Atlas, geometry: Geometry, *, shape: Shape, tumours: Sequence[Matrix]) -> Matrix:
     """From voxels (x, y, z) of the block of `shape` (z, y, x) to the atlas's mm.
 
     Its centre is the mean of `tumours` (points in the atlas's mm), moved onto the mid-sagittal plane: that about which
@@ -326,7 +326,7 @@ def _moved(affine: Matrix, point: Any) -> Matrix:
     return moved
 
 
-def _resampled(values: NDArray[np.float32], steps: Matrix, shape: Triple) -> NDArray[np.float32]:
+def _resampled(values: NDArray[np.float32], steps: Matrix, shape: Shape) -> NDArray[np.float32]:
     """(x, y, z) of a file averaged to the voxels of `shape` (z, y, x), of which `steps` leads to the file's voxels."""
     from scipy.ndimage import affine_transform, gaussian_filter
 

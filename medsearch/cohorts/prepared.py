@@ -17,7 +17,7 @@ from medsearch.cohorts.atomic_folder import CASES, REMEDY, set_aside, verified_f
 from medsearch.cohorts.cohort import Roster
 from medsearch.core.errors import BadInput, Damaged
 from medsearch.core.records import read_record
-from medsearch.imaging.geometry import Box, Spacing, Triple
+from medsearch.imaging.geometry import Box, Shape, Spacing
 from medsearch.imaging.resampling import MAJORITY
 
 
@@ -122,7 +122,7 @@ class PreparedVolumes(PreparedArrays):
         return f"image-{contrast}.npy"
 
     @property
-    def shape(self) -> Triple:
+    def shape(self) -> Shape:
         """(Z, Y, X) of every volume."""
         deep, high, wide = self.record["shape"]
         return deep, high, wide

@@ -19,7 +19,7 @@ from medsearch.cohorts.prepared import Prepared, PreparedStacks, PreparedVolumes
 from medsearch.cohorts.tasks import CrossModalityTask, Question, Split, SynthesisTask, Task, split
 from medsearch.core.errors import BadInput, UndeclaredRead
 from medsearch.core.recipes import fingerprint
-from medsearch.imaging.geometry import AxialGeometry, Box, Geometry, Spacing, Triple
+from medsearch.imaging.geometry import AxialGeometry, Box, Geometry, Shape, Spacing
 
 Domain = Literal["source", "target"]
 SplitName = Literal["train", "validation", "test"]
@@ -105,7 +105,7 @@ class TaskView(View[CrossModalityTask, PreparedVolumes]):
         return self.task.geometry
 
     @property
-    def shape(self) -> Triple:
+    def shape(self) -> Shape:
         """(Z, Y, X) of every volume."""
         return self.prepared.shape
 

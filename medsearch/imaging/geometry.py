@@ -17,7 +17,8 @@ from medsearch.core.ranges import HounsfieldUnits, NonNegativeInt, PositiveFloat
 from medsearch.core.recipes import recipe
 
 Box = tuple[tuple[int, int], tuple[int, int], tuple[int, int]]  # (low, high) per axis z, y, x; high excluded
-Triple = tuple[int, int, int]
+Shape = tuple[int, int, int]  # voxels along z, y and x
+Voxel = tuple[int, int, int]  # (z, y, x); negative before the first of the grid
 Spacing = tuple[float, float, float]  # voxel size along z, y and x, mm
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -38,7 +39,11 @@ class Geometry:
     crop: tuple[PositiveInt, PositiveInt, PositiveInt] = (96, 160, 64)
 
     def __post_init__(self) -> None:
-        """Refuse a depth without slices."""
+        """Refuse a depth that holds no slice.
+
+        Raises:
+            BadInput: it ends where it begins, or before.
+        """
         if not self.depth[0] < self.depth[1]:
             msg = f"geometry {self} has no slice; depth is (first, last + 1), depth[0] < depth[1]"
             raise BadInput(msg)
@@ -67,7 +72,11 @@ class AxialGeometry:
     window: tuple[HounsfieldUnits, HounsfieldUnits] = (-1000.0, 1000.0)
 
     def __post_init__(self) -> None:
-        """Refuse a window without values."""
+        """Refuse a window that holds no value.
+
+        Raises:
+            BadInput: it ends where it begins, or below.
+        """
         if not self.window[0] < self.window[1]:
             msg = f"geometry {self}: the window is (low, high) in HU, low < high"
             raise BadInput(msg)
@@ -88,7 +97,7 @@ def padded_slices(volume: NDArray[Scalar], g: Geometry) -> NDArray[Scalar]:
     return _cut(volume, _slice_start(volume.shape, g), size)
 
 
-def unpad_slices(slices: NDArray[Scalar], shape: Triple, g: Geometry) -> NDArray[Scalar]:
+def unpad_slices(slices: NDArray[Scalar], shape: Shape, g: Geometry) -> NDArray[Scalar]:
     """Slices back in their volume: (D, S, S) -> (Z, Y, X); 0 outside the depth range."""
     return _paste(np.zeros(shape, slices.dtype), slices, _slice_start(shape, g))
 
@@ -101,7 +110,7 @@ def halves(volume: NDArray[Scalar], g: Geometry, box: Box) -> NDArray[Scalar]:
     return np.stack([_cut(volume, start, g.crop) for start in half_starts(volume.shape, g, box)])
 
 
-def place_halves(crops: NDArray[Scalar], shape: Triple, g: Geometry, box: Box) -> NDArray[Scalar]:
+def place_halves(crops: NDArray[Scalar], shape: Shape, g: Geometry, box: Box) -> NDArray[Scalar]:
     """Two crops back in their volume: (2, *g.crop) -> (Z, Y, X); 0 outside them. Undoes `halves` inside the crops."""
     whole = np.zeros(shape, crops.dtype)
     for crop, start in zip(crops, half_starts(shape, g, box), strict=True):
@@ -109,7 +118,7 @@ def place_halves(crops: NDArray[Scalar], shape: Triple, g: Geometry, box: Box) -
     return whole
 
 
-def half_starts(shape: tuple[int, ...], g: Geometry, box: Box) -> tuple[Triple, Triple]:
+def half_starts(shape: tuple[int, ...], g: Geometry, box: Box) -> tuple[Voxel, Voxel]:
     """The first voxel (z, y, x) of the low-x and of the high-x crop; negative where a crop reaches beyond."""
     deep, high, wide = g.crop
     z = g.depth[0] + (g.depth[1] - g.depth[0] - deep) // 2
@@ -140,25 +149,25 @@ def bounding_box(where: NDArray[np.bool_]) -> Box:
     return sides[0], sides[1], sides[2]
 
 
-def _slice_start(shape: tuple[int, ...], g: Geometry) -> Triple:
+def _slice_start(shape: tuple[int, ...], g: Geometry) -> Voxel:
     return g.depth[0], (shape[1] - g.slice_size) // 2, (shape[2] - g.slice_size) // 2
 
 
-def _cut(volume: NDArray[Scalar], start: Triple, size: Triple) -> NDArray[Scalar]:
+def _cut(volume: NDArray[Scalar], start: Voxel, size: Shape) -> NDArray[Scalar]:
     window = np.zeros(size, volume.dtype)
     inside, within = _overlap(volume.shape, start, size)
     window[within] = volume[inside]
     return window
 
 
-def _paste(whole: NDArray[Scalar], window: NDArray[Scalar], start: Triple) -> NDArray[Scalar]:
+def _paste(whole: NDArray[Scalar], window: NDArray[Scalar], start: Voxel) -> NDArray[Scalar]:
     inside, within = _overlap(whole.shape, start, window.shape)
     whole[inside] = window[within]
     return whole
 
 
 def _overlap(
-    shape: tuple[int, ...], start: Triple, size: tuple[int, ...]
+    shape: tuple[int, ...], start: Voxel, size: tuple[int, ...]
 ) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
     """The part that volume and window share, in the volume's and in the window's own indices."""
     inside, within = [], []

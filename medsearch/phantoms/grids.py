@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 Array = npt.NDArray[np.float32]
 Point = tuple[float, float, float]
-Triple = tuple[int, int, int]
+"""Along x, y and z, mm: a place, a size or a step."""
 
 BOX_MM = (240, 240, 155)
 ORIGIN_MM = (120.0, 103.5, 72.5)
@@ -30,7 +30,7 @@ _REACH_MM = ((-80, 80), (-116, 88), (-73, 84))
 class Lattice(ABC):
     """Points in head coordinates, `shape` of them in rows along x, y and z."""
 
-    shape: Triple
+    shape: tuple[int, int, int]
 
     @property
     @abstractmethod
@@ -48,7 +48,7 @@ class Grid(Lattice):
     """The part of a BraTS-like box in which a brain can lie: voxel `spacing` in mm, and the first voxel."""
 
     spacing: float
-    first: Triple
+    first: tuple[int, int, int]
 
     @property
     def axes(self) -> tuple[Array, Array, Array]:
@@ -142,7 +142,7 @@ class Box(Lattice):
         matrix[:3, 3] = self.start
         return matrix
 
-    def finer(self, factors: Triple) -> "Box":
+    def finer(self, factors: tuple[int, int, int]) -> "Box":
         """The same place with every voxel cut into as many as `factors` says, per axis."""
         steps = tuple(step / factor for step, factor in zip(self.steps, factors, strict=True))
         start = tuple(at - (old - new) / 2 for at, old, new in zip(self.start, self.steps, steps, strict=True))

@@ -17,10 +17,8 @@ import numpy.typing as npt
 from medsearch.core.seeds import generator
 from medsearch.imaging.geometry import FIELD_OF_VIEW
 from medsearch.phantoms.abdomen.bodies import Body
-from medsearch.phantoms.abdomen.series import Triple
-from medsearch.phantoms.grids import Array
+from medsearch.phantoms.grids import Array, Point
 
-Point = tuple[float, float, float]
 Window = tuple[slice, slice, slice]
 
 _MARGIN_MM, _FAR_MM = 30.0, 1000.0
@@ -300,8 +298,8 @@ class Scan:
     """
 
     images: Mapping[str, npt.NDArray[np.int16]]
-    spacing: Triple
-    origin: Triple
+    spacing: Point
+    origin: Point
     pancreas: npt.NDArray[np.uint8]
     lung: Array
     gas: Array

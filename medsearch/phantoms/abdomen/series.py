@@ -12,11 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from medsearch.core.seeds import seed
+from medsearch.phantoms.grids import Point
 
 if TYPE_CHECKING:
     from pydicom import Dataset
-
-Triple = tuple[float, float, float]
 
 _CT_STORAGE = "1.2.840.10008.5.1.4.1.1.2"
 _EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
@@ -44,7 +43,7 @@ class SeriesHeader:
 
 
 def write_series(
-    folder: Path, hu: npt.NDArray[np.int16], header: SeriesHeader, *, spacing: Triple, origin: Triple
+    folder: Path, hu: npt.NDArray[np.int16], header: SeriesHeader, *, spacing: Point, origin: Point
 ) -> None:
     """Write `hu` (x, y, z of LPS: left, back, up) as files 1-001.dcm and so on.
 
@@ -65,7 +64,7 @@ def write_series(
         dataset.save_as(folder / f"{header.number}-{number:03d}.dcm", enforce_file_format=True)
 
 
-def write_scout(folder: Path, picture: npt.NDArray[np.int16], header: SeriesHeader, *, spacing: Triple) -> None:
+def write_scout(folder: Path, picture: npt.NDArray[np.int16], header: SeriesHeader, *, spacing: Point) -> None:
     """Write one projection (x, z), the scout on which a scan is planned."""
     folder.mkdir(parents=True)
     dataset = _common(header, (picture.shape[1], picture.shape[0]), (spacing[0], spacing[2], spacing[1]))
@@ -76,7 +75,7 @@ def write_scout(folder: Path, picture: npt.NDArray[np.int16], header: SeriesHead
     dataset.save_as(folder / f"{header.number}-001.dcm", enforce_file_format=True)
 
 
-def _common(header: SeriesHeader, size: tuple[int, int], spacing: Triple) -> "Dataset":
+def _common(header: SeriesHeader, size: tuple[int, int], spacing: Point) -> "Dataset":
     from pydicom.dataset import Dataset, FileMetaDataset
 
     dataset = Dataset()
@@ -100,7 +99,7 @@ def _common(header: SeriesHeader, size: tuple[int, int], spacing: Triple) -> "Da
     return dataset
 
 
-def _place(dataset: "Dataset", header: SeriesHeader, number: int, corner: Triple) -> None:
+def _place(dataset: "Dataset", header: SeriesHeader, number: int, corner: Point) -> None:
     dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = _uid(header.subject, header.number, number)
     dataset.InstanceNumber = number
     dataset.ImagePositionPatient = [_decimal(at) for at in corner]

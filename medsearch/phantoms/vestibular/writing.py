@@ -24,7 +24,7 @@ from medsearch.core.spreadsheets import csv_text
 from medsearch.imaging.volumes import write_volume
 from medsearch.phantoms.anatomy import Anatomy
 from medsearch.phantoms.fields import SmoothField
-from medsearch.phantoms.grids import Array, Box, Triple, block_mean
+from medsearch.phantoms.grids import Array, Box, block_mean
 from medsearch.phantoms.signals import Tissue, balanced, flash
 from medsearch.phantoms.spec import PhantomSpec, written
 from medsearch.phantoms.templates import Template, label_maps, mni152_head, whole_labelled_head
@@ -133,7 +133,7 @@ def _template(spec: CrossModa2022Spec, number: int) -> Template:
     return whole_labelled_head(label_maps(Path(spec.anatomy))[template_number(spec, number)])
 
 
-def _factors(box: Box) -> Triple:
+def _factors(box: Box) -> tuple[int, int, int]:
     x, y, z = (int(np.ceil(abs(step) / _COARSEST_MM)) for step in box.steps)
     return x, y, z
 
