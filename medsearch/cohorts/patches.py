@@ -26,8 +26,8 @@ LEAST_BRAIN = 0.25
 
 
 @dataclass(frozen=True, kw_only=True)
-class VolumeSource:
-    """Where patches come from, by subject: volumes (Z, Y, X), masks or None where they may not be seen, brain boxes.
+class SubjectVolumes:
+    """What patches are cut from, by subject: volumes (Z, Y, X), masks or None where they may not be seen, brain boxes.
 
     `presence` tells whether there is tumour at low and at high x, `tumour_areas` how many voxels in each slice (2, Z).
     """
@@ -45,28 +45,28 @@ class VolumeSource:
 class Slices:
     """Every axial slice of the depth range, padded to a square, also the empty ones (as the released code)."""
 
-    source: VolumeSource
+    volumes: SubjectVolumes
 
     def __len__(self) -> int:
-        low, high = self.source.geometry.depth
-        return len(self.source.subjects) * (high - low)
+        low, high = self.volumes.geometry.depth
+        return len(self.volumes.subjects) * (high - low)
 
     def __getitem__(self, index: int) -> tuple[Image, Mask | None]:
         """Image and mask of one slice, (S, S) each; the mask is None where it is unknown."""
         subject, flat = self._place(index)
-        return padded_slices(self.source.image(subject), flat)[0].astype(np.float32), self.mask(index)
+        return padded_slices(self.volumes.image(subject), flat)[0].astype(np.float32), self.mask(index)
 
     def mask(self, index: int) -> Mask | None:
         """The mask alone."""
         subject, flat = self._place(index)
-        mask = self.source.mask(subject)
+        mask = self.volumes.mask(subject)
         return None if mask is None else padded_slices(mask, flat)[0]
 
     def _place(self, index: int) -> tuple[str, Geometry]:
         """Whose slice it is, and the geometry that holds this slice alone."""
-        low, high = self.source.geometry.depth
+        low, high = self.volumes.geometry.depth
         z = low + index % (high - low)
-        return self.source.subjects[index // (high - low)], replace(self.source.geometry, depth=(z, z + 1))
+        return self.volumes.subjects[index // (high - low)], replace(self.volumes.geometry, depth=(z, z + 1))
 
 
 class PatchIndex(NamedTuple):
@@ -81,7 +81,7 @@ class PatchIndex(NamedTuple):
 class HemispherePatches:
     """Patches (z, y, x) of the listed halves, or (y, x) of their listed slices."""
 
-    source: VolumeSource
+    volumes: SubjectVolumes
     units: tuple[PatchIndex, ...]
 
     def __len__(self) -> int:
@@ -90,38 +90,38 @@ class HemispherePatches:
     def __getitem__(self, index: int) -> tuple[Image, Mask | None]:
         """Image and mask of one patch; the mask is None where it is unknown."""
         unit = self.units[index]
-        mask = self.source.mask(unit.subject)
-        image = self._cut(self.source.image(unit.subject), unit).astype(np.float32)
+        mask = self.volumes.mask(unit.subject)
+        image = self._cut(self.volumes.image(unit.subject), unit).astype(np.float32)
         return image, None if mask is None else self._cut(mask, unit)
 
     def _cut(self, volume: NDArray[Any], unit: PatchIndex) -> NDArray[Any]:
-        box, geometry = self.source.box(unit.subject), self.source.geometry
+        box, geometry = self.volumes.box(unit.subject), self.volumes.geometry
         if unit.z is not None:
             geometry = replace(geometry, depth=(unit.z, unit.z + 1), crop=(1, *geometry.crop[1:]))
         half: NDArray[Any] = halves(volume, geometry, box)[unit.side]
         return half if unit.z is None else half[0]
 
 
-def half_crops(source: VolumeSource) -> tuple[HemispherePatches, HemispherePatches]:
+def half_crops(volumes: SubjectVolumes) -> tuple[HemispherePatches, HemispherePatches]:
     """Both halves of every subject: those with tumour anywhere, and those without (thesis, section 5.5.1)."""
     units: dict[bool, list[PatchIndex]] = {True: [], False: []}
-    for subject in source.subjects:
-        for side, present in enumerate(source.presence(subject)):
+    for subject in volumes.subjects:
+        for side, present in enumerate(volumes.presence(subject)):
             units[present].append(PatchIndex(subject, side))
-    return HemispherePatches(source, tuple(units[True])), HemispherePatches(source, tuple(units[False]))
+    return HemispherePatches(volumes, tuple(units[True])), HemispherePatches(volumes, tuple(units[False]))
 
 
-def half_slices(source: VolumeSource) -> tuple[HemispherePatches, HemispherePatches]:
+def half_slices(volumes: SubjectVolumes) -> tuple[HemispherePatches, HemispherePatches]:
     """Axial slices of every half that are not nearly empty: those with tumour, and those without."""
     units: dict[bool, list[PatchIndex]] = {True: [], False: []}
-    for subject in source.subjects:
-        volume, box, crop = source.image(subject), source.box(subject), source.geometry.crop
-        first = half_starts(volume.shape, source.geometry, box)[0][0]
-        brain = np.count_nonzero(halves(volume, source.geometry, box), axis=(2, 3)) >= LEAST_BRAIN * crop[1] * crop[2]
-        areas = source.tumour_areas(subject)
+    for subject in volumes.subjects:
+        volume, box, crop = volumes.image(subject), volumes.box(subject), volumes.geometry.crop
+        first = half_starts(volume.shape, volumes.geometry, box)[0][0]
+        brain = np.count_nonzero(halves(volume, volumes.geometry, box), axis=(2, 3)) >= LEAST_BRAIN * crop[1] * crop[2]
+        areas = volumes.tumour_areas(subject)
         for side, z in np.argwhere(brain).tolist():
             units[bool(areas[side, first + z] > 0)].append(PatchIndex(subject, side, first + z))
-    return HemispherePatches(source, tuple(units[True])), HemispherePatches(source, tuple(units[False]))
+    return HemispherePatches(volumes, tuple(units[True])), HemispherePatches(volumes, tuple(units[False]))
 
 
 def batches(count: int, size: int, rng: np.random.Generator) -> Iterator[Sequence[int]]:
@@ -141,9 +141,9 @@ def cycled(count: int, size: int, length: int, rng: np.random.Generator) -> Iter
         order = order[size:]
 
 
-def domain_source(task: TaskView, domain: Domain, split: SplitName, *, masks: bool = True) -> VolumeSource:
+def domain_volumes(task: TaskView, domain: Domain, split: SplitName, *, masks: bool = True) -> SubjectVolumes:
     """Volumes of one domain and split; with `masks=False` none is asked for."""
-    return VolumeSource(
+    return SubjectVolumes(
         subjects=task.subjects(domain, split),
         image=partial(task.mapped_image, domain, split),
         mask=partial(task.mapped_mask, domain, split) if masks else lambda _: None,
@@ -180,18 +180,18 @@ def hemispheres(geometry: Geometry, shape: Shape) -> Geometry:
     return replace(geometry, depth=(0, shape[0]), crop=(shape[0], shape[1], -(-shape[2] // 2)))
 
 
-def hemisphere_source(task: TaskView, domain: Domain, split: SplitName, *, masks: bool = True) -> VolumeSource:
+def hemisphere_volumes(task: TaskView, domain: Domain, split: SplitName, *, masks: bool = True) -> SubjectVolumes:
     """Volumes of one domain and split, cut into whole hemispheres; with `masks=False` no mask is asked for."""
-    source = domain_source(task, domain, split, masks=masks)
-    return replace(source, geometry=hemispheres(task.geometry, task.shape))
+    volumes = domain_volumes(task, domain, split, masks=masks)
+    return replace(volumes, geometry=hemispheres(task.geometry, task.shape))
 
 
-def hemisphere_slices(source: VolumeSource, rule: SliceRule) -> tuple[HemispherePatches, HemispherePatches]:
-    """The diseased slices of `source`, and the healthy ones."""
+def hemisphere_slices(volumes: SubjectVolumes, rule: SliceRule) -> tuple[HemispherePatches, HemispherePatches]:
+    """The diseased slices of `volumes`, and the healthy ones."""
     diseased, healthy = [], []
-    for subject in source.subjects:
-        cut = halves(source.image(subject), source.geometry, source.box(subject))
-        sick, well = rule.parted(cut, source.tumour_areas(subject))
+    for subject in volumes.subjects:
+        cut = halves(volumes.image(subject), volumes.geometry, volumes.box(subject))
+        sick, well = rule.parted(cut, volumes.tumour_areas(subject))
         diseased += [PatchIndex(subject, side, z) for side, z in np.argwhere(sick).tolist()]
         healthy += [PatchIndex(subject, side, z) for side, z in np.argwhere(well).tolist()]
-    return HemispherePatches(source, tuple(diseased)), HemispherePatches(source, tuple(healthy))
+    return HemispherePatches(volumes, tuple(diseased)), HemispherePatches(volumes, tuple(healthy))

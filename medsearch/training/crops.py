@@ -58,7 +58,7 @@ class Crops:
     @cached_property
     def annotated(self) -> frozenset[int]:
         """Which crops have a mask, true or pseudo."""
-        known = {subject: self.halves.source.mask(subject) is not None for subject, *_ in self.halves.units}
+        known = {subject: self.halves.volumes.mask(subject) is not None for subject, *_ in self.halves.units}
         return frozenset(
             index
             for index, unit in enumerate(self.halves.units)

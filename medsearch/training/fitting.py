@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medsearch.cohorts.patches import SliceRule, batches, hemisphere_slices, hemisphere_source
+from medsearch.cohorts.patches import SliceRule, batches, hemisphere_slices, hemisphere_volumes
 from medsearch.cohorts.views import Domain, SplitName
 from medsearch.core.errors import BadInput
 from medsearch.core.seeds import generator, seed
@@ -125,7 +125,7 @@ class SegmentorTraining(NetworkTraining[Any]):
         self.crops: dict[str, Crops] = {}
         splits: tuple[SplitName, ...] = ("train", "validation")
         for split in splits:
-            diseased, _ = hemisphere_slices(hemisphere_source(context.task, domain, split), SliceRule())
+            diseased, _ = hemisphere_slices(hemisphere_volumes(context.task, domain, split), SliceRule())
             crops = Crops(diseased)
             annotated = tuple(unit for index, unit in enumerate(diseased.units) if index in crops.annotated)
             self.crops[split] = Crops(replace(diseased, units=annotated))

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 from medsearch.cohorts.patches import (
     PatchIndex,
     SliceRule,
-    VolumeSource,
+    SubjectVolumes,
     hemisphere_slices,
-    hemisphere_source,
+    hemisphere_volumes,
     hemispheres,
 )
 from medsearch.cohorts.views import TaskView
@@ -30,7 +30,7 @@ def test_whole_hemispheres_hold_every_voxel(shape: tuple[int, int, int]) -> None
     np.testing.assert_array_equal(place_halves(both, shape, whole, BOX), volume)
 
 
-def source(brain: list[int], tumour: list[int]) -> VolumeSource:
+def volumes(brain: list[int], tumour: list[int]) -> SubjectVolumes:
     """Slice z has that many voxels of brain in the half at low x, and of tumour; the other half is empty."""
     volume, areas = np.zeros(SHAPE, np.float16), np.zeros((2, SHAPE[0]), np.int64)
     for z, count in enumerate(brain):
@@ -40,7 +40,7 @@ def source(brain: list[int], tumour: list[int]) -> VolumeSource:
     def image(_: str) -> NDArray[np.float16]:
         return volume
 
-    return VolumeSource(
+    return SubjectVolumes(
         subjects=("a",),
         image=image,
         mask=lambda _: None,
@@ -52,7 +52,7 @@ def source(brain: list[int], tumour: list[int]) -> VolumeSource:
 
 
 def test_a_slice_is_diseased_from_a_share_of_its_brain_healthy_without_tumour_and_else_unseen() -> None:
-    of = source(brain=[100, 100, 100, 50, 25, 26], tumour=[0, 3, 4, 2, 0, 0])
+    of = volumes(brain=[100, 100, 100, 50, 25, 26], tumour=[0, 3, 4, 2, 0, 0])
     diseased, healthy = hemisphere_slices(of, SliceRule(diseased_share=0.04))
     assert diseased.units == (PatchIndex("a", 0, 2), PatchIndex("a", 0, 3))
     assert healthy.units == (PatchIndex("a", 0, 0), PatchIndex("a", 0, 5))  # a quarter of the slice must be exceeded
@@ -63,14 +63,14 @@ def test_a_slice_is_diseased_from_a_share_of_its_brain_healthy_without_tumour_an
 
 
 def test_nothing_is_never_a_disease() -> None:
-    of = source(brain=[100] * 6, tumour=[0] * 6)
+    of = volumes(brain=[100] * 6, tumour=[0] * 6)
     assert not hemisphere_slices(of, SliceRule(diseased_share=0.0))[0].units
 
 
 def test_slices_of_real_volumes_are_their_own_halves(micro: Micro) -> None:
     parts = frozenset({"target.train.images", "target.train.presence", "target.train.masks"})
     view = TaskView(micro.prepared, replace(TASK, target_labels=1.0), parts)
-    of = hemisphere_source(view, "target", "train")
+    of = hemisphere_volumes(view, "target", "train")
     diseased, healthy = hemisphere_slices(of, SliceRule())
     assert len(diseased)
     assert len(healthy)

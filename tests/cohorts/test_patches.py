@@ -10,7 +10,7 @@ from medsearch.cohorts.patches import (
     HemispherePatches,
     PatchIndex,
     Slices,
-    VolumeSource,
+    SubjectVolumes,
     batches,
     cycled,
     half_crops,
@@ -44,7 +44,7 @@ def tumour_areas(subject: str) -> NDArray[np.int64]:
     return areas
 
 
-SOURCE = VolumeSource(
+VOLUMES = SubjectVolumes(
     subjects=("a", "b"),
     image=volume,
     mask=mask,
@@ -56,7 +56,7 @@ SOURCE = VolumeSource(
 
 
 def test_slices_are_those_of_the_depth_range_subject_by_subject() -> None:
-    slices = Slices(SOURCE)
+    slices = Slices(VOLUMES)
     assert len(slices) == 8
     for index in range(len(slices)):
         image, marked = slices[index]
@@ -73,7 +73,7 @@ def test_slices_are_those_of_the_depth_range_subject_by_subject() -> None:
 
 
 def test_halves_are_told_apart_by_presence() -> None:
-    diseased, healthy = half_crops(SOURCE)
+    diseased, healthy = half_crops(VOLUMES)
     assert diseased.units == (PatchIndex("a", 0),)
     assert healthy.units == (PatchIndex("a", 1), PatchIndex("b", 0), PatchIndex("b", 1))
     image, marked = diseased[0]
@@ -83,7 +83,7 @@ def test_halves_are_told_apart_by_presence() -> None:
 
 
 def test_slices_of_halves_are_their_crops_planes_with_their_own_label() -> None:
-    diseased, healthy = half_slices(SOURCE)
+    diseased, healthy = half_slices(VOLUMES)
     assert diseased.units == (PatchIndex("a", 0, 3),)  # slice 7 is beyond the crop
     assert len(healthy) == 15
     for list_ in (diseased, healthy):
@@ -101,7 +101,7 @@ def test_slices_of_little_brain_are_left_out() -> None:
         image[5, 3:9, 5] = 1  # 6 of 24
         return image
 
-    diseased, healthy = half_slices(dataclasses.replace(SOURCE, image=nearly_empty))
+    diseased, healthy = half_slices(dataclasses.replace(VOLUMES, image=nearly_empty))
     assert diseased.units == ()
     assert healthy.units == (PatchIndex("a", 1, 5), PatchIndex("b", 1, 5))
 
@@ -114,7 +114,7 @@ def test_only_what_is_cut_is_copied() -> None:
             assert self.size <= np.prod(GEOMETRY.crop)
             return super().astype(*args, **kwargs)
 
-    watched = dataclasses.replace(SOURCE, image=lambda subject: volume(subject).view(Watched))
+    watched = dataclasses.replace(VOLUMES, image=lambda subject: volume(subject).view(Watched))
     assert HemispherePatches(watched, (PatchIndex("a", 0), PatchIndex("a", 1, 4)))[1][0].shape == (6, 4)
     assert Slices(watched)[0][0].dtype == np.float32
 
@@ -142,5 +142,5 @@ def test_orders_are_those_of_the_generator() -> None:
 
 @pytest.mark.parametrize("z", [0, 7])
 def test_a_slice_outside_the_depth_range_can_still_be_cut(z: int) -> None:
-    image, _ = HemispherePatches(SOURCE, (PatchIndex("a", 1, z),))[0]
+    image, _ = HemispherePatches(VOLUMES, (PatchIndex("a", 1, z),))[0]
     np.testing.assert_array_equal(image, volume("a")[z, 3:9, 5:9])

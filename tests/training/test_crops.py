@@ -5,7 +5,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from medsearch.cohorts.patches import HemispherePatches, PatchIndex, domain_source, half_crops, half_slices
+from medsearch.cohorts.patches import HemispherePatches, PatchIndex, domain_volumes, half_crops, half_slices
 from medsearch.cohorts.views import TaskView
 from medsearch.core.recipes import override
 from medsearch.training.crops import IGNORED, Crops
@@ -18,8 +18,8 @@ def sides(micro: Micro) -> Callable[..., tuple[HemispherePatches, HemispherePatc
 
     def made(labels: float, *, flat: bool = False) -> tuple[HemispherePatches, HemispherePatches]:
         view = TaskView(micro.prepared, override(TASK, {"target_labels": labels}), TASK.parts)
-        source = domain_source(view, "target", "train")
-        return half_slices(source) if flat else half_crops(source)
+        volumes = domain_volumes(view, "target", "train")
+        return half_slices(volumes) if flat else half_crops(volumes)
 
     return made
 

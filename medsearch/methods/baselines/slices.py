@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from medsearch.cohorts.patches import SliceRule, cycled, hemisphere_slices, hemisphere_source
+from medsearch.cohorts.patches import SliceRule, cycled, hemisphere_slices, hemisphere_volumes
 from medsearch.cohorts.views import Domain, SplitName, TaskView
 from medsearch.core.errors import BadInput
 from medsearch.methods.baselines.recipe import SelectedOn, sides
@@ -83,7 +83,7 @@ class Drawing:
 
 def diseased(task: TaskView, domain: Domain, split: SplitName, rule: SliceRule, *, masks: bool = True) -> Crops:
     """The diseased slices of whole hemispheres; with `masks=False` no mask is asked for."""
-    return Crops(hemisphere_slices(hemisphere_source(task, domain, split, masks=masks), rule)[0])
+    return Crops(hemisphere_slices(hemisphere_volumes(task, domain, split, masks=masks), rule)[0])
 
 
 def require(needed: Needed, what: str, remedy: str) -> Needed:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medsearch.cohorts.patches import cycled, hemisphere_slices, hemisphere_source
+from medsearch.cohorts.patches import cycled, hemisphere_slices, hemisphere_volumes
 from medsearch.cohorts.views import Domain, TaskView
 from medsearch.core.errors import BadInput
 from medsearch.losses.weights import annotated_share
@@ -78,11 +78,11 @@ class Drawing:
         self.lists: dict[Domain, Lists] = {}
         shares = []
         for domain in recipe.domains:
-            source = hemisphere_source(task, domain, "train")
-            diseased, healthy = hemisphere_slices(source, recipe.slices)
+            volumes = hemisphere_volumes(task, domain, "train")
+            diseased, healthy = hemisphere_slices(volumes, recipe.slices)
             self.lists[domain] = Lists(Crops(diseased), Crops(healthy))
-            known = sum(source.mask(subject) is not None for subject in source.subjects)
-            shares.append(annotated_share(known, len(source.subjects)))
+            known = sum(volumes.mask(subject) is not None for subject in volumes.subjects)
+            shares.append(annotated_share(known, len(volumes.subjects)))
         self.annotated_fraction = max(shares)
         for domain, lists in self.lists.items():
             for kind, crops in vars(lists).items():

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medsearch.cohorts.patches import HemispherePatches, hemisphere_slices, hemisphere_source
+from medsearch.cohorts.patches import HemispherePatches, hemisphere_slices, hemisphere_volumes
 from medsearch.cohorts.views import Domain, TaskView
 from medsearch.core.errors import BadInput
 from medsearch.core.seeds import generator
@@ -71,7 +71,7 @@ class Validation:
         self.selecting = (self._route("source", "source"), self.main) if two else (self.main,)
 
     def _route(self, domain: Domain, seen_in: Domain) -> Route:
-        diseased, healthy = hemisphere_slices(hemisphere_source(self.task, domain, "validation"), self.recipe.slices)
+        diseased, healthy = hemisphere_slices(hemisphere_volumes(self.task, domain, "validation"), self.recipe.slices)
         if not len(diseased):
             msg = f"no validation slice of the {domain} is diseased; add cases or change task.split_seed"
             raise BadInput(msg)
@@ -83,9 +83,9 @@ class Validation:
         target = self.main.diseased.halves
         if self.selection != "oracle" or len(self.recipe.domains) < 2:
             return self.main.diseased.none(), self.main.diseased.none()
-        source = hemisphere_source(self.task, "source", "validation", masks=False)
+        source = hemisphere_volumes(self.task, "source", "validation", masks=False)
         both = tuple(unit for unit in target.units if unit.subject in source.subjects)
-        return Crops(HemispherePatches(source, both)), Crops(HemispherePatches(target.source, both))
+        return Crops(HemispherePatches(source, both)), Crops(HemispherePatches(target.volumes, both))
 
     def pairs(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Source and target images of the paired slices."""

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from medsearch.cohorts.patches import HemispherePatches, VolumeSource, cycled, domain_source, half_crops, half_slices
+from medsearch.cohorts.patches import HemispherePatches, SubjectVolumes, cycled, domain_volumes, half_crops, half_slices
 from medsearch.cohorts.views import SplitName
 from medsearch.core.errors import BadInput
 from medsearch.imaging.augmentation.tumours import heterogeneity, repeats
@@ -61,7 +61,7 @@ def supervision(recipe: SegmentationRecipe, selection: Selection, context: Stage
     synthetic = upsampled(synthetic, recipe.tumour_upsampling)
     diseased = healthy = replace(synthetic, units=())
     if recipe.supervision == "pseudo-target":
-        diseased, healthy = parted(domain_source(task, "target", "train"))
+        diseased, healthy = parted(domain_volumes(task, "target", "train"))
     shown = _volumes("target" if selection == "oracle" else selection, "validation", context)
     given = Supervision(
         synthetic=Crops(synthetic, tumour_intensity=recipe.tumour_intensity),
@@ -91,11 +91,11 @@ def supervision(recipe: SegmentationRecipe, selection: Selection, context: Stage
     return given
 
 
-def _volumes(contrast: str, split: SplitName, context: StageContext) -> VolumeSource:
+def _volumes(contrast: str, split: SplitName, context: StageContext) -> SubjectVolumes:
     """The source or target volumes of a split, or the source's translated ones, `pseudo-target`."""
     if contrast == "pseudo-target":
         return pseudo_target(context.task, split, context.upstream["synthesis"])
-    return domain_source(context.task, "target" if contrast == "target" else "source", split)
+    return domain_volumes(context.task, "target" if contrast == "target" else "source", split)
 
 
 def upsampled(crops: HemispherePatches, times: int) -> HemispherePatches:
@@ -107,11 +107,11 @@ def upsampled(crops: HemispherePatches, times: int) -> HemispherePatches:
     """
     if times == 1:
         return crops
-    source, tumours = crops.source, dict[tuple[str, int], tuple[int, float]]()  # voxels and heterogeneity
+    volumes, tumours = crops.volumes, dict[tuple[str, int], tuple[int, float]]()  # voxels and heterogeneity
     for subject, side in sorted({unit[:2] for unit in crops.units}):
-        mask, box = source.mask(subject), source.box(subject)
+        mask, box = volumes.mask(subject), volumes.box(subject)
         assert mask is not None
-        image, marked = (halves(volume, source.geometry, box)[side] for volume in (source.image(subject), mask))
+        image, marked = (halves(volume, volumes.geometry, box)[side] for volume in (volumes.image(subject), mask))
         if marked.any():
             tumours[subject, side] = int(np.count_nonzero(marked)), heterogeneity(image.astype(np.float32), marked)
     sizes, textures = [size for size, _ in tumours.values()], [texture for _, texture in tumours.values()]
@@ -156,7 +156,7 @@ def drawn(recipe: SegmentationRecipe, given: Supervision, rng: np.random.Generat
     length = math.ceil(given.epoch / size)
     lists = (cycled(len(crops), size, length, rng) for crops in (given.synthetic, diseased, healthy))
     augmenting = rng if recipe.augment else None
-    network, crop = recipe.sized_network, given.healthy.halves.source.geometry.crop
+    network, crop = recipe.sized_network, given.healthy.halves.volumes.geometry.crop
     bottleneck = [side // math.prod(network.scales) for side in crop[-network.dimensions :]]
     for synthetic, sick, well in zip(*lists, strict=True):
         of_use = sick if recipe.generative else [index for index in sick if index in known]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from medsearch.cohorts.patches import Volume, VolumeSource
+from medsearch.cohorts.patches import SubjectVolumes, Volume
 from medsearch.cohorts.views import SplitName, TaskView
 from medsearch.core.records import read_json, write_json
 from medsearch.imaging.geometry import padded_slices, unpad_slices
@@ -61,10 +61,10 @@ def synthesise(recipe: SynthesisRecipe, translation: TranslationRecipe, context:
     return Outcome(notes={"volumes": len(places)})
 
 
-def pseudo_target(task: TaskView, split: SplitName, synthesis: Artifact) -> VolumeSource:
+def pseudo_target(task: TaskView, split: SplitName, synthesis: Artifact) -> SubjectVolumes:
     """Translated source volumes of one split with the source's masks (Y_pT = Y_S)."""
     volumes, places = synthesised(synthesis)
-    return VolumeSource(
+    return SubjectVolumes(
         subjects=task.subjects("source", split),
         image=lambda subject: volumes[places[subject]],
         mask=partial(task.mapped_mask, "source", split),

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medsearch.cohorts.patches import Slices, batches, cycled, domain_source
+from medsearch.cohorts.patches import Slices, batches, cycled, domain_volumes
 from medsearch.cohorts.views import TaskView
 from medsearch.core.errors import BadInput
 from medsearch.imaging.augmentation.slices import augment_slice
@@ -41,8 +41,8 @@ class Drawing:
 
     def __init__(self, recipe: TranslationRecipe, task: TaskView) -> None:
         self.recipe = recipe
-        self.source = Slices(domain_source(task, "source", "train"))
-        self.target = Slices(domain_source(task, "target", "train", masks=False))
+        self.source = Slices(domain_volumes(task, "source", "train"))
+        self.target = Slices(domain_volumes(task, "target", "train", masks=False))
 
     def batches(self, rng: np.random.Generator) -> Iterator[SliceBatch]:
         """One pass over the source slices, each batch beside as many random target slices."""
@@ -93,7 +93,7 @@ class TranslationTraining(AdversarialTraining[StageContext]):
             "d": amsgrad(self.judges, recipe.optimiser),
         }
         self.drawing = Drawing(recipe, context.task)
-        self.validation = Slices(domain_source(context.task, "source", "validation"))
+        self.validation = Slices(domain_volumes(context.task, "source", "validation"))
         masks = [self.validation.mask(index) for index in range(len(self.validation))]
         self.diseased = [index for index, mask in enumerate(masks) if mask is not None and mask.any()]
         if not self.diseased:
