@@ -29,13 +29,6 @@ class CropBatch(TensorBatch):
     y: Float[Tensor, "annotated 1 *space"]
     counted: Bool[Tensor, "annotated 1 *space"] | None = None
 
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def __getitem__(self, part: slice) -> "CropBatch":
-        """The crops `part`, with the masks of those of them that are annotated: a micro-batch."""
-        return CropBatch(self.x[part], self.y[part], None if self.counted is None else self.counted[part])
-
 
 @dataclass(frozen=True)
 class Crops:

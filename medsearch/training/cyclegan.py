@@ -41,13 +41,6 @@ class Unpaired(TensorBatch):
         """A batch of slices (b, h, w) of each domain, in [-1, 1]."""
         return Unpaired(torch.from_numpy(x_s).unsqueeze(1), torch.from_numpy(x_t).unsqueeze(1))
 
-    def __len__(self) -> int:
-        return len(self.x_s)
-
-    def __getitem__(self, part: slice) -> "Unpaired":
-        """The images `part` of both domains: a micro-batch."""
-        return Unpaired(self.x_s[part], self.x_t[part])
-
 
 @final
 class CycleGAN:

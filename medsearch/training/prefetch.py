@@ -25,13 +25,27 @@ class Parted(Protocol):
 
 
 class TensorBatch:
-    """A dataclass of tensors, and of other such batches."""
+    """A dataclass of tensors, and of other such batches, all cut and moved as one; other fields stay as they are.
+
+    Fields that hold fewer samples than others, as masks of the annotated ones do, hold the first ones of the batch.
+    """
+
+    def __len__(self) -> int:
+        """The number of samples of the fields that hold most."""
+        return max(len(value) for value in self._counted().values())
+
+    def __getitem__(self: Moved, part: slice) -> Moved:
+        """The samples `part`: a micro-batch."""
+        return replace(self, **{name: value[part] for name, value in self._counted().items()})  # type: ignore[type-var]
 
     def to(self: Moved, device: str) -> Moved:
         """The same batch with its tensors on `device`, such as "cuda"."""
-        values = {part.name: getattr(self, part.name) for part in fields(self)}  # type: ignore[arg-type]
-        moved = {name: value.to(device) for name, value in values.items() if hasattr(value, "to")}
-        return replace(self, **moved)  # type: ignore[type-var]
+        return replace(self, **{name: value.to(device) for name, value in self._counted().items()})  # type: ignore[type-var]
+
+    def _counted(self) -> dict[str, Any]:
+        """The fields that are tensors or batches, by name."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        return {name: value for name, value in values.items() if hasattr(value, "to")}
 
 
 def micro_batches(batches: Iterator[Part], runtime: Runtime) -> Iterator[list[Part]]:

@@ -44,9 +44,6 @@ class Pair(TensorBatch):
     target: CropBatch
     emphasis: float = 1.0
 
-    def __len__(self) -> int:
-        return max(len(self.source.x), len(self.target.x))
-
     @property
     def y(self) -> Tensor:
         """All masks of the batch, the source's first: (b, 1, h, w)."""

@@ -28,9 +28,6 @@ class Side(TensorBatch):
     emphasis: float = 1.0
     """Of the Dice, where this is a part of a batch that has not its share of the masks."""
 
-    def __len__(self) -> int:
-        return max(len(self.p.x), len(self.a.x))
-
     def __getitem__(self, part: slice) -> "Side":
         """The slices `part` of diseased and of healthy ones alike: a micro-batch."""
         p, share = self.p[part], len(range(len(self))[part]) / len(self)

@@ -130,9 +130,6 @@ class Triple(TensorBatch):
     emphasis: tuple[float, float] = (1.0, 1.0)
     """Of the Dice of synthetic and of target crops, where this is a part of a batch that has not its share of them."""
 
-    def __len__(self) -> int:
-        return max(len(crops.x) for crops in (self.synthetic, self.diseased, self.healthy))
-
     def __getitem__(self, part: slice) -> "Triple":
         """The crops of `part`, counted in each of the three lists."""
         share = len(range(len(self))[part]) / len(self)

@@ -23,9 +23,6 @@ class SliceBatch(TensorBatch):
     emphasis: float = 1.0
     """Of the Dice, where this is a part of a batch that has not its share of the masks."""
 
-    def __len__(self) -> int:
-        return len(self.x_s)
-
     def __getitem__(self, part: slice) -> "SliceBatch":
         """The slices of `part`; their Dice weighs as their masks do in the whole batch."""
         x_s, y_s = self.x_s[part], self.y_s[part]

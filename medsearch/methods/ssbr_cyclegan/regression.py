@@ -42,18 +42,14 @@ Numbers = NDArray[np.intp]
 
 @dataclass(frozen=True)
 class StackBatch(TensorBatch):
-    """Stacks of slices in [-1, 1], superior ones first, and their body masks; `of` so many in the whole batch."""
+    """Stacks of slices in [-1, 1], superior ones first, and their body masks; `of` so many in the whole batch.
+
+    A micro-batch is of a batch as large as before.
+    """
 
     x: Float[Tensor, "k p 1 h w"]
     bm: Bool[Tensor, "k p h w"]
     of: int
-
-    def __len__(self) -> int:
-        return len(self.x)
-
-    def __getitem__(self, part: slice) -> "StackBatch":
-        """The stacks `part`, of a batch as large as before: a micro-batch."""
-        return StackBatch(self.x[part], self.bm[part], self.of)
 
     @property
     def emphasis(self) -> float:
