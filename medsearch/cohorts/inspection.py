@@ -80,7 +80,7 @@ class FileFacts:
 
     @property
     def matrix(self) -> npt.NDArray[np.float64]:
-        """The affine, (4, 4)."""
+        """The affine as a matrix (4, 4), from voxel indices to mm."""
         return np.array(self.affine, np.float64).reshape(4, 4)
 
 

@@ -57,7 +57,7 @@ class Slices:
         return padded_slices(self.volumes.image(subject), flat)[0].astype(np.float32), self.mask(index)
 
     def mask(self, index: int) -> Mask | None:
-        """The mask alone."""
+        """The mask (S, S) of one slice, whose image is not read; None where it is unknown."""
         subject, flat = self._place(index)
         mask = self.volumes.mask(subject)
         return None if mask is None else padded_slices(mask, flat)[0]

@@ -33,14 +33,12 @@ from medsearch.core.machine import concurrently, cores
 from medsearch.core.records import append_line, lacks, read_lines, write_json
 from medsearch.imaging.abdomen import abdominal_region, body_mask
 from medsearch.imaging.geometry import Geometry, Shape, Spacing, bounding_box, presence
-from medsearch.imaging.image_files import Volume
+from medsearch.imaging.image_files import Matrix, Volume
 from medsearch.imaging.registration import REGISTRATION_VERSION, Atlas, Fit, RegistrationFailed
 from medsearch.imaging.resampling import MAJORITY, Image, area_weights, averaged, finite, image_on_grid, mask_on_grid
 from medsearch.imaging.volumes import read_volume
 
 LOG = logging.getLogger(__name__)
-
-Matrix = NDArray[np.float64]  # (4, 4)
 
 SPREAD = 5.0  # standard deviations that fit into [-1, 1] (thesis section 5.5.1)
 STORED = (-32768, 32767)

@@ -212,12 +212,12 @@ class PreparedStacks(PreparedArrays):
         return f"{contrast}-{number:04d}.npy", f"{contrast}-{number:04d}-body.npy"
 
     def stack(self, subject: str, contrast: str) -> NDArray[np.int16]:
-        """(Z, Y, X) HU."""
+        """The slices (Z, Y, X) of a case in one contrast, HU; superior first, mapped from disk."""
         self.measured(subject, contrast)
         return self.mapped(self.files(contrast, self.index(subject))[0])
 
     def body(self, subject: str, contrast: str) -> NDArray[np.uint8]:
-        """(Z, Y, X) of 0 and 1."""
+        """The masks (Z, Y, X) of 0 and 1 that go with `stack`: the body with its air."""
         self.measured(subject, contrast)
         return self.mapped(self.files(contrast, self.index(subject))[1])
 

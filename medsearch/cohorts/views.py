@@ -101,7 +101,7 @@ class TaskView(View[CrossModalityTask, PreparedVolumes]):
 
     @property
     def geometry(self) -> Geometry:
-        """The task's sizes."""
+        """The voxels, slices and crops that the task sets."""
         return self.task.geometry
 
     @property
@@ -172,7 +172,7 @@ class TaskView(View[CrossModalityTask, PreparedVolumes]):
         return np.stack([np.count_nonzero(half, (1, 2)) for half in (marked[..., :middle], marked[..., middle:])])
 
     def box(self, subject: str) -> Box:
-        """The subject's brain box, voxels."""
+        """The voxels (low, high) along z, y and x between which the subject's brain lies, over all contrasts."""
         return self.prepared.boxes[self.prepared.index(subject)]
 
     def _serve(self, part: str, subjects: tuple[str, ...]) -> None:
@@ -226,7 +226,7 @@ class SynthesisView(View[SynthesisTask, PreparedStacks]):
 
     @property
     def geometry(self) -> AxialGeometry:
-        """The task's sizes."""
+        """The size of slices and the window of HU that the task sets."""
         return self.task.geometry
 
     def abdomen(self, side: Domain, name: Literal["train", "validation"], subject: str) -> Abdomen:

@@ -57,7 +57,7 @@ class _Line:
 
 
 def content_of(path: Path) -> Content:
-    """What the file holds now."""
+    """The size of a file and the SHA-256 of its bytes, read now."""
     with path.open("rb") as file:
         return Content(os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256").hexdigest()[:32])
 

@@ -19,8 +19,6 @@ from typing import Annotated, Any, final
 
 from medsearch.core.errors import BadInput
 
-UNBOUNDED = math.inf
-
 
 @final
 @dataclass(frozen=True)
@@ -30,8 +28,8 @@ class Range:
     above, below: `low` or `high` itself is excluded. step: only low, low + step, low + 2 step, ...; 0: all.
     """
 
-    low: float = -UNBOUNDED
-    high: float = UNBOUNDED
+    low: float = -math.inf
+    high: float = math.inf
     above: bool = False
     below: bool = False
     step: int = 0
@@ -48,7 +46,7 @@ class Range:
         """The range as it ends "a number ..."."""
         if self.step:
             first = ", ".join(f"{self.low + self.step * number:g}" for number in range(3))
-            return f"among {first}, ..." + (f" up to {self.high:g}" if self.high < UNBOUNDED else "")
+            return f"among {first}, ..." + (f" up to {self.high:g}" if self.high < math.inf else "")
         low = f"above {self.low:g}" if self.above else f"of {self.low:g} or more"
         high = f"below {self.high:g}" if self.below else f"of {self.high:g} or less"
         if math.isinf(self.low) or math.isinf(self.high):
@@ -64,7 +62,7 @@ class Rising:
     """Numbers of which none is smaller than the one before."""
 
     def holds(self, values: Sequence[float]) -> bool:
-        """Whether `values` rise, or stay."""
+        """Whether each of `values` is as large as the one before, or larger."""
         return all(low <= high for low, high in pairwise(values))
 
     def __str__(self) -> str:

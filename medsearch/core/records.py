@@ -37,7 +37,7 @@ _CRC_BYTES = len(b',"crc32":"00000000"}')
 
 
 def write_json(path: Path, of: Any) -> None:
-    """Write `of` as JSON, atomically."""
+    """Write anything that `plain` knows as a JSON file, atomically."""
     write_bytes(path, json.dumps(plain(of), indent=1).encode() + b"\n")
 
 
@@ -99,7 +99,7 @@ def parsed_json(content: bytes, what: object, *, remedy: str = REMEDY) -> Any:
 
 
 def sealed(of: Mapping[str, Any]) -> dict[str, Any]:
-    """`of` with its seal."""
+    """A record as JSON knows it, and its digest in the field `SEAL`."""
     content = {name: value for name, value in plain(of).items() if name != SEAL}
     return {**content, SEAL: _digest(content)}
 

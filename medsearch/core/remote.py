@@ -73,11 +73,11 @@ class Remote:
             return None
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file whole."""
+        """Write a file of this content: the new one is seen whole, or the old one."""
         self._retried(f"writing {name}", lambda: self._write_once(name, [content]))
 
     def upload(self, path: Path, name: str) -> None:
-        """Copy a local file."""
+        """Copy the local file `path` there as `name`, a piece at a time."""
 
         def upload_once() -> None:
             with path.open("rb") as source:

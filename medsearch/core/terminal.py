@@ -58,7 +58,7 @@ def say(line: str) -> None:
 
 
 def show(content: "RenderableType") -> None:
-    """Print what rich can render."""
+    """Print a table, or whatever else rich can render, on standard output."""
     console().print(content)
 
 

@@ -85,7 +85,7 @@ def body_mask(hu: Volume, spacing: tuple[float, float, float], rule: BodyRule | 
 
 
 def _filled(mask: Mask) -> Mask:
-    """Every slice without holes."""
+    """A mask (Z, Y, X) whose slices, each for itself, have no holes."""
     from scipy import ndimage
 
     return np.stack([ndimage.binary_fill_holes(plane) for plane in mask])

@@ -94,6 +94,8 @@ _LAST_OF_GROUP, _LEAST_LENGTH = 0x0060, 64
 _HU_TYPES = ("HU", "US", "")
 """What RescaleType is called where it is HU, or not specified (PS3.3, C.11.1.1.2); scanners with several energies store
 maps of electron density and atomic number as CT, too."""
+_LYING: Mapping[str, Lying] = {"HFS": "supine", "FFS": "supine", "HFP": "prone", "FFP": "prone"}
+"""How the patient lies, by PatientPosition."""
 _TILT_DEGREES = 0.1
 _PARALLEL = 0.9
 """The least cosine between a slice's normal and the body's axis that is called axial."""
@@ -220,7 +222,7 @@ def _slice(path: Path, whole: Any, frame: int, frames: int, group: "Mapping[str,
         tilt=0.0 if tilt is None else float(tilt[0]),
         localizer="LOCALIZER" in words,
         original="ORIGINAL" in words and "SECONDARY" not in words,
-        lying=_lying(str(whole.get("PatientPosition", "")).strip().upper()),
+        lying=_LYING.get(str(whole.get("PatientPosition", "")).strip().upper(), "other"),
     )
 
 
@@ -242,7 +244,10 @@ def read_pixels(slices: Sequence[Slice], content: bytes) -> list[npt.NDArray[Any
 def _images(slices: Sequence[Slice], content: bytes) -> list[npt.NDArray[Any]]:
     path, frames = slices[0].path, slices[0].frames
     header = _header(path, content, pixels=True)
-    packed = _is_packed(header)
+    try:
+        packed = bool(header.file_meta.TransferSyntaxUID.is_compressed)
+    except Exception:  # as of a header: a tag holds what it must not
+        raise BadSlice(*_CUT_OFF) from None
     if "PixelData" not in header:
         raise BadSlice(*_CUT_OFF)
     if packed and header.get("PixelRepresentation") is None:
@@ -255,13 +260,6 @@ def _images(slices: Sequence[Slice], content: bytes) -> list[npt.NDArray[Any]]:
     if signless and (stored >> (int(header.BitsStored) - 1)).any():
         raise BadSlice(*_NO_SIGN)
     return [_in_hu(stored[one.frame], *one.scale) for one in slices]
-
-
-def _is_packed(header: Any) -> bool:
-    try:
-        return bool(header.file_meta.TransferSyntaxUID.is_compressed)
-    except Exception:  # as above
-        raise BadSlice(*_CUT_OFF) from None
 
 
 def _completed(header: Any) -> bool:
@@ -341,8 +339,3 @@ def _all(value: Any) -> list[Any]:
     if value is None or isinstance(value, str | bytes):
         return [] if value is None else [value]
     return list(value) if hasattr(value, "__iter__") else [value]
-
-
-def _lying(word: str) -> Lying:
-    """How the patient lies, by PatientPosition (HFS, FFS: supine; HFP, FFP: prone)."""
-    return "supine" if word in ("HFS", "FFS") else "prone" if word in ("HFP", "FFP") else "other"

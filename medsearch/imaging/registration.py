@@ -19,12 +19,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.imaging.image_files import Volume
+from medsearch.imaging.image_files import Matrix, Volume
 
 if TYPE_CHECKING:
     import SimpleITK as sitk  # noqa: N813
-
-Matrix = NDArray[np.float64]  # (4, 4)
 
 LEAST_OVERLAP = 0.5
 _SMOOTHING_MM, _SHRINK = 2.5, 2

@@ -46,18 +46,13 @@ def read_volume(path: Path) -> Volume:
 
 
 def stored_volume(path: Path, contents: Contents = NOTHING_READ) -> Volume:
-    """As `read_volume`, in the type that the volume is stored with; files of `contents` are not read again."""
+    """As `read_volume`, in the type that the volume is stored with; files of `contents` are not read again.
+
+    The checksum of a gzip file is verified.
+    """
     if path.is_dir():
         return read_series(path, contents)
-    return decode_volume(contents[path] if path in contents else read_bytes(path), path)
-
-
-def decode_volume(content: bytes, path: Path) -> Volume:
-    """The volume in the bytes of a NIfTI file, in the type that it is stored with; the gzip checksum is verified.
-
-    Raises:
-        UnreadableVolume: as `read_volume`.
-    """
+    content = contents[path] if path in contents else read_bytes(path)
     image, geometry = _parsed(_decompressed(content, path), path)
     try:
         array = np.asanyarray(image.dataobj)

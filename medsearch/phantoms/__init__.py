@@ -45,7 +45,7 @@ class Phantom(NamedTuple):
 
     @property
     def knobs(self) -> tuple[str, ...]:
-        """What can be specified."""
+        """The names of the fields that the recipe can be given."""
         return tuple(field.name for field in dataclasses.fields(self.spec))  # type: ignore[arg-type]
 
 

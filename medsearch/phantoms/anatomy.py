@@ -37,7 +37,7 @@ class Anatomy:
 
     @classmethod
     def draw(cls, template: Template, rng: np.random.Generator) -> "Anatomy":
-        """A subject drawn from `rng`."""
+        """The head of a subject: `template` under an affine and a deformation that are drawn from `rng`."""
         size = template.scale * np.exp(_SCALE_SD * rng.standard_normal(3))
         matrix = np.diag(1 / size) @ turned(np.deg2rad(_TURN_SD_DEGREES) * rng.standard_normal(3))
         shift = _SHIFT_SD_MM * rng.standard_normal(3)

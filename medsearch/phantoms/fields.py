@@ -27,7 +27,7 @@ class SmoothField:
 
     @classmethod
     def draw(cls, rng: np.random.Generator, sigma: float, sd: float = 1.0) -> "SmoothField":
-        """A field drawn from `rng`."""
+        """A field of that smoothness (mm) and standard deviation, its coefficients drawn from `rng`."""
         step = sigma * _STEP_PER_SIGMA
         knots = [int(np.ceil((high - low) / step)) + 4 for low, high in zip(_LOW_MM, _HIGH_MM, strict=True)]
         return cls(sigma, (sd / _POWER * rng.standard_normal(knots)).astype(np.float32))

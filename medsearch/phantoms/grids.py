@@ -52,7 +52,7 @@ class Grid(Lattice):
 
     @property
     def axes(self) -> tuple[Array, Array, Array]:
-        """As `Lattice.axes`."""
+        """Head coordinates in mm of the voxels' centres; those along x and y fall, as indices run left and back."""
         x, y, z = (
             np.float32(sign) * ((first + np.arange(size) + 0.5) * self.spacing - origin).astype(np.float32)
             for sign, first, size, origin in zip(_SIGNS, self.first, self.shape, ORIGIN_MM, strict=True)
@@ -123,7 +123,7 @@ class Box(Lattice):
 
     @property
     def axes(self) -> tuple[Array, Array, Array]:
-        """As `Lattice.axes`."""
+        """Head coordinates in mm of the voxels' centres; along each axis they rise or fall as its step does."""
         x, y, z = (
             (start + step * np.arange(size)).astype(np.float32)
             for start, step, size in zip(self.start, self.steps, self.shape, strict=True)
@@ -132,7 +132,7 @@ class Box(Lattice):
 
     @property
     def voxel_ml(self) -> float:
-        """The volume of a voxel."""
+        """The volume of one voxel, ml."""
         return float(abs(np.prod(self.steps))) / 1000
 
     @property

@@ -32,14 +32,14 @@ class Tissue:
 
 
 def spin_echo(tissue: Tissue, *, repetition: float = 600.0, echo: float = 10.0) -> float:
-    """T1-weighted spin echo."""
+    """The signal of a T1-weighted spin echo; repetition and echo time in ms."""
     inverted = 2 * np.exp(-(repetition - echo / 2) / tissue.t1)
     recovery = 1 - inverted + np.exp(-repetition / tissue.t1)
     return float(tissue.density * recovery * np.exp(-echo / tissue.t2))
 
 
 def turbo_spin_echo(tissue: Tissue, *, repetition: float = 5000.0, echo: float = 95.0) -> float:
-    """T2-weighted turbo spin echo."""
+    """The signal of a T2-weighted turbo spin echo; repetition and effective echo time in ms."""
     return float(tissue.density * (1 - np.exp(-repetition / tissue.t1)) * np.exp(-echo / tissue.t2))
 
 

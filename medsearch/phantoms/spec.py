@@ -23,7 +23,7 @@ class Specification(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the files would."""
+        """Sixteen hex digits that change when the files of the cohort would."""
         ...
 
     @property

@@ -149,7 +149,8 @@ def _one_hot(labels: npt.NDArray[np.int16]) -> npt.NDArray[np.uint8]:
 
 def _to_head(labels: npt.NDArray[np.int16], affine: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Voxels to head coordinates, by landmarks: the line between the hemispheres, and where the deep nuclei lie."""
-    right, left, thalamus, caudate = (_centroid(labels, affine, numbers) for numbers in _LANDMARKS)
+    voxels = (np.argwhere(np.isin(labels, numbers)).mean(axis=0) for numbers in _LANDMARKS)
+    right, left, thalamus, caudate = (affine[:3, :3] @ voxel + affine[:3, 3] for voxel in voxels)
     x_axis = _unit(right - left)
     forward = _unit(caudate - thalamus - np.dot(caudate - thalamus, x_axis) * x_axis)
     upward = np.cross(x_axis, forward)
@@ -164,13 +165,6 @@ def _to_head(labels: npt.NDArray[np.int16], affine: npt.NDArray[np.float64]) -> 
 
 def _unit(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.asarray(vector / np.linalg.norm(vector))
-
-
-def _centroid(
-    labels: npt.NDArray[np.int16], affine: npt.NDArray[np.float64], numbers: tuple[int, ...]
-) -> npt.NDArray[np.float64]:
-    voxel = np.argwhere(np.isin(labels, numbers)).mean(axis=0)
-    return np.asarray(affine[:3, :3] @ voxel + affine[:3, 3])
 
 
 TOP_MM, BOTTOM_MM = 45.0, -100.0

@@ -10,7 +10,7 @@ import resource
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, final
 
@@ -96,7 +96,8 @@ class DeviceMeter:
     def begin(self) -> None:
         """Begin to measure: `peak` is of what is taken from now on."""
         if not self._gpu:
-            _reset_resident_peak()
+            with suppress(OSError):  # not on Linux, or not allowed: the peak is then that of the whole process
+                Path("/proc/self/clear_refs").write_text("5")
             self._began = _status("VmRSS")
         elif torch := _cuda():
             torch.cuda.empty_cache()  # what an earlier stage of this process reserved is none of this one's peak
@@ -132,10 +133,3 @@ def _status(field: str) -> int:
         return 0
     found = re.search(rf"^{field}:\s+(\d+) kB", text, re.MULTILINE)
     return int(found.group(1)) * 1024 if found else 0
-
-
-def _reset_resident_peak() -> None:
-    try:
-        Path("/proc/self/clear_refs").write_text("5")
-    except OSError:  # not on Linux, or not allowed: the peak is then that of the whole process
-        return

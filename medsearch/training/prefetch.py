@@ -35,7 +35,7 @@ class TensorBatch:
         return max(len(value) for value in self._counted().values())
 
     def __getitem__(self: Moved, part: slice) -> Moved:
-        """The samples `part`: a micro-batch."""
+        """The samples `part` of every tensor: a micro-batch."""
         return replace(self, **{name: value[part] for name, value in self._counted().items()})  # type: ignore[type-var]
 
     def to(self: Moved, device: str) -> Moved:

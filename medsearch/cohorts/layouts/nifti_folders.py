@@ -43,7 +43,7 @@ class Images:
 
     @staticmethod
     def of(folder: Path) -> "Images":
-        """What lies in `folder`."""
+        """The images in a folder, and what else lies there; hidden files and clutter apart."""
         named: dict[str, list[Path]] = {}
         others: list[Path] = []
         for path in visible(folder):

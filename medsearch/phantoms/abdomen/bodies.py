@@ -105,7 +105,7 @@ class Body:
 
     @staticmethod
     def draw(rng: np.random.Generator) -> "Body":
-        """Somebody."""
+        """One person, whose size, organs and HU are drawn from `rng`."""
         width = rng.uniform(*HALF_WIDTH_MM)
         bends = [SmoothField.draw(rng, _BEND_SIGMA, _BEND_MM) for _ in range(3)]
         return Body(

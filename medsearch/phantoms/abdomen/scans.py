@@ -324,7 +324,7 @@ class Subject:
 
     @cached_property
     def body(self) -> Body:
-        """Who it is."""
+        """The subject's body, the same in every scan of them."""
         return Body.draw(generator(self.seed, "abdomen", *self.stream, "body"))
 
     def scan(self, *, prone: bool = False) -> Scan:
