@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from medsearch.cohorts.cohort import Case, Cohort, Part
+from medsearch.cohorts.cohort import Case, Cohort, Subset
 from medsearch.cohorts.preparation import prepare
 from medsearch.cohorts.prepared import Prepared
 from medsearch.cohorts.tasks import CrossModalityTask, Task
@@ -106,13 +106,13 @@ def write_heads(root: Path, count: int = 6, *, both_sides: bool = False, fine: i
 
 def unpaired(of: Cohort) -> Cohort:
     """As if a data set said who is what: three annotated sources, two targets with weak labels, one test case."""
-    parts: list[tuple[Part, str]] = [("source", "t1")] * 3 + [("target", "t2")] * 2 + [("test", "t2")]
+    parts: list[tuple[Subset, str]] = [("source", "t1")] * 3 + [("target", "t2")] * 2 + [("test", "t2")]
     cases = (
         replace(
             case,
             images={contrast: case.images[contrast]},
             mask=case.mask if part == "source" else None,
-            part=part,
+            subset=part,
             presence=(bool(number % 2), not number % 2) if part == "target" else None,
         )
         for number, (case, (part, contrast)) in enumerate(zip(of.cases, parts, strict=True))

@@ -44,7 +44,7 @@ def write_bodies(root: Path, *, unpaired: int = 5, pairs: int = 4) -> Cohort:
     for number in range(unpaired):
         cases.append(_case(root, f"ct-{number}", number, ["CT"]))
         cases.append(_case(root, f"ce-{number}", 100 + number, ["ceCT"]))
-    cases += [replace(_case(root, f"pair-{n}", 200 + n, ["CT", "ceCT"]), part="test") for n in range(pairs)]
+    cases += [replace(_case(root, f"pair-{n}", 200 + n, ["CT", "ceCT"]), subset="test") for n in range(pairs)]
     return Cohort("bodies", root, "abdominal_ct", ("CT", "ceCT"), tuple(cases))
 
 

@@ -12,7 +12,7 @@ from medsearch.core.machine import concurrently
 from medsearch.core.records import read_record, write_sealed
 from medsearch.imaging.image_files import Contents, UnreadableVolume, files_of, missing, read_bytes, read_files
 
-Part = Literal["source", "target", "test"]
+Subset = Literal["source", "target", "test"]
 """Where a data set's own folders put a case."""
 
 
@@ -20,7 +20,7 @@ Part = Literal["source", "target", "test"]
 class Case:
     """One subject's images, all on one grid, and the mask where there is one. An image is a file or a folder of slices.
 
-    part: what the data set's folders say of the case; None: the split draws. presence: the weak label, where it is
+    subset: what the data set's folders say of the case; None: the split draws. presence: the weak label, where it is
     given apart from a mask: whether there is tumour at low and at high x of LPS, the patient's right and left. patient:
     whose images these are, where one patient may have several cases; None: the subject's own.
     """
@@ -28,7 +28,7 @@ class Case:
     subject: str
     images: Mapping[str, Path]
     mask: Path | None
-    part: Part | None = None
+    subset: Subset | None = None
     presence: tuple[bool, bool] | None = None
     patient: str | None = None
 
@@ -40,14 +40,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Roster:
-    """Who can be divided into parts: all subjects, those whose part is given, who has a mask, in what contrasts each
+    """Who can be divided into parts: all subjects, those whose subset is given, who has a mask, in what contrasts each
     has images, and whose images they are, where that is not the subject's own name.
 
-    Masks matter for the validation of target cases only; where no part is given, all subjects are taken to have one.
+    Masks matter for the validation of target cases only; where no subset is given, all subjects are taken to have one.
     """
 
     subjects: tuple[str, ...]
-    assigned: Mapping[str, Part] = field(default_factory=dict)
+    assigned: Mapping[str, Subset] = field(default_factory=dict)
     annotated: frozenset[str] = frozenset()
     contrasts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     patients: Mapping[str, str] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class Cohort:
         """What a split needs to know of the cases."""
         return Roster(
             self.subjects,
-            {case.subject: case.part for case in self.cases if case.part is not None},
+            {case.subject: case.subset for case in self.cases if case.subset is not None},
             frozenset(case.subject for case in self.cases if case.mask is not None),
             {case.subject: tuple(case.images) for case in self.cases},
             {case.subject: case.patient for case in self.cases if case.patient is not None},
@@ -171,7 +171,7 @@ def fingerprint(cohort: Cohort, digests_cache: Path) -> str:
     content: list[tuple[object, ...]] = []
     for case in sorted(cohort.cases, key=lambda case: case.subject):
         files = {kind: digests[path] for kind, path in case.files.items()}
-        known = {"part": case.part, "presence": case.presence}  # apart from its files
+        known = {"part": case.subset, "presence": case.presence}  # apart from its files
         content.append((case.subject, files, *([known] if set(known.values()) != {None} else [])))
     return recipes.fingerprint({"contrasts": cohort.contrasts, "cases": content})
 

@@ -127,7 +127,7 @@ def _write_volumes(cohort: Cohort, task: CrossModalityTask, aside: Path, *, memo
             "box": bounding_box(brain),
             "presence": presence(mask),
             "annotated": case.mask is not None,
-            "part": case.part,
+            "part": case.subset,
             "weak_label": case.presence,
             "patient": case.patient,
             "statistics": statistics,
@@ -197,7 +197,7 @@ def _atlas_grid(cohort: Cohort, layout: TumourLayout, geometry: Geometry, *, mem
 
     """
     candidates = [case for case in cohort.cases if layout.atlas in case.images]
-    named = min(candidates, key=lambda case: (case.part != "target", case.subject), default=None)
+    named = min(candidates, key=lambda case: (case.subset != "target", case.subject), default=None)
     if named is None:
         msg = f"cohort {cohort.name} in {cohort.root} has no {layout.atlas} image to serve as an atlas; add one"
         raise BadInput(msg)
@@ -206,7 +206,7 @@ def _atlas_grid(cohort: Cohort, layout: TumourLayout, geometry: Geometry, *, mem
     fits = _registered(cohort, named.subject, contrast, atlas=atlas, memory=memory)
     centroids = []
     for case in cohort.cases:
-        if case.part == "source" and case.mask is not None:
+        if case.subset == "source" and case.mask is not None:
             volume = read_volume(case.mask)
             voxels = np.argwhere(np.isin(np.rint(volume.array), layout.tumour))
             if len(voxels):
@@ -346,7 +346,7 @@ def _write_stacks(cohort: Cohort, task: SynthesisTask, aside: Path) -> None:
                 except OSError as error:
                     msg = f"{aside}: a prepared stack cannot be written ({error.strerror}); make room"
                     raise BadInput(msg) from error
-        return {"subject": case.subject, "part": case.part, "stacks": stacks}
+        return {"subject": case.subject, "part": case.subset, "stacks": stacks}
 
     cases = list(concurrently(stored, enumerate(cohort.cases)))
     write_json(aside / CASES, {"contrasts": cohort.contrasts, "slice_size": task.geometry.slice_size, "cases": cases})

@@ -7,7 +7,7 @@ on a task asks it. A part is named "<domain>.<split>.<kind>"; the domain is "sou
 an image in both contrasts, "paired".
 
 One root seed per task; every subject has its own place in every ranking. So excluding a case, asking for more labels
-or changing one side's labels leaves all other draws where they were.
+or changing one domain's labels leaves all other draws where they were.
 """
 
 import math
@@ -32,7 +32,12 @@ HELD_OUT = 0.1  # validation and test, each (thesis section 5.5.1: 37 + 37 of 36
 FEWEST = 4  # one subject each for source, target, validation and test
 FEWEST_SOURCES = 2  # one to train on, one to validate on, where the data set says who is source
 FEWEST_UNPAIRED = 2  # cases of a contrast: one to train on, one to look at
-SIDES = ("source", "target")
+Domain = Literal["source", "target"]
+SplitName = Literal["train", "validation", "test"]
+DOMAINS: tuple[Domain, ...] = ("source", "target")
+SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+KINDS = ("images", "masks", "presence")
+"""What parts are named by; those of pairs have "paired" in place of a domain."""
 PRETENDED = 40
 """Subjects of a cohort that is not there."""
 
@@ -41,7 +46,7 @@ PRETENDED = 40
 class Split:
     """Who is where, "<split>_<domain>"; nobody in parts that a task has not, and whose outlines may be seen.
 
-    Where the data set of a segmentation assigns no parts, both sides hold the same validation and test subjects.
+    Where the data set of a segmentation has no subsets, both domains hold the same validation and test subjects.
     """
 
     train_source: tuple[str, ...]
@@ -71,10 +76,10 @@ class CrossModalityTask:
 
     layout: the data set that the question is put to.
     source_labels, target_labels: fractions of the training volumes whose outlines may be seen, in [0, 1].
-    pairing: "disjoint" uses one contrast per training patient (the paper); "overlap" all patients in both, each side
-        in its own order (the released code, where a patient trains both sides).
+    pairing: "disjoint" uses one contrast per training patient (the paper); "overlap" all patients in both, each
+        contrast in its own order (the released code, where a patient trains both).
     normalisation: "per-contrast" statistics (the paper), or "joint" over all contrasts (the released code).
-    folds, fold: with 2 folds or more, the `fold`-th of them (from 0) is the source side's validation.
+    folds, fold: with 2 folds or more, the `fold`-th of them (from 0) is the source's validation.
     """
 
     layout: str = "brats2020"
@@ -89,9 +94,7 @@ class CrossModalityTask:
     fold: NonNegativeInt = 0
     geometry: Geometry = field(default_factory=Geometry)
 
-    parts: ClassVar[frozenset[str]] = frozenset(
-        ".".join(names) for names in product(SIDES, ("train", "validation", "test"), ("images", "masks", "presence"))
-    )
+    parts: ClassVar[frozenset[str]] = frozenset(".".join(names) for names in product(DOMAINS, SPLITS, KINDS))
     """What a stage may declare to read."""
     arrays: ClassVar[type[PreparedVolumes]] = PreparedVolumes
 
@@ -155,14 +158,14 @@ class CrossModalityTask:
 
         """
         _refuse(self, roster)
-        sides = _assigned(self, roster) if roster.assigned else _drawn(self, roster)
+        members = _assigned(self, roster) if roster.assigned else _drawn(self, roster)
         if self.folds:
-            sides |= _fold(self, sides, roster)
-        for side, fraction in (("source", self.source_labels), ("target", self.target_labels)):
-            training = sides[f"train_{side}"]
+            members |= _fold(self, members, roster)
+        for domain, fraction in (("source", self.source_labels), ("target", self.target_labels)):
+            training = members[f"train_{domain}"]
             count = math.ceil(fraction * len(training) - 1e-9)  # errs to more, as the released code; 0.07 of 100 is 7
-            sides[f"labelled_{side}"] = ranked(self.split_seed, training, "labels", side)[:count]
-        return Split(**sides)
+            members[f"labelled_{domain}"] = ranked(self.split_seed, training, "labels", domain)[:count]
+        return Split(**members)
 
 
 @recipe
@@ -191,7 +194,7 @@ class SynthesisTask:
 
     parts: ClassVar[frozenset[str]] = frozenset(
         {
-            *(f"{side}.{name}.images" for side in SIDES for name in ("train", "validation")),
+            *(f"{domain}.{name}.images" for domain in DOMAINS for name in ("train", "validation")),
             *(f"paired.{name}.images" for name in ("validation", "test")),
         }
     )
@@ -247,7 +250,7 @@ class SynthesisTask:
         return Roster((*trained, *pairs), dict.fromkeys(pairs, "test"), contrasts={**trained, **pairs})
 
     def draw(self, roster: Roster) -> Split:
-        """Divide the subjects: pairs are those whose part is "test", every other one has its contrast's domain.
+        """Divide the subjects: pairs are those in the subset "test", every other one has its contrast's domain.
 
         The order of subjects does not matter. Leaving one out keeps the order of all others, but for rounding may move
         the border between two parts by one.
@@ -335,9 +338,9 @@ def _drawn(task: CrossModalityTask, roster: Roster) -> dict[str, tuple[str, ...]
         source, target = training[:middle], training[middle:]
     else:
         source, target = ranked(task.split_seed, training, "source"), ranked(task.split_seed, training, "target")
-    both = {f"validation_{side}": validation for side in SIDES} | {f"test_{side}": test for side in SIDES}
-    sides = {"train_source": source, "train_target": target, **both}
-    return {name: _cases_of(patients, roster) for name, patients in sides.items()}
+    both = {f"validation_{domain}": validation for domain in DOMAINS} | {f"test_{domain}": test for domain in DOMAINS}
+    drawn = {"train_source": source, "train_target": target, **both}
+    return {name: _cases_of(patients, roster) for name, patients in drawn.items()}
 
 
 def _patients(roster: Roster, subjects: Sequence[str]) -> tuple[str, ...]:
@@ -357,8 +360,8 @@ def _cases_of(patients: Sequence[str], roster: Roster) -> tuple[str, ...]:
 
 def _assigned(task: CrossModalityTask, roster: Roster) -> dict[str, tuple[str, ...]]:
     source, target, test = (
-        ranked(task.split_seed, [name for name in roster.subjects if roster.assigned[name] == part], "split")
-        for part in ("source", "target", "test")
+        ranked(task.split_seed, [name for name in roster.subjects if roster.assigned[name] == subset], "split")
+        for subset in ("source", "target", "test")
     )
     annotated = [name for name in target if name in roster.annotated]
     shown = annotated[: max(1, round(HELD_OUT * len(annotated)))] if len(target) > 1 else []
@@ -373,9 +376,11 @@ def _assigned(task: CrossModalityTask, roster: Roster) -> dict[str, tuple[str, .
     }
 
 
-def _fold(task: CrossModalityTask, sides: Mapping[str, tuple[str, ...]], roster: Roster) -> dict[str, tuple[str, ...]]:
-    """The source side of one fold; the target's stays, so whoever validates there trains in no fold."""
-    pool = sides["validation_source"] + sides["train_source"]
+def _fold(
+    task: CrossModalityTask, members: Mapping[str, tuple[str, ...]], roster: Roster
+) -> dict[str, tuple[str, ...]]:
+    """The source cases of one fold; the target's stay, so whoever validates there trains in no fold."""
+    pool = members["validation_source"] + members["train_source"]
     order = ranked(task.split_seed, _patients(roster, pool), "folds")
     if not 0 <= task.fold < task.folds or not 2 <= task.folds <= len(order):
         whole = "patients" if roster.patients else "cases"  # whoever has several cases is not divided
@@ -385,7 +390,7 @@ def _fold(task: CrossModalityTask, sides: Mapping[str, tuple[str, ...]], roster:
         )
         raise BadInput(msg)
     shown = set(_cases_of(order[task.fold :: task.folds], roster))
-    elsewhere = shown | set(sides["validation_target"])
+    elsewhere = shown | set(members["validation_target"])
     training = tuple(name for name in pool if name not in elsewhere)
     if not training:
         msg = f"task.fold={task.fold} of task.folds={task.folds} leaves no source case to train on; add cases"
@@ -413,10 +418,10 @@ def _refuse(task: CrossModalityTask, roster: Roster) -> None:
     if assigned and (free := sorted(set(subjects) - set(assigned))):
         msg = f"subject {free[0]!r} is in no part, others are; put the case into the source, target or test folder"
         raise BadInput(msg)
-    parts = list(assigned.values())
-    if assigned and (parts.count("source") < FEWEST_SOURCES or not parts.count("target")):
+    subsets = list(assigned.values())
+    if assigned and (subsets.count("source") < FEWEST_SOURCES or not subsets.count("target")):
         msg = (
-            f"the cohort has {parts.count('source')} source and {parts.count('target')} target cases to train on; "
+            f"the cohort has {subsets.count('source')} source and {subsets.count('target')} target cases to train on; "
             f"a split needs {FEWEST_SOURCES} and 1: add cases"
         )
         raise BadInput(msg)

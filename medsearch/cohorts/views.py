@@ -16,18 +16,15 @@ from numpy.typing import NDArray
 
 from medsearch.cohorts.cohort import Roster
 from medsearch.cohorts.prepared import Prepared, PreparedStacks, PreparedVolumes
-from medsearch.cohorts.tasks import CrossModalityTask, Question, Split, SynthesisTask, Task, split
+from medsearch.cohorts.tasks import DOMAINS as DOMAINS
+from medsearch.cohorts.tasks import KINDS, SPLITS, CrossModalityTask, Question, Split, SynthesisTask, Task, split
+from medsearch.cohorts.tasks import Domain as Domain
+from medsearch.cohorts.tasks import SplitName as SplitName
 from medsearch.core.errors import BadInput, UndeclaredRead
 from medsearch.core.recipes import fingerprint
 from medsearch.imaging.geometry import AxialGeometry, Box, Geometry, Shape, Spacing
 
-Domain = Literal["source", "target"]
-SplitName = Literal["train", "validation", "test"]
 Stack = NDArray[np.float32]
-
-DOMAINS: tuple[Domain, ...] = ("source", "target")
-SPLITS = ("train", "validation", "test")
-KINDS = ("images", "masks", "presence")
 
 T = TypeVar("T", bound=Task)
 P = TypeVar("P", bound=Prepared)
@@ -229,7 +226,7 @@ class SynthesisView(View[SynthesisTask, PreparedStacks]):
         """The size of slices and the window of HU that the task sets."""
         return self.task.geometry
 
-    def abdomen(self, side: Domain, name: Literal["train", "validation"], subject: str) -> Abdomen:
+    def abdomen(self, domain: Domain, name: Literal["train", "validation"], subject: str) -> Abdomen:
         """One unpaired case.
 
         Raises:
@@ -237,9 +234,9 @@ class SynthesisView(View[SynthesisTask, PreparedStacks]):
             BadInput: the subject is not in it.
 
         """
-        part = f"{side}.{name}.images"
+        part = f"{domain}.{name}.images"
         self._require_member(part, subject)
-        contrast = self.task.contrasts(part)[side]
+        contrast = self.task.contrasts(part)[domain]
         return self._abdomen(subject, contrast, contrast)
 
     def pairs(self, name: Literal["validation", "test"]) -> tuple[str, ...]:

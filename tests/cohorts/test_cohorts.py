@@ -103,11 +103,11 @@ def test_fingerprint_follows_what_folders_and_tables_say_of_a_case(
 
     told = [
         first,
-        dataclasses.replace(first, part="source"),
-        dataclasses.replace(first, part="target"),
+        dataclasses.replace(first, subset="source"),
+        dataclasses.replace(first, subset="target"),
         dataclasses.replace(first, presence=(True, False)),
         dataclasses.replace(first, presence=(False, False)),
-        dataclasses.replace(first, part="target", presence=(True, False)),
+        dataclasses.replace(first, subset="target", presence=(True, False)),
     ]
     assert len({of(case) for case in told}) == len(told)
     assert of(first) == fingerprint(cohort, tmp_path / "digests.json")

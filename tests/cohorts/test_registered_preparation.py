@@ -126,7 +126,7 @@ def test_another_scale_remembers_how_the_cases_lie(written: Written, tmp_path: P
     for case in written.cohort.cases:
         (contrast,) = case.images
         scan = read_volume(case.images[contrast])
-        if case.part == "source":
+        if case.subset == "source":
             noise = np.random.default_rng(0).uniform(1, 9, scan.array.shape).astype(np.float32)
             write_volume(tmp_path / f"{case.subject}.nii.gz", noise, scan.affine)
             case = dataclasses.replace(case, images={contrast: tmp_path / f"{case.subject}.nii.gz"})

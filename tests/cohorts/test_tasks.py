@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from medsearch.cohorts.cohort import Part, Roster
+from medsearch.cohorts.cohort import Roster, Subset
 from medsearch.cohorts.tasks import CrossModalityTask, Split, SynthesisTask, Task
 from medsearch.cohorts.tasks import split as split_roster
 from medsearch.cohorts.views import part_fingerprint
@@ -137,7 +137,7 @@ def rosters(draw: st.DrawFn) -> Roster:
     """Subjects whose folders say where they belong, some of the target and test cases with masks."""
     counts = draw(st.integers(2, 30)), draw(st.integers(1, 30)), draw(st.integers(0, 10))
     assume(sum(counts) >= 4)
-    parts: list[Part] = [
+    parts: list[Subset] = [
         part for part, count in zip(("source", "target", "test"), counts, strict=True) for _ in range(count)
     ]
     assigned = {f"{part}-{number}": part for number, part in enumerate(parts)}

@@ -49,7 +49,7 @@ def parted(write_cohort: Callable[..., Cohort], tmp_path: Path) -> Prepared:
     """Twelve cases whose parts are given: of the five targets two have no mask, of the two tests one has none."""
     whole = write_cohort(12)
     parts = ["source"] * 5 + ["target"] * 5 + ["test"] * 2
-    cases = [dataclasses.replace(case, part=part) for case, part in zip(whole.cases, parts, strict=True)]
+    cases = [dataclasses.replace(case, subset=subset) for case, subset in zip(whole.cases, parts, strict=True)]
     for number, presence in ((5, (True, False)), (6, (True, True)), (10, None)):
         cases[number] = dataclasses.replace(cases[number], mask=None, presence=presence)
     return _prepared(dataclasses.replace(whole, cases=tuple(cases)), tmp_path / "arrays")

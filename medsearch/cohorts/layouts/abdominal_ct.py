@@ -7,8 +7,8 @@
     <root>/no_polyp.txt                     optional: the colonography subjects to take, one a line
 
 A subject of the collections may also be a NIfTI file of that name. Each collection has one contrast, so its cases are
-free (no part): the task says which contrast is source. The paper took 82 subjects of each; of Pancreas-CT 80 can still
-be had, and its list of healthy colonography subjects is not published.
+in no subset: the task says which contrast is source. The paper took 82 subjects of each; of Pancreas-CT 80 can still be
+had, and its list of healthy colonography subjects is not published.
 
 Pancreas-CT once had 82 cases; two were withdrawn, though their labels still lie among the others. CT Colonography shows
 everybody on the back and on the front. A subject's volume is the axial original CT among its DICOM series, neither a
@@ -202,7 +202,7 @@ class AbdominalCT(AxialLayout):
         cases, twice = unique([case for group in groups for case in group.cases])
         findings += [*(finding for group in groups for finding in group.findings), *twice]
         subjects = {case.subject for case in cases}
-        labelled = any("ceCT" in case.images and case.part is None for case in cases)
+        labelled = any("ceCT" in case.images and case.subset is None for case in cases)
         outlines = pancreas_labels(root) if labelled else {}
         for subject in [subject for subject in outlines if subject not in subjects]:
             why = "whose CT was withdrawn" if subject in WITHDRAWN else "whose CT is not here"

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from medsearch.cohorts.cohort import Case, Finding, Part
+from medsearch.cohorts.cohort import Case, Finding, Subset
 from medsearch.cohorts.layouts.scans import (
     PHANTOM_RECORD,
     Grids,
@@ -92,17 +92,17 @@ def read_weak_labels(
 
 Kind = Literal["ceT1", "hrT2", "Label"]
 
-_PARTS: Mapping[Part, tuple[str, ...]] = {
+_SUBSETS: Mapping[Subset, tuple[str, ...]] = {
     "source": ("training_source", "source_training"),
     "target": ("training_target", "target_training"),
     "test": ("validation", "target_validation", "validation_target"),
 }
-_TAKES: Mapping[Part, tuple[Kind, ...]] = {
+_TAKES: Mapping[Subset, tuple[Kind, ...]] = {
     "source": ("ceT1", "Label"),
     "target": ("hrT2", "Label"),
     "test": ("hrT2", "Label"),
 }
-_NEEDS: Mapping[Part, tuple[Kind, ...]] = {"source": ("ceT1", "Label"), "target": ("hrT2",), "test": ("hrT2",)}
+_NEEDS: Mapping[Subset, tuple[Kind, ...]] = {"source": ("ceT1", "Label"), "target": ("hrT2",), "test": ("hrT2",)}
 _FILE = re.compile(
     r"(?P<subject>(?P<centre>crossmoda\d{4}_[a-z]+)_(?P<number>\d+))_(?P<kind>ceT1|hrT2|Label)\.nii(\.gz)?"
 )
@@ -138,23 +138,24 @@ class CrossMoDA(TumourLayout):
         wanted = {*(self.contrasts if required is None else required), "Label"}
         folders = _Folders.under(root, self.name)
         findings = [*folders.findings(root)]
-        parts = [_PartFolder.of(folder, part, self.centres) for part, folder in folders.parts.items()]
-        for part in parts:
-            findings += [*part.findings(wanted), *links_leaving(visible(part.folder), root)]
+        subsets = [_SubsetFolder.of(folder, subset, self.centres) for subset, folder in folders.subsets.items()]
+        for subset in subsets:
+            findings += [*subset.findings(wanted), *links_leaving(visible(subset.folder), root)]
         holder: dict[str, Path] = {}
-        for part in parts:  # a subject in two parts: what is learned from one would be tested on the other
-            for subject in part.files:
-                where = holder.setdefault(subject, part.folder)
-                if where != part.folder:
+        for subset in subsets:  # a subject in two subsets: what is learned from one would be tested on the other
+            for subject in subset.files:
+                where = holder.setdefault(subject, subset.folder)
+                if where != subset.folder:
                     problem = f"holds a case that is in {where.name} too"
-                    findings.append(Finding(subject, part.folder, problem, "keep one of the two"))
+                    findings.append(Finding(subject, subset.folder, problem, "keep one of the two"))
         table, sides = folders.file(WEAK_LABELS), dict[str, tuple[bool, bool]]()
         if table:
             sides, faults = read_weak_labels(table, holder)
             findings += faults
-        cases = {case.subject: case for part in reversed(parts) for case in part.cases(sides)}  # the first part wins
+        of_last = (case for subset in reversed(subsets) for case in subset.cases(sides))
+        cases = {case.subject: case for case in of_last}  # the first subset wins
         ordered = [cases[subject] for subject in holder]
-        targets = [case for case in ordered if case.part == "target"]
+        targets = [case for case in ordered if case.subset == "target"]
         if lacking := [case.subject for case in targets if case.presence is None and case.mask is None]:
             problem = f"tells no side for {len(lacking)} target cases, such as {lacking[0]}"
             remedy = f"name the diseased side of each in {WEAK_LABELS} (case, side); training on halves needs it"
@@ -169,65 +170,65 @@ CROSSMODA_2022 = CrossMoDA(name="crossmoda2022", centres=("crossmoda2021_ldn", "
 
 @dataclass(frozen=True)
 class _Folders:
-    """Where each part lies, and the folders in which parts and tables were looked for."""
+    """Where each subset lies, and the folders in which subsets and tables were looked for."""
 
-    parts: Mapping[Part, Path]
+    subsets: Mapping[Subset, Path]
     bases: tuple[Path, ...]
-    second: tuple[tuple[Part, Path], ...] = ()
+    second: tuple[tuple[Subset, Path], ...] = ()
 
     @staticmethod
     def under(root: Path, name: str) -> "_Folders":
         inner = (root / f"{name}_training", root / f"{name}_validation")
         bases = tuple(base for base in (root, *inner) if base.is_dir())
-        places: dict[Part, list[Path]] = {
-            part: [base / folder for base in bases for folder in names if (base / folder).is_dir()]
-            for part, names in _PARTS.items()
+        places: dict[Subset, list[Path]] = {
+            subset: [base / folder for base in bases for folder in names if (base / folder).is_dir()]
+            for subset, names in _SUBSETS.items()
         }
         if not places["test"] and inner[1].is_dir():
             places["test"] = [inner[1]]  # the archive of 2022, unpacked into a folder of its own
-        parts = {part: folders[0] for part, folders in places.items() if folders}
-        second = tuple((part, folder) for part, folders in places.items() for folder in folders[1:])
-        return _Folders(parts, bases, second)
+        subsets = {subset: folders[0] for subset, folders in places.items() if folders}
+        second = tuple((subset, folder) for subset, folders in places.items() for folder in folders[1:])
+        return _Folders(subsets, bases, second)
 
     def file(self, name: str) -> Path | None:
-        folders = (*self.bases, *self.parts.values())
+        folders = (*self.bases, *self.subsets.values())
         return next((folder / name for folder in folders if (folder / name).is_file()), None)
 
     def findings(self, root: Path) -> Iterator[Finding]:
         if not root.is_dir():
             yield Finding(None, root, "is not a folder", "give the folder that holds training_source")
             return
-        for part, names in _PARTS.items():
-            if part not in self.parts:
-                what, optional = f"has no folder {names[0]} or {names[1]}", part == "test"
+        for subset, names in _SUBSETS.items():
+            if subset not in self.subsets:
+                what, optional = f"has no folder {names[0]} or {names[1]}", subset == "test"
                 remedy = "without it nothing can be tested; unpack it here" if optional else "unpack it here"
                 yield Finding(None, root, what, remedy, fatal=not optional)
-        for part, folder in self.second:
-            yield Finding(None, folder, f"is a second folder of {part} cases", f"keep it or {self.parts[part]}")
-        known = {*self.parts.values(), *self.bases, *(folder for _, folder in self.second)}
-        for path in [path for base in self.bases if base not in self.parts.values() for path in visible(base)]:
+        for subset, folder in self.second:
+            yield Finding(None, folder, f"is a second folder of {subset} cases", f"keep it or {self.subsets[subset]}")
+        known = {*self.subsets.values(), *self.bases, *(folder for _, folder in self.second)}
+        for path in [path for base in self.bases if base not in self.subsets.values() for path in visible(base)]:
             if path not in known and path.name not in _TOLERATED:
                 yield unexpected(path)
 
 
 @dataclass(frozen=True)
-class _PartFolder:
-    """One part's folder: its files by case and kind, those of another release, and those that are something else."""
+class _SubsetFolder:
+    """One subset's folder: its files by case and kind, those of another release, and those that are something else."""
 
     folder: Path
-    part: Part
+    subset: Subset
     files: dict[str, dict[str, list[Path]]]
     foreign: list[Path]
     others: list[Path]
 
     @staticmethod
-    def of(folder: Path, part: Part, centres: tuple[str, ...]) -> "_PartFolder":
+    def of(folder: Path, subset: Subset, centres: tuple[str, ...]) -> "_SubsetFolder":
         files: dict[str, dict[str, list[Path]]] = {}
         order: dict[str, tuple[int, int, str]] = {}
         foreign, others = list[Path](), list[Path]()
         for path in visible(folder):
             match = _FILE.fullmatch(path.name)
-            if match is None or match["kind"] not in _TAKES[part] or path.is_dir():
+            if match is None or match["kind"] not in _TAKES[subset] or path.is_dir():
                 others += [] if path.name in _TOLERATED else [path]
             elif match["centre"] not in centres:
                 foreign.append(path)
@@ -236,13 +237,13 @@ class _PartFolder:
                 order[subject] = centres.index(match["centre"]), int(match["number"]), subject
                 files.setdefault(subject, {}).setdefault(match["kind"], []).append(path)
         ordered = {subject: files[subject] for subject in sorted(files, key=lambda subject: order[subject])}
-        return _PartFolder(folder, part, ordered, foreign, others)
+        return _SubsetFolder(folder, subset, ordered, foreign, others)
 
     def cases(self, sides: Mapping[str, tuple[bool, bool]]) -> Iterator[Case]:
         for subject, kinds in self.files.items():
             lone = {kind: paths[0] for kind, paths in kinds.items() if len(paths) == 1}
             images = {kind: path for kind, path in lone.items() if kind != "Label"}
-            yield Case(subject, images, lone.get("Label"), self.part, sides.get(subject))
+            yield Case(subject, images, lone.get("Label"), self.subset, sides.get(subject))
 
     def findings(self, wanted: Collection[str]) -> Iterator[Finding]:
         if self.foreign:
@@ -250,13 +251,13 @@ class _PartFolder:
             remedy = "choose the layout of that release, or move it elsewhere"
             yield Finding(None, self.foreign[0], f"is of another release{count}", remedy)
         if not self.files:
-            endings = " and ".join(f"<CASE>_{kind}.nii.gz" for kind in _NEEDS[self.part])
+            endings = " and ".join(f"<CASE>_{kind}.nii.gz" for kind in _NEEDS[self.subset])
             remedy = f"put {endings} there"
-            yield Finding(None, self.folder, "holds no case", remedy, fatal=self.part != "test")
+            yield Finding(None, self.folder, "holds no case", remedy, fatal=self.subset != "test")
         for subject, kinds in self.files.items():
-            for kind in _TAKES[self.part]:
+            for kind in _TAKES[self.subset]:
                 what = "the mask" if kind == "Label" else f"contrast {kind}"
-                needed = kind in _NEEDS[self.part] and kind in wanted
+                needed = kind in _NEEDS[self.subset] and kind in wanted
                 remedy = f"add {subject}_{kind}.nii.gz, or leave out the case" if needed else ""
                 yield from other_than_one(self.folder, subject, what, kinds.get(kind, ()), remedy=remedy)
         for path in self.others:

@@ -82,7 +82,7 @@ class TumourLayout(Layout):
 class AxialLayout(Layout):
     """A data set of whole CT images as they were acquired: stacks of axial slices, each case on a grid of its own.
 
-    A case has one contrast, and trains; or it has all of them on one grid, and is for testing (part "test"). No data
+    A case has one contrast, and trains; or it has all of them on one grid, and is for testing (subset "test"). No data
     set prescribes sizes, as slices are resized to a number of pixels: paper 000's 128 x 128, and half of it for two
     CPU cores.
     """

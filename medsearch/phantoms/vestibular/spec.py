@@ -7,11 +7,12 @@ along the axes of the scanner; Tilburg's are laid along the skull base, so that 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from medsearch.cohorts.cohort import Subset
 from medsearch.core import recipes
 from medsearch.core.errors import BadInput
 from medsearch.core.ranges import Range
@@ -93,8 +94,7 @@ def posed(anatomy: Anatomy, rng: np.random.Generator) -> Anatomy:
 VESTIBULAR_VERSION = 1
 """Raised whenever the same specification yields other images."""
 
-Part = Literal["source", "target", "test"]
-CONTRASTS: dict[Part, str] = {"source": "ceT1", "target": "hrT2", "test": "hrT2"}
+CONTRASTS: dict[Subset, str] = {"source": "ceT1", "target": "hrT2", "test": "hrT2"}
 
 
 @recipe
@@ -121,7 +121,7 @@ class CrossModa2022Spec(PhantomSpec):
         """Changes when the images would: with the specification, the layout, their version, or the label maps."""
         return recipes.fingerprint([super().fingerprint, self.layout, VESTIBULAR_VERSION])
 
-    def part(self, number: int) -> Part:
+    def subset(self, number: int) -> Subset:
         """Where subject `number` (from 0) belongs: source cases come first, those for validation last."""
         test = max(1, round(self.cases / 6))
         source = (self.cases - test + 1) // 2

@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from medsearch.cohorts.cohort import Subset
 from medsearch.core.errors import BadInput
 from medsearch.core.machine import concurrently
 from medsearch.core.seeds import generator
@@ -30,7 +31,7 @@ from medsearch.phantoms.spec import PhantomSpec, written
 from medsearch.phantoms.templates import Template, label_maps, mni152_head, whole_labelled_head
 from medsearch.phantoms.tissues import GROWN, HEAD, HEAD_TISSUES, draw_tissues
 from medsearch.phantoms.vestibular.ears import Ear, Schwannoma
-from medsearch.phantoms.vestibular.spec import CONTRASTS, TILBURG, CrossModa2022Spec, Part, posed
+from medsearch.phantoms.vestibular.spec import CONTRASTS, TILBURG, CrossModa2022Spec, posed
 
 VS, COCHLEA = 1, 2
 """What the labels of the challenge mean."""
@@ -115,7 +116,7 @@ def vestibular_subject(spec: CrossModa2022Spec, number: int) -> VestibularSubjec
     ears = (Ear.draw(anatomy, 1, rng), Ear.draw(anatomy, -1, rng))
     tumour = Schwannoma.draw(anatomy, ears[int(rng.integers(2))], rng)
     tissues = draw_tissues(generator(spec.seed, "vestibular", number, "tissues"), HEAD_TISSUES)
-    contrast, centre = CONTRASTS[spec.part(number)], spec.centre(number)
+    contrast, centre = CONTRASTS[spec.subset(number)], spec.centre(number)
     rng = generator(spec.seed, "vestibular", number, "box")
     box = centre.box(contrast, spec.spacing, rng)
     affine = centre.affine(box, rng)
@@ -138,7 +139,7 @@ def _factors(box: Box) -> tuple[int, int, int]:
     return x, y, z
 
 
-FOLDERS: dict[Part, str] = {"source": "training_source", "target": "training_target", "test": "validation"}
+FOLDERS: dict[Subset, str] = {"source": "training_source", "target": "training_target", "test": "validation"}
 SIDES = {1: "right", -1: "left"}
 
 _ODD_AFFINE, _ODD_VALUES = 0.25, 0.9
@@ -174,7 +175,7 @@ def _write(given: PhantomSpec, folder: Path) -> None:
     sides = {numbers[0]: _write_subject(spec, numbers[0], folder)}  # alone: the template is made once
     rest = concurrently(lambda number: _write_subject(spec, number, folder), numbers[1:])
     sides.update(zip(numbers[1:], rest, strict=True))
-    source, target = ([n for n in range(spec.cases) if spec.part(n) == part] for part in ("source", "target"))
+    source, target = ([n for n in range(spec.cases) if spec.subset(n) == subset] for subset in ("source", "target"))
     infos = [[spec.name(n), spec.centre(n).name, FOLDERS["source"]] for n in source]
     tables = {
         "infos_source_training.csv": [["crossmoda_name", "center", "group"], *infos],
@@ -186,11 +187,11 @@ def _write(given: PhantomSpec, folder: Path) -> None:
 
 def _write_subject(spec: CrossModa2022Spec, number: int, folder: Path) -> str:
     """Write one subject's files; returns the side of its tumour."""
-    subject, part = vestibular_subject(spec, number), spec.part(number)
-    beginning = folder / FOLDERS[part] / spec.name(number)
+    subject, subset = vestibular_subject(spec, number), spec.subset(number)
+    beginning = folder / FOLDERS[subset] / spec.name(number)
     image, labels = subject.scan()
     write_volume(beginning.with_name(f"{beginning.name}_{subject.contrast}.nii.gz"), image, subject.affine)
-    if part != "target":
+    if subset != "target":
         _write_labels(beginning.with_name(f"{beginning.name}_Label.nii.gz"), labels, subject, spec=spec)
     return SIDES[subject.tumour.ear.side]
 

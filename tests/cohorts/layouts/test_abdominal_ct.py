@@ -50,7 +50,7 @@ def checked(root: Path, cache: Path, **what: object) -> Checked:
 def test_cases_are_free_but_for_the_pairs(sound: Path, cache: Path) -> None:
     one = checked(sound, cache)
     assert one.findings == ()
-    parts = {case.subject: case.part for case in one.cohort.cases}
+    parts = {case.subject: case.subset for case in one.cohort.cases}
     assert [name for name, part in parts.items() if part == "test"] == ["PAIR_001"]
     assert {part for name, part in parts.items() if not name.startswith("PAIR")} == {None}
     contrasts = {case.subject: tuple(case.images) for case in one.cohort.cases}
@@ -239,7 +239,7 @@ def test_the_same_scan_twice_is_found(root: Path, cache: Path) -> None:
 def test_a_list_of_subjects_is_kept_to(root: Path, cache: Path) -> None:
     (root / "no_polyp.txt").write_text(f"{CT}\n1.3.6.1.4.1.9328.50.4.0777\n")
     one = checked(root, cache)
-    assert [case.subject for case in one.cohort.cases if "CT" in case.images and case.part is None] == [CT]
+    assert [case.subject for case in one.cohort.cases if "CT" in case.images and case.subset is None] == [CT]
     lines = [str(finding) for finding in one.findings]
     assert len(lines) == 1
     assert "names 1 subjects who are not here, such as 1.3.6.1.4.1.9328.50.4.0777" in lines[0]

@@ -53,7 +53,7 @@ def test_parts_come_from_folders_and_sides_from_the_table(tmp_path: Path, ending
     assert checked.findings == ()
     cases = {case.subject: case for case in checked.usable.cases}
     assert list(cases) == [LONDON, TILBURG, TARGET, TEST]
-    assert [case.part for case in cases.values()] == ["source", "source", "target", "test"]
+    assert [case.subset for case in cases.values()] == ["source", "source", "target", "test"]
     assert [tuple(case.images) for case in cases.values()] == [("ceT1",), ("ceT1",), ("hrT2",), ("hrT2",)]
     assert [case.mask is not None for case in cases.values()] == [True, True, False, False]
     assert cases[TARGET].presence == (False, True), "the patient's left is at high x"
@@ -65,7 +65,7 @@ def test_cases_come_by_centre_and_number(tmp_path: Path) -> None:
     write(tmp_path)
     for number in (2, 10):
         put(tmp_path / "training_target", f"crossmoda2021_ldn_{number}_hrT2", image(10 + number))
-    targets = [case.subject for case in layout("crossmoda2022").scan(tmp_path).cohort.cases if case.part == "target"]
+    targets = [case.subject for case in layout("crossmoda2022").scan(tmp_path).cohort.cases if case.subset == "target"]
     assert targets == ["crossmoda2021_ldn_2", "crossmoda2021_ldn_10", TARGET]
 
 
@@ -82,7 +82,7 @@ def test_the_archives_of_2022_may_lie_as_they_were_unpacked(tmp_path: Path, arch
         (whole / name).rename(root / archive / name)
     checked = check(root, "crossmoda2022")
     assert checked.findings == ()
-    assert [case.part for case in checked.cohort.cases] == ["source", "source", "target", "test"]
+    assert [case.subset for case in checked.cohort.cases] == ["source", "source", "target", "test"]
     assert checked.cohort.cases[2].presence == (False, True)
 
 
@@ -100,7 +100,7 @@ def test_the_archives_of_2021_have_other_folders_and_one_centre(tmp_path: Path) 
     put(tmp_path / "target_training", "crossmoda2021_ldn_106_hrT2", image(1))
     put(tmp_path / "target_validation", f"{TEST}_hrT2", image(2))
     checked = check(tmp_path, "crossmoda2021")
-    assert [case.part for case in checked.usable.cases] == ["source", "target", "test"]
+    assert [case.subset for case in checked.usable.cases] == ["source", "target", "test"]
     assert said(checked) == (
         f"warning: {tmp_path}: tells no side for 1 target cases, such as crossmoda2021_ldn_106; name the diseased side "
         "of each in weak_labels.csv (case, side); training on halves needs it"

@@ -33,7 +33,7 @@ def test_folders_name_the_contrasts(sound: Path) -> None:
     one = check(sound, "nifti_folders")
     assert one.findings == ()
     assert one.cohort.contrasts == ("CT", "ceCT")
-    assert [(tuple(case.images), case.part) for case in one.cohort.cases] == [
+    assert [(tuple(case.images), case.subset) for case in one.cohort.cases] == [
         *[(("CT",), None)] * 2,
         *[(("ceCT",), None)] * 2,
         (("CT", "ceCT"), "test"),

@@ -30,11 +30,11 @@ def test_a_phantom_passes_the_check_of_its_layout(cohort: WrittenCohort) -> None
     checked = check(cohort.root, "crossmoda2022")
     assert checked.findings == ()
     assert checked.cohort.phantom
-    assert Counter(case.part for case in checked.usable.cases) == {"source": 4, "target": 4, "test": 2}
+    assert Counter(case.subset for case in checked.usable.cases) == {"source": 4, "target": 4, "test": 2}
 
 
 def test_parts_hold_what_the_challenge_gave_and_labels_to_score_by(cohort: WrittenCohort) -> None:
-    kinds = {case.part: set(case.files) for case in cohort.found.cases}
+    kinds = {case.subset: set(case.files) for case in cohort.found.cases}
     assert kinds == {"source": {"ceT1", "mask"}, "target": {"hrT2"}, "test": {"hrT2", "mask"}}
     names = sorted(case.subject for case in cohort.found.cases)
     london = [f"crossmoda2021_ldn_{number}" for number in range(1, 6)]
@@ -132,8 +132,8 @@ def test_fingerprints_follow_the_layout_and_what_is_asked() -> None:
 
 def test_cases_are_divided_as_in_the_data_set() -> None:
     spec = CrossModa2022Spec()
-    assert Counter(map(spec.part, range(spec.cases))) == {"source": 20, "target": 20, "test": 8}
-    assert Counter(map(CrossModa2022Spec(cases=3).part, range(3))) == {"source": 1, "target": 1, "test": 1}
+    assert Counter(map(spec.subset, range(spec.cases))) == {"source": 20, "target": 20, "test": 8}
+    assert Counter(map(CrossModa2022Spec(cases=3).subset, range(3))) == {"source": 1, "target": 1, "test": 1}
     assert {spec.centre(number).name for number in range(20)} == {"London", "Tilburg"}
 
 
