@@ -83,7 +83,7 @@ class GridCase(NamedTuple):
     about: Mapping[str, Any]
 
 
-class Grid(NamedTuple):
+class CommonGrid(NamedTuple):
     """A cohort's common grid: (Z, Y, X) of every volume, what is to be known of it, and what brings a case there.
 
     read: reads each of a case's files once; raises BadInput, which names the file, where one cannot be brought there.
@@ -158,7 +158,7 @@ def _statistics(case: Case, images: Mapping[str, Image], *, joint: bool) -> dict
     return statistics
 
 
-def _first_grid(cohort: Cohort, layout: TumourLayout, spacing: Spacing) -> Grid:
+def _first_grid(cohort: Cohort, layout: TumourLayout, spacing: Spacing) -> CommonGrid:
     """The grid of the first case, on which all files lie already, up to their orientation and voxel size."""
     first = next(iter(cohort.cases[0].images.values()))
     image = image_on_grid(read_volume(first), spacing)
@@ -182,10 +182,10 @@ def _first_grid(cohort: Cohort, layout: TumourLayout, spacing: Spacing) -> Grid:
                 raise BadInput(msg)
         return GridCase(images, mask, {})
 
-    return Grid((deep, high, wide), {}, read)
+    return CommonGrid((deep, high, wide), {}, read)
 
 
-def _atlas_grid(cohort: Cohort, layout: TumourLayout, geometry: Geometry, *, memory: Path) -> Grid:
+def _atlas_grid(cohort: Cohort, layout: TumourLayout, geometry: Geometry, *, memory: Path) -> CommonGrid:
     """A block of the atlas's head, to which every case is registered (section 5.5.1).
 
     The atlas is the first target case by name: a high-resolution image, and the same one whenever the cohort is the
@@ -236,7 +236,7 @@ def _atlas_grid(cohort: Cohort, layout: TumourLayout, geometry: Geometry, *, mem
         about = {"laid": fit.matrix.tolist(), "likeness": fit.likeness, "overlap": fit.overlap, "native": native}
         return GridCase(images, mask, about)
 
-    return Grid(shape, {"atlas": named.subject, "affine": affine.tolist()}, read)
+    return CommonGrid(shape, {"atlas": named.subject, "affine": affine.tolist()}, read)
 
 
 def _registered(cohort: Cohort, subject: str, contrast: str, *, atlas: Atlas, memory: Path) -> dict[str, Fit]:

@@ -1,8 +1,7 @@
 """Volumes in and out: NIfTI files, and folders with the slices of one CT series (see `dicom`), which are read only.
 
-Errors name the file and never quote its header. A header may hold a
-patient's name (`descrip`, `db_name`); so no message here carries text from a file, and no message of nibabel's is
-passed on.
+Errors name the file and never quote its header. A header may hold a patient's name (`descrip`, `db_name`); so no
+message here carries text from a file, and no message of nibabel's is passed on.
 """
 
 import gzip

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from medsearch.cohorts.layouts.brats import RELEASES
-from medsearch.core.machine import concurrently
 from medsearch.core.seeds import generator
 from medsearch.core.spreadsheets import csv_text
 from medsearch.imaging.volumes import write_volume
@@ -22,7 +21,7 @@ from medsearch.phantoms.anatomy import Anatomy, Push
 from medsearch.phantoms.fields import SmoothField, inside, level
 from medsearch.phantoms.grids import Array, Grid, Point, ball_radius, block_mean, box_affine, brain_grid, into_box
 from medsearch.phantoms.signals import Tissue, signal
-from medsearch.phantoms.spec import PhantomSpec, written
+from medsearch.phantoms.spec import PhantomSpec, each_subject, written
 from medsearch.phantoms.templates import label_maps, labelled_head, mni152
 from medsearch.phantoms.tissues import NORMAL, TUMOUR, draw_tissues
 
@@ -165,12 +164,6 @@ def phantom_subject(spec: PhantomSpec, number: int) -> PhantomSubject:
     return PhantomSubject(grade, grid, tissues, shares, images, mask)
 
 
-def template_order(spec: PhantomSpec) -> list[int]:
-    """The subjects' numbers, those of one template together."""
-    heads = 1 if spec.anatomy is None else len(label_maps(Path(spec.anatomy)))
-    return sorted(range(spec.cases), key=lambda number: (number % heads, number))
-
-
 def _shares(anatomy: Anatomy, tumour: Tumour | None, grid: Grid) -> Array:
     """The share of each tissue in each voxel: (normal tissues and tumour, x, y, z); one in sum in the brain, else 0."""
     factor = int(np.ceil(grid.spacing / _FINEST_NEEDED_MM))
@@ -248,10 +241,7 @@ def subject_name(number: int, layout: str) -> str:
 
 
 def _write(spec: PhantomSpec, folder: Path) -> None:
-    numbers = template_order(spec)
-    grades = {numbers[0]: _write_subject(spec, numbers[0], folder)}  # alone: the template is loaded once
-    rest = concurrently(lambda number: _write_subject(spec, number, folder), numbers[1:])
-    grades.update(zip(numbers[1:], rest, strict=True))
+    grades = each_subject(spec, lambda number: _write_subject(spec, number, folder))
     if spec.layout != "brats2020":
         return
     lines = ([grades[n], "NA", "NA", "NA", "NA", subject_name(n, spec.layout)] for n in sorted(grades))

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Protocol, TypeVar
 from medsearch.cohorts.layouts.scans import PHANTOM_RECORD
 from medsearch.core import recipes
 from medsearch.core.errors import BadInput
+from medsearch.core.machine import concurrently
 from medsearch.core.ranges import NonNegativeInt, PositiveInt, Range
 from medsearch.core.recipes import recipe
 from medsearch.core.records import read_record, write_json
@@ -33,6 +34,7 @@ class Specification(Protocol):
 
 
 Spec = TypeVar("Spec", bound=Specification)
+T = TypeVar("T")
 
 
 @recipe
@@ -112,6 +114,16 @@ def written(spec: Spec, root: Path, write: Callable[[Spec, Path], None]) -> Path
     finally:
         shutil.rmtree(aside, ignore_errors=True)
     return root
+
+
+def each_subject(spec: PhantomSpec, write: Callable[[int], T]) -> dict[int, T]:
+    """What `write` returns of every subject, by its number (from 0); those of one template are written together."""
+    from medsearch.phantoms.templates import label_maps
+
+    heads = 1 if spec.anatomy is None else len(label_maps(Path(spec.anatomy)))
+    first, *others = sorted(range(spec.cases), key=lambda number: (number % heads, number))
+    alone = {first: write(first)}  # so that its template is made once
+    return alone | dict(zip(others, concurrently(write, others), strict=True))
 
 
 def _is_written(spec: Specification, root: Path) -> bool:

@@ -1,4 +1,4 @@
-"""What training says of itself."""
+"""What a training hands to whoever runs its stage: a record of every epoch, and its outcome."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

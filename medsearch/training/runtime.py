@@ -1,4 +1,4 @@
-"""How to compute, never what."""
+"""The device, precision and share of memory that a run computes with; none of it decides what is computed."""
 
 from typing import Annotated, Literal
 

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from medsearch.phantoms.brain import PhantomSpec, phantom_subject, template_order
+from medsearch.phantoms.brain import PhantomSpec, phantom_subject
 from medsearch.phantoms.grids import box_shape, into_box
+from medsearch.phantoms.spec import each_subject
 from medsearch.phantoms.tissues import NORMAL, TUMOUR
 from tests.phantoms.written_phantom import REAL, SPEC, Written
 
@@ -82,8 +83,9 @@ def test_healthy_subjects_come_last_and_only_when_asked() -> None:
 
 
 def test_subjects_of_one_head_are_made_together(drawn_head: object) -> None:
-    assert template_order(PhantomSpec(cases=5)) == [0, 1, 2, 3, 4]
-    assert template_order(PhantomSpec(cases=3, anatomy=str(drawn_head))) == [0, 1, 2]
+    for spec in (PhantomSpec(cases=5), PhantomSpec(cases=3, anatomy=str(drawn_head))):
+        written = each_subject(spec, lambda number: 10 * number)
+        assert list(written.items()) == [(number, 10 * number) for number in range(spec.cases)]
 
 
 ML = 4.0**3 / 1000

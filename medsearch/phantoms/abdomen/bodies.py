@@ -23,32 +23,32 @@ CONTRASTS = ("CT", "ceCT")
 """Without and with agent."""
 
 
-class Tissue(NamedTuple):
-    """HU without the agent, how much it adds, and by how much people differ (SD) before it comes."""
+class Attenuation(NamedTuple):
+    """Of a tissue: its HU without the agent, how much that adds, and by how much people differ (SD) before it comes."""
 
     plain: float
     added: float = 0.0
     sd: float = 3.0
 
 
-TISSUES: Mapping[str, Tissue] = {
-    "fat": Tissue(-105.0, 3.0, 5.0),
-    "muscle": Tissue(52.0, 12.0, 5.0),
-    "skin": Tissue(20.0, 10.0),
-    "liver": Tissue(57.0, 55.0, 7.0),
-    "spleen": Tissue(47.0, 73.0, 4.0),
-    "kidney": Tissue(31.0, 140.0, 3.0),
-    "pancreas": Tissue(40.0, 62.0, 6.0),
-    "blood": Tissue(41.0, 108.0, 4.0),
-    "wall": Tissue(38.0, 45.0, 4.0),
-    "content": Tissue(22.0, 1.0, 8.0),
-    "urine": Tissue(6.0, 2.0),
-    "gas": Tissue(-995.0, 0.0, 2.0),
-    "lung": Tissue(-845.0, 18.0, 20.0),
-    "cancellous bone": Tissue(185.0, 12.0, 35.0),
-    "cortical bone": Tissue(620.0, 0.0, 60.0),
-    "disc": Tissue(85.0, 4.0, 8.0),
-    "table": Tissue(-250.0, 0.0, 40.0),
+ATTENUATIONS: Mapping[str, Attenuation] = {
+    "fat": Attenuation(-105.0, 3.0, 5.0),
+    "muscle": Attenuation(52.0, 12.0, 5.0),
+    "skin": Attenuation(20.0, 10.0),
+    "liver": Attenuation(57.0, 55.0, 7.0),
+    "spleen": Attenuation(47.0, 73.0, 4.0),
+    "kidney": Attenuation(31.0, 140.0, 3.0),
+    "pancreas": Attenuation(40.0, 62.0, 6.0),
+    "blood": Attenuation(41.0, 108.0, 4.0),
+    "wall": Attenuation(38.0, 45.0, 4.0),
+    "content": Attenuation(22.0, 1.0, 8.0),
+    "urine": Attenuation(6.0, 2.0),
+    "gas": Attenuation(-995.0, 0.0, 2.0),
+    "lung": Attenuation(-845.0, 18.0, 20.0),
+    "cancellous bone": Attenuation(185.0, 12.0, 35.0),
+    "cortical bone": Attenuation(620.0, 0.0, 60.0),
+    "disc": Attenuation(85.0, 4.0, 8.0),
+    "table": Attenuation(-250.0, 0.0, 40.0),
 }
 
 _UPTAKE = (0.8, 1.2)
@@ -58,8 +58,8 @@ _UPTAKE = (0.8, 1.2)
 def draw_hu(rng: np.random.Generator) -> dict[str, dict[str, float]]:
     """One person's HU by contrast and tissue."""
     uptake = rng.uniform(*_UPTAKE)
-    plain = {name: tissue.plain + tissue.sd * rng.standard_normal() for name, tissue in TISSUES.items()}
-    agent = {name: plain[name] + uptake * tissue.added for name, tissue in TISSUES.items()}
+    plain = {name: tissue.plain + tissue.sd * rng.standard_normal() for name, tissue in ATTENUATIONS.items()}
+    agent = {name: plain[name] + uptake * tissue.added for name, tissue in ATTENUATIONS.items()}
     return {"CT": plain, "ceCT": agent}
 
 

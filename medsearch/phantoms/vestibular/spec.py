@@ -33,7 +33,7 @@ _SIGNS = (-1, -1, 1)
 
 
 @dataclass(frozen=True)
-class Series:
+class Acquisition:
     """One sequence: voxel edges and field of view along x, y and z, mm."""
 
     edges: Point
@@ -42,7 +42,7 @@ class Series:
 
 @dataclass(frozen=True)
 class Centre:
-    """`name`, the `prefix` of its cases with the number of the `first`, and its series by contrast.
+    """`name`, the `prefix` of its cases with the number of the `first`, and what it acquires of each contrast.
 
     `oblique_sd`: how far its volumes are turned against the scanner's axes, degrees.
     """
@@ -50,15 +50,15 @@ class Centre:
     name: str
     prefix: str
     first: int
-    series: Mapping[str, Series]
+    acquisitions: Mapping[str, Acquisition]
     oblique_sd: float
 
     def box(self, contrast: str, spacing: float, rng: np.random.Generator) -> Box:
         """A subject's volume: every edge is larger than the real one by as much as `spacing` is than `FINEST_MM`."""
-        series, coarser = self.series[contrast], max(0.0, spacing - FINEST_MM)
-        x, y, z = (sign * (edge + coarser) for sign, edge in zip(_SIGNS, series.edges, strict=True))
+        taken, coarser = self.acquisitions[contrast], max(0.0, spacing - FINEST_MM)
+        x, y, z = (sign * (edge + coarser) for sign, edge in zip(_SIGNS, taken.edges, strict=True))
         a, b, c = np.array(_MIDDLE_MM) + _MIDDLE_SD_MM * rng.standard_normal(3)
-        return Box.around((float(a), float(b), float(c)), series.field, (x, y, z))
+        return Box.around((float(a), float(b), float(c)), taken.field, (x, y, z))
 
     def affine(self, box: Box, rng: np.random.Generator) -> npt.NDArray[np.float64]:
         """Voxel indices of `box` to the scanner's millimetres, (4, 4): where the table stood, how slices were laid."""
@@ -72,14 +72,14 @@ LONDON = Centre(
     "London",
     "crossmoda2021_ldn_",
     1,
-    {"ceT1": Series((0.41, 0.41, 1.5), (205, 205, 84)), "hrT2": Series((0.5, 0.5, 1.5), (192, 192, 72))},
+    {"ceT1": Acquisition((0.41, 0.41, 1.5), (205, 205, 84)), "hrT2": Acquisition((0.5, 0.5, 1.5), (192, 192, 72))},
     oblique_sd=0.0,
 )
 TILBURG = Centre(
     "Tilburg",
     "crossmoda2022_etz_",
     0,
-    {"ceT1": Series((0.8, 0.8, 1.5), (205, 205, 78)), "hrT2": Series((0.41, 0.41, 1.0), (210, 210, 66))},
+    {"ceT1": Acquisition((0.8, 0.8, 1.5), (205, 205, 78)), "hrT2": Acquisition((0.41, 0.41, 1.0), (210, 210, 66))},
     oblique_sd=2.0,
 )
 

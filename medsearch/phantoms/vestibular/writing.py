@@ -19,7 +19,6 @@ import numpy.typing as npt
 
 from medsearch.cohorts.cohort import Subset
 from medsearch.core.errors import BadInput
-from medsearch.core.machine import concurrently
 from medsearch.core.seeds import generator
 from medsearch.core.spreadsheets import csv_text
 from medsearch.imaging.volumes import write_volume
@@ -27,8 +26,8 @@ from medsearch.phantoms.anatomy import Anatomy
 from medsearch.phantoms.fields import SmoothField
 from medsearch.phantoms.grids import Array, Box, block_mean
 from medsearch.phantoms.signals import Tissue, balanced, flash
-from medsearch.phantoms.spec import PhantomSpec, written
-from medsearch.phantoms.templates import Template, label_maps, mni152_head, whole_labelled_head
+from medsearch.phantoms.spec import PhantomSpec, each_subject, written
+from medsearch.phantoms.templates import label_maps, mni152_head, whole_labelled_head
 from medsearch.phantoms.tissues import GROWN, HEAD, HEAD_TISSUES, draw_tissues
 from medsearch.phantoms.vestibular.ears import Ear, Schwannoma
 from medsearch.phantoms.vestibular.spec import CONTRASTS, TILBURG, CrossModa2022Spec, posed
@@ -110,7 +109,9 @@ class VestibularSubject:
 
 def vestibular_subject(spec: CrossModa2022Spec, number: int) -> VestibularSubject:
     """Subject `number` (from 0): the same head and tumour at every spacing."""
-    anatomy = Anatomy.draw(_template(spec, number), generator(spec.seed, "vestibular", number, "anatomy"))
+    heads = [] if spec.anatomy is None else label_maps(Path(spec.anatomy))
+    template = whole_labelled_head(heads[number % len(heads)]) if heads else mni152_head()
+    anatomy = Anatomy.draw(template, generator(spec.seed, "vestibular", number, "anatomy"))
     anatomy = posed(anatomy, generator(spec.seed, "vestibular", number, "pose"))
     rng = generator(spec.seed, "vestibular", number, "tumour")
     ears = (Ear.draw(anatomy, 1, rng), Ear.draw(anatomy, -1, rng))
@@ -121,17 +122,6 @@ def vestibular_subject(spec: CrossModa2022Spec, number: int) -> VestibularSubjec
     box = centre.box(contrast, spec.spacing, rng)
     affine = centre.affine(box, rng)
     return VestibularSubject(spec.seed, number, anatomy, ears, tumour, tissues, contrast, box, affine)
-
-
-def template_number(spec: CrossModa2022Spec, number: int) -> int:
-    """Which head subject `number` has."""
-    return 0 if spec.anatomy is None else number % len(label_maps(Path(spec.anatomy)))
-
-
-def _template(spec: CrossModa2022Spec, number: int) -> Template:
-    if spec.anatomy is None:
-        return mni152_head()
-    return whole_labelled_head(label_maps(Path(spec.anatomy))[template_number(spec, number)])
 
 
 def _factors(box: Box) -> tuple[int, int, int]:
@@ -171,10 +161,7 @@ def _write(given: PhantomSpec, folder: Path) -> None:
     spec = _ours(given)
     for name in FOLDERS.values():
         (folder / name).mkdir()
-    numbers = sorted(range(spec.cases), key=lambda number: (template_number(spec, number), number))
-    sides = {numbers[0]: _write_subject(spec, numbers[0], folder)}  # alone: the template is made once
-    rest = concurrently(lambda number: _write_subject(spec, number, folder), numbers[1:])
-    sides.update(zip(numbers[1:], rest, strict=True))
+    sides = each_subject(spec, lambda number: _write_subject(spec, number, folder))
     source, target = ([n for n in range(spec.cases) if spec.subset(n) == subset] for subset in ("source", "target"))
     infos = [[spec.name(n), spec.centre(n).name, FOLDERS["source"]] for n in source]
     tables = {

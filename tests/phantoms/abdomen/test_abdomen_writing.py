@@ -15,7 +15,7 @@ from medsearch.core.errors import BadInput
 from medsearch.imaging.abdomen import body_mask
 from medsearch.imaging.volumes import read_volume, stored_volume
 from medsearch.phantoms import AbdomenSpec, NiftiFoldersSpec, specified, write_abdominal_ct, write_nifti_folders
-from medsearch.phantoms.abdomen.bodies import TISSUES, draw_hu
+from medsearch.phantoms.abdomen.bodies import ATTENUATIONS, draw_hu
 from medsearch.phantoms.abdomen.scans import Canvas
 from medsearch.phantoms.abdomen.writing import pancreas_names, person
 from tests.cohorts import abdomens
@@ -81,7 +81,7 @@ def test_pairs_lie_on_each_other_and_differ_where_the_agent_is() -> None:
     assert list(scan.images) == ["CT", "ceCT"]
     change = agent - plain
     outline = scan.pancreas > 0
-    assert np.median(change[outline]) == pytest.approx(TISSUES["pancreas"].added, rel=0.35)
+    assert np.median(change[outline]) == pytest.approx(ATTENUATIONS["pancreas"].added, rel=0.35)
     fat = (plain > -125) & (plain < -85)
     assert abs(np.median(change[fat])) < 12
     assert abs(np.median(change[plain < -900])) < 5
