@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from medsearch.core.errors import BadInput
 
 Mask = NDArray[np.generic]
+Marked = NDArray[np.bool_]
 
 SMOOTH = 1.0  # as in the papers' loss and in the released code's score
 
@@ -55,9 +56,19 @@ class MicroDice:
         return (2 * self.both + SMOOTH) / (self.sizes + SMOOTH)
 
 
-def _counts(prediction: Mask, truth: Mask) -> tuple[int, int]:
+def marked_in(prediction: Mask, truth: Mask) -> tuple[Marked, Marked]:
+    """Which elements the prediction and the truth mark.
+
+    Raises:
+        BadInput: they lie on different grids.
+
+    """
     if prediction.shape != truth.shape:
         msg = f"prediction {prediction.shape} and truth {truth.shape} lie on different grids; place both in one volume"
         raise BadInput(msg)
-    found, marked = prediction != 0, truth != 0
+    return np.asarray(prediction != 0), np.asarray(truth != 0)
+
+
+def _counts(prediction: Mask, truth: Mask) -> tuple[int, int]:
+    found, marked = marked_in(prediction, truth)
     return int(np.count_nonzero(found & marked)), int(np.count_nonzero(found)) + int(np.count_nonzero(marked))

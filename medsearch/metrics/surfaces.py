@@ -18,10 +18,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from medsearch.core.errors import BadInput
+from medsearch.metrics.overlap import Marked, Mask, marked_in
 
-Mask = NDArray[np.generic]
-Marked = NDArray[np.bool_]
 Distances = NDArray[np.float64]
 Spacing = float | Sequence[float]
 Form = Literal["pooled", "directed"]
@@ -96,10 +94,7 @@ def _scored(
     score: Callable[[Distances, Distances], float],
     missed: float | None,
 ) -> float | None:
-    if prediction.shape != truth.shape:
-        msg = f"prediction {prediction.shape} and truth {truth.shape} lie on different grids; place both in one volume"
-        raise BadInput(msg)
-    found, marked = prediction != 0, truth != 0
+    found, marked = marked_in(prediction, truth)
     if found.any() and marked.any():
         return score(*surface_distances(found, marked, spacing))
     if found.any():

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from medsearch.phantoms import AbdomenSpec, write_abdominal_ct
-from medsearch.phantoms.abdomen.scans import Scan
+from medsearch.phantoms.abdomen.scans import BodyScan
 from medsearch.phantoms.abdomen.writing import person
 
 SPEC = AbdomenSpec(cases=4, pairs=2, spacing=6.75, seed=0)
@@ -19,7 +19,7 @@ def written(folder: Path) -> Path:
 
 
 @cache
-def scan(kind: str, number: int) -> Scan:
+def scan(kind: str, number: int) -> BodyScan:
     """What is known of one scan."""
     return person(SPEC, kind, number).scan()
 
@@ -29,7 +29,7 @@ def stack(array: np.ndarray) -> np.ndarray:
     return array.transpose(2, 1, 0)[::-1]
 
 
-def mm(one: Scan) -> tuple[float, float, float]:
+def mm(one: BodyScan) -> tuple[float, float, float]:
     """Spacing along z, y and x."""
     x, y, z = one.spacing
     return z, y, x

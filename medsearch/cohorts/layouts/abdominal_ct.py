@@ -62,7 +62,7 @@ class Series(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenSeries:
     """The chosen folder; or why there is none, and what to do."""
 
     folder: Path | None
@@ -70,7 +70,7 @@ class Choice:
     remedy: str = ""
 
 
-def chosen(subject: Path, rule: SeriesRule) -> Choice:
+def chosen(subject: Path, rule: SeriesRule) -> ChosenSeries:
     """The series of a subject's folder that is its volume: of those that `rule` takes, the one with most slices.
 
     Originals go before derived series, which show the same slices again, thicker or turned. Of equal ones the first by
@@ -81,7 +81,7 @@ def chosen(subject: Path, rule: SeriesRule) -> Choice:
         header = first_slice(folder)
         candidates.append(Series(folder, files * (header.frames if header else 1), header))
     if not candidates:
-        return Choice(None, "holds no file", "put its series there, or leave out the case")
+        return ChosenSeries(None, "holds no file", "put its series there, or leave out the case")
     candidates.sort(key=lambda series: (-series.slices, series.folder))
     headed = [(series, series.header) for series in candidates if series.header]
     axial = [(series, header) for series, header in headed if header.axial and not header.localizer]
@@ -90,16 +90,16 @@ def chosen(subject: Path, rule: SeriesRule) -> Choice:
     least = max(rule.fewest, rule.share * max((series.slices for series, _ in whole), default=0))
     for series in lying:
         if series.slices >= least:
-            return Choice(series.folder)
+            return ChosenSeries(series.folder)
     if not headed:
-        return Choice(candidates[0].folder)
+        return ChosenSeries(candidates[0].folder)
     which = f"{rule.lying} " if rule.lying else ""
     problem = f"has no whole {which}series: none of enough slices"
     if not whole:
         problem = f"has no axial CT among its {len(candidates)} series"
     elif not lying:
         problem = f"has no {rule.lying} series among its {len(whole)} axial ones"
-    return Choice(None, problem, "add it, or leave out the case")
+    return ChosenSeries(None, problem, "add it, or leave out the case")
 
 
 def _folders(folder: Path) -> Iterator[tuple[Path, int]]:
@@ -143,7 +143,7 @@ class Archive:
                     continue
                 if only is not None and subject not in only:
                     continue
-                choice = chosen(path, self.rule) if path.is_dir() else Choice(path)
+                choice = chosen(path, self.rule) if path.is_dir() else ChosenSeries(path)
                 if choice.folder is not None:
                     cases.append(Case(subject, {self.contrast: choice.folder}, None))
                 elif subject in WITHDRAWN:

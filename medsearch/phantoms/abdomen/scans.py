@@ -29,7 +29,8 @@ _MARGIN_MM, _FAR_MM = 30.0, 1000.0
 class Canvas:
     """Voxels at `points` (x, y, z of LPS, each (x, y, z) in mm, deformed), and their HU by contrast.
 
-    axes: where they lie before the deformation. hu: the values of the tissues. marks: what was painted under a name.
+    axes: where they lie before the deformation. hu: the values of the tissues. marks: what was painted under a name:
+    "lung", "gas" (of the bowel) or "pancreas".
     """
 
     axes: tuple[Array, Array, Array]
@@ -157,16 +158,6 @@ class Bowel:
     upwards: int = -1
 
 
-def draw_body(canvas: Canvas, body: Body, bowel: Bowel) -> None:
-    """Paint all of it. Marks: "lung", "gas" (of the bowel) and "pancreas"."""
-    inner = _trunk(canvas, body)
-    _upper_organs(canvas, body)
-    _bowels(canvas, body, bowel)
-    _chest(canvas, body, inner)
-    _vessels(canvas, body)
-    _bones(canvas, body, inner)
-
-
 def _trunk(canvas: Canvas, body: Body) -> Array:
     """Skin, fat and muscle; returns how deep each voxel lies within the cavity, mm, negative inside."""
     x, y, z = canvas.points
@@ -291,7 +282,7 @@ PAIRED = Protocol(noise=(9.0, 18.0), radius=(13.0, 20.0), level=(-0.35, 0.4))
 
 
 @dataclass(frozen=True, eq=False)
-class Scan:
+class BodyScan:
     """What was seen: HU by contrast, (x, y, z) of LPS int16; and what is known of it.
 
     origin: the first voxel's centre, mm of LPS. pancreas: its outline. lung, gas: mm² of each slice.
@@ -327,7 +318,7 @@ class Subject:
         """The subject's body, the same in every scan of them."""
         return Body.draw(generator(self.seed, "abdomen", *self.stream, "body"))
 
-    def scan(self, *, prone: bool = False) -> Scan:
+    def scan(self, *, prone: bool = False) -> BodyScan:
         """The scan on the back, or that on the front, of the same body."""
         body = self.body
         rng = generator(self.seed, "abdomen", *self.stream, "scan", "prone" if prone else "supine")
@@ -336,9 +327,13 @@ class Subject:
         protocol = self.protocol
         bowel = Bowel(rng.uniform(*protocol.radius), rng.uniform(*protocol.level), 1 if prone else -1)
         _table(canvas, body, bowel.upwards)
-        draw_body(canvas, body, bowel)
-        noise = rng.uniform(*protocol.noise)
-        return _scanned(canvas, noise, rng)
+        inner = _trunk(canvas, body)
+        _upper_organs(canvas, body)
+        _bowels(canvas, body, bowel)
+        _chest(canvas, body, inner)
+        _vessels(canvas, body)
+        _bones(canvas, body, inner)
+        return _scanned(canvas, rng.uniform(*protocol.noise), rng)
 
 
 def _axes(spacing: float, body: Body, rng: np.random.Generator) -> tuple[Array, Array, Array]:
@@ -360,7 +355,7 @@ def _table(canvas: Canvas, body: Body, upwards: int) -> None:
     canvas.paint("table", np.broadcast_to(shell, canvas.points[0].shape))
 
 
-def _scanned(canvas: Canvas, noise: float, rng: np.random.Generator) -> Scan:
+def _scanned(canvas: Canvas, noise: float, rng: np.random.Generator) -> BodyScan:
     from scipy.ndimage import gaussian_filter
 
     x, y, z = canvas.axes
@@ -376,7 +371,7 @@ def _scanned(canvas: Canvas, noise: float, rng: np.random.Generator) -> Scan:
     area = spacing[0] * spacing[1]
     nothing = np.zeros_like(clean)
     sums = {name: canvas.marks.get(name, nothing).sum(axis=(0, 1)) * area for name in ("lung", "gas")}
-    return Scan(
+    return BodyScan(
         images=images,
         spacing=(round(spacing[0], 4), round(spacing[1], 4), round(spacing[2], 4)),
         origin=(float(x[0]), float(y[0]), float(z[0])),

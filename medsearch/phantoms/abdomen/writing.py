@@ -22,7 +22,7 @@ from medsearch.core.ranges import NonNegativeInt, PositiveInt, Range
 from medsearch.core.recipes import recipe
 from medsearch.imaging.volumes import write_volume
 from medsearch.phantoms.abdomen.bodies import CONTRASTS
-from medsearch.phantoms.abdomen.scans import COLONOGRAPHY, PANCREAS, Scan, Subject
+from medsearch.phantoms.abdomen.scans import COLONOGRAPHY, PANCREAS, BodyScan, Subject
 from medsearch.phantoms.abdomen.scans import PAIRED as IN_PAIRS
 from medsearch.phantoms.abdomen.series import SeriesHeader, write_scout, write_series
 from medsearch.phantoms.spec import written
@@ -176,6 +176,6 @@ def _write_pair(folder: Path, subject: Subject) -> None:
         write_volume(folder / f"{contrast}.nii.gz", image, scan.affine)
 
 
-def _write_scan(folder: Path, scan: Scan, header: SeriesHeader) -> None:
+def _write_scan(folder: Path, scan: BodyScan, header: SeriesHeader) -> None:
     (image,) = scan.images.values()
     write_series(folder, image, header, spacing=scan.spacing, origin=scan.origin)

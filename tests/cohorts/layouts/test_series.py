@@ -6,7 +6,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from medsearch.cohorts.layouts.abdominal_ct import Choice, SeriesRule, chosen
+from medsearch.cohorts.layouts.abdominal_ct import ChosenSeries, SeriesRule, chosen
 from medsearch.phantoms.abdomen.series import SeriesHeader, write_scout, write_series
 from tests.cohorts import planted
 
@@ -38,8 +38,8 @@ def change(folder: Path, **tags: object) -> None:
 
 
 def test_the_largest_of_those_on_the_back(subject: Path) -> None:
-    assert chosen(subject, SUPINE) == Choice(subject / "study" / "3")
-    assert chosen(subject, SeriesRule()) == Choice(subject / "study" / "2")
+    assert chosen(subject, SUPINE) == ChosenSeries(subject / "study" / "3")
+    assert chosen(subject, SeriesRule()) == ChosenSeries(subject / "study" / "2")
 
 
 def test_equal_ones_are_told_apart_by_name(subject: Path) -> None:
