@@ -109,7 +109,7 @@ class SliceSegmentation(Stage):
         """The terms to descend, weighted tensors by name; y: masks, y_hat: probabilities, (b, 1, y, x) each."""
 
     def train(self, context: StageContext) -> Training:
-        """See `training.fitting.SegmentorTraining`."""
+        """Train by `network` and `loss` to the last epoch, and write the weights of the best one."""
         from medsearch.training.fitting import SegmentorTraining
 
         return SegmentorTraining(self.recipe, context, build=self.network, loss=self.loss).train()
@@ -129,11 +129,6 @@ class SliceSegmentationTest(SliceTest):
     segmentation: SliceSegmentation
 
     def segment(self, context: StageContext) -> "Segment":
-        """The trained network."""
-        from medsearch.training.checkpoints import load_trained
-        from medsearch.training.precision import prepare_torch
-
-        prepare_torch(context.runtime)
-        weights = context.upstream["segmentor"].file("weights.safetensors")
-        network: Segment = load_trained(self.segmentation.network(), weights, "network", context.runtime.device)
+        """The network, with the weights of the epoch that was kept."""
+        network: Segment = context.trained("segmentor", self.segmentation.network(), "network")
         return network

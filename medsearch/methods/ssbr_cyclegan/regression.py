@@ -23,7 +23,7 @@ from medsearch.core.files import digest
 from medsearch.methods.ssbr_cyclegan.losses import total
 from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WANTED, RegressorConfig, RegressorRecipe, RegressorWeights
 from medsearch.networks.published import load_backbone
-from medsearch.stages.context import StageContext
+from medsearch.stages.context import WEIGHTS, StageContext
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.checkpoints import save_tensors
 from medsearch.training.fitting import NetworkTraining
@@ -239,5 +239,5 @@ def train(recipe: RegressorRecipe, context: StageContext[SynthesisView]) -> Trai
     """Train to the last epoch, whose weights are kept as `weights.safetensors`, module "regressor"."""
     training = Regression(recipe, context)
     last = yield from training.fit(best="")
-    save_tensors(context.directory / "weights.safetensors", last.tensors)
+    save_tensors(context.directory / WEIGHTS, last.tensors)
     return Outcome(last.measured, {"started_from": training.started_from})

@@ -30,7 +30,6 @@ from medsearch.networks.cyclegan import Cycled
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Training
 from medsearch.stages.translating import Translating, build_cyclegan, trained_translator, training_cases
-from medsearch.training.checkpoints import load_trained
 from medsearch.training.cyclegan import CycleGAN, Unpaired
 from medsearch.training.inference import SliceTranslator, as_it_is
 from medsearch.training.precision import autocast
@@ -64,9 +63,7 @@ class PairedTranslation:
         self.gan = build_cyclegan(recipe.cyclegan, recipe.weights, context)
         self.regressor = None
         if regressor:  # trained, and left as it is by what passes through it
-            weights = context.upstream["regressor"].file("weights.safetensors")
-            loaded = load_trained(Regressor(regressor), weights, "regressor", runtime.device)
-            self.regressor = loaded.requires_grad_(False)
+            self.regressor = context.trained("regressor", Regressor(regressor), "regressor").requires_grad_(False)
         sides: tuple[Domain, ...] = ("source", "target")
         self.patients = {
             side: [Patient(of.subject, CaseSlices(of), of.spacing) for of in training_cases(context.task, side)]

@@ -77,9 +77,8 @@ class Test(SliceTest):
     def segment(self, context: StageContext) -> "Segment":
         """Target slices as they are, source slices translated."""
         from medsearch.methods.baselines.accsegnet.networks import AccSegNet
-        from medsearch.methods.baselines.slices import load_segmentor
 
-        network = load_segmentor(AccSegNet(self.segmentation), context)
+        network = context.trained("segmentor", AccSegNet(self.segmentation), "network")
         return network.segmentor if self.recipe.domain == "target" else network.segment_source
 
 

@@ -75,10 +75,9 @@ class Test(SliceTest):
 
     def segment(self, context: StageContext) -> "Segment":
         """Slices of the domain that is scored, as ones of its contrast."""
-        from medsearch.methods.baselines.slices import load_segmentor
         from medsearch.methods.baselines.uagan.networks import Generator
 
-        generator = load_segmentor(Generator(self.segmentation.network), context, name="generator")
+        generator = context.trained("segmentor", Generator(self.segmentation.network), "generator")
         return partial(generator.segment, domain=self.recipe.domain)
 
 
