@@ -3,7 +3,7 @@
     Eq. 1-4           losses: order, norm, anat, total        regression: the stage that trains it
     Eq. 5             losses.acl, translation.constraint      translation: the CycleGAN's stage
     Steps 1-5         selection.patients, selection.ByScore   and PBS, registering: the two it is compared with
-    Input addition    networks.cyclegan: Translator           binary mask: translation.masked, at inference
+    Input addition    networks.cyclegan: Translator           binary mask: translation.within_body
     Region, body      imaging.abdomen                         Table 1: recipe.TABLE_1, reported
 
 CycleGAN itself lies below the methods: networks.cyclegan, training.cyclegan; so do a stage that trains one, inference,
@@ -84,9 +84,9 @@ class Translation(CycleGANStage):
 
     def train(self, context: StageContext[SynthesisView]) -> Training:
         """Minimise CycleGAN's losses and Eq. 5; the last epoch is kept."""
-        from medsearch.methods.ssbr_cyclegan.translation import train
+        from medsearch.methods.ssbr_cyclegan.translation import PairedTranslation
 
-        return train(self.recipe, self.regressor, context)
+        return PairedTranslation(self.recipe, self.regressor, context).translating.train()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,9 +100,12 @@ class Test(SynthesisTest):
 
     def translator(self, context: StageContext[SynthesisView]) -> "SliceTranslator":
         """With the binary mask, if the recipe has it."""
-        from medsearch.methods.ssbr_cyclegan.translation import trained
+        from medsearch.methods.ssbr_cyclegan.translation import within_body
+        from medsearch.stages.translating import trained_translator
+        from medsearch.training.inference import as_it_is
 
-        return trained(self.recipe, self.translation, context)
+        finish = within_body if self.recipe.binary_mask else as_it_is
+        return trained_translator(self.translation.cyclegan, context, finish)
 
 
 def nodes(recipe: SSBRCycleGANRecipe, selection: Selection) -> Iterator[Node]:

@@ -7,6 +7,7 @@ channel in and one number out. It is trained on the abdomens of both domains: Eq
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Literal, final
@@ -201,10 +202,6 @@ class Regression(NetworkTraining[StageContext[SynthesisView]]):
         ]
         require_slices({of.subject: len(of) for of in self.training}, recipe.slices)
 
-    def terms(self, batch: StackBatch) -> dict[str, Tensor]:
-        """Eq. 4 of a batch, or of a part of one, by term."""
-        return terms(self.regressor, batch, self.recipe.weights, runtime=self.context.runtime)
-
     def batches(self, epoch: int) -> Iterator[StackBatch]:
         """An epoch's batches: K stacks of P slices for every step."""
         recipe, rng = self.recipe, self.rng(epoch)
@@ -219,7 +216,8 @@ class Regression(NetworkTraining[StageContext[SynthesisView]]):
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """Train for one epoch; the terms of Eq. 4 of every step."""
         self.begin_epoch(epoch)
-        yield from self.supervised(self.batches(epoch), self.terms)
+        loss = partial(terms, self.regressor, lam=self.recipe.weights, runtime=self.context.runtime)
+        yield from self.supervised(self.batches(epoch), loss)
 
     def validate(self) -> dict[str, float]:
         """How well scores order the slices of unseen cases: the mean of Spearman's correlations with their places."""
