@@ -1,4 +1,11 @@
-"""Stages that segment tumours, without what it takes to run them: training on axial slices, and the test on cases."""
+"""The stages of tumour segmentation that methods build on; torch is imported when one of them runs.
+
+    SegmentationTest     scores and pictures of test cases; a method's subclass says what predicts tumours in halves
+    SliceTest            the same of a network that sees axial slices; a subclass says what segments slices
+    EvaluationRecipe     which test cases and slices a `SliceTest` scores
+    SliceSegmentation    training and test of one network on annotated target slices: a whole method, of which a
+                         subclass gives the network and its loss
+"""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -129,6 +136,6 @@ class SliceSegmentationTest(SliceTest):
     segmentation: SliceSegmentation
 
     def segment(self, context: StageContext) -> "Segment":
-        """The network, with the weights of the epoch that was kept."""
+        """The network with the weights of the best epoch."""
         network: Segment = context.trained("segmentor", self.segmentation.network(), "network")
         return network
