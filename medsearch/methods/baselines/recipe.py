@@ -89,7 +89,7 @@ def adapting(selected_on: SelectedOn) -> frozenset[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Adaptation(Stage):
-    """Translation between both contrasts and segmentation, trained together by one network."""
+    """Translation between both contrasts and segmentation, trained together; the best epoch is picked by masks."""
 
     selected_on: SelectedOn
 
