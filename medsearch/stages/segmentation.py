@@ -1,10 +1,10 @@
 """The stages of tumour segmentation that methods build on; torch is imported when one of them runs.
 
-    SegmentationTest     scores and pictures of test cases; a method's subclass says what predicts tumours in halves
-    SliceTest            the same of a network that sees axial slices; a subclass says what segments slices
-    EvaluationRecipe     which test cases and slices a `SliceTest` scores
-    SliceSegmentation    training and test of one network on annotated target slices: a whole method, of which a
-                         subclass gives the network and its loss
+SegmentationTest     scores and pictures of test cases; a method's subclass says what predicts tumours in halves
+SliceTest            the same of a network that sees axial slices; a subclass says what segments slices
+EvaluationRecipe     which test cases and slices a `SliceTest` scores
+SliceSegmentation    training and test of one network on annotated target slices: a whole method, of which a
+                     subclass gives the network and its loss
 """
 
 from abc import abstractmethod
