@@ -90,12 +90,8 @@ class Bucket:
         return other
 
     def supersede(self, key: str) -> None:
-        """Keep a finished stage's manifest under another name: the stage is not finished any more."""
-        content = self.manifest(key)
-        if content is not None:
-            self.remote.write(f"replaced/{key}-{time.time_ns()}.json", content)
-            self.remote.remove(f"manifests/{key}.json")
-        self._finished.discard(key)
+        """Keep the manifest of a stage that is to be trained anew in `replaced/`; the stage is finished no more."""
+        self._withdraw(key, f"replaced/{key}-{time.time_ns()}.json")
 
     def ask(self, key: str) -> bool:
         """Whether the stage is finished now."""
@@ -106,7 +102,7 @@ class Bucket:
         return key in self._finished
 
     def keys(self) -> frozenset[str]:
-        """Every finished stage."""
+        """The keys of all finished stages, asked for now."""
         now = time.monotonic()
         names = (name.removesuffix(".json") for name in self.remote.sizes("manifests") if name.endswith(".json"))
         self._finished |= {name for name in names if not unsafe_part(name)}
@@ -125,14 +121,18 @@ class Bucket:
         return content
 
     def set_aside(self, key: str) -> str:
-        """Keep a damaged stage's manifest under another name, so that the stage is finished no more; that name."""
-        content = self.remote.read(f"manifests/{key}.json")
+        """Keep a damaged stage's manifest in `damaged/`, so that the stage is finished no more; its name there."""
         aside = f"damaged/{key}-{time.strftime('%Y%m%d-%H%M%S')}.json"
+        self._withdraw(key, aside)
+        return aside
+
+    def _withdraw(self, key: str, aside: str) -> None:
+        """Move a stage's manifest, if there is one, to the name `aside`."""
+        content = self.manifest(key)
         if content is not None:
             self.remote.write(aside, content)
             self.remote.remove(f"manifests/{key}.json")
         self._finished.discard(key)
-        return aside
 
     def send(self, key: str, folder: Path, manifest: Manifest, content: bytes) -> None:
         """Upload the outputs in `folder` that `manifest` names, and then its `content`, which makes it finished."""
@@ -163,10 +163,6 @@ class Bucket:
     def progress(self, key: str) -> dict[str, int]:
         """Bytes of every checkpoint of a running stage, by name."""
         return self.remote.sizes(f"checkpoints/{key}")
-
-    def write_journal(self, key: str, content: bytes) -> None:
-        """Replace the journal of a running stage."""
-        self.remote.write(f"running/{key}.jsonl", content)
 
     def newer_journal(self, key: str, size: int) -> bytes | None:
         """The journal of a running stage, if it was longer than `size` bytes within the last `FRESH_S` seconds."""
@@ -250,7 +246,7 @@ class Mirror:
                 self._send_checkpoint()
             content = self._journal.read_bytes() if self._journal.exists() else b""
             if len(content) > self._sent[1]:
-                self._bucket.write_journal(self._key, content)
+                self._bucket.remote.write(f"running/{self._key}.jsonl", content)
             self._sent = state, len(content)
             self._warned = False
         except FileNotFoundError:  # a file of the checkpoint went while it was packed: the next look finds another

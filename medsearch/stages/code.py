@@ -63,7 +63,7 @@ def code_of(stage: Stage) -> Code | None:
 
 
 def _parts(stage: Stage) -> Iterator[type]:
-    """The classes of its recipes."""
+    """The classes of the recipes and configs among a stage's fields."""
     values = (getattr(stage, part.name) for part in dataclasses.fields(stage))  # type: ignore[arg-type]
     return (type(value) for value in values if dataclasses.is_dataclass(value))
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic
+from typing import TYPE_CHECKING, Any, Generic
 
 from typing_extensions import TypeVar
 
@@ -11,8 +11,15 @@ from medsearch.cohorts.views import TaskView, View
 from medsearch.stages.manifest import Manifest
 from medsearch.training.runtime import Runtime
 
+if TYPE_CHECKING:
+    from medsearch.training.checkpoints import M
+
 __all__ = ["Artifact", "Runtime", "StageContext"]
 
+WEIGHTS = "weights.safetensors"
+"""The output in which a stage leaves its networks."""
+STATES = {"last": WEIGHTS, "best": "best.safetensors"}
+"""Those of a stage that hands on two states, that of its last epoch and that of its best."""
 
 V = TypeVar("V", bound=View[Any, Any], default=TaskView)
 """What a stage sees of its task: of tumours to segment, unless it says otherwise."""
@@ -59,6 +66,21 @@ class StageContext(Generic[V]):
     """Outputs; they appear in the store when the stage is finished."""
     checkpoint: Path
     """A resumable state lives here while the stage runs; its files are replaced as a whole, never changed in place."""
+
+    def trained(self, role: str, network: "M", name: str, *, file: str = WEIGHTS) -> "M":
+        """`network`, on the run's device and in eval mode, with the weights that the stage upstream left of it.
+
+        role: of that stage in `upstream`. name: by which it left the network in its output `file`.
+
+        Raises:
+            BadInput: names or shapes of weights differ.
+
+        """
+        from medsearch.training.checkpoints import load_trained  # imports torch
+        from medsearch.training.precision import prepare_torch
+
+        prepare_torch(self.runtime)
+        return load_trained(network, self.upstream[role].file(file), name, self.runtime.device)
 
 
 def training_hours(artifacts: Iterable[Artifact]) -> float:

@@ -53,7 +53,9 @@ def described(folder: Path, manifest: Manifest, outputs: Iterable[str]) -> Manif
     """The manifest with the stage's key, and what every output and the journal hold, which is noted as verified."""
     contents = digests_of(folder, [*outputs, *([JOURNAL] if (folder / JOURNAL).exists() else [])])
     verified_in(folder.parent).note({f"{folder.name}/{name}": content for name, content in contents.items()})
-    return manifest.with_contents(folder.name, contents)
+    files = {name: content.size for name, content in contents.items()}
+    digests = {name: content.digest for name, content in contents.items()}
+    return replace(manifest, key=folder.name, files=files, digests=digests)
 
 
 def is_whole(folder: Path) -> bool:

@@ -8,7 +8,7 @@ An output is light if reports and trackers show it; weights and volumes, which o
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any, final
@@ -199,11 +199,6 @@ class Manifest:
     def contents(self) -> Mapping[str, Content]:
         """What every output and the journal hold, by name relative to the stage's folder."""
         return {name: Content(size, self.digests.get(name, "")) for name, size in self.files.items()}
-
-    def with_contents(self, key: str, contents: Mapping[str, Content]) -> "Manifest":
-        """The manifest of stage `key`, whose outputs and journal hold that."""
-        files = {name: content.size for name, content in contents.items()}
-        return replace(self, key=key, files=files, digests={name: content.digest for name, content in contents.items()})
 
 
 def _known(code: TrainingCode | str | None) -> TrainingCode:

@@ -28,7 +28,7 @@ class Meter(Protocol):
     """Measures how much of its device a run takes."""
 
     def begin(self) -> None:
-        """Forget the peak so far."""
+        """Measure from now on: the peak so far is forgotten."""
 
     def peak(self) -> int:
         """Bytes taken at most since `begin`."""

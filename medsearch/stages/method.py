@@ -17,6 +17,9 @@ weights of the last epoch count, whatever was measured on the way."""
 SELECTING: dict[Selection, Domain] = {"source": "source", "pseudo-target": "source", "oracle": "target"}
 """Whose validation masks each rule looks at, of those that look at masks."""
 
+OWN: dict[str, Selection] = {"source": "source", "target": "oracle"}
+"""The rule of a training that sees one domain's labels alone, by the domain: it has no others to be selected on."""
+
 BY_MASKS: tuple[Selection, ...] = tuple(SELECTING)
 """The rules of a method that is selected on validation masks."""
 

@@ -61,7 +61,7 @@ class PairScores:
     given: list[Row] = field(default_factory=list)
 
     def add(self, pair: Pair) -> None:
-        """Score a pair."""
+        """Score what was made, and what was given, against what was wanted."""
         self.rows.append(_scored(pair.made, pair.wanted))
         self.given.append(_scored(pair.given.images(), pair.wanted))
 

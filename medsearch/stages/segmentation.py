@@ -1,4 +1,11 @@
-"""Stages that segment tumours, without what it takes to run them: training on axial slices, and the test on cases."""
+"""The stages of tumour segmentation that methods build on; torch is imported when one of them runs.
+
+SegmentationTest     scores and pictures of test cases; a method's subclass says what predicts tumours in halves
+SliceTest            the same of a network that sees axial slices; a subclass says what segments slices
+EvaluationRecipe     which test cases and slices a `SliceTest` scores
+SliceSegmentation    training and test of one network on annotated target slices: a whole method, of which a
+                     subclass gives the network and its loss
+"""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
@@ -109,7 +116,7 @@ class SliceSegmentation(Stage):
         """The terms to descend, weighted tensors by name; y: masks, y_hat: probabilities, (b, 1, y, x) each."""
 
     def train(self, context: StageContext) -> Training:
-        """See `training.fitting.SegmentorTraining`."""
+        """Train by `network` and `loss` to the last epoch, and write the weights of the best one."""
         from medsearch.training.fitting import SegmentorTraining
 
         return SegmentorTraining(self.recipe, context, build=self.network, loss=self.loss).train()
@@ -129,11 +136,6 @@ class SliceSegmentationTest(SliceTest):
     segmentation: SliceSegmentation
 
     def segment(self, context: StageContext) -> "Segment":
-        """The trained network."""
-        from medsearch.training.checkpoints import load_trained
-        from medsearch.training.precision import prepare_torch
-
-        prepare_torch(context.runtime)
-        weights = context.upstream["segmentor"].file("weights.safetensors")
-        network: Segment = load_trained(self.segmentation.network(), weights, "network", context.runtime.device)
+        """The network with the weights of the best epoch."""
+        network: Segment = context.trained("segmentor", self.segmentation.network(), "network")
         return network

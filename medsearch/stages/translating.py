@@ -13,11 +13,11 @@ from typing import final
 from medsearch.cohorts.views import Abdomen, Domain, SynthesisView
 from medsearch.core.seeds import seed
 from medsearch.networks.cyclegan import Cycled, Translators
-from medsearch.stages.context import StageContext
+from medsearch.stages.context import WEIGHTS, StageContext
 from medsearch.stages.pairs import PairScores, made_pairs
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.adversarial import Terms
-from medsearch.training.checkpoints import load_trained, save_tensors
+from medsearch.training.checkpoints import save_tensors
 from medsearch.training.cyclegan import CycleGAN, Unpaired
 from medsearch.training.inference import Finish, SliceTranslator, as_it_is, towards
 from medsearch.training.loop import Loop, run
@@ -88,7 +88,7 @@ class Translating:
         )
         root = seed(self.context.seed, "translation")
         last = yield from run(loop, root=root, checkpoint=self.context.checkpoint)
-        save_tensors(self.context.directory / "weights.safetensors", last.tensors)
+        save_tensors(self.context.directory / WEIGHTS, last.tensors)
         return Outcome(last.measured)
 
 
@@ -96,8 +96,6 @@ def trained_translator(
     recipe: CycleGANRecipe, context: StageContext[SynthesisView], finish: Finish = as_it_is
 ) -> SliceTranslator:
     """What was trained upstream, in the task's direction; `finish` is what is done to what it makes."""
-    prepare_torch(context.runtime)
-    translators = Translators(recipe.generator, input_addition=recipe.input_addition)
-    weights = context.upstream["translation"].file("weights.safetensors")
-    load_trained(translators, weights, "translators", context.runtime.device)
+    untrained = Translators(recipe.generator, input_addition=recipe.input_addition)
+    translators = context.trained("translation", untrained, "translators")
     return SliceTranslator(towards(translators, context.task), context.runtime, finish)

@@ -1,11 +1,13 @@
-"""What all baselines' recipes and stages share: Adam's knobs, and which parts of a task are read. No torch here."""
+"""What the baselines' recipes and stages share: Adam's knobs, and which parts of a task are read. No torch here."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from medsearch.cohorts.views import Domain, whole
 from medsearch.core.ranges import FractionBelowOne, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from medsearch.core.recipes import recipe
 from medsearch.networks.config import refuse
+from medsearch.stages.stage import Stage
 from medsearch.training.recipes import linear_decay
 
 PRESETS = ("compared", "official")
@@ -83,3 +85,14 @@ def adapting(selected_on: SelectedOn) -> frozenset[str]:
     """
     validation = (part for domain in sides(selected_on) for part in whole(domain, "validation"))
     return frozenset((*whole("source", "train"), *whole("target", "train"), *validation))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adaptation(Stage):
+    """Translation between both contrasts and segmentation, trained together; the best epoch is picked by masks."""
+
+    selected_on: SelectedOn
+
+    def reads(self) -> frozenset[str]:
+        """Both domains' training parts, and validation parts of those that the training is selected on."""
+        return adapting(self.selected_on)

@@ -14,23 +14,20 @@ from medsearch.cohorts.patches import SliceRule, cycled, hemisphere_slices, hemi
 from medsearch.cohorts.views import Domain, SplitName, TaskView
 from medsearch.core.errors import BadInput
 from medsearch.methods.baselines.recipe import SelectedOn, sides
-from medsearch.stages.context import StageContext
+from medsearch.stages.context import WEIGHTS, StageContext
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training import optimisers
 from medsearch.training.adversarial import emphasis
-from medsearch.training.checkpoints import load_trained, save_tensors
+from medsearch.training.checkpoints import save_tensors
 from medsearch.training.crops import CropBatch, Crops
 from medsearch.training.fitting import AdversarialTraining, NetworkTraining, training_mode
 from medsearch.training.inference import Segment, micro_dice
-from medsearch.training.precision import prepare_torch
 from medsearch.training.prefetch import TensorBatch
 
-WEIGHTS = "weights.safetensors"
 SHARE = "lower segmentation.slices.diseased_share"
 """The remedy where no slice is diseased."""
 
 Needed = TypeVar("Needed", bound=Sized)
-Network = TypeVar("Network", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -153,12 +150,6 @@ class SelectedByDice(NetworkTraining[StageContext]):
         save_tensors(training.context.directory / WEIGHTS, best.tensors)
         notes = {"best_epoch": best.epoch, "selected_on": list(training.validation), **training.notes}
         return Outcome({"validation/dice": best.value}, notes)
-
-
-def load_segmentor(network: Network, context: StageContext, *, name: str = SelectedByDice.kept) -> Network:
-    """`network` with the weights of the upstream segmentor's module `name`, in eval mode on the run's device."""
-    prepare_torch(context.runtime)
-    return load_trained(network, context.upstream["segmentor"].file(WEIGHTS), name, context.runtime.device)
 
 
 class ContrastsTraining(AdversarialTraining[StageContext]):

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 
-from medsearch.cohorts.views import SynthesisView
+from medsearch.cohorts.views import DOMAINS, SynthesisView
 from medsearch.core.seeds import generator
 from medsearch.stages.context import StageContext
 from medsearch.stages.stage import Training
@@ -25,7 +25,7 @@ def train(recipe: CycleGANRecipe, weights: CycleGANWeights, context: StageContex
 def any_slices(epoch: int, *, context: StageContext[SynthesisView], size: int) -> Iterator[Unpaired]:
     """As many batches as the larger domain has cases: `size` slices of each, case and slice at random, in [-1, 1]."""
     rng = generator(context.seed, "translation", "epoch", epoch)
-    domains = [training_cases(context.task, side) for side in ("source", "target")]
+    domains = [training_cases(context.task, side) for side in DOMAINS]
     for _ in range(max(map(len, domains))):
         drawn = []
         for cases in domains:

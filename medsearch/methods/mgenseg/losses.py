@@ -1,34 +1,26 @@
-"""The losses of the thesis, chapter 4: one function per equation, in the paper's letters.
+"""What M-GenSeg minimises: the loss terms of chapter 4 of the thesis, in its letters, one function each.
 
-Eq. 4.3                  segmentation
-Eq. 4.4, L_cyc^mod       losses.reconstruction.reconstruction of (x, x translated and back)
-Eq. 4.4, L_rec^Gen       losses.reconstruction.reconstruction of (x_P, x_PP), (x_A, x_AA)
-L_lat^Gen (4.3.2)        losses.codes.latent
-L_adv (4.3.2)            losses.adversarial.adversarial_d, adversarial_g
-Eq. 4.5                  training.MGenSegTraining.g_terms
+S and T are the two modalities, P and A images with and without a tumour; x_pa is a diseased image made healthy, x_pp
+one rebuilt of its own codes, and alike for A.
+
+    Eq. 4.3          segmentation                    Dice of annotated images, and of their translations
+    Eq. 4.4          reconstruction                  L1; L_cyc^mod: of x and x translated and back,
+                                                     L_rec^Gen: of x_p and x_pp, x_a and x_aa
+    4.3.2            latent                          L_lat^Gen: L1 of codes and those found again in generated images
+    4.3.2            adversarial_d, adversarial_g    L_adv: hinge of a discriminator, and of the networks that it judges
+
+Their sum is Eq. 4.5, in `training.MGenSegTraining.g_terms`. Those that MoDATTS has too lie in `medsearch.losses`.
 """
 
 from jaxtyping import Float
 from torch import Tensor
 
-from medsearch.losses.adversarial import Scales, adversarial_d, adversarial_g
-from medsearch.losses.codes import AbsenceCodes, LatentCodes, latent
-from medsearch.losses.dice import dice, overlap
-from medsearch.losses.reconstruction import l1, reconstruction
+from medsearch.losses.adversarial import adversarial_d, adversarial_g
+from medsearch.losses.codes import latent
+from medsearch.losses.dice import dice
+from medsearch.losses.reconstruction import reconstruction
 
-__all__ = [
-    "AbsenceCodes",
-    "LatentCodes",
-    "Scales",
-    "adversarial_d",
-    "adversarial_g",
-    "dice",
-    "l1",
-    "latent",
-    "overlap",
-    "reconstruction",
-    "segmentation",
-]
+__all__ = ["adversarial_d", "adversarial_g", "latent", "reconstruction", "segmentation"]
 
 
 def segmentation(y: Tensor, *y_hats: Tensor) -> Float[Tensor, ""]:

@@ -24,10 +24,8 @@ from medsearch.pictures.tiles import Gallery, Tile
 from medsearch.stages.context import StageContext
 from medsearch.stages.segmentation import EvaluationRecipe
 from medsearch.stages.testing import Predictor
-from medsearch.training.checkpoints import load_trained
 from medsearch.training.generative import from_presence
 from medsearch.training.inference import slicewise
-from medsearch.training.precision import prepare_torch
 
 LEVELS = 2
 """The finest gates, whose attention is shown: coarser ones are a few pixels wide."""
@@ -35,10 +33,9 @@ LEVELS = 2
 
 def predictor(recipe: SegmentationRecipe, evaluation: EvaluationRecipe, context: StageContext) -> Predictor:
     """What was trained upstream, before slices of the modality that is scored."""
-    prepare_torch(context.runtime)
-    upstream, domain = context.upstream["segmentation"], evaluation.domain
-    net = load_trained(MGenSegNet(recipe), upstream.file("weights.safetensors"), "net", context.runtime.device)
-    pictures = Pictures(net, domain, Wanted.by(upstream.manifest.notes["weights"]), context.runtime.device)
+    net, domain = context.trained("segmentation", MGenSegNet(recipe), "net"), evaluation.domain
+    trained = Wanted.by(context.upstream["segmentation"].manifest.notes["weights"])
+    pictures = Pictures(net, domain, trained, context.runtime.device)
     return Predictor(slicewise(net.of(domain), context.runtime), pictures.draw)
 
 

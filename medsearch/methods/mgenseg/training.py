@@ -13,7 +13,7 @@ from medsearch.methods.mgenseg.networks import OTHER, Discriminators, MGenSegNet
 from medsearch.methods.mgenseg.recipe import SegmentationRecipe
 from medsearch.methods.mgenseg.validation import Validation, measured
 from medsearch.networks.norms import one_estimate
-from medsearch.stages.context import StageContext
+from medsearch.stages.context import WEIGHTS, StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.adversarial import discriminator_scores
@@ -138,7 +138,7 @@ def train(recipe: SegmentationRecipe, selection: Selection, context: StageContex
     if training.wanted.segmentation:
         epoch = best.epoch
         training.net.load_state_dict({name.removeprefix("net/"): value for name, value in best.tensors.items()})
-    save_modules(context.directory / "weights.safetensors", {"net": training.net})
+    save_modules(context.directory / WEIGHTS, {"net": training.net})
     metrics = training.validate() | measured(training.net, training.validation, context, training.wanted)
     seen = [route.domain for route in training.validation.selecting]
     return Outcome(metrics, {"best_epoch": epoch, "weights": training.weights, "selected_on": seen})

@@ -18,18 +18,16 @@ from medsearch.imaging.geometry import Box
 from medsearch.methods.modatts.attention import decoder_tiles, encoder_tiles
 from medsearch.methods.modatts.recipe import SegmentationRecipe, SynthesisRecipe, TranslationRecipe
 from medsearch.methods.modatts.segmentor import Segmentor, predict
-from medsearch.methods.modatts.synthesis import WEIGHTS, load_translator, translate_volume
+from medsearch.methods.modatts.synthesis import translate_volume
 from medsearch.methods.modatts.translator import Translator
 from medsearch.metrics.scoring import Scores, TestCase
 from medsearch.pictures.panels import Mask, Plane
 from medsearch.pictures.predictions import residual_tiles
 from medsearch.pictures.sections import Half, fullest, grey, half, limits, window
 from medsearch.pictures.tiles import Gallery, Tile
-from medsearch.stages.context import StageContext
+from medsearch.stages.context import STATES, StageContext
 from medsearch.stages.testing import SHOWN, Predictor
-from medsearch.training.checkpoints import load_trained
 from medsearch.training.generative import from_presence
-from medsearch.training.precision import prepare_torch
 
 ATTENDED = 2
 """Cases whose attention is shown."""
@@ -43,23 +41,19 @@ def predictor(
     synthesis: SynthesisRecipe,
 ) -> Predictor:
     """The segmentors upstream; translations and attention are shown too if there is a translator upstream."""
-    prepare_torch(context.runtime)
     segmentors, translator = load_segmentors(recipe, context), None
     if translation is not None:
-        artifact, weights = context.upstream["translation"], WEIGHTS[synthesis.checkpoint]
-        translator = load_translator(translation, artifact, weights, context.runtime.device)
+        file = STATES[synthesis.checkpoint]
+        translator = context.trained("translation", Translator(translation), "translator", file=file)
     predict_by_vote = partial(voted, segmentors=segmentors, context=context)
     return Predictor(predict_by_vote, Pictures(context, segmentors[0], translator).draw)
 
 
 def load_segmentors(recipe: SegmentationRecipe, context: StageContext) -> list[Segmentor]:
     """Those upstream, in the order of their folds, in eval mode."""
-    loaded = []
     roles = [role for role in context.upstream if role.startswith("segmentor")]
-    for role in sorted(roles, key=lambda role: (len(role), role)):  # 2 before 10
-        weights = context.upstream[role].file("weights.safetensors")
-        loaded.append(load_trained(Segmentor(recipe), weights, "segmentor", context.runtime.device))
-    return loaded
+    by_fold = sorted(roles, key=lambda role: (len(role), role))  # 2 before 10
+    return [context.trained(role, Segmentor(recipe), "segmentor") for role in by_fold]
 
 
 @torch.no_grad()

@@ -17,7 +17,7 @@ from medsearch.methods.modatts.recipe import SegmentationRecipe, SelfTrainingRec
 from medsearch.methods.modatts.segmentor import Segmentor, predict
 from medsearch.methods.modatts.supervision import Supervision, Triple, drawn, supervision
 from medsearch.networks.discriminator import MultiScaleDiscriminator
-from medsearch.stages.context import StageContext
+from medsearch.stages.context import WEIGHTS, StageContext
 from medsearch.stages.method import Selection
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.adversarial import discriminator_scores, pieces
@@ -36,8 +36,6 @@ from medsearch.training.generative import (
 from medsearch.training.inference import micro_dice
 from medsearch.training.optimisers import amsgrad
 from medsearch.training.precision import autocast
-
-WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True)

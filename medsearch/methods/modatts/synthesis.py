@@ -14,22 +14,15 @@ from medsearch.core.records import read_json, write_json
 from medsearch.imaging.geometry import padded_slices, unpad_slices
 from medsearch.methods.modatts.recipe import SynthesisRecipe, TranslationRecipe
 from medsearch.methods.modatts.translator import Translator
-from medsearch.stages.context import Artifact, StageContext
+from medsearch.stages.context import STATES, Artifact, StageContext
 from medsearch.stages.stage import Epoch, Outcome, Training
-from medsearch.training.checkpoints import load_trained
-from medsearch.training.precision import autocast, prepare_torch
+from medsearch.training.precision import autocast
 
 PSEUDO_TARGET = "pseudo_target.npy"
 SUBJECTS = "subjects.json"
-WEIGHTS = {"last": "weights.safetensors", "best": "best.safetensors"}
 SLICES = 16
 """Slices per forward pass."""
 SPLITS: tuple[SplitName, ...] = ("train", "validation")
-
-
-def load_translator(recipe: TranslationRecipe, translation: Artifact, weights: str, device: str) -> Translator:
-    """A trained translator in eval mode."""
-    return load_trained(Translator(recipe), translation.file(weights), "translator", device)
 
 
 @torch.no_grad()
@@ -46,9 +39,8 @@ def translate_volume(translator: Translator, volume: Volume, context: StageConte
 
 def synthesise(recipe: SynthesisRecipe, translation: TranslationRecipe, context: StageContext) -> Training:
     """Write the pseudo-target volumes of training and validation sources, float16, memory-mapped by those who read."""
-    prepare_torch(context.runtime)
-    weights = WEIGHTS[recipe.checkpoint]
-    translator = load_translator(translation, context.upstream["translation"], weights, context.runtime.device)
+    file = STATES[recipe.checkpoint]
+    translator = context.trained("translation", Translator(translation), "translator", file=file)
     places = [(split, subject) for split in SPLITS for subject in context.task.subjects("source", split)]
     volumes = np.lib.format.open_memmap(
         context.directory / PSEUDO_TARGET, mode="w+", dtype=np.float16, shape=(len(places), *context.task.shape)

@@ -25,7 +25,7 @@ from medsearch.methods.modatts.recipe import TranslationRecipe
 from medsearch.methods.modatts.translator import SliceBatch, Translated, Translator
 from medsearch.metrics.overlap import MicroDice
 from medsearch.networks.discriminator import MultiScaleDiscriminator
-from medsearch.stages.context import StageContext
+from medsearch.stages.context import STATES, StageContext
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.adversarial import discriminator_scores, pieces
 from medsearch.training.checkpoints import save_modules, save_tensors
@@ -160,8 +160,8 @@ def train(recipe: TranslationRecipe, context: StageContext) -> Training:
     """Train; hand on the last state (the paper's choice) and the best one (the released code's)."""
     training = TranslationTraining(recipe, context)
     best = yield from training.fit(best="validation/loss", better=min, keep=("translator",))
-    save_modules(context.directory / "weights.safetensors", {"translator": training.translator})
-    save_tensors(context.directory / "best.safetensors", best.tensors)
+    save_modules(context.directory / STATES["last"], {"translator": training.translator})
+    save_tensors(context.directory / STATES["best"], best.tensors)
     return Outcome(training.validate(), {"best_epoch": best.epoch, "encoders_from": training.encoders_from})
 
 

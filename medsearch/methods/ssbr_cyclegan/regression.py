@@ -7,6 +7,7 @@ channel in and one number out. It is trained on the abdomens of both domains: Eq
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Literal, final
@@ -23,7 +24,7 @@ from medsearch.core.files import digest
 from medsearch.methods.ssbr_cyclegan.losses import total
 from medsearch.methods.ssbr_cyclegan.recipe import KNOB, WANTED, RegressorConfig, RegressorRecipe, RegressorWeights
 from medsearch.networks.published import load_backbone
-from medsearch.stages.context import StageContext
+from medsearch.stages.context import WEIGHTS, StageContext
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.checkpoints import save_tensors
 from medsearch.training.fitting import NetworkTraining
@@ -197,10 +198,6 @@ class Regression(NetworkTraining[StageContext[SynthesisView]]):
         ]
         require_slices({of.subject: len(of) for of in self.training}, recipe.slices)
 
-    def terms(self, batch: StackBatch) -> dict[str, Tensor]:
-        """Eq. 4 of a batch, or of a part of one, by term."""
-        return terms(self.regressor, batch, self.recipe.weights, runtime=self.context.runtime)
-
     def batches(self, epoch: int) -> Iterator[StackBatch]:
         """An epoch's batches: K stacks of P slices for every step."""
         recipe, rng = self.recipe, self.rng(epoch)
@@ -215,7 +212,8 @@ class Regression(NetworkTraining[StageContext[SynthesisView]]):
     def steps(self, epoch: int) -> Iterator[Mapping[str, Tensor]]:
         """Train for one epoch; the terms of Eq. 4 of every step."""
         self.begin_epoch(epoch)
-        yield from self.supervised(self.batches(epoch), self.terms)
+        loss = partial(terms, self.regressor, lam=self.recipe.weights, runtime=self.context.runtime)
+        yield from self.supervised(self.batches(epoch), loss)
 
     def validate(self) -> dict[str, float]:
         """How well scores order the slices of unseen cases: the mean of Spearman's correlations with their places."""
@@ -235,5 +233,5 @@ def train(recipe: RegressorRecipe, context: StageContext[SynthesisView]) -> Trai
     """Train to the last epoch, whose weights are kept as `weights.safetensors`, module "regressor"."""
     training = Regression(recipe, context)
     last = yield from training.fit(best="")
-    save_tensors(context.directory / "weights.safetensors", last.tensors)
+    save_tensors(context.directory / WEIGHTS, last.tensors)
     return Outcome(last.measured, {"started_from": training.started_from})

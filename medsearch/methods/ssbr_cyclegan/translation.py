@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from numpy.typing import NDArray
 from torch import Tensor
 
-from medsearch.cohorts.views import Abdomen, Domain, SynthesisView
+from medsearch.cohorts.views import DOMAINS, Abdomen, SynthesisView
 from medsearch.core.seeds import generator
 from medsearch.methods.ssbr_cyclegan.losses import acl
-from medsearch.methods.ssbr_cyclegan.recipe import InferenceRecipe, RegressorConfig, TranslationRecipe, Weights
+from medsearch.methods.ssbr_cyclegan.recipe import RegressorConfig, TranslationRecipe, Weights
 from medsearch.methods.ssbr_cyclegan.registering import ByRegistration
 from medsearch.methods.ssbr_cyclegan.regression import Regressor, scores
 from medsearch.methods.ssbr_cyclegan.selection import (
@@ -28,11 +28,8 @@ from medsearch.methods.ssbr_cyclegan.selection import (
 )
 from medsearch.networks.cyclegan import Cycled
 from medsearch.stages.context import StageContext
-from medsearch.stages.stage import Training
-from medsearch.stages.translating import Translating, build_cyclegan, trained_translator, training_cases
-from medsearch.training.checkpoints import load_trained
+from medsearch.stages.translating import Translating, build_cyclegan, training_cases
 from medsearch.training.cyclegan import CycleGAN, Unpaired
-from medsearch.training.inference import SliceTranslator, as_it_is
 from medsearch.training.precision import autocast
 from medsearch.training.runtime import Runtime
 
@@ -64,13 +61,10 @@ class PairedTranslation:
         self.gan = build_cyclegan(recipe.cyclegan, recipe.weights, context)
         self.regressor = None
         if regressor:  # trained, and left as it is by what passes through it
-            weights = context.upstream["regressor"].file("weights.safetensors")
-            loaded = load_trained(Regressor(regressor), weights, "regressor", runtime.device)
-            self.regressor = loaded.requires_grad_(False)
-        sides: tuple[Domain, ...] = ("source", "target")
+            self.regressor = context.trained("regressor", Regressor(regressor), "regressor").requires_grad_(False)
         self.patients = {
             side: [Patient(of.subject, CaseSlices(of), of.spacing) for of in training_cases(context.task, side)]
-            for side in sides
+            for side in DOMAINS
         }
         by_position = ByPosition(recipe.jitter)
         self.selection: Pairing = by_position
@@ -101,13 +95,6 @@ class PairedTranslation:
         return total(self.gan, of, self.recipe.weights, regressor=self.regressor)
 
 
-def train(
-    recipe: TranslationRecipe, regressor: RegressorConfig | None, context: StageContext[SynthesisView]
-) -> Training:
-    """Train to the last epoch, whose translators are kept."""
-    return PairedTranslation(recipe, regressor, context).translating.train()
-
-
 def total(gan: CycleGAN, of: Cycled, lam: Weights, *, regressor: Regressor | None) -> dict[str, Tensor]:
     """The loss that generators minimise: CycleGAN's, and Eq. 5 where it has a weight."""
     terms = gan.g_terms(of, cyc=lam.cyc, idt=lam.idt)
@@ -125,18 +112,7 @@ def constraint(regressor: Regressor | None, of: Cycled, *, runtime: Runtime) -> 
     return acl(s, st) + acl(t, ts)
 
 
-def masked(fake: Float[Tensor, "b 1 h w"], body: Bool[Tensor, "b h w"]) -> Float[Tensor, "b 1 h w"]:
-    """`fake` within the body mask of its input, background elsewhere: the binary mask at inference (section 2)."""
-    return torch.where(body.unsqueeze(1), fake, AIR)
-
-
 def within_body(made: Float[Tensor, "b 1 h w"], of: Abdomen) -> Float[Tensor, "b 1 h w"]:
-    """What was made of a case, background where the case has no body."""
-    return masked(made, torch.from_numpy(of.bodies()) > 0)
-
-
-def trained(
-    recipe: InferenceRecipe, translation: TranslationRecipe, context: StageContext[SynthesisView]
-) -> SliceTranslator:
-    """The trained translator, with the mask if the recipe has it."""
-    return trained_translator(translation.cyclegan, context, within_body if recipe.binary_mask else as_it_is)
+    """What was made of a case, background where it has no body: the binary mask at inference (section 2)."""
+    body = torch.from_numpy(of.bodies()) > 0
+    return torch.where(body.unsqueeze(1), made, AIR)

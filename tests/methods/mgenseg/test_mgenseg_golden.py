@@ -65,7 +65,7 @@ CASES: dict[str, dict[str, Any]] = {
     "shared": {},
     "separate": {"segmentation.latent": "separate", "segmentation.translate": "presence-to-absence"},
 }
-WHERE = "methods/mgenseg/stages.py"
+WHERE = "methods/mgenseg/__init__.py"
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from medsearch.core.errors import BadInput
+from medsearch.losses.dice import dice
+from medsearch.losses.reconstruction import l1
 from medsearch.losses.weights import scheduled
 from medsearch.methods.mgenseg import losses
 from medsearch.methods.mgenseg.batches import Batch
@@ -56,19 +58,19 @@ def test_the_terms_are_the_papers_each_with_its_weight(make: Make) -> None:
             p, a = here.encoder(side.p.x), here.encoder(side.a.x)
             x_pa, x_aa = here.common(p), here.common(a)
             x_pp, x_ap = x_pa + here.residual(p), x_aa + here.residual(a.with_unique(side.u))
-            expected["gen.rec"] += float(losses.l1(x_pp, side.p.x) + losses.l1(x_aa, side.a.x))
+            expected["gen.rec"] += float(l1(x_pp, side.p.x) + l1(x_aa, side.a.x))
             expected["gen.adv"] += float(losses.adversarial_g(judges.absence[domain](x_pa)))
             expected["gen.adv"] += float(losses.adversarial_g(judges.presence[domain](x_ap)))
             expected["gen.lat"] += latent(here, (p, a), (x_pa, x_pp, x_aa, x_ap), side.u)
             for codes, x in ((p, side.p.x), (a, side.a.x)):
                 translated = training.net.translate(codes, domain)
                 back = training.net.translate(there.encoder(translated), other)
-                expected["mod.cyc"] += float(losses.l1(back, x))
+                expected["mod.cyc"] += float(l1(back, x))
                 expected["mod.adv"] += float(losses.adversarial_g(judges.modality[other](translated)))
             if domain == "source":
                 translated = training.net.translate(p, domain)
                 y = side.p.y
-                expected["seg"] += float(losses.dice(y, here.segment(p)) + losses.dice(y, there(translated)))
+                expected["seg"] += float(dice(y, here.segment(p)) + dice(y, there(translated)))
     weights = {"seg": 20, "mod.adv": 3, "mod.cyc": 20, "gen.adv": 6, "gen.rec": 20, "gen.lat": 2}
     for name, weight in weights.items():
         assert terms[name] == pytest.approx(weight / SUM * expected[name], rel=1e-3, abs=1e-5), name
@@ -78,10 +80,10 @@ def latent(net: GenSegNet, codes: tuple[Any, Any], images: tuple[Tensor, ...], u
     """Section 2.2 of the facts: c of x_PA, [c, u] of x_PP, c of x_AA, and [c_A, sampled u] of x_AP."""
     (p, a), (pa, pp, aa, ap) = codes, [net.encoder(x) for x in images]
     terms = (
-        losses.l1(pa.common, p.common),
-        losses.l1(pp.code, p.code),
-        losses.l1(aa.common, a.common),
-        losses.l1(ap.code, torch.cat([a.common, u], 1)),
+        l1(pa.common, p.common),
+        l1(pp.code, p.code),
+        l1(aa.common, a.common),
+        l1(ap.code, torch.cat([a.common, u], 1)),
     )
     return float(sum(terms))
 
@@ -251,7 +253,7 @@ def test_target_masks_count_like_those_of_the_source(make: Make) -> None:
     for domain, other in OTHER.items():
         p, y = batch.sides[domain].p.x, batch.sides[domain].p.y
         translated = net.translate(net.of(domain).encoder(p), domain)
-        expected += float(losses.dice(y, net.of(domain)(p)) + losses.dice(y, net.of(other)(translated)))
+        expected += float(dice(y, net.of(domain)(p)) + dice(y, net.of(other)(translated)))
     assert float(training.g_terms(of)["seg"]) == pytest.approx(20 / SUM * expected, rel=1e-3)
 
 
@@ -261,7 +263,7 @@ def test_separate_encoders_segment_what_their_translators_made(make: Make) -> No
         module.eval()
     p, y, net = batch.sides["source"].p.x, batch.sides["source"].p.y, training.net
     translated = net.translate(net.encode_for_translation(p, "source"), "source")
-    expected = losses.dice(y, net.of("source")(p)) + losses.dice(y, net.of("target")(translated))
+    expected = dice(y, net.of("source")(p)) + dice(y, net.of("target")(translated))
     found = training.g_terms(training.forward(batch))["seg"]
     assert float(found) == pytest.approx(20 / SUM * float(expected), rel=1e-3)
 

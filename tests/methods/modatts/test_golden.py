@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from medsearch.core.records import write_json
-from medsearch.methods.modatts import stages
+from medsearch.methods import modatts
 from medsearch.methods.modatts.segmentation import SegmentationTraining
 from medsearch.methods.modatts.segmentor import Segmentor
 from medsearch.methods.modatts.supervision import supervision
@@ -92,14 +92,14 @@ GOLDEN: dict[str, Numbers] = {
 }
 
 
-WHERE = "methods/modatts/stages.py"
+WHERE = "methods/modatts/__init__.py"
 CASES = {"segmentation": ("semi", "self", "flat")}
 """Of the stages that are held in more than one form."""
 
 
 def test_every_stage_is_held() -> None:
-    of = [stage for stage in vars(stages).values() if isinstance(stage, type) and issubclass(stage, Stage)]
-    own = [stage for stage in of if stage.__module__ == stages.__name__]
+    of = [stage for stage in vars(modatts).values() if isinstance(stage, type) and issubclass(stage, Stage)]
+    own = [stage for stage in of if stage.__module__ == modatts.__name__]
     named = {case for stage in own for case in CASES.get(stage.name, (stage.name,))}
     assert named == set(GOLDEN)
 

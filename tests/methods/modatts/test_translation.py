@@ -10,12 +10,12 @@ import torch
 from medsearch.core.errors import BadInput
 from medsearch.imaging.geometry import padded_slices
 from medsearch.methods.modatts import losses
-from medsearch.methods.modatts.synthesis import load_translator
 from medsearch.methods.modatts.translation import TranslationTraining
+from medsearch.methods.modatts.translator import Translator
 from medsearch.stages.execution import StageExecutor, run_stage
 from medsearch.stages.store import Store
 from medsearch.training import loop as loops
-from medsearch.training.checkpoints import load_tensors
+from medsearch.training.checkpoints import load_tensors, load_trained
 from tests.micro import TASK, Micro, drained
 
 
@@ -222,7 +222,7 @@ def test_synthetic_volumes_are_the_sources_translated(micro: Micro, checkpoint: 
     artifact, translation = micro.finished("synthesis", knobs), micro.finished("translation", knobs)
     volumes = np.load(artifact.file("pseudo_target.npy"), mmap_mode="r")
     run = micro.runs(knobs)["synthesis"]
-    net = load_translator(run.stage.translation, translation, file, "cpu")
+    net = load_trained(Translator(run.stage.translation), translation.file(file), "translator", "cpu")
     task = micro.context(run, artifact.directory).task
     subjects = [*task.subjects("source", "train"), *task.subjects("source", "validation")]
     assert (volumes.shape, volumes.dtype) == ((len(subjects), *micro.prepared.shape), np.float16)

@@ -1,3 +1,6 @@
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -6,7 +9,7 @@ from medsearch.core.recipes import override
 from medsearch.methods.ssbr_cyclegan import losses
 from medsearch.methods.ssbr_cyclegan.recipe import RegressorConfig, RegressorWeights, Weights
 from medsearch.methods.ssbr_cyclegan.regression import Regressor, StackBatch, terms
-from medsearch.methods.ssbr_cyclegan.translation import constraint, masked, total
+from medsearch.methods.ssbr_cyclegan.translation import constraint, total, within_body
 from medsearch.networks.config import PatchDiscriminatorConfig, ResNetGeneratorConfig
 from medsearch.networks.cyclegan import Cycled
 from medsearch.training.adversarial import supervised_step
@@ -111,6 +114,6 @@ def test_a_step_of_the_regressor_has_the_sums_of_the_whole_batch() -> None:
 
 
 def test_outside_of_the_body_there_is_air() -> None:
-    body = torch.tensor([[[True, False], [False, True]]])
+    given = SimpleNamespace(bodies=lambda: np.array([[[1, 0], [0, 1]]], np.float32))
     fake = torch.tensor([[[[0.5, 0.5], [-0.25, -1.0]]]])
-    assert masked(fake, body).tolist() == [[[[0.5, -1.0], [-1.0, -1.0]]]]
+    assert within_body(fake, given).tolist() == [[[[0.5, -1.0], [-1.0, -1.0]]]]

@@ -59,7 +59,7 @@ GOLDEN: dict[str, Numbers] = {
         "test/training_hours": 0.0,
     },
 }
-WHERE = "methods/ssbr_cyclegan/stages.py"
+WHERE = "methods/ssbr_cyclegan/__init__.py"
 SELECTIONS = {"score": {}, "position": {"translation.selection": "position", "translation.weights.acl": 0.0}}
 
 

@@ -9,10 +9,11 @@ import torch
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import read_json
+from medsearch.methods.ssbr_cyclegan import Test
 from medsearch.methods.ssbr_cyclegan.recipe import InferenceRecipe
 from medsearch.methods.ssbr_cyclegan.regression import Regression, order_kept
 from medsearch.methods.ssbr_cyclegan.selection import Patient
-from medsearch.methods.ssbr_cyclegan.translation import PairedTranslation, trained
+from medsearch.methods.ssbr_cyclegan.translation import PairedTranslation
 from medsearch.stages.context import Runtime, training_hours
 from medsearch.stages.execution import StageExecutor, run_stage
 from medsearch.stages.store import Store
@@ -169,7 +170,8 @@ def test_the_mask_puts_background_where_the_input_has_no_body(ct: Micro, tmp_pat
     context = ct.context(ct.runs(selection="none", test=True)["test"], tmp_path)
     given, _ = context.task.pair("test", context.task.pairs("test")[0])
     plain, cut = (
-        trained(InferenceRecipe(binary_mask=mask), RECIPE.translation, context)(given) for mask in (False, True)
+        Test(recipe=InferenceRecipe(binary_mask=mask), translation=RECIPE.translation).translator(context)(given)
+        for mask in (False, True)
     )
     inside = given.bodies() > 0
     assert np.array_equal(plain[inside], cut[inside])

@@ -35,29 +35,24 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from medsearch.methods.baselines.accsegnet.recipe import AccSegNetRecipe, SegmentationRecipe, make_recipe
-from medsearch.methods.baselines.recipe import SelectedOn, adapting
+from medsearch.methods.baselines.recipe import Adaptation
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import SELECTING, Method, Selection
 from medsearch.stages.pipelines import Node
 from medsearch.stages.segmentation import SliceTest
-from medsearch.stages.stage import Stage, Training
+from medsearch.stages.stage import Training
 
 if TYPE_CHECKING:
     from medsearch.training.inference import Segment
 
 
 @dataclass(frozen=True, kw_only=True)
-class Segmentation(Stage):
+class Segmentation(Adaptation):
     """Translation to the target contrast and segmentation in it, trained together."""
 
     name: ClassVar[str] = "accsegnet_segmentation"
     version: ClassVar[int] = 2
     recipe: SegmentationRecipe
-    selected_on: SelectedOn
-
-    def reads(self) -> frozenset[str]:
-        """Both domains' training parts; target masks are those of the labelled fraction."""
-        return adapting(self.selected_on)
 
     def train(self, context: StageContext) -> Training:
         """Generators, segmentor and discriminators, trained together."""
@@ -77,9 +72,8 @@ class Test(SliceTest):
     def segment(self, context: StageContext) -> "Segment":
         """Target slices as they are, source slices translated."""
         from medsearch.methods.baselines.accsegnet.networks import AccSegNet
-        from medsearch.methods.baselines.slices import load_segmentor
 
-        network = load_segmentor(AccSegNet(self.segmentation), context)
+        network = context.trained("segmentor", AccSegNet(self.segmentation), "network")
         return network.segmentor if self.recipe.domain == "target" else network.segment_source
 
 

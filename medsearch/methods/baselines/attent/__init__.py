@@ -31,7 +31,7 @@ from medsearch.cohorts.patches import SliceRule
 from medsearch.core.files import digest, require_content
 from medsearch.methods.baselines.attent.recipe import AttENTRecipe, SegmentationRecipe, TranslationRecipe, make_recipe
 from medsearch.methods.baselines.recipe import adapting
-from medsearch.stages.context import StageContext
+from medsearch.stages.context import STATES, StageContext
 from medsearch.stages.method import SELECTING, Method, Selection
 from medsearch.stages.pipelines import Node
 from medsearch.stages.segmentation import SliceTest
@@ -40,7 +40,7 @@ from medsearch.stages.stage import Stage, Training
 if TYPE_CHECKING:
     from medsearch.training.inference import Segment
 
-KNOB, WEIGHTS = "segmentation.deeplab", "weights of DeepLab-v2 or of an ImageNet ResNet-101"
+KNOB, WANTED = "segmentation.deeplab", "weights of DeepLab-v2 or of an ImageNet ResNet-101"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class Segmentation(Stage):
         """Cross-entropy where there are masks, and adversarial entropy minimisation."""
         from medsearch.methods.baselines.attent.segmentation import SegmentationTraining
 
-        require_content(self.recipe.deeplab, self.deeplab, knob=KNOB, wanted=WEIGHTS)
+        require_content(self.recipe.deeplab, self.deeplab, knob=KNOB, wanted=WANTED)
         return SegmentationTraining.train(
             self.recipe, translation=self.translation, selection=self.selection, context=context
         )
@@ -101,12 +101,11 @@ class Test(SliceTest):
 
     def segment(self, context: StageContext) -> "Segment":
         """Source slices as they are, target slices translated."""
-        from medsearch.methods.baselines.attent.networks import DeepLab, load_translator
-        from medsearch.methods.baselines.slices import load_segmentor
+        from medsearch.methods.baselines.attent.networks import DeepLab, Translator
 
-        network = load_segmentor(DeepLab(self.segmentation.network), context)
-        upstream, which = context.upstream["translation"], self.segmentation.translator
-        translator = load_translator(self.translation, upstream, which, context.runtime.device)
+        network = context.trained("segmentor", DeepLab(self.segmentation.network), "network")
+        file = STATES[self.segmentation.translator]
+        translator = context.trained("translation", Translator(self.translation), "translator", file=file)
         source = self.recipe.domain == "source"
         return lambda x: network.segment(x if source else translator.as_source(x))
 
@@ -118,7 +117,7 @@ def nodes(recipe: AttENTRecipe, selection: Selection) -> Iterator[Node]:
         BadInput: the recipe names a file of weights that is not there.
     """
     translation, segmentation = recipe.translation, recipe.segmentation
-    weights = digest(segmentation.deeplab, knob=KNOB, wanted=WEIGHTS)
+    weights = digest(segmentation.deeplab, knob=KNOB, wanted=WANTED)
     stage = Segmentation(recipe=segmentation, translation=translation, selection=selection, deeplab=weights)
     test = Test(recipe=recipe.evaluation, segmentation=segmentation, translation=translation)
     yield Node("translation", Translation(recipe=translation, slices=segmentation.slices))

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal, final
+from typing import final
 
 import torch
 import torch.nn.functional as F
@@ -20,8 +20,6 @@ from medsearch.core.errors import BadInput
 from medsearch.methods.baselines.attent.recipe import DeepLabConfig, MapDiscriminatorConfig, TranslationRecipe
 from medsearch.networks import published
 from medsearch.networks.cyclegan import Cycled, ResNetGenerator
-from medsearch.stages.context import Artifact
-from medsearch.training.checkpoints import load_trained
 
 EXPANSION = 4
 Features = Float[Tensor, "b _ _ _"]
@@ -161,7 +159,6 @@ def start_backbone(network: DeepLab, path: str) -> str:
 
 
 Slices = Float[Tensor, "_ 1 _ _"]
-WEIGHTS = {"last": "weights.safetensors", "best": "best.safetensors"}
 
 
 @final
@@ -188,11 +185,3 @@ class Translator(nn.Module):
     def there_and_back(self, x_s: Slices) -> Slices:
         """Source slices by the way that target slices come: through the target contrast; no gradient."""
         return self.as_source(self.to_t(x_s))
-
-
-def load_translator(
-    recipe: TranslationRecipe, translation: Artifact, which: Literal["last", "best"], device: str
-) -> Translator:
-    """The trained generators, of the last epoch or of the best one, in eval mode and without gradients."""
-    weights = translation.file(WEIGHTS[which])
-    return load_trained(Translator(recipe), weights, "translator", device).requires_grad_(False)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from medsearch.cohorts.views import Domain
 from medsearch.losses.adversarial import adversarial_d, adversarial_g
-from medsearch.methods.baselines.attent.networks import DeepLab, MapDiscriminator, load_translator, start_backbone
+from medsearch.methods.baselines.attent.networks import DeepLab, MapDiscriminator, Translator, start_backbone
 from medsearch.methods.baselines.attent.recipe import SegmentationRecipe, TranslationRecipe
 from medsearch.methods.baselines.slices import (
     ContrastsTraining,
@@ -22,7 +22,7 @@ from medsearch.methods.baselines.slices import (
     both_contrasts,
     validation_slices,
 )
-from medsearch.stages.context import StageContext
+from medsearch.stages.context import STATES, StageContext
 from medsearch.stages.method import SELECTING, Selection
 from medsearch.training.inference import Segment
 from medsearch.training.precision import autocast
@@ -71,8 +71,8 @@ class SegmentationTraining(SelectedByDice, ContrastsTraining):
         self.d_main, self.d_aux = MapDiscriminator(recipe.discriminator), MapDiscriminator(recipe.discriminator)
         self.notes = {"backbone_from": start_backbone(self.network, recipe.deeplab)}
         self.hold({"d_main": self.d_main, "d_aux": self.d_aux}, network=self.network)
-        upstream = context.upstream["translation"]
-        self.translator = load_translator(translation, upstream, recipe.translator, self.device)
+        file = STATES[recipe.translator]
+        self.translator = context.trained("translation", Translator(translation), "translator", file=file)
         self.drawing = both_contrasts(context.task, recipe.slices)
         self.validation = validation_slices(context.task, SELECTING[selection], recipe.slices)
 

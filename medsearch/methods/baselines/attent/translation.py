@@ -7,11 +7,11 @@ from medsearch.cohorts.patches import SliceRule
 from medsearch.losses.adversarial import Scales, adversarial_d, adversarial_g
 from medsearch.losses.reconstruction import l1
 from medsearch.losses.weights import normalised
-from medsearch.methods.baselines.attent.networks import WEIGHTS, Translator
+from medsearch.methods.baselines.attent.networks import Translator
 from medsearch.methods.baselines.attent.recipe import TranslationRecipe
 from medsearch.methods.baselines.slices import SHARE, ContrastsTraining, Pair, both_contrasts, diseased, require
 from medsearch.networks.cyclegan import Cycled, PatchDiscriminator
-from medsearch.stages.context import StageContext
+from medsearch.stages.context import STATES, StageContext
 from medsearch.stages.stage import Outcome, Training
 from medsearch.training.adversarial import discriminator_scores
 from medsearch.training.checkpoints import save_modules, save_tensors
@@ -83,6 +83,6 @@ def train(recipe: TranslationRecipe, slices: SliceRule, context: StageContext) -
     """Train; keep the last state, and the epoch that reconstructs validation slices best."""
     training = TranslationTraining(recipe, slices, context)
     best = yield from training.fit(keep=("translator",), best="validation/loss", better=min)
-    save_modules(context.directory / WEIGHTS["last"], {"translator": training.translator})
-    save_tensors(context.directory / WEIGHTS["best"], best.tensors)
+    save_modules(context.directory / STATES["last"], {"translator": training.translator})
+    save_tensors(context.directory / STATES["best"], best.tensors)
     return Outcome({"validation/loss": best.value}, {"best_epoch": best.epoch, "weights": training.weights})

@@ -33,30 +33,25 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
-from medsearch.methods.baselines.recipe import SelectedOn, adapting
+from medsearch.methods.baselines.recipe import Adaptation, SelectedOn
 from medsearch.methods.baselines.uagan.recipe import SegmentationRecipe, UAGANRecipe, make_recipe
 from medsearch.stages.context import StageContext
 from medsearch.stages.method import Method, Selection
 from medsearch.stages.pipelines import Node
 from medsearch.stages.segmentation import SliceTest
-from medsearch.stages.stage import Stage, Training
+from medsearch.stages.stage import Training
 
 if TYPE_CHECKING:
     from medsearch.training.inference import Segment
 
 
 @dataclass(frozen=True, kw_only=True)
-class Segmentation(Stage):
+class Segmentation(Adaptation):
     """Segmentation and translation by one generator."""
 
     name: ClassVar[str] = "uagan_segmentation"
     version: ClassVar[int] = 2
     recipe: SegmentationRecipe
-    selected_on: SelectedOn
-
-    def reads(self) -> frozenset[str]:
-        """Both domains' training parts; of validation, what it may be selected on."""
-        return adapting(self.selected_on)
 
     def train(self, context: StageContext) -> Training:
         """Segmentation, translation and the discriminator, trained together."""
@@ -75,10 +70,9 @@ class Test(SliceTest):
 
     def segment(self, context: StageContext) -> "Segment":
         """Slices of the domain that is scored, as ones of its contrast."""
-        from medsearch.methods.baselines.slices import load_segmentor
         from medsearch.methods.baselines.uagan.networks import Generator
 
-        generator = load_segmentor(Generator(self.segmentation.network), context, name="generator")
+        generator = context.trained("segmentor", Generator(self.segmentation.network), "generator")
         return partial(generator.segment, domain=self.recipe.domain)
 
 

@@ -66,11 +66,6 @@ def gradient_penalty(score: Callable[[Tensor], Tensor], real: Tensor, fake: Tens
     return penalty
 
 
-def contrast(logits: Float[Tensor, "b 2"], one_hot: Float[Tensor, "b 2"]) -> Float[Tensor, ""]:
-    """Cross-entropy of the contrast that the discriminator takes an image for."""
-    return F.cross_entropy(logits, one_hot)
-
-
 def cross_entropy(y: Tensor, logits: Tensor, tumour_weight: float) -> Float[Tensor, ""]:
     """Cross-entropy of two classes, as a weighted mean over pixels; tumour weighs so much, background the rest to 1."""
     weight = y * tumour_weight + (1 - y) * (1 - tumour_weight)
@@ -146,12 +141,12 @@ class SegmentationTraining(SelectedByDice, ContrastsTraining):
         return Mixed(x, own, asked, batch.y, annotated, batch.emphasis, *outputs)
 
     def d_terms(self, of: Mixed) -> dict[str, Tensor]:
-        """Real slices from translated ones, and of real ones the contrast."""
+        """Real slices told from translated ones, and the contrast of real ones, by cross-entropy."""
         lam, (real_fake, _) = self.weights, REAL_FAKE[self.recipe.adversarial]
         (real, own), (fake, _) = self._scores(of.x), self._scores(of.x_fake.detach())
         terms = {
             "d": lam["adv"] * real_fake(real, fake),
-            "d_cls": lam["cls"] * contrast(own, of.own),
+            "d_cls": lam["cls"] * F.cross_entropy(own, of.own),
         }
         if lam["gp"]:
             terms["d_gp"] = lam["gp"] * gradient_penalty(lambda x: self.judge(x)[0], of.x, of.x_fake)
@@ -163,7 +158,7 @@ class SegmentationTraining(SelectedByDice, ContrastsTraining):
         fake, asked = self._scores(of.x_fake)
         terms = {
             "adv": lam["adv"] * fooled(fake),
-            "cls": lam["cls"] * contrast(asked, of.asked),
+            "cls": lam["cls"] * F.cross_entropy(asked, of.asked),
             "rec": lam["rec"] * l1(of.x_rec, of.x),
         }
         if len(of.y):

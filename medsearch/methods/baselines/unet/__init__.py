@@ -56,10 +56,9 @@ class Test(SliceTest):
 
     def segment(self, context: StageContext) -> "Segment":
         """The network segments slices of either domain alike."""
-        from medsearch.methods.baselines.slices import load_segmentor
         from medsearch.methods.baselines.unet.training import UNet
 
-        return load_segmentor(UNet(self.segmentation.network), context)
+        return context.trained("segmentor", UNet(self.segmentation.network), "network")
 
 
 def nodes(recipe: SupervisedUNetRecipe, selection: Selection) -> Iterator[Node]:  # noqa: ARG001
