@@ -138,7 +138,7 @@ class Table:
 
 @final
 @dataclass
-class Study:
+class StudyFiles:
     """Everything that tracking shows. `journals` are a stage's epochs in the order in which they were recorded."""
 
     name: str
@@ -221,14 +221,14 @@ class Tail(Generic[T]):
 
 @final
 class StudyReader:
-    """Keeps a `Study` up to date with the files under `folder` (studies/<study>) and `store_root` (stages/).
+    """Keeps a `StudyFiles` up to date with the files under `folder` (studies/<study>) and `store_root` (stages/).
 
     remote: URI of the store, if other nodes train where this one does not see it.
     """
 
     def __init__(self, folder: Path, store_root: Path, remote: str | None = None) -> None:
         self.folder = folder
-        self.study = Study(folder.name)
+        self.study = StudyFiles(folder.name)
         self._store_root = store_root
         self._store = Store(store_root, remote)
         self._ledger: Tail[Event] = Tail(folder / LEDGER, read_event)

@@ -25,7 +25,7 @@ from medsearch.tracking.desired_runs import (
     pictures,
     plain_name,
 )
-from medsearch.tracking.reading import Study
+from medsearch.tracking.reading import StudyFiles
 from medsearch.tracking.saved_views import (
     Groups,
     Section,
@@ -44,7 +44,7 @@ CURVES = 8
 """Charts of one stage."""
 
 
-def views_of(study: Study) -> tuple[View, ...]:
+def views_of(study: StudyFiles) -> tuple[View, ...]:
     """The views of a study, as far as what it has measured allows."""
     if not study.runs or study.origin is None:
         return ()
@@ -55,7 +55,7 @@ def views_of(study: Study) -> tuple[View, ...]:
 class _Drafts:
     """What all views of a study need to know of it."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: StudyFiles) -> None:
         self.study = study
         self.mine = {"medsearch.origin": str(study.origin)}
         of = study.header
@@ -153,7 +153,7 @@ def _tags(*names: str) -> list[str]:
     return [column("tags", name) for name in names]
 
 
-def _scores(study: Study, grid: AblationHeader) -> list[str]:
+def _scores(study: StudyFiles, grid: AblationHeader) -> list[str]:
     """The table's metrics, then what else the tests measured."""
     ends = {key for cell in grid.cells for _, key in cell.stages[-1:]}
     found = {name for key in ends if key in study.finished for name in study.finished[key].metrics}

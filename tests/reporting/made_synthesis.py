@@ -5,7 +5,7 @@ from pathlib import Path
 from medsearch.core.records import write_json
 from medsearch.reporting.collect import IMPORTANCES
 from medsearch.stages.store import Store
-from medsearch.study.engine.identity import choose
+from medsearch.study.engine.identity import note
 from tests.study.ablations import sweep_of, sweep_out
 from tests.study.ray.drive import carry_out, conduct
 from tests.study.synthesis import table, weight_search
@@ -16,7 +16,7 @@ def searched(home: Path, *, objectives: dict[str, str] | None = None) -> tuple[P
     changes = {"objectives": objectives} if objectives else {}
     conductor = conduct(weight_search(toy={"cyclegan.accident": "diverge"}, **changes), home)
     carry_out(conductor)
-    choose(conductor.ledger, conductor.finalists)
+    note(conductor.ledger, chosen=conductor.finalists)
     shares, why = conductor.proposals.importances()
     write_json(conductor.ledger.folder / IMPORTANCES, {"shares": shares, "why": why})
     return conductor.ledger.folder, conductor.store

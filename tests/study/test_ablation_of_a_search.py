@@ -6,7 +6,7 @@ import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.study.declare.variants import Variant
-from medsearch.study.engine.identity import choose
+from medsearch.study.engine.identity import note
 from medsearch.study.plan import plan_ablation
 from tests.study import toy
 from tests.study.ablations import FORTH, TASKS, ablation, header_of, sweep_of, sweep_out
@@ -19,7 +19,7 @@ ROWS = (Variant("winner"), Variant("winner, other b", {"segmentation.weights.b":
 def test_rows_vary_the_best_configuration(tmp_path: Path) -> None:
     conductor = conduct(SEARCHED, tmp_path)
     carry_out(conductor)
-    choose(conductor.ledger, conductor.finalists)
+    note(conductor.ledger, chosen=conductor.finalists)
     trained = len(toy.executions(tmp_path))
     best = conductor.ledger.runs()[f"trial-{conductor.finalists[0]:04d}"].knobs
     what = ablation(of=SEARCHED, variants=ROWS, seeds=(0,), tasks={FORTH: TASKS[FORTH]})

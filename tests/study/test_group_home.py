@@ -44,9 +44,9 @@ def test_a_worker_on_a_node_of_its_own_makes_its_home_or_has_the_way_of_one(tmp_
     if group:
         prepare_home(home, group=True)
         os.umask(0o022)
-    planner = conduct(search(), tmp_path / "driver's").planner
+    jobs = conduct(search(), tmp_path / "driver's").jobs
     made = Worker.__new__(Worker)
-    made.setup({"payload": payload(home, planner.job("prefix", 0, knobs={}))})
+    made.setup({"payload": payload(home, jobs.job("prefix", 0, knobs={}))})
     while not made.step().get("done"):
         pass
     assert home.stat().st_mode & 0o7777 == (0o2770 if group else 0o700)

@@ -22,8 +22,8 @@ from medsearch.reporting.collect import collect_search as collect_search
 from medsearch.stages.prune import Pruning, carry_out, plan
 from medsearch.stages.store import Store
 from medsearch.study.declare.spaces import uniform
-from medsearch.study.engine.identity import choose
-from medsearch.study.ray.execution import run_search, run_sweep
+from medsearch.study.engine.identity import note
+from medsearch.study.ray.execution import run_ablation, run_search
 from medsearch.study.record.ledger import HEADER, LEDGER
 from medsearch.study.record.referenced_stages import ReferencedStages, referenced_stages
 from tests.study.ablations import ablation, sweep_of, sweep_out
@@ -40,7 +40,7 @@ def trained(home: Path) -> Path:
     carry_out_search(conduct(search(trials=5, finalists=2), home))
     conductor = conduct(search(trials=5, finalists=2), home)
     ledger = conductor.ledger
-    choose(ledger, conductor.finalists)
+    note(ledger, chosen=conductor.finalists)
     sweep_out(sweep_of(ablation(**RETUNED), home))
     store = study_environment(home).store
     for artifact in list(store.artifacts()):
@@ -289,10 +289,10 @@ def test_a_line_that_cannot_be_read_stops_everything_until_the_study_has_ended_a
     if study == SEARCH:
         assert not run_search(search(trials=5, finalists=2), study_environment(home)).trained
     else:
-        run_sweep(ablation(**RETUNED), {"brats2020": study_environment(home)}, only=["as proposed"])
+        run_ablation(ablation(**RETUNED), {"brats2020": study_environment(home)}, only=["as proposed"])
         with pytest.raises(BadInput, match="run the study again first"):
             referenced_stages(home)
-        assert not run_sweep(ablation(**RETUNED), {"brats2020": study_environment(home)}).trained
+        assert not run_ablation(ablation(**RETUNED), {"brats2020": study_environment(home)}).trained
     assert referenced_stages(home) == before
     append_line(home / "studies" / study / LEDGER, {"event": "started"})
     with pytest.raises(BadInput, match="run the study again first"):

@@ -10,8 +10,8 @@ from medsearch.core.recipes import plain
 from medsearch.study.declare.ablation import Ablation, described
 from medsearch.study.engine.code import codes_of
 from medsearch.study.engine.graph import Grapher
-from medsearch.study.engine.identity import axes
-from medsearch.study.engine.jobs import Planner, StudyEnvironment
+from medsearch.study.engine.identity import ELSEWHERE, axes, data_fields, question_fields
+from medsearch.study.engine.jobs import SearchJobs, StudyEnvironment
 from medsearch.study.engine.search_status import freeze, search_status
 from medsearch.study.record.headers import (
     AblationHeader,
@@ -36,10 +36,7 @@ def begin(grapher: Grapher, ledger: Ledger) -> None:
     old, ours = ledger.header(), _identity(grapher)
     if old is not None and old.identity != ours:
         parts = ", ".join(part for part in ours if old.identity.get(part) != ours[part]) or "kind of study"
-        msg = (
-            f"study {grapher.ablation.name!r} in {ledger.folder} was begun with another {parts}; "
-            "choose another --home or study name, or remove the folder"
-        )
+        msg = f"study {grapher.ablation.name!r} in {ledger.folder} was begun with another {parts}; {ELSEWHERE}"
         raise BadInput(msg)
     describe(grapher, ledger)
 
@@ -51,20 +48,10 @@ def describe(grapher: Grapher, ledger: Ledger, failed: Iterable[str] = ()) -> No
     """
     ablation, environment, old = grapher.ablation, next(iter(grapher.environments.values())), ledger.header()
     graph = grapher.graph(environment.store, failed)
-    columns = []
-    for label, task in ablation.tasks.items():
-        here = grapher.environment(task)
-        columns.append(
-            Column(
-                label=label,
-                task=plain(task),
-                layout=task.layout,
-                selection=ablation.rule(label),
-                cohort=here.cohort,
-                subjects=len(here.roster.subjects),
-                about=here.about,
-            )
-        )
+    columns = (
+        Column(label=label, selection=ablation.rule(label), **data_fields(task, grapher.environment(task)))
+        for label, task in ablation.tasks.items()
+    )
     rows = (
         Row(
             label=row.label,
@@ -104,12 +91,7 @@ def describe(grapher: Grapher, ledger: Ledger, failed: Iterable[str] = ()) -> No
     trials = typing.cast(int, ablation.trials)
     ledger.write_header(
         AblationHeader(
-            name=ablation.name,
-            question=ablation.question,
-            cost=ablation.cost,
-            method=ablation.method.name,
-            scale=ablation.scale,
-            commit=environment.about.git_commit,
+            **question_fields(ablation, environment),
             code=codes_of(ablation),
             columns=tuple(columns),
             rows=tuple(rows),
@@ -157,7 +139,7 @@ def _base(ablation: Ablation, environment: StudyEnvironment) -> Base:
         raise BadInput(msg)
     number = header.chosen[0]
     if ablation.take is not None:
-        number = freeze(search, ablation.take, search_status(Planner(search, environment)), environment.store).number
+        number = freeze(search, ablation.take, search_status(SearchJobs(search, environment)), environment.store).number
     trial = trial_of(ledger.runs().values(), number, search.name)
     return Base(study=search.name, trial=number, knobs={**header.fixed, **trial.knobs})
 

@@ -217,8 +217,8 @@ class RunResult:
 
 @final
 @dataclass(frozen=True)
-class Planner:
-    """Makes the jobs of a search on its data."""
+class SearchJobs:
+    """The jobs of a search on its data, each made when it is asked for."""
 
     search: Search
     environment: StudyEnvironment

@@ -77,7 +77,7 @@ def nodes_of_ray() -> list[Mapping[str, float]]:
 
 
 @final
-class Room:
+class ClusterCapacity:
     """The cluster's nodes; asked anew every few seconds, for clusters grow and shrink."""
 
     def __init__(self, nodes: Callable[[], Sequence[Mapping[str, float]]] = nodes_of_ray) -> None:

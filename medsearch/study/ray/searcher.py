@@ -35,7 +35,7 @@ FOR_MEMORY = "was ended by Ray's memory monitor: it had"
 
 
 @final
-class Jobs(Searcher):  # type: ignore[misc]
+class JobSearcher(Searcher):  # type: ignore[misc]
     """Tune's searcher: asks the driver, answers None for "not yet" and FINISHED at the end.
 
     packing: which share of a GPU a job gets, and whether there is room for it. No job is taken before there is room
@@ -149,7 +149,7 @@ class Jobs(Searcher):  # type: ignore[misc]
                 store=self.driver.store.only({key for run in job.runs for key in (run.key, *run.upstream.values())}),
                 runtime=self.packing.runtime(grant),
                 grant=grant,
-                share=self.packing.share(grant),
+                share=self.packing.resources.share(grant.gpus),
                 meter=self.meter,
                 memory=self.packing.resources.memory_per_trial,
             )

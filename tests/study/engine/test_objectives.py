@@ -12,7 +12,7 @@ from medsearch.study.declare.samplers import Sampler
 from medsearch.study.declare.spaces import integers
 from medsearch.study.declare.variants import Variant
 from medsearch.study.engine.fronts import fronts, scored
-from medsearch.study.engine.identity import choose
+from medsearch.study.engine.identity import note
 from medsearch.study.engine.jobs import Job, RunResult
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
@@ -112,7 +112,7 @@ def searched(tmp_path: Path) -> Callable[[], SearchDriver]:
     def run() -> SearchDriver:
         conductor = conduct(weight_search(), tmp_path)
         carry_out(conductor)
-        choose(conductor.ledger, conductor.finalists)
+        note(conductor.ledger, chosen=conductor.finalists)
         return conductor
 
     return run

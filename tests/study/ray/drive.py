@@ -18,7 +18,7 @@ from medsearch.study.declare.search import Search, Variant
 from medsearch.study.declare.spaces import choice, loguniform, uniform
 from medsearch.study.engine.driver import Event
 from medsearch.study.engine.identity import open_study
-from medsearch.study.engine.jobs import Job, Planner, RunResult, StudyEnvironment, perform
+from medsearch.study.engine.jobs import Job, RunResult, SearchJobs, StudyEnvironment, perform
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.ray.cluster import Resources
@@ -56,9 +56,9 @@ def search(**changes: Any) -> Search:
 def conduct(what: Search, home: Path, environment: StudyEnvironment | None = None) -> SearchDriver:
     """A conductor on the toy's data; its study need not be new."""
     environment = environment or toy.study_environment(home)
-    planner, ledger = Planner(what, environment), Ledger(environment.study(what.name))
-    open_study(planner, ledger)
-    return SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(what, sqlite(ledger.folder)))
+    jobs, ledger = SearchJobs(what, environment), Ledger(environment.study(what.name))
+    open_study(jobs, ledger)
+    return SearchDriver(jobs, ledger=ledger, proposals=lambda: Proposals(what, sqlite(ledger.folder)))
 
 
 def carry_out(conductor: SearchDriver, *, slots: int = 1, seed: int = 0) -> None:

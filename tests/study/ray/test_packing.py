@@ -14,10 +14,10 @@ from medsearch.study.engine.probes import Probes
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.plan import plan_search
 from medsearch.study.ray.cluster import Resources
-from medsearch.study.ray.cluster_capacity import Room
+from medsearch.study.ray.cluster_capacity import ClusterCapacity
 from medsearch.study.ray.execution import _recalled, _unjudged
 from medsearch.study.ray.packing import Packing
-from medsearch.study.ray.searcher import Jobs
+from medsearch.study.ray.searcher import JobSearcher
 from medsearch.study.ray.worker import END, TrialPayload, end_of, request
 from tests.hungry import Balance
 from tests.study import toy
@@ -37,17 +37,19 @@ class Table:
         if isinstance(conductor, SearchDriver):
             rungs = _recalled(conductor)
         node = {"CPU": 8.0, "GPU": gpus} if gpus else {"CPU": 8.0}
-        packing = Packing(resources, room=Room(lambda: [node]), probes=Probes(home / "probes"), store=conductor.store)
+        packing = Packing(
+            resources, capacity=ClusterCapacity(lambda: [node]), probes=Probes(home / "probes"), store=conductor.store
+        )
         first = conductor.next()
         assert isinstance(first, Job)
-        self.jobs = Jobs(conductor, rungs, packing=packing, first=first, meter=Balance())
+        self.searcher = JobSearcher(conductor, rungs, packing=packing, first=first, meter=Balance())
         self.payloads: dict[str, TrialPayload] = {}
         self.count = 0
 
     def take(self) -> TrialPayload | None:
         """One more job, if there is one to take and room for it."""
         name = str(self.count)
-        config = self.jobs.suggest(name)
+        config = self.searcher.suggest(name)
         if not isinstance(config, dict):
             return None
         self.count += 1
@@ -64,7 +66,7 @@ class Table:
         flat |= {f"{END}/reason": end.reason, f"{END}/requeue_reason": end.requeue_reason, f"{END}/trace": end.trace}
         flat |= {f"{END}/usage/{name}": value for name, value in (end.usage or {}).items()}
         assert end_of(flat) == end
-        self.jobs.on_trial_complete(name, flat)
+        self.searcher.on_trial_complete(name, flat)
         return end
 
     def run(self, at_once: int = 1) -> list[tuple[str, float]]:
@@ -74,7 +76,7 @@ class Table:
             while len(self.payloads) < at_once and (payload := self.take()) is not None:
                 told.append((payload.job.run, payload.grant.gpus))
             if not self.payloads:
-                assert self.jobs.suggest("last") == Jobs.FINISHED
+                assert self.searcher.suggest("last") == JobSearcher.FINISHED
                 return told
             self.finish()
 
@@ -166,9 +168,9 @@ def test_a_large_share_is_not_starved_by_small_ones(tmp_path: Path) -> None:
         table.finish()
     small = table.take()
     assert small.grant.gpus == MAIN
-    table.jobs.packing.probes.folder.rename(tmp_path / "lost")
+    table.searcher.packing.probes.folder.rename(tmp_path / "lost")
     assert table.take() is None, "trial 1 now wants a whole GPU, of which half is taken"
-    waiting = table.jobs._waiting[0].run
+    waiting = table.searcher._waiting[0].run
     assert (waiting, table.take()) == ("trial-0001", None)
     table.finish()
     assert table.take().job.run == waiting

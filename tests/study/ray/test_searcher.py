@@ -18,24 +18,24 @@ from medsearch.study.engine.jobs import Job
 from medsearch.study.engine.probes import Probes
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.ray.cluster import Resources
-from medsearch.study.ray.cluster_capacity import Room
+from medsearch.study.ray.cluster_capacity import ClusterCapacity
 from medsearch.study.ray.execution import _recalled
 from medsearch.study.ray.interruption import Halt
 from medsearch.study.ray.packing import Packing
 from medsearch.study.ray.rungs import RETRIES
-from medsearch.study.ray.searcher import FOR_MEMORY, Jobs, as_actor_error, lost_workers_fail_alone
+from medsearch.study.ray.searcher import FOR_MEMORY, JobSearcher, as_actor_error, lost_workers_fail_alone
 from tests.study.ray.drive import conduct, do, search
 
 SMALL = {"sampler": Random(), "references": (), "seeds": (0,), "finalists": 0}
 RULE = ASHA(grace=2, reduction=2, because="a test")
 
 
-def jobs(conductor: SearchDriver, slots: int = 1) -> Jobs:
+def jobs(conductor: SearchDriver, slots: int = 1) -> JobSearcher:
     first = conductor.next()
     assert isinstance(first, Job)
-    room, probes = Room(lambda: [{"CPU": slots}]), Probes(conductor.ledger.folder / "probes")
-    packing = Packing(Resources(), room=room, probes=probes, store=conductor.store)
-    return Jobs(conductor, _recalled(conductor), packing=packing, first=first)
+    capacity, probes = ClusterCapacity(lambda: [{"CPU": slots}]), Probes(conductor.ledger.folder / "probes")
+    packing = Packing(Resources(), capacity=capacity, probes=probes, store=conductor.store)
+    return JobSearcher(conductor, _recalled(conductor), packing=packing, first=first)
 
 
 def test_it_waits_for_slots_and_finishes(tmp_path: Path) -> None:
@@ -51,10 +51,10 @@ def test_it_waits_for_slots_and_finishes(tmp_path: Path) -> None:
     assert asked.suggest("e") is None, "no proposal ahead of its slot"
     finish(asked, "c")
     finish(asked, "d")
-    assert asked.suggest("f") == Jobs.FINISHED
+    assert asked.suggest("f") == JobSearcher.FINISHED
 
 
-def finish(asked: Jobs, trial_id: str) -> None:
+def finish(asked: JobSearcher, trial_id: str) -> None:
     end = do(asked.driver, asked.runs[trial_id].job)
     flat = {"end/state": end.state, "end/values": end.values, "end/reason": end.reason, "end/cause": end.cause}
     asked.on_trial_complete(trial_id, flat)
@@ -74,7 +74,7 @@ def test_a_trial_whose_recorded_curve_condemns_it_is_cut_without_being_begun(tmp
     append_line(journal, line)  # killed after the epoch, before the scheduler saw it
 
     again = jobs(conduct(what, tmp_path))
-    assert again.suggest("3") == Jobs.FINISHED
+    assert again.suggest("3") == JobSearcher.FINISHED
     known = again.driver.ledger.runs()["trial-0003"]
     assert (known.state, known.rung, known.value) == ("cut", 2, -9.0)
     told = again.driver.proposals.study.trials[3]
@@ -132,13 +132,13 @@ def test_a_run_whose_workers_are_ended_for_memory_says_what_they_had(tmp_path: P
     assert record.reason == "its worker was ended by Ray's memory monitor: it had 14.02GB, the node 20.51GB of 21.60GB"
 
 
-def assert_lost(asked: Jobs, run: str) -> None:
+def assert_lost(asked: JobSearcher, run: str) -> None:
     record = asked.driver.ledger.runs()[run]
     assert (record.state, record.cause) == ("failed", "worker died")
     assert str(record.reason).endswith("was tried again in vain: the actor is gone")
 
 
-def given_up(asked: Jobs, trial_id: str, *, failures: int, said: str = "the actor is gone") -> None:
+def given_up(asked: JobSearcher, trial_id: str, *, failures: int, said: str = "the actor is gone") -> None:
     """What Tune says when it does not try again, and what its file of the trial holds."""
     file = asked.driver.ledger.folder / "error.txt"
     file.write_text(

@@ -25,8 +25,8 @@ from medsearch.stages.method import Selection
 from medsearch.stages.pipelines import Node
 from medsearch.stages.stage import Outcome, Training
 from medsearch.study.declare.samplers import Random
-from medsearch.study.engine.identity import choose, open_study
-from medsearch.study.engine.jobs import Job, Planner, RunResult
+from medsearch.study.engine.identity import note, open_study
+from medsearch.study.engine.jobs import Job, RunResult, SearchJobs
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.record.ledger import Ledger
@@ -79,14 +79,14 @@ def run(home: Path, trials: int = 2, **how: Any) -> None:
     conductor = conducted(home, trials)
     carry_out(conductor, **how)
     conductor.require_result()
-    choose(conductor.ledger, conductor.finalists)
+    note(conductor.ledger, chosen=conductor.finalists)
 
 
 def conducted(home: Path, trials: int = 2) -> SearchDriver:
     environment = toy.study_environment(home)
-    planner, ledger = Planner(study(trials), environment), Ledger(environment.study("toy_search"))
-    open_study(planner, ledger)
-    return SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(study(trials), sqlite(ledger.folder)))
+    jobs, ledger = SearchJobs(study(trials), environment), Ledger(environment.study("toy_search"))
+    open_study(jobs, ledger)
+    return SearchDriver(jobs, ledger=ledger, proposals=lambda: Proposals(study(trials), sqlite(ledger.folder)))
 
 
 def table(home: Path) -> Any:
@@ -331,7 +331,7 @@ def test_what_is_damaged_in_the_middle_of_a_study_is_made_anew_in_it(
             flip(stages(home, "toy-translation")[-1] / WEIGHTS)
         done.append(do(conductor, job))
         conductor.ended(job.run, done[-1])
-    choose(conductor.ledger, conductor.finalists)
+    note(conductor.ledger, chosen=conductor.finalists)
     assert table(home) == ended[1]
     assert [end.cause for end in done if end.state == "failed"] == ["damaged"]
     assert "image-t1.npy was changed since it was written; its folder is" in caplog.text
