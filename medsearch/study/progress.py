@@ -16,8 +16,8 @@ from medsearch.core.terminal import console, say
 from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.search import Search
 from medsearch.study.engine.driver import Event, Listener
-from medsearch.study.engine.fronts import dominates, scored
 from medsearch.study.engine.jobs import RunResult
+from medsearch.study.engine.ranking import dominates, scored
 from medsearch.study.plan import Plan
 from medsearch.study.record.headers import Role
 from medsearch.study.record.ledger import PlannedRun

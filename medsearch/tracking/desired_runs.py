@@ -182,7 +182,7 @@ def objective_names(search: SearchHeader | None) -> list[str]:
 
 
 def plain_params(knobs: Mapping[str, Any]) -> dict[str, str]:
-    """Knobs as MLflow keeps them."""
+    """Knobs by their names in MLflow, with their values as text that it takes."""
     return {plain_name(path): plain_text(value, PARAM_LENGTH) for path, value in knobs.items()}
 
 
@@ -208,7 +208,7 @@ def plain_text(value: Any, length: int) -> str:
 
 
 def milliseconds(seconds: float) -> int:
-    """MLflow's times."""
+    """Unix seconds as MLflow's times, which are whole milliseconds."""
     return round(seconds * 1000)
 
 

@@ -1,6 +1,7 @@
-"""A server brought to hold what it should: what is missing is planned, done, and then known to be there.
+"""A server brought to hold what it should: what is missing is found, done, and then known to be there.
 
-Planning is pure: no server, no clock. Doing a plan twice, or a part of it and then a new plan, ends in the same place.
+`operations` is pure: no server, no clock. Doing them twice, or a part of them and then those that are missing by then,
+ends in the same place.
 """
 
 import dataclasses
@@ -83,11 +84,11 @@ class Close:
 Operation = Delete | Create | Log | Untag | Upload | Close
 
 
-def plan(wanted: DesiredRun, held: TrackedRun | None, *, parent: str | None) -> list[Operation]:
+def operations(wanted: DesiredRun, held: TrackedRun | None, *, parent: str | None) -> list[Operation]:
     """The operations, in order, that turn `held` into `wanted`; `parent` is the id of the parent run on this server."""
     tags = {**wanted.tags, **({"mlflow.parentRunId": parent} if parent else {})}
     if held is not None and _contradicts(wanted, held):
-        return [Delete(held.id), *plan(wanted, None, parent=parent)]
+        return [Delete(held.id), *operations(wanted, None, parent=parent)]
     steps: list[Operation] = []
     if held is None:
         steps.append(Create(wanted.name, wanted.started, {**wanted.once, **tags}))
@@ -109,7 +110,7 @@ def plan(wanted: DesiredRun, held: TrackedRun | None, *, parent: str | None) -> 
 
 
 def settled(wanted: DesiredRun, held: TrackedRun | None, *, id: str, parent: str | None) -> TrackedRun:
-    """What the server has once the plan is done."""
+    """What the server has once the `operations` are done."""
     kept = held if held is not None and held.id == id else TrackedRun(id=id, status="RUNNING", tags={})
     sent = {**kept.sent, **{name: len(entries) for name, entries in wanted.series.items()}}
     tags = {**wanted.once, **wanted.tags, **({"mlflow.parentRunId": parent} if parent else {})}
@@ -237,7 +238,7 @@ class Mirror:
         """Make the server hold `wanted`, under the run with id `parent`; the run's id."""
         held = self._held.get(wanted.run)
         id = held.id if held else ""
-        for step in plan(wanted, held, parent=parent):
+        for step in operations(wanted, held, parent=parent):
             id = self._do(step, id)
         self._held[wanted.run] = settled(wanted, held, id=id, parent=parent)
         return id

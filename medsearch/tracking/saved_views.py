@@ -104,12 +104,12 @@ class Groups:
 
     @property
     def plain(self) -> Chart:
-        """As the pages save it."""
+        """The grouping as the state of the pages holds it."""
         return {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": self.tag}]}
 
     @property
     def closed(self) -> dict[str, bool]:
-        """Which groups are unfolded."""
+        """By the pages' name of a group whether it is unfolded: those of `values` are not."""
         return {f"tag.{self.tag}.{value}": False for value in self.values}
 
 

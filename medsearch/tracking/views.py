@@ -11,7 +11,7 @@ Two studies of one name share an experiment on a shared server; so every filter 
 their means would mix. Pure: no server is asked here.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, final
 
 from medsearch.study.record.headers import AblationHeader
@@ -76,7 +76,11 @@ class _Drafts:
         sections = []
         for node in nodes:
             found = {name for _, name in self.study.measured.get(node, {})}
-            names = sorted(found, key=lambda name: _importance(name, self.asked))[:CURVES]
+            # Validation first, of it what ranks, then Dice in any other form.
+            ranked = sorted(
+                (not name.startswith("validation/"), name not in self.asked, "dice" not in name, name) for name in found
+            )
+            names = [name for *_, name in ranked[:CURVES]]
             charts = tuple(line(self.names(node, name), f"{node}: {name}") for name in names)
             sections += [Section(node, charts)] if charts else []
         return sections
@@ -158,8 +162,3 @@ def _scores(study: StudyFiles, grid: AblationHeader) -> list[str]:
     ends = {key for cell in grid.cells for _, key in cell.stages[-1:]}
     found = {name for key in ends if key in study.finished for name in study.finished[key].metrics}
     return [plain_name(name) for name in dict.fromkeys([*grid.metrics, *sorted(found), "seconds"])]
-
-
-def _importance(name: str, asked: Container[str]) -> tuple[bool, bool, bool, str]:
-    """Validation first, of it what ranks, then Dice in any other form."""
-    return not name.startswith("validation/"), name not in asked, "dice" not in name, name

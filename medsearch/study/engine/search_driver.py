@@ -58,7 +58,7 @@ class SearchDriver(StudyDriver):
 
     @property
     def search(self) -> Search:
-        """The search."""
+        """The search as the study file declares it."""
         return self.jobs.search
 
     @property

@@ -33,7 +33,7 @@ from medsearch.study.engine.probes import Probes
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.engine.search_status import search_status
-from medsearch.study.ray.cluster import Resources, cluster, require_fit_nodes
+from medsearch.study.ray.cluster import Resources, cluster, require_fit_machines
 from medsearch.study.ray.cluster_capacity import ClusterCapacity
 from medsearch.study.ray.cluster_loss import explained
 from medsearch.study.ray.interruption import Interruption
@@ -258,7 +258,7 @@ def on_ray(
         if cluster_options.address is not None:
             resources = cluster_options.resources
             least = resources.without_gpus if resources.measured else resources
-            require_fit_nodes(None if environment.apart else environment.home.resolve(), least)
+            require_fit_machines(None if environment.apart else environment.home.resolve(), least)
         yield
 
 

@@ -50,7 +50,7 @@ class Interruption:
         self._ignored: list[signal.Signals] = []
 
     def __enter__(self) -> "Interruption":
-        """Begin to listen."""
+        """Take the signals from here on, where this is the main thread."""
         if threading.current_thread() is threading.main_thread():
             before = {name: signal.getsignal(name) for name in SIGNALS}
             self._ignored = [name for name, handler in before.items() if handler == signal.SIG_IGN]
@@ -85,7 +85,7 @@ class Interruption:
         self.check()
 
     def check(self) -> None:
-        """Stop if a signal came."""
+        """Raise `Halt` if a signal has come since the block began."""
         if self._received:
             raise Halt(self._interrupted())
 

@@ -29,7 +29,7 @@ class Packing:
     """Grants jobs their shares, and remembers what they took.
 
     Raises:
-        BadInput: no node of the cluster can hold a run.
+        BadInput: no machine of the cluster can hold a run.
 
     """
 
@@ -50,9 +50,7 @@ class Packing:
 
     def fits(self, grant: ResourceGrant, beside: Iterable[ResourceGrant]) -> bool:
         """Whether the cluster can hold it now."""
-        return self.capacity.holds(
-            [*(self.resources.share(other.gpus) for other in beside), self.resources.share(grant.gpus)]
-        )
+        return self.capacity.holds([self.resources.share(held.gpus) for held in (*beside, grant)])
 
     def grant(self, job: Job) -> ResourceGrant:
         """The job's, for the stage that it comes to next and for those after it that need no more."""

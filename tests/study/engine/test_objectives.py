@@ -11,10 +11,10 @@ from medsearch.study import GP, NSGA2, QMC, TPE, Random, Reaching
 from medsearch.study.declare.samplers import Sampler
 from medsearch.study.declare.spaces import integers
 from medsearch.study.declare.variants import Variant
-from medsearch.study.engine.fronts import fronts, scored
 from medsearch.study.engine.identity import note
 from medsearch.study.engine.jobs import Job, RunResult
 from medsearch.study.engine.proposals import Proposals, sqlite
+from medsearch.study.engine.ranking import fronts, scored
 from medsearch.study.engine.search_driver import SearchDriver
 from tests.study.ablations import header_of, sweep_of, sweep_out
 from tests.study.ray.drive import carry_out, conduct, do
