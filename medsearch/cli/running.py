@@ -15,7 +15,7 @@ from medsearch.core.remote import without_password
 from medsearch.core.terminal import say, show
 from medsearch.study import Ablation, Search, StagedSearch
 from medsearch.study.declare import Study
-from medsearch.study.engine.code import anew, lines, stored_keys, trained_by
+from medsearch.study.engine.code import anew, code_notes, stored_keys, trained_by
 from medsearch.study.engine.jobs import StudyEnvironment
 from medsearch.study.plan import plan_ablation, print_plan
 from medsearch.study.progress import progress
@@ -59,7 +59,7 @@ def carry_out(study: Study, options: argparse.Namespace, data: Data) -> Path:
         say_stored(study, environment)
     if isinstance(study, Ablation):
         return _carry_out_ablation(study, environments, options, lambda: data.prepare(environments, tasks))
-    for line in lines(trained_by(study, environment, stored_keys(study, environment)), environment.recompute):
+    for line in code_notes(trained_by(study, environment, stored_keys(study, environment)), environment.recompute):
         say(line)
     if isinstance(study, StagedSearch):
         return _carry_out_staged(study, environment, options)

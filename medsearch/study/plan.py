@@ -28,7 +28,7 @@ from medsearch.study.declare.search import Search
 from medsearch.study.declare.staged import StagedSearch
 from medsearch.study.engine.ablation_driver import failed_for_good
 from medsearch.study.engine.ablation_header import winner
-from medsearch.study.engine.code import lines, trained_by
+from medsearch.study.engine.code import code_notes, trained_by
 from medsearch.study.engine.graph import Graph, Grapher, Item
 from medsearch.study.engine.jobs import Job, SearchJobs, StudyEnvironment, unprepared
 from medsearch.study.engine.probes import Probes
@@ -219,7 +219,7 @@ def plan_search(search: Search, environment: StudyEnvironment | None = None, *, 
         asked, left = [run] * (extent.finalists * len(extent.seeds)), [run] * max(0, distinct - finished)
         rows.append(timings.row("replicate", run.node, asked, distinct=distinct, left=left))
 
-    notes = lines(trained_by(search, environment, seen), environment.recompute)
+    notes = code_notes(trained_by(search, environment, seen), environment.recompute)
     return _plan(search.name, rows, slots=slots, notes=notes)
 
 
@@ -256,7 +256,7 @@ def plan_ablation(
         _graph_rows(shown, first, failed),
         slots=slots,
         retuned=max(0, waiting - asked) * len(grapher.seeds),
-        notes=lines(trained_by(ablation, first, shown.items), first.recompute),
+        notes=code_notes(trained_by(ablation, first, shown.items), first.recompute),
     )
 
 

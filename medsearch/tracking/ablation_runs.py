@@ -129,7 +129,7 @@ def row_runs(study: StudyFiles, *, live: bool) -> Iterator[DesiredRun]:
     for place, row in enumerate(grid.rows, start=1):
         records, cells = by_row.get(row.label, []), [cell for cell in grid.cells if cell.row == row.label]
         status = row_status(study, cells, begun=bool(records), unknown=grid.unknown(row.label))
-        yield group(row_run(row.label), row.label, place, status, records, row)
+        yield group(row_run_name(row.label), row.label, place, status, records, row)
     yield from gathered(DROPPED, "no longer asked for", LAST)
 
 
@@ -236,7 +236,7 @@ def _joined(names: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(names))
 
 
-def row_run(label: str) -> str:
+def row_run_name(label: str) -> str:
     """The name among the study's runs of a row's own run."""
     return f"{ROW_PREFIX}{fingerprint(label)[:12]}"
 
@@ -249,7 +249,7 @@ def is_group(run: str) -> bool:
 def parent_of(grid: AblationHeader, record: RunRecord) -> str:
     """The run that a stage run hangs under."""
     labels = grid.labels(record.stages[0][1])
-    return SHARED_STAGES if len(labels) > 1 else row_run(labels[0]) if labels else DROPPED
+    return SHARED_STAGES if len(labels) > 1 else row_run_name(labels[0]) if labels else DROPPED
 
 
 def row_status(study: StudyFiles, cells: Iterable[Cell], *, begun: bool, unknown: int = 0) -> RowStatus:

@@ -129,19 +129,6 @@ def settled(wanted: DesiredRun, held: TrackedRun | None, *, id: str, parent: str
     )
 
 
-def adopt(found: Iterable[TrackedRun]) -> tuple[dict[str, TrackedRun], list[Delete]]:
-    """Runs by name; of several with one name (a lost answer made the sender ask twice) one stays, to be completed."""
-    kept: dict[str, TrackedRun] = {}
-    extra = []
-    for held in sorted(found, key=lambda held: held.id):
-        run = held.tags["medsearch.run"].rpartition("/")[2]
-        if run in kept:
-            extra.append(Delete(held.id))
-        else:
-            kept[run] = held
-    return kept, extra
-
-
 def _contradicts(wanted: DesiredRun, held: TrackedRun) -> bool:
     """MLflow never forgets a param or a point: what was started again with others needs a new run."""
     if KNOBS not in wanted.tags:
@@ -203,12 +190,18 @@ class Mirror:
         self._experiment, self._marks = "", dict[str, str]()
 
     def load(self, study: str, origin: str, *, uploaded: Mapping[str, Mapping[str, str]]) -> None:
-        """Ask the server. Second copies of a run go; `uploaded` (run id -> name -> digest) is remembered, not asked."""
-        held, extra = adopt(self._server.load(study, origin))
-        for copy in extra:
-            self._server.delete(copy.id)
+        """Ask the server; `uploaded` (run id -> name -> digest) is remembered, not asked.
+
+        Of several runs with one name, as a lost answer makes the sender ask twice, one stays, to be completed.
+        """
+        self._held = {}
+        for held in sorted(self._server.load(study, origin), key=lambda held: held.id):
+            run = held.tags["medsearch.run"].rpartition("/")[2]
+            if run in self._held:
+                self._server.delete(held.id)
+            else:
+                self._held[run] = dataclasses.replace(held, files=uploaded.get(held.id, {}))
         self._experiment, self._marks = self._server.marks()
-        self._held = {run: dataclasses.replace(of, files=uploaded.get(of.id, {})) for run, of in held.items()}
 
     def uploaded(self) -> dict[str, dict[str, str]]:
         """The files of every run: run id -> name -> digest."""

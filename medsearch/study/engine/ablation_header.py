@@ -7,12 +7,13 @@ from typing import Any
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import plain
-from medsearch.study.declare.ablation import Ablation, described
+from medsearch.study.declare.ablation import Ablation, Curves, Figure, Panels
 from medsearch.study.engine.code import codes_of
 from medsearch.study.engine.graph import Grapher
 from medsearch.study.engine.identity import ELSEWHERE, axes, data_fields, question_fields
 from medsearch.study.engine.jobs import SearchJobs, StudyEnvironment
 from medsearch.study.engine.search_status import freeze, search_status
+from medsearch.study.record import headers
 from medsearch.study.record.headers import (
     AblationHeader,
     Base,
@@ -105,7 +106,7 @@ def describe(grapher: Grapher, ledger: Ledger, failed: Iterable[str] = ()) -> No
             retune=Retuning(space=axes(ablation.retune), trials=trials) if ablation.retune else None,
             of=_base(ablation, environment) if ablation.of else None,
             reported=tuple(ablation.reported),
-            figure=described(ablation.figure),
+            figure=recorded_figure(ablation.figure),
             cells=tuple(cells),
             candidates=tuple(candidates),
             identity=_identity(grapher),
@@ -149,3 +150,14 @@ def _identity(grapher: Grapher) -> dict[str, Any]:
         "scale": grapher.ablation.scale,
         "cohort": {layout: environment.cohort for layout, environment in sorted(grapher.environments.items())},
     }
+
+
+def recorded_figure(figure: Figure | None) -> headers.Figure | None:
+    """The figure as a header has it; None where there is none."""
+    if figure is None:
+        return None
+    if isinstance(figure, Curves):
+        return headers.Figure(kind="curves", title=figure.title, x=figure.x)
+    if isinstance(figure, Panels):
+        return headers.Figure(kind="panels", title=figure.title, kinds=figure.kinds, across=figure.across)
+    return headers.Figure(kind="bars", title=figure.title)

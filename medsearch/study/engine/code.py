@@ -89,7 +89,7 @@ def trained_by(study: Study, environment: StudyEnvironment, keys: Iterable[str])
     return trained(manifests, codes, stored, lambda key: store.artifact(key).manifest.modules)
 
 
-def lines(stages: Iterable[Trained], recompute: Recompute) -> list[str]:
+def code_notes(stages: Iterable[Trained], recompute: Recompute) -> list[str]:
     """What a user is told of stored stages that other code has trained, and once of all those of unknown code."""
     stages = tuple(stages)
     messages = [f"code changed: {stage}" for stage in stages if stage.differs]

@@ -237,7 +237,7 @@ def _group(staged: StagedSearch, group: Group, status: GroupStatus) -> headers.G
         trials=here.trials,
         finalists=here.finalists,
         rule=str(rule),
-        bound=headers.Bound(**plain(rule)) if isinstance(rule, Reaching) else None,
+        bound=rule.bound if isinstance(rule, Reaching) else None,
         frozen=status.frozen,
         overtaken=status.overtaken,
         pinned=status.pin,

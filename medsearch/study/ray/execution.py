@@ -35,7 +35,7 @@ from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.engine.search_status import search_status
 from medsearch.study.ray.cluster import Resources, cluster, require_fit_machines
 from medsearch.study.ray.cluster_capacity import ClusterCapacity
-from medsearch.study.ray.cluster_loss import explained
+from medsearch.study.ray.cluster_loss import loss_of_cluster
 from medsearch.study.ray.interruption import Interruption
 from medsearch.study.ray.packing import Packing
 from medsearch.study.record.headers import Frozen
@@ -305,7 +305,7 @@ def _fit(
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=rungs.cuts, num_to_keep=1),
         ),
     )
-    with interruption.gently(), explained(), lost_workers_fail_alone():
+    with interruption.gently(), loss_of_cluster(), lost_workers_fail_alone():
         tuner.fit()
 
 

@@ -12,6 +12,7 @@ from typing import Any, final
 
 from medsearch.core.errors import Interrupted
 
+GO_ON = "what is finished is stored: run the same command again to go on"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -98,9 +99,7 @@ class Interruption:
                 signal.signal(name, self._stop)
 
     def _interrupted(self) -> Interrupted:
-        again = "what is finished is stored: run the same command again to go on"
-        msg = f"study {self.study!r} stopped by {self._received}; {again}"
-        return Interrupted(msg)
+        return Interrupted(f"study {self.study!r} stopped by {self._received}; {GO_ON}")
 
     def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         for name in self._before:

@@ -91,7 +91,8 @@ def read_payload(
     path: where the driver looks for modules. sources: the user's own modules (`own_sources`).
     """
     adopt_path(path)
-    apart = {name: (file, text) for name, (file, text) in sources.items() if not _is_here(file, text)}
+    here = {name for name, (file, text) in sources.items() if file.is_file() and file.read_bytes() == text}
+    apart = {name: source for name, source in sources.items() if name not in here}
     if apart and (finder := SentModules(apart)) not in sys.meta_path:
         sys.meta_path.insert(0, finder)
     try:
@@ -102,10 +103,6 @@ def read_payload(
     except Exception as error:
         line = f"a worker on {socket.gethostname()} cannot read its run: {described(error)}"
         return Unreadable(f"{line}; install there what the driver has, in the same versions")
-
-
-def _is_here(path: Path, content: bytes) -> bool:
-    return path.is_file() and path.read_bytes() == content
 
 
 @final

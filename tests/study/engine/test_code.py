@@ -14,7 +14,7 @@ from medsearch.reporting.report import rebuild
 from medsearch.stages.context import Runtime
 from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.search import Search
-from medsearch.study.engine.code import anew, lines, stored_keys, trained_by
+from medsearch.study.engine.code import anew, code_notes, stored_keys, trained_by
 from medsearch.study.engine.jobs import Recompute, StudyEnvironment, perform
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.plan import plan_ablation, plan_search
@@ -50,7 +50,7 @@ def place_of(study: Search | Ablation, home: Path, recompute: Recompute = "chang
 
 def said(study: Search, home: Path, recompute: Recompute = "warn") -> list[str]:
     environment = place_of(study, home, recompute)
-    return lines(trained_by(study, environment, stored_keys(study, environment)), recompute)
+    return code_notes(trained_by(study, environment, stored_keys(study, environment)), recompute)
 
 
 def trained(home: Path) -> Counter[str]:
