@@ -50,18 +50,18 @@ def _sweep(ablation: Ablation, environment: StudyEnvironment, ledger: Ledger) ->
 def _search(search: Search, environment: StudyEnvironment, ledger: Ledger) -> None:
     jobs = SearchJobs(search, environment)
     open_study(jobs, ledger)
-    conductor = SearchDriver(jobs, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
-    _carry_out(conductor)
-    note(ledger, chosen=conductor.finalists)
+    driver = SearchDriver(jobs, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
+    _carry_out(driver)
+    note(ledger, chosen=driver.finalists)
 
 
-def _carry_out(conductor: StudyDriver) -> None:
-    while isinstance(job := conductor.next(), Job):
-        conductor.ended(job.run, _done(job, conductor))
+def _carry_out(driver: StudyDriver) -> None:
+    while isinstance(job := driver.next(), Job):
+        driver.ended(job.run, _done(job, driver))
 
 
-def _done(job: Job, conductor: StudyDriver) -> RunResult:
-    work = perform(job, conductor.store, runtime=Runtime())
+def _done(job: Job, driver: StudyDriver) -> RunResult:
+    work = perform(job, driver.store, runtime=Runtime())
     while True:
         try:
             next(work)

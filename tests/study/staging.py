@@ -70,6 +70,6 @@ def carry_out_search(search: Search, environment: StudyEnvironment) -> None:
     """As `run_search`, in this process."""
     jobs, ledger = SearchJobs(search, environment), Ledger(environment.study(search.name))
     open_study(jobs, ledger)
-    conductor = SearchDriver(jobs, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
-    carry_out(conductor)
-    note(ledger, chosen=conductor.finalists)
+    driver = SearchDriver(jobs, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
+    carry_out(driver)
+    note(ledger, chosen=driver.finalists)

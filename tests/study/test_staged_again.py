@@ -56,14 +56,14 @@ def test_a_search_that_is_stopped_between_any_two_jobs_freezes_what_it_would_hav
         open_study(jobs, ledger)
         while True:
             lives += 1
-            conductor = SearchDriver(jobs, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
-            job = conductor.next()
+            driver = SearchDriver(jobs, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
+            job = driver.next()
             if job == "finished":
-                note(ledger, chosen=conductor.finalists)
+                note(ledger, chosen=driver.finalists)
                 return
             assert isinstance(job, Job)
             if lives % 2:  # every second life ends with its job begun and not done
-                conductor.ended(job.run, do(conductor, job))
+                driver.ended(job.run, do(driver, job))
 
     for part in staged_status(of, environment, one_job_a_life):
         describe(of, environment)
