@@ -128,14 +128,7 @@ def run_search(
         if isinstance(first, Job):
             require_served(jobs.kinds(), lambda _: environment)
             with on_ray(cluster_options, environment, interruption):
-                _fit(
-                    driver,
-                    first,
-                    _recalled(driver),
-                    environment=environment,
-                    cluster_options=cluster_options,
-                    interruption=interruption,
-                )
+                _fit(driver, first, environment, cluster_options, interruption)
         environment.store.adopt_renewed()
         note(ledger, chosen=driver.finalists)
         ledger.note_recovered()
@@ -176,14 +169,7 @@ def run_ablation(
         if isinstance(first, Job):
             require_served((item.run for item in driver.graph.items.values()), grapher.environment)
             with on_ray(cluster_options, environment, interruption):
-                _fit(
-                    driver,
-                    first,
-                    _unjudged(),
-                    environment=environment,
-                    cluster_options=cluster_options,
-                    interruption=interruption,
-                )
+                _fit(driver, first, environment, cluster_options, interruption)
         environment.store.adopt_renewed()
         ablation_header.describe(grapher, ledger, driver.failed)
         if not only:
@@ -265,8 +251,6 @@ def on_ray(
 def _fit(
     driver: StudyDriver,
     first: Job,
-    rungs: "Rungs",
-    *,
     environment: StudyEnvironment,
     cluster_options: ClusterOptions,
     interruption: Interruption,
@@ -285,6 +269,7 @@ def _fit(
     packing = Packing(
         cluster_options.resources, capacity=ClusterCapacity(), probes=Probes(environment.probes), store=driver.store
     )
+    rungs = rungs_of(driver)
     searcher = JobSearcher(driver, rungs, packing=packing, first=first, meter=cluster_options.meter)
     tuner = tune.Tuner(
         tune.with_resources(Worker, request),
@@ -309,10 +294,12 @@ def _fit(
         tuner.fit()
 
 
-def _recalled(driver: SearchDriver) -> "Rungs":
-    """The scheduler of a search, with what it saw in earlier lives."""
+def rungs_of(driver: StudyDriver) -> "Rungs":
+    """Tune's scheduler for a study: a search's with what it saw in earlier lives, an ablation's cuts no row short."""
     from medsearch.study.ray.rungs import Rungs, recorded
 
+    if not isinstance(driver, SearchDriver):
+        return Rungs(FullLength(because="rows are compared at their full length"), maximise=True)
     search = driver.search
     maximise = search.objectives[search.metric] == "maximize"
     rungs = Rungs(search.resolved.scheduler, maximise=maximise)
@@ -320,10 +307,3 @@ def _recalled(driver: SearchDriver) -> "Rungs":
     open_runs = [run.run for run in runs if run.state == "running"]
     rungs.recall(recorded(driver.store, search, runs), open_runs=open_runs)
     return rungs
-
-
-def _unjudged() -> "Rungs":
-    """The scheduler of an ablation: its rows are compared at their full length."""
-    from medsearch.study.ray.rungs import Rungs
-
-    return Rungs(FullLength(because="rows are compared at their full length"), maximise=True)

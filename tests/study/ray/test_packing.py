@@ -15,7 +15,7 @@ from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.plan import plan_search
 from medsearch.study.ray.cluster import Resources
 from medsearch.study.ray.cluster_capacity import ClusterCapacity
-from medsearch.study.ray.execution import _recalled, _unjudged
+from medsearch.study.ray.execution import rungs_of
 from medsearch.study.ray.packing import Packing
 from medsearch.study.ray.searcher import JobSearcher
 from medsearch.study.ray.worker import END, TrialPayload, end_of, request
@@ -33,16 +33,14 @@ class Table:
     """Tune in small: hands out jobs, does them in this process when it is told to."""
 
     def __init__(self, driver: SearchDriver | AblationDriver, resources: Resources, *, gpus: float = 1.0) -> None:
-        home, rungs = driver.ledger.folder.parents[1], _unjudged()
-        if isinstance(driver, SearchDriver):
-            rungs = _recalled(driver)
+        home = driver.ledger.folder.parents[1]
         node = {"CPU": 8.0, "GPU": gpus} if gpus else {"CPU": 8.0}
         packing = Packing(
             resources, capacity=ClusterCapacity(lambda: [node]), probes=Probes(home / "probes"), store=driver.store
         )
         first = driver.next()
         assert isinstance(first, Job)
-        self.searcher = JobSearcher(driver, rungs, packing=packing, first=first, meter=Balance())
+        self.searcher = JobSearcher(driver, rungs_of(driver), packing=packing, first=first, meter=Balance())
         self.payloads: dict[str, TrialPayload] = {}
         self.count = 0
 

@@ -19,7 +19,7 @@ from medsearch.study.engine.probes import Probes
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.ray.cluster import Resources
 from medsearch.study.ray.cluster_capacity import ClusterCapacity
-from medsearch.study.ray.execution import _recalled
+from medsearch.study.ray.execution import rungs_of
 from medsearch.study.ray.interruption import Halt
 from medsearch.study.ray.packing import Packing
 from medsearch.study.ray.rungs import RETRIES
@@ -35,7 +35,7 @@ def jobs(driver: SearchDriver, slots: int = 1) -> JobSearcher:
     assert isinstance(first, Job)
     capacity, probes = ClusterCapacity(lambda: [{"CPU": slots}]), Probes(driver.ledger.folder / "probes")
     packing = Packing(Resources(), capacity=capacity, probes=probes, store=driver.store)
-    return JobSearcher(driver, _recalled(driver), packing=packing, first=first)
+    return JobSearcher(driver, rungs_of(driver), packing=packing, first=first)
 
 
 def test_it_waits_for_slots_and_finishes(tmp_path: Path) -> None:
