@@ -22,7 +22,7 @@ from typing import Any, final
 
 from medsearch.study.record.headers import SearchHeader
 from medsearch.study.record.ledger import RunRecord
-from medsearch.tracking.reading import File, Finished, StudyFiles
+from medsearch.tracking.reading import File, FinishedStage, StudyFiles
 
 SHARED = ("method", "scale", "selection", "cohort")
 """What every run repeats from the study's header, so that runs can be filtered by it."""
@@ -119,13 +119,13 @@ def epochs(study: StudyFiles, node: str, key: str) -> tuple[tuple[Point, ...], .
     )
 
 
-def outcome(node: str, finished: Finished) -> tuple[Point, ...]:
+def outcome(node: str, finished: FinishedStage) -> tuple[Point, ...]:
     """What a finished stage ended with, named final/<node>/..."""
     points = _points(finished.measured, finished.time, node, finished.domains)
     return tuple(Point(f"final/{point.key}", point.value, point.time, point.step) for point in points)
 
 
-def scores(finished: Finished) -> tuple[Point, ...]:
+def scores(finished: FinishedStage) -> tuple[Point, ...]:
     """What a test ended with, by the names that the table has for it."""
     return _points(finished.measured, finished.time)
 

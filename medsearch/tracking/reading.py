@@ -49,7 +49,7 @@ class File:
 
 @final
 @dataclass(frozen=True)
-class Finished:
+class FinishedStage:
     """A finished stage: its outcome's metrics, duration (s), when it ended (Unix seconds), and its pictures.
 
     code: the commits of the code that trained it; None where that is unknown.
@@ -150,7 +150,7 @@ class StudyFiles:
     """What tells it from another of the same name on one server; None while nothing has begun."""
     runs: dict[str, RunRecord] = field(default_factory=dict)
     journals: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    finished: dict[str, Finished] = field(default_factory=dict)
+    finished: dict[str, FinishedStage] = field(default_factory=dict)
     replaced: dict[str, float] = field(default_factory=dict)
     """Stage key -> when it had been finished before it was, or is, trained anew."""
     first: dict[str, str] = field(default_factory=dict)
@@ -334,10 +334,10 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return stat.st_mtime_ns, stat.st_size
 
 
-def _finished(manifest: Path, key: str) -> Finished:
+def _finished(manifest: Path, key: str) -> FinishedStage:
     of = read_manifest(manifest, key)
     code = of.training_code
-    return Finished(
+    return FinishedStage(
         metrics=dict(of.metrics),
         seconds=of.seconds,
         time=manifest.stat().st_mtime if of.finished is None else of.finished,
