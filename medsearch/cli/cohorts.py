@@ -29,7 +29,7 @@ class Data:
 
     folders: of real cohorts, by layout; a layout without one is a phantom, of the label maps in `anatomy` if given.
     skip_bad: faulty cases are left out. store: URI of finished stages, if they are not kept in the home.
-    cache: a folder on each node of a cluster. say: tells the user a line.
+    cache: a folder on each machine of a cluster. say: tells the user a line.
     """
 
     folders: Mapping[str, Path]

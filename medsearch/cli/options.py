@@ -9,7 +9,7 @@ from medsearch.core.errors import BadInput
 from medsearch.core.machine import cores
 from medsearch.imaging.geometry import SCALES
 from medsearch.study import Ablation, StagedSearch
-from medsearch.study.engine.code import Study
+from medsearch.study.declare import Study
 
 if TYPE_CHECKING:
     from medsearch.study.ray.cluster import Resources

@@ -13,9 +13,11 @@ from medsearch.cohorts.tasks import Task
 from medsearch.core.records import write_sealed
 from medsearch.core.remote import without_password
 from medsearch.core.terminal import say, show
-from medsearch.study import Ablation, Search, StagedSearch, plan
-from medsearch.study.engine.code import Study, anew, lines, stored_keys, trained_by
+from medsearch.study import Ablation, Search, StagedSearch
+from medsearch.study.declare import Study
+from medsearch.study.engine.code import anew, code_notes, stored_keys, trained_by
 from medsearch.study.engine.jobs import StudyEnvironment
+from medsearch.study.plan import plan_ablation, print_plan
 from medsearch.study.progress import progress
 from medsearch.study.record.headers import AblationHeader
 from medsearch.study.record.ledger import Ledger
@@ -28,7 +30,7 @@ TRACKING_PATIENCE_S = 20.0
 """How long the end of a study waits for its tracking server before it says `medsearch sync`."""
 
 
-def print_plan(study: Study, options: argparse.Namespace, data: Data) -> None:
+def dry_run(study: Study, options: argparse.Namespace, data: Data) -> None:
     """Print what is left to do, which trains nothing and needs no torch and no Ray; checks of files are remembered."""
     environments = data.written_environments(tasks_of(study))
     if environment := next(iter(environments.values()), None):
@@ -36,7 +38,7 @@ def print_plan(study: Study, options: argparse.Namespace, data: Data) -> None:
             say_stored(part, environment)
     environments = {layout: anew(study, own, options.recompute) for layout, own in environments.items()}
     only = options.only if isinstance(study, Ablation) else ()
-    plan.print_plan(study, environments, slots=slots(resources(options)), only=only)
+    print_plan(study, environments, slots=slots(resources(options)), only=only)
 
 
 def carry_out(study: Study, options: argparse.Namespace, data: Data) -> Path:
@@ -57,7 +59,7 @@ def carry_out(study: Study, options: argparse.Namespace, data: Data) -> Path:
         say_stored(study, environment)
     if isinstance(study, Ablation):
         return _carry_out_ablation(study, environments, options, lambda: data.prepare(environments, tasks))
-    for line in lines(trained_by(study, environment, stored_keys(study, environment)), environment.recompute):
+    for line in code_notes(trained_by(study, environment, stored_keys(study, environment)), environment.recompute):
         say(line)
     if isinstance(study, StagedSearch):
         return _carry_out_staged(study, environment, options)
@@ -77,17 +79,17 @@ def _carry_out_ablation(
     options: argparse.Namespace,
     prepare: Callable[[], None],
 ) -> Path:
-    from medsearch.study.ray.execution import run_sweep
+    from medsearch.study.ray.execution import run_ablation
 
     environment = next(iter(environments.values()))
-    forecast = plan.plan_ablation(ablation, environments, slots=slots(resources(options)), only=options.only)
-    for line in forecast.notes:
+    plan = plan_ablation(ablation, environments, slots=slots(resources(options)), only=options.only)
+    for line in plan.notes:
         say(line)
-    if forecast.left:
+    if plan.left:
         prepare()
     with tracked(environment, ablation.name, options):
-        with progress(ablation, forecast) as listener:
-            ended = run_sweep(ablation, environments, cluster_options(options, listener), only=options.only)
+        with progress(ablation, plan) as listener:
+            ended = run_ablation(ablation, environments, cluster_options(options, listener), only=options.only)
         report(ended.folder, environment)
         say(ended.graph.savings(environment.stored))
     return ended.folder

@@ -1,7 +1,7 @@
 """The command line of a study file: `run(STUDY)` in its last line makes it a program.
 
 What differs between the kinds of study is their options (`options.parser`, `with_options`), their plan
-(`medsearch.study.plan.print_plan`) and how they are carried out (`running.carry_out`).
+(`running.dry_run`) and how they are carried out (`running.carry_out`).
 """
 
 import argparse
@@ -14,12 +14,12 @@ from typing import Any
 from medsearch.cli.cohorts import Data
 from medsearch.cli.exits import exits, require_values
 from medsearch.cli.options import folders, layouts_of, parser
-from medsearch.cli.running import carry_out, print_plan
+from medsearch.cli.running import carry_out, dry_run
 from medsearch.core.ownership import prepare_home
 from medsearch.core.terminal import interactive, say
 from medsearch.stages.code import forget
 from medsearch.study import Ablation, StagedSearch
-from medsearch.study.engine.code import Study
+from medsearch.study.declare import Study
 
 
 def run(study: Study, arguments: Sequence[str] | None = None) -> Path | None:
@@ -52,7 +52,7 @@ def run(study: Study, arguments: Sequence[str] | None = None) -> Path | None:
         study = with_options(study, options)
         if not options.dry_run:
             return carry_out(study, options, data)
-        print_plan(study, options, data)
+        dry_run(study, options, data)
     return None
 
 

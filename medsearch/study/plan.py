@@ -22,16 +22,17 @@ from medsearch.core.terminal import say, show
 from medsearch.stages.manifest import Manifest
 from medsearch.stages.pipelines import StageRun, stages_to_train
 from medsearch.stages.store import Store
+from medsearch.study.declare import Study
 from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.staged import StagedSearch
 from medsearch.study.engine.ablation_driver import failed_for_good
 from medsearch.study.engine.ablation_header import winner
-from medsearch.study.engine.code import lines, trained_by
+from medsearch.study.engine.code import code_notes, trained_by
 from medsearch.study.engine.graph import Graph, Grapher, Item
-from medsearch.study.engine.jobs import Job, Planner, StudyEnvironment, unprepared
+from medsearch.study.engine.jobs import Job, SearchJobs, StudyEnvironment, unprepared
 from medsearch.study.engine.probes import Probes
-from medsearch.study.engine.search_driver import plan_of
+from medsearch.study.engine.search_driver import extent_of
 from medsearch.study.engine.staged_status import staged_status
 from medsearch.study.record.headers import About, Frozen
 from medsearch.study.record.ledger import Ledger
@@ -45,7 +46,7 @@ HOUR = 3600
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class StageCount:
+class PlanRow:
     """One kind of stage in one group: a role of a search's runs, or a column of an ablation.
 
     asked: stage runs, if everything were run alone. distinct: those that no earlier line has. stored: distinct ones
@@ -70,7 +71,7 @@ class StageCount:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Forecast:
+class Plan:
     """The plan of a study. asked, distinct, stored, lost, left: sums over the rows.
 
     slots: runs at a time. stage_hours: of training that is left, one after the other; hours: elapsed, if every slot is
@@ -79,7 +80,7 @@ class Forecast:
     """
 
     study: str
-    rows: tuple[StageCount, ...]
+    rows: tuple[PlanRow, ...]
     slots: int
     asked: int
     distinct: int
@@ -95,8 +96,8 @@ class Forecast:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Outlook:
-    """The plan of one search of a staged search. forecast: None where nothing is known yet: it `waits` or is `refused`.
+class GroupPlan:
+    """The plan of one search of a staged search. plan: None where nothing is known yet: it `waits` or is `refused`.
 
     ended: trials that did. waits: which group must be frozen before it. frozen: of a group that has ended.
     refused: why it may not go on, or why its group cannot be frozen.
@@ -104,7 +105,7 @@ class Outlook:
 
     search: Search
     ended: int = 0
-    forecast: Forecast | None = None
+    plan: Plan | None = None
     waits: str = ""
     frozen: Frozen | None = None
     refused: str = ""
@@ -128,7 +129,7 @@ class Timings:
         seconds = _sum(self._seconds(run) for run in runs)
         return None if seconds is None else seconds / HOUR
 
-    def count(
+    def row(
         self,
         group: str,
         stage: str,
@@ -137,9 +138,9 @@ class Timings:
         distinct: int,
         left: Sequence[StageRun],
         lost: int = 0,
-    ) -> StageCount:
+    ) -> PlanRow:
         """The row of one kind of stage: with the hours of those `left` to train and of all that are `asked`."""
-        return StageCount(
+        return PlanRow(
             group=group,
             stage=stage,
             asked=len(asked),
@@ -168,24 +169,24 @@ class Timings:
         return self._known[kind]
 
 
-def plan_search(search: Search, environment: StudyEnvironment | None = None, *, slots: int | None = None) -> Forecast:
+def plan_search(search: Search, environment: StudyEnvironment | None = None, *, slots: int | None = None) -> Plan:
     """The plan of `search`, given what the store and the study's ledger hold now.
 
     A stage run that two roles need counts where it comes first. environment: where it runs; None when there is no data
     yet, so that nothing can be stored. slots: runs at a time; None: one for each core.
     """
     environment = replace(environment or _pretended_environment(search.task), prepared=unprepared)
-    planner, store, timings = Planner(search, environment), environment.store, Timings(environment)
-    plan, runs = plan_of(planner), Ledger(environment.study(search.name)).runs().values()
-    first, seen = plan.seeds[0], set[str]()
+    jobs, store, timings = SearchJobs(search, environment), environment.store, Timings(environment)
+    extent, runs = extent_of(jobs), Ledger(environment.study(search.name)).runs().values()
+    first, seen = extent.seeds[0], set[str]()
 
     # What precedes the searched stage, for every seed.
-    prefixes = [planner.job("prefix", seed, knobs={}) for seed in (plan.seeds if plan.finalists else plan.seeds[:1])]
+    prefixes = [jobs.job("prefix", seed, knobs={}) for seed in (extent.seeds if extent.finalists else extent.seeds[:1])]
     rows = _known_rows(prefixes, seen, store, timings)
 
     # Trials: those of the ledger are known, the others only counted.
-    trial = planner.job("trial", first, knobs={}, number=0)
-    tried = [run for run in runs if run.role == "trial" and (run.number or 0) < plan.trials]
+    trial = jobs.job("trial", first, knobs={}, number=0)
+    tried = [run for run in runs if run.role == "trial" and (run.number or 0) < extent.trials]
     for run in [run for run in trial.runs if run.key not in seen]:
         done = 0
         for record in tried:
@@ -194,32 +195,32 @@ def plan_search(search: Search, environment: StudyEnvironment | None = None, *, 
             outdated = key in (store.outdated or {}) and not stored
             done += (stored or record.state in ("cut", "failed")) and not outdated
             seen.add(key)
-        left = [run] * (plan.trials - done)
-        rows.append(timings.count("trial", run.node, [run] * plan.trials, distinct=plan.trials, left=left))
+        left = [run] * (extent.trials - done)
+        rows.append(timings.row("trial", run.node, [run] * extent.trials, distinct=extent.trials, left=left))
 
     # Rows that are not searched.
     references = [
-        planner.job("reference", seed, knobs=row.knobs, label=row.label)
+        jobs.job("reference", seed, knobs=row.knobs, label=row.label)
         for row in search.resolved.references
-        for seed in plan.seeds
+        for seed in extent.seeds
     ]
     rows += _known_rows(references, seen, store, timings)
 
     # Finalists over seeds: under the first seed, all but the test is a trial's own.
-    replicate = planner.job("replicate", first, knobs={}, number=0)
+    replicate = jobs.job("replicate", first, knobs={}, number=0)
     repeated = [record for record in runs if record.role == "replicate"]
-    shared = {run.node for run in planner.job("prefix", first, knobs={}).runs}
-    for run in [run for run in replicate.runs if run.node not in shared and plan.finalists]:
-        seeds = plan.seeds[1:] if run.node in {own.node for own in trial.runs} else plan.seeds
+    shared = {run.node for run in jobs.job("prefix", first, knobs={}).runs}
+    for run in [run for run in replicate.runs if run.node not in shared and extent.finalists]:
+        seeds = extent.seeds[1:] if run.node in {own.node for own in trial.runs} else extent.seeds
         keys = [(record.seed, dict(record.stages).get(run.node, "")) for record in repeated]
         finished = sum(seed in seeds and bool(key) and store.has(key) for seed, key in keys)
         seen.update(key for _, key in keys)
-        distinct = plan.finalists * len(seeds)
-        asked, left = [run] * (plan.finalists * len(plan.seeds)), [run] * max(0, distinct - finished)
-        rows.append(timings.count("replicate", run.node, asked, distinct=distinct, left=left))
+        distinct = extent.finalists * len(seeds)
+        asked, left = [run] * (extent.finalists * len(extent.seeds)), [run] * max(0, distinct - finished)
+        rows.append(timings.row("replicate", run.node, asked, distinct=distinct, left=left))
 
-    notes = lines(trained_by(search, environment, seen), environment.recompute)
-    return _forecast(search.name, rows, slots=slots, notes=notes)
+    notes = code_notes(trained_by(search, environment, seen), environment.recompute)
+    return _plan(search.name, rows, slots=slots, notes=notes)
 
 
 def plan_ablation(
@@ -228,7 +229,7 @@ def plan_ablation(
     *,
     slots: int | None = None,
     only: Collection[str] = (),
-) -> Forecast:
+) -> Plan:
     """The plan of `ablation`, given what the store holds now.
 
     environments: where each layout's data lie; None, or without a layout whose data are not written yet: nothing of it
@@ -250,38 +251,38 @@ def plan_ablation(
     shown = graph.only(only) if only else graph
     waiting = sum(1 for row, _ in ablation.cells() if ablation.retune and (not only or row.label in only))
     asked = len({(cell.row, cell.column) for cell in shown.cells})
-    return _forecast(
+    return _plan(
         ablation.name,
         _graph_rows(shown, first, failed),
         slots=slots,
         retuned=max(0, waiting - asked) * len(grapher.seeds),
-        notes=lines(trained_by(ablation, first, shown.items), first.recompute),
+        notes=code_notes(trained_by(ablation, first, shown.items), first.recompute),
     )
 
 
 def plan_staged(
     staged: StagedSearch, environment: StudyEnvironment | None = None, *, slots: int | None = None
-) -> tuple[Outlook, ...]:
+) -> tuple[GroupPlan, ...]:
     """The plan of each search of `staged`, given what ledgers and store hold now; arguments as `plan_search` has."""
-    outlooks = []
+    groups = []
     for part in staged_status(staged, environment):
         # Why nothing can be frozen, without the name that its row begins with.
         refusal = str(part.refusal or "").removeprefix(f"study {part.search.name!r} ")
         known = not part.waits and not part.foreign
-        outlooks.append(
-            Outlook(
+        groups.append(
+            GroupPlan(
                 search=part.search,
                 ended=part.at.trials,
-                forecast=plan_search(part.search, environment, slots=slots) if known else None,
+                plan=plan_search(part.search, environment, slots=slots) if known else None,
                 waits=part.waits,
                 frozen=part.frozen,
                 refused=f"refused: its folder {part.foreign}" if part.foreign else refusal,
             )
         )
-    return tuple(outlooks)
+    return tuple(groups)
 
 
-def _known_rows(jobs: Sequence[Job], seen: set[str], store: Store, timings: Timings) -> list[StageCount]:
+def _known_rows(jobs: Sequence[Job], seen: set[str], store: Store, timings: Timings) -> list[PlanRow]:
     """A row for every node of jobs of one role, all of whose keys are known; `seen` is extended by them."""
     rows = []
     for node in dict.fromkeys(run.node for job in jobs for run in job.runs):
@@ -289,11 +290,11 @@ def _known_rows(jobs: Sequence[Job], seen: set[str], store: Store, timings: Timi
         new = {run.key: run for run in runs if run.key not in seen}
         seen.update(new)
         left = [run for key, run in new.items() if not store.has(key)]
-        rows.append(timings.count(jobs[0].planned.role, node, runs, distinct=len(new), left=left))
+        rows.append(timings.row(jobs[0].planned.role, node, runs, distinct=len(new), left=left))
     return rows
 
 
-def _graph_rows(graph: Graph, environment: StudyEnvironment, failed: Collection[str]) -> list[StageCount]:
+def _graph_rows(graph: Graph, environment: StudyEnvironment, failed: Collection[str]) -> list[PlanRow]:
     """A row for every kind of stage in every column, in the order of the pipeline."""
     missing = stages_to_train([item.run for item in graph.items.values()], environment.store)
     lost = set(missing.intersection(failed))  # what failed and is not stored by now, and all that waits for it
@@ -315,15 +316,15 @@ def _graph_rows(graph: Graph, environment: StudyEnvironment, failed: Collection[
         wanted = [item.run for item in items if item.run.key in missing]
         left = [run for run in wanted if run.key not in lost]
         waiting = len(wanted) - len(left)
-        rows.append(timings.count(column, stage, runs, distinct=len(items), left=left, lost=waiting))
+        rows.append(timings.row(column, stage, runs, distinct=len(items), left=left, lost=waiting))
     return rows
 
 
-def _forecast(
-    study: str, rows: Sequence[StageCount], *, slots: int | None, retuned: int = 0, notes: Iterable[str] = ()
-) -> Forecast:
+def _plan(
+    study: str, rows: Sequence[PlanRow], *, slots: int | None, retuned: int = 0, notes: Iterable[str] = ()
+) -> Plan:
     stage_hours, slots = _sum(row.hours for row in rows), slots or cores()
-    return Forecast(
+    return Plan(
         study=study,
         rows=tuple(rows),
         slots=slots,
@@ -367,7 +368,7 @@ def _pretended_environment(task: Task) -> StudyEnvironment:
 
 
 def print_plan(
-    study: Search | StagedSearch | Ablation,
+    study: Study,
     environments: Mapping[str, StudyEnvironment],
     *,
     slots: int,
@@ -384,30 +385,30 @@ def print_plan(
     """
     environment = next(iter(environments.values()), None)
     if isinstance(study, StagedSearch):
-        outlooks = plan_staged(study, environment, slots=slots)
-        show(staged_table(study, outlooks))
-        forecasts = [outlook.forecast for outlook in outlooks if outlook.forecast]
+        groups = plan_staged(study, environment, slots=slots)
+        show(staged_table(study, groups))
+        plans = [group.plan for group in groups if group.plan]
     else:
         if isinstance(study, Ablation):
-            forecasts = [plan_ablation(study, environments, slots=slots, only=only)]
+            plans = [plan_ablation(study, environments, slots=slots, only=only)]
         else:
-            forecasts = [plan_search(study, environment, slots=slots)]
-        show(table(forecasts[0]))
-    for note in dict.fromkeys(note for forecast in forecasts for note in forecast.notes):
+            plans = [plan_search(study, environment, slots=slots)]
+        show(table(plans[0]))
+    for note in dict.fromkeys(note for plan in plans for note in plan.notes):
         say(note)
 
 
-def table(forecast: Forecast) -> "RenderableType":
+def table(plan: Plan) -> "RenderableType":
     """The plan for the terminal: what is left, a section for each group, and what sharing saves."""
     from rich.console import Group
     from rich.table import Table
 
-    left, group = forecast.left, ""
-    several = len({row.group for row in forecast.rows}) > 1
+    left, group = plan.left, ""
+    several = len({row.group for row in plan.rows}) > 1
     shown = Table()
     for column in ("stage", "asked", "distinct", "stored", "to train", "estimate"):
         shown.add_column(column, justify="left" if column == "stage" else "right", no_wrap=True)
-    for row in forecast.rows:
+    for row in plan.rows:
         if several and row.group != group:
             shown.add_section()
             shown.add_row(row.group, style="bold")
@@ -415,34 +416,34 @@ def table(forecast: Forecast) -> "RenderableType":
         counts = (row.asked, row.distinct, row.stored, row.left)
         shown.add_row(row.stage, *map(str, counts), _duration(row.hours) if row.left else "")
     shown.add_section()
-    total = (forecast.asked, forecast.distinct, forecast.stored, left)
-    shown.add_row("all", *map(str, total), _duration(forecast.stage_hours) if left else "", style="bold")
-    caption = [f"asked: if every run were alone; sharing saves {forecast.asked - forecast.distinct} stage runs"]
-    if forecast.saved is not None:
-        caption[0] += f", {_duration(forecast.saved)} of training"
-    if forecast.lost:
-        caption.append(f"{forecast.lost} stage runs diverged before, or take what did: they are not tried again")
-    if forecast.retuned:
-        caption.append(f"{forecast.retuned} cells follow once their rows' candidates have ended; they are not counted")
-    time = f"; time: {_duration(forecast.hours)} with {forecast.slots} at a time" if left else ""
-    return Group(f"{forecast.study}: {left} stage runs to train{time}", shown, "\n".join(caption))
+    total = (plan.asked, plan.distinct, plan.stored, left)
+    shown.add_row("all", *map(str, total), _duration(plan.stage_hours) if left else "", style="bold")
+    caption = [f"asked: if every run were alone; sharing saves {plan.asked - plan.distinct} stage runs"]
+    if plan.saved is not None:
+        caption[0] += f", {_duration(plan.saved)} of training"
+    if plan.lost:
+        caption.append(f"{plan.lost} stage runs diverged before, or take what did: they are not tried again")
+    if plan.retuned:
+        caption.append(f"{plan.retuned} cells follow once their rows' candidates have ended; they are not counted")
+    time = f"; time: {_duration(plan.hours)} with {plan.slots} at a time" if left else ""
+    return Group(f"{plan.study}: {left} stage runs to train{time}", shown, "\n".join(caption))
 
 
-def staged_table(staged: StagedSearch, outlooks: Sequence[Outlook]) -> "Table":
+def staged_table(staged: StagedSearch, groups: Sequence[GroupPlan]) -> "Table":
     """The plan of a staged search for the terminal: a line for each group, and one for the refinement.
 
     Knobs are called by their last names, where these tell them apart, with their values where they are frozen.
     """
     from rich.table import Table
 
-    total = sum(outlook.forecast.left for outlook in outlooks if outlook.forecast)
-    more = ", and more once groups are frozen" if any(outlook.waits for outlook in outlooks) else ""
+    total = sum(group.plan.left for group in groups if group.plan)
+    more = ", and more once groups are frozen" if any(group.waits for group in groups) else ""
     shown = Table(title=f"{staged.name}: {total} stage runs to train{more}")
     for column in ("search", "knobs", "metric", "trials", "to train", "estimate"):
         shown.add_column(column, justify="right" if column == "trials" else "left", overflow="fold")
     last_names = [knob.rpartition(".")[2] for knob in staged.domains]
-    for outlook in outlooks:
-        search, forecast, frozen = outlook.search, outlook.forecast, outlook.frozen
+    for group in groups:
+        search, plan, frozen = group.search, group.plan, group.frozen
         searched = []
         for knob in search.resolved.space:
             last = knob.rpartition(".")[2]
@@ -451,12 +452,12 @@ def staged_table(staged: StagedSearch, outlooks: Sequence[Outlook]) -> "Table":
                 value = frozen.knobs[knob]
                 text += f" = {value:.3g}" if isinstance(value, float) else f" = {value}"
             searched.append(text)
-        to_train, time = outlook.refused or outlook.waits, ""
-        if not outlook.refused and forecast is not None:
-            to_train = f"{forecast.left} stage run{'' if forecast.left == 1 else 's'}"
+        to_train, time = group.refused or group.waits, ""
+        if not group.refused and plan is not None:
+            to_train = f"{plan.left} stage run{'' if plan.left == 1 else 's'}"
             to_train += f", frozen at trial {frozen.number}" if frozen else ""
-            time = _duration(forecast.hours) if forecast.left else ""
-        trials = f"{outlook.ended} of {search.resolved.trials}"
+            time = _duration(plan.hours) if plan.left else ""
+        trials = f"{group.ended} of {search.resolved.trials}"
         name = search.name.removeprefix(f"{staged.name}.")
         shown.add_row(name, ", ".join(searched), search.metric, trials, to_train, time)
     return shown

@@ -16,9 +16,9 @@ from medsearch.core.terminal import console, say
 from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.search import Search
 from medsearch.study.engine.driver import Event, Listener
-from medsearch.study.engine.fronts import dominates, scored
 from medsearch.study.engine.jobs import RunResult
-from medsearch.study.plan import Forecast
+from medsearch.study.engine.ranking import dominates, scored
+from medsearch.study.plan import Plan
 from medsearch.study.record.headers import Role
 from medsearch.study.record.ledger import PlannedRun
 
@@ -130,13 +130,13 @@ class Board:
         return max(0.0, left - begun) / max(1, len(self.running))
 
 
-def board_of(study: Search | Ablation, forecast: Forecast | None = None) -> Board:
-    """The board of a study before anything of it was done. forecast: of an ablation, which its stage runs count by."""
+def board_of(study: Search | Ablation, plan: Plan | None = None) -> Board:
+    """The board of a study before anything of it was done. plan: of an ablation, which its stage runs count by."""
     if isinstance(study, Ablation):
         size = f"{len(study.rows)} rows x {len(study.tasks)} columns"
-        totals: dict[Role, int] = {"stage": forecast.distinct - forecast.lost if forecast else 0}
+        totals: dict[Role, int] = {"stage": plan.distinct - plan.lost if plan else 0}
         board = Board(f"{study.name} · {study.method.name} · {study.scale} · {size}", totals)
-        board.stored, board.forecast = (forecast.stored, forecast.hours) if forecast else (0, None)
+        board.stored, board.forecast = (plan.stored, plan.hours) if plan else (0, None)
         return board
     here = study.resolved
     seeds = len(here.seeds)
@@ -147,9 +147,9 @@ def board_of(study: Search | Ablation, forecast: Forecast | None = None) -> Boar
 
 
 @contextmanager
-def progress(study: Search | Ablation, forecast: Forecast | None = None) -> Iterator[Listener]:
+def progress(study: Search | Ablation, plan: Plan | None = None) -> Iterator[Listener]:
     """A listener that shows a study's progress: live on a terminal; elsewhere a line for each end."""
-    board, watched = board_of(study, forecast), sys.stdout.isatty()
+    board, watched = board_of(study, plan), sys.stdout.isatty()
     role, total = next(iter(board.totals.items()))
 
     def listen(event: Event) -> None:

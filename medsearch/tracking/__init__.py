@@ -2,14 +2,14 @@
 
 Nothing in the search ever talks to MLflow: workers write journals, the driver writes the ledger, and a sender in a
 process of its own reads both and sends what is new. Killed at any moment, started twice, or kept waiting by a dead
-server, it ends with the same runs, because a plan is the difference between the files and what the server has:
+server, it ends with the same runs, because it sends the difference between the files and what the server has:
 
     reading          what the files say, piece by piece; of an ablation also its report's table
     desired_runs     what MLflow should show (pure): `search_runs` of a search, `ablation_runs` of an ablation
     views            the saved views of MLflow's pages (pure); `saved_views` has the JSON in which the pages keep them
     mirror           the operations that are missing (pure), doing them, and what the server then holds
     server, backend  MLflow's client, and which MLflow it is
-    sender           the whole round; `sync` is one of it; `upload_log` has its locks, and which files were uploaded
+    sender           the whole round, with its locks and which files were uploaded; `sync` is one of it
     follow           the process beside the driver; `follower` is the driver's handle on it
     ui               the pages over a home; `origin`: whose runs a study's are
 
@@ -22,7 +22,6 @@ anything that is in the ledger: where that is lost, the same command finds the s
 """
 
 from medsearch.tracking.follower import Follower, start_follower
-from medsearch.tracking.report import SyncReport
-from medsearch.tracking.sender import sync
+from medsearch.tracking.sender import SyncReport, sync
 
 __all__ = ["Follower", "SyncReport", "start_follower", "sync"]

@@ -36,7 +36,7 @@ from medsearch.tracking.desired_runs import (
     plain_text,
     scores,
 )
-from medsearch.tracking.reading import File, Study
+from medsearch.tracking.reading import File, StudyFiles
 
 ABLATION, SHARED_STAGES, DROPPED = "ablation", "shared", "dropped"
 ROW_PREFIX = "row-"
@@ -69,7 +69,7 @@ class RowStatus:
         return f"{complete}, {self.failed} failed" if self.failed else complete
 
 
-def parent_run(study: Study, *, live: bool, report: tuple[File, ...] = ()) -> DesiredRun:
+def parent_run(study: StudyFiles, *, live: bool, report: tuple[File, ...] = ()) -> DesiredRun:
     """The ablation itself. `live`: its driver is at work; `report`: the files of its table and page."""
     grid = _header(study)
     status = row_status(study, grid.cells, begun=True, unknown=sum(grid.unknown(row.label) for row in grid.rows))
@@ -86,7 +86,7 @@ def parent_run(study: Study, *, live: bool, report: tuple[File, ...] = ()) -> De
     )
 
 
-def row_runs(study: Study, *, live: bool) -> Iterator[DesiredRun]:
+def row_runs(study: StudyFiles, *, live: bool) -> Iterator[DesiredRun]:
     """The runs between the parent and the stage runs. Starts are a millisecond apart: newest first is table order."""
     grid = _header(study)
     by_row: dict[str, list[RunRecord]] = {}
@@ -129,11 +129,11 @@ def row_runs(study: Study, *, live: bool) -> Iterator[DesiredRun]:
     for place, row in enumerate(grid.rows, start=1):
         records, cells = by_row.get(row.label, []), [cell for cell in grid.cells if cell.row == row.label]
         status = row_status(study, cells, begun=bool(records), unknown=grid.unknown(row.label))
-        yield group(row_run(row.label), row.label, place, status, records, row)
+        yield group(row_run_name(row.label), row.label, place, status, records, row)
     yield from gathered(DROPPED, "no longer asked for", LAST)
 
 
-def _row_tags(study: Study, row: Row, status: RowStatus) -> dict[str, str]:
+def _row_tags(study: StudyFiles, row: Row, status: RowStatus) -> dict[str, str]:
     """How far a row has come, why cells of it failed, and what the report says of it."""
     reasons = [
         f"{cell.column}, seed {cell.seed}: {failed.reason or 'it failed'} ({failed.stages[0][0]})"
@@ -152,7 +152,7 @@ def _row_tags(study: Study, row: Row, status: RowStatus) -> dict[str, str]:
     return plain_tags(own | study.table.tags(row.label))
 
 
-def ledger_run(study: Study, record: RunRecord, *, live: bool) -> DesiredRun:
+def ledger_run(study: StudyFiles, record: RunRecord, *, live: bool) -> DesiredRun:
     """One stage run of the ledger."""
     if record.role != "stage":
         return search_runs.ledger_run(study, record, live=live)
@@ -236,7 +236,7 @@ def _joined(names: Iterable[str]) -> str:
     return "; ".join(dict.fromkeys(names))
 
 
-def row_run(label: str) -> str:
+def row_run_name(label: str) -> str:
     """The name among the study's runs of a row's own run."""
     return f"{ROW_PREFIX}{fingerprint(label)[:12]}"
 
@@ -249,10 +249,10 @@ def is_group(run: str) -> bool:
 def parent_of(grid: AblationHeader, record: RunRecord) -> str:
     """The run that a stage run hangs under."""
     labels = grid.labels(record.stages[0][1])
-    return SHARED_STAGES if len(labels) > 1 else row_run(labels[0]) if labels else DROPPED
+    return SHARED_STAGES if len(labels) > 1 else row_run_name(labels[0]) if labels else DROPPED
 
 
-def row_status(study: Study, cells: Iterable[Cell], *, begun: bool, unknown: int = 0) -> RowStatus:
+def row_status(study: StudyFiles, cells: Iterable[Cell], *, begun: bool, unknown: int = 0) -> RowStatus:
     """Of a row's cells, of which `unknown` more wait for its re-tuning; a row without any cell waits.
 
     A cell is what its last stage is, unless a stage before it failed.
@@ -267,26 +267,26 @@ def row_status(study: Study, cells: Iterable[Cell], *, begun: bool, unknown: int
     return RowStatus(states.count("complete"), states.count("failed"), waiting, begun)
 
 
-def _first_failed(study: Study, cell: Cell) -> RunRecord | None:
+def _first_failed(study: StudyFiles, cell: Cell) -> RunRecord | None:
     records = (study.runs.get(stage_name(node, key)) for node, key in cell.stages)
     return next((record for record in records if record and state_of(study, record) == "failed"), None)
 
 
-def state_of(study: Study, record: RunRecord) -> str:
+def state_of(study: StudyFiles, record: RunRecord) -> str:
     """A stage run's state; a search's run has that of the ledger."""
     return "complete" if record.stages and record.stages[0][1] in study.finished else record.state
 
 
-def _began(study: Study) -> int:
+def _began(study: StudyFiles) -> int:
     return milliseconds(min(record.started for record in study.runs.values()))
 
 
-def _ended(study: Study, record: RunRecord) -> int:
+def _ended(study: StudyFiles, record: RunRecord) -> int:
     """When a stage run was stored, ended otherwise, or was last heard of (Unix milliseconds)."""
     finished = study.finished.get(record.stages[0][1]) if record.stages else None
     return milliseconds(finished.time) if finished else last_heard(study, record)
 
 
-def _header(study: Study) -> AblationHeader:
+def _header(study: StudyFiles) -> AblationHeader:
     assert study.ablation is not None
     return study.ablation

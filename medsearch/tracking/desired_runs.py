@@ -22,7 +22,7 @@ from typing import Any, final
 
 from medsearch.study.record.headers import SearchHeader
 from medsearch.study.record.ledger import RunRecord
-from medsearch.tracking.reading import File, Finished, Study
+from medsearch.tracking.reading import File, FinishedStage, StudyFiles
 
 SHARED = ("method", "scale", "selection", "cohort")
 """What every run repeats from the study's header, so that runs can be filtered by it."""
@@ -78,7 +78,7 @@ class DesiredRun:
     value: float | None = None
 
 
-def identity(study: Study, run: str) -> dict[str, str]:
+def identity(study: StudyFiles, run: str) -> dict[str, str]:
     """The tags by which a run is found again, and those that every run of the study bears."""
     shared = {key: getattr(study.header, key, None) for key in SHARED}
     tags = {key: value for key, value in shared.items() if isinstance(value, str)}
@@ -91,7 +91,7 @@ def commit_tags(commit: str | None) -> dict[str, str]:
     return {"commit": commit, "mlflow.source.git.commit": commit} if commit else {}
 
 
-def code_tags(study: Study, record: RunRecord) -> dict[str, str]:
+def code_tags(study: StudyFiles, record: RunRecord) -> dict[str, str]:
     """The code that trained a run's stages: the last one's, and where others were trained by other code, each one's.
 
     While nothing is stored of a run, it is the code that the study runs on. Stages that were trained anew are marked.
@@ -105,13 +105,13 @@ def code_tags(study: Study, record: RunRecord) -> dict[str, str]:
     return tags | {f"{ANEW}{plain_name(node)}": str(time) for node, time in anew.items()}
 
 
-def parent_notes(study: Study) -> dict[str, str]:
+def parent_notes(study: StudyFiles) -> dict[str, str]:
     """Tags that the parent run is given once: the code's commit, and the question as the description of its page."""
     question = study.header.question if study.header else ""
     return commit_tags(study.commit) | ({"mlflow.note.content": question} if question else {})
 
 
-def epochs(study: Study, node: str, key: str) -> tuple[tuple[Point, ...], ...]:
+def epochs(study: StudyFiles, node: str, key: str) -> tuple[tuple[Point, ...], ...]:
     """Every epoch of a stage, named <node>/<domain>/<split>/<metric>."""
     return tuple(
         _points(line["metrics"], line["time"], node, line.get("domains", {}), step=int(line["epoch"]))
@@ -119,13 +119,13 @@ def epochs(study: Study, node: str, key: str) -> tuple[tuple[Point, ...], ...]:
     )
 
 
-def outcome(node: str, finished: Finished) -> tuple[Point, ...]:
+def outcome(node: str, finished: FinishedStage) -> tuple[Point, ...]:
     """What a finished stage ended with, named final/<node>/..."""
     points = _points(finished.measured, finished.time, node, finished.domains)
     return tuple(Point(f"final/{point.key}", point.value, point.time, point.step) for point in points)
 
 
-def scores(finished: Finished) -> tuple[Point, ...]:
+def scores(finished: FinishedStage) -> tuple[Point, ...]:
     """What a test ended with, by the names that the table has for it."""
     return _points(finished.measured, finished.time)
 
@@ -152,7 +152,7 @@ def full_name(node: str, domain: str, name: str) -> str:
     return plain_name(f"{node}/{named.removeprefix(f'{node}/')}")
 
 
-def pictures(study: Study, stages: Iterable[tuple[str, str]]) -> Iterator[File]:
+def pictures(study: StudyFiles, stages: Iterable[tuple[str, str]]) -> Iterator[File]:
     """Each picture of finished stages twice, whole and small, named as MLflow's `log_image` names them.
 
     images/<key>+step+<step>+timestamp+<ms>+<uuid>.png, and the small one with +compressed.webp. Key is <node>/<name>;
@@ -182,7 +182,7 @@ def objective_names(search: SearchHeader | None) -> list[str]:
 
 
 def plain_params(knobs: Mapping[str, Any]) -> dict[str, str]:
-    """Knobs as MLflow keeps them."""
+    """Knobs by their names in MLflow, with their values as text that it takes."""
     return {plain_name(path): plain_text(value, PARAM_LENGTH) for path, value in knobs.items()}
 
 
@@ -208,11 +208,11 @@ def plain_text(value: Any, length: int) -> str:
 
 
 def milliseconds(seconds: float) -> int:
-    """MLflow's times."""
+    """Unix seconds as MLflow's times, which are whole milliseconds."""
     return round(seconds * 1000)
 
 
-def last_heard(study: Study, record: RunRecord) -> int:
+def last_heard(study: StudyFiles, record: RunRecord) -> int:
     """When the run ended, or was last heard of (Unix milliseconds)."""
     if record.ended is not None:
         return milliseconds(record.ended)

@@ -13,6 +13,7 @@ import select
 import signal
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import final
 
@@ -60,7 +61,7 @@ def main() -> None:
         report = sender.finish()
     _log(str(report))
     try:
-        os.write(answer, json.dumps(report.plain()).encode() + b"\n")
+        os.write(answer, json.dumps(asdict(report)).encode() + b"\n")
     except BrokenPipeError:
         _log("the driver is gone")
 

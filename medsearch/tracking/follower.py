@@ -12,7 +12,7 @@ from typing import final
 
 from medsearch.core.machine import python_path
 from medsearch.tracking.backend import locate
-from medsearch.tracking.report import SyncReport
+from medsearch.tracking.sender import SyncReport
 
 
 def start_follower(
@@ -26,7 +26,7 @@ def start_follower(
 ) -> "Follower":
     """Start a process that keeps the MLflow at `uri` up to date with the study while it runs. Returns at once.
 
-    remote: URI of the store, if other nodes train where this one does not see it.
+    remote: URI of the store, if other machines train where this one does not see it.
 
     Raises:
         BadInput: `uri` is of a kind that MLflow has no store for.

@@ -1,6 +1,7 @@
-"""A server brought to hold what it should: what is missing is planned, done, and then known to be there.
+"""A server brought to hold what it should: what is missing is found, done, and then known to be there.
 
-Planning is pure: no server, no clock. Doing a plan twice, or a part of it and then a new plan, ends in the same place.
+`operations` is pure: no server, no clock. Doing them twice, or a part of them and then those that are missing by then,
+ends in the same place.
 """
 
 import dataclasses
@@ -83,11 +84,11 @@ class Close:
 Operation = Delete | Create | Log | Untag | Upload | Close
 
 
-def plan(wanted: DesiredRun, held: TrackedRun | None, *, parent: str | None) -> list[Operation]:
+def operations(wanted: DesiredRun, held: TrackedRun | None, *, parent: str | None) -> list[Operation]:
     """The operations, in order, that turn `held` into `wanted`; `parent` is the id of the parent run on this server."""
     tags = {**wanted.tags, **({"mlflow.parentRunId": parent} if parent else {})}
     if held is not None and _contradicts(wanted, held):
-        return [Delete(held.id), *plan(wanted, None, parent=parent)]
+        return [Delete(held.id), *operations(wanted, None, parent=parent)]
     steps: list[Operation] = []
     if held is None:
         steps.append(Create(wanted.name, wanted.started, {**wanted.once, **tags}))
@@ -109,7 +110,7 @@ def plan(wanted: DesiredRun, held: TrackedRun | None, *, parent: str | None) -> 
 
 
 def settled(wanted: DesiredRun, held: TrackedRun | None, *, id: str, parent: str | None) -> TrackedRun:
-    """What the server has once the plan is done."""
+    """What the server has once the `operations` are done."""
     kept = held if held is not None and held.id == id else TrackedRun(id=id, status="RUNNING", tags={})
     sent = {**kept.sent, **{name: len(entries) for name, entries in wanted.series.items()}}
     tags = {**wanted.once, **wanted.tags, **({"mlflow.parentRunId": parent} if parent else {})}
@@ -126,19 +127,6 @@ def settled(wanted: DesiredRun, held: TrackedRun | None, *, id: str, parent: str
         },
         files={**kept.files, **{file.name: file.digest for file in wanted.files}},
     )
-
-
-def adopt(found: Iterable[TrackedRun]) -> tuple[dict[str, TrackedRun], list[Delete]]:
-    """Runs by name; of several with one name (a lost answer made the sender ask twice) one stays, to be completed."""
-    kept: dict[str, TrackedRun] = {}
-    extra = []
-    for held in sorted(found, key=lambda held: held.id):
-        run = held.tags["medsearch.run"].rpartition("/")[2]
-        if run in kept:
-            extra.append(Delete(held.id))
-        else:
-            kept[run] = held
-    return kept, extra
 
 
 def _contradicts(wanted: DesiredRun, held: TrackedRun) -> bool:
@@ -202,12 +190,18 @@ class Mirror:
         self._experiment, self._marks = "", dict[str, str]()
 
     def load(self, study: str, origin: str, *, uploaded: Mapping[str, Mapping[str, str]]) -> None:
-        """Ask the server. Second copies of a run go; `uploaded` (run id -> name -> digest) is remembered, not asked."""
-        held, extra = adopt(self._server.load(study, origin))
-        for copy in extra:
-            self._server.delete(copy.id)
+        """Ask the server; `uploaded` (run id -> name -> digest) is remembered, not asked.
+
+        Of several runs with one name, as a lost answer makes the sender ask twice, one stays, to be completed.
+        """
+        self._held = {}
+        for held in sorted(self._server.load(study, origin), key=lambda held: held.id):
+            run = held.tags["medsearch.run"].rpartition("/")[2]
+            if run in self._held:
+                self._server.delete(held.id)
+            else:
+                self._held[run] = dataclasses.replace(held, files=uploaded.get(held.id, {}))
         self._experiment, self._marks = self._server.marks()
-        self._held = {run: dataclasses.replace(of, files=uploaded.get(of.id, {})) for run, of in held.items()}
 
     def uploaded(self) -> dict[str, dict[str, str]]:
         """The files of every run: run id -> name -> digest."""
@@ -237,7 +231,7 @@ class Mirror:
         """Make the server hold `wanted`, under the run with id `parent`; the run's id."""
         held = self._held.get(wanted.run)
         id = held.id if held else ""
-        for step in plan(wanted, held, parent=parent):
+        for step in operations(wanted, held, parent=parent):
             id = self._do(step, id)
         self._held[wanted.run] = settled(wanted, held, id=id, parent=parent)
         return id

@@ -16,7 +16,6 @@ import hashlib
 import os
 import socket
 import uuid
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,11 @@ CONSEQUENCE = (
 
 def origin_of(folder: Path, first: Started | Finished) -> str:
     """The origin of the study in `folder` (studies/<study>), whose ledger begins with the event `first`."""
-    sent = list(_receipts(folder / "tracking"))
+    sent: list[dict[str, Any]] = []
+    for path in sorted((folder / "tracking").glob("*.json")):
+        with suppress(OSError, ValueError, BadInput):
+            sent.append(read_record(path))
+    sent = [receipt for receipt in sent if "files" in receipt]
     if known := next((str(receipt["origin"]) for receipt in sent if "origin" in receipt), None):
         return known
     if sent:  # by a release that took the first event for the origin
@@ -119,11 +122,3 @@ def _made_id(home: Path) -> str:
         with suppress(OSError):
             node = MACHINE_ID.read_text().strip()
     return fingerprint([socket.gethostname(), node, str(home)])
-
-
-def _receipts(folder: Path) -> Iterator[dict[str, Any]]:
-    for path in sorted(folder.glob("*.json")):
-        with suppress(OSError, ValueError, BadInput):
-            receipt = read_record(path)
-            if "files" in receipt:
-                yield receipt

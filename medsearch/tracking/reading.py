@@ -49,7 +49,7 @@ class File:
 
 @final
 @dataclass(frozen=True)
-class Finished:
+class FinishedStage:
     """A finished stage: its outcome's metrics, duration (s), when it ended (Unix seconds), and its pictures.
 
     code: the commits of the code that trained it; None where that is unknown.
@@ -138,8 +138,11 @@ class Table:
 
 @final
 @dataclass
-class Study:
-    """Everything that tracking shows. `journals` are a stage's epochs in the order in which they were recorded."""
+class StudyFiles:
+    """What the files of a study say: all that tracking shows.
+
+    `journals` are the epochs of stages, by key, in the order in which they were recorded.
+    """
 
     name: str
     header: Header | None = None
@@ -147,7 +150,7 @@ class Study:
     """What tells it from another of the same name on one server; None while nothing has begun."""
     runs: dict[str, RunRecord] = field(default_factory=dict)
     journals: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    finished: dict[str, Finished] = field(default_factory=dict)
+    finished: dict[str, FinishedStage] = field(default_factory=dict)
     replaced: dict[str, float] = field(default_factory=dict)
     """Stage key -> when it had been finished before it was, or is, trained anew."""
     first: dict[str, str] = field(default_factory=dict)
@@ -221,14 +224,14 @@ class Tail(Generic[T]):
 
 @final
 class StudyReader:
-    """Keeps a `Study` up to date with the files under `folder` (studies/<study>) and `store_root` (stages/).
+    """Keeps a `StudyFiles` up to date with the files under `folder` (studies/<study>) and `store_root` (stages/).
 
-    remote: URI of the store, if other nodes train where this one does not see it.
+    remote: URI of the store, if other machines train where this one does not see it.
     """
 
     def __init__(self, folder: Path, store_root: Path, remote: str | None = None) -> None:
         self.folder = folder
-        self.study = Study(folder.name)
+        self.study = StudyFiles(folder.name)
         self._store_root = store_root
         self._store = Store(store_root, remote)
         self._ledger: Tail[Event] = Tail(folder / LEDGER, read_event)
@@ -242,8 +245,13 @@ class StudyReader:
         """Read what is new; return the runs that it touches."""
         touched = self._read_header() | self._read_ledger()
         touched |= self._look_again(touched)
-        self._read_table()
-        self._catch_up()
+        table = self.folder / "report" / "results.json"
+        if self.study.ablation is not None and (stamp := _stamp(table)) != self._table_stamp:
+            self._table_stamp = stamp
+            self.study.table = Table.read(table)
+        with contextlib.suppress(Unreachable):  # a store that does not answer is asked again at the next look
+            for key in self._unfinished:
+                self._store.catch_up(key)
         for key in list(self._unfinished):
             if self._read_stage(key):
                 touched |= self.study.listing[key]
@@ -251,8 +259,7 @@ class StudyReader:
 
     def report(self) -> tuple[File, ...]:
         """The files of the study's report, as they are now."""
-        root = self.folder / "report"
-        return _files(root, "report", "*")
+        return _files(self.folder / "report", "report", "*")
 
     def _read_header(self) -> set[str]:
         path = self.folder / HEADER
@@ -262,13 +269,6 @@ class StudyReader:
         self._header_stamp = stamp
         self.study.header = Ledger(self.folder).header()
         return set(self.study.runs)
-
-    def _read_table(self) -> None:
-        path = self.folder / "report" / "results.json"
-        stamp = _stamp(path)
-        if self.study.ablation is not None and stamp != self._table_stamp:
-            self._table_stamp = stamp
-            self.study.table = Table.read(path)
 
     def _read_ledger(self) -> set[str]:
         study, events = self.study, [event for event in self._ledger.new() if not isinstance(event, Recovered)]
@@ -297,17 +297,12 @@ class StudyReader:
                 touched |= self.study.listing[key]
         return touched
 
-    def _catch_up(self) -> None:
-        """Bring here what other nodes have written. A store that does not answer is asked again at the next look."""
-        with contextlib.suppress(Unreachable):
-            for key in self._unfinished:
-                self._store.catch_up(key)
-
     def _read_stage(self, key: str) -> bool:
         # Asked before the journal is read: once the manifest stands, no epoch is added.
         manifest = self._store_root / key / MANIFEST
         done = manifest.exists()
-        self._read_replaced(key)
+        if (finished := replaced_time(self._store_root / key)) is not None:
+            self.study.replaced[key] = finished
         new = self._unfinished[key].new()
         journal = self.study.journals.setdefault(key, [])
         known = {line["epoch"] for line in journal}
@@ -315,7 +310,9 @@ class StudyReader:
             if line["epoch"] not in known:  # an epoch trained again after a crash keeps its first record
                 known.add(line["epoch"])
                 journal.append(line)
-                self._note_names(self._nodes[key], line)
+                names, domains = self.study.measured.setdefault(self._nodes[key], {}), line.get("domains", {})
+                for name in line["metrics"]:
+                    names[domains.get(name.partition("/")[0], ""), name] = None
         if not done:
             return bool(new)
         stamp = _stamp(manifest)
@@ -327,15 +324,6 @@ class StudyReader:
         del self._unfinished[key]
         return True
 
-    def _read_replaced(self, key: str) -> None:
-        if (finished := replaced_time(self._store_root / key)) is not None:
-            self.study.replaced[key] = finished
-
-    def _note_names(self, node: str, line: Mapping[str, Any]) -> None:
-        names, domains = self.study.measured.setdefault(node, {}), line.get("domains", {})
-        for name in line["metrics"]:
-            names[domains.get(name.partition("/")[0], ""), name] = None
-
 
 def _stamp(path: Path) -> tuple[int, int] | None:
     """What changes with a file; None where there is none."""
@@ -346,10 +334,10 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return stat.st_mtime_ns, stat.st_size
 
 
-def _finished(manifest: Path, key: str) -> Finished:
+def _finished(manifest: Path, key: str) -> FinishedStage:
     of = read_manifest(manifest, key)
     code = of.training_code
-    return Finished(
+    return FinishedStage(
         metrics=dict(of.metrics),
         seconds=of.seconds,
         time=manifest.stat().st_mtime if of.finished is None else of.finished,

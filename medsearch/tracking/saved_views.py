@@ -102,16 +102,6 @@ class Groups:
     tag: str
     values: tuple[str, ...] = ()
 
-    @property
-    def plain(self) -> Chart:
-        """As the pages save it."""
-        return {"aggregateFunction": "average", "groupByKeys": [{"mode": "tag", "groupByData": self.tag}]}
-
-    @property
-    def closed(self) -> dict[str, bool]:
-        """Which groups are unfolded."""
-        return {f"tag.{self.tag}.{value}": False for value in self.values}
-
 
 @final
 @dataclass(frozen=True)
@@ -173,6 +163,7 @@ def table(
     An order by anything but the start is needed: by that, the pages show parents instead of the runs that were found.
     """
     shown = [RUN_NAME, *columns]
+    by = {"mode": "tag", "groupByData": groups.tag} if groups else {}
     return {
         "searchFilter": search,
         "orderByKey": order,
@@ -191,8 +182,8 @@ def table(
         "runsHiddenMode": "SHOW_ALL",
         "viewMaximized": False,
         "runListHidden": False,
-        "groupBy": groups.plain if groups else None,
-        "groupsExpanded": groups.closed if groups else {},
+        "groupBy": {"aggregateFunction": "average", "groupByKeys": [by]} if groups else None,
+        "groupsExpanded": {f"tag.{groups.tag}.{value}": False for value in groups.values} if groups else {},
         "useGroupedValuesInCharts": True,
         "hideEmptyCharts": True,
         "autoRefreshEnabled": True,

@@ -24,13 +24,13 @@ from medsearch.tracking.desired_runs import (
     plain_params,
     plain_tags,
 )
-from medsearch.tracking.reading import File, Study
+from medsearch.tracking.reading import File, StudyFiles
 
 SEARCH = "search"
 """The name of the parent among the runs; the ledger's runs all have a number or a seed in theirs."""
 
 
-def parent_run(study: Study, *, live: bool, report: tuple[File, ...] = ()) -> DesiredRun:
+def parent_run(study: StudyFiles, *, live: bool, report: tuple[File, ...] = ()) -> DesiredRun:
     """The search itself. `live`: its driver is at work; `report`: the files of its page."""
     running = any(record.state == "running" for record in study.runs.values())
     return DesiredRun(
@@ -46,12 +46,12 @@ def parent_run(study: Study, *, live: bool, report: tuple[File, ...] = ()) -> De
     )
 
 
-def row_runs(study: Study, *, live: bool) -> tuple[DesiredRun, ...]:  # noqa: ARG001
+def row_runs(study: StudyFiles, *, live: bool) -> tuple[DesiredRun, ...]:  # noqa: ARG001
     """A search has no runs between the parent and those of the ledger."""
     return ()
 
 
-def ledger_run(study: Study, record: RunRecord, *, live: bool) -> DesiredRun:
+def ledger_run(study: StudyFiles, record: RunRecord, *, live: bool) -> DesiredRun:
     """One run of the ledger. One that is unfinished with no driver at work was interrupted: KILLED, until resumed."""
     closed = {"complete": "FINISHED", "cut": "FINISHED", "failed": "FAILED"}
     status = closed.get(record.state, "RUNNING" if live else "KILLED")
@@ -100,5 +100,5 @@ def ledger_run(study: Study, record: RunRecord, *, live: bool) -> DesiredRun:
     )
 
 
-def _task_tag(study: Study) -> dict[str, str]:
+def _task_tag(study: StudyFiles) -> dict[str, str]:
     return plain_tags({"task": way_of(study.search.task, " to ")}) if study.search else {}

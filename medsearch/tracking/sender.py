@@ -1,29 +1,66 @@
-"""Bringing a server up to date: plan the difference, do it, and look again whenever an answer was lost.
+"""Bringing a server up to date: find the difference, make it good, and look again whenever an answer was lost.
 
 The server is asked once what it has; from then on its state is known, until an error or another sender makes it
 uncertain. Then it is asked again, so a run that was created without our hearing of it is found by its tags.
 """
 
 import dataclasses
+import fcntl
+import os
 import re
 import time
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import final
+from typing import IO, Any, final
 
+from medsearch.core.errors import Damaged
+from medsearch.core.locks import flock
+from medsearch.core.ownership import unlinked
+from medsearch.core.records import lacks, read_record, write_sealed
 from medsearch.tracking import ablation_runs, search_runs
 from medsearch.tracking.backend import Backend, locate, quiet_mlflow
 from medsearch.tracking.mirror import Mirror, Traffic
 from medsearch.tracking.reading import StudyReader
-from medsearch.tracking.report import SyncReport
 from medsearch.tracking.server import MlflowServer
-from medsearch.tracking.upload_log import Receipts
 from medsearch.tracking.views import views_of
 
 ATTEMPTS, PAUSE_S, BUSY_S = 3, 1.0, 60.0
 BUSY = "another sender is at work"
 TOLERATED = 3
 """Runs in a row that may be refused before the server is taken for dead."""
+
+
+@final
+@dataclass(frozen=True, kw_only=True)
+class SyncReport:
+    """`runs` the study has; `created`, `points`, `files` went out this time; `behind`: the server lacks something.
+
+    `views` are the addresses of the study's saved views by name, behind the address of MLflow's pages.
+    """
+
+    study: str
+    uri: str
+    runs: int = 0
+    created: int = 0
+    points: int = 0
+    files: int = 0
+    behind: bool = False
+    problem: str | None = None
+    views: Mapping[str, str] = field(default_factory=dict)
+
+    def links(self) -> list[str]:
+        """A line for every saved view, where the MLflow is a server, which has pages."""
+        base = self.uri.rstrip("/")
+        return [f"{name}: {base}/{view}" for name, view in self.views.items()] if base.startswith("http") else []
+
+    def __str__(self) -> str:
+        if self.behind:
+            reason = self.problem or "not everything was sent"
+            return f"{self.uri} is behind ({reason}); run: medsearch sync {self.study}"
+        return f"{self.uri} holds all {self.runs} runs of {self.study}"
 
 
 def sync(
@@ -174,3 +211,81 @@ def _brief(error: Exception) -> str:
         return f"the server does not answer ({cause[1] if cause else 'timeout'})"
     lines = [line.strip() for line in str(error).splitlines() if line.strip() and not line.startswith("(raised as")]
     return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"[:300]
+
+
+@final
+class Receipts:
+    """What this place remembers of one backend, called `short`, in `folder` (studies/<study>/tracking), and its locks.
+
+    <short>.json       which files were uploaded, by content, and under which origin; without it they are uploaded once
+                       more, over themselves
+    <short>.lock       held while something is sent, so that two senders never create the same run; names the last one
+    <short>.following  held (shared) by followers while their driver lives
+    """
+
+    def __init__(self, folder: Path, short: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._memory = folder / f"{short}.json"
+        self._lock = folder / f"{short}.lock"
+        self._life = folder / f"{short}.following"
+        self._name = uuid.uuid4().hex
+
+    @contextmanager
+    def sole_sender(self, *, wait_s: float = 0.0) -> Iterator[bool | None]:
+        """None: somebody else is sending. Otherwise hold the lock; True: nobody else has sent since the last time."""
+        with _opened(self._lock) as file:
+            if not _acquired(file, self._lock, wait_s):
+                yield None
+                return
+            alone = file.read() == self._name
+            file.seek(0)
+            file.write(self._name)
+            file.flush()
+            yield alone
+
+    @contextmanager
+    def following(self) -> Iterator[None]:
+        """Say that a driver is at work, until this process dies or leaves."""
+        with _opened(self._life) as file:
+            flock(file, fcntl.LOCK_SH, self._life)
+            yield
+
+    def followed(self) -> bool:
+        """Whether a driver is at work."""
+        with _opened(self._life) as file:
+            return not _acquired(file, self._life, 0.0)
+
+    def uploaded(self) -> dict[str, dict[str, str]]:
+        """Run id -> artifact name -> digest."""
+
+        def fault(memory: Mapping[str, Any]) -> str:
+            if problem := lacks(memory, {"files": dict}):
+                return problem
+            whole = all(isinstance(of, dict) for of in memory["files"].values())
+            return "" if whole else "names a run without its files"
+
+        try:
+            return dict(read_record(self._memory, fault=fault)["files"])
+        except (FileNotFoundError, Damaged):  # nothing remembered: everything is uploaded again, over itself
+            return {}
+
+    def remember(self, files: Mapping[str, Mapping[str, str]], *, origin: str) -> None:
+        """Keep what was uploaded, and the study's origin, for the next process."""
+        write_sealed(self._memory, {"origin": origin, "files": files})
+
+
+def _opened(path: Path) -> IO[str]:
+    return os.fdopen(unlinked(str(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC), "r+")
+
+
+def _acquired(file: IO[str], path: Path, wait_s: float) -> bool:
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB, path)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(0.1)
+        else:
+            return True

@@ -141,7 +141,7 @@ class MlflowServer:
         )
 
     def untag(self, run: str, key: str) -> None:
-        """Remove a tag."""
+        """Remove a tag from a run."""
         self._client.delete_tag(run, key)
 
     def upload(self, run: str, file: File) -> None:
@@ -157,7 +157,7 @@ class MlflowServer:
             self._client.set_terminated(run, status=status, end_time=ended)
 
     def delete(self, run: str) -> None:
-        """Mark a run as deleted."""
+        """Mark a run as deleted; MLflow keeps it until its garbage is collected."""
         self._client.delete_run(run)
 
     def marks(self) -> tuple[str, dict[str, str]]:

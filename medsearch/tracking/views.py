@@ -11,7 +11,7 @@ Two studies of one name share an experiment on a shared server; so every filter 
 their means would mix. Pure: no server is asked here.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, final
 
 from medsearch.study.record.headers import AblationHeader
@@ -25,7 +25,7 @@ from medsearch.tracking.desired_runs import (
     pictures,
     plain_name,
 )
-from medsearch.tracking.reading import Study
+from medsearch.tracking.reading import StudyFiles
 from medsearch.tracking.saved_views import (
     Groups,
     Section,
@@ -44,7 +44,7 @@ CURVES = 8
 """Charts of one stage."""
 
 
-def views_of(study: Study) -> tuple[View, ...]:
+def views_of(study: StudyFiles) -> tuple[View, ...]:
     """The views of a study, as far as what it has measured allows."""
     if not study.runs or study.origin is None:
         return ()
@@ -55,7 +55,7 @@ def views_of(study: Study) -> tuple[View, ...]:
 class _Drafts:
     """What all views of a study need to know of it."""
 
-    def __init__(self, study: Study) -> None:
+    def __init__(self, study: StudyFiles) -> None:
         self.study = study
         self.mine = {"medsearch.origin": str(study.origin)}
         of = study.header
@@ -76,7 +76,11 @@ class _Drafts:
         sections = []
         for node in nodes:
             found = {name for _, name in self.study.measured.get(node, {})}
-            names = sorted(found, key=lambda name: _importance(name, self.asked))[:CURVES]
+            # Validation first, of it what ranks, then Dice in any other form.
+            ranked = sorted(
+                (not name.startswith("validation/"), name not in self.asked, "dice" not in name, name) for name in found
+            )
+            names = [name for *_, name in ranked[:CURVES]]
             charts = tuple(line(self.names(node, name), f"{node}: {name}") for name in names)
             sections += [Section(node, charts)] if charts else []
         return sections
@@ -153,13 +157,8 @@ def _tags(*names: str) -> list[str]:
     return [column("tags", name) for name in names]
 
 
-def _scores(study: Study, grid: AblationHeader) -> list[str]:
+def _scores(study: StudyFiles, grid: AblationHeader) -> list[str]:
     """The table's metrics, then what else the tests measured."""
     ends = {key for cell in grid.cells for _, key in cell.stages[-1:]}
     found = {name for key in ends if key in study.finished for name in study.finished[key].metrics}
     return [plain_name(name) for name in dict.fromkeys([*grid.metrics, *sorted(found), "seconds"])]
-
-
-def _importance(name: str, asked: Container[str]) -> tuple[bool, bool, bool, str]:
-    """Validation first, of it what ranks, then Dice in any other form."""
-    return not name.startswith("validation/"), name not in asked, "dice" not in name, name

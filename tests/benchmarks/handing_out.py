@@ -58,7 +58,7 @@ def timed(study: Ablation, home: Path) -> Timing:
     """Plan it, begin it, hand out every stage run and take in its end, and describe how it ended."""
     environment = toy.study_environment(home)
     clock = [time.process_time()]
-    forecast = plan_ablation(study, {"brats2020": environment})
+    plan = plan_ablation(study, {"brats2020": environment})
     clock.append(time.process_time())
     ledger, grapher = Ledger(environment.study(study.name)), Grapher(study, {"brats2020": environment})
     begin(grapher, ledger)
@@ -72,7 +72,7 @@ def timed(study: Ablation, home: Path) -> Timing:
     describe(grapher, ledger, driver.failed)
     complete = sum(record.state == "complete" for record in ledger.runs().values())
     clock.append(time.process_time())
-    assert handed_out == complete == forecast.distinct == driver.counts.stored
+    assert handed_out == complete == plan.distinct == driver.counts.stored
     plan, start, hand_out, end = (after - before for before, after in pairwise(clock))
     return Timing(runs=handed_out, plan=plan, begin=start, hand_out=hand_out, end=end)
 

@@ -18,7 +18,7 @@ from typing import Any
 from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.study import Ablation, Variant
 from medsearch.study.ray.cluster import Resources, cluster
-from medsearch.study.ray.execution import ClusterOptions, run_sweep
+from medsearch.study.ray.execution import ClusterOptions, run_ablation
 from tests.benchmarks.naps import NAPPING, sleep
 from tests.study import toy
 
@@ -56,7 +56,7 @@ def ours(load: Load, home: Path) -> None:
         selection="oracle",
         seeds=(0,),
     ).at("tiny")
-    run_sweep(study, {"brats2020": toy.study_environment(home)}, ClusterOptions(resources=Resources()))
+    run_ablation(study, {"brats2020": toy.study_environment(home)}, ClusterOptions(resources=Resources()))
 
 
 def plain(load: Load, home: Path) -> None:

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from medsearch.core.errors import MedsearchError
-from medsearch.study.ray.cluster import Resources, cluster, require_fit_nodes
+from medsearch.study.ray.cluster import Resources, cluster, require_fit_machines
 
 
 def main(address: str, home: Path) -> None:
@@ -13,7 +13,7 @@ def main(address: str, home: Path) -> None:
 
         for _ in sys.stdin:
             try:
-                require_fit_nodes(home, Resources())
+                require_fit_machines(home, Resources())
                 answer = f"{sum(node['Alive'] for node in ray.nodes())} nodes are fit"
             except MedsearchError as error:
                 answer = str(error)

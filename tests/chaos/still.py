@@ -12,8 +12,8 @@ from medsearch.study.engine.ablation_driver import AblationDriver
 from medsearch.study.engine.ablation_header import begin, describe
 from medsearch.study.engine.driver import StudyDriver
 from medsearch.study.engine.graph import Grapher
-from medsearch.study.engine.identity import choose, open_study
-from medsearch.study.engine.jobs import Job, Planner, RunResult, StudyEnvironment, perform
+from medsearch.study.engine.identity import note, open_study
+from medsearch.study.engine.jobs import Job, RunResult, SearchJobs, StudyEnvironment, perform
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.record.ledger import Ledger
@@ -48,20 +48,20 @@ def _sweep(ablation: Ablation, environment: StudyEnvironment, ledger: Ledger) ->
 
 
 def _search(search: Search, environment: StudyEnvironment, ledger: Ledger) -> None:
-    planner = Planner(search, environment)
-    open_study(planner, ledger)
-    conductor = SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
-    _carry_out(conductor)
-    choose(ledger, conductor.finalists)
+    jobs = SearchJobs(search, environment)
+    open_study(jobs, ledger)
+    driver = SearchDriver(jobs, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
+    _carry_out(driver)
+    note(ledger, chosen=driver.finalists)
 
 
-def _carry_out(conductor: StudyDriver) -> None:
-    while isinstance(job := conductor.next(), Job):
-        conductor.ended(job.run, _done(job, conductor))
+def _carry_out(driver: StudyDriver) -> None:
+    while isinstance(job := driver.next(), Job):
+        driver.ended(job.run, _done(job, driver))
 
 
-def _done(job: Job, conductor: StudyDriver) -> RunResult:
-    work = perform(job, conductor.store, runtime=Runtime())
+def _done(job: Job, driver: StudyDriver) -> RunResult:
+    work = perform(job, driver.store, runtime=Runtime())
     while True:
         try:
             next(work)

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from medsearch.cli.exits import require_values
 from medsearch.cli.options import parser
-from medsearch.cli.running import print_plan
+from medsearch.cli.running import dry_run
 from medsearch.cli.study import with_options
 from medsearch.cohorts.tasks import Task
 from medsearch.core.errors import BadInput
 from medsearch.study import uniform
-from medsearch.study.engine.code import Study
+from medsearch.study.declare import Study
 from medsearch.study.engine.jobs import StudyEnvironment
 from medsearch.study.record.ledger import Ledger, PlannedRun
 from tests.study import toy
@@ -76,7 +76,7 @@ class Written:
 
 def print_plan_of(study: Study, data: Written, *more: str) -> None:
     options = parser(study).parse_args([*more, "--dry-run"])
-    print_plan(with_options(study, options), options, data)
+    dry_run(with_options(study, options), options, data)
 
 
 def test_the_plan_of_a_staged_search_says_which_searches_have_more_trials(

@@ -11,7 +11,7 @@ import pytest
 
 from medsearch.core.errors import BadInput
 from medsearch.core.locks import claimed, free, locked
-from medsearch.tracking.upload_log import Receipts
+from medsearch.tracking.sender import Receipts
 from tests.core.lockless import mounted
 
 Lock = Callable[[Path], AbstractContextManager[object]]

@@ -39,13 +39,13 @@ def test_it_plans_at_every_scale(file: Path, scale: str) -> None:
         assert plan_search(study).left > 0
     elif isinstance(study, StagedSearch):
         first, *others = plan_staged(study)
-        assert first.forecast is not None
-        assert first.forecast.left > 0
+        assert first.plan is not None
+        assert first.plan.left > 0
         assert all(one.waits for one in others)
     else:
-        forecast = plan_ablation(study)
-        assert 0 < forecast.distinct <= forecast.asked
-        assert forecast.stored == 0
+        plan = plan_ablation(study)
+        assert 0 < plan.distinct <= plan.asked
+        assert plan.stored == 0
 
 
 @pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.stem)

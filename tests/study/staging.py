@@ -9,8 +9,8 @@ from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.recipes import override
 from medsearch.study import TPE, Group, Refinement, StagedSearch, Variant, choice, loguniform, uniform
 from medsearch.study.declare.search import Search
-from medsearch.study.engine.identity import choose, open_study
-from medsearch.study.engine.jobs import Planner, StudyEnvironment
+from medsearch.study.engine.identity import note, open_study
+from medsearch.study.engine.jobs import SearchJobs, StudyEnvironment
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.staged_status import describe, staged_status
 from medsearch.study.record.ledger import Ledger
@@ -68,8 +68,8 @@ def carry_out_staged(of: StagedSearch, home: Path, *, searches: int = 9) -> Iter
 
 def carry_out_search(search: Search, environment: StudyEnvironment) -> None:
     """As `run_search`, in this process."""
-    planner, ledger = Planner(search, environment), Ledger(environment.study(search.name))
-    open_study(planner, ledger)
-    conductor = SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
-    carry_out(conductor)
-    choose(ledger, conductor.finalists)
+    jobs, ledger = SearchJobs(search, environment), Ledger(environment.study(search.name))
+    open_study(jobs, ledger)
+    driver = SearchDriver(jobs, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
+    carry_out(driver)
+    note(ledger, chosen=driver.finalists)

@@ -13,14 +13,14 @@ from medsearch.study.declare.spaces import uniform
 from medsearch.study.declare.variants import Variant
 from medsearch.study.engine.driver import Event
 from medsearch.study.engine.jobs import RunResult
-from medsearch.study.plan import Forecast, plan_ablation, table
+from medsearch.study.plan import Plan, plan_ablation, table
 from medsearch.study.progress import board_of, progress, render
 from tests.study import toy
 from tests.study.ablations import FORTH, ROWS, ablation, sweep_of, sweep_out
 
 
-def counted(forecast: Forecast) -> dict[tuple[str, str], tuple[int, int, int]]:
-    return {(row.group, row.stage): (row.asked, row.distinct, row.stored) for row in forecast.rows}
+def counted(plan: Plan) -> dict[tuple[str, str], tuple[int, int, int]]:
+    return {(row.group, row.stage): (row.asked, row.distinct, row.stored) for row in plan.rows}
 
 
 def shown(renderable: object, width: int = 120) -> str:
@@ -46,30 +46,30 @@ def test_what_is_planned_is_what_is_trained(tmp_path: Path) -> None:
 def test_hours_are_those_of_like_stages(tmp_path: Path) -> None:
     environments = {"brats2020": toy.study_environment(tmp_path)}
     sweep_out(sweep_of(ablation(seeds=(0,), toy_knobs={"translation.seconds": 0.02}), tmp_path))
-    forecast = plan_ablation(ablation(toy_knobs={"translation.seconds": 0.02}), environments, slots=1)
-    assert forecast.hours is not None
-    assert forecast.hours * 3600 >= 2 * 2 * 0.02
-    assert forecast.saved is not None
-    assert forecast.saved * 3600 >= 4 * 2 * 2 * 0.02
+    plan = plan_ablation(ablation(toy_knobs={"translation.seconds": 0.02}), environments, slots=1)
+    assert plan.hours is not None
+    assert plan.hours * 3600 >= 2 * 2 * 0.02
+    assert plan.saved is not None
+    assert plan.saved * 3600 >= 4 * 2 * 2 * 0.02
 
 
 def test_one_row_s_plan(tmp_path: Path) -> None:
-    forecast = plan_ablation(ablation(), {"brats2020": toy.study_environment(tmp_path)}, only=["wide"])
-    assert (forecast.asked, forecast.distinct) == (16, 16)
+    plan = plan_ablation(ablation(), {"brats2020": toy.study_environment(tmp_path)}, only=["wide"])
+    assert (plan.asked, plan.distinct) == (16, 16)
     with pytest.raises(BadInput, match="no row 'narrow'"):
         plan_ablation(ablation(), {"brats2020": toy.study_environment(tmp_path)}, only=["narrow"])
 
 
 def test_a_plan_without_data_counts_what_is_distinct() -> None:
-    forecast = plan_ablation(ablation())
-    assert (forecast.asked, forecast.distinct, forecast.stored) == (48, 36, 0)
+    plan = plan_ablation(ablation())
+    assert (plan.asked, plan.distinct, plan.stored) == (48, 36, 0)
 
 
 def test_cells_that_wait_for_candidates_are_told(tmp_path: Path) -> None:
     what = ablation(retune={"segmentation.weights.b": uniform(0, 1)}, trials=3, variants=ROWS[:2])
-    forecast = plan_ablation(what, {"brats2020": toy.study_environment(tmp_path)})
-    assert forecast.retuned == 8
-    assert "8 cells follow once their rows' candidates have ended" in shown(table(forecast))
+    plan = plan_ablation(what, {"brats2020": toy.study_environment(tmp_path)})
+    assert plan.retuned == 8
+    assert "8 cells follow once their rows' candidates have ended" in shown(table(plan))
 
 
 def test_the_plan_as_a_table_fits_a_log() -> None:
@@ -96,8 +96,8 @@ def test_what_sharing_saved(tmp_path: Path) -> None:
 def test_a_log_says_what_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     broken = Variant("broken", {"segmentation.weights.b": 1.0, "segmentation.accident": "bug"})
     what = ablation(variants=(Variant("good"), broken), seeds=(0,), tasks={FORTH: ablation().tasks[FORTH]})
-    forecast = plan_ablation(what, {"brats2020": toy.study_environment(tmp_path)})
-    with progress(what, forecast) as listener:
+    plan = plan_ablation(what, {"brats2020": toy.study_environment(tmp_path)})
+    with progress(what, plan) as listener:
         sweep_out(sweep_of(what, tmp_path, listener=listener))
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 5
@@ -108,8 +108,8 @@ def test_a_log_says_what_ended(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_the_board_shows_what_runs_and_how_long_is_left() -> None:
-    forecast = plan_ablation(ablation())
-    board = board_of(ablation(), forecast)
+    plan = plan_ablation(ablation())
+    board = board_of(ablation(), plan)
     assert board.seconds_left() is None
     from medsearch.study.record.ledger import PlannedRun
 
@@ -131,12 +131,12 @@ def test_what_sharing_saves_is_known_where_another_column_trains_it_all(tmp_path
     tasks = {f"{part:.0%}": CrossModalityTask(target_labels=part) for part in (0.0, 0.5)}
     toy_knobs = {"translation.seconds": 0.02}
     sweep_out(sweep_of(ablation(tasks=tasks, toy_knobs=toy_knobs, seeds=(0,)), tmp_path))
-    forecast = plan_ablation(
+    plan = plan_ablation(
         ablation(tasks=tasks, toy_knobs=toy_knobs, seeds=(0, 1)), {"brats2020": toy.study_environment(tmp_path)}
     )
-    assert counted(forecast)["50%", "toy-translation"] == (6, 0, 0)
-    assert forecast.saved is not None
-    assert forecast.saved * 3600 >= 10 * 2 * 0.02
+    assert counted(plan)["50%", "toy-translation"] == (6, 0, 0)
+    assert plan.saved is not None
+    assert plan.saved * 3600 >= 10 * 2 * 0.02
 
 
 def test_what_diverged_and_what_takes_it_is_not_planned_again(tmp_path: Path) -> None:
@@ -145,12 +145,12 @@ def test_what_diverged_and_what_takes_it_is_not_planned_again(tmp_path: Path) ->
     what = ablation(variants=(Variant("good"), broken))
     sweep_out(sweep_of(what, tmp_path))
     assert sweep_of(what, tmp_path).next() == "finished"
-    forecast = plan_ablation(what, environments)
-    assert (forecast.stored, forecast.lost, forecast.left) == (16, 12, 0)
-    board = board_of(what, forecast)
+    plan = plan_ablation(what, environments)
+    assert (plan.stored, plan.lost, plan.left) == (16, 12, 0)
+    board = board_of(what, plan)
     board.hear(Event(kind="ended", run="found", end=RunResult(state="complete")))
     assert board.seconds_left() == 0, "nothing is waited for"
-    text = " ".join(shown(table(forecast)).split())
+    text = " ".join(shown(table(plan)).split())
     assert "toy_ablation: 0 stage runs to train" in text
     assert "12 stage runs diverged before, or take what did: they are not tried again" in text
     bug = ablation(

@@ -10,7 +10,7 @@ from medsearch.core.ownership import prepare_home
 from medsearch.study.ray.worker import Worker
 from medsearch.tracking import sync
 from tests.study import toy
-from tests.study.ray.drive import carry_out, conduct, search
+from tests.study.ray.drive import carry_out, driver_of, search
 from tests.study.ray.test_worker import payload
 
 
@@ -24,11 +24,11 @@ def umask() -> Iterator[None]:
 def test_all_that_a_study_leaves_in_a_group_s_home_is_the_group_s(tmp_path: Path) -> None:
     home = tmp_path / "home"
     prepare_home(home, group=True)
-    conductor = conduct(search(trials=1, finalists=0, seeds=(0,)), home)
-    carry_out(conductor)
-    (conductor.ledger.folder / "report").mkdir()
-    (conductor.ledger.folder / "report" / "table.csv").write_text("a,b\n")
-    assert not sync(conductor.ledger.folder, home / "stages", None).behind
+    driver = driver_of(search(trials=1, finalists=0, seeds=(0,)), home)
+    carry_out(driver)
+    (driver.ledger.folder / "report").mkdir()
+    (driver.ledger.folder / "report" / "table.csv").write_text("a,b\n")
+    assert not sync(driver.ledger.folder, home / "stages", None).behind
     left = {path.relative_to(home): path.stat() for path in home.rglob("*")}
     assert {Path("mlflow.db"), Path("studies/toy_search/optuna.db"), Path("studies/toy_search/ledger.jsonl")} <= set(
         left
@@ -44,9 +44,9 @@ def test_a_worker_on_a_node_of_its_own_makes_its_home_or_has_the_way_of_one(tmp_
     if group:
         prepare_home(home, group=True)
         os.umask(0o022)
-    planner = conduct(search(), tmp_path / "driver's").planner
+    jobs = driver_of(search(), tmp_path / "driver's").jobs
     made = Worker.__new__(Worker)
-    made.setup({"payload": payload(home, planner.job("prefix", 0, knobs={}))})
+    made.setup({"payload": payload(home, jobs.job("prefix", 0, knobs={}))})
     while not made.step().get("done"):
         pass
     assert home.stat().st_mode & 0o7777 == (0o2770 if group else 0o700)

@@ -8,7 +8,7 @@ import pytest
 from medsearch.study import Random, Variant
 from medsearch.study.plan import plan_search, table
 from tests.study import toy
-from tests.study.ray.drive import carry_out, conduct, search
+from tests.study.ray.drive import carry_out, driver_of, search
 
 BOTH = (
     Variant("Plain", {"segmentation.weights.a": 0.2}),
@@ -28,7 +28,7 @@ def test_what_is_planned_is_what_is_then_trained(tmp_path: Path) -> None:
     assert counts[("reference", "test")] == (4, 4, 0, 4)
     assert counts[("replicate", "segmentation")] == (2, 1, 0, 1)
     assert counts[("replicate", "test")] == (2, 2, 0, 2)
-    carry_out(conduct(what, tmp_path))
+    carry_out(driver_of(what, tmp_path))
     assert empty.left == len(toy.executions(tmp_path))
 
     done = plan_search(what, toy.study_environment(tmp_path))
@@ -50,7 +50,7 @@ def test_without_data_there_is_still_a_plan() -> None:
 
 def test_hours_come_from_recorded_timings_of_the_same_stage(tmp_path: Path) -> None:
     what = search(trials=2, finalists=0, references=(), seeds=(0,), toy={"segmentation.seconds": 0.05})
-    carry_out(conduct(what, tmp_path))
+    carry_out(driver_of(what, tmp_path))
     longer = search(
         name="longer",
         trials=10,

@@ -22,13 +22,13 @@ from medsearch.reporting.collect import collect_search as collect_search
 from medsearch.stages.prune import Pruning, carry_out, plan
 from medsearch.stages.store import Store
 from medsearch.study.declare.spaces import uniform
-from medsearch.study.engine.identity import choose
-from medsearch.study.ray.execution import run_search, run_sweep
+from medsearch.study.engine.identity import note
+from medsearch.study.ray.execution import run_ablation, run_search
 from medsearch.study.record.ledger import HEADER, LEDGER
 from medsearch.study.record.referenced_stages import ReferencedStages, referenced_stages
 from tests.study.ablations import ablation, sweep_of, sweep_out
 from tests.study.ray.drive import carry_out as carry_out_search
-from tests.study.ray.drive import conduct, search
+from tests.study.ray.drive import driver_of, search
 from tests.study.toy import executions, study_environment
 
 SEARCH, ABLATION, FOREIGN = "toy_search", "toy_ablation", 4
@@ -37,10 +37,10 @@ RETUNED = {"retune": {"segmentation.weights.b": uniform(0, 1)}, "trials": 3, "va
 
 def trained(home: Path) -> Path:
     """A search and an ablation that have ended, with weights and pictures, and stages of a study that is gone."""
-    carry_out_search(conduct(search(trials=5, finalists=2), home))
-    conductor = conduct(search(trials=5, finalists=2), home)
-    ledger = conductor.ledger
-    choose(ledger, conductor.finalists)
+    carry_out_search(driver_of(search(trials=5, finalists=2), home))
+    driver = driver_of(search(trials=5, finalists=2), home)
+    ledger = driver.ledger
+    note(ledger, chosen=driver.finalists)
     sweep_out(sweep_of(ablation(**RETUNED), home))
     store = study_environment(home).store
     for artifact in list(store.artifacts()):
@@ -134,7 +134,7 @@ def test_every_stage_of_every_study_is_mentioned_and_nothing_else(home: Path) ->
 def test_only_trials_and_candidates_that_lost_are_spare(home: Path) -> None:
     spare = referenced_stages(home).spare
     chosen = header(home, SEARCH)["chosen"]
-    runs = conduct(search(trials=5, finalists=2), home).ledger.runs().values()
+    runs = driver_of(search(trials=5, finalists=2), home).ledger.runs().values()
     lost = {key for run in runs if run.role == "trial" and run.number not in chosen for _, key in run.stages}
     others = {key for run in runs if run.role != "trial" or run.number in chosen for _, key in run.stages}
     swept = header(home, ABLATION)
@@ -178,7 +178,7 @@ def test_a_search_that_grows_trains_again_what_it_needs_of_what_was_thinned(home
     store, count = store_of(home), len(executions(home))
     thinned = {key for key in keys(home) if not store.whole(key)}
     grown = search(trials=5, finalists=3)
-    carry_out_search(conduct(grown, home))
+    carry_out_search(driver_of(grown, home))
     again = [line["key"] for line in executions(home)[count:] if line["key"] in thinned]
     assert sorted(again) == sorted({key for key in thinned if store.whole(key)})
     assert len(again) == 2  # segmentation and polish of one trial
@@ -289,10 +289,10 @@ def test_a_line_that_cannot_be_read_stops_everything_until_the_study_has_ended_a
     if study == SEARCH:
         assert not run_search(search(trials=5, finalists=2), study_environment(home)).trained
     else:
-        run_sweep(ablation(**RETUNED), {"brats2020": study_environment(home)}, only=["as proposed"])
+        run_ablation(ablation(**RETUNED), {"brats2020": study_environment(home)}, only=["as proposed"])
         with pytest.raises(BadInput, match="run the study again first"):
             referenced_stages(home)
-        assert not run_sweep(ablation(**RETUNED), {"brats2020": study_environment(home)}).trained
+        assert not run_ablation(ablation(**RETUNED), {"brats2020": study_environment(home)}).trained
     assert referenced_stages(home) == before
     append_line(home / "studies" / study / LEDGER, {"event": "started"})
     with pytest.raises(BadInput, match="run the study again first"):

@@ -10,7 +10,7 @@ from medsearch.cohorts.prepared import PreparedVolumes
 from medsearch.cohorts.tasks import CrossModalityTask, split
 from medsearch.cohorts.views import TaskView
 from medsearch.core.errors import BadInput
-from medsearch.study.ray.execution import run_search, run_sweep
+from medsearch.study.ray.execution import run_ablation, run_search
 from tests.study.ablations import ablation
 from tests.study.ray.drive import search
 from tests.study.toy import executions, study_environment
@@ -32,7 +32,7 @@ def test_a_study_stops_before_it_trains(tmp_path: Path) -> None:
     lacking(environment.prepared(task), subject, annotated=False)
     told = f"case {subject} has no mask, but the task needs it; add the file, or exclude the case"
     with pytest.raises(BadInput, match=told):
-        run_sweep(ablation(), {"brats2020": environment})
+        run_ablation(ablation(), {"brats2020": environment})
     with pytest.raises(BadInput, match=told):
         run_search(search(trials=2), environment)
     assert executions(tmp_path) == []

@@ -14,8 +14,8 @@ from medsearch.reporting.collect import collect_staged
 from medsearch.study import Reaching, Refinement, StagedSearch, choice, loguniform, uniform
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.staged import search_of
-from medsearch.study.engine.identity import choose, differs, open_study
-from medsearch.study.engine.jobs import Job, Planner, StudyEnvironment
+from medsearch.study.engine.identity import differs, note, open_study
+from medsearch.study.engine.jobs import Job, SearchJobs, StudyEnvironment
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.engine.search_status import freeze, search_status
@@ -52,18 +52,18 @@ def test_a_search_that_is_stopped_between_any_two_jobs_freezes_what_it_would_hav
 
     def one_job_a_life(search: Search) -> None:
         nonlocal lives
-        planner, ledger = Planner(search, environment), Ledger(environment.study(search.name))
-        open_study(planner, ledger)
+        jobs, ledger = SearchJobs(search, environment), Ledger(environment.study(search.name))
+        open_study(jobs, ledger)
         while True:
             lives += 1
-            conductor = SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
-            job = conductor.next()
+            driver = SearchDriver(jobs, ledger=ledger, proposals=lambda: Proposals(search, sqlite(ledger.folder)))
+            job = driver.next()
             if job == "finished":
-                choose(ledger, conductor.finalists)
+                note(ledger, chosen=driver.finalists)
                 return
             assert isinstance(job, Job)
             if lives % 2:  # every second life ends with its job begun and not done
-                conductor.ended(job.run, do(conductor, job))
+                driver.ended(job.run, do(driver, job))
 
     for part in staged_status(of, environment, one_job_a_life):
         describe(of, environment)
@@ -75,7 +75,7 @@ def test_a_search_that_is_stopped_between_any_two_jobs_freezes_what_it_would_hav
 
 def fail_a_seed_of_the_winner(search: Search, environment: StudyEnvironment) -> None:
     """As if a replicate of what would be frozen had failed by an accident."""
-    at = search_status(Planner(search, environment))
+    at = search_status(SearchJobs(search, environment))
     winner = freeze(search, SECOND.freeze, at, environment.store).number
     run = at.runs[f"replicate-{winner:04d}-seed-1"]
     ledger = Ledger(environment.study(search.name))
@@ -92,7 +92,7 @@ def test_a_freeze_stands_though_a_seed_that_failed_came_back_better(tmp_path: Pa
     before, table_before = frozen_by_now(of, environment), table_of(environment)
     list(carry_out_staged(of, tmp_path))
     search = parts[1].search
-    now = freeze(search, SECOND.freeze, search_status(Planner(search, environment)), environment.store)
+    now = freeze(search, SECOND.freeze, search_status(SearchJobs(search, environment)), environment.store)
     assert now.number != before[0][1].number, "the retried seed would have moved the freeze"
     assert frozen_by_now(of, environment) == before
     assert table_of(environment) == table_before
@@ -237,14 +237,14 @@ def test_what_a_folder_differs_in(home: Path) -> None:
 
     def found(of: StagedSearch) -> list[str]:
         search = next(staged_status(of, None)).search
-        return differs(Planner(search, environment), Ledger(environment.study(search.name)).header())
+        return differs(SearchJobs(search, environment), Ledger(environment.study(search.name)).header())
 
     assert found(staged()) == []
     assert found(staged(groups=(replace(FIRST, trials=9, finalists=2), SECOND))) == []
     other = replace(FIRST, objective={"validation/dice": "minimize"}, space={A: loguniform(1, 10)})
     assert found(staged(groups=(other, SECOND))) == ["space", "objective"]
     search = next(staged_status(staged(), None)).search
-    assert differs(Planner(search, environment), None) == []
+    assert differs(SearchJobs(search, environment), None) == []
 
 
 COSTLY = Reaching(metric="validation/cost", at_most=1.0)
@@ -261,7 +261,9 @@ def test_finalists_are_taken_from_what_the_rule_allows_and_prune_keeps_what_is_f
     assert parts[1].at.finalists == (frozen.number,), "the finalist is what the rule allows, not the best by value"
     assert frozen.seeds == 2
     free = replace(parts[1].search, freeze=None)
-    assert search_status(Planner(free, environment)).finalists != parts[1].at.finalists, "by value another one would be"
+    assert search_status(SearchJobs(free, environment)).finalists != parts[1].at.finalists, (
+        "by value another one would be"
+    )
 
     describe(of, environment)
     ledger = Ledger(environment.study(NAMES[1]))

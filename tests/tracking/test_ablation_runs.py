@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from medsearch.study.record.ledger import stage_name
-from medsearch.tracking.ablation_runs import row_run
+from medsearch.tracking.ablation_runs import row_run_name
 from medsearch.tracking.backend import quiet_mlflow
 from medsearch.tracking.reading import Table
 from medsearch.tracking.sender import sync
@@ -50,7 +50,7 @@ class Shown:
         assert len(self.runs) == len(found)
 
     def row(self, label: str) -> Any:
-        return self.runs[row_run(label)]
+        return self.runs[row_run_name(label)]
 
     def stage(self, node: str, *parts: Any) -> Any:
         return self.runs[stage_name(node, key_of(node, *parts))]

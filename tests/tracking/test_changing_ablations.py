@@ -7,7 +7,7 @@ import pytest
 
 from medsearch.study.record.headers import AblationHeader, Candidate, Cell
 from medsearch.study.record.ledger import Ledger, stage_name
-from medsearch.tracking.ablation_runs import row_run
+from medsearch.tracking.ablation_runs import row_run_name
 from medsearch.tracking.sender import Sender
 from tests.tracking.pretended import PretendedServer
 from tests.tracking.scene import Scene, nowhere
@@ -47,13 +47,13 @@ def test_a_row_that_goes_leaves_its_stage_runs_behind(made: SweptScene) -> None:
     assert stage(shown, "test", "w/o ST", COLUMNS[0], 0)["parent"] == "table/dropped"
     assert stage(shown, "test", "w/o ST", COLUMNS[0], 0)["tags"]["role"] == "dropped stage"
     moved = stage(shown, "translation", "aware", COLUMNS[0], 0)
-    assert (moved["parent"], moved["tags"]["variant"]) == (f"table/{row_run('Proposed')}", "Proposed")
+    assert (moved["parent"], moved["tags"]["variant"]) == (f"table/{row_run_name('Proposed')}", "Proposed")
     assert shown["dropped"]["name"] == "no longer asked for"
-    assert not {row_run("w/o ST"), "shared"} & set(shown), "no row that the table has not, no group without runs"
+    assert not {row_run_name("w/o ST"), "shared"} & set(shown), "no row that the table has not, no group without runs"
     made.rows = dict(ROWS)
     made.begin()
     shown = sent(made, server)
-    assert shown[row_run("w/o ST")]["status"] == "FINISHED"
+    assert shown[row_run_name("w/o ST")]["status"] == "FINISHED"
     assert "dropped" not in shown
 
 
@@ -62,12 +62,16 @@ def test_a_row_that_comes_shares_what_is_there(made: SweptScene) -> None:
     del made.rows["w/o ST"]
     made.begin()
     made.run(fail=None)
-    assert stage(sent(made, server), "segmentation", "aware", COLUMNS[0], 0)["parent"] == f"table/{row_run('Proposed')}"
+    parent = stage(sent(made, server), "segmentation", "aware", COLUMNS[0], 0)["parent"]
+    assert parent == f"table/{row_run_name('Proposed')}"
     made.rows = dict(ROWS)
     made.begin()
     shown = sent(made, server, live=True)
     assert stage(shown, "segmentation", "aware", COLUMNS[0], 0)["parent"] == "table/shared"
-    assert (shown[row_run("w/o ST")]["status"], shown[row_run("w/o ST")]["tags"]["state"]) == ("RUNNING", "waiting")
+    assert (shown[row_run_name("w/o ST")]["status"], shown[row_run_name("w/o ST")]["tags"]["state"]) == (
+        "RUNNING",
+        "waiting",
+    )
 
 
 def test_a_row_of_other_knobs_is_another_run(made: SweptScene) -> None:
@@ -76,7 +80,7 @@ def test_a_row_of_other_knobs_is_another_run(made: SweptScene) -> None:
     sent(made, server)
     made.rows["w/o ST"] = {"self_training.rounds": 1}
     made.begin()
-    assert sent(made, server)[row_run("w/o ST")]["params"]["self_training.rounds"] == "1"
+    assert sent(made, server)[row_run_name("w/o ST")]["params"]["self_training.rounds"] == "1"
 
 
 def test_who_waits_is_scheduled_and_who_is_left_is_killed(made: SweptScene) -> None:
@@ -85,8 +89,8 @@ def test_who_waits_is_scheduled_and_who_is_left_is_killed(made: SweptScene) -> N
     key = key_of("segmentation", "plain", COLUMNS[0], 0)
     left = made.scene.start(made.planned("segmentation", key, row="w/o TAMT w/o ST", seed=0))
     statuses = {name: face["status"] for name, face in sent(made, server, live=True).items()}
-    first = row_run("w/o TAMT w/o ST")
-    names = ("ablation", first, row_run(REFERENCE), left)
+    first = row_run_name("w/o TAMT w/o ST")
+    names = ("ablation", first, row_run_name(REFERENCE), left)
     assert [statuses[name] for name in names] == ["RUNNING", "RUNNING", "SCHEDULED", "RUNNING"]
     statuses = {name: face["status"] for name, face in sent(made, server).items()}
     assert [statuses[name] for name in names] == ["KILLED", "KILLED", "SCHEDULED", "KILLED"]
@@ -111,7 +115,7 @@ def test_candidates_are_told_from_what_is_in_the_table(made: SweptScene) -> None
     told = [(face["tags"]["role"], face["tags"]["candidate"]) for face in faces]
     assert told == [("candidate", "0"), ("candidate", "1")]
     assert [face["params"].get("segmentation.lr") for face in faces] == [None, "0.1"]
-    assert shown[row_run("Proposed")]["status"] == "KILLED"  # its cells are not known yet
+    assert shown[row_run_name("Proposed")]["status"] == "KILLED"  # its cells are not known yet
     stages = (("segmentation", "k-1"), ("test", "k-test"))
     cell = Cell(row="Proposed", column=COLUMNS[0], seed=0, knobs={"segmentation.lr": 0.1}, stages=stages)
     made.begin(cells=(cell,), candidates=candidates)
@@ -119,7 +123,7 @@ def test_candidates_are_told_from_what_is_in_the_table(made: SweptScene) -> None
     shown = sent(made, server)
     chosen = shown[stage_name("segmentation", "k-1")]
     assert (chosen["tags"]["role"], "candidate" in chosen["tags"]) == ("stage", False)
-    assert shown[row_run("Proposed")]["status"] == "FINISHED"
+    assert shown[row_run_name("Proposed")]["status"] == "FINISHED"
 
 
 def test_a_stage_of_another_study_began_when_it_began(made: SweptScene) -> None:
@@ -144,6 +148,6 @@ def test_a_row_that_is_still_retuned_in_one_column_is_not_finished(tmp_path: Pat
     tried = (candidate(0, column=column, key=key_of("segmentation", "aware", column, 0)) for column in COLUMNS)
     made.begin(cells=known, candidates=tuple(tried))
     shown = sent(made, PretendedServer(), live=True)
-    row = shown[row_run("Proposed")]
+    row = shown[row_run_name("Proposed")]
     assert (row["status"], row["tags"]["cells"], row["tags"]["state"]) == ("RUNNING", "1 of 2 complete", "waiting")
     assert shown["ablation"]["tags"]["cells"] == "7 of 8 complete"

@@ -11,7 +11,7 @@ import pytest
 from medsearch.study.record.headers import Axis
 from medsearch.study.record.ledger import PlannedRun
 from medsearch.tracking import views as drafting
-from medsearch.tracking.reading import Study
+from medsearch.tracking.reading import StudyFiles
 from medsearch.tracking.saved_views import LIMIT, TAG, View, is_ours, opened
 from medsearch.tracking.sender import Sender
 from medsearch.tracking.views import views_of
@@ -25,7 +25,7 @@ KINDS = {"BAR": {"metricKey"}, "LINE": {"metricKey", "selectedMetricKeys", "xAxi
 KINDS |= {"PARALLEL": {"selectedParams", "selectedMetrics", "showAllRuns"}}
 
 
-def study_of(scene: Scene) -> Study:
+def study_of(scene: Scene) -> StudyFiles:
     reader = scene.reader()
     reader.refresh()
     return reader.study

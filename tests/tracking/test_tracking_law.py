@@ -15,7 +15,7 @@ from medsearch.stages.folders import supersede
 from medsearch.study.record.ledger import PlannedRun
 from medsearch.tracking import sender as sending
 from medsearch.tracking.desired_runs import DesiredRun, Point
-from medsearch.tracking.mirror import POINTS, Log, TrackedRun, plan
+from medsearch.tracking.mirror import POINTS, Log, TrackedRun, operations
 from medsearch.tracking.reading import Tail
 from medsearch.tracking.sender import Sender
 from tests.study.headers import search_header
@@ -346,7 +346,7 @@ def test_batches_keep_to_the_limits_and_count_what_they_complete() -> None:
         params={f"p{i}": "1" for i in range(120)},
         series={"a": entries, "b": huge},
     )
-    logs = [step for step in plan(wanted, None, parent="up") if isinstance(step, Log)]
+    logs = [step for step in operations(wanted, None, parent="up") if isinstance(step, Log)]
     assert all(len(log.points) <= 1000 and len(log.params) <= 100 for log in logs)
     assert {point for log in logs for point in log.points} == {point for entry in entries + huge for point in entry}
     seen: set[Point] = set()

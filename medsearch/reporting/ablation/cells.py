@@ -1,6 +1,8 @@
-"""The text of every cell, the same in every table, on the page and in the terminal, and which cells stand where.
+"""The cells of an ablation's tables as text, which is the same on the page, in LaTeX and in the terminal.
 
-A table is the paper's, rows by blocks (a column in a metric), or what the numbers of a block stand on.
+There are two kinds of table. The paper's has a line for each row of the ablation (`main_row`) and a block of cells for
+each column and metric: measured, reported, verdict. The other says, for one block, what its numbers stand on
+(`evidence`): cases, differences with intervals, p-values, shares, changes.
 """
 
 from collections.abc import Mapping, Sequence

@@ -14,7 +14,7 @@ from medsearch.reporting.results import SearchResults, Trial
 from medsearch.reporting.search.tables import MetricColumn, TestedRow, counted_runs, spread, summary
 from medsearch.reporting.statistics import Summary, known
 from medsearch.reporting.wording import NOTHING, counted, listed, score
-from medsearch.study.engine.fronts import dominates, fronts, scored
+from medsearch.study.engine.ranking import dominates, fronts, scored
 
 RULE = (
     "Finalists are taken from the front, first the best in {first}, then always the one farthest from those taken "

@@ -32,7 +32,6 @@ from medsearch.study.declare.setups import (
 )
 from medsearch.study.declare.spaces import Domain, require_domains
 from medsearch.study.declare.variants import Variant
-from medsearch.study.record import headers as record
 from medsearch.study.record.headers import Direction, Knobs
 
 Panel = Literal["translations", "residuals", "predictions", "attention", "self_training", "pairs", "unpaired"]
@@ -278,14 +277,3 @@ def _require_retuning(ablation: Ablation) -> None:
         if varied:
             msg = f"knob {knob!r} is retuned, but row {varied[0]!r} sets it; a knob has one role"
             raise BadInput(msg)
-
-
-def described(figure: Figure | None) -> record.Figure | None:
-    """The figure as a header has it; None where there is none."""
-    if figure is None:
-        return None
-    if isinstance(figure, Curves):
-        return record.Figure(kind="curves", title=figure.title, x=figure.x)
-    if isinstance(figure, Panels):
-        return record.Figure(kind="panels", title=figure.title, kinds=figure.kinds, across=figure.across)
-    return record.Figure(kind="bars", title=figure.title)

@@ -57,7 +57,7 @@ class AblationDriver(StudyDriver):
 
     @property
     def counts(self) -> StageCounts:
-        """How far it has come."""
+        """How far the ablation has come, of the rows that are run."""
         keys = self.graph.items.keys()
         return StageCounts(distinct=len(keys), stored=len(self._stored & keys), failed=len(self.failed.keys() & keys))
 

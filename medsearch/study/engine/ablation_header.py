@@ -7,12 +7,13 @@ from typing import Any
 
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import plain
-from medsearch.study.declare.ablation import Ablation, described
+from medsearch.study.declare.ablation import Ablation, Curves, Figure, Panels
 from medsearch.study.engine.code import codes_of
 from medsearch.study.engine.graph import Grapher
-from medsearch.study.engine.identity import axes
-from medsearch.study.engine.jobs import Planner, StudyEnvironment
+from medsearch.study.engine.identity import ELSEWHERE, axes, data_fields, question_fields
+from medsearch.study.engine.jobs import SearchJobs, StudyEnvironment
 from medsearch.study.engine.search_status import freeze, search_status
+from medsearch.study.record import headers
 from medsearch.study.record.headers import (
     AblationHeader,
     Base,
@@ -36,10 +37,7 @@ def begin(grapher: Grapher, ledger: Ledger) -> None:
     old, ours = ledger.header(), _identity(grapher)
     if old is not None and old.identity != ours:
         parts = ", ".join(part for part in ours if old.identity.get(part) != ours[part]) or "kind of study"
-        msg = (
-            f"study {grapher.ablation.name!r} in {ledger.folder} was begun with another {parts}; "
-            "choose another --home or study name, or remove the folder"
-        )
+        msg = f"study {grapher.ablation.name!r} in {ledger.folder} was begun with another {parts}; {ELSEWHERE}"
         raise BadInput(msg)
     describe(grapher, ledger)
 
@@ -51,20 +49,10 @@ def describe(grapher: Grapher, ledger: Ledger, failed: Iterable[str] = ()) -> No
     """
     ablation, environment, old = grapher.ablation, next(iter(grapher.environments.values())), ledger.header()
     graph = grapher.graph(environment.store, failed)
-    columns = []
-    for label, task in ablation.tasks.items():
-        here = grapher.environment(task)
-        columns.append(
-            Column(
-                label=label,
-                task=plain(task),
-                layout=task.layout,
-                selection=ablation.rule(label),
-                cohort=here.cohort,
-                subjects=len(here.roster.subjects),
-                about=here.about,
-            )
-        )
+    columns = (
+        Column(label=label, selection=ablation.rule(label), **data_fields(task, grapher.environment(task)))
+        for label, task in ablation.tasks.items()
+    )
     rows = (
         Row(
             label=row.label,
@@ -104,12 +92,7 @@ def describe(grapher: Grapher, ledger: Ledger, failed: Iterable[str] = ()) -> No
     trials = typing.cast(int, ablation.trials)
     ledger.write_header(
         AblationHeader(
-            name=ablation.name,
-            question=ablation.question,
-            cost=ablation.cost,
-            method=ablation.method.name,
-            scale=ablation.scale,
-            commit=environment.about.git_commit,
+            **question_fields(ablation, environment),
             code=codes_of(ablation),
             columns=tuple(columns),
             rows=tuple(rows),
@@ -123,7 +106,7 @@ def describe(grapher: Grapher, ledger: Ledger, failed: Iterable[str] = ()) -> No
             retune=Retuning(space=axes(ablation.retune), trials=trials) if ablation.retune else None,
             of=_base(ablation, environment) if ablation.of else None,
             reported=tuple(ablation.reported),
-            figure=described(ablation.figure),
+            figure=recorded_figure(ablation.figure),
             cells=tuple(cells),
             candidates=tuple(candidates),
             identity=_identity(grapher),
@@ -157,7 +140,7 @@ def _base(ablation: Ablation, environment: StudyEnvironment) -> Base:
         raise BadInput(msg)
     number = header.chosen[0]
     if ablation.take is not None:
-        number = freeze(search, ablation.take, search_status(Planner(search, environment)), environment.store).number
+        number = freeze(search, ablation.take, search_status(SearchJobs(search, environment)), environment.store).number
     trial = trial_of(ledger.runs().values(), number, search.name)
     return Base(study=search.name, trial=number, knobs={**header.fixed, **trial.knobs})
 
@@ -167,3 +150,14 @@ def _identity(grapher: Grapher) -> dict[str, Any]:
         "scale": grapher.ablation.scale,
         "cohort": {layout: environment.cohort for layout, environment in sorted(grapher.environments.items())},
     }
+
+
+def recorded_figure(figure: Figure | None) -> headers.Figure | None:
+    """The figure as a header has it; None where there is none."""
+    if figure is None:
+        return None
+    if isinstance(figure, Curves):
+        return headers.Figure(kind="curves", title=figure.title, x=figure.x)
+    if isinstance(figure, Panels):
+        return headers.Figure(kind="panels", title=figure.title, kinds=figure.kinds, across=figure.across)
+    return headers.Figure(kind="bars", title=figure.title)

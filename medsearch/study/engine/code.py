@@ -6,17 +6,14 @@ of that other code has trained; or it trains those stages anew, and what stands 
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
-from typing import TypeAlias
 
 from medsearch.stages.code import Code, CodeStatus, Trained, code_of, code_statuses, trained
 from medsearch.stages.stage import Stage
-from medsearch.study.declare.ablation import Ablation
+from medsearch.study.declare import Study
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.staged import StagedSearch
-from medsearch.study.engine.jobs import Planner, Recompute, StudyEnvironment, unprepared
+from medsearch.study.engine.jobs import Recompute, SearchJobs, StudyEnvironment, unprepared
 from medsearch.study.record.ledger import Ledger
-
-Study: TypeAlias = Search | StagedSearch | Ablation
 
 RETRAINED: dict[Recompute, tuple[CodeStatus, ...]] = {
     "never": (),
@@ -75,11 +72,11 @@ def stored_keys(study: Search | StagedSearch, environment: StudyEnvironment) -> 
     for search in searches:
         for record in Ledger(environment.study(search.name)).runs().values():
             yield from (key for _, key in record.stages)
-    planner, here = Planner(searches[0], replace(environment, prepared=unprepared)), searches[0].resolved
+    jobs, here = SearchJobs(searches[0], replace(environment, prepared=unprepared)), searches[0].resolved
     for seed in here.seeds:
-        yield from planner.job("prefix", seed, knobs={}).keys
+        yield from jobs.job("prefix", seed, knobs={}).keys
         for row in here.references:
-            yield from planner.job("reference", seed, knobs=row.knobs, label=row.label).keys
+            yield from jobs.job("reference", seed, knobs=row.knobs, label=row.label).keys
 
 
 def trained_by(study: Study, environment: StudyEnvironment, keys: Iterable[str]) -> tuple[Trained, ...]:
@@ -92,7 +89,7 @@ def trained_by(study: Study, environment: StudyEnvironment, keys: Iterable[str])
     return trained(manifests, codes, stored, lambda key: store.artifact(key).manifest.modules)
 
 
-def lines(stages: Iterable[Trained], recompute: Recompute) -> list[str]:
+def code_notes(stages: Iterable[Trained], recompute: Recompute) -> list[str]:
     """What a user is told of stored stages that other code has trained, and once of all those of unknown code."""
     stages = tuple(stages)
     messages = [f"code changed: {stage}" for stage in stages if stage.differs]

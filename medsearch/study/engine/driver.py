@@ -107,7 +107,7 @@ class StudyDriver(ABC):
 
     @abstractmethod
     def _requeue(self, job: Job) -> None:
-        """A job came back unfinished."""
+        """Take back a job that came back unfinished, so that `_next_job` hands it out again."""
 
     @abstractmethod
     def _take_in(self, job: Job, end: RunResult) -> None:

@@ -74,7 +74,7 @@ class Graph:
         return items
 
     def only(self, rows: Iterable[str]) -> "Graph":
-        """What these rows ask for."""
+        """The cells and candidates of these rows alone."""
         labels = set(rows)
         return Graph(
             tuple(cell for cell in self.cells if cell.row in labels),
@@ -108,12 +108,12 @@ class Grapher:
     _known: dict[tuple[Any, ...], CellRuns] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def environment(self, task: Task) -> StudyEnvironment:
-        """Where a task's data lie."""
+        """The environment in which the data of a task's layout lie."""
         return self.environments[task.layout]
 
     @property
     def seeds(self) -> tuple[int, ...]:
-        """The seeds of every cell."""
+        """The seeds under which every cell is trained and tested."""
         assert isinstance(self.ablation.seeds, tuple)  # an ablation in use has a scale
         return self.ablation.seeds
 

@@ -2,15 +2,17 @@
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from medsearch.cohorts.tasks import Task
 from medsearch.core.errors import BadInput
 from medsearch.core.recipes import fingerprint, knobs, plain
+from medsearch.study.declare import Study
 from medsearch.study.declare.search import Search
 from medsearch.study.engine.code import codes_of
-from medsearch.study.engine.jobs import Planner
+from medsearch.study.engine.jobs import SearchJobs, StudyEnvironment
 from medsearch.study.record.headers import Axis, Header, Reference, Scheduler, SearchHeader
 from medsearch.study.record.ledger import Ledger
 
@@ -18,7 +20,7 @@ MAY_GROW = "trials, finalists, seeds after the first, references and the schedul
 ELSEWHERE = "choose another --home or study name, or remove the folder"
 
 
-def open_study(planner: Planner, ledger: Ledger) -> None:
+def open_study(jobs: SearchJobs, ledger: Ledger) -> None:
     """Write the header, unless the folder belongs to another question.
 
     Raises:
@@ -26,54 +28,43 @@ def open_study(planner: Planner, ledger: Ledger) -> None:
 
     """
     old = ledger.header()
-    parts = ", ".join(differs(planner, old))
+    parts = ", ".join(differs(jobs, old))
     if parts:
         msg = (
-            f"study {planner.search.name!r} in {ledger.folder} was begun with another {parts}; only {MAY_GROW} may "
+            f"study {jobs.search.name!r} in {ledger.folder} was begun with another {parts}; only {MAY_GROW} may "
             f"change: {ELSEWHERE}"
         )
         raise BadInput(msg)
-    header = header_of(planner)
+    header = header_of(jobs)
     if isinstance(old, SearchHeader):
         header = replace(header, begun=old.begun, chosen=old.chosen, frozen=old.frozen)
     ledger.write_header(header)
 
 
-def differs(planner: Planner, header: Header | None) -> list[str]:
+def differs(jobs: SearchJobs, header: Header | None) -> list[str]:
     """In what a folder's header is that of another question; in nothing where the folder was not begun."""
-    ours = _identity(planner)
+    ours = _identity(jobs)
     return [part for part in ours if header.identity.get(part) != ours[part]] if header else []
 
 
-def choose(ledger: Ledger, finalists: Sequence[int]) -> None:
-    """Note in the header which trials are the finalists; others may have been before the search grew."""
+def note(ledger: Ledger, **decided: Any) -> None:
+    """Note in a search's header what its trials have decided by now.
+
+    chosen: the trials that are finalists; others may have been before the search grew. frozen: the trial that a staged
+    search stands on; None: it stands on none of them.
+    """
     if header := ledger.header(SearchHeader):
-        ledger.write_header(replace(header, chosen=tuple(finalists)))
+        ledger.write_header(replace(header, **decided))
 
 
-def note_frozen(ledger: Ledger, number: int | None) -> None:
-    """Note in the header which trial a staged search stands on, if it stands on one."""
-    if header := ledger.header(SearchHeader):
-        ledger.write_header(replace(header, frozen=number))
-
-
-def header_of(planner: Planner) -> SearchHeader:
+def header_of(jobs: SearchJobs) -> SearchHeader:
     """All that the report and the tracking need to know of the question."""
-    search, environment = planner.search, planner.environment
+    search, environment = jobs.search, jobs.environment
     here = search.resolved
     return SearchHeader(
-        name=search.name,
-        question=search.question,
-        cost=search.cost,
-        method=search.method.name,
-        scale=search.scale,
+        **question_fields(search, environment),
+        **data_fields(search.task, environment),
         selection=search.selection,
-        task=plain(search.task),
-        layout=search.task.layout,
-        cohort=environment.cohort,
-        subjects=len(environment.roster.subjects),
-        about=environment.about,
-        commit=environment.about.git_commit,
         code=codes_of(search),
         space=axes(here.space),
         nuisance=axes(here.nuisance),
@@ -86,30 +77,53 @@ def header_of(planner: Planner) -> SearchHeader:
         start=plain(here.start),
         searched_stage=search.searched_stage,
         scored_stage=search.scored_stage,
-        shared_stages=tuple(run.node for run in planner.job("prefix", here.seeds[0], knobs={}).runs),
+        shared_stages=tuple(run.node for run in jobs.job("prefix", here.seeds[0], knobs={}).runs),
         objectives=dict(search.objectives),
         freeze=str(search.freeze or ""),
         trials=here.trials,
         finalists=here.finalists,
         seeds=tuple(here.seeds),
         references=tuple(Reference(label=row.label, knobs=plain(row.knobs)) for row in here.references),
-        identity=_identity(planner),
+        identity=_identity(jobs),
         begun=time.time(),
     )
 
 
-def _identity(planner: Planner) -> dict[str, Any]:
+def question_fields(study: Study, environment: StudyEnvironment) -> dict[str, Any]:
+    """The fields of a `Header` that every kind of study fills alike: what it asks, and on which code it runs."""
+    return {
+        "name": study.name,
+        "question": study.question,
+        "cost": study.cost,
+        "method": study.method.name,
+        "scale": study.scale,
+        "commit": environment.about.git_commit,
+    }
+
+
+def data_fields(task: Task, environment: StudyEnvironment) -> dict[str, Any]:
+    """The fields of a `OneTaskHeader`, or of an ablation's `Column`, that say on which data the task is run."""
+    return {
+        "task": plain(task),
+        "layout": task.layout,
+        "cohort": environment.cohort,
+        "subjects": len(environment.roster.subjects),
+        "about": environment.about,
+    }
+
+
+def _identity(jobs: SearchJobs) -> dict[str, Any]:
     """What a study cannot change and stay the same study, each part by a fingerprint."""
-    search, here = planner.search, planner.search.resolved
+    search, here = jobs.search, jobs.search.resolved
     setup = search.setup({})
-    base = planner.job("trial", here.seeds[0], knobs={}, number=0)
-    shared = planner.job("prefix", here.seeds[0], knobs={})
+    base = jobs.job("trial", here.seeds[0], knobs={}, number=0)
+    shared = jobs.job("prefix", here.seeds[0], knobs={})
     scored = [search.scored_stage] if search.scored_stage else []  # as it was before another than the last could be
     return {
         "space": fingerprint({knob: domain_of(domain) for knob, domain in here.domains.items()}),
         "objective": fingerprint([search.objectives, search.selection, search.searched_stage, *scored]),
         "scale": search.scale,
-        "cohort": planner.environment.cohort,
+        "cohort": jobs.environment.cohort,
         "task": fingerprint(setup.task),
         "recipe": fingerprint(_constant_knobs(search)),
         "first seed": here.seeds[0],

@@ -51,7 +51,8 @@ NUMBERED = (errno.EMFILE,)
 
 Cause = Literal["diverged", "out of memory", "infeasible", "bad input", "damaged", "error", "worker died"]
 """`damaged`: a file that it takes; what is damaged is made anew, and then the run is handed out again.
-`out of memory`: on a share of a device, so that the run is tried again with a whole one, or on a node that others use.
+`out of memory`: on a share of a device, so that the run is tried again with a whole one, or on a machine that others
+use.
 `infeasible`: alone."""
 
 
@@ -66,9 +67,9 @@ class StudyEnvironment:
     """Where a study runs and on which data.
 
     cohort: fingerprint of the files. roster: who is included. prepared: the folder of the arrays for a task,
-    made if need be. about: what headers say of data, code and machine. remote: URI of the store,
-    if it is not under the home. cache: a folder on every node for its own copy of prepared arrays. recompute: what is
-    done about stored stages of other code; outdated: those that are trained anew, with when each was finished.
+    made if need be. about: what headers say of data, code and machine. remote: URI of the store, if it is not under the
+    home. cache: a folder on every machine for its own copy of prepared arrays. recompute: what is done about stored
+    stages of other code; outdated: those that are trained anew, with when each was finished.
     """
 
     home: Path
@@ -83,7 +84,7 @@ class StudyEnvironment:
 
     @property
     def store(self) -> Store:
-        """The stage store: under the home, or at a URI with the home's as this node's mirror of it."""
+        """The stage store: under the home, or at a URI with the home's as this machine's mirror of it."""
         root = self.home.resolve() / "stages"
         return Store(root, self.remote or None, self.outdated)
 
@@ -99,7 +100,7 @@ class StudyEnvironment:
 
     @property
     def apart(self) -> bool:
-        """Whether workers need not see the home: stages lie at a URI, and arrays are copied to each node from there."""
+        """Whether workers need not see the home: stages lie at a URI, from which each machine copies arrays, too."""
         return self.remote is not None and self.cache is not None
 
     def arrays(self, task: Task) -> Path | str:
@@ -111,7 +112,7 @@ class StudyEnvironment:
         return publish(made, f"{base.rstrip('/')}/prepared{separator}{options}")
 
     def study(self, name: str) -> Path:
-        """The folder of a study."""
+        """The folder of the study of that name: HOME/studies/<name>."""
         return child(self.home.resolve() / "studies", name, what="study name")
 
 
@@ -141,7 +142,7 @@ class Job:
 
     watched: the node at whose epochs a scheduler may stop the run; None for a run that is never stopped.
     scored: the node whose metrics `objectives` are the run's values; None for a run without values.
-    prepared: a folder, or the URI of its copy. cache: where a node keeps its own.
+    prepared: a folder, or the URI of its copy. cache: where a machine keeps its own.
     """
 
     planned: PlannedRun
@@ -154,7 +155,7 @@ class Job:
 
     @property
     def run(self) -> str:
-        """The run's name."""
+        """The name of the run in the ledger and on disk."""
         return self.planned.run
 
     @property
@@ -211,14 +212,14 @@ class RunResult:
 
     @property
     def value(self) -> float | None:
-        """The value that ranks."""
+        """The value of the first objective, by which trials are ranked; None where there is none."""
         return self.values[0] if self.values else None
 
 
 @final
 @dataclass(frozen=True)
-class Planner:
-    """Makes the jobs of a search on its data."""
+class SearchJobs:
+    """The jobs of a search on its data, each made when it is asked for."""
 
     search: Search
     environment: StudyEnvironment

@@ -1,4 +1,4 @@
-"""What a search does next: a pure function of the plan and of what has happened.
+"""What a search does next: a pure function of its extent and of what has happened.
 
     prefix of the first seed ──> trials ──> finalists x seeds, tested
     references x seeds, prefixes of the other seeds: wherever there is room
@@ -16,8 +16,11 @@ from medsearch.study.record.ledger import PlannedRun, RunRecord
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How much of what. prefixed: whether anything precedes the searched stage."""
+class Extent:
+    """How many runs of each role a search has. references: their labels.
+
+    prefixed: whether anything precedes the searched stage.
+    """
 
     seeds: tuple[int, ...]
     trials: int
@@ -56,37 +59,39 @@ def prefix(seed: int) -> PlannedRun:
     return PlannedRun(role="prefix", seed=seed)
 
 
-def trial(plan: Plan, number: int) -> PlannedRun:
+def trial(extent: Extent, number: int) -> PlannedRun:
     """A trial, under the first seed."""
-    return PlannedRun(role="trial", seed=plan.seeds[0], number=number)
+    return PlannedRun(role="trial", seed=extent.seeds[0], number=number)
 
 
-def searched(plan: Plan, progress: Progress) -> bool:
+def searched(extent: Extent, progress: Progress) -> bool:
     """Whether every planned trial has ended."""
-    return all(trial(plan, number) in progress.ended for number in range(plan.trials))
+    return all(trial(extent, number) in progress.ended for number in range(extent.trials))
 
 
-def finalists(plan: Plan, progress: Progress) -> tuple[int, ...]:
+def finalists(extent: Extent, progress: Progress) -> tuple[int, ...]:
     """The trials to repeat over seeds, best first; none before every trial has ended."""
-    return tuple(progress.ranking[: plan.finalists]) if searched(plan, progress) else ()
+    return tuple(progress.ranking[: extent.finalists]) if searched(extent, progress) else ()
 
 
-def doomed(plan: Plan, progress: Progress) -> bool:
+def doomed(extent: Extent, progress: Progress) -> bool:
     """Whether what all trials stand on has failed."""
-    return plan.prefixed and progress.ended.get(prefix(plan.seeds[0])) == "failed"
+    return extent.prefixed and progress.ended.get(prefix(extent.seeds[0])) == "failed"
 
 
-def to_run(plan: Plan, progress: Progress) -> Iterator[PlannedRun]:
+def to_run(extent: Extent, progress: Progress) -> Iterator[PlannedRun]:
     """Runs that may begin now, the most urgent first. Empty while all that is left waits for runs under way."""
-    if doomed(plan, progress):
+    if doomed(extent, progress):
         return
-    first, *others = plan.seeds
-    runs: list[PlannedRun] = [prefix(first)] if plan.prefixed else []
-    if not plan.prefixed or progress.ended.get(prefix(first)) == "complete":
-        runs += [trial(plan, number) for number in range(plan.trials)]
-    runs += [PlannedRun(role="reference", seed=seed, label=label) for seed in plan.seeds for label in plan.references]
-    if plan.prefixed and plan.finalists:
+    first, *others = extent.seeds
+    runs: list[PlannedRun] = [prefix(first)] if extent.prefixed else []
+    if not extent.prefixed or progress.ended.get(prefix(first)) == "complete":
+        runs += [trial(extent, number) for number in range(extent.trials)]
+    runs += [
+        PlannedRun(role="reference", seed=seed, label=label) for seed in extent.seeds for label in extent.references
+    ]
+    if extent.prefixed and extent.finalists:
         runs += [prefix(seed) for seed in others]
-    chosen = finalists(plan, progress)
-    runs += [PlannedRun(role="replicate", seed=seed, number=number) for seed in plan.seeds for number in chosen]
+    chosen = finalists(extent, progress)
+    runs += [PlannedRun(role="replicate", seed=seed, number=number) for seed in extent.seeds for number in chosen]
     yield from (run for run in runs if run not in progress.ended and run not in progress.running)

@@ -12,11 +12,11 @@ from typing import Any, final
 from medsearch.core.errors import StudyFailed
 from medsearch.study.declare.search import Search
 from medsearch.study.engine.driver import Event, Listener, StudyDriver, ignore_event
-from medsearch.study.engine.jobs import Job, Planner, RunResult, ancestors, stored_end
+from medsearch.study.engine.jobs import Job, RunResult, SearchJobs, ancestors, stored_end
 from medsearch.study.engine.proposals import Proposals
 from medsearch.study.engine.ranking import disallowed_trials, ranking
 from medsearch.study.engine.run_order import (
-    Plan,
+    Extent,
     Progress,
     doomed,
     finalists,
@@ -35,15 +35,15 @@ class SearchDriver(StudyDriver):
 
     def __init__(
         self,
-        planner: Planner,
+        jobs: SearchJobs,
         *,
         ledger: Ledger,
         proposals: Callable[[], Proposals],
         listener: Listener = ignore_event,
     ) -> None:
-        super().__init__(store=planner.environment.store, ledger=ledger, listener=listener)
-        self.planner = planner
-        self.plan = plan_of(planner)
+        super().__init__(store=jobs.environment.store, ledger=ledger, listener=listener)
+        self.jobs = jobs
+        self.extent = extent_of(jobs)
         self.unfinished: dict[int, Mapping[str, Any]] = {}
         self._open = proposals
         self._proposals: Proposals | None = None
@@ -58,8 +58,8 @@ class SearchDriver(StudyDriver):
 
     @property
     def search(self) -> Search:
-        """The search."""
-        return self.planner.search
+        """The search as the study file declares it."""
+        return self.jobs.search
 
     @property
     def proposals(self) -> Proposals:
@@ -79,7 +79,7 @@ class SearchDriver(StudyDriver):
             ended={run: end.state for run, end in self._ended.items()},
             running=frozenset(job.planned for job in self.running.values()),
         )
-        if not searched(self.plan, progress):
+        if not searched(self.extent, progress):
             return progress
         values = {
             run.number: end.values
@@ -94,19 +94,19 @@ class SearchDriver(StudyDriver):
     @property
     def finalists(self) -> tuple[int, ...]:
         """The trials that are repeated over seeds, best first."""
-        return finalists(self.plan, self.progress)
+        return finalists(self.extent, self.progress)
 
     def _next_job(self) -> Job | None:
         """The most urgent job that shares no unfinished stage with one under way."""
         progress = self.progress
-        if doomed(self.plan, progress):
-            reason = self._ended[prefix(self.plan.seeds[0])].reason
+        if doomed(self.extent, progress):
+            reason = self._ended[prefix(self.extent.seeds[0])].reason
             msg = f"the stages that all trials share could not be trained: {reason}"
             raise StudyFailed(msg)
-        runs = list(to_run(self.plan, progress))
+        runs = list(to_run(self.extent, progress))
         if self._proposals is None and any(run.role == "trial" for run in runs):
             _ = self.proposals  # opened: they may know of ends that the ledger has lost
-            runs = list(to_run(self.plan, self.progress))
+            runs = list(to_run(self.extent, self.progress))
         busy = {key for job in self.running.values() for key in job.keys}
         proposed = any(run.role == "trial" for run in self._held)
         for run in runs:
@@ -129,7 +129,7 @@ class SearchDriver(StudyDriver):
             knobs = self._knobs[run.number]
         elif run.role == "reference":
             knobs = next(row.knobs for row in self.search.resolved.references if row.label == run.label)
-        return self.planner.job(run.role, run.seed, knobs=knobs, number=run.number, label=run.label)
+        return self.jobs.job(run.role, run.seed, knobs=knobs, number=run.number, label=run.label)
 
     def _is_stored(self, job: Job) -> bool:
         return all(self.store.has(key) for key in job.keys)
@@ -152,11 +152,11 @@ class SearchDriver(StudyDriver):
 
         """
         progress = self.progress
-        if not searched(self.plan, progress) or progress.ranking:
+        if not searched(self.extent, progress) or progress.ranking:
             return
         reasons = [end.reason for run, end in self._ended.items() if run.role == "trial" and end.reason]
         why = f"; the last one: {reasons[-1]}" if reasons else ""
-        msg = f"none of {self.plan.trials} trials came to its end{why}; see {self.ledger.folder / FAILURES}"
+        msg = f"none of {self.extent.trials} trials came to its end{why}; see {self.ledger.folder / FAILURES}"
         raise StudyFailed(msg)
 
     def _recall(self) -> None:
@@ -190,7 +190,7 @@ class SearchDriver(StudyDriver):
             return True
         if record.state == "failed" and record.cause != "diverged":
             return False
-        if record.role == "reference" and record.label not in self.plan.references:
+        if record.role == "reference" and record.label not in self.extent.references:
             return False
         if record.role == "replicate" and record.number not in self._knobs:
             return False
@@ -209,7 +209,7 @@ class SearchDriver(StudyDriver):
         return stored_end(self._recorded_job(record), self.store).values != record.values
 
     def _recorded_job(self, record: RunRecord) -> Job:
-        return self.planner.job(record.role, record.seed, knobs=record.knobs, number=record.number, label=record.label)
+        return self.jobs.job(record.role, record.seed, knobs=record.knobs, number=record.number, label=record.label)
 
     @cached_property
     def _renewed(self) -> frozenset[str]:
@@ -220,24 +220,24 @@ class SearchDriver(StudyDriver):
     def _reconcile(self, proposals: Proposals) -> None:
         """Bring the ledger up to what the sampler was told, and the sampler up to runs that were not done again."""
         for number in proposals.running() - self.unfinished.keys():
-            if trial(self.plan, number) in self._ended:
-                proposals.tell(number, self._ended[trial(self.plan, number)])
+            if trial(self.extent, number) in self._ended:
+                proposals.tell(number, self._ended[trial(self.extent, number)])
         for number, knobs, end in proposals.ended():
-            run = trial(self.plan, number)
+            run = trial(self.extent, number)
             self._knobs.setdefault(number, knobs)
             self.unfinished.pop(number, None)
             if run not in self._ended:
-                job = self.planner.job("trial", run.seed, knobs=self._knobs[number], number=number)
+                job = self.jobs.job("trial", run.seed, knobs=self._knobs[number], number=number)
                 self.ledger.started(job.planned)
                 self._write_end(job.run, end)
             self._ended[run] = end
 
 
-def plan_of(planner: Planner) -> Plan:
-    """How much of what the search wants."""
-    search = planner.search
-    whole = planner.job("trial", search.resolved.seeds[0], knobs={}, number=0)
-    return Plan(
+def extent_of(jobs: SearchJobs) -> Extent:
+    """How many runs of each role the search has, as it is declared."""
+    search = jobs.search
+    whole = jobs.job("trial", search.resolved.seeds[0], knobs={}, number=0)
+    return Extent(
         seeds=search.resolved.seeds,
         trials=search.resolved.trials,
         finalists=search.resolved.finalists,

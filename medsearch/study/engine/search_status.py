@@ -9,10 +9,10 @@ from medsearch.stages.store import Store
 from medsearch.study.declare.rules import RankedTrial, Rule
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.spaces import Choice
-from medsearch.study.engine.jobs import Planner
+from medsearch.study.engine.jobs import SearchJobs
 from medsearch.study.engine.ranking import disallowed_trials, metrics_of, ranking
 from medsearch.study.engine.run_order import Progress, doomed, finalists, planned, searched, to_run
-from medsearch.study.engine.search_driver import plan_of
+from medsearch.study.engine.search_driver import extent_of
 from medsearch.study.record.headers import Frozen
 from medsearch.study.record.ledger import Ledger, RunRecord
 
@@ -28,31 +28,31 @@ class SearchStatus:
     runs: Mapping[str, RunRecord] = field(default_factory=dict)
 
 
-def search_status(planner: Planner) -> SearchStatus:
+def search_status(jobs: SearchJobs) -> SearchStatus:
     """Read the ledger, and the metrics of which a rule ranks; neither the sampler's storage nor Ray is asked.
 
     A run that failed counts as ended, though its study may try it again.
     """
-    search, plan = planner.search, plan_of(planner)
-    ledger = Ledger(planner.environment.study(search.name))
+    search, extent = jobs.search, extent_of(jobs)
+    ledger = Ledger(jobs.environment.study(search.name))
     runs = ledger.runs() if ledger.header() else {}
     progress = Progress(ended={planned(run): run.state for run in runs.values() if run.state != "running"})
     trials = [run for run in runs.values() if run.role == "trial" and run.state != "running"]
-    over = searched(plan, progress)
+    over = searched(extent, progress)
     if over:
         complete = {int(run.number or 0): run for run in trials if run.state == "complete" and run.value is not None}
         ranked = ranking(
             search,
             {number: run.values for number, run in complete.items()},
             {number: run.knobs for number, run in complete.items()},
-            last=disallowed_trials(search, complete.values(), planner.environment.store),
+            last=disallowed_trials(search, complete.values(), jobs.environment.store),
         )
         progress = replace(progress, ranking=ranked)
-    left = next(to_run(plan, progress), None)
+    left = next(to_run(extent, progress), None)
     return SearchStatus(
         trials=len(trials),
-        finalists=finalists(plan, progress),
-        ended=over and left is None and not doomed(plan, progress),
+        finalists=finalists(extent, progress),
+        ended=over and left is None and not doomed(extent, progress),
         runs=runs,
     )
 

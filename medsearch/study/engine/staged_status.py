@@ -20,8 +20,8 @@ from medsearch.study.declare.rules import Reaching, Rule
 from medsearch.study.declare.search import Search
 from medsearch.study.declare.setups import resolve_knobs, resolve_scale
 from medsearch.study.declare.staged import Group, StagedSearch, refinement_of, search_of
-from medsearch.study.engine.identity import ELSEWHERE, MAY_GROW, axes, differs, note_frozen
-from medsearch.study.engine.jobs import Planner, StudyEnvironment
+from medsearch.study.engine.identity import ELSEWHERE, MAY_GROW, axes, data_fields, differs, note, question_fields
+from medsearch.study.engine.jobs import SearchJobs, StudyEnvironment
 from medsearch.study.engine.search_status import SearchStatus, freeze, option, search_status
 from medsearch.study.record import headers
 from medsearch.study.record.headers import Frozen, Pin, SearchHeader, StagedHeader
@@ -63,13 +63,13 @@ def staged_status(
         search = search_of(staged, index, point) if group else refinement_of(staged, point)
         status = GroupStatus(search=search, group=group, waits=waits, pin=known.get(search.name))
         if environment is not None:
-            planner = Planner(search, environment)
+            jobs = SearchJobs(search, environment)
             if not waits:
-                status = _refused(staged, status, planner)
+                status = _refused(staged, status, jobs)
             if not status.refusal:
                 if run and not waits:
                     run(search)
-                status = _frozen(replace(status, at=search_status(planner)), environment)
+                status = _frozen(replace(status, at=search_status(jobs)), environment)
         if status.frozen:
             point |= status.frozen.knobs
         else:
@@ -84,13 +84,13 @@ def frozen_by_now(staged: StagedSearch, environment: StudyEnvironment) -> tuple[
     return tuple(status.frozen for status in groups if status.frozen), next(refusals, "")
 
 
-def _refused(staged: StagedSearch, status: GroupStatus, planner: Planner) -> GroupStatus:
+def _refused(staged: StagedSearch, status: GroupStatus, jobs: SearchJobs) -> GroupStatus:
     """With a refusal if the search may not go on in its folder: it was begun on other frozen values, or with another
     question.
     """
-    search, environment = status.search, planner.environment
+    search, environment = status.search, jobs.environment
     folder = environment.study(search.name)
-    header, other = Ledger(folder).header(SearchHeader), ", ".join(differs(planner, Ledger(folder).header()))
+    header, other = Ledger(folder).header(SearchHeader), ", ".join(differs(jobs, Ledger(folder).header()))
     old = {**header.fixed, **header.start} if header else {}
     new = plain({**search.resolved.fixed, **search.resolved.start})
     index = staged.studies.index(search.name)
@@ -203,18 +203,9 @@ def describe(staged: StagedSearch, environment: StudyEnvironment) -> None:
         )
     ledger.write_header(
         StagedHeader(
-            name=staged.name,
-            question=staged.question,
-            cost=staged.cost,
-            method=staged.method.name,
-            scale=staged.scale,
+            **question_fields(staged, environment),
+            **data_fields(staged.task, environment),
             selection=staged.selection,
-            task=plain(staged.task),
-            layout=staged.task.layout,
-            cohort=environment.cohort,
-            subjects=len(environment.roster.subjects),
-            about=environment.about,
-            commit=environment.about.git_commit,
             seeds=tuple(resolve_scale(staged.seeds, staged.scale, "seeds")),
             fixed=plain(resolve_knobs(staged.fixed, staged.scale)),
             published=plain(resolve_knobs(staged.published, staged.scale)),
@@ -230,7 +221,7 @@ def describe(staged: StagedSearch, environment: StudyEnvironment) -> None:
     for status in statuses:
         if status.group and not status.waits and not status.foreign:
             number = status.frozen.number if status.frozen else None
-            note_frozen(Ledger(environment.study(status.search.name)), number)
+            note(Ledger(environment.study(status.search.name)), frozen=number)
 
 
 def _group(staged: StagedSearch, group: Group, status: GroupStatus) -> headers.Group:
@@ -246,7 +237,7 @@ def _group(staged: StagedSearch, group: Group, status: GroupStatus) -> headers.G
         trials=here.trials,
         finalists=here.finalists,
         rule=str(rule),
-        bound=headers.Bound(**plain(rule)) if isinstance(rule, Reaching) else None,
+        bound=rule.bound if isinstance(rule, Reaching) else None,
         frozen=status.frozen,
         overtaken=status.overtaken,
         pinned=status.pin,

@@ -1,1 +1,1 @@
-"""A study on Ray: the cluster, its nodes and GPUs, the workers that do the jobs, and what happens when one is lost."""
+"""A study on Ray: the cluster, its machines and GPUs, the workers that do jobs, and what happens when one is lost."""

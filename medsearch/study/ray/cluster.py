@@ -1,4 +1,4 @@
-"""Starting, joining and leaving Ray, and whether the nodes of a joined cluster are fit for the study.
+"""Starting, joining and leaving Ray, and whether the machines of a joined cluster are fit for the study.
 
 All that Ray must be told before it is imported is told here.
 """
@@ -28,7 +28,7 @@ from medsearch.study.ray.cluster_loss import REMEDY, monitored, started_in_time
 FOLDER = "msray-"
 TOKEN = "set RAY_AUTH_TOKEN_PATH to a copy of its auth_token file"
 ANSWER = 10.0  # seconds for the head of a cluster to take a connection
-PATIENCE = 60.0  # seconds for a node to start a process and import the package
+PATIENCE = 60.0  # seconds for a machine to start a process and import the package
 OBJECTS = 200_000_000  # bytes of shared memory; results are a few numbers
 SOCKET = 103 if sys.platform == "darwin" else 107  # bytes of the name of a Unix socket
 
@@ -55,7 +55,7 @@ class Resources:
 
     measured: shares of a GPU are found by measuring (`packing`); `gpus_per_trial` is that of a run not yet measured,
     and where the cluster has no GPU there is nothing to share. device: None: the GPU where a run has one.
-    memory_per_trial: bytes of main memory; 0: as large a part of its node's as of the cores; of a run on a GPU, any.
+    memory_per_trial: bytes of main memory; 0: as large a part of its machine's as of the cores; of a run on a GPU, any.
     """
 
     cpus_per_trial: float = 1.0
@@ -280,25 +280,25 @@ def _hushed() -> Iterator[None]:
         os.close(kept)
 
 
-def require_fit_nodes(home: Path | None, resources: Resources) -> None:
-    """Refuse nodes that could hold a run, but lack the package, have another version of it, or do not see `home`.
+def require_fit_machines(home: Path | None, resources: Resources) -> None:
+    """Refuse machines that could hold a run, but lack the package, have another version of it, or do not see `home`.
 
-    A node that dies meanwhile is no reason to stop: runs go elsewhere. home: None where nodes need not see it.
+    One that dies meanwhile is no reason to stop: runs go elsewhere. home: None where machines need not see it.
 
     Raises:
-        BadInput: a node is not fit; the message names it.
+        BadInput: a machine is not fit; the message names it, as a node, which is Ray's word for it.
 
     """
     import ray
 
     with ExitStack() as held:
-        mark: Path | None = None  # a file in the home for nodes to see
+        mark: Path | None = None  # a file in the home for machines to see
         if home is not None:
             home.mkdir(parents=True, exist_ok=True)
             prefix = f".seen-by-{socket.gethostname()}-"
             mark = Path(held.enter_context(tempfile.NamedTemporaryFile(prefix=prefix, dir=home)).name)
         able = [node for node in ray.nodes() if all(node["Resources"].get(name, 0) for name in resources.per_trial)]
-        asked = [(node, _ask(node, mark)) for node in able if node["Alive"]]
+        asked = [(node, _asked(node, mark)) for node in able if node["Alive"]]
         for node, task in asked:
             answer = _answer(node, task, mark)
             if answer is None:
@@ -313,11 +313,12 @@ def require_fit_nodes(home: Path | None, resources: Resources) -> None:
 
 
 def look(mark: str | None) -> tuple[str, bool]:
-    """On a node: which version is installed, and whether the file `mark`, if there is one, is visible."""
+    """On a machine: which version is installed, and whether the file `mark`, if there is one, is visible."""
     return __version__, mark is None or Path(mark).exists()
 
 
-def _ask(node: Mapping[str, Any], mark: Path | None) -> Any:
+def _asked(node: Mapping[str, Any], mark: Path | None) -> Any:
+    """`look` as a task that Ray runs on the machine."""
     import ray
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
@@ -326,7 +327,7 @@ def _ask(node: Mapping[str, Any], mark: Path | None) -> Any:
 
 
 def _answer(node: Mapping[str, Any], task: Any, mark: Path | None) -> tuple[str, bool] | None:
-    """Which version the node has and whether it sees the mark; None if it has died.
+    """Which version the machine has and whether it sees the mark; None if it has died.
 
     Where only the process has died, another is asked.
 
@@ -352,7 +353,7 @@ def _answer(node: Mapping[str, Any], task: Any, mark: Path | None) -> tuple[str,
                 msg = f"node {_name(node)} did not answer within {PATIENCE:g} s; {remedy}"
                 raise BadInput(msg) from error
             time.sleep(0.5)
-            task = _ask(node, mark)
+            task = _asked(node, mark)
         else:
             return version, visible
 

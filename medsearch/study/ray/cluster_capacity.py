@@ -13,13 +13,13 @@ EPSILON = 1e-6  # three runs of a third of a GPU fill it
 KIND = "accelerator_type:"
 
 Share = Mapping[str, float]
-"""What a run asks of one node, in Ray's words: {"CPU": 1.0, "GPU": 0.5}."""
+"""What a run asks of one machine, in Ray's words: {"CPU": 1.0, "GPU": 0.5}."""
 
 
 @final
 @dataclass
-class _Node:
-    """What is free on a node while shares are laid out: cores, the rest of each GPU, bytes of main memory."""
+class _Machine:
+    """What is free on a machine while shares are laid out: cores, the rest of each GPU, bytes of main memory."""
 
     cpus: float
     gpus: list[float]
@@ -54,46 +54,46 @@ class _Node:
             self.gpus[best] -= gpus
 
 
-def fit_together(shares: Iterable[Share], nodes: Iterable[Mapping[str, float]]) -> bool:
-    """Whether all of the shares can be laid out on the nodes, the largest first, each where it wastes least.
+def fit_together(shares: Iterable[Share], machines: Iterable[Mapping[str, float]]) -> bool:
+    """Whether all of the shares can be laid out on the machines, the largest first, each where it wastes least.
 
     Where Ray has laid the running ones out worse, the last run waits in Ray's queue until one of them ends: it counts
     as under way, so nothing smaller overtakes it.
     """
-    free = [_Node(node.get("CPU", 0.0), _gpus(node), node.get("memory", 0.0)) for node in nodes]
+    free = [_Machine(of.get("CPU", 0.0), _gpus(of), of.get("memory", 0.0)) for of in machines]
     for share in sorted(shares, key=lambda share: (-share.get("GPU", 0.0), -share.get("CPU", 0.0))):
-        wastes = [(waste, number) for number, node in enumerate(free) if (waste := node.waste(share)) is not None]
+        wastes = [(waste, place) for place, machine in enumerate(free) if (waste := machine.waste(share)) is not None]
         if not wastes:
             return False
         free[min(wastes)[1]].take(share)
     return True
 
 
-def nodes_of_ray() -> list[Mapping[str, float]]:
-    """What each living node of the cluster has."""
+def living_machines() -> list[Mapping[str, float]]:
+    """What each machine of the cluster that is alive has, in Ray's words."""
     import ray
 
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 @final
-class Room:
-    """The cluster's nodes; asked anew every few seconds, for clusters grow and shrink."""
+class ClusterCapacity:
+    """The cluster's machines; asked anew every few seconds, for clusters grow and shrink."""
 
-    def __init__(self, nodes: Callable[[], Sequence[Mapping[str, float]]] = nodes_of_ray) -> None:
-        self._look = nodes
-        self._nodes: Sequence[Mapping[str, float]] = ()
+    def __init__(self, look: Callable[[], Sequence[Mapping[str, float]]] = living_machines) -> None:
+        self._look = look
+        self._machines: Sequence[Mapping[str, float]] = ()
         self._asked = -CALM
 
     def holds(self, shares: Iterable[Share]) -> bool:
-        """Whether the cluster can hold all these runs at once; a run has its share on one node."""
+        """Whether the cluster can hold all these runs at once; a run has its share on one machine."""
         return fit_together(shares, self._now())
 
     def require(self, share: Share) -> None:
-        """Refuse to wait for room that no node has.
+        """Refuse to wait for room that no machine has.
 
         Raises:
-            BadInput: no node can hold such a run.
+            BadInput: no machine can hold such a run.
 
         """
         if not self.holds([share]):
@@ -102,23 +102,23 @@ class Room:
 
     @property
     def has_gpus(self) -> bool:
-        """Whether any node has one."""
-        return any(_gpus(node) for node in self._now())
+        """Whether any machine of the cluster has a GPU."""
+        return any(_gpus(machine) for machine in self._now())
 
     @property
     def device(self) -> str:
         """The kind of GPU that runs meet here, as Ray detects it; all kinds where there are several."""
-        kinds = {name.removeprefix(KIND) for node in self._now() for name in node if name.startswith(KIND)}
+        kinds = {name.removeprefix(KIND) for machine in self._now() for name in machine if name.startswith(KIND)}
         return "+".join(sorted(kinds)) or "gpu"
 
     def _now(self) -> Sequence[Mapping[str, float]]:
         now = time.monotonic()
         if now - self._asked > CALM:
-            self._nodes, self._asked = self._look(), now
-        return self._nodes
+            self._machines, self._asked = self._look(), now
+        return self._machines
 
 
-def _gpus(node: Mapping[str, float]) -> list[float]:
-    whole = int(node.get("GPU", 0.0) + EPSILON)
-    part = node.get("GPU", 0.0) - whole
+def _gpus(machine: Mapping[str, float]) -> list[float]:
+    whole = int(machine.get("GPU", 0.0) + EPSILON)
+    part = machine.get("GPU", 0.0) - whole
     return [1.0] * whole + ([part] if part > EPSILON else [])

@@ -23,7 +23,7 @@ from subprocess import Popen
 from typing import Any, Final, final
 
 from medsearch.core.errors import Interrupted, MedsearchError
-from medsearch.study.ray.interruption import Halt
+from medsearch.study.ray.interruption import GO_ON, Halt
 
 LOOK = 1.0
 """Seconds between two looks."""
@@ -75,7 +75,7 @@ class ClusterMonitor:
         if isinstance(self.cluster, Embedded):  # others end a cluster that they have started
             self.cluster.end()
         if not self.left.wait(GRACE):
-            _end(_resume_line(self.loss), Interrupted.exit_code)
+            _end(f"{self.loss}; {GO_ON}", Interrupted.exit_code)
 
 
 _MONITORS: Final[list[ClusterMonitor]] = []
@@ -108,11 +108,11 @@ def require_cluster() -> None:
     """
     for monitor in _MONITORS:
         if monitor.loss:
-            raise Halt(Interrupted(_resume_line(monitor.loss)))
+            raise Halt(Interrupted(f"{monitor.loss}; {GO_ON}"))
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def loss_of_cluster() -> Iterator[None]:
     """Within, an error is raised as the loss of the cluster where that is what it comes from; without patience, for
     what is away now is the reason.
     """
@@ -188,11 +188,6 @@ class Joined:
             host, port = self.head
             return f"the head of the Ray cluster, {host}:{port}, does not answer ({error.strerror or error})"
         return ""
-
-
-def _resume_line(loss: str) -> str:
-    """What the user is told of a lost cluster: what has died, and that the same command goes on."""
-    return f"{loss}; what is finished is stored: run the same command again to go on"
 
 
 @contextmanager

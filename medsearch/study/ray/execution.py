@@ -1,7 +1,7 @@
 """Run a study on Ray Tune: one fit, which stops at once when told to and goes on when it is run again.
 
     run_search    trials that a sampler proposes
-    run_sweep     the stage runs of an ablation
+    run_ablation     the stage runs of an ablation
     run_staged    one search after another, each on what the ones before it froze
 
 Starting again is the way to resume: what is done stands in ledgers, headers and the store. A study that has ended
@@ -27,15 +27,15 @@ from medsearch.study.engine.ablation_driver import AblationDriver, StageCounts
 from medsearch.study.engine.ablation_header import winner
 from medsearch.study.engine.driver import Listener, StudyDriver, ignore_event
 from medsearch.study.engine.graph import Graph, Grapher
-from medsearch.study.engine.identity import choose, open_study
-from medsearch.study.engine.jobs import Job, Planner, StudyEnvironment, require_served
+from medsearch.study.engine.identity import note, open_study
+from medsearch.study.engine.jobs import Job, SearchJobs, StudyEnvironment, require_served
 from medsearch.study.engine.probes import Probes
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.engine.search_status import search_status
-from medsearch.study.ray.cluster import Resources, cluster, require_fit_nodes
-from medsearch.study.ray.cluster_capacity import Room
-from medsearch.study.ray.cluster_loss import explained
+from medsearch.study.ray.cluster import Resources, cluster, require_fit_machines
+from medsearch.study.ray.cluster_capacity import ClusterCapacity
+from medsearch.study.ray.cluster_loss import loss_of_cluster
 from medsearch.study.ray.interruption import Interruption
 from medsearch.study.ray.packing import Packing
 from medsearch.study.record.headers import Frozen
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class SearchRun:
+class SearchOutcome:
     """What a search has come to. runs: by name. trained: whether anything had to be done."""
 
     folder: Path
@@ -58,7 +58,7 @@ class SearchRun:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class SweepRun:
+class AblationOutcome:
     """What an ablation has come to. trained: whether anything had to be done."""
 
     folder: Path
@@ -69,12 +69,12 @@ class SweepRun:
 
 @final
 @dataclass(frozen=True, kw_only=True)
-class StagedRun:
+class StagedOutcome:
     """What a staged search has come to: what each group froze, and how each search ended, the refinement's last."""
 
     folder: Path
     frozen: tuple[Frozen, ...]
-    searches: tuple[SearchRun, ...]
+    searches: tuple[SearchOutcome, ...]
 
     @property
     def trained(self) -> bool:
@@ -102,7 +102,7 @@ def run_search(
     cluster_options: ClusterOptions | None = None,
     *,
     storage: str | None = None,
-) -> SearchRun:
+) -> SearchOutcome:
     """Run what is left of a search; when nothing is, say so without starting anything.
 
     storage: of Optuna; None: a file in the study's folder.
@@ -114,42 +114,35 @@ def run_search(
         Interrupted: a signal asked for it.
 
     """
-    cluster_options, planner = cluster_options or ClusterOptions(), Planner(search, environment)
+    cluster_options, jobs = cluster_options or ClusterOptions(), SearchJobs(search, environment)
     folder = environment.study(search.name)
     with driving(search.name, folder) as interruption:
         environment.store.share()
         ledger = Ledger(folder)
-        open_study(planner, ledger)
+        open_study(jobs, ledger)
         url = storage or sqlite(folder)
         driver = SearchDriver(
-            planner, ledger=ledger, proposals=lambda: Proposals(search, url), listener=cluster_options.listener
+            jobs, ledger=ledger, proposals=lambda: Proposals(search, url), listener=cluster_options.listener
         )
         first = driver.next()
         if isinstance(first, Job):
-            require_served(planner.kinds(), lambda _: environment)
+            require_served(jobs.kinds(), lambda _: environment)
             with on_ray(cluster_options, environment, interruption):
-                _fit(
-                    driver,
-                    first,
-                    _recalled(driver),
-                    environment=environment,
-                    cluster_options=cluster_options,
-                    interruption=interruption,
-                )
+                _fit(driver, first, environment, cluster_options, interruption)
         environment.store.adopt_renewed()
-        choose(ledger, driver.finalists)
+        note(ledger, chosen=driver.finalists)
         ledger.note_recovered()
     driver.require_result()
-    return SearchRun(folder=folder, finalists=driver.finalists, runs=ledger.runs(), trained=isinstance(first, Job))
+    return SearchOutcome(folder=folder, finalists=driver.finalists, runs=ledger.runs(), trained=isinstance(first, Job))
 
 
-def run_sweep(
+def run_ablation(
     ablation: Ablation,
     environments: Mapping[str, StudyEnvironment],
     cluster_options: ClusterOptions | None = None,
     *,
     only: Collection[str] = (),
-) -> SweepRun:
+) -> AblationOutcome:
     """Run what is left of an ablation; `only` names rows. When nothing is left, say so without starting anything.
 
     Raises:
@@ -176,20 +169,13 @@ def run_sweep(
         if isinstance(first, Job):
             require_served((item.run for item in driver.graph.items.values()), grapher.environment)
             with on_ray(cluster_options, environment, interruption):
-                _fit(
-                    driver,
-                    first,
-                    _unjudged(),
-                    environment=environment,
-                    cluster_options=cluster_options,
-                    interruption=interruption,
-                )
+                _fit(driver, first, environment, cluster_options, interruption)
         environment.store.adopt_renewed()
         ablation_header.describe(grapher, ledger, driver.failed)
         if not only:
             ledger.note_recovered()
     driver.require_result()
-    return SweepRun(folder=folder, graph=driver.graph, counts=driver.counts, trained=isinstance(first, Job))
+    return AblationOutcome(folder=folder, graph=driver.graph, counts=driver.counts, trained=isinstance(first, Job))
 
 
 def run_staged(
@@ -199,7 +185,7 @@ def run_staged(
     *,
     storage: str | None = None,
     described: Callable[[], None] = lambda: None,
-) -> StagedRun:
+) -> StagedOutcome:
     """Run what is left of a staged search; when nothing is, say so without starting anything.
 
     around: what happens around each search, such as tracking it; it says where runs are done. storage: of Optuna; None:
@@ -219,15 +205,15 @@ def run_staged(
             Ledger(environment.study(study)).mend()
         staged_status.describe(staged, environment)
         searches = list(staged.searches(staged.stand_in))
-        if not search_status(Planner(searches[0], environment)).ended:  # what a later group lacks is refused now
-            planned = (run for search in searches for run in Planner(search, environment).kinds())
+        if not search_status(SearchJobs(searches[0], environment)).ended:  # what a later group lacks is refused now
+            planned = (run for search in searches for run in SearchJobs(search, environment).kinds())
             require_served(planned, lambda _: environment)
         frozen: list[Frozen] = []
-        ran: list[SearchRun] = []
+        ran: list[SearchOutcome] = []
 
         def run(search: Search) -> None:
             with around(search) as cluster_options:
-                if not search_status(Planner(search, environment)).ended:  # all searches share one cluster
+                if not search_status(SearchJobs(search, environment)).ended:  # all searches share one cluster
                     ray.enter_context(on_ray(cluster_options, environment, interruption))
                 ran.append(run_search(search, environment, cluster_options, storage=storage))
 
@@ -237,7 +223,7 @@ def run_staged(
             if status.refusal:
                 raise status.refusal
             frozen += [status.frozen] if status.frozen else []
-    return StagedRun(folder=folder, frozen=tuple(frozen), searches=tuple(ran))
+    return StagedOutcome(folder=folder, frozen=tuple(frozen), searches=tuple(ran))
 
 
 @contextmanager
@@ -258,15 +244,13 @@ def on_ray(
         if cluster_options.address is not None:
             resources = cluster_options.resources
             least = resources.without_gpus if resources.measured else resources
-            require_fit_nodes(None if environment.apart else environment.home.resolve(), least)
+            require_fit_machines(None if environment.apart else environment.home.resolve(), least)
         yield
 
 
 def _fit(
     driver: StudyDriver,
     first: Job,
-    rungs: "Rungs",
-    *,
     environment: StudyEnvironment,
     cluster_options: ClusterOptions,
     interruption: Interruption,
@@ -278,16 +262,19 @@ def _fit(
     from ray import tune
 
     from medsearch.study.ray.rungs import RETRIES, run_of
-    from medsearch.study.ray.searcher import Jobs, Watch, lost_workers_fail_alone
+    from medsearch.study.ray.searcher import JobSearcher, Watch, lost_workers_fail_alone
     from medsearch.study.ray.worker import Worker, request
 
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
-    packing = Packing(cluster_options.resources, room=Room(), probes=Probes(environment.probes), store=driver.store)
-    jobs = Jobs(driver, rungs, packing=packing, first=first, meter=cluster_options.meter)
+    packing = Packing(
+        cluster_options.resources, capacity=ClusterCapacity(), probes=Probes(environment.probes), store=driver.store
+    )
+    rungs = rungs_of(driver)
+    searcher = JobSearcher(driver, rungs, packing=packing, first=first, meter=cluster_options.meter)
     tuner = tune.Tuner(
         tune.with_resources(Worker, request),
         tune_config=tune.TuneConfig(
-            search_alg=jobs,
+            search_alg=searcher,
             scheduler=rungs,
             num_samples=-1,
             reuse_actors=True,
@@ -303,14 +290,16 @@ def _fit(
             checkpoint_config=tune.CheckpointConfig(checkpoint_at_end=rungs.cuts, num_to_keep=1),
         ),
     )
-    with interruption.gently(), explained(), lost_workers_fail_alone():
+    with interruption.gently(), loss_of_cluster(), lost_workers_fail_alone():
         tuner.fit()
 
 
-def _recalled(driver: SearchDriver) -> "Rungs":
-    """The scheduler of a search, with what it saw in earlier lives."""
+def rungs_of(driver: StudyDriver) -> "Rungs":
+    """Tune's scheduler for a study: a search's with what it saw in earlier lives, an ablation's cuts no row short."""
     from medsearch.study.ray.rungs import Rungs, recorded
 
+    if not isinstance(driver, SearchDriver):
+        return Rungs(FullLength(because="rows are compared at their full length"), maximise=True)
     search = driver.search
     maximise = search.objectives[search.metric] == "maximize"
     rungs = Rungs(search.resolved.scheduler, maximise=maximise)
@@ -318,10 +307,3 @@ def _recalled(driver: SearchDriver) -> "Rungs":
     open_runs = [run.run for run in runs if run.state == "running"]
     rungs.recall(recorded(driver.store, search, runs), open_runs=open_runs)
     return rungs
-
-
-def _unjudged() -> "Rungs":
-    """The scheduler of an ablation: its rows are compared at their full length."""
-    from medsearch.study.ray.rungs import Rungs
-
-    return Rungs(FullLength(because="rows are compared at their full length"), maximise=True)

@@ -12,6 +12,7 @@ from typing import Any, final
 
 from medsearch.core.errors import Interrupted
 
+GO_ON = "what is finished is stored: run the same command again to go on"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -50,7 +51,7 @@ class Interruption:
         self._ignored: list[signal.Signals] = []
 
     def __enter__(self) -> "Interruption":
-        """Begin to listen."""
+        """Take the signals from here on, where this is the main thread."""
         if threading.current_thread() is threading.main_thread():
             before = {name: signal.getsignal(name) for name in SIGNALS}
             self._ignored = [name for name, handler in before.items() if handler == signal.SIG_IGN]
@@ -85,7 +86,7 @@ class Interruption:
         self.check()
 
     def check(self) -> None:
-        """Stop if a signal came."""
+        """Raise `Halt` if a signal has come since the block began."""
         if self._received:
             raise Halt(self._interrupted())
 
@@ -98,9 +99,7 @@ class Interruption:
                 signal.signal(name, self._stop)
 
     def _interrupted(self) -> Interrupted:
-        again = "what is finished is stored: run the same command again to go on"
-        msg = f"study {self.study!r} stopped by {self._received}; {again}"
-        return Interrupted(msg)
+        return Interrupted(f"study {self.study!r} stopped by {self._received}; {GO_ON}")
 
     def _stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
         for name in self._before:

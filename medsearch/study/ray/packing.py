@@ -20,7 +20,7 @@ from medsearch.stages.store import Store
 from medsearch.study.engine.jobs import Job, ResourceGrant, RunResult
 from medsearch.study.engine.probes import MOST, Configuration, Probes
 from medsearch.study.ray.cluster import Resources
-from medsearch.study.ray.cluster_capacity import Room, Share
+from medsearch.study.ray.cluster_capacity import ClusterCapacity
 from medsearch.training.runtime import Runtime
 
 
@@ -29,28 +29,28 @@ class Packing:
     """Grants jobs their shares, and remembers what they took.
 
     Raises:
-        BadInput: no node of the cluster can hold a run.
+        BadInput: no machine of the cluster can hold a run.
 
     """
 
-    def __init__(self, resources: Resources, *, room: Room, probes: Probes, store: Store) -> None:
-        self.resources = resources if room.has_gpus or not resources.measured else resources.without_gpus
-        self.room = room
+    def __init__(self, resources: Resources, *, capacity: ClusterCapacity, probes: Probes, store: Store) -> None:
+        self.resources = resources if capacity.has_gpus or not resources.measured else resources.without_gpus
+        self.capacity = capacity
         self.probes = probes
         self.store = store
         self._alone: set[str] = set()
-        room.require(self.resources.per_trial)
+        capacity.require(self.resources.per_trial)
 
     def has_room(self, beside: Iterable[ResourceGrant]) -> bool:
         """Whether there is room for the smallest job; which one it is, is not asked before there is."""
         least = self.resources.per_trial
         if self.resources.measured:
             least = {**least, "GPU": 1 / MOST}
-        return self.room.holds([*(self.share(grant) for grant in beside), least])
+        return self.capacity.holds([*(self.resources.share(grant.gpus) for grant in beside), least])
 
     def fits(self, grant: ResourceGrant, beside: Iterable[ResourceGrant]) -> bool:
         """Whether the cluster can hold it now."""
-        return self.room.holds([*(self.share(other) for other in beside), self.share(grant)])
+        return self.capacity.holds([self.resources.share(held.gpus) for held in (*beside, grant)])
 
     def grant(self, job: Job) -> ResourceGrant:
         """The job's, for the stage that it comes to next and for those after it that need no more."""
@@ -74,12 +74,8 @@ class Packing:
             trains.append(run.key)
         return ResourceGrant(gpus=first.share, trains=frozenset(trains))
 
-    def share(self, grant: ResourceGrant) -> Share:
-        """What Ray is asked for."""
-        return self.resources.share(grant.gpus)
-
     def runtime(self, grant: ResourceGrant) -> Runtime:
-        """How stages compute on it."""
+        """How stages compute within a grant: with its part of a GPU, of the whole one where it has none."""
         return replace(self.resources.runtime, share=min(1.0, grant.gpus) if grant.gpus else 1.0)
 
     def learn(self, job: Job, grant: ResourceGrant, end: RunResult) -> None:
@@ -100,10 +96,10 @@ class Packing:
         configuration = self._configuration(first)
         if end.requeue_reason == "alone":  # the stage that was out of memory is the first that is left
             known = self.probes.find(configuration)
-            usage = known.usage if known else Usage(device=self.room.device, capacity=0, peak=0, seconds=0.0)
+            usage = known.usage if known else Usage(device=self.capacity.device, capacity=0, peak=0, seconds=0.0)
             self.probes.keep(configuration, first, usage, whole=True)
         elif end.usage is not None and first.key in grant.probes:
             self.probes.keep(configuration, first, Usage(**end.usage))
 
     def _configuration(self, run: StageRun) -> Configuration:
-        return Configuration.of(run, self.resources.runtime, self.room.device)
+        return Configuration.of(run, self.resources.runtime, self.capacity.device)

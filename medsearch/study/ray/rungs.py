@@ -76,7 +76,7 @@ class Rungs(FIFOScheduler):  # type: ignore[misc]
         """Tune's question whether a trial goes on."""
         if "node" in result:
             # A worker that got further than any before it died of something else than its run: Tune counts anew. What
-            # kills a run at the same place each time is given up; a long run may well outlive many nodes.
+            # kills a run at the same place each time is given up; a long run may well outlive many machines.
             job = trial.config["payload"].job
             place = [run.node for run in job.runs].index(str(result["node"])), int(result["epoch"])
             if place > self._furthest.get(job.run, (-1, 0)):
@@ -100,7 +100,7 @@ class Rungs(FIFOScheduler):  # type: ignore[misc]
     def takes_back(self, run: str) -> bool:
         """Count a run that Tune gave up; whether it had tries left, since its worker was dead before it got the run.
 
-        A worker that is to be used again and lies on a dead node fails twice with the same run, once as a worker and
+        A worker that is to be used again and lies on a dead machine fails twice with the same run, once as a worker and
         once as the run's, and the second time Tune gives up, whatever it was told. That this happens to a run again
         and again is no accident: it counts as tries.
         """

@@ -2,7 +2,7 @@
 
 It keeps nothing: when the driver dies, its ledger and storage say all, and Tune's own snapshots are never read.
 
-A worker that Ray loses is one run's end, or its next try. Ray's memory monitor ends workers while a node is short of
+A worker that Ray loses is one run's end, or its next try. Ray's memory monitor ends workers while a machine is short of
 memory, with an error of its own that Tune's actor manager does not know: it would end the whole study. Others of Ray's
 errors are of that kind, such as an object store that is full. They are handed on as what Tune does know, an actor that
 failed.
@@ -31,11 +31,11 @@ from medsearch.study.ray.rungs import Rungs, run_of
 from medsearch.study.ray.worker import TrialPayload, end_of
 
 FOR_MEMORY = "was ended by Ray's memory monitor: it had"
-"""Begins what is said of a worker that was ended for its node's sake."""
+"""Begins what is said of a worker that was ended for its machine's sake."""
 
 
 @final
-class Jobs(Searcher):  # type: ignore[misc]
+class JobSearcher(Searcher):  # type: ignore[misc]
     """Tune's searcher: asks the driver, answers None for "not yet" and FINISHED at the end.
 
     packing: which share of a GPU a job gets, and whether there is room for it. No job is taken before there is room
@@ -149,7 +149,7 @@ class Jobs(Searcher):  # type: ignore[misc]
                 store=self.driver.store.only({key for run in job.runs for key in (run.key, *run.upstream.values())}),
                 runtime=self.packing.runtime(grant),
                 grant=grant,
-                share=self.packing.share(grant),
+                share=self.packing.resources.share(grant.gpus),
                 meter=self.meter,
                 memory=self.packing.resources.memory_per_trial,
             )

@@ -36,7 +36,7 @@ from medsearch.training.memory import release
 
 END = "end"
 TRAINING = 0.9
-"""Of a node's free memory."""
+"""The part of a machine's free memory that training may take."""
 
 QUIET = 2.0
 """Seconds of epochs that one step may bundle where no scheduler looks: reporting one costs the driver a round trip."""
@@ -91,7 +91,8 @@ def read_payload(
     path: where the driver looks for modules. sources: the user's own modules (`own_sources`).
     """
     adopt_path(path)
-    apart = {name: (file, text) for name, (file, text) in sources.items() if not _is_here(file, text)}
+    here = {name for name, (file, text) in sources.items() if file.is_file() and file.read_bytes() == text}
+    apart = {name: source for name, source in sources.items() if name not in here}
     if apart and (finder := SentModules(apart)) not in sys.meta_path:
         sys.meta_path.insert(0, finder)
     try:
@@ -104,14 +105,10 @@ def read_payload(
         return Unreadable(f"{line}; install there what the driver has, in the same versions")
 
 
-def _is_here(path: Path, content: bytes) -> bool:
-    return path.is_file() and path.read_bytes() == content
-
-
 @final
 @dataclass(frozen=True)
 class SentModules(ExecutionLoader, MetaPathFinder):
-    """Imports modules from `sources`, which the driver sent, on a node that has not the same files.
+    """Imports modules from `sources`, which the driver sent, on a machine that has not the same files.
 
     Ray's `runtime_env` would send a folder, with data and runs in it, and none in a cluster that was there before.
     """
@@ -127,7 +124,7 @@ class SentModules(ExecutionLoader, MetaPathFinder):
         return None
 
     def get_filename(self, fullname: str) -> str:
-        """Where it lies on the driver's node."""
+        """Where the module lies on the driver's machine."""
         return str(self.sources[fullname][0])
 
     def is_package(self, fullname: str) -> bool:
@@ -135,7 +132,7 @@ class SentModules(ExecutionLoader, MetaPathFinder):
         return self.sources[fullname][0].name == "__init__.py"
 
     def get_source(self, fullname: str) -> str:
-        """Its text."""
+        """The text of the module's source."""
         return decode_source(self.sources[fullname][1])
 
 
@@ -163,7 +160,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]
     """Ray Tune's trainable: `config` is {"payload": TrialPayload}."""
 
     def setup(self, config: dict[str, Any]) -> None:
-        """Begin the first job."""
+        """Begin the first job of this worker; Tune calls it once."""
         self._work: Generator[tuple[str, Epoch], None, RunResult] | None = None
         self._modules = 0
         self._begin(config["payload"])
@@ -230,7 +227,7 @@ class Worker(tune.Trainable):  # type: ignore[misc]
             runtime=payload.runtime,
             grant=payload.grant,
             meter=payload.meter,
-            memory=payload.memory or part_of(_node(), payload.share),
+            memory=payload.memory or part_of(_machine(), payload.share),
         )
 
 
@@ -240,20 +237,20 @@ def _halted(reason: str) -> Generator[tuple[str, Epoch], None, RunResult]:
     return RunResult(state="failed", reason=reason, cause="bad input", halts=True)
 
 
-def part_of(node: Mapping[str, float], share: Share) -> int:
-    """Bytes of a node's memory for a run with this share of its cores; 0, which bounds nothing, for a run on a GPU.
+def part_of(machine: Mapping[str, float], share: Share) -> int:
+    """Bytes of a machine's memory for a run with this share of its cores; 0, which bounds nothing, for a run on a GPU.
 
-    A node's memory is what was free when Ray started there; some of it is left to what is not training. What a CUDA
+    A machine's memory is what was free when Ray started there; some of it is left to what is not training. What a CUDA
     driver sets aside of a process's memory has not been measured, so there a bound must be asked for.
     """
-    if share.get("GPU") or not node.get("CPU"):
+    if share.get("GPU") or not machine.get("CPU"):
         return 0
-    return int(node.get("memory", 0) * min(1.0, share["CPU"] / node["CPU"]) * TRAINING)
+    return int(machine.get("memory", 0) * min(1.0, share["CPU"] / machine["CPU"]) * TRAINING)
 
 
 @cache
-def _node() -> Mapping[str, float]:
-    """What this worker's node has, in Ray's words; nothing outside of a cluster."""
+def _machine() -> Mapping[str, float]:
+    """What this worker's machine has, in Ray's words; nothing outside of a cluster."""
     import ray
 
     if not ray.is_initialized():

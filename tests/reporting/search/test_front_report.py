@@ -17,7 +17,7 @@ from medsearch.reporting.search.document import summary_table
 from medsearch.reporting.search.front import Front
 from medsearch.reporting.search.narrative import answer, caption
 from medsearch.reporting.search.tables import leading_metric
-from medsearch.study.engine.fronts import dominates, scored
+from medsearch.study.engine.ranking import dominates, scored
 from tests.reporting.made_synthesis import searched
 from tests.reporting.written import summary
 from tests.study.synthesis import FORMS, OBJECTIVES

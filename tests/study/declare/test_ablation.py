@@ -7,9 +7,10 @@ import pytest
 from medsearch.cohorts.layouts import layout
 from medsearch.cohorts.tasks import CrossModalityTask
 from medsearch.core.errors import BadInput
-from medsearch.study.declare.ablation import Ablation, Curves, GroupedBars, Panels, described
+from medsearch.study.declare.ablation import Ablation, Curves, GroupedBars, Panels
 from medsearch.study.declare.spaces import uniform
 from medsearch.study.declare.variants import Variant, grid
+from medsearch.study.engine.ablation_header import recorded_figure
 from medsearch.study.record.headers import Figure
 from tests.study import toy
 from tests.study.ablations import FORTH, REQUEUED, TASKS, ablation
@@ -127,13 +128,13 @@ def test_a_grid_makes_rows() -> None:
 
 
 def test_a_figure_is_described_whole() -> None:
-    assert described(None) is None
-    assert described(GroupedBars(title="t")) == Figure(kind="bars", title="t")
-    assert described(Curves(x="task.source_labels", title="t")) == Figure(
+    assert recorded_figure(None) is None
+    assert recorded_figure(GroupedBars(title="t")) == Figure(kind="bars", title="t")
+    assert recorded_figure(Curves(x="task.source_labels", title="t")) == Figure(
         kind="curves", title="t", x="task.source_labels"
     )
     panels = Panels(kinds=("attention",), title="t", across="made")
-    assert described(panels) == Figure(kind="panels", title="t", kinds=("attention",), across="made")
+    assert recorded_figure(panels) == Figure(kind="panels", title="t", kinds=("attention",), across="made")
 
 
 def test_columns_may_differ_in_the_task_alone() -> None:

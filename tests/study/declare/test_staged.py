@@ -15,7 +15,7 @@ from medsearch.methods.modatts import MODATTS
 from medsearch.study import ASHA, Best, Group, Reaching, Refinement, choice, integers, loguniform, uniform
 from medsearch.study.declare.spaces import Choice, Domain
 from medsearch.study.declare.staged import narrowed, refinement_of, search_of
-from medsearch.study.engine.jobs import Planner
+from medsearch.study.engine.jobs import SearchJobs
 from medsearch.study.engine.search_status import SearchStatus, freeze, search_status
 from medsearch.study.engine.staged_status import describe, frozen_by_now
 from medsearch.study.plan import plan_search, plan_staged
@@ -259,12 +259,12 @@ def test_the_refinement_s_first_trial_is_the_frozen_point_and_trains_nothing_twi
 def test_the_plan_knows_what_is_frozen_and_counts_what_is_left(ended: Path, tmp_path: Path) -> None:
     done = plan_staged(staged(), toy.study_environment(ended), slots=1)
     assert [one.ended for one in done] == [3, 3, 3]
-    assert all(one.forecast is not None and one.forecast.left == 0 for one in done)
+    assert all(one.plan is not None and one.plan.left == 0 for one in done)
     assert [one.frozen is not None for one in done] == [True, True, False]
     new = plan_staged(staged(), toy.study_environment(tmp_path), slots=1)
     assert [one.waits for one in new] == ["", "after group 1 is frozen", "after group 2 is frozen"]
-    assert new[0].forecast is not None
-    assert new[0].forecast.left == plan_search(search_of(staged(), 0, {}), toy.study_environment(tmp_path)).left == 4
+    assert new[0].plan is not None
+    assert new[0].plan.left == plan_search(search_of(staged(), 0, {}), toy.study_environment(tmp_path)).left == 4
     for _ in carry_out_staged(staged(), tmp_path, searches=1):
         pass
     begun = plan_staged(staged(), toy.study_environment(tmp_path), slots=1)
@@ -392,10 +392,10 @@ def test_a_rule_that_refuses_is_in_the_header_and_trains_nothing_more(tmp_path: 
 def test_how_far_a_search_is_needs_its_ledger_only(tmp_path: Path) -> None:
     environment = toy.study_environment(tmp_path)
     search = search_of(staged(), 0, {})
-    at = search_status(Planner(search, environment))
+    at = search_status(SearchJobs(search, environment))
     assert (at.trials, at.ended, at.finalists) == (0, False, ())
     carry_out_search(search, environment)
-    at = search_status(Planner(search, environment))
+    at = search_status(SearchJobs(search, environment))
     assert (at.trials, at.ended) == (3, True)
-    assert not search_status(Planner(replace(search, trials=4), environment)).ended
-    assert not search_status(Planner(replace(search, finalists=1), environment)).ended
+    assert not search_status(SearchJobs(replace(search, trials=4), environment)).ended
+    assert not search_status(SearchJobs(replace(search, finalists=1), environment)).ended

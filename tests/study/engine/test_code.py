@@ -14,7 +14,7 @@ from medsearch.reporting.report import rebuild
 from medsearch.stages.context import Runtime
 from medsearch.study.declare.ablation import Ablation
 from medsearch.study.declare.search import Search
-from medsearch.study.engine.code import anew, lines, stored_keys, trained_by
+from medsearch.study.engine.code import anew, code_notes, stored_keys, trained_by
 from medsearch.study.engine.jobs import Recompute, StudyEnvironment, perform
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.plan import plan_ablation, plan_search
@@ -23,7 +23,7 @@ from tests.study import toy
 from tests.study.ablations import ablation, sweep_of, sweep_out
 from tests.study.edited import Package, written
 from tests.study.engine.test_search_driver import runs
-from tests.study.ray.drive import carry_out, conduct, do, search
+from tests.study.ray.drive import carry_out, do, driver_of, search
 from tests.study.staging import carry_out_search, carry_out_staged, staged
 
 
@@ -50,7 +50,7 @@ def place_of(study: Search | Ablation, home: Path, recompute: Recompute = "chang
 
 def said(study: Search, home: Path, recompute: Recompute = "warn") -> list[str]:
     environment = place_of(study, home, recompute)
-    return lines(trained_by(study, environment, stored_keys(study, environment)), recompute)
+    return code_notes(trained_by(study, environment, stored_keys(study, environment)), recompute)
 
 
 def trained(home: Path) -> Counter[str]:
@@ -59,18 +59,18 @@ def trained(home: Path) -> Counter[str]:
 
 def test_nothing_is_said_or_trained_where_the_code_is_the_same(package: Package, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    carry_out(conduct(own_search(package), home))
+    carry_out(driver_of(own_search(package), home))
     package.edit("shift.py", '"""How far off the toy is."""\n', "# a comment\n")
     study, before = own_search(package), trained(home)
     assert said(study, home) == []
     assert not place_of(study, home).outdated
-    carry_out(conduct(study, home, place_of(study, home)))
+    carry_out(driver_of(study, home, place_of(study, home)))
     assert trained(home) == before
 
 
 def test_an_edited_stage_is_named_with_its_module_and_used(package: Package, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    carry_out(conduct(own_search(package), home))
+    carry_out(driver_of(own_search(package), home))
     package.edit("shift.py", "by=0.0", "by=0.25")
     study, before = own_search(package), trained(home)
     own, polish, test, last = said(study, home)
@@ -82,7 +82,7 @@ def test_an_edited_stage_is_named_with_its_module_and_used(package: Package, tmp
     assert "--recompute changed" in last
     assert plan_search(study, place_of(study, home, "warn")).notes == (own, polish, test, last)
     assert plan_search(study, place_of(study, home, "never")).notes == ()
-    carry_out(conduct(study, home))
+    carry_out(driver_of(study, home))
     assert trained(home) == before
 
 
@@ -90,7 +90,7 @@ def test_a_search_trains_changed_stages_anew_and_ends_as_one_of_that_code_alone(
     package: Package, tmp_path: Path
 ) -> None:
     home, other = tmp_path / "home", tmp_path / "other"
-    carry_out(conduct(own_search(package), home))
+    carry_out(driver_of(own_search(package), home))
     first = runs(home)
     package.edit("shift.py", "by=0.0", "by=0.25")
     study = own_search(package)
@@ -106,7 +106,7 @@ def test_a_search_trains_changed_stages_anew_and_ends_as_one_of_that_code_alone(
         ("replicate", "test"): 2,
     }
     before = trained(home)
-    carry_out(conduct(study, home, place_of(study, home)))
+    carry_out(driver_of(study, home, place_of(study, home)))
     assert trained(home) - before == {"own-segmentation": 6, "toy-polish": 6, "toy-test": 4}
     found = runs(home)
     assert found.keys() == first.keys()
@@ -118,9 +118,9 @@ def test_a_search_trains_changed_stages_anew_and_ends_as_one_of_that_code_alone(
     assert not place_of(study, home).outdated
     assert said(study, home) == []
     before = trained(home)
-    carry_out(conduct(study, home, place_of(study, home)))
+    carry_out(driver_of(study, home, place_of(study, home)))
     assert trained(home) == before, "what was trained anew is current"
-    carry_out(conduct(study, other))
+    carry_out(driver_of(study, other))
     assert {n: (r.state, r.values) for n, r in runs(other).items()} == {
         n: (r.state, r.values) for n, r in found.items()
     }
@@ -129,31 +129,31 @@ def test_a_search_trains_changed_stages_anew_and_ends_as_one_of_that_code_alone(
 @pytest.mark.parametrize("jobs", range(0, 9, 2))
 def test_stopped_in_the_middle_it_goes_on_with_what_is_left(package: Package, tmp_path: Path, jobs: int) -> None:
     home = tmp_path / "home"
-    carry_out(conduct(own_search(package), home))
+    carry_out(driver_of(own_search(package), home))
     package.edit("shift.py", "by=0.0", "by=0.25")
     study, before = own_search(package), trained(home)
-    conductor = conduct(study, home, place_of(study, home))
+    driver = driver_of(study, home, place_of(study, home))
     for _ in range(jobs):
-        job = conductor.next()
+        job = driver.next()
         if isinstance(job, str):
             break
-        end = do(conductor, job)
+        end = do(driver, job)
         if _ != jobs - 1:  # the last end is not written down any more
-            conductor.ended(job.run, end)
-    carry_out(conduct(study, home, place_of(study, home)))
+            driver.ended(job.run, end)
+    carry_out(driver_of(study, home, place_of(study, home)))
     assert trained(home) - before == {"own-segmentation": 6, "toy-polish": 6, "toy-test": 4}
     assert all(run.state == "complete" for run in runs(home).values())
 
 
 def test_what_was_not_trained_anew_counts_as_before_once_nobody_wants_it_anew(package: Package, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    carry_out(conduct(own_search(package), home))
+    carry_out(driver_of(own_search(package), home))
     first = {name: run.values for name, run in runs(home).items()}
     package.edit("shift.py", "by=0.0", "by=0.25")
     study = own_search(package)
-    conduct(study, home, place_of(study, home)).next()  # trials are open again in the sampler's storage by now
+    driver_of(study, home, place_of(study, home)).next()  # trials are open again in the sampler's storage by now
     before = trained(home)
-    carry_out(conduct(study, home))
+    carry_out(driver_of(study, home))
     assert trained(home) == before
     assert {name: run.values for name, run in runs(home).items()} == first
     ends = Proposals(study, sqlite(home / "studies" / "toy_search")).ended()
@@ -164,15 +164,15 @@ def test_what_was_not_trained_anew_counts_as_before_once_nobody_wants_it_anew(pa
 
 def test_another_study_sees_that_a_shared_stage_was_trained_anew(package: Package, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    carry_out(conduct(own_search(package), home))
-    carry_out(conduct(replace(own_search(package), name="second"), home))
+    carry_out(driver_of(own_search(package), home))
+    carry_out(driver_of(replace(own_search(package), name="second"), home))
     package.edit("shift.py", "by=0.0", "by=0.25")
-    carry_out(conduct(own_search(package), home, place_of(own_search(package), home)))
+    carry_out(driver_of(own_search(package), home, place_of(own_search(package), home)))
     before, second = trained(home), replace(own_search(package), name="second")
-    conductor = conduct(second, home)
-    carry_out(conductor)
+    driver = driver_of(second, home)
+    carry_out(driver)
     assert trained(home) == before
-    ours, theirs = runs(home), conductor.ledger.runs()
+    ours, theirs = runs(home), driver.ledger.runs()
     assert {n: r.values for n, r in theirs.items()} == {n: r.values for n, r in ours.items()}
 
 
@@ -207,7 +207,7 @@ def test_the_page_names_every_commit_and_what_has_changed(kind: str, package: Pa
             folder = environment.study(rows.name)
         elif kind == "search":
             one = replace(own_search(package), seeds=seeds, references=())
-            carry_out(conduct(one, home, environment))
+            carry_out(driver_of(one, home, environment))
             folder = environment.study(one.name)
         else:
             groups = staged(method=package.method().OWN, seeds=seeds, refinement=None)
@@ -251,7 +251,7 @@ def stages_in(environment: StudyEnvironment, studies: Iterable[str]) -> set[tupl
 def test_stages_of_unknown_code_are_named_once_and_kept(package: Package, tmp_path: Path) -> None:
     home = tmp_path / "home"
     study = own_search(package)
-    carry_out(conduct(study, home))
+    carry_out(driver_of(study, home))
     since = ("code", "modules", "digest", "digests", "key")
     for path in (home / "stages").glob("*/manifest.json"):
         manifest = {name: value for name, value in read_json(path).items() if name not in since}
@@ -262,7 +262,7 @@ def test_stages_of_unknown_code_are_named_once_and_kept(package: Package, tmp_pa
     assert not place_of(study, home, "changed").outdated
     assert len(place_of(study, home, "unknown").outdated or ()) == 18
     before = trained(home)
-    carry_out(conduct(study, home, place_of(study, home, "unknown")))
+    carry_out(driver_of(study, home, place_of(study, home, "unknown")))
     assert (trained(home) - before).total() == 18
     assert said(study, home) == []
 

@@ -12,18 +12,18 @@ from medsearch.core.errors import BadInput, Damaged, Diverged, UndeclaredRead
 from medsearch.core.records import read_record, write_sealed
 from medsearch.study.declare.rules import RankedTrial, Reaching
 from medsearch.study.declare.samplers import TPE
-from medsearch.study.engine.jobs import HOURS, Planner, RunResult, ancestors, failure, refused_by_system, stored_end
+from medsearch.study.engine.jobs import HOURS, RunResult, SearchJobs, ancestors, failure, refused_by_system, stored_end
 from medsearch.study.engine.ranking import metrics_of
 from tests.study import toy
-from tests.study.ray.drive import carry_out, conduct, do, search
+from tests.study.ray.drive import carry_out, do, driver_of, search
 
 
-def planner(home: Path) -> Planner:
-    return Planner(search(), toy.study_environment(home))
+def jobs(home: Path) -> SearchJobs:
+    return SearchJobs(search(), toy.study_environment(home))
 
 
 def test_each_role_runs_what_it_may(tmp_path: Path) -> None:
-    made = planner(tmp_path)
+    made = jobs(tmp_path)
     knobs = {"segmentation.weights.a": 3.0, "segmentation.weights.b": 0.1, "polish.wide": True}
     prefix = made.job("prefix", 0, knobs={})
     trial = made.job("trial", 0, knobs=knobs, number=3)
@@ -101,14 +101,14 @@ def test_what_the_machine_refuses_is_no_end_of_a_run_but_of_the_study(
         raise error
 
     monkeypatch.setattr(toy, "accident", planted)
-    conductor = conduct(search(), tmp_path)
-    job = conductor.planner.job("trial", 0, knobs={"segmentation.weights.b": 1.0}, number=0)
-    end = do(conductor, job)
+    driver = driver_of(search(), tmp_path)
+    job = driver.jobs.job("trial", 0, knobs={"segmentation.weights.b": 1.0}, number=0)
+    end = do(driver, job)
     assert end.halts
     assert said in str(end.reason)
     assert socket.gethostname() in str(end.reason)
     monkeypatch.undo()
-    assert do(conductor, job).state == "complete", "it goes on when there is room again"
+    assert do(driver, job).state == "complete", "it goes on when there is room again"
 
 
 @pytest.mark.parametrize(
@@ -134,33 +134,33 @@ def test_on_a_share_it_may_only_be_the_share(tmp_path: Path) -> None:
 
 
 def test_a_missing_or_infinite_value_is_a_failure_not_a_score(tmp_path: Path) -> None:
-    conductor = conduct(search(objectives={"validation/dise": "maximize"}), tmp_path)
-    job = conductor.planner.job("trial", 0, knobs={}, number=0)
-    end = do(conductor, job)
+    driver = driver_of(search(objectives={"validation/dise": "maximize"}), tmp_path)
+    job = driver.jobs.job("trial", 0, knobs={}, number=0)
+    end = do(driver, job)
     assert (end.state, end.cause) == ("failed", "bad input")
     assert "reports no 'validation/dise'; it reports validation/dice" in str(end.reason)
-    assert stored_end(job, conductor.store) == replace(end, trace="")
-    manifest = conductor.store.folder(job.keys[2]) / "manifest.json"
+    assert stored_end(job, driver.store) == replace(end, trace="")
+    manifest = driver.store.folder(job.keys[2]) / "manifest.json"
     metrics = {"validation/dise": float("inf")}
     write_sealed(manifest, {**read_record(manifest), "metrics": metrics})
-    assert stored_end(job, conductor.store).cause == "diverged"
+    assert stored_end(job, driver.store).cause == "diverged"
 
 
 def test_every_search_may_ask_for_the_hours_of_what_is_scored_and_all_before_it(tmp_path: Path) -> None:
     objectives = {"validation/dice": "maximize", HOURS: "minimize"}
-    conductor = conduct(search(objectives=objectives, sampler=TPE()), tmp_path)
-    end = do(conductor, conductor.planner.job("replicate", 0, knobs={}, number=0))
-    taken = [conductor.store.artifact(key).manifest for key in conductor.planner.job("trial", 0, knobs={}).keys]
+    driver = driver_of(search(objectives=objectives, sampler=TPE()), tmp_path)
+    end = do(driver, driver.jobs.job("replicate", 0, knobs={}, number=0))
+    taken = [driver.store.artifact(key).manifest for key in driver.jobs.job("trial", 0, knobs={}).keys]
     assert end.values[1] == pytest.approx(sum(manifest.seconds for manifest in taken) / 3600)
     assert end.values[1] > 0
 
 
 def test_a_bound_on_hours_is_kept(tmp_path: Path) -> None:
     objectives = {"validation/dice": "maximize", HOURS: "minimize"}
-    conductor = conduct(search(objectives=objectives, sampler=TPE()), tmp_path)
-    carry_out(conductor)
-    run = RankedTrial(trial=next(one for one in conductor.ledger.runs().values() if one.role == "trial"))
-    metrics = metrics_of(conductor.planner.search, conductor.store)
+    driver = driver_of(search(objectives=objectives, sampler=TPE()), tmp_path)
+    carry_out(driver)
+    run = RankedTrial(trial=next(one for one in driver.ledger.runs().values() if one.role == "trial"))
+    metrics = metrics_of(driver.jobs.search, driver.store)
     assert Reaching(metric=HOURS, at_most=1.0).allows(run, metrics)
     assert not Reaching(metric=HOURS, at_most=1e-9).allows(run, metrics)
 

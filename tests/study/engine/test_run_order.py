@@ -1,15 +1,15 @@
-"""The laws of the order of runs hold for every plan and every order of ends."""
+"""The laws of the order of runs hold for every extent and every order of ends."""
 
 import random
 
 import hypothesis.strategies as st
 from hypothesis import given, settings
 
-from medsearch.study.engine.run_order import Plan, Progress, doomed, finalists, prefix, searched, to_run
+from medsearch.study.engine.run_order import Extent, Progress, doomed, finalists, prefix, searched, to_run
 from medsearch.study.record.ledger import PlannedRun
 
 plans = st.builds(
-    Plan,
+    Extent,
     seeds=st.lists(st.integers(0, 9), min_size=1, max_size=3, unique=True).map(tuple),
     trials=st.integers(1, 6),
     finalists=st.integers(0, 3),
@@ -20,7 +20,7 @@ plans = st.builds(
 
 @settings(max_examples=300, deadline=None)
 @given(plans, st.integers(1, 5), st.integers(0, 2**32), st.floats(0, 0.5))
-def test_every_run_comes_once_in_an_order_that_can_be_kept(plan: Plan, slots: int, seed: int, risk: float) -> None:
+def test_every_run_comes_once_in_an_order_that_can_be_kept(extent: Extent, slots: int, seed: int, risk: float) -> None:
     rng = random.Random(seed)
     ended: dict[PlannedRun, str] = {}
     running: list[PlannedRun] = []
@@ -28,14 +28,14 @@ def test_every_run_comes_once_in_an_order_that_can_be_kept(plan: Plan, slots: in
     while True:
         ranking = sorted(values, key=lambda number: -values[number])
         progress = Progress(ended=ended, running=frozenset(running), ranking=ranking)  # type: ignore[arg-type]
-        ready = list(to_run(plan, progress))
+        ready = list(to_run(extent, progress))
         if not running and not ready:
             break
         if ready and len(running) < slots:
             run = ready[0]
             assert run not in running
             assert run not in ended
-            _require_order(plan, progress, run)
+            _require_order(extent, progress, run)
             running.append(run)
             continue
         assert running, "stuck: nothing runs, nothing may begin, and it is not finished"
@@ -44,40 +44,40 @@ def test_every_run_comes_once_in_an_order_that_can_be_kept(plan: Plan, slots: in
         ended[run] = "failed" if failed else "cut" if run.role == "trial" and rng.random() < risk else "complete"
         if run.role == "trial" and ended[run] == "complete":
             values[run.number or 0] = rng.random()
-    _require_whole(plan, ended, values)
+    _require_whole(extent, ended, values)
 
 
-def _require_order(plan: Plan, progress: Progress, run: PlannedRun) -> None:
-    first = prefix(plan.seeds[0])
+def _require_order(extent: Extent, progress: Progress, run: PlannedRun) -> None:
+    first = prefix(extent.seeds[0])
     if run.role == "trial":
-        assert run.seed == plan.seeds[0]
-        assert not plan.prefixed or progress.ended[first] == "complete"
+        assert run.seed == extent.seeds[0]
+        assert not extent.prefixed or progress.ended[first] == "complete"
     if run.role == "replicate":
-        assert searched(plan, progress)
-        assert run.number in progress.ranking[: plan.finalists]
-    if run != first and plan.prefixed:
+        assert searched(extent, progress)
+        assert run.number in progress.ranking[: extent.finalists]
+    if run != first and extent.prefixed:
         assert first in progress.ended or first in progress.running, (
             "nothing is more urgent than what all trials wait for"
         )
 
 
-def _require_whole(plan: Plan, ended: dict[PlannedRun, str], values: dict[int, float]) -> None:
+def _require_whole(extent: Extent, ended: dict[PlannedRun, str], values: dict[int, float]) -> None:
     progress = Progress(ended=ended, ranking=sorted(values, key=lambda n: -values[n]))  # type: ignore[arg-type]
-    if doomed(plan, progress):
+    if doomed(extent, progress):
         assert not any(run.role in ("trial", "replicate") for run in ended)
         return
-    assert sum(run.role == "trial" for run in ended) == plan.trials
-    assert sum(run.role == "reference" for run in ended) == len(plan.references) * len(plan.seeds)
-    chosen = finalists(plan, progress)
-    assert len(chosen) == min(plan.finalists, len(values))
-    assert sum(run.role == "replicate" for run in ended) == len(chosen) * len(plan.seeds)
+    assert sum(run.role == "trial" for run in ended) == extent.trials
+    assert sum(run.role == "reference" for run in ended) == len(extent.references) * len(extent.seeds)
+    chosen = finalists(extent, progress)
+    assert len(chosen) == min(extent.finalists, len(values))
+    assert sum(run.role == "replicate" for run in ended) == len(chosen) * len(extent.seeds)
     prefixes = {run.seed for run in ended if run.role == "prefix"}
-    assert prefixes == (set(plan.seeds if plan.finalists else plan.seeds[:1]) if plan.prefixed else set())
+    assert prefixes == (set(extent.seeds if extent.finalists else extent.seeds[:1]) if extent.prefixed else set())
 
 
 def test_a_free_slot_takes_references_while_the_prefix_is_trained() -> None:
-    plan = Plan(seeds=(0, 1), trials=2, finalists=1, references=("a",))
+    extent = Extent(seeds=(0, 1), trials=2, finalists=1, references=("a",))
     begun = Progress(running=frozenset({prefix(0)}))
-    assert [run.role for run in to_run(plan, begun)] == ["reference", "reference", "prefix"]
+    assert [run.role for run in to_run(extent, begun)] == ["reference", "reference", "prefix"]
     ready = Progress(ended={prefix(0): "complete"})
-    assert [run.role for run in to_run(plan, ready)][:2] == ["trial", "trial"]
+    assert [run.role for run in to_run(extent, ready)][:2] == ["trial", "trial"]

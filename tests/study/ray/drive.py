@@ -18,7 +18,7 @@ from medsearch.study.declare.search import Search, Variant
 from medsearch.study.declare.spaces import choice, loguniform, uniform
 from medsearch.study.engine.driver import Event
 from medsearch.study.engine.identity import open_study
-from medsearch.study.engine.jobs import Job, Planner, RunResult, StudyEnvironment, perform
+from medsearch.study.engine.jobs import Job, RunResult, SearchJobs, StudyEnvironment, perform
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.ray.cluster import Resources
@@ -53,32 +53,32 @@ def search(**changes: Any) -> Search:
     return Search(**{**declared, **changes}).at("tiny")
 
 
-def conduct(what: Search, home: Path, environment: StudyEnvironment | None = None) -> SearchDriver:
-    """A conductor on the toy's data; its study need not be new."""
+def driver_of(what: Search, home: Path, environment: StudyEnvironment | None = None) -> SearchDriver:
+    """A driver on the toy's data; its study need not be new."""
     environment = environment or toy.study_environment(home)
-    planner, ledger = Planner(what, environment), Ledger(environment.study(what.name))
-    open_study(planner, ledger)
-    return SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(what, sqlite(ledger.folder)))
+    jobs, ledger = SearchJobs(what, environment), Ledger(environment.study(what.name))
+    open_study(jobs, ledger)
+    return SearchDriver(jobs, ledger=ledger, proposals=lambda: Proposals(what, sqlite(ledger.folder)))
 
 
-def carry_out(conductor: SearchDriver, *, slots: int = 1, seed: int = 0) -> None:
+def carry_out(driver: SearchDriver, *, slots: int = 1, seed: int = 0) -> None:
     """Do all jobs in this process, `slots` of them begun at a time and ended in any order."""
     rng = random.Random(seed)
     begun: list[Job] = []
     while True:
-        job = conductor.next() if len(begun) < slots else "not yet"
+        job = driver.next() if len(begun) < slots else "not yet"
         if job == "finished":
             return
         if isinstance(job, Job):
             begun.append(job)
             continue
         ready = begun.pop(rng.randrange(len(begun)))
-        conductor.ended(ready.run, do(conductor, ready))
+        driver.ended(ready.run, do(driver, ready))
 
 
-def do(conductor: SearchDriver, job: Job) -> RunResult:
+def do(driver: SearchDriver, job: Job) -> RunResult:
     """What a worker does with a job."""
-    work = perform(job, conductor.store, runtime=Runtime())
+    work = perform(job, driver.store, runtime=Runtime())
     while True:
         try:
             next(work)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from medsearch.core.errors import BadInput
 from medsearch.study.ray import cluster_capacity
-from medsearch.study.ray.cluster_capacity import Room, fit_together
+from medsearch.study.ray.cluster_capacity import ClusterCapacity, fit_together
 
 ONE = {"CPU": 8.0, "GPU": 1.0}
 TWO = {"CPU": 16.0, "GPU": 2.0}
@@ -61,7 +61,7 @@ def test_no_gpu_is_overfull_and_whole_gpus_are_used(counts: list[int], gpus: int
 
 def test_the_cluster_is_asked_anew_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
     nodes: list[dict[str, float]] = [{"CPU": 2.0}]
-    asked = Room(lambda: list(nodes))
+    asked = ClusterCapacity(lambda: list(nodes))
     assert not asked.holds([of(0.5)])
     assert (asked.has_gpus, asked.device) == (False, "gpu")
     with pytest.raises(BadInput, match=r"a trial asks for \{'CPU': 1.0, 'GPU': 0.5\}, which no node"):
@@ -82,4 +82,4 @@ def test_memory_that_was_asked_for_is_room_as_cores_are() -> None:
     assert fit_together([run, run, run], [node, node])
     assert fit_together([run, run, {"CPU": 1.0}], [node])
     with pytest.raises(BadInput, match=r"a trial asks for .*memory.* no node of the cluster has"):
-        Room(lambda: [node]).require({"CPU": 1.0, "memory": 21e9})
+        ClusterCapacity(lambda: [node]).require({"CPU": 1.0, "memory": 21e9})

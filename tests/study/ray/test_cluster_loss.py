@@ -16,7 +16,7 @@ import pytest
 
 from medsearch.core.errors import Interrupted
 from medsearch.study.ray import cluster_loss
-from medsearch.study.ray.cluster_loss import Joined, explained, monitored, require_cluster
+from medsearch.study.ray.cluster_loss import Joined, loss_of_cluster, monitored, require_cluster
 from medsearch.study.ray.interruption import Halt
 from tests.chaos.processes import command, wait_for
 
@@ -69,11 +69,11 @@ def test_an_error_is_the_cluster_s_if_it_has_just_died_and_else_its_own(
     processes: dict[str, "subprocess.Popen[bytes]"],
 ) -> None:
     with monitored(node_of(processes), embedded=True):
-        with pytest.raises(KeyError), explained():
+        with pytest.raises(KeyError), loss_of_cluster():
             raise KeyError
         processes["raylet"].kill()
         processes["raylet"].wait()
-        with pytest.raises(Halt, match="the raylet of"), explained():
+        with pytest.raises(Halt, match="the raylet of"), loss_of_cluster():
             raise KeyError
 
 

@@ -11,7 +11,7 @@ from medsearch.core.errors import StudyFailed
 from medsearch.study.declare.variants import Variant
 from medsearch.study.engine.driver import Event
 from medsearch.study.ray.cluster import Resources, cluster
-from medsearch.study.ray.execution import ClusterOptions, SearchRun, run_search
+from medsearch.study.ray.execution import ClusterOptions, SearchOutcome, run_search
 from medsearch.study.record.ledger import Ledger
 from tests.hungry import Balance
 from tests.study import toy
@@ -28,7 +28,7 @@ def ray_cluster() -> Iterator[None]:
         yield
 
 
-def run(home: Path, resources: Resources = AUTO, *, events: list[Event] | None = None, **changes: Any) -> SearchRun:
+def run(home: Path, resources: Resources = AUTO, *, events: list[Event] | None = None, **changes: Any) -> SearchOutcome:
     listener = (lambda event: None) if events is None else events.append
     cluster_options = ClusterOptions(resources=resources, listener=listener, meter=Balance())
     return run_search(feast(**changes), toy.study_environment(home), cluster_options)

@@ -17,7 +17,7 @@ from medsearch.study import ASHA, Random, Variant
 from medsearch.study.engine.driver import Event
 from medsearch.study.engine.search_driver import StudyFailed
 from medsearch.study.ray.cluster import Resources, cluster
-from medsearch.study.ray.execution import ClusterOptions, SearchRun, run_search
+from medsearch.study.ray.execution import ClusterOptions, SearchOutcome, run_search
 from tests.study import toy
 from tests.study.ray.drive import search
 
@@ -34,7 +34,7 @@ def ray_cluster() -> Iterator[None]:
 
 def run(
     home: Path, *, resources: Resources | None = None, events: list[Event] | None = None, **changes: Any
-) -> SearchRun:
+) -> SearchOutcome:
     listener = (lambda event: None) if events is None else events.append
     cluster_options = ClusterOptions(resources=resources or Resources(), listener=listener)
     return run_search(search(**changes), toy.study_environment(home), cluster_options)

@@ -10,7 +10,7 @@ import pytest
 from medsearch.study import ASHA, Median
 from medsearch.study.declare.schedulers import RUNG, SELECTION, Scheduler
 from medsearch.study.ray.rungs import Point, Rungs, recorded
-from tests.study.ray.drive import FULL, carry_out, conduct, search
+from tests.study.ray.drive import FULL, carry_out, driver_of, search
 
 
 def rungs(rule: Scheduler, *, maximise: bool = True) -> Rungs:
@@ -121,12 +121,12 @@ def test_results_without_a_rung_are_never_judged() -> None:
 
 def test_recorded_curves_are_those_of_the_searched_stage_in_order_of_time(tmp_path: Path) -> None:
     what = search(trials=3, finalists=0, references=(), seeds=(0,))
-    conductor = conduct(what, tmp_path)
-    carry_out(conductor)
-    found = list(recorded(conductor.store, what, conductor.ledger.runs().values()))
+    driver = driver_of(what, tmp_path)
+    carry_out(driver)
+    found = list(recorded(driver.store, what, driver.ledger.runs().values()))
     assert [p[0] for p in found] == sorted(p[0] for p in found)
     assert [(p[1], p[2]) for p in found] == [(f"trial-{n:04d}", epoch) for n in range(3) for epoch in range(1, 5)]
-    conductor.ledger.finished("trial-0001", state="cut", values=(0.1,), rung=2)
-    found = list(recorded(conductor.store, what, conductor.ledger.runs().values()))
+    driver.ledger.finished("trial-0001", state="cut", values=(0.1,), rung=2)
+    found = list(recorded(driver.store, what, driver.ledger.runs().values()))
     shown = [p[2] for p in found if p[1] == "trial-0001"]
     assert shown == [1, 2], "later epochs are another run's, which went on from the cut trial's checkpoint"

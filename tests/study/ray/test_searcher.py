@@ -18,28 +18,28 @@ from medsearch.study.engine.jobs import Job
 from medsearch.study.engine.probes import Probes
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.ray.cluster import Resources
-from medsearch.study.ray.cluster_capacity import Room
-from medsearch.study.ray.execution import _recalled
+from medsearch.study.ray.cluster_capacity import ClusterCapacity
+from medsearch.study.ray.execution import rungs_of
 from medsearch.study.ray.interruption import Halt
 from medsearch.study.ray.packing import Packing
 from medsearch.study.ray.rungs import RETRIES
-from medsearch.study.ray.searcher import FOR_MEMORY, Jobs, as_actor_error, lost_workers_fail_alone
-from tests.study.ray.drive import conduct, do, search
+from medsearch.study.ray.searcher import FOR_MEMORY, JobSearcher, as_actor_error, lost_workers_fail_alone
+from tests.study.ray.drive import do, driver_of, search
 
 SMALL = {"sampler": Random(), "references": (), "seeds": (0,), "finalists": 0}
 RULE = ASHA(grace=2, reduction=2, because="a test")
 
 
-def jobs(conductor: SearchDriver, slots: int = 1) -> Jobs:
-    first = conductor.next()
+def jobs(driver: SearchDriver, slots: int = 1) -> JobSearcher:
+    first = driver.next()
     assert isinstance(first, Job)
-    room, probes = Room(lambda: [{"CPU": slots}]), Probes(conductor.ledger.folder / "probes")
-    packing = Packing(Resources(), room=room, probes=probes, store=conductor.store)
-    return Jobs(conductor, _recalled(conductor), packing=packing, first=first)
+    capacity, probes = ClusterCapacity(lambda: [{"CPU": slots}]), Probes(driver.ledger.folder / "probes")
+    packing = Packing(Resources(), capacity=capacity, probes=probes, store=driver.store)
+    return JobSearcher(driver, rungs_of(driver), packing=packing, first=first)
 
 
 def test_it_waits_for_slots_and_finishes(tmp_path: Path) -> None:
-    asked = jobs(conduct(search(trials=2, **SMALL), tmp_path), slots=2)
+    asked = jobs(driver_of(search(trials=2, **SMALL), tmp_path), slots=2)
     payload = asked.suggest("a")["payload"]
     assert payload == asked.runs["a"]
     assert (payload.job.run, payload.share, payload.grant.gpus) == ("prefix-0", {"CPU": 1.0}, 0.0)
@@ -51,10 +51,10 @@ def test_it_waits_for_slots_and_finishes(tmp_path: Path) -> None:
     assert asked.suggest("e") is None, "no proposal ahead of its slot"
     finish(asked, "c")
     finish(asked, "d")
-    assert asked.suggest("f") == Jobs.FINISHED
+    assert asked.suggest("f") == JobSearcher.FINISHED
 
 
-def finish(asked: Jobs, trial_id: str) -> None:
+def finish(asked: JobSearcher, trial_id: str) -> None:
     end = do(asked.driver, asked.runs[trial_id].job)
     flat = {"end/state": end.state, "end/values": end.values, "end/reason": end.reason, "end/cause": end.cause}
     asked.on_trial_complete(trial_id, flat)
@@ -62,19 +62,19 @@ def finish(asked: Jobs, trial_id: str) -> None:
 
 def test_a_trial_whose_recorded_curve_condemns_it_is_cut_without_being_begun(tmp_path: Path) -> None:
     what = search(trials=4, scheduler=RULE, **SMALL)
-    conductor = conduct(what, tmp_path)
-    asked = jobs(conductor)
+    driver = driver_of(what, tmp_path)
+    asked = jobs(driver)
     for trial_id in ("prefix", "0", "1", "2"):
         assert asked.suggest(trial_id) is not None
         finish(asked, trial_id)
     assert asked.suggest("3") is not None
     key = dict(asked.runs["3"].job.planned.stages)["segmentation"]
-    journal = conductor.store.folder(key) / "journal.jsonl"
+    journal = driver.store.folder(key) / "journal.jsonl"
     line = {"epoch": 2, "metrics": {"validation/dice": -9.0}, "seconds": 1.0, "time": 4e9}
     append_line(journal, line)  # killed after the epoch, before the scheduler saw it
 
-    again = jobs(conduct(what, tmp_path))
-    assert again.suggest("3") == Jobs.FINISHED
+    again = jobs(driver_of(what, tmp_path))
+    assert again.suggest("3") == JobSearcher.FINISHED
     known = again.driver.ledger.runs()["trial-0003"]
     assert (known.state, known.rung, known.value) == ("cut", 2, -9.0)
     told = again.driver.proposals.study.trials[3]
@@ -82,7 +82,7 @@ def test_a_trial_whose_recorded_curve_condemns_it_is_cut_without_being_begun(tmp
 
 
 def test_when_the_ledger_cannot_be_written_the_study_ends(tmp_path: Path) -> None:
-    asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
+    asked = jobs(driver_of(search(trials=1, **SMALL), tmp_path))
     assert asked.suggest("a") is not None
     job = asked.runs["a"].job
     do(asked.driver, job)
@@ -94,7 +94,7 @@ def test_when_the_ledger_cannot_be_written_the_study_ends(tmp_path: Path) -> Non
 
 
 def test_an_end_that_says_nothing_of_the_run_ends_the_study_and_leaves_the_run_open(tmp_path: Path) -> None:
-    asked = jobs(conduct(search(trials=2, **SMALL), tmp_path))
+    asked = jobs(driver_of(search(trials=2, **SMALL), tmp_path))
     asked.suggest("prefix")
     why = {"end/state": "failed", "end/reason": "No space left on device: /x; free the disk", "end/halts": True}
     with pytest.raises(Halt) as halt:
@@ -106,7 +106,7 @@ def test_an_end_that_says_nothing_of_the_run_ends_the_study_and_leaves_the_run_o
 
 
 def test_a_run_that_is_sent_to_a_dead_worker_is_handed_out_again(tmp_path: Path) -> None:
-    asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
+    asked = jobs(driver_of(search(trials=1, **SMALL), tmp_path))
     run = str(asked.suggest("0")["payload"].job.run)
     for number in range(RETRIES):
         given_up(asked, f"{number}", failures=2)  # Tune's count stands below its limit, and it gives up all the same
@@ -117,14 +117,14 @@ def test_a_run_that_is_sent_to_a_dead_worker_is_handed_out_again(tmp_path: Path)
 
 
 def test_a_run_that_kills_its_workers_is_given_up(tmp_path: Path) -> None:
-    asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
+    asked = jobs(driver_of(search(trials=1, **SMALL), tmp_path))
     run = str(asked.suggest("0")["payload"].job.run)
     given_up(asked, "0", failures=RETRIES + 1)
     assert_lost(asked, run)
 
 
 def test_a_run_whose_workers_are_ended_for_memory_says_what_they_had(tmp_path: Path) -> None:
-    asked = jobs(conduct(search(trials=1, **SMALL), tmp_path))
+    asked = jobs(driver_of(search(trials=1, **SMALL), tmp_path))
     run = str(asked.suggest("0")["payload"].job.run)
     given_up(asked, "0", failures=RETRIES + 1, said=f"{FOR_MEMORY} 14.02GB, the node 20.51GB of 21.60GB")
     record = asked.driver.ledger.runs()[run]
@@ -132,13 +132,13 @@ def test_a_run_whose_workers_are_ended_for_memory_says_what_they_had(tmp_path: P
     assert record.reason == "its worker was ended by Ray's memory monitor: it had 14.02GB, the node 20.51GB of 21.60GB"
 
 
-def assert_lost(asked: Jobs, run: str) -> None:
+def assert_lost(asked: JobSearcher, run: str) -> None:
     record = asked.driver.ledger.runs()[run]
     assert (record.state, record.cause) == ("failed", "worker died")
     assert str(record.reason).endswith("was tried again in vain: the actor is gone")
 
 
-def given_up(asked: Jobs, trial_id: str, *, failures: int, said: str = "the actor is gone") -> None:
+def given_up(asked: JobSearcher, trial_id: str, *, failures: int, said: str = "the actor is gone") -> None:
     """What Tune says when it does not try again, and what its file of the trial holds."""
     file = asked.driver.ledger.folder / "error.txt"
     file.write_text(

@@ -15,7 +15,7 @@ from ray import cloudpickle
 
 from medsearch.stages.context import Runtime
 from medsearch.study.declare.schedulers import RUNG, SELECTION
-from medsearch.study.engine.jobs import Job, Planner
+from medsearch.study.engine.jobs import Job, SearchJobs
 from medsearch.study.ray.worker import END, TrialPayload, Unreadable, Worker, adopt_path, end_of, part_of, read_payload
 from tests.study import toy
 from tests.study.ray.drive import search
@@ -43,12 +43,12 @@ def locked(home: Path, key: str) -> bool:
 
 
 @pytest.fixture
-def planner(tmp_path: Path) -> Planner:
-    return Planner(search(), toy.study_environment(tmp_path))
+def jobs(tmp_path: Path) -> SearchJobs:
+    return SearchJobs(search(), toy.study_environment(tmp_path))
 
 
-def test_a_trial_reports_each_epoch_of_its_searched_stage_and_its_end(planner: Planner, tmp_path: Path) -> None:
-    made = worker(payload(tmp_path, planner.job("trial", 0, knobs={}, number=0)))
+def test_a_trial_reports_each_epoch_of_its_searched_stage_and_its_end(jobs: SearchJobs, tmp_path: Path) -> None:
+    made = worker(payload(tmp_path, jobs.job("trial", 0, knobs={}, number=0)))
     results = []
     while not results or not results[-1].get("done"):
         results.append(made.step())
@@ -64,14 +64,14 @@ def test_a_trial_reports_each_epoch_of_its_searched_stage_and_its_end(planner: P
         made.step()
 
 
-def test_other_runs_show_the_scheduler_nothing(planner: Planner, tmp_path: Path) -> None:
-    made = worker(payload(tmp_path, planner.job("reference", 0, knobs={}, label="Plain")))
+def test_other_runs_show_the_scheduler_nothing(jobs: SearchJobs, tmp_path: Path) -> None:
+    made = worker(payload(tmp_path, jobs.job("reference", 0, knobs={}, label="Plain")))
     result = made.step()
     assert set(result) == {END, "done"}, "epochs that nobody judges are bundled"
 
 
-def test_a_cut_run_lets_go_of_its_stage_and_keeps_its_checkpoint(planner: Planner, tmp_path: Path) -> None:
-    job = planner.job("trial", 0, knobs={}, number=0)
+def test_a_cut_run_lets_go_of_its_stage_and_keeps_its_checkpoint(jobs: SearchJobs, tmp_path: Path) -> None:
+    job = jobs.job("trial", 0, knobs={}, number=0)
     key = dict(job.planned.stages)["segmentation"]
     made = worker(payload(tmp_path, job))
     made.step()
@@ -82,7 +82,7 @@ def test_a_cut_run_lets_go_of_its_stage_and_keeps_its_checkpoint(planner: Planne
 
     made = worker(payload(tmp_path, job))
     made.step()
-    assert made.reset_config({"payload": payload(tmp_path, planner.job("prefix", 0, knobs={}), threads=3)})
+    assert made.reset_config({"payload": payload(tmp_path, jobs.job("prefix", 0, knobs={}), threads=3)})
     assert not locked(tmp_path, key)
     assert made.step()[END]["state"] == "complete"
     assert os.environ["OMP_NUM_THREADS"] == "3"
@@ -92,14 +92,14 @@ def test_a_cut_run_lets_go_of_its_stage_and_keeps_its_checkpoint(planner: Planne
 
 
 def test_a_failure_is_a_result_with_its_traceback(tmp_path: Path) -> None:
-    broken = Planner(search(toy={"translation.breaks": True}), toy.study_environment(tmp_path))
+    broken = SearchJobs(search(toy={"translation.breaks": True}), toy.study_environment(tmp_path))
     result = worker(payload(tmp_path, broken.job("prefix", 0, knobs={}))).step()
     assert (result["done"], result[END]["state"], result[END]["cause"]) == (True, "failed", "diverged")
     assert "Traceback" in result[END]["trace"]
 
 
-def test_a_payload_arrives_as_it_was_sent(planner: Planner, tmp_path: Path) -> None:
-    sent = payload(tmp_path, planner.job("trial", 0, knobs={}, number=0), threads=3)
+def test_a_payload_arrives_as_it_was_sent(jobs: SearchJobs, tmp_path: Path) -> None:
+    sent = payload(tmp_path, jobs.job("trial", 0, knobs={}, number=0), threads=3)
     assert pickle.loads(pickle.dumps(sent)) == sent  # noqa: S301 - our own bytes
 
 

@@ -25,8 +25,8 @@ from medsearch.stages.method import Selection
 from medsearch.stages.pipelines import Node
 from medsearch.stages.stage import Outcome, Training
 from medsearch.study.declare.samplers import Random
-from medsearch.study.engine.identity import choose, open_study
-from medsearch.study.engine.jobs import Job, Planner, RunResult
+from medsearch.study.engine.identity import note, open_study
+from medsearch.study.engine.jobs import Job, RunResult, SearchJobs
 from medsearch.study.engine.proposals import Proposals, sqlite
 from medsearch.study.engine.search_driver import SearchDriver
 from medsearch.study.record.ledger import Ledger
@@ -76,17 +76,17 @@ def study(trials: int = 2) -> Any:
 def run(home: Path, trials: int = 2, **how: Any) -> None:
     """As `medsearch.study.ray.execution.run_search` does, in this process."""
     Ledger(home / "studies" / "toy_search").mend()
-    conductor = conducted(home, trials)
-    carry_out(conductor, **how)
-    conductor.require_result()
-    choose(conductor.ledger, conductor.finalists)
+    driver = conducted(home, trials)
+    carry_out(driver, **how)
+    driver.require_result()
+    note(driver.ledger, chosen=driver.finalists)
 
 
 def conducted(home: Path, trials: int = 2) -> SearchDriver:
     environment = toy.study_environment(home)
-    planner, ledger = Planner(study(trials), environment), Ledger(environment.study("toy_search"))
-    open_study(planner, ledger)
-    return SearchDriver(planner, ledger=ledger, proposals=lambda: Proposals(study(trials), sqlite(ledger.folder)))
+    jobs, ledger = SearchJobs(study(trials), environment), Ledger(environment.study("toy_search"))
+    open_study(jobs, ledger)
+    return SearchDriver(jobs, ledger=ledger, proposals=lambda: Proposals(study(trials), sqlite(ledger.folder)))
 
 
 def table(home: Path) -> Any:
@@ -322,43 +322,43 @@ def test_what_is_damaged_in_the_middle_of_a_study_is_made_anew_in_it(
     tmp_path: Path, ended: tuple[Path, Any, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     home = tmp_path / "home"
-    conductor = conducted(home)
+    driver = conducted(home)
     done: list[RunResult] = []
-    while isinstance(job := conductor.next(), Job):
+    while isinstance(job := driver.next(), Job):
         if job.run == "trial-0001" and not done[-1].cause:
             flip(home / "cohorts" / "toy" / "image-t1.npy")
         if job.run == "reference-no-adaptation-seed-1":
             flip(stages(home, "toy-translation")[-1] / WEIGHTS)
-        done.append(do(conductor, job))
-        conductor.ended(job.run, done[-1])
-    choose(conductor.ledger, conductor.finalists)
+        done.append(do(driver, job))
+        driver.ended(job.run, done[-1])
+    note(driver.ledger, chosen=driver.finalists)
     assert table(home) == ended[1]
     assert [end.cause for end in done if end.state == "failed"] == ["damaged"]
     assert "image-t1.npy was changed since it was written; its folder is" in caplog.text
 
 
 def test_a_disk_that_damages_all_that_it_is_given_ends_the_run(tmp_path: Path) -> None:
-    conductor = conducted(tmp_path)
-    job = conductor.next()
+    driver = conducted(tmp_path)
+    job = driver.next()
     tries = 0
     while isinstance(job, Job) and job.planned.role == "prefix" and tries < 9:
-        conductor.ended(job.run, RunResult(state="failed", reason="x was changed", cause="damaged"))
+        driver.ended(job.run, RunResult(state="failed", reason="x was changed", cause="damaged"))
         tries += 1
-        job = conductor.next() if tries < 4 else "finished"
+        job = driver.next() if tries < 4 else "finished"
     assert tries == 4
-    assert conductor.ledger.runs()["prefix-0"].state == "failed"
+    assert driver.ledger.runs()["prefix-0"].state == "failed"
 
 
 @pytest.mark.parametrize("role", ["prefix", "trial", "replicate", "reference"])
 def test_a_kill_while_a_run_that_was_damaged_is_handed_out_again_ends_it_no_sooner(role: str, tmp_path: Path) -> None:
-    conductor = conducted(tmp_path)
-    while isinstance(job := conductor.next(), Job) and job.planned.role != role:
-        conductor.ended(job.run, do(conductor, job))
+    driver = conducted(tmp_path)
+    while isinstance(job := driver.next(), Job) and job.planned.role != role:
+        driver.ended(job.run, do(driver, job))
     assert isinstance(job, Job)
-    conductor.ended(job.run, RunResult(state="failed", reason="x was changed", cause="damaged"))
-    assert conductor.ledger.runs()[job.run].state == "running"
+    driver.ended(job.run, RunResult(state="failed", reason="x was changed", cause="damaged"))
+    assert driver.ledger.runs()[job.run].state == "running"
     run(tmp_path)
-    assert {record.state for record in conductor.ledger.runs().values()} == {"complete"}
+    assert {record.state for record in driver.ledger.runs().values()} == {"complete"}
 
 
 def test_a_kill_while_a_stage_run_that_was_damaged_is_handed_out_again_ends_it_no_sooner(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from medsearch.stages.store import Store
 from medsearch.study.engine.ablation_header import begin, winner
 from medsearch.study.engine.graph import Grapher
 from medsearch.study.engine.identity import open_study
-from medsearch.study.engine.jobs import Planner
+from medsearch.study.engine.jobs import SearchJobs
 from medsearch.study.engine.staged_status import describe, frozen_by_now, pins
 from medsearch.study.record.headers import (
     HEADER_REMEDY,
@@ -415,8 +415,8 @@ READERS: dict[str, tuple[str, Read]] = {
 }
 
 
-def opened(home: Path) -> tuple[Planner, Ledger]:
-    return Planner(search(), toy.study_environment(home)), Ledger(home / "studies" / "toy_search")
+def opened(home: Path) -> tuple[SearchJobs, Ledger]:
+    return SearchJobs(search(), toy.study_environment(home)), Ledger(home / "studies" / "toy_search")
 
 
 def grapher(home: Path) -> Grapher:

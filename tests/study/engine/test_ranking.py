@@ -3,8 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as some
 
-from medsearch.study.engine.fronts import dominates, fronts, scored, spread_out
-from medsearch.study.engine.ranking import ranking
+from medsearch.study.engine.ranking import dominates, fronts, ranking, scored, spread_out
 from tests.study.synthesis import weight_search
 
 LINE = {0: (0.0, 1.0), 1: (0.1, 0.95), 2: (0.5, 0.5), 3: (0.9, 0.05), 4: (1.0, 0.0)}
