@@ -127,11 +127,6 @@ class Chart:
     bars: tuple[Importance, ...] = ()
 
     @property
-    def empty(self) -> bool:
-        """Whether there is nothing to draw."""
-        return not self.series and not self.bars
-
-    @property
     def labelled(self) -> tuple[tuple[Series, bool], ...]:
         """Every series, and whether it is the first of its role, which a legend names once."""
         roles = [series.role for series in self.series]

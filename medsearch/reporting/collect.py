@@ -39,7 +39,6 @@ from medsearch.reporting.results import (
     Tile,
     Trial,
     digest,
-    title_of,
 )
 from medsearch.reporting.search.tables import ranking
 from medsearch.reporting.statistics import known
@@ -84,32 +83,53 @@ def collect_search(folder: Path, store: Store) -> SearchResults:
     keys = tuple(dict.fromkeys(key for run in runs for _, key in run.stages))
     for key in keys:
         store.has(key)  # names those that are damaged, also where a trial's value stands in the ledger
-    importances = _importances(folder)
-    seconds, begun = dict.fromkeys((run.run for run in runs), 0.0), set[str]()
-    for run in runs:  # the time of a stage is its first run's, so that times add up to what was spent
-        for key in (key for _, key in run.stages if key not in begun):
-            seconds[run.run] += sum(line["seconds"] for line in store.journal(key))
-            begun.add(key)
+    importances, seconds = _importances(folder), _seconds(runs, store)
     tests = {run.run: dict(run.stages).get("test", "") for run in runs if run.state == "complete"}
     tested = {name: key for name, key in tests.items() if key and store.has(key)}  # runs whose test stage is finished
 
-    def replicates(role: str, **whose: object) -> tuple[Replicate, ...]:
-        return tuple(
-            Replicate(
-                seed=run.seed,
-                state=run.state,
-                value=run.value,
-                values=run.values if len(run.values) > 1 else (),
-                seconds=seconds[run.run],
-                reason=run.reason,
-                **(_scores(store.artifact(tested[run.run]).manifest) if run.run in tested else {}),
-            )
-            for run in runs
-            if run.role == role and all(getattr(run, name) == value for name, value in whose.items())
+    def replicate(run: RunRecord) -> Replicate:
+        return Replicate(
+            seed=run.seed,
+            state=run.state,
+            value=run.value,
+            values=run.values if len(run.values) > 1 else (),
+            seconds=seconds[run.run],
+            reason=run.reason,
+            **(_scores(store.artifact(tested[run.run]).manifest) if run.run in tested else {}),
         )
 
-    several, ended = len(header.objectives) > 1, sum(run.role == "trial" and run.state != "running" for run in runs)
-    design = _same_fields(SearchDesign, header) | {
+    of_role = {role: [run for run in runs if run.role == role] for role in ("trial", "replicate", "reference")}
+    of_role["trial"].sort(key=lambda run: run.number or 0)  # in the ledger, one that was found again comes later
+    results = SearchResults(
+        design=_search_design(header, runs),
+        provenance=_provenance(header, header.scale),
+        trials=tuple(_trial(header, run, store, seconds[run.run]) for run in of_role["trial"]),
+        importances=importances["shares"],
+        no_importances=importances["why"],
+        finalists=tuple(
+            Finalist(
+                number=number,
+                knobs=trial_of(runs, number, header.name).knobs,
+                replicates=tuple(replicate(run) for run in of_role["replicate"] if run.number == number),
+            )
+            for number in header.chosen
+        ),
+        references=tuple(
+            ReferenceResults(
+                label=row.label,
+                replicates=tuple(replicate(run) for run in of_role["reference"] if run.label == row.label),
+            )
+            for row in header.references
+        ),
+        trained=_trained(header, keys, store),
+    )
+    return replace(results, pictures=_search_pictures(results, runs, tested, folder, store))
+
+
+def _search_design(header: SearchHeader, runs: Sequence[RunRecord]) -> SearchDesign:
+    """The search as its header declares it, and what its runs tell: how many trials ended, which stages they share."""
+    ended = sum(run.role == "trial" and run.state != "running" for run in runs)
+    own = {
         "study": header.name,
         "task": way_of(header.task),
         "trials": max(header.trials, ended),  # all count that have ended, also when fewer are asked for than before
@@ -119,45 +139,43 @@ def collect_search(folder: Path, store: Store) -> SearchResults:
         "published": {knob: Published(value=v, where=header.published_in) for knob, v in header.published.items()},
         "objective": header.metric,
         "minimised": header.objectives[header.metric] == "minimize",
-        "objectives": header.objectives if several else {},
+        "objectives": header.objectives if len(header.objectives) > 1 else {},
         "rule": header.freeze,
     }
-    results = SearchResults(
-        design=SearchDesign(**design),
-        provenance=_provenance(header, header.scale),
-        trials=tuple(
-            _trial(header, run, store, seconds[run.run])
-            for run in sorted((run for run in runs if run.role == "trial"), key=lambda run: run.number or 0)
-        ),  # by number: in the ledger, one that was found again comes later
-        importances=importances["shares"],
-        no_importances=importances["why"],
-        finalists=tuple(
-            Finalist(
-                number=number,
-                knobs=trial_of(runs, number, header.name).knobs,
-                replicates=replicates("replicate", number=number),
-            )
-            for number in header.chosen
-        ),
-        references=tuple(
-            ReferenceResults(label=row.label, replicates=replicates("reference", label=row.label))
-            for row in header.references
-        ),
-        trained=_trained(header, keys, store),
-    )
+    return SearchDesign(**_same_fields(SearchDesign, header) | own)
+
+
+def _seconds(runs: Sequence[RunRecord], store: Store) -> dict[str, float]:
+    """The seconds of every run, by its name.
+
+    Those of a stage are its first run's, so that times add up to what was spent.
+    """
+    seconds, begun = dict.fromkeys((run.run for run in runs), 0.0), set[str]()
+    for run in runs:
+        for key in (key for _, key in run.stages if key not in begun):
+            seconds[run.run] += sum(line["seconds"] for line in store.journal(key))
+            begun.add(key)
+    return seconds
+
+
+def _search_pictures(
+    results: SearchResults, runs: Sequence[RunRecord], tested: Mapping[str, str], folder: Path, store: Store
+) -> tuple[Picture, ...]:
+    """Those of the best finalist and of every reference, under the first seed that was tested, by title.
+
+    tested: the key of a run's finished test stage, by the run's name.
+    """
     best = next((finalist.number for finalist in ranking(results)), None)
-    shown: dict[str, tuple[RunRecord, str]] = {}  # by row, the run of its first seed that was tested
+    shown: dict[str, RunRecord] = {}  # by row
     for run in sorted((run for run in runs if run.run in tested), key=lambda run: (run.role != "replicate", run.seed)):
         if run.role == "reference" or (run.role == "replicate" and run.number == best):
-            shown.setdefault(run.label if run.role == "reference" else "best configuration", (run, tested[run.run]))
+            shown.setdefault(run.label if run.role == "reference" else "best configuration", run)
     pictures = [
-        Picture(title=title_of(path.stem), path=_within(path, folder), note=f"{row}, seed {run.seed}")
-        for row, (run, key) in shown.items()
-        for path in sorted((store.folder(key) / "pictures").glob("*.png"))
+        Picture(title=TITLES.get(path.stem, path.stem), path=_within(path, folder), note=f"{row}, seed {run.seed}")
+        for row, run in shown.items()
+        for path in sorted((store.folder(tested[run.run]) / "pictures").glob("*.png"))
     ]
-    return replace(
-        results, pictures=tuple(sorted(pictures, key=lambda picture: PLACES.get(picture.title, len(PLACES))))
-    )
+    return tuple(sorted(pictures, key=lambda picture: PLACES.get(picture.title, len(PLACES))))
 
 
 def _trial(header: SearchHeader, run: RunRecord, store: Store, seconds: float) -> Trial:
@@ -332,7 +350,7 @@ def _pictures(tested: Sequence[tuple[CellResults, int, Path]], folder: Path) -> 
     by_title: dict[str, dict[bytes, tuple[Path, dict[tuple[str, int], list[str]]]]] = {}
     for cell, seed, stage in tested:
         for path in sorted((stage / "pictures").glob("*.png")):
-            _, rows = by_title.setdefault(title_of(path.stem), {}).setdefault(digest(path), (path, {}))
+            _, rows = by_title.setdefault(TITLES.get(path.stem, path.stem), {}).setdefault(digest(path), (path, {}))
             rows.setdefault((cell.column, seed), []).append(cell.row)
     shown = [
         Picture(

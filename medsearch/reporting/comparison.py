@@ -164,17 +164,18 @@ def holm(comparisons: Sequence[Comparison]) -> tuple[Comparison, ...]:
     """The comparisons of one column with `p_holm` and `wilcoxon_p_holm`, in their order.
 
     The family is every row given, as declared, not those that could be tested: one without a p counts as p = 1, so
-    that the others do not gain by its failure.
+    that the others do not gain by its failure. The numbers are those of statsmodels' `multipletests`, which has the
+    program's garbage collected at every call: most of the time in which a report's tables were made.
     """
     adjusted = {}
     for name in ("p", "wilcoxon_p"):
         every = [getattr(comparison, name) for comparison in comparisons]
-        if any(p is not None for p in every):
-            from statsmodels.stats.multitest import multipletests
-
-            after = multipletests([1.0 if p is None else p for p in every], method="holm")[1]
-            every = [None if p is None else float(q) for p, q in zip(every, after, strict=True)]
-        adjusted[name] = every
+        given = np.array([1.0 if p is None else p for p in every])
+        order = np.argsort(given)
+        steps = np.maximum.accumulate(given[order] * np.arange(len(given), 0, -1))
+        after = np.empty_like(given)
+        after[order] = np.minimum(steps, 1.0)
+        adjusted[name] = [None if p is None else float(q) for p, q in zip(every, after, strict=True)]
     if all(p is None for every in adjusted.values() for p in every):
         return tuple(comparisons)
     return tuple(
@@ -190,7 +191,7 @@ def share(row: BySeed, supervised: BySeed) -> Interval | None:
     """
     ours, theirs, counts = _tables(row, supervised)
     if not counts.cases:
-        means = [[np.mean(list(run.values())) for run in map(known, of.values()) if run] for of in (row, supervised)]
+        means = [[np.mean(list(run.values())) for run in map(_values, of.values()) if run] for of in (row, supervised)]
         above, below = (float(np.mean(of)) if of else 0.0 for of in means)
         if not means[0] or not below:
             return None
@@ -225,7 +226,7 @@ def averaged(rows: Sequence[BySeed]) -> dict[int, dict[str, float]]:
     seeds = set.intersection(*(set(row) for row in rows)) if rows else set()
     means = {}
     for seed in sorted(seeds):
-        runs = [known(row[seed]) for row in rows]
+        runs = [_values(row[seed]) for row in rows]
         subjects = sorted(set.intersection(*(set(run) for run in runs)))
         means[seed] = {subject: float(np.mean([run[subject] for run in runs])) for subject in subjects}
     return means
@@ -237,7 +238,7 @@ def not_shared(bases: Mapping[str, Basis]) -> tuple[str, ...]:
     return tuple(f"{listed(names)}: {NOT_SHARED[basis]}." for basis, names in named.items() if names)
 
 
-def known(run: Mapping[str, float | None]) -> dict[str, float]:
+def _values(run: Mapping[str, float | None]) -> dict[str, float]:
     """The values of one run that are finite numbers."""
     return {subject: float(value) for subject, value in run.items() if value is not None and np.isfinite(value)}
 
@@ -247,7 +248,8 @@ def _tables(row: BySeed, reference: BySeed) -> tuple[Floats, Floats, Comparison]
 
     Over the seeds that both have; over each row's own where that is all that would say anything of the methods.
     """
-    ours, theirs = ({seed: run for seed, of in sorted(rows.items()) if (run := known(of))} for rows in (row, reference))
+    both = (row, reference)
+    ours, theirs = ({seed: run for seed, of in sorted(rows.items()) if (run := _values(of))} for rows in both)
     shared = [seed for seed in ours if seed in theirs and ours[seed].keys() & theirs[seed].keys()]
     if len(shared) < 2 <= min(len(ours), len(theirs)):
         subjects = sorted(set.intersection(*(set(run) for run in (*ours.values(), *theirs.values()))))
@@ -267,8 +269,8 @@ def _tables(row: BySeed, reference: BySeed) -> tuple[Floats, Floats, Comparison]
         cases_left_out=len(every) - len(subjects),
     )
     if not shared:
-        both = set(row) & set(reference)
-        none = "no test case that both rows have under the same seed" if both else "no seed that both rows have"
+        same_seed = set(row) & set(reference)
+        none = "no test case that both rows have under the same seed" if same_seed else "no seed that both rows have"
         return np.empty((0, 0)), np.empty((0, 0)), replace(counts, reason=none)
     one, other = _table(first, subjects), _table(second, subjects)
     gaps = np.isnan(one) | np.isnan(other)
@@ -331,7 +333,7 @@ def change(row: BySeed, other: BySeed) -> Change | None:
     """`row` against `other`; None where no seed has a change."""
     pairs, ratios = {}, {}
     for seed in sorted(set(row) & set(other)):
-        ours, theirs = known(row[seed]), known(other[seed])
+        ours, theirs = _values(row[seed]), _values(other[seed])
         both = ours.keys() & theirs.keys()
         below = fmean(theirs[case] for case in both) if both else 0.0
         ratio = fmean(ours[case] for case in both) / below if below > 0 else np.nan

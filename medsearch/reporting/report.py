@@ -73,20 +73,15 @@ def rebuild(folder: Path, store: Store) -> Path:
 
 
 def summary(folder: Path, store: Store) -> "Group":
-    """What the study in `folder` has come to, for `rich.console.Console.print`.
+    """The answer, what to beware of, and the tables of the study in `folder`, for `rich.console.Console.print`.
 
     Raises:
         BadInput: there is no study in `folder`.
 
     """
-    return summary_text(collect(folder, store))
-
-
-def summary_text(results: Results) -> "Group":
-    """The answer, what to beware of, and the tables as text, for `rich.console.Console.print`."""
     from medsearch.reporting.render import text
 
-    return text.terminal_of(document_of(results, Path()))
+    return text.terminal_of(document_of(collect(folder, store), Path()))  # no picture is shown there
 
 
 def write_report(results: Results, folder: Path) -> Path:

@@ -51,12 +51,10 @@ TITLES = {
     "attention_translation": "Attention of the most confident heads, translation",
     "attention_segmentation": "Attention of the most confident heads, segmentation",
 }
-"""Of the pictures that stages store, by file name, in the order of a page; others follow under their own names."""
+"""What pictures stand under that stages store, by file name without its suffix, in the order of a page.
 
-
-def title_of(stem: str) -> str:
-    """What pictures of the file name `stem` (no suffix) stand under; the name itself where it has no title."""
-    return TITLES.get(stem, stem)
+Others follow under their own names.
+"""
 
 
 def digest(path: Path) -> bytes:

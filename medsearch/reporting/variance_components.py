@@ -241,7 +241,7 @@ def log_ratio_apart(ours: Floats, theirs: Floats) -> Estimate | None:
 def log_mean_ratio(ours: Floats, theirs: Floats) -> Estimate | None:
     """The logarithm of the mean over seeds of each seed's ratio of the rows' means over cases; as `difference`."""
     here = _here(ours - theirs)
-    weights = seed_weights(here)
+    weights = here / here.sum(axis=1, keepdims=True) / here.shape[0]  # of a mean over seeds of each one's over cases
     above, below = ((np.where(here, row, 0.0) * weights).sum(axis=-1, keepdims=True) for row in (ours, theirs))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratios = above / below  # (..., seeds, 1)
@@ -264,11 +264,6 @@ def _here(table: Floats) -> Mask:
 def case_weights(here: Mask) -> Floats:
     """Of a mean over cases of each case's mean over the seeds that have it; (seeds, cases)."""
     return np.asarray(here / here.sum(axis=0) / here.shape[1])
-
-
-def seed_weights(here: Mask) -> Floats:
-    """Of a mean over seeds of each seed's mean over the cases that it has; (seeds, cases)."""
-    return np.asarray(here / here.sum(axis=1, keepdims=True) / here.shape[0])
 
 
 @lru_cache(maxsize=1024)

@@ -51,7 +51,7 @@ class KnobName:
 
     @property
     def text(self) -> str:
-        """Plain text, `λ_rec`."""
+        """As it stands in plain text, a terminal and csv files: `λ_rec`."""
         return f"λ_{self.index}" if self.weight else self.index.replace("_", " ")
 
     @property
@@ -66,7 +66,7 @@ class KnobName:
 
     @property
     def mathtext(self) -> str:
-        """Matplotlib's mathtext."""
+        """For labels that matplotlib draws, whose mathtext sets what stands between dollar signs."""
         index = "".join(c if c.isalnum() else r"\ " for c in self.index)
         return rf"$\lambda_\mathrm{{{index}}}$" if self.weight else self.text.replace("$", r"\$")
 
@@ -115,7 +115,7 @@ def score(value: float | None, digits: int = 3) -> str:
 
 
 def percent(share: float | None) -> str:
-    """A share, `91%`."""
+    """A share of 1 in whole percent, 0.91 as `91%`; a dash where there is none."""
     return NOTHING if share is None else f"{100 * share:.0f}%"
 
 
@@ -141,12 +141,12 @@ def duration(seconds: float | None) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """`1 trial`, `2 trials`."""
+    """A number of things, the noun in its plural but for one of them: `1 trial`, `2 trials`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def listed(words: Iterable[Any]) -> str:
-    """`a, b and c`."""
+    """Words as a list within a sentence: `a, b and c`; empty without any."""
     *first, last = [str(word) for word in words] or [""]
     return f"{', '.join(first)} and {last}" if first else last
 

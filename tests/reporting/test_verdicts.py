@@ -193,12 +193,6 @@ def test_the_margin_of_a_change_allows_no_more_than_that_of_a_share_and_of_dice(
     assert margins["change"] / 100 * 1.0 <= margins["dice"]  # of the largest Dice that there is
 
 
-def test_measured_is_made_of_values_by_seed() -> None:
-    nan = float("nan")
-    found = Measured.of({0: {"a": 0.2, "b": 0.4}, 1: {"a": 0.4, "b": nan}, 2: {"a": None}}, missing=1)
-    assert found == Measured(seeds=pytest.approx((0.3, 0.4)), cases=pytest.approx((0.3, 0.4)), missing=2)
-
-
 units = st.floats(0.001, 0.2)
 some_seeds = st.lists(st.floats(-0.2, 0.2), min_size=2, max_size=6)
 spreads = st.one_of(st.none(), st.floats(0, 0.1))

@@ -6,8 +6,8 @@ from pathlib import Path
 from rich.console import Console
 
 from medsearch.reporting.document import Printed
-from medsearch.reporting.render import html
-from medsearch.reporting.report import document_of, figures, summary_text, texts
+from medsearch.reporting.render import html, text
+from medsearch.reporting.report import document_of, figures, texts
 
 
 def files(results, folder: Path = Path()) -> dict[str, str]:
@@ -25,5 +25,10 @@ def page(results, folder: Path = Path()) -> str:
 def summary(results, width: int = 200) -> str:
     """What a terminal shows."""
     console = Console(width=width, record=True, file=io.StringIO())
-    console.print(summary_text(results))
+    console.print(text.terminal_of(document_of(results, Path())))
     return console.export_text()
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder, by its path from there."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}

@@ -139,7 +139,7 @@ def relative(value: float, spread: float | None) -> str:
 
 
 def signed(value: float, digits: int) -> str:
-    """A difference, `+0.012` or `−0.012`."""
+    """A difference with its sign and so many digits after the point: `+0.012` or `−0.012`."""
     return f"{value:+.{digits}f}".replace("-", "−")
 
 

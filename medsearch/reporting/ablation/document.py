@@ -20,8 +20,7 @@ from medsearch.reporting.charts import AnyChart, Bars, Curves, Panels
 from medsearch.reporting.document import ChartFigure, Document, Heading, Notes, Paragraph, Part, Printed, Section, Table
 from medsearch.reporting.metrics import metric_of, short
 from medsearch.reporting.provenance import badges, data_facts, program_facts, run_row, state
-from medsearch.reporting.results import AblationResults
-from medsearch.reporting.results import title_of as title_of_picture
+from medsearch.reporting.results import TITLES, AblationResults
 from medsearch.reporting.verdicts import Verdict
 from medsearch.reporting.wording import (
     NOTHING,
@@ -238,7 +237,7 @@ def _figure(name: str, chart: AnyChart) -> Iterator[doc.Block]:
     """A figure on the page; one of pictures as it is printed."""
     match chart:
         case Panels():
-            yield Heading(title_of_picture(chart.kind))
+            yield Heading(TITLES.get(chart.kind, chart.kind))
             yield Paragraph((caption_of(chart),))
             yield Printed(f"figures/{name}.png", caption_of(chart))
         case Bars():

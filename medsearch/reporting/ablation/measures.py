@@ -23,8 +23,7 @@ from medsearch.reporting.comparison import BySeed, Change, Comparison
 from medsearch.reporting.metrics import metric_of, pooled
 from medsearch.reporting.power import forecast
 from medsearch.reporting.results import AblationResults, ColumnResults
-from medsearch.reporting.statistics import Summary
-from medsearch.reporting.table import Scores
+from medsearch.reporting.statistics import Scores, Summary
 from medsearch.reporting.variance_components import Interval
 from medsearch.reporting.verdicts import Context, Measured, Verdict, verdict
 from medsearch.reporting.wording import KnobName, knob_names, listed

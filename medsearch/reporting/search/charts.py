@@ -19,7 +19,7 @@ from medsearch.study.record.headers import Axis
 def drawable(results: SearchResults) -> tuple[Chart, ...]:
     """The charts that have something to show, in the order of the page."""
     every = (front_chart(results), history(results), parallel(results), importances(results), learning_curves(results))
-    return tuple(chart for chart in every if not chart.empty)
+    return tuple(chart for chart in every if chart.series or chart.bars)
 
 
 def roles(results: SearchResults) -> Mapping[int, Role]:

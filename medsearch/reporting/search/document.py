@@ -32,6 +32,7 @@ from medsearch.reporting.search.tables import (
     KnobRow,
     MetricColumn,
     TestedRow,
+    best_row,
     best_trial,
     counted_runs,
     gain,
@@ -83,7 +84,7 @@ def document(results: SearchResults, folder: Path) -> Document:
     design, texts = results.design, (answer(results), warnings(results), caption(results))
     charts = {chart.name: chart for chart in drawable(results)}
     knob_rows = (*weights(results), *other_knobs(results))
-    best = next((row for row in summary(results) if row.kind == "best"), None)
+    best = best_row(results)
     table, front_tables = summary_table(results, summary(results), best), _front_table(results)
     knobs = doc.text_table(KNOB_HEADINGS, ((row.knob, *knob_cells(row)) for row in knob_rows))
     sheets = {"table.csv": table_csv(results), "knobs.csv": knobs_csv(results)}
@@ -165,7 +166,7 @@ def _sections(
 
 
 def _tiles(results: SearchResults) -> Iterator[tuple[str, str, str]]:
-    best = next((row for row in summary(results) if row.kind == "best"), None)
+    best = best_row(results)
     pareto, leader = front(results), best_trial(results)
     untested = True
     if pareto is not None and pareto.trials:

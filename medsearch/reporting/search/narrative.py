@@ -14,6 +14,7 @@ from medsearch.reporting.search.tables import (
     DICE,
     TestedRow,
     best_knobs,
+    best_row,
     best_trial,
     forms,
     gain,
@@ -38,7 +39,7 @@ WHY = dict.fromkeys(("assd", "hd95"), " (empty prediction)")
 def answer(results: SearchResults) -> str:
     """What was found, in plain words; while nothing was tested, how far the search is. Of a group, what it froze."""
     design, names, pareto = results.design, names_of(results), front(results)
-    best = next((row for row in summary(results) if row.kind == "best"), None)
+    best = best_row(results)
     sentences = [answer_of(pareto)] if pareto else []
     # the best weights, then the best values of what else was asked about
     asked = (*design.weights, *(path for path in design.space if path not in (*design.weights, *design.nuisance)))
@@ -69,15 +70,14 @@ def _tested(results: SearchResults, best: TestedRow, setting: str) -> Iterator[s
         supervised = next(row for row in summary(results) if row.label == design.supervised)
         share = percent_interval(best.share)
         yield f"Share of the target-supervised model's {score(supervised.dice.mean)}: {share}."
-    reference, found = results.reference(design.no_adaptation), gain(results)
-    if found is None or found.effect is None or reference is None:
+    plain, found = next((row for row in summary(results) if row.label == design.no_adaptation), None), gain(results)
+    if found is None or found.effect is None or plain is None:
         return
     interval = " to ".join(f"{end:+.{digits}f}" for end in found.effect.bounds or ())
     known = [f"{CONFIDENCE:.0%} interval {interval}"] if interval else []
     known += [f"p = {found.p:.2g}"] if found.p is not None else []
     known += [f"over the {counted(found.fewest_seeds, 'seed')} that both have"] if found.seeds_left_out else []
-    floor = score(statistics.over_seeds(reference.replicates, best.leading).mean, digits)
-    rests = f" ({'; '.join(known)})" if known else ""
+    floor, rests = score(plain.tested.mean, digits), f" ({'; '.join(known)})" if known else ""
     yield f"Difference from no adaptation's {floor}: {found.effect.estimate:+.{digits}f}{rests}."
 
 
@@ -110,7 +110,7 @@ def warnings(results: SearchResults) -> Iterator[str]:
     yield from other_code(results.trained)
     missing = unfinished(results)
     yield from provisional(missing)
-    best = next((row for row in summary(results) if row.kind == "best"), None)
+    best = best_row(results)
     if best is not None and best.dice.n and best.share is None and not missing:
         yield f"No share of target supervised: '{results.design.supervised}' has no finished run with a score."
     if failed := sum(run.state == "failed" for row in summary(results) for run in row.replicates):

@@ -14,8 +14,7 @@ from medsearch.reporting import comparison
 from medsearch.reporting.comparison import Comparison
 from medsearch.reporting.metrics import METRICS, full_heading, full_words, metric_of, short
 from medsearch.reporting.results import Finalist, Replicate, SearchResults, Trial
-from medsearch.reporting.statistics import Summary, known, over_seeds
-from medsearch.reporting.table import Scores
+from medsearch.reporting.statistics import Scores, Summary, known
 from medsearch.reporting.variance_components import Interval
 from medsearch.reporting.wording import NOTHING, KnobName, knob_names, percent_interval, score
 
@@ -205,12 +204,18 @@ def summary(results: SearchResults) -> tuple[TestedRow, ...]:
     return (*finalists, *references)
 
 
+def best_row(results: SearchResults) -> TestedRow | None:
+    """The row of the best finalist, the first of the summary; None while there are no finalists."""
+    return next((row for row in summary(results) if row.kind == "best"), None)
+
+
 def ranking(results: SearchResults) -> tuple[Finalist, ...]:
     """Finalists, best first: those that failed on no seed, by their mean selection value over seeds, never by test."""
-    sign = results.design.sign
+    sign, planned = results.design.sign, len(results.design.seeds)
 
     def merit(finalist: Finalist) -> tuple[int, float, int]:
-        over, trial = over_seeds(finalist.replicates, "value"), results.trial(finalist.number)
+        over = Scores(metric="value", replicates=finalist.replicates, planned=planned).seeds
+        trial = results.trial(finalist.number)
         alone = sign * trial.value if trial and trial.value is not None else float("-inf")
         return -over.failed, alone if over.mean is None else sign * over.mean, -finalist.number
 
@@ -232,9 +237,8 @@ def best_knobs(results: SearchResults) -> dict[str, Any]:
 
 def gain(results: SearchResults) -> Comparison | None:
     """The best finalist against no adaptation in the test metric that leads; None while nothing can be compared."""
-    rows, plain_label = summary(results), results.design.no_adaptation
-    best = next((row for row in rows if row.kind == "best"), None)
-    plain = next((row for row in rows if row.kind == "reference" and row.label == plain_label), None)
+    best, plain_label = best_row(results), results.design.no_adaptation
+    plain = next((row for row in summary(results) if row.kind == "reference" and row.label == plain_label), None)
     if best is None or plain is None:
         return None
     compared = comparison.compare(*(row.scores(best.leading).by_seed for row in (best, plain)))

@@ -28,6 +28,7 @@ from medsearch.reporting.search.tables import (
     DICE,
     TestedRow,
     best_knobs,
+    best_row,
     best_trial,
     counted_runs,
     spread,
@@ -256,7 +257,7 @@ def _bounds(results: StagedResults) -> Iterator[tuple[str, bool]]:
     refined = results.refinement
     if refined is None:
         return
-    best = next((row for row in summary(refined.search) if row.kind == "best"), None) if refined.search else None
+    best = best_row(refined.search) if refined.search else None
     trial = f", trial {best.trial}," if best else ""
     for group in results.groups:
         if (bound := group.bound) is None:

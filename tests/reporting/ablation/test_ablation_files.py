@@ -4,6 +4,7 @@ import io
 import json
 import shutil
 import subprocess
+from functools import cache
 
 import pandas as pd
 import pytest
@@ -26,6 +27,7 @@ from tests.study.headers import put
 HOSTILE = "<script>alert(1)</script> | 50% & $x_1$ #~^\\{} [b] `c` *it* ±†λ→≥α “q” é Œ 中\nnext"
 
 
+@cache
 def hostile() -> Measures:
     failed = Replicate(seed=1, state="failed", reason=HOSTILE, cause=HOSTILE)
     paper = Reported(
@@ -46,12 +48,12 @@ def measures(results):
 
 
 @pytest.fixture(scope="session")
-def frame(measures):
-    return pd.read_csv(io.StringIO(files(measures.results)["table.csv"])).set_index(["row", "column", "metric"])
+def frame(texts):
+    return pd.read_csv(io.StringIO(texts["table.csv"])).set_index(["row", "column", "metric"])
 
 
-def test_the_csv_goes_through_pandas_and_back(measures):
-    text = files(measures.results)["table.csv"]
+def test_the_csv_goes_through_pandas_and_back(texts):
+    text = texts["table.csv"]
     read = pd.read_csv(io.StringIO(text), keep_default_na=False, dtype=str)
     assert read.to_csv(index=False) == text
 
@@ -137,8 +139,8 @@ def test_no_share_and_no_comparison_in_the_csv_is_silently_one_over_survivors(lo
     assert (line["survivors_share"], line["compared_seeds"]) == (pytest.approx(0.75, abs=0.02), 1)
 
 
-def test_every_case_of_every_finished_seed_is_a_line(measures):
-    read = pd.read_csv(io.StringIO(files(measures.results)["cases.csv"]))
+def test_every_case_of_every_finished_seed_is_a_line(texts):
+    read = pd.read_csv(io.StringIO(texts["cases.csv"]))
     mine = read[(read["row"] == PROPOSED) & (read["column"] == BRATS) & (read["metric"] == "test/dice")]
     assert len(mine) == 3 * 12
     one = mine[mine["seed"] == 1].set_index("subject")["value"]
@@ -148,7 +150,7 @@ def test_every_case_of_every_finished_seed_is_a_line(measures):
     assert read["value"].isna().sum() == 24  # one undefined distance for each of 24 tested replicates
 
 
-def test_tables_know_nothing_of_time_place_or_order(written, tmp_path, measures):
+def test_tables_know_nothing_of_time_place_or_order(texts, tmp_path):
     """Stages stored in another order, elsewhere, later, slower and over two starts of the study give the same bytes."""
     folder, store = tmp_path / "elsewhere" / "study", Store(tmp_path / "elsewhere" / "stages")
     content = made_up.header(begun=99.0, commit="another")
@@ -159,13 +161,13 @@ def test_tables_know_nothing_of_time_place_or_order(written, tmp_path, measures)
     (store.root / ".index.jsonl").unlink(missing_ok=True)
     put(folder, content)
     other = files(collect_ablation(folder, store))
-    assert {name: text for name, text in files(measures.results).items() if name != "results.json"} == {
+    assert {name: text for name, text in texts.items() if name != "results.json"} == {
         name: text for name, text in other.items() if name != "results.json"
     }
 
 
-def test_markdown_has_a_line_for_each_row_with_measured_beside_reported(measures):
-    text = files(measures.results)["table.md"]
+def test_markdown_has_a_line_for_each_row_with_measured_beside_reported(texts):
+    text = texts["table.md"]
     (line,) = (one for one in text.splitlines() if one.startswith(f"| {NO_ST} | 0.8"))
     assert line.split(" | ")[1:4] == ["0.839 ± 0.013 (n=3)", "0.844 ± 0.001 (3 seeds)", "agrees"]
     assert "| w/o TAMT w/o ST | 0.781 ± 0.006 † (2 of 3, seed 1 diverged) | 0.817 ± 0.005 (3 seeds) | lower |" in text
@@ -186,8 +188,8 @@ def test_markdown_tables_are_whole_whatever_the_labels():
     assert "<script" not in text
 
 
-def test_markdown_renders_as_tables_and_text(measures):
-    page = MarkdownIt().enable("table").parse(files(measures.results)["table.md"])
+def test_markdown_renders_as_tables_and_text(texts):
+    page = MarkdownIt().enable("table").parse(texts["table.md"])
     tables, rows = (sum(token.type == kind for token in page) for kind in ("table_open", "tr_open"))
     assert tables == 1 + 4  # the paper's, and what each of its four blocks stands on
     assert rows == (1 + 5) + 2 * (1 + 5) + 2 * (1 + 4)
@@ -211,8 +213,8 @@ def test_latex_compiles(made, measures, tmp_path):
     assert "Missing character" not in done.stdout
 
 
-def test_latex_shows_verdicts_as_letters_and_missing_seeds_on_lines_of_their_own(measures):
-    text = files(measures.results)["table.tex"]
+def test_latex_shows_verdicts_as_letters_and_missing_seeds_on_lines_of_their_own(texts):
+    text = texts["table.tex"]
     assert r"w/o ST & 0.839 $\pm$ 0.013\textsuperscript{a} & 0.844 $\pm$ 0.001 &" in text
     assert r"w/o TAMT w/o ST & 0.781 $\pm$ 0.006 \dag{}\textsuperscript{l} & 0.817 $\pm$ 0.005 &" in text
     assert r"\scriptsize seed 1 diverged" in text
@@ -230,8 +232,8 @@ def test_latex_says_over_how_many_cases_a_spread_is():
     assert "(6 cases)" in text
 
 
-def test_why_a_verdict_is_what_it_is_stands_in_markdown_and_latex(measures):
-    markdown, tex = files(measures.results)["table.md"], files(measures.results)["table.tex"]
+def test_why_a_verdict_is_what_it_is_stands_in_markdown_and_latex(texts, measures):
+    markdown, tex = texts["table.md"], texts["table.tex"]
     assert f"- Verdict “agrees” in “{NO_ST}” ({BRATS}, Dice): within ±0.03 of the reported 0.844 (p = " in markdown
     assert "1 of 3 planned seeds have no value" in markdown
     assert r"Verdict ``agrees'' in ``w/o ST'' (BraTS : T1 $\rightarrow$ T2, Dice): within" in tex
@@ -249,8 +251,8 @@ def test_a_reason_of_all_verdicts_is_said_once():
     assert files(made)["table.md"].count(told) == files(made)["table.md"].count("- Verdict “") == 1
 
 
-def test_results_can_be_read_again(results, measures):
-    content = json.loads(files(measures.results)["results.json"])
+def test_results_can_be_read_again(results, texts, measures):
+    content = json.loads(texts["results.json"])
     assert from_json(AblationResults, content) == results
     derived = content["derived"]
     assert [line["row"] for line in derived["table"]] == [of.row.label for of in measures]

@@ -12,7 +12,7 @@ from tests.reporting.ablation.ablation_results import results as small_results
 from tests.reporting.ablation.ablation_results import run
 from tests.reporting.ablation.test_ablation_files import HOSTILE, hostile
 from tests.reporting.outline import Outline
-from tests.reporting.written import files, page
+from tests.reporting.written import page
 
 
 def written(measures: Measures, folder) -> str:
@@ -83,11 +83,11 @@ def test_every_stage_run_is_listed_with_its_state(results, found):
     assert "loss 'adv' = nan at epoch 3: training diverged" in found.text
 
 
-def test_the_page_carries_its_tables(found, results):
+def test_the_page_carries_its_tables(found, texts):
     carried = {a["download"]: a["href"] for _, a in found.elements if "download" in a}
     assert set(carried) == {"table.csv", "table.md", "table.tex"}
     content = base64.b64decode(carried["table.csv"].split(",", 1)[1]).decode()
-    assert content == files(results)["table.csv"]
+    assert content == texts["table.csv"]
 
 
 @pytest.mark.filterwarnings("ignore:Glyph")

@@ -1,5 +1,6 @@
 import io
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,23 +16,34 @@ from medsearch.stages.store import Store
 from medsearch.study.record.headers import AblationHeader
 from medsearch.study.record.ledger import Ledger
 from tests.reporting import made_up_ablation as made_up
-from tests.study.headers import written
+from tests.reporting.written import contents
+from tests.study.headers import written as header_of
 
 FILES = {"index.html", "results.json", "table.csv", "cases.csv", "table.md", "table.tex"}
 FIGURES = {f"figures/{name}.{kind}" for name in ("bars", "bars_assd") for kind in ("png", "svg")}
 DATED = ("index.html", "results.json")
 
 
-def contents(folder) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+@pytest.fixture(scope="module")
+def reported(written, tmp_path_factory):
+    """A home whose made-up ablation has its report, and what the report's folder then holds; nobody changes it."""
+    home = shutil.copytree(written, tmp_path_factory.mktemp("reported") / "home")
+    folder = home / "studies" / "table"
+    assert rebuild(folder, Store(home / "stages")) == folder / "report" / "index.html"
+    return home, contents(folder / "report")
 
 
-def test_an_ablations_report_is_these_files_and_the_same_again(home):
-    folder, _ = home
-    assert rebuild(*home) == folder / "report" / "index.html"
-    first = contents(folder / "report")
+@pytest.fixture
+def home(reported, tmp_path):
+    """The study's folder, with its report, and its store, to be changed at will."""
+    copy = shutil.copytree(reported[0], tmp_path / "home")
+    return copy / "studies" / "table", Store(copy / "stages")
+
+
+def test_an_ablations_report_is_these_files_and_the_same_again(home, reported):
+    (folder, _), (_, first) = home, reported
     assert set(first) == FILES | FIGURES
-    rebuild(*home)
+    assert rebuild(*home) == folder / "report" / "index.html"
     again = contents(folder / "report")
     assert {name for name in first if first[name] != again[name]} <= set(DATED)  # these say when they were made
     assert read_results(AblationResults, folder / "report" / "results.json").rows[0].label == made_up.NO_TAMT
@@ -39,9 +51,9 @@ def test_an_ablations_report_is_these_files_and_the_same_again(home):
 
 def test_figures_that_no_longer_apply_are_removed(home):
     folder, _ = home
-    rebuild(*home)
+    assert (folder / "report" / "figures" / "bars_assd.png").exists()
     ledger = Ledger(folder)
-    ledger.write_header(replace(written(ledger, AblationHeader), metrics=("test/dice",)))
+    ledger.write_header(replace(header_of(ledger, AblationHeader), metrics=("test/dice",)))
     rebuild(*home)
     assert not (folder / "report" / "figures" / "bars_assd.png").exists()
     assert (folder / "report" / "figures" / "bars.png").exists()
@@ -60,10 +72,15 @@ def test_a_folder_without_a_study_is_refused(tmp_path):
         rebuild(tmp_path / "nothing", Store(tmp_path / "stages"))
 
 
+@pytest.fixture(scope="module")
+def shown(written):
+    return summary(written / "studies" / "table", Store(written / "stages"))
+
+
 @pytest.mark.parametrize("width", [80, 120])
-def test_the_summary_fits_a_log(home, width):
+def test_the_summary_fits_a_log(shown, width):
     console = Console(width=width, record=True, file=io.StringIO())
-    console.print(summary(*home))
+    console.print(shown)
     lines = console.export_text().splitlines()
     assert max(len(line) for line in lines) <= width
     text = "\n".join(lines)

@@ -10,9 +10,7 @@ from medsearch.reporting.ablation.narrative import answer, caption, failures, un
 from medsearch.reporting.collect import collect_ablation
 from medsearch.reporting.results import Replicate
 from medsearch.reporting.variance_components import difference
-from medsearch.stages.store import Store
 from medsearch.study.record.headers import Skipped
-from tests.reporting import made_up_ablation as made_up
 from tests.reporting.ablation.ablation_results import column, results, run
 from tests.reporting.made_up_ablation import BRATS, SPARSE
 
@@ -52,10 +50,8 @@ def test_every_failure_is_a_line(results):
     assert len(failures(results)) == sum(run.state == "failed" for run in results.replicates) == 2
 
 
-def test_retuning_and_a_searchs_base_are_told(tmp_path):
-    folder, store = tmp_path / "study", Store(tmp_path / "stages")
-    made_up.write(folder, store, of=made_up.retuned(), failures={}, waiting=frozenset())
-    measures = Measures(collect_ablation(folder, store))
+def test_retuning_and_a_searchs_base_are_told(retuned):
+    measures = Measures(collect_ablation(*retuned))
     told = "\n".join(caption(measures))
     retuned = "Re-tuned for every row and column: λ_segmentation seg, over the same 3 configurations each, under seed 0"
     assert f"{retuned}, by validation/dice; all else is frozen." in told

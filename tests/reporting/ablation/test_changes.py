@@ -39,6 +39,12 @@ def made(rows=ROWS, *, reported=(PAPER,), **changes) -> AblationResults:
     return results(rows, against={"less": "ours", "more": "ours"}, reported=reported, **changes)
 
 
+@pytest.fixture(scope="module")
+def texts() -> dict[str, str]:
+    """The files of text of the report of `made()`, by name."""
+    return files(made())
+
+
 def change_of(measures: Measures, row: str = "less"):
     return measures.changes[row, "task", DICE]
 
@@ -76,10 +82,11 @@ def test_only_tables_in_which_the_paper_prints_changes_have_them():
     dice = dataclasses.replace(PAPER, metric="dice", value=0.8, spread=None)
     measures = Measures(made(reported=(dice,)))
     assert measures.changes == {}
-    assert "change" not in files(measures.results)["table.md"].lower()
-    assert "relative change" not in files(measures.results)["table.tex"]
-    assert not set(CHANGES) & set(files(measures.results)["table.csv"].partition("\n")[0].split(","))
-    assert "change" not in json.loads(files(measures.results)["results.json"])["derived"]["table"][1]
+    texts = files(measures.results)
+    assert "change" not in texts["table.md"].lower()
+    assert "relative change" not in texts["table.tex"]
+    assert not set(CHANGES) & set(texts["table.csv"].partition("\n")[0].split(","))
+    assert "change" not in json.loads(texts["results.json"])["derived"]["table"][1]
 
 
 def test_rows_without_one_of_the_papers_have_a_change_and_rows_compared_with_nothing_none():
@@ -170,13 +177,13 @@ def test_the_caption_tells_how_a_change_is_taken_its_margin_and_where_it_is_prin
     assert "Reported: P, Table 4.2, p. 49; P, Table 4.1, p. 49." in told
 
 
-def frame_of(of: AblationResults) -> pd.DataFrame:
-    return pd.read_csv(io.StringIO(files(of)["table.csv"])).set_index("row")
+def frame_of(text: str) -> pd.DataFrame:
+    return pd.read_csv(io.StringIO(text)).set_index("row")
 
 
-def test_changes_go_through_the_csv_in_full():
-    measures, frame = Measures(made()), frame_of(made())
-    found, line = change_of(measures), frame.loc["less"]
+def test_changes_go_through_the_csv_in_full(texts):
+    frame = frame_of(texts["table.csv"])
+    found, line = change_of(Measures(made())), frame.loc["less"]
     assert tuple(line[list(CHANGES[:4])]) == (
         found.seeds.mean, found.seeds.sd, found.found.interval.low, found.found.interval.high,
     )  # fmt: skip
@@ -186,20 +193,20 @@ def test_changes_go_through_the_csv_in_full():
     assert pd.isna(line["survivors_change"])
     assert frame.loc["more", ["reported_change", "change_verdict"]].isna().all()
     assert frame.loc["ours", list(CHANGES)].isna().all()
-    text = files(measures.results)["table.csv"]
+    text = texts["table.csv"]
     assert pd.read_csv(io.StringIO(text), keep_default_na=False, dtype=str).to_csv(index=False) == text
 
 
 @pytest.mark.parametrize("loser", ["ours", "less"])
 def test_no_change_in_the_csv_is_silently_one_over_survivors(loser):
-    line = frame_of(lacking(loser)).loc["less"]
+    line = frame_of(files(lacking(loser))["table.csv"]).loc["less"]
     assert line[["change", "change_sd", "change_low", "change_high"]].isna().all()
     assert line["survivors_change"] == pytest.approx(-10.0)
     assert line["reported_change"] == -8.22
 
 
-def test_results_json_has_changes_and_their_verdicts_and_can_be_read_again():
-    content = json.loads(files(made())["results.json"])
+def test_results_json_has_changes_and_their_verdicts_and_can_be_read_again(texts):
+    content = json.loads(texts["results.json"])
     assert from_json(AblationResults, content) == made()
     line = content["derived"]["table"][1]
     assert (line["row"], line["change"], line["reported_change"]) == ("less", pytest.approx(-9.0), -8.22)
@@ -207,8 +214,8 @@ def test_results_json_has_changes_and_their_verdicts_and_can_be_read_again():
     assert (verdict["cell"], verdict["kind"]) == (["less", "task", "test/dice_change"], "underpowered")
 
 
-def test_markdown_has_measured_and_reported_changes():
-    text = files(made())["table.md"]
+def test_markdown_has_measured_and_reported_changes(texts):
+    text = texts["table.md"]
     (head,) = (line for line in text.splitlines() if "SD over cases |" in line)
     assert head.endswith("| Change | Reported change | Verdict on change |")
     (line,) = (line for line in text.splitlines() if line.startswith("| less | 0.0"))
@@ -230,8 +237,8 @@ def test_where_the_paper_prints_changes_alone_they_stand_in_its_table():
     assert parts_of(beside.blocks[0], beside) == ("Measured", "Reported", "Verdict")
 
 
-def test_latex_has_a_table_of_changes_with_verdicts_as_letters():
-    text = files(made())["table.tex"]
+def test_latex_has_a_table_of_changes_with_verdicts_as_letters(texts):
+    text = texts["table.tex"]
     assert r"2. less & 1 & $-$9.00 $\pm$ 1.41 \%\textsuperscript{u} & $-$8.22 $\pm$ 2.71 \% \\" in text
     assert r"3. more & 1 & +5.50 $\pm$ 0.71 \% & -- \\" in text
     assert r"\label{tab:made-up-change-1}" in text
@@ -241,8 +248,8 @@ def test_latex_has_a_table_of_changes_with_verdicts_as_letters():
     assert r" &  & \scriptsize 1 of 2 &  \\" in lost
 
 
-def test_every_percent_sign_in_latex_is_escaped_but_that_of_the_comment():
-    lines = files(made())["table.tex"].splitlines()
+def test_every_percent_sign_in_latex_is_escaped_but_that_of_the_comment(texts):
+    lines = texts["table.tex"].splitlines()
     assert [line for line in lines if "%" in line.replace(r"\%", "")] == [r"% needs \usepackage{booktabs}"]
 
 

@@ -1,3 +1,5 @@
+import shutil
+
 import pytest
 
 from medsearch.core.errors import BadInput
@@ -112,9 +114,8 @@ def test_a_running_stage_shows_what_its_journal_has(home):
     assert [run.seconds for run in collect_ablation(folder, store).runs if run.state == "running"] == [7.0]
 
 
-def test_a_row_that_is_being_retuned_waits_and_its_configurations_are_told(empty):
-    folder, store = empty
-    made_up.write(folder, store, of=made_up.retuned(), failures={}, waiting=frozenset())
+def test_a_row_that_is_being_retuned_waits_and_its_configurations_are_told(retuned, tmp_path):
+    folder, store = shutil.copytree(retuned[0], tmp_path / "table"), retuned[1]  # only the ledger changes
     _, key = made_up.retuned().candidates[4].stages[-1]
     planned = PlannedRun(role="stage", seed=0, label=NO_ST, stages=(("segmentation", key),))
     Ledger(folder).finished(Ledger(folder).started(planned), state="failed", reason="loss = nan", cause="diverged")

@@ -16,10 +16,7 @@ from medsearch.reporting.ablation.cells import title_of
 from medsearch.reporting.ablation.charts import bars
 from medsearch.reporting.ablation.measures import Measures
 from medsearch.reporting.ablation.narrative import caption
-from medsearch.reporting.collect import collect_ablation
 from medsearch.reporting.results import Replicate
-from medsearch.stages.store import Store
-from tests.reporting import made_up_ablation as made_up
 from tests.reporting.ablation.ablation_results import column, results
 from tests.reporting.written import files, page
 
@@ -113,12 +110,13 @@ def test_the_table_shows_both_and_the_reported_value_beside_its_own() -> None:
 
 def test_the_csv_has_a_line_for_each_statistic() -> None:
     measures = of(printed(0.9, "pooled", contradiction="Table 2 prints 0.8"))
-    by_case, pooled = csv.DictReader(io.StringIO(files(measures.results)["table.csv"]))
+    texts = files(measures.results)
+    by_case, pooled = csv.DictReader(io.StringIO(texts["table.csv"]))
     assert (by_case["metric"], by_case["statistic"], by_case["reported"]) == (MEAN, "mean over cases", "")
     assert (pooled["metric"], pooled["statistic"], pooled["reported"]) == (POOLED, "pooled", "0.9")
     assert (pooled["reported_statistic"], pooled["contradiction"]) == ("pooled", "Table 2 prints 0.8")
     assert pooled["sd_cases"] == pooled["undefined_cases"] == ""
-    assert {line["metric"] for line in csv.DictReader(io.StringIO(files(measures.results)["cases.csv"]))} == {MEAN}
+    assert {line["metric"] for line in csv.DictReader(io.StringIO(texts["cases.csv"]))} == {MEAN}
 
 
 def test_without_a_pooled_value_in_the_paper_there_is_no_pooled_column() -> None:
@@ -231,9 +229,6 @@ def test_a_figure_is_of_one_statistic() -> None:
     assert [(one.column, one.reported) for one in pooled.marks] == [("BraTS", 0.9)]
 
 
-def test_what_a_test_stage_scored_is_collected(tmp_path) -> None:
-    store = Store(tmp_path / "stages")
-    made_up.write(tmp_path / "study", store)
-    found = collect_ablation(tmp_path / "study", store)
-    assert {run.unit for run in found.replicates} == {"", "diseased halves"}
-    assert all(run.unit for run in found.replicates if run.state == "complete")
+def test_what_a_test_stage_scored_is_collected(results) -> None:
+    assert {run.unit for run in results.replicates} == {"", "diseased halves"}
+    assert all(run.unit for run in results.replicates if run.state == "complete")

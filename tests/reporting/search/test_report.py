@@ -10,12 +10,9 @@ from medsearch.reporting.report import write_report
 from medsearch.reporting.results import Picture, SearchResults
 from medsearch.reporting.storage import read_results
 from tests.reporting import made_up_search
+from tests.reporting.written import contents
 
 FIGURES = ("history", "parallel_coordinates", "importances", "learning_curves")
-
-
-def contents(folder) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_report_is_these_files_and_the_same_again(tmp_path):

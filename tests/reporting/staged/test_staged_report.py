@@ -10,7 +10,7 @@ from rich.console import Console
 
 from medsearch.core.errors import BadInput
 from medsearch.reporting.collect import collect_staged
-from medsearch.reporting.report import rebuild, summary, summary_text, write_report
+from medsearch.reporting.report import rebuild, summary, write_report
 from medsearch.reporting.results import StagedResults, Trial
 from medsearch.reporting.staged.document import answer, caption
 from medsearch.reporting.storage import read_results
@@ -24,6 +24,7 @@ from medsearch.study.record.ledger import Ledger
 from tests.reporting.outline import Outline
 from tests.reporting.staged import made_up_staged as made_up
 from tests.reporting.written import files, page
+from tests.reporting.written import summary as summary_of
 from tests.study import toy
 from tests.study.headers import written
 from tests.study.staging import FIRST, SECOND, A, B, carry_out_staged, staged
@@ -61,11 +62,11 @@ def test_files_can_be_read_again(results: StagedResults, tmp_path: Path) -> None
     lines = list(csv.DictReader((tmp_path / "table.csv").read_text().splitlines()))
     assert [line["knob"] for line in lines] == list(made_up.POINT)
     assert "\n\n| Group | Frozen |" in files(results)["table.md"]
-    assert shown(summary_text(results))
+    assert summary_of(results)
 
 
 def test_the_summary_has_a_line_for_each_group_and_the_verdict() -> None:
-    lines = [line.strip() for line in shown(summary_text(made_up.finished())).splitlines()]
+    lines = [line.strip() for line in summary_of(made_up.finished()).splitlines()]
     assert any(line.startswith("translation") and "λ_cyc = 8" in line and "0.310 (n=1)" in line for line in lines)
     assert any(line.startswith("segmentation") and line.endswith("2 of 2") for line in lines)
     assert any(line.startswith("Refinement: Left on the table: +0.050 test Dice") for line in lines)
