@@ -1,10 +1,9 @@
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
+from medsearch.cohorts.views import Abdomen
 from medsearch.core.recipes import override
 from medsearch.methods.ssbr_cyclegan import losses
 from medsearch.methods.ssbr_cyclegan.recipe import RegressorConfig, RegressorWeights, Weights
@@ -114,6 +113,7 @@ def test_a_step_of_the_regressor_has_the_sums_of_the_whole_batch() -> None:
 
 
 def test_outside_of_the_body_there_is_air() -> None:
-    given = SimpleNamespace(bodies=lambda: np.array([[[1, 0], [0, 1]]], np.float32))
+    body = np.array([[[1, 0], [0, 1]]], np.uint8)
+    given = Abdomen("a", np.zeros(body.shape, np.int16), body, window=(-1000, 1000), spacing=(1, 1, 1))
     fake = torch.tensor([[[[0.5, 0.5], [-0.25, -1.0]]]])
     assert within_body(fake, given).tolist() == [[[[0.5, -1.0], [-1.0, -1.0]]]]

@@ -9,7 +9,7 @@ import torch
 
 from medsearch.core.errors import BadInput
 from medsearch.core.records import read_json
-from medsearch.methods.ssbr_cyclegan import Test
+from medsearch.methods.ssbr_cyclegan import Test as SynthesisTest
 from medsearch.methods.ssbr_cyclegan.recipe import InferenceRecipe
 from medsearch.methods.ssbr_cyclegan.regression import Regression, order_kept
 from medsearch.methods.ssbr_cyclegan.selection import Patient
@@ -170,7 +170,9 @@ def test_the_mask_puts_background_where_the_input_has_no_body(ct: Micro, tmp_pat
     context = ct.context(ct.runs(selection="none", test=True)["test"], tmp_path)
     given, _ = context.task.pair("test", context.task.pairs("test")[0])
     plain, cut = (
-        Test(recipe=InferenceRecipe(binary_mask=mask), translation=RECIPE.translation).translator(context)(given)
+        SynthesisTest(recipe=InferenceRecipe(binary_mask=mask), translation=RECIPE.translation).translator(context)(
+            given
+        )
         for mask in (False, True)
     )
     inside = given.bodies() > 0

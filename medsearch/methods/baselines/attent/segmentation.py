@@ -71,8 +71,8 @@ class SegmentationTraining(SelectedByDice, ContrastsTraining):
         self.d_main, self.d_aux = MapDiscriminator(recipe.discriminator), MapDiscriminator(recipe.discriminator)
         self.notes = {"backbone_from": start_backbone(self.network, recipe.deeplab)}
         self.hold({"d_main": self.d_main, "d_aux": self.d_aux}, network=self.network)
-        file = STATES[recipe.translator]
-        self.translator = context.trained("translation", Translator(translation), "translator", file=file)
+        file, untrained = STATES[recipe.translator], Translator(translation)
+        self.translator = context.trained("translation", untrained, "translator", file=file).requires_grad_(False)
         self.drawing = both_contrasts(context.task, recipe.slices)
         self.validation = validation_slices(context.task, SELECTING[selection], recipe.slices)
 
