@@ -243,7 +243,8 @@ class StudyReader:
 
     def refresh(self) -> set[str]:
         """Read what is new; return the runs that it touches."""
-        touched = self._read_header() | self._read_ledger()
+        touched = self._read_ledger()  # before the header, which is written before any run that it describes
+        touched |= self._read_header()
         touched |= self._look_again(touched)
         table = self.folder / "report" / "results.json"
         if self.study.ablation is not None and (stamp := _stamp(table)) != self._table_stamp:

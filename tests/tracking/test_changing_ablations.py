@@ -74,6 +74,31 @@ def test_a_row_that_comes_shares_what_is_there(made: SweptScene) -> None:
     )
 
 
+def test_a_header_that_is_written_while_the_ledger_is_read_describes_its_runs(
+    made: SweptScene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a stage run of a row that has just come would be created under another name, which it then keeps."""
+    server, reader = PretendedServer(), made.scene.reader()
+    del made.rows["w/o ST"]
+    made.begin()
+    sender = Sender(reader, nowhere(), connect=lambda _: server)
+    assert sender.step(live=True) is None
+    read = reader._ledger.new
+
+    def grown() -> list[Any]:
+        monkeypatch.setattr(reader._ledger, "new", read)
+        made.rows = dict(ROWS)
+        made.begin()
+        made.run(fail=None)
+        return read()
+
+    monkeypatch.setattr(reader._ledger, "new", grown)
+    assert sender.step(live=False, final=True) is None
+    shown = {name.partition("/")[2]: face for name, face in server.shown().items()}
+    assert stage(shown, "translation", "aware", COLUMNS[0], 0)["name"] == "shared, seed 0: translation"
+    assert stage(shown, "test", "w/o ST", COLUMNS[0], 0)["tags"]["role"] == "stage"
+
+
 def test_a_row_of_other_knobs_is_another_run(made: SweptScene) -> None:
     server = PretendedServer()
     made.run(fail=None)
