@@ -29,7 +29,7 @@ def test_validation_sees_what_the_rule_allows(micro: Micro, tmp_path: Path, rule
             volume = volumes[places[subject]]
         else:
             volume = micro.prepared.image(contrast)[place]
-        box, geometry = micro.prepared.boxes[place], crops.source.geometry
+        box, geometry = micro.prepared.boxes[place], crops.volumes.geometry
         np.testing.assert_array_equal(crops[index][0], halves(volume, geometry, box)[side])
         np.testing.assert_array_equal(crops[index][1], halves(micro.prepared.mask[place], geometry, box)[side])
         assert micro.prepared.presence[place, side]
@@ -68,7 +68,7 @@ def test_references_learn_from_their_own_images_alone(
     subject, side, _ = found.synthetic.halves.units[0]
     place = micro.prepared.index(subject)
     image = halves(
-        micro.prepared.image(contrast)[place], found.synthetic.halves.source.geometry, micro.prepared.boxes[place]
+        micro.prepared.image(contrast)[place], found.synthetic.halves.volumes.geometry, micro.prepared.boxes[place]
     )
     np.testing.assert_array_equal(found.synthetic.halves[0][0], image[side])
 
@@ -80,7 +80,7 @@ def test_slices_train_and_whole_halves_validate_in_2d(micro: Micro, tmp_path: Pa
     for crops, present in ((found.synthetic, True), (found.diseased, True), (found.healthy, False)):
         for subject, side, z in crops.halves.units:
             place = micro.prepared.index(subject)
-            crop = halves(micro.prepared.mask[place], crops.halves.source.geometry, micro.prepared.boxes[place])[side]
+            crop = halves(micro.prepared.mask[place], crops.halves.volumes.geometry, micro.prepared.boxes[place])[side]
             assert crop[z - 4].any() == present
     assert all(unit.z is None for unit in found.validation.halves.units)
     assert found.validation.load([0], None).x.shape == (1, 1, 8, 16, 8)
