@@ -9,15 +9,14 @@ from typing_extensions import TypeVar
 
 from medsearch.cohorts.views import TaskView, View
 from medsearch.stages.manifest import Manifest
+from medsearch.training.epochs import WEIGHTS
 from medsearch.training.runtime import Runtime
 
 if TYPE_CHECKING:
     from medsearch.training.checkpoints import M
 
-__all__ = ["Artifact", "Runtime", "StageContext"]
+__all__ = ["STATES", "WEIGHTS", "Artifact", "Runtime", "StageContext"]
 
-WEIGHTS = "weights.safetensors"
-"""The output in which a stage leaves its networks."""
 STATES = {"last": WEIGHTS, "best": "best.safetensors"}
 """Those of a stage that hands on two states, that of its last epoch and that of its best."""
 

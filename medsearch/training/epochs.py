@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+WEIGHTS = "weights.safetensors"
+"""The output in which a training leaves its networks."""
+
 
 @dataclass(frozen=True)
 class Epoch:

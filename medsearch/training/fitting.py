@@ -16,7 +16,7 @@ from medsearch.core.seeds import generator, seed
 from medsearch.training.adversarial import AdversarialStep, supervised_step
 from medsearch.training.checkpoints import save_tensors
 from medsearch.training.crops import CropBatch, Crops
-from medsearch.training.epochs import Epoch, Outcome
+from medsearch.training.epochs import WEIGHTS, Epoch, Outcome
 from medsearch.training.inference import micro_dice
 from medsearch.training.loop import Best, Loop, run
 from medsearch.training.optimisers import amsgrad, set_rate
@@ -155,7 +155,7 @@ class SegmentorTraining(NetworkTraining[Any]):
     def train(self) -> Generator[Epoch, None, Outcome]:
         """Keep the epoch with the highest validation Dice, as `weights.safetensors` of the stage, module "network"."""
         best = yield from self.fit()
-        save_tensors(self.context.directory / "weights.safetensors", best.tensors)
+        save_tensors(self.context.directory / WEIGHTS, best.tensors)
         return Outcome({"validation/dice": best.value}, {"best_epoch": best.epoch})
 
 

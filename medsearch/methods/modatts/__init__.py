@@ -46,6 +46,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
+from medsearch.cohorts.views import whole
 from medsearch.core.errors import BadInput
 from medsearch.core.files import digest, require_content
 from medsearch.methods.modatts.recipe import (
@@ -69,14 +70,14 @@ if TYPE_CHECKING:
 __all__ = ["CROSSMODA", "MODATTS"]
 
 VALIDATION_READS = {
-    "source": ("source.validation.images", "source.validation.masks", "source.validation.presence"),
+    "source": whole("source", "validation"),
     "pseudo-target": ("source.validation.masks", "source.validation.presence"),
-    "oracle": ("target.validation.images", "target.validation.masks", "target.validation.presence"),
+    "oracle": whole("target", "validation"),
 }
 """What the choice of the best epoch, and with it of the best trial, may see."""
 
 KNOB, WANTED = "translation.imagenet", "R50+ViT-B_16.npz"
-TARGET_TRAINING = ("target.train.images", "target.train.masks", "target.train.presence")
+TARGET_TRAINING = whole("target", "train")
 SOURCE_LABELS = ("source.train.masks", "source.train.presence")
 
 
